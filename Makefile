@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# What people run by hand; `make` alone lists it.
+
+PYTHON ?= python3
+FUZZ_SECONDS ?= 60
+
+# The environment is current when a stamp has the name of what it was made from, place included:
+# a virtual environment cannot be moved.
+VENV := .venv
+BIN := $(VENV)/bin
+TOOLS := $(sort $(wildcard tools/*/pyproject.toml))
+INPUTS := .ci/debian-packages debian-packages.txt requirements.lock $(TOOLS)
+STAMP := $(VENV)/setup-$(shell (pwd; cat $(INPUTS)) | sha256sum | cut -c1-16)
+
+.PHONY: help setup test test-all check fmt bench fuzz docs lock clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-9s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## make .venv with every tool and what the tests need; Debian packages too
+
+$(STAMP): | $(INPUTS)
+	@.ci/debian-packages
+	$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation \
+	    $(foreach tool,$(TOOLS),--editable $(dir $(tool)))
+	@$(BIN)/pip check
+	@touch $@
+
+test: setup ## the tests, all but those that take minutes
+	@$(BIN)/python -m pytest -m "not full"
+
+test-all: setup ## every test
+	@$(BIN)/python -m pytest
+
+check: setup ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+fmt: setup ## format the code, and repair what lint can repair
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: setup ## measure beside mender-artifact, and print the tables
+	@$(BIN)/python -m bench.artifact
+
+fuzz: setup ## hostile input for FUZZ_SECONDS (default 60)
+	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+docs: setup ## write the pages that come from the code: docs/reference/cli-*.md
+	@$(BIN)/python -m tests.house.cli_reference --write
+
+lock: ## bring requirements.lock to the newest versions; run it with the oldest Python we support
+	.ci/lock $(PYTHON)
+
+clean: ## remove what the targets above made here
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tiers of the tests, and how a test says what it needs.
+
+A test without a marker takes less than a second. ``boot`` marks what takes longer, since it boots
+something or works a program hard; ``full`` what takes minutes. `make test` runs the first two,
+`make test-all` all three.
+"""
+
+import os
+import shutil
+
+import pytest
+
+PROMPT = 1.0  # what a test without a marker may take [s]
+
+_slow = pytest.StashKey[list[tuple[float, str]]]()
+
+
+def requires_program(program: str, *, package: str) -> pytest.MarkDecorator:
+    """A mark that skips a test where a program is missing, and says which package has it."""
+    found = shutil.which(program, path=_search_path())
+    return pytest.mark.skipif(not found, reason=f"no {program} here: apt-get install {package}")
+
+
+def _search_path() -> str:
+    """$PATH, and where Debian keeps what a user's $PATH leaves out, such as debugfs and sshd."""
+    return os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_slow] = []
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    marked = any(item.get_closest_marker(tier) for tier in ("boot", "full"))
+    if call.when == "call" and call.duration > PROMPT and not marked:
+        item.config.stash[_slow].append((call.duration, item.nodeid))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """List the slow: no failure, since machines differ, but a reason to look."""
+    slow = config.stash[_slow]
+    if slow:
+        terminalreporter.section(f"longer than {PROMPT:g} s without a marker")
+        for seconds, test in sorted(slow, reverse=True):
+            terminalreporter.line(f"{seconds:6.1f} s  {test}")

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules about files: first lines, lengths, versions, packages, and what the tree must not know."""
+
+import importlib
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.house.mirrors import hosts, mentions, mirrors, neighbours
+from tests.house.tree import ROOT, files, place, tools
+
+LICENCE = "# SPDX-License-Identifier: Apache-2.0"
+LONGEST = 400  # lines of a module; a longer one wants a second room
+
+
+def unlicensed(text: str) -> bool:
+    lines = text.splitlines()[:2]
+    return LICENCE not in (lines[1:] if lines and lines[0].startswith("#!") else lines[:1])
+
+
+def packages_without_why(text: str) -> list[str]:
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [line for line in lines if not re.fullmatch(r"[a-z0-9.+-]+ +# \S.*", line)]
+
+
+def changelog_version(text: str) -> str:
+    """The newest released version."""
+    found = re.search(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$", text, re.MULTILINE)
+    assert found, "CHANGELOG.md: no line such as '## [0.1.0] - 2026-11-23'"
+    return found[1]
+
+
+def locked_versions(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock, re.MULTILINE))
+
+
+def not_locked(requirements: Iterable[str], locked: Mapping[str, str]) -> list[str]:
+    """The requirements that no locked version meets."""
+    missing = []
+    for requirement in map(Requirement, requirements):
+        version = locked.get(canonicalize_name(requirement.name))
+        if version is None or not requirement.specifier.contains(version):
+            missing.append(str(requirement))
+    return missing
+
+
+def test_every_module_starts_with_its_licence() -> None:
+    assert [place(path) for path in files("*.py") if unlicensed(path.read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize("text", ["", "import os\n", '"""Text."""\n' + LICENCE, "#!/bin/sh\n"])
+def test_a_module_without_a_licence_is_found(text: str) -> None:
+    assert unlicensed(text)
+    assert not unlicensed(f"#!/usr/bin/env python3\n{LICENCE}\n")
+
+
+def test_no_module_is_too_long() -> None:
+    lengths = {place(path): len(path.read_text("utf-8").splitlines()) for path in files("*.py")}
+
+    assert len(lengths) > 10
+    assert {path: lines for path, lines in lengths.items() if lines > LONGEST} == {}
+
+
+def test_every_debian_package_says_why() -> None:
+    text = (ROOT / "debian-packages.txt").read_text("utf-8")
+
+    assert packages_without_why(text) == []
+    assert packages_without_why("# all\ncurl  # pipes\nmtools\nopenssl #\n") == [
+        "mtools",
+        "openssl #",
+    ]
+
+
+def test_every_version_is_the_newest_of_the_changelog() -> None:
+    version = changelog_version((ROOT / "CHANGELOG.md").read_text("utf-8"))
+
+    assert {tool.package: tool.version for tool in tools()} == {
+        tool.package: version for tool in tools()
+    }
+    for tool in tools():
+        assert importlib.import_module(tool.package).__version__ == version
+
+
+def test_the_newest_version_of_a_changelog_is_its_first() -> None:
+    text = "## [Unreleased]\n\n## [0.2.0] - 2027-01-02\n\n## [0.1.0] - 2026-11-23\n"
+
+    assert changelog_version(text) == "0.2.0"
+
+
+def test_the_lock_has_what_the_tools_and_the_tests_need() -> None:
+    wanted = re.findall(r"^\w\S*", (ROOT / "requirements.in").read_text("utf-8"), re.MULTILINE)
+    wanted += [each for tool in tools() for each in tool.requirements]
+
+    assert wanted
+    assert (
+        not_locked(wanted, locked_versions((ROOT / "requirements.lock").read_text("utf-8"))) == []
+    )
+
+
+def test_a_requirement_that_the_lock_does_not_meet_is_found() -> None:
+    locked = locked_versions("pyyaml==6.0 \\\n    --hash=sha256:00\nrich==12.0\n")
+
+    assert not_locked(["PyYAML>=5", "rich>=13", "isal"], locked) == ["rich>=13", "isal"]
+
+
+@pytest.mark.boot  # asks each package manager
+def test_the_tree_does_not_know_where_packages_come_from() -> None:
+    registries = mirrors()
+
+    assert registries, "no package manager told of a mirror"
+    assert list(mentions(registries)) == []
+
+
+def test_the_tree_does_not_know_the_machine_it_is_on() -> None:
+    assert list(mentions(neighbours())) == []
+
+
+def test_hosts_are_found_in_what_package_managers_say() -> None:
+    said = "global.index-url='https://me:secret@mirror.test:8080/simple'\nhttp://deb.test/debian\n"
+
+    assert hosts(said) == {"mirror.test", "deb.test"}
+    assert hosts("file:///opt/simple http://localhost/ http://127.0.0.1:3128/") == set()
+
+
+def test_a_mention_is_found_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.lock").write_text("# from\n--index-url http://mirror.test/simple\n")
+    (tmp_path / "b.md").write_text("See example.mirror.test and mirror.testing.\n")
+    (tmp_path / "c.mender").write_bytes(b"\xff mirror.test")
+
+    assert list(mentions({"mirror.test"}, root=tmp_path)) == ["a.lock:2: names mirror.test"]
+
+
+def test_what_lies_beside_the_tree_is_known(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "shared").mkdir()
+
+    assert neighbours(tmp_path / "tree") == {f"{tmp_path}/tree", f"{tmp_path}/shared"}
+    assert neighbours(Path(tempfile.gettempdir()).resolve() / "tree") != set()
+    assert list(mentions(neighbours(Path("/src")), root=ROOT / "docs")) == []
+
+
+def test_files_leave_out_what_git_ignores(tmp_path: Path) -> None:
+    for name in ("a.py", "build/b.py", "sub/c.py", ".git/d.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".gitignore").write_text("# generated\nbuild/\n")
+
+    found = [place(path, tmp_path) for path in files("*.py", root=tmp_path)]
+
+    assert found == ["a.py", "sub/c.py"]

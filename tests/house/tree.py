@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of this project, as the house rules see them."""
+
+import fnmatch
+import os
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What a tool's pyproject.toml says of it."""
+
+    path: Path
+    version: str
+    commands: tuple[tuple[str, str], ...]
+    """Pairs of command name and module that holds its parser."""
+    requirements: tuple[str, ...]
+    """All of them, those of the extras too."""
+
+    @property
+    def package(self) -> str:
+        return f"ota_{self.path.parent.name}"
+
+
+def files(pattern: str = "*", *, root: Path = ROOT) -> Iterator[Path]:
+    """Every file of the tree whose name matches, in a fixed order; what git ignores is left out."""
+    ignored = {".git", *_ignored_directories(root / ".gitignore")}
+    for directory, subdirectories, names in os.walk(root):
+        subdirectories[:] = sorted(set(subdirectories) - ignored)
+        for name in sorted(fnmatch.filter(names, pattern)):
+            yield Path(directory, name)
+
+
+def _ignored_directories(gitignore: Path) -> set[str]:
+    lines = gitignore.read_text(encoding="utf-8").splitlines() if gitignore.exists() else []
+    return {line.strip("/") for line in lines if line.endswith("/")}
+
+
+def tools(root: Path = ROOT) -> tuple[Tool, ...]:
+    """Every tool of tools/."""
+    return tuple(_tool(path) for path in sorted(root.glob("tools/*/pyproject.toml")))
+
+
+def _tool(path: Path) -> Tool:
+    project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+    scripts: dict[str, str] = project.get("scripts", {})
+    extras: dict[str, list[str]] = project.get("optional-dependencies", {})
+    return Tool(
+        path=path,
+        version=project["version"],
+        commands=tuple((name, entry.partition(":")[0]) for name, entry in scripts.items()),
+        requirements=(
+            *project.get("dependencies", ()),
+            *(each for e in extras.values() for each in e),
+        ),
+    )
+
+
+def place(path: Path, root: Path = ROOT) -> str:
+    """A path as a message shows it: from the top of the tree."""
+    return path.relative_to(root).as_posix()
