@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compression for writing: the same bytes on every machine, on all cores.
+
+What is compressed comes in parts; each becomes a member (gzip), frame (zstd) or stream (xz) of its
+own, so that a reader can start again at any of them and cores share the work. A reader sees one
+stream.
+
+gzip is made by libdeflate: its output depends on the input alone, which that of isal (CPU) and of
+zlib's successors does not. See docs/design/reproducible-artifacts.md.
+"""
+
+import lzma
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ota_artifact.compression import Codec
+from ota_artifact.errors import ArtifactError, UnsupportedFeature
+
+MEMBER = 1 << 20
+"""How much of a payload file a gzip member or zstd frame holds [B]."""
+
+_XZ_BLOCK = 16 << 20  # [B]: smaller ones cost size, larger ones memory
+_XZ_THREADS = 4  # each takes about 130 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """A way to compress, by the name that ``--compression`` takes.
+
+    Attributes:
+        name: mender-artifact's name for it.
+        codec: what comes out.
+        level: the library's level.
+        member: input per member [B].
+    """
+
+    name: str
+    codec: Codec
+    level: int = 0
+    member: int = MEMBER
+
+
+COMPRESSIONS = {
+    each.name: each
+    for each in (
+        Compression("none", Codec.NONE),
+        Compression("gzip", Codec.GZIP, 1),
+        Compression("lzma", Codec.XZ, 6, _XZ_BLOCK),
+        Compression("zstd_fastest", Codec.ZSTD, 1),
+        Compression("zstd_fast", Codec.ZSTD, 3),
+        Compression("zstd_better", Codec.ZSTD, 7),
+        Compression("zstd_best", Codec.ZSTD, 12),
+    )
+}
+"""Every compression that can be written, by name."""
+
+DEFAULT = COMPRESSIONS["gzip"]
+
+OF_CODEC = {
+    Codec.NONE: COMPRESSIONS["none"],
+    Codec.GZIP: DEFAULT,
+    Codec.XZ: COMPRESSIONS["lzma"],
+    Codec.ZSTD: COMPRESSIONS["zstd_fast"],
+}
+"""What to write with when an artifact is changed and keeps its codec."""
+
+
+def compression(name: str) -> Compression:
+    """The compression of that name; ``zstd`` and ``xz`` are taken for their usual levels.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    wanted = {"zstd": "zstd_fast", "xz": "lzma"}.get(name, name)
+    if wanted not in COMPRESSIONS:
+        raise ArtifactError(f"--compression: {name!r} is not one of {', '.join(COMPRESSIONS)}")
+    return COMPRESSIONS[wanted]
+
+
+def compress(parts: Iterable[bytes], how: Compression) -> Iterator[bytes]:
+    """Each part as one member, in order; at most a few parts are in memory.
+
+    Raises:
+        UnsupportedFeature: the package that compresses is not installed.
+    """
+    if how.codec is Codec.NONE:
+        yield from parts
+        return
+    threads = len(os.sched_getaffinity(0))
+    if how.codec is Codec.XZ:
+        parts, threads = _blocks(parts, how.member), min(threads, _XZ_THREADS)
+    member = _zeros_once(_member(how), how.member)
+    running: deque[Future[bytes]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for part in parts:
+            running.append(pool.submit(member, part))
+            if len(running) > threads:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def compress_whole(data: bytes, codec: Codec) -> bytes:
+    """Small data, such as a header tar, as one member."""
+    return b"".join(compress((data,), OF_CODEC[codec]))
+
+
+def _member(how: Compression) -> Callable[[bytes], bytes]:
+    match how.codec:
+        case Codec.GZIP:
+            return _gzip(how.level)
+        case Codec.ZSTD:
+            return _zstd(how.level)
+        case _:
+            return lambda data: lzma.compress(
+                data, lzma.FORMAT_XZ, lzma.CHECK_CRC64, preset=how.level
+            )
+
+
+def _gzip(level: int) -> Callable[[bytes], bytes]:
+    try:
+        import deflate
+    except ImportError as error:
+        raise _missing("gzip", "deflate") from error
+
+    return lambda data: bytes(deflate.gzip_compress(data, level))
+
+
+def _zstd(level: int) -> Callable[[bytes], bytes]:
+    try:
+        import zstandard
+    except ImportError as error:
+        raise _missing("zstd", "zstandard") from error
+
+    # A compressor is not to be shared by threads; making one is cheap beside a member.
+    return lambda data: zstandard.ZstdCompressor(level=level).compress(data)
+
+
+def _missing(codec: str, package: str) -> UnsupportedFeature:
+    return UnsupportedFeature(
+        f"writing {codec} needs the Python package {package!r}, which is not installed;"
+        " install ota-artifact[host], or choose --compression none or lzma"
+    )
+
+
+def _zeros_once(member: Callable[[bytes], bytes], size: int) -> Callable[[bytes], bytes]:
+    """Compresses a full member of zeros once; a file system image has many."""
+    zeros = bytes(size)
+    done: list[bytes] = []
+
+    def compressed(data: bytes) -> bytes:
+        if data != zeros:
+            return member(data)
+        if not done:
+            done.append(member(data))
+        return done[0]
+
+    return compressed
+
+
+def _blocks(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same bytes, in blocks of ``size`` [B]; the last one is shorter."""
+    block = bytearray()
+    for part in parts:
+        block += part
+        while len(block) >= size:
+            yield bytes(block[:size])
+            del block[:size]
+    if block:
+        yield bytes(block)

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong, grouped by who must act."""
+
+
+class ArtifactError(Exception):
+    """The input is at fault: artifact, key or option. The text has place, finding, remedy."""
+
+
+class UnsupportedVersion(ArtifactError):
+    """The artifact has a format version that we do not read."""
+
+
+class UnsupportedFeature(ArtifactError):
+    """The input is well-formed and asks for what we do not do, such as an augmented artifact."""
+
+
+class SignatureError(ArtifactError):
+    """The signature is missing, or no given key made it."""
+
+
+class ProgramError(Exception):
+    """Another program failed, is missing or did not answer in time: the world is at fault."""

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON as artifacts hold it: UTF-8, one object, each key once, finite numbers."""
+
+import json
+import math
+from typing import Any
+
+from ota_artifact.errors import ArtifactError
+from ota_artifact.names import shown
+
+
+def parse_object(raw: bytes, what: str) -> dict[str, Any]:
+    """The object that ``raw`` holds.
+
+    Raises:
+        ArtifactError: not UTF-8, not JSON, too deep, a repeated key, or not an object.
+    """
+    try:
+        value = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_once,
+            parse_constant=_refuse,
+            parse_float=_finite,
+        )
+        # A lone surrogate ("\\ud800") passes the parser and fails wherever it is printed.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeError as error:
+        raise ArtifactError(f"{what}: is not UTF-8: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{what}: is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ArtifactError(f"{what}: must be a JSON object")
+    return value
+
+
+def format_object(value: dict[str, Any], *, sort: bool = False) -> bytes:
+    """Minified JSON; keys as given, or sorted."""
+    return json.dumps(
+        value, ensure_ascii=False, allow_nan=False, sort_keys=sort, separators=(",", ":")
+    ).encode("utf-8")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {shown(twice)} stands twice")
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is larger than a number can be")
+    return number

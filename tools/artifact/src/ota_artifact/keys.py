@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys that sign artifacts and check signatures: RSA (PKCS#1 v1.5) and ECDSA P-256, SHA-256.
+
+A signature is the base64 of the raw bytes: RSA as long as the modulus, ECDSA ``r || s`` of 32 + 32
+bytes, big-endian. Reading, a DER ECDSA signature is accepted too: HSMs give it.
+`cryptography` is imported late: a device that checks no signature does without it.
+"""
+
+import hashlib
+import logging
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ota_artifact.errors import ArtifactError
+from ota_artifact.run import run
+
+logger = logging.getLogger(__name__)
+
+PASSPHRASE_VARIABLE = "OTA_KEY_PASSPHRASE"  # noqa: S105 -- its name, not a passphrase
+"""Environment variable with the passphrase of an encrypted private key."""
+
+_EC_RAW = 64  # [B] r || s of P-256
+_KEY_LIMIT = 1 << 16  # [B] of a PEM file
+_SIGNER_TIMEOUT = 120.0  # [s] an HSM or a cloud may need a while
+
+
+class Signer(Protocol):
+    """Makes signatures."""
+
+    def sign(self, message: bytes) -> bytes:
+        """The raw signature over the SHA-256 of ``message``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key that checks signatures.
+
+    Attributes:
+        name: the file it came from, for messages.
+        key: cryptography's RSA or P-256 public key.
+    """
+
+    name: str
+    key: Any
+
+    def verifies(self, message: bytes, signature: bytes) -> bool:
+        """Whether this key made ``signature`` (raw, or DER for ECDSA) over ``message``."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+        for form in (
+            (signature,) if isinstance(self.key, rsa.RSAPublicKey) else _der_forms(signature)
+        ):
+            try:
+                if isinstance(self.key, rsa.RSAPublicKey):
+                    self.key.verify(form, message, padding.PKCS1v15(), hashes.SHA256())
+                else:
+                    self.key.verify(form, message, ec.ECDSA(hashes.SHA256()))
+            except InvalidSignature:
+                continue
+            return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateKey:
+    """A key that signs, from a PEM file.
+
+    Attributes:
+        name: the file it came from, for messages.
+        key: cryptography's RSA or P-256 private key.
+    """
+
+    name: str
+    key: Any
+
+    @property
+    def public(self) -> PublicKey:
+        """The key that checks what this one signs."""
+        return PublicKey(self.name, self.key.public_key())
+
+    def sign(self, message: bytes) -> bytes:
+        """The raw signature over the SHA-256 of ``message``; the same each time if OpenSSL can."""
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+        if isinstance(self.key, rsa.RSAPrivateKey):
+            return self.key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+        try:
+            algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)  # RFC 6979
+        except (TypeError, UnsupportedAlgorithm):  # cryptography < 43 or OpenSSL < 3.2
+            algorithm = ec.ECDSA(hashes.SHA256())
+        return _raw(self.key.sign(message, algorithm))
+
+
+@dataclass(frozen=True, slots=True)
+class SignCommand:
+    """A program that signs: PKCS#11, a cloud's key service, a signing server.
+
+    It gets the SHA-256 digest of the manifest (32 bytes) on stdin, and the same as hex in
+    ``$OTA_DIGEST``, and prints the signature: raw, DER (ECDSA) or base64 of either.
+
+    Attributes:
+        command: program and arguments in shell quoting; no shell runs.
+        check: the key that must accept the result, if given.
+    """
+
+    command: str
+    check: PublicKey | None = None
+
+    def sign(self, message: bytes) -> bytes:
+        """The raw signature that the program gave.
+
+        Raises:
+            ArtifactError: the command's quoting is wrong, what it printed is no signature, or
+                ``check`` does not accept it.
+            ProgramError: it failed.
+        """
+        try:
+            argv = shlex.split(self.command)
+        except ValueError as error:
+            raise ArtifactError(f"--sign-command: {self.command!r}: {error}") from error
+        if not argv:
+            raise ArtifactError("--sign-command: is empty; name the program that signs")
+        digest = hashlib.sha256(message)
+        output = run(
+            argv,
+            timeout=_SIGNER_TIMEOUT,
+            stdin=digest.digest(),
+            environment={"OTA_DIGEST": digest.hexdigest()},
+        )
+        signature = _printed(output)
+        if self.check and not self.check.verifies(message, signature):
+            raise ArtifactError(
+                f"--sign-command: {self.check.name} does not accept the signature it gave"
+            )
+        return signature
+
+
+def load_public_key(path: Path) -> PublicKey:
+    """Read a public key (PEM ``PUBLIC KEY``), or the public half of an unencrypted private one.
+
+    Raises:
+        ArtifactError: not such a key.
+        OSError: the file cannot be read.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    data = _pem(path)
+    if b"PRIVATE KEY" in data:
+        return load_private_key(path).public
+    try:
+        key = load_pem_public_key(data)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ArtifactError(f"{path}: is not a public key in PEM: {error}") from error
+    return PublicKey(str(path), _supported(key, path))
+
+
+def load_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKey:
+    """Read a private key: PKCS#1, SEC1 or PKCS#8 in PEM, encrypted or not.
+
+    Args:
+        passphrase: of an encrypted key; by default ``$OTA_KEY_PASSPHRASE``.
+
+    Raises:
+        ArtifactError: not such a key, or a missing or wrong passphrase.
+        OSError: the file cannot be read.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    data = _pem(path)
+    if passphrase is None and PASSPHRASE_VARIABLE in os.environ:
+        passphrase = os.environ[PASSPHRASE_VARIABLE].encode()
+    is_encrypted = b"ENCRYPTED" in data
+    if is_encrypted and not passphrase:
+        raise ArtifactError(
+            f"{path}: is encrypted; give --key-passphrase-file or set ${PASSPHRASE_VARIABLE}"
+        )
+    try:
+        key = load_pem_private_key(data, passphrase if is_encrypted else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        finding = "cannot be decrypted; is the passphrase right?" if is_encrypted else str(error)
+        raise ArtifactError(f"{path}: is not a usable private key in PEM: {finding}") from error
+    return PrivateKey(str(path), _supported(key, path))
+
+
+def read_passphrase(path: Path) -> bytes:
+    """The first line of a passphrase file, without its end."""
+    return path.read_bytes().split(b"\n", 1)[0].removesuffix(b"\r")
+
+
+def _pem(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(_KEY_LIMIT + 1)
+    if len(data) > _KEY_LIMIT:
+        raise ArtifactError(f"{path}: is larger than {_KEY_LIMIT} B; it is not a key")
+    return data
+
+
+def _supported(key: Any, path: Path) -> Any:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) and isinstance(
+        key.curve, ec.SECP256R1
+    ):
+        return key
+    raise ArtifactError(
+        f"{path}: artifacts are signed with RSA or ECDSA P-256 keys; this is neither"
+    )
+
+
+def _der_forms(signature: bytes) -> list[bytes]:
+    """The DER forms that an ECDSA signature can mean: of raw ``r || s``, or as it is."""
+    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+    if len(signature) != _EC_RAW:
+        return [signature]
+    half = _EC_RAW // 2
+    r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
+    return [encode_dss_signature(r, s), signature]
+
+
+def _raw(der: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+    r, s = decode_dss_signature(der)
+    return r.to_bytes(_EC_RAW // 2, "big") + s.to_bytes(_EC_RAW // 2, "big")
+
+
+def _printed(output: bytes) -> bytes:
+    """The raw signature in what a signer printed."""
+    import base64
+    import binascii
+
+    try:
+        signature = base64.b64decode(b"".join(output.split()), validate=True)
+    except binascii.Error:
+        signature = output
+    if signature[:1] == b"\x30" and len(signature) <= 72:
+        try:
+            return _raw(signature)
+        except (ValueError, OverflowError):
+            pass
+    if len(signature) == _EC_RAW or 128 <= len(signature) <= 2048:
+        return signature
+    raise ArtifactError(
+        f"--sign-command: printed {len(output)} B, which is no signature;"
+        " it must print a raw, DER or base64 signature and nothing else"
+    )

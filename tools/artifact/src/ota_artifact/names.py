@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which names and texts an artifact may carry; the same rules for reading and writing."""
+
+import re
+
+from ota_artifact.errors import ArtifactError
+
+TEXT_LIMIT = 256
+"""Longest artifact name, group, device type or provides key in UTF-8 [B].
+
+Source: mender-artifact 4.2.
+"""
+
+MANIFEST_NAME_LIMIT = 100
+"""Longest name in a manifest [characters]. Source: Mender's C++ client, manifest parser."""
+
+SCRIPT_STATES = (
+    "ArtifactInstall",
+    "ArtifactReboot",
+    "ArtifactCommit",
+    "ArtifactRollback",
+    "ArtifactRollbackReboot",
+    "ArtifactFailure",
+)
+"""States whose scripts travel in an artifact; Idle, Sync and Download live on the device."""
+
+_FILE = re.compile(r"[A-Za-z0-9_\-.,]+")
+_TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+\-]{0,127}")
+_SCRIPT = re.compile(rf"({'|'.join(SCRIPT_STATES)})_(Enter|Leave|Error)_[0-9]{{2}}(_[!-.0-~]+)?")
+
+
+def shown(text: str, limit: int = 80) -> str:
+    """A text from an untrusted file, quoted, escaped and shortened for a message."""
+    quoted = ascii(text)
+    return quoted if len(quoted) <= limit else f"{quoted[:limit]}…"
+
+
+def check_text(text: str, what: str) -> str:
+    """Give an artifact name, group, device type or key back if it may stand in an artifact.
+
+    Raises:
+        ArtifactError: it is empty, longer than 256 bytes, or holds an unprintable character.
+    """
+    if not text:
+        raise ArtifactError(f"{what}: is empty; give it a value")
+    if not text.isprintable():
+        raise ArtifactError(f"{what}: {shown(text)} holds an unprintable character; leave it out")
+    if len(text.encode("utf-8")) > TEXT_LIMIT:
+        raise ArtifactError(f"{what}: {shown(text)} is longer than {TEXT_LIMIT} B; shorten it")
+    return text
+
+
+def check_payload_type(name: str, what: str) -> str:
+    """Give a payload type back if it can be the name of an update module and nothing else.
+
+    Raises:
+        ArtifactError: not letters, digits and ``_ . + -``, or begins with ``.``, ``+``, ``-``.
+    """
+    if not _TYPE.fullmatch(name):
+        raise ArtifactError(
+            f"{what}: {shown(name)} is not a payload type; use letters, digits, '_', '.', '+', '-'"
+        )
+    return name
+
+
+def check_file_name(name: str, what: str) -> str:
+    """Give the name of a payload file back if it is one plain path component.
+
+    Raises:
+        ArtifactError: it has a character outside ``A-Z a-z 0-9 _ - . ,`` or is ``.`` or ``..``.
+    """
+    if not _FILE.fullmatch(name) or name in {".", ".."}:
+        raise ArtifactError(
+            f"{what}: {shown(name)} is not the name of a payload file;"
+            " use letters, digits, '_', '-', '.', ','"
+        )
+    if len("data/0000/") + len(name) > MANIFEST_NAME_LIMIT:
+        raise ArtifactError(
+            f"{what}: {shown(name)} is longer than the {MANIFEST_NAME_LIMIT - 10} characters"
+            " that Mender's client takes; shorten it"
+        )
+    return name
+
+
+def check_script_name(name: str, what: str) -> str:
+    """Give a state script's name back if it is ``<State>_<Enter|Leave|Error>_<NN>[_text]``.
+
+    Raises:
+        ArtifactError: another form, a state that does not travel in artifacts, or a path in it.
+    """
+    if not _SCRIPT.fullmatch(name) or len(name) > TEXT_LIMIT:
+        raise ArtifactError(
+            f"{what}: {shown(name)} is not the name of a state script;"
+            " write it as 'ArtifactInstall_Enter_00_text', with a state out of"
+            f" {', '.join(SCRIPT_STATES)}"
+        )
+    return name

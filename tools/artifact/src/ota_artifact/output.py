@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that appear whole or not at all."""
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """An unbuffered file to write that takes the place of ``path`` when the block ends well.
+
+    It is written beside ``path`` under a temporary name, synced, and renamed; if the block
+    raises, nothing is left behind and ``path`` is as it was. The mode (and, where allowed, the
+    owner) of a file that is replaced stays; a symbolic link is followed; what is no regular file
+    (a pipe, ``/dev/stdout``) is written directly.
+
+    Raises:
+        OSError: the folder is missing or not writable, or there is no space; it names ``path``.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        old = None
+    if old and stat.S_ISDIR(old.st_mode):
+        raise IsADirectoryError(21, "is a directory; name a file", str(path))
+    if old and not stat.S_ISREG(old.st_mode):
+        with target.open("wb", buffering=0) as file:
+            yield cast(BinaryIO, file)
+        return
+    with _named(path):
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", dir=target.parent)
+    try:
+        with _named(path), os.fdopen(descriptor, "wb", buffering=0) as file:
+            yield cast(BinaryIO, file)
+            _take_over(file.fileno(), old)
+            os.fsync(file.fileno())
+        with _named(path):
+            Path(name).replace(target)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+    _sync_folder(target.parent)
+
+
+def spill(folder: Path | None) -> BinaryIO:
+    """An unbuffered temporary file without a name; the system frees it whatever happens."""
+    return cast(BinaryIO, tempfile.TemporaryFile(dir=folder, buffering=0))
+
+
+def put(destination: BinaryIO, data: bytes) -> None:
+    """Write all of ``data`` to an unbuffered file."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(destination.fileno(), view) :]
+
+
+def copy(source: BinaryIO, destination: BinaryIO, size: int) -> None:
+    """Copy the next ``size`` bytes [B], in the kernel where both are files.
+
+    Raises:
+        EOFError: ``source`` ends before.
+    """
+    missing = size
+    while missing:
+        try:
+            count = os.copy_file_range(source.fileno(), destination.fileno(), missing)
+        except OSError:
+            break
+        if not count:
+            break
+        missing -= count
+    while missing:
+        data = os.read(source.fileno(), min(missing, 1 << 20))
+        if not data:
+            raise EOFError(f"ends {missing} B early")
+        put(destination, data)
+        missing -= len(data)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors name what the user asked for, not our temporary file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or str(error.filename).startswith(str(path.parent)):
+            error.filename = str(path)
+            error.filename2 = None
+        raise
+
+
+def _take_over(descriptor: int, old: os.stat_result | None) -> None:
+    if old is None:
+        umask = os.umask(0)
+        os.umask(umask)
+        os.fchmod(descriptor, 0o666 & ~umask)
+        return
+    with suppress(OSError):  # another's file: the rename makes it ours, as an editor would
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):  # a file system that cannot sync a folder needs no sync
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an artifact provides and clears by convention.
+
+Source: mender-artifact 4.4, behaviour of ``write rootfs-image`` and ``write module-image``.
+"""
+
+from dataclasses import dataclass
+
+ROOTFS = "rootfs-image"
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """How the installed software is named in the provides.
+
+    Attributes:
+        filesystem: first part of the key, ``rootfs-image`` by default.
+        name: second part; by default the update module's name, none for a root filesystem.
+        version: by default the artifact name.
+        is_default: a version is provided even if none is given.
+    """
+
+    filesystem: str = ""
+    name: str = ""
+    version: str = ""
+    is_default: bool = True
+
+
+def software_version(software: Software, artifact_name: str, module: str = "") -> dict[str, str]:
+    """The provides entry ``[filesystem].[name].version``; empty if there is nothing to say."""
+    name, version = software.name, software.version
+    if software.is_default:
+        name, version = name or module, version or artifact_name
+    if not version:
+        return {}
+    key = ".".join(part for part in (software.filesystem or ROOTFS, name, "version") if part)
+    return {key: version}
+
+
+def default_clears(software: Software, module: str = "") -> tuple[str, ...]:
+    """The clears_artifact_provides of a root filesystem, or of a ``module``'s payload."""
+    filesystem = software.filesystem or ROOTFS
+    name = software.name or module
+    if name:
+        return (f"{filesystem}.{name}.*",)
+    if filesystem == ROOTFS:
+        return ("artifact_group", "rootfs_image_checksum", f"{ROOTFS}.*")
+    return (f"{filesystem}.*",)

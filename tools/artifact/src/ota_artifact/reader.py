@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads an artifact from a stream, once, in bounded memory, nothing on disk.
+
+The order of trust: ``version`` and ``manifest`` are read; the signature is checked over the
+manifest; the header tar is checked against the manifest while still compressed, then unpacked;
+each payload file is checked against the manifest as it passes. Nothing that the manifest does not
+list is looked at, and every size has a bound before it is read.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ota_artifact.compression import Codec
+from ota_artifact.errors import (
+    ArtifactError,
+    SignatureError,
+    UnsupportedFeature,
+    UnsupportedVersion,
+)
+from ota_artifact.header import (
+    Header,
+    parse_version,
+)
+from ota_artifact.header_tar import read_header
+from ota_artifact.keys import PublicKey
+from ota_artifact.manifest import Manifest, parse_manifest
+from ota_artifact.names import shown
+from ota_artifact.payload import Payload
+from ota_artifact.stream import Readable, Source
+from ota_artifact.tar import Member, TarReader
+
+_DATA = re.compile(r"data/([0-9]{4})\.tar(|\.gz|\.xz|\.zst)")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a file is believed, all in bytes.
+
+    Attributes:
+        version: the file ``version``.
+        manifest: ``manifest``; about 10,000 files.
+        signature: ``manifest.sig``; RSA of 32,768 bits.
+        packed_header: the header tar as stored.
+        header: the header tar unpacked, state scripts and meta-data with it.
+    """
+
+    version: int = 1 << 10
+    manifest: int = 2 << 20
+    signature: int = 8 << 10
+    packed_header: int = 8 << 20
+    header: int = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The signature that an artifact carries; whether a key made it is asked of `signer`.
+
+    Attributes:
+        raw: as the key made it: RSA, raw ``r || s``, or DER.
+        manifest: the bytes that it is over.
+    """
+
+    raw: bytes
+    manifest: bytes
+
+    def signer(self, keys: Sequence[PublicKey]) -> PublicKey | None:
+        """The first of ``keys`` that made this signature, or None."""
+        return next((key for key in keys if key.verifies(self.manifest, self.raw)), None)
+
+
+class Artifact:
+    """An artifact whose header is read and whose payloads are still to come.
+
+    Attributes:
+        version: of the format, 2 or 3.
+        manifest: the digests of all its files.
+        signature: None if it is not signed.
+        header: names, compatibility, state scripts, type-infos.
+        signed_by: the key that made the signature, if keys were given.
+    """
+
+    def __init__(
+        self,
+        outer: TarReader,
+        source: Source,
+        *,
+        manifest: Manifest,
+        signature: Signature | None,
+        signed_by: PublicKey | None,
+        header: Header,
+    ) -> None:
+        self.version = header.version
+        self.manifest = manifest
+        self.signature = signature
+        self.signed_by = signed_by
+        self.header = header
+        self._payloads = self._read(outer, source)
+
+    def payloads(self) -> Iterator[Payload]:
+        """Each payload, once; what is left unread of one is read over, and checked all the same.
+
+        The artifact is whole and genuine only when this iterator has ended cleanly.
+
+        Raises:
+            ArtifactError: anything that is damaged, truncated, missing, or not listed.
+        """
+        return self._payloads
+
+    def drain(self) -> None:
+        """Read all that is left, to check it.
+
+        Raises:
+            ArtifactError: as `payloads`.
+        """
+        for payload in self._payloads:
+            for _ in payload.files():
+                pass
+
+    def _read(self, outer: TarReader, source: Source) -> Iterator[Payload]:
+        expected: list[dict[str, str]] = [{} for _ in self.header.payloads]
+        for (number, name), digest in self.manifest.files.items():
+            expected[number][name] = digest
+        number = 0
+        while member := outer.next():
+            match = _DATA.fullmatch(member.name)
+            if not match or int(match[1]) not in range(number, len(expected)):
+                raise ArtifactError(
+                    f"artifact: {shown(member.name)} is out of place; after the header come"
+                    f" {len(expected)} payloads, data/0000.tar and so on, in order"
+                )
+            yield from self._without_data(number, int(match[1]), expected)
+            number = int(match[1])
+            payload = Payload(
+                number,
+                self.header.payloads[number],
+                codec=Codec(match[2]),
+                offset=source.offset,
+                size=member.size,
+            )
+            payload.feed(outer.chunks(), expected[number])
+            yield payload
+            for _ in payload.files():
+                pass
+            number += 1
+        yield from self._without_data(number, len(expected), expected)
+
+    def _without_data(
+        self, start: int, end: int, expected: list[dict[str, str]]
+    ) -> Iterator[Payload]:
+        for number in range(start, end):
+            if expected[number]:
+                raise ArtifactError(f"artifact: data/{number:04}.tar is missing")
+            yield Payload(number, self.header.payloads[number])
+
+
+def open_artifact(
+    stream: Readable, *, keys: Sequence[PublicKey] = (), limits: Limits | None = None
+) -> Artifact:
+    """Read an artifact up to its first payload byte.
+
+    Args:
+        stream: read forward only, never past the artifact's end by more than its padding.
+        keys: if any are given, the artifact must be signed by one of them.
+        limits: how much of the small files is believed.
+
+    Raises:
+        ArtifactError: not an artifact, damaged, or not allowed; the text names the place.
+        UnsupportedVersion: a format version other than 2 and 3.
+        UnsupportedFeature: an augmented artifact, or one that uses tar features we refuse.
+        SignatureError: keys are given, and it is unsigned or signed by none of them.
+    """
+    limits = limits or Limits()
+    source = Source(stream, "artifact")
+    outer = TarReader(source, "artifact")
+    raw_version = _small(outer, "version", limits.version)
+    version = parse_version(raw_version)
+    if version not in {2, 3}:
+        raise UnsupportedVersion(f"version: format version {version} is not supported; 2 and 3 are")
+    manifest = parse_manifest(_small(outer, "manifest", limits.manifest))
+    _check_digest(raw_version, manifest.version, "version")
+    member = _next(outer, f"manifest.sig or {manifest.header_name}")
+    signature = None
+    if member.name == "manifest.sig":
+        raw = _base64(outer.read(member, limits.signature))
+        signature = Signature(raw, manifest.raw)
+        member = _next(outer, manifest.header_name)
+    signed_by = _check_signature(signature, keys)
+    if member.name != manifest.header_name:
+        raise ArtifactError(
+            f"artifact: {shown(member.name)} stands where {manifest.header_name} belongs"
+        )
+    packed = outer.read(member, limits.packed_header)
+    _check_digest(packed, manifest.header, manifest.header_name)
+    header = read_header(packed, manifest, version, limits.header)
+    return Artifact(
+        outer, source, manifest=manifest, signature=signature, signed_by=signed_by, header=header
+    )
+
+
+def _next(outer: TarReader, wanted: str) -> Member:
+    member = outer.next()
+    if member is None:
+        raise ArtifactError(f"artifact: ends where {wanted} belongs")
+    if member.name.startswith(("manifest-augment", "header-augment")):
+        raise UnsupportedFeature(
+            "artifact: is augmented (manifest-augment), which no signature covers; it is refused"
+        )
+    return member
+
+
+def _small(outer: TarReader, name: str, limit: int) -> bytes:
+    member = _next(outer, name)
+    if member.name != name:
+        raise ArtifactError(f"artifact: {shown(member.name)} stands where {name} belongs")
+    return outer.read(member, limit)
+
+
+def _check_digest(content: bytes, expected: str, name: str) -> None:
+    digest = hashlib.sha256(content).hexdigest()
+    if not hmac.compare_digest(digest, expected):
+        raise ArtifactError(f"{name}: its sha256 is {digest}, the manifest says {expected}")
+
+
+def _base64(raw: bytes) -> bytes:
+    try:
+        signature = base64.b64decode(raw.removesuffix(b"\n"), validate=True)
+    except binascii.Error as error:
+        raise ArtifactError(f"manifest.sig: is not base64: {error}") from error
+    if not signature:
+        raise ArtifactError("manifest.sig: is empty")
+    return signature
+
+
+def _check_signature(signature: Signature | None, keys: Sequence[PublicKey]) -> PublicKey | None:
+    if not keys:
+        return None
+    if signature is None:
+        raise SignatureError("artifact: is not signed; a signature is required as keys are given")
+    signer = signature.signer(keys)
+    if signer is None:
+        names = ", ".join(key.name for key in keys)
+        raise SignatureError(f"manifest.sig: is not by any of the keys given ({names})")
+    return signer

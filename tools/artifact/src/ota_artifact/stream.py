@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streams that are read once, from start to end, with bounds and clear ends."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from ota_artifact.errors import ArtifactError
+
+CHUNK = 1 << 18
+"""How much is read at once [B]."""
+
+
+class Readable(Protocol):
+    """What we need of a file, pipe or socket: up to ``size`` bytes, ``b""`` at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Source:
+    """A stream and how far it has been read.
+
+    Attributes:
+        offset: bytes read so far [B].
+    """
+
+    def __init__(self, stream: Readable, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self.offset = 0
+
+    def some(self, limit: int) -> bytes:
+        """Up to ``limit`` bytes [B]; ``b""`` only at the end of the stream."""
+        data = self._stream.read(limit)
+        self.offset += len(data)
+        return data
+
+    def exactly(self, size: int, what: str) -> bytes:
+        """Just ``size`` bytes [B].
+
+        Raises:
+            ArtifactError: the stream ends before.
+        """
+        parts = []
+        missing = size
+        while missing:
+            data = self.some(missing)
+            if not data:
+                raise self.truncated(what, missing)
+            parts.append(data)
+            missing -= len(data)
+        return b"".join(parts)
+
+    def chunks(self, size: int, what: str) -> Iterator[bytes]:
+        """The next ``size`` bytes [B] in pieces.
+
+        Raises:
+            ArtifactError: the stream ends before.
+        """
+        missing = size
+        while missing:
+            data = self.some(min(missing, CHUNK))
+            if not data:
+                raise self.truncated(what, missing)
+            missing -= len(data)
+            yield data
+
+    def truncated(self, what: str, missing: int) -> ArtifactError:
+        """The error for a stream that ends ``missing`` bytes [B] early."""
+        return ArtifactError(
+            f"{self._name}: ends at byte {self.offset} inside {what}, {missing} B early;"
+            " it is truncated: fetch or write it anew"
+        )
+
+
+class Chunks:
+    """Makes a stream to read from out of an iterator of pieces."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
+        self._used = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes [B]; a whole piece is handed on without a copy."""
+        while self._used == len(self._piece):
+            piece = next(self._pieces, None)
+            if piece is None:
+                return b""
+            self._piece, self._used = piece, 0
+        end = min(self._used + size, len(self._piece))
+        start, self._used = self._used, end
+        if start == 0 and end == len(self._piece):
+            return self._piece
+        return self._piece[start:end]

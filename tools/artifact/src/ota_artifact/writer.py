@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes artifacts: the same input gives the same bytes, on any machine, at any time.
+
+All times in an artifact are ``SOURCE_DATE_EPOCH`` (0 if it is not set), owners are 0:0, modes are
+fixed. A payload is compressed while it is hashed, in one pass over its file.
+"""
+
+import base64
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from ota_artifact import tar
+from ota_artifact.compressors import (
+    DEFAULT,
+    MEMBER,
+    Compression,
+    compress,
+    compress_whole,
+)
+from ota_artifact.errors import ArtifactError
+from ota_artifact.header import (
+    Header,
+    PayloadHeader,
+    format_header_info,
+    format_type_info,
+    format_version,
+)
+from ota_artifact.json_text import format_object, parse_object
+from ota_artifact.keys import Signer
+from ota_artifact.manifest import PAYLOADS, format_manifest
+from ota_artifact.names import (
+    check_file_name,
+    check_payload_type,
+    check_script_name,
+    check_text,
+)
+from ota_artifact.output import copy, put, spill
+
+Progress = Callable[[int, int], None]
+"""Called with payload bytes done and payload bytes in all [B]."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A payload file to be: its name in the artifact, and where its content is."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PackedData:
+    """A payload's tar as another artifact has it, taken over as it is.
+
+    Attributes:
+        suffix: of its codec: ``""``, ``.gz``, ``.xz``, ``.zst``.
+        path: the artifact that has it.
+        offset: where it begins there [B].
+        size: its length as stored [B].
+        digests: sha256 [hex] of its files by name, in stored order.
+    """
+
+    suffix: str
+    path: Path
+    offset: int
+    size: int
+    digests: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadSpec:
+    """A payload to write.
+
+    Attributes:
+        header: what the artifact says about it.
+        content: its files, or a ready tar.
+        checksum_provide: key under which the sha256 of its one file is provided, if any.
+    """
+
+    header: PayloadHeader
+    content: tuple[FileSource, ...] | PackedData = ()
+    checksum_provide: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactSpec:
+    """An artifact to write: its header (whose payloads are filled in), and the payloads."""
+
+    header: Header
+    payloads: tuple[PayloadSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """A payload's tar, ready: ``size`` bytes [B] of ``file`` from ``offset``."""
+
+    file: BinaryIO
+    offset: int
+    size: int
+    suffix: str
+    digests: dict[str, str]
+
+
+class _Count:
+    """Adds up payload bytes for the progress callback."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total = total
+        self._progress = progress
+        self._done = 0
+
+    def add(self, count: int) -> None:
+        self._done += count
+        if self._progress:
+            self._progress(self._done, self._total)
+
+
+def write_artifact(
+    destination: BinaryIO,
+    spec: ArtifactSpec,
+    *,
+    compression: Compression = DEFAULT,
+    signer: Signer | None = None,
+    progress: Progress | None = None,
+    temporary: Path | None = None,
+) -> None:
+    """Write an artifact to an unbuffered file or pipe.
+
+    The compressed payloads wait in a nameless temporary file until the manifest, which stands
+    before them, is known.
+
+    Args:
+        compression: of the header, and of payloads that are not ready tars.
+        progress: told about each MiB.
+        temporary: folder of the temporary file; by default the system's.
+
+    Raises:
+        ArtifactError: the spec cannot be an artifact, or a file changed while it was read.
+        OSError: a file cannot be read, or there is no space.
+    """
+    spec = _checked(spec)
+    count = _Count(sum(_size(file) for each in spec.payloads for file in _files(each)), progress)
+    with ExitStack() as stack:
+        spilled = stack.enter_context(spill(temporary))
+        data = []
+        for payload in spec.payloads:
+            match payload.content:
+                case PackedData() as ready:
+                    file = stack.enter_context(ready.path.open("rb", buffering=0))
+                    data.append(_Data(file, ready.offset, ready.size, ready.suffix, ready.digests))
+                case files:
+                    data.append(_pack(files, spilled, compression, count))
+        put(destination, _front(spec, data, compression, signer))
+        for number, each in enumerate(data):
+            put(destination, _member(f"data/{number:04}.tar{each.suffix}", each.size))
+            each.file.seek(each.offset)
+            copy(each.file, destination, each.size)
+            put(destination, tar.padding(each.size))
+        put(destination, tar.END)
+
+
+def file_source(path: Path) -> FileSource:
+    """A payload file from the host, under its own name.
+
+    Raises:
+        ArtifactError: its name cannot stand in an artifact.
+    """
+    return FileSource(check_file_name(path.name, f"{path}"), path)
+
+
+def _checked(spec: ArtifactSpec) -> ArtifactSpec:
+    """The spec with canonical meta-data, if the reader would take what comes of it."""
+    header = spec.header
+    if header.version not in {2, 3}:
+        raise ArtifactError(f"version: {header.version} cannot be written; 2 and 3 can")
+    check_text(header.artifact_name, "artifact name")
+    for name in (*header.compatible_types, *header.depends_names, *header.depends_groups):
+        check_text(name, "device type, artifact name or group")
+    if header.artifact_group:
+        check_text(header.artifact_group, "artifact group")
+    if not header.compatible_types:
+        raise ArtifactError("compatible types: name at least one device type")
+    if not 0 < len(spec.payloads) <= PAYLOADS:
+        raise ArtifactError(f"payloads: there must be 1 to {PAYLOADS}")
+    names = [check_script_name(script.name, script.name) for script in header.scripts]
+    if len(set(names)) != len(names):
+        raise ArtifactError("scripts: two have the same name; rename one")
+    payloads = tuple(_checked_payload(each, header.version) for each in spec.payloads)
+    header = replace(
+        header,
+        payloads=tuple(each.header for each in payloads),
+        scripts=tuple(sorted(header.scripts, key=lambda script: script.name)),
+    )
+    _ = header.provides  # refuses a key that is given twice
+    return ArtifactSpec(header, payloads)
+
+
+def _checked_payload(spec: PayloadSpec, version: int) -> PayloadSpec:
+    header = spec.header
+    count = len(spec.content.digests if isinstance(spec.content, PackedData) else spec.content)
+    if header.type is None and (header.meta_data or count):
+        raise ArtifactError("an empty payload takes neither files nor meta-data")
+    if header.type is not None:
+        check_payload_type(header.type, "payload type")
+    if header.type == "rootfs-image" and count != 1:
+        raise ArtifactError(f"rootfs-image takes one file, not {count}")
+    if version == 2 and header.type != "rootfs-image":
+        raise ArtifactError("format version 2 holds rootfs-image only; write version 3")
+    names = [file.name for file in _files(spec)]
+    if len(set(names)) != len(names):
+        raise ArtifactError("files: two have the same name; rename one")
+    for key in (*header.provides, *header.depends):
+        check_text(key, "provides or depends key")
+    if not header.meta_data:
+        return spec
+    value = parse_object(header.meta_data, "meta-data")
+    meta_data = format_object(value, sort=True) if value else b""
+    return replace(spec, header=replace(header, meta_data=meta_data))
+
+
+def _files(spec: PayloadSpec) -> tuple[FileSource, ...]:
+    return () if isinstance(spec.content, PackedData) else spec.content
+
+
+def _size(file: FileSource) -> int:
+    """Length [B] of a regular file or block device."""
+    status = file.path.stat()
+    if stat.S_ISREG(status.st_mode):
+        return status.st_size
+    if not stat.S_ISBLK(status.st_mode):
+        raise ArtifactError(f"{file.path}: is neither a file nor a block device")
+    with file.path.open("rb", buffering=0) as device:
+        return device.seek(0, os.SEEK_END)
+
+
+def _pack(
+    files: tuple[FileSource, ...], spilled: BinaryIO, compression: Compression, count: _Count
+) -> _Data:
+    """Compress one payload's tar to the end of ``spilled``, and hash its files on the way."""
+    offset = spilled.seek(0, os.SEEK_END)
+    digests: dict[str, str] = {}
+    size = 0
+    for member in compress(_parts(files, digests, count), compression):
+        put(spilled, member)
+        size += len(member)
+    return _Data(spilled, offset, size, compression.codec.value, digests)
+
+
+def _parts(
+    files: tuple[FileSource, ...], digests: dict[str, str], count: _Count
+) -> Iterator[bytes]:
+    """A data tar in the parts that become members: a tar header, then each MiB of the file."""
+    before = b""
+    for file in files:
+        size = _size(file)
+        yield before + _member(file.name, size, mode=0o644)
+        digest = hashlib.sha256()
+        for chunk in _chunks(file, size):
+            digest.update(chunk)
+            count.add(len(chunk))
+            yield chunk
+        digests[file.name] = digest.hexdigest()
+        before = tar.padding(size)
+    yield before + tar.END
+
+
+def _chunks(file: FileSource, size: int) -> Iterator[bytes]:
+    """The file in whole MiB; fails if it is not ``size`` bytes [B] by the end."""
+    with file.path.open("rb", buffering=0) as stream:
+        missing = size
+        while missing:
+            chunk = stream.read(min(missing, MEMBER))
+            while chunk and len(chunk) < min(missing, MEMBER):
+                more = stream.read(min(missing, MEMBER) - len(chunk))
+                if not more:
+                    break
+                chunk += more
+            missing -= len(chunk)
+            if len(chunk) < MEMBER and missing:
+                break
+            yield chunk
+        if missing or stream.read(1):
+            raise ArtifactError(f"{file.path}: changed its size while it was read; try again")
+
+
+def _front(
+    spec: ArtifactSpec, data: list[_Data], compression: Compression, signer: Signer | None
+) -> bytes:
+    """All that stands before the payloads."""
+    header = compress_whole(_header_tar(spec, data), compression.codec)
+    header_name = f"header.tar{compression.codec.value}"
+    version = format_version(spec.header.version)
+    digests = {
+        (number, name): digest
+        for number, each in enumerate(data)
+        for name, digest in each.digests.items()
+    }
+    manifest = format_manifest(digests, (header_name, _sha256(header)), _sha256(version))
+    members = {"version": version, "manifest": manifest}
+    if signer:
+        members["manifest.sig"] = base64.b64encode(signer.sign(manifest))
+    members[header_name] = header
+    return b"".join(
+        _member(name, len(content)) + content + tar.padding(len(content))
+        for name, content in members.items()
+    )
+
+
+def _header_tar(spec: ArtifactSpec, data: list[_Data]) -> bytes:
+    header = spec.header
+    members = {"header-info": format_header_info(header)}
+    for script in header.scripts:
+        members[f"scripts/{script.name}"] = script.content
+    for number, (payload, each) in enumerate(zip(spec.payloads, data, strict=True)):
+        folder = f"headers/{number:04}"
+        about = payload.header
+        if payload.checksum_provide and payload.checksum_provide not in about.provides:
+            (digest,) = each.digests.values()
+            about = replace(about, provides={**about.provides, payload.checksum_provide: digest})
+        if header.version == 2:
+            members[f"{folder}/files"] = format_object({"files": list(each.digests)})
+        members[f"{folder}/type-info"] = format_type_info(about, header.version)
+        if about.meta_data or about.type == "rootfs-image":
+            members[f"{folder}/meta-data"] = about.meta_data
+    modes = {name: 0o755 for name in members if name.startswith("scripts/")}
+    return tar.archive(members, mtime=_time(), modes=modes)
+
+
+def _member(name: str, size: int, mode: int = 0o600) -> bytes:
+    return tar.header(tar.Member(name, size, mode, _time()))
+
+
+def _time() -> int:
+    """The time that all members carry [s since 1970]. Source: reproducible-builds.org."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", "0")
+    if not text.isdecimal() or int(text) >= 1 << 33:
+        raise ArtifactError(f"SOURCE_DATE_EPOCH: {text!r} is not a time in seconds since 1970")
+    return int(text)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
