@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Partition tables: what sfdisk writes is read, and what is damaged or hostile is refused."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+
+from ota_artifact.errors import ArtifactError
+from ota_artifact.image.partitions import Partition, read_partitions
+from tests.unit.artifact.image.conftest import MIB, Tool
+
+
+def disk_of(tmp_path: Path, tool: Tool, script: str, size: int = 16 * MIB) -> Path:
+    disk = tmp_path / "disk.img"
+    with disk.open("wb") as file:
+        file.truncate(size)
+    tool("sfdisk", "-q", "--no-reread", "--no-tell-kernel", disk, stdin=script)
+    return disk
+
+
+def mbr(*entries: tuple[int, int, int]) -> bytes:
+    """A sector with (type, start, length) [sectors]."""
+    table = b"".join(struct.pack("<4xB3xII", *each) for each in entries)
+    return bytes(446) + table.ljust(64, b"\0") + b"\x55\xaa"
+
+
+def raw_disk(tmp_path: Path, sectors: dict[int, bytes], size: int = MIB) -> Path:
+    disk = tmp_path / "raw.img"
+    with disk.open("wb") as file:
+        file.truncate(size)
+        for at, content in sectors.items():
+            file.seek(at * 512)
+            file.write(content)
+    return disk
+
+
+def damage(disk: Path, at: int, content: bytes = b"\xff") -> None:
+    with disk.open("r+b") as file:
+        file.seek(at)
+        file.write(content)
+
+
+GPT = (
+    "label: gpt\n"
+    "start=2048, size=2048, type=U, name=boot\n"
+    "start=6144, size=2048, type=L, name=ümlaut\n"
+    "start=4096, size=2048, type=L\n"
+)
+
+
+def test_loop_in_the_chain_of_logical_partitions_is_refused(tmp_path: Path) -> None:
+    disk = raw_disk(
+        tmp_path,
+        {
+            0: mbr((5, 100, 1000)),
+            100: mbr((0x83, 1, 10), (5, 50, 1)),
+            150: mbr((0x83, 1, 10), (5, 50, 1)),
+        },
+    )
+
+    with pytest.raises(ArtifactError, match="does not end"):
+        read_partitions(disk)
+
+
+def test_endless_chain_of_logical_partitions_is_refused(tmp_path: Path) -> None:
+    tables = {100 + n: mbr((0x83, 1, 1), (5, n + 1, 1)) for n in range(300)}
+    disk = raw_disk(tmp_path, {0: mbr((5, 100, 1000)), **tables})
+
+    with pytest.raises(ArtifactError, match="does not end"):
+        read_partitions(disk)
+
+
+def test_chain_of_logical_partitions_that_leaves_the_image_is_refused(tmp_path: Path) -> None:
+    disk = raw_disk(tmp_path, {0: mbr((5, 100, 9)), 100: mbr((0x83, 1, 1), (5, 0xFFFFFFFF, 1))})
+
+    with pytest.raises(ArtifactError, match="beyond the image's end"):
+        read_partitions(disk)
+
+
+def test_chain_that_leads_to_no_table_is_refused(tmp_path: Path) -> None:
+    disk = raw_disk(tmp_path, {0: mbr((5, 100, 9)), 100: mbr((0x83, 1, 1), (5, 7, 1))})
+
+    with pytest.raises(ArtifactError, match="no table of a logical partition at 54784 B"):
+        read_partitions(disk)
+
+
+def test_partition_beyond_the_end_of_the_image_is_refused(tmp_path: Path) -> None:
+    disk = raw_disk(tmp_path, {0: mbr((0x83, 1, 0xFFFFFFFF))})
+
+    with pytest.raises(ArtifactError, match=r"partition 1 ends at .* it is truncated"):
+        read_partitions(disk)
+
+
+@pytest.mark.parametrize("size", [0, 1, 511])
+def test_truncated_table_is_refused(tmp_path: Path, size: int) -> None:
+    disk = tmp_path / "short.img"
+    disk.write_bytes(mbr((0x83, 1, 1))[:size])
+
+    with pytest.raises(ArtifactError, match="truncated"):
+        read_partitions(disk)
+
+
+def test_image_without_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="neither a partition table nor a filesystem"):
+        read_partitions(raw_disk(tmp_path, {}))
+
+
+def test_empty_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="table is empty"):
+        read_partitions(raw_disk(tmp_path, {0: mbr()}))
+
+
+def test_gpt_with_a_damaged_header_is_read_from_its_backup(tmp_path: Path, tool: Tool) -> None:
+    disk = disk_of(tmp_path, tool, GPT)
+    expected = read_partitions(disk)
+    damage(disk, 512 + 40)
+
+    found = read_partitions(disk)
+
+    assert found == expected
+
+
+def test_gpt_with_damaged_entries_is_read_from_its_backup(tmp_path: Path, tool: Tool) -> None:
+    disk = disk_of(tmp_path, tool, GPT)
+    expected = read_partitions(disk)
+    damage(disk, 1024 + 33)
+
+    found = read_partitions(disk)
+
+    assert found == expected
+
+
+def test_gpt_with_both_copies_damaged_is_refused_with_what_is_wrong(
+    tmp_path: Path, tool: Tool
+) -> None:
+    disk = disk_of(tmp_path, tool, GPT)
+    damage(disk, 512 + 40)
+    damage(disk, 16 * MIB - 512 + 40)
+
+    with pytest.raises(
+        ArtifactError, match=r"first one .* wrong checksum; the backup one .* wrong"
+    ):
+        read_partitions(disk)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "finding"),
+    [
+        (80, struct.pack("<I", 0xFFFFFFFF), "4294967295 entries"),
+        (84, struct.pack("<I", 1), "entries of 1 B"),
+        (84, struct.pack("<I", 0x80000000), "entries of 2147483648 B"),
+        (72, struct.pack("<Q", 1 << 60), "beyond the end"),
+        (24, struct.pack("<Q", 5), "lies elsewhere"),
+        (12, struct.pack("<I", 0xFFFFFFFF), "header of 4294967295 B"),
+    ],
+)
+def test_gpt_with_absurd_numbers_and_a_right_checksum_is_refused(
+    tmp_path: Path, tool: Tool, at: int, value: bytes, finding: str
+) -> None:
+    disk = disk_of(tmp_path, tool, GPT)
+    content = bytearray(disk.read_bytes())
+    header = content[512:604]
+    header[at : at + len(value)] = value
+    header[16:20] = bytes(4)
+    header[16:20] = struct.pack("<I", zlib.crc32(header))
+    content[512:604] = header
+    content[-512:] = bytes(512)  # no backup
+    disk.write_bytes(content)
+
+    with pytest.raises(ArtifactError, match=finding):
+        read_partitions(disk)
+
+
+def test_primary_and_logical_partitions_have_linux_numbers(tmp_path: Path, tool: Tool) -> None:
+    disk = disk_of(
+        tmp_path,
+        tool,
+        "label: dos\n"
+        "start=2048, size=2048, type=c\n"
+        "start=4096, size=2048, type=83\n"
+        "start=6144, size=2048, type=83\n"
+        "start=8192, size=16384, type=5\n"
+        "start=10240, size=2048, type=83\n"
+        "start=14336, size=2048, type=82\n",
+    )
+
+    found = read_partitions(disk)
+
+    assert found == (
+        Partition(1, MIB, MIB, "0c"),
+        Partition(2, 2 * MIB, MIB, "83"),
+        Partition(3, 3 * MIB, MIB, "83"),
+        Partition(5, 5 * MIB, MIB, "83"),
+        Partition(6, 7 * MIB, MIB, "82"),
+    )
+    assert [each.number for each in found if each.is_swap] == [6]
+
+
+def test_gpt_partitions_come_in_the_order_of_their_numbers(tmp_path: Path, tool: Tool) -> None:
+    disk = disk_of(tmp_path, tool, GPT)
+
+    found = read_partitions(disk)
+
+    linux = "0fc63daf-8483-4772-8e79-3d69d8477de4"
+    assert found == (
+        Partition(1, MIB, MIB, "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "boot"),
+        Partition(2, 3 * MIB, MIB, linux, "ümlaut"),
+        Partition(3, 2 * MIB, MIB, linux, ""),
+    )
+
+
+def test_random_damage_gives_partitions_or_a_clear_refusal(tmp_path: Path, tool: Tool) -> None:
+    disk = disk_of(tmp_path, tool, GPT, size=5 * MIB)
+    sound = disk.read_bytes()
+    for at in [*range(446, 512), *range(512, 604), *range(1024, 1300)]:
+        disk.write_bytes(sound[:at] + bytes([sound[at] ^ 0xFF]) + sound[at + 1 : 1 << 15])
+        try:
+            found = read_partitions(disk)
+        except ArtifactError:
+            continue
+        assert all(each.offset + each.size <= 1 << 15 for each in found)

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image by the paths of the running system: one filesystem, or a disk with slots A and B."""
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+from ota_artifact.errors import ArtifactError
+from ota_artifact.image.filesystem import Filesystem, open_filesystem, recognise
+from ota_artifact.image.partitions import Partition, read_partitions
+from ota_artifact.image.paths import Kind, components, joined
+from ota_artifact.image.sparse import copy_sparse
+
+Role = Literal["boot", "slots", "data"]
+"""Which partitions a path belongs to; "slots" are A and B."""
+
+_MOUNTED: tuple[tuple[tuple[str, ...], Role], ...] = (
+    (("data",), "data"),
+    (("uboot",), "boot"),
+    (("boot", "efi"), "boot"),
+    (("boot", "grub"), "boot"),
+)
+"""Where they are mounted. Source: mender-artifact, the file commands' documentation."""
+
+_ROLES = 4  # boot, slot A, slot B, data
+
+
+class Image:
+    """The files of an image, each path in the filesystem that the running system has there.
+
+    In a disk image a path of the root filesystem stands for both slots: it is read from the first
+    that has a filesystem, and changed in all that have one. What is said of changes in
+    `Filesystem` holds here too; `edit` changes all or nothing.
+
+    Attributes:
+        path: the image's file.
+        partitions: those of a disk image; () for a single filesystem.
+    """
+
+    def __init__(self, path: Path, partitions: tuple[Partition, ...]) -> None:
+        self.path = path
+        self.partitions = partitions
+        self._changed: dict[int, Filesystem] = {}
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything was asked to be changed."""
+        return bool(self._changed)
+
+    def kind(self, path: str) -> Kind | None:
+        """What is at the path; None: nothing. See `Filesystem.kind`."""
+        filesystem, inside = self._first(path)
+        return filesystem.kind(inside)
+
+    def exists(self, path: str) -> bool:
+        """Whether anything is at the path."""
+        return self.kind(path) is not None
+
+    def read_file(self, path: str, destination: Path) -> None:
+        """Copy a file of the image to the host. See `Filesystem.read_file`."""
+        filesystem, inside = self._first(path)
+        filesystem.read_file(inside, destination)
+
+    def write_file(self, source: Path, path: str, mode: int | None = None) -> None:
+        """Copy a file of the host into the image. See `Filesystem.write_file`."""
+        for filesystem, inside in self._to_change(path):
+            filesystem.write_file(source, inside, mode)
+
+    def make_directory(self, path: str, mode: int | None = None) -> None:
+        """Make a directory and those above it. See `Filesystem.make_directory`."""
+        for filesystem, inside in self._to_change(path):
+            filesystem.make_directory(inside, mode)
+
+    def remove(self, path: str, *, recursive: bool = False) -> None:
+        """Remove what is at the path. See `Filesystem.remove`."""
+        for filesystem, inside in self._to_change(path):
+            filesystem.remove(inside, recursive=recursive)
+
+    def check(self) -> None:
+        """Pass if all filesystems that were changed are sound.
+
+        Raises:
+            ArtifactError: one is damaged.
+        """
+        for filesystem in self._changed.values():
+            filesystem.check()
+
+    def _first(self, path: str) -> tuple[Filesystem, str]:
+        offset, size, inside = self._places(path)[0]
+        return open_filesystem(self.path, offset, size), inside
+
+    def _to_change(self, path: str) -> list[tuple[Filesystem, str]]:
+        found = []
+        for offset, size, inside in self._places(path):
+            filesystem = open_filesystem(self.path, offset, size)
+            self._changed[offset] = filesystem
+            found.append((filesystem, inside))
+        return found
+
+    def _places(self, path: str) -> list[tuple[int, int | None, str]]:
+        """(offset [B], size [B], path in it) of each filesystem that a path stands for."""
+        if not self.partitions:
+            return [(0, None, path)]
+        if ".." in components(path):
+            raise ArtifactError(f"{path}: '..' does not say which partition; write the path out")
+        role, names = role_of(path)
+        inside = joined(names) + ("/" if path.endswith("/") and names else "")
+        chosen = _chosen(self.partitions, role)
+        if role == "slots":
+            chosen = [each for each in chosen if recognise(self.path, each.offset, each.size)]
+            if not chosen:
+                raise ArtifactError(f"{self.path}: no slot has a filesystem; nothing to open")
+        return [(each.offset, each.size, inside) for each in chosen]
+
+
+def role_of(path: str) -> tuple[Role, tuple[str, ...]]:
+    """Which partitions a path of the running system belongs to, and its names in there.
+
+    A `.mender` artifact has the slots' part only.
+
+    Raises:
+        ArtifactError: not an absolute path.
+    """
+    names = components(path)
+    for mounted, role in _MOUNTED:
+        if names[: len(mounted)] == mounted:
+            return role, names[len(mounted) :]
+    return "slots", names
+
+
+def open_image(path: Path) -> Image:
+    """Open a filesystem image or a partitioned disk image, to be changed in place.
+
+    Raises:
+        ArtifactError: neither, or a disk with fewer than four partitions.
+        OSError: the image cannot be read.
+    """
+    if not path.exists():
+        raise ArtifactError(f"{path}: no such file")
+    if not path.is_file():
+        raise ArtifactError(f"{path}: not a regular file; only image files can be opened")
+    filesystem = recognise(path)
+    try:
+        partitions = read_partitions(path)
+    except ArtifactError:
+        if filesystem is None:
+            raise
+        partitions = ()
+    # The table first: a disk may still have the magic number of what was on it before.
+    if len([each for each in partitions if not each.is_swap]) >= _ROLES:
+        return Image(path, partitions)
+    if filesystem is not None:
+        open_filesystem(path)  # says what is wrong with it, if anything
+        return Image(path, ())
+    raise ArtifactError(
+        f"{path}: has {len(partitions)} partitions; four are needed: boot, slot A, slot B, data"
+    )
+
+
+@contextmanager
+def edit(path: Path) -> Iterator[Image]:
+    """Change an image all or not at all.
+
+    The changes go to a copy beside it, which takes the image's place when the block ends well
+    and the changed filesystems are sound. After any exception the image is as it was.
+
+    Raises:
+        ArtifactError: not an image, a damaged result, or another process changed the image.
+        OSError: no space for the copy, or it cannot be written.
+    """
+    target = path.resolve()
+    open_image(target)
+    with target.open("rb") as original:
+        before = os.fstat(original.fileno())
+        copy = _Copy(target)
+        try:
+            copy_sparse(original.fileno(), copy.descriptor)
+            image = open_image(copy.path)
+            yield image
+            if not image.is_changed:
+                return
+            _require_sound(image, target)
+            copy.take_over(before)
+            now, seen = target.stat(), (before.st_ino, before.st_mtime_ns, before.st_size)
+            if (now.st_ino, now.st_mtime_ns, now.st_size) != seen:
+                raise ArtifactError(f"{path}: was changed by another program; nothing written")
+            copy.path.replace(target)
+            _sync_directory(target.parent)
+        finally:
+            copy.discard()
+
+
+class _Copy:
+    """A file beside the image that vanishes unless it replaces it."""
+
+    def __init__(self, target: Path) -> None:
+        self.descriptor, name = tempfile.mkstemp(prefix=".ota-", suffix=".part", dir=target.parent)
+        self.path = Path(name)
+
+    def take_over(self, original: os.stat_result) -> None:
+        """Give it the original's owner, where we may, and mode; put it on the disk."""
+        with suppress(PermissionError):  # an ordinary user's copy is that user's
+            os.fchown(self.descriptor, original.st_uid, original.st_gid)
+        os.fchmod(self.descriptor, stat.S_IMODE(original.st_mode))
+        os.fsync(self.descriptor)
+
+    def discard(self) -> None:
+        os.close(self.descriptor)
+        self.path.unlink(missing_ok=True)
+
+
+def _require_sound(image: Image, original: Path) -> None:
+    try:
+        image.check()
+    except ArtifactError as error:
+        text = str(error).replace(str(image.path), str(original))
+        raise ArtifactError(f"{text}\nThe image is unchanged.") from error
+
+
+def _chosen(partitions: tuple[Partition, ...], role: Role) -> list[Partition]:
+    """The partitions of a role: boot, A, B and data in the order of their numbers, swap aside.
+
+    Source: meta-mender, mender-part-images.bbclass, which may put swap before data.
+    """
+    boot, a, b, data, *_ = (each for each in partitions if not each.is_swap)
+    match role:
+        case "boot":
+            return [boot]
+        case "slots":
+            return [a, b]
+        case "data":
+            return [data]
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

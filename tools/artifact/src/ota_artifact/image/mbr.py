@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MBR partition tables: four entries, and a chain of logical partitions.
+
+Source: UEFI specification 2.10, section 5.2; for the chain, Linux block/partitions/msdos.c.
+"""
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+from ota_artifact.errors import ArtifactError
+
+_SECTOR = 512  # [B]
+_EXTENDED = (0x05, 0x0F, 0x85)
+_PROTECTIVE = 0xEE
+_FIRST_LOGICAL = 5
+_MOST_LOGICAL = 128
+
+
+def is_protective(sector: bytes) -> bool:
+    """Whether the table only says that a GPT follows."""
+    return any(kind == _PROTECTIVE for kind, _, _ in _table(sector))
+
+
+def read_mbr(file: BinaryIO, size: int, image: Path) -> list[tuple[int, int, int, str]]:
+    """(number, offset [B], size [B], type) of each primary and logical partition.
+
+    Args:
+        file: the image, seekable.
+        size: its length [B].
+        image: its name, for messages.
+
+    Raises:
+        ArtifactError: the chain of logical partitions has a loop, leaves the image or is absurd.
+    """
+    file.seek(0)
+    found = []
+    logical: list[tuple[int, int, int, str]] = []
+    for number, (kind, start, length) in enumerate(_table(file.read(_SECTOR)), start=1):
+        if kind in _EXTENDED and length:
+            numbered = _FIRST_LOGICAL + len(logical)
+            logical += _read_chain(file, size, image, start, numbered)
+        elif kind and length:
+            found.append((number, start * _SECTOR, length * _SECTOR, f"{kind:02x}"))
+    return found + logical
+
+
+def _read_chain(
+    file: BinaryIO, size: int, image: Path, extended: int, number: int
+) -> list[tuple[int, int, int, str]]:
+    """The logical partitions: each table has one, and says where the next table is.
+
+    Args:
+        extended: where the extended partition begins [sectors].
+        number: that of the first logical partition.
+    """
+    found: list[tuple[int, int, int, str]] = []
+    seen: set[int] = set()
+    at = extended
+    while True:
+        if at in seen or len(seen) >= _MOST_LOGICAL:
+            raise ArtifactError(f"{image}: the chain of logical partitions does not end")
+        seen.add(at)
+        if (at + 1) * _SECTOR > size:
+            raise ArtifactError(f"{image}: a logical partition's table lies beyond the image's end")
+        file.seek(at * _SECTOR)
+        sector = file.read(_SECTOR)
+        if sector[510:512] != b"\x55\xaa":
+            if at == extended:
+                return found  # an extended partition in which nothing was ever made
+            raise ArtifactError(f"{image}: no table of a logical partition at {at * _SECTOR} B")
+        following = None
+        for kind, start, length in _table(sector):
+            if kind in _EXTENDED and length:
+                following = extended + start
+            elif kind and length:
+                offset = (at + start) * _SECTOR
+                found.append((number + len(found), offset, length * _SECTOR, f"{kind:02x}"))
+        if following is None:
+            return found
+        at = following
+
+
+def _table(sector: bytes) -> list[tuple[int, int, int]]:
+    """(type, start [sectors], length [sectors]) of the four entries."""
+    return [struct.unpack_from("<4xB3xII", sector, 446 + 16 * index) for index in range(4)]

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where programs work on an image: a folder of ours, so that no given name reaches them."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ota_artifact.errors import ArtifactError, ProgramError
+
+_ADMINISTRATION = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Where e2fsprogs lives; on Debian not on the PATH of an ordinary user."""
+
+
+@contextmanager
+def workplace(image: Path) -> Iterator[Path]:
+    """A private folder for the time of one operation; in it, `image` is a link to the image.
+
+    The programs take options from an image's name ("?offset=" in e2fsprogs, "@@" in mtools), and
+    split what they are told at quotes and line breaks. Through this folder they see names that
+    we chose, whatever the image, the source and the destination are called.
+
+    Raises:
+        ProgramError: the folder for temporary files has such a name itself.
+    """
+    with tempfile.TemporaryDirectory(prefix="ota-image-") as name:
+        if re.search(r"[?\n\r]|@@", name) or len(os.fsencode(name)) > 200:
+            raise ProgramError(f"{name!r}: cannot work here; set TMPDIR to a short, plain path")
+        place = Path(name)
+        (place / "image").symlink_to(image.absolute())
+        yield place
+
+
+def find_program(name: str, *, package: str) -> str:
+    """The program's full path, also where only administrators look.
+
+    Raises:
+        ProgramError: it is not installed.
+    """
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *_ADMINISTRATION))
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise ProgramError(f"{name}: not found; install the package {package}")
+    return found
+
+
+@contextmanager
+def delivered(destination: Path) -> Iterator[Path]:
+    """Give a path to write to; what is there at the end becomes the destination, or nothing does.
+
+    A destination that is no regular file, such as a pipe or /dev/stdout, gets the bytes instead.
+
+    Raises:
+        ArtifactError: the destination is a directory, or its directory does not exist.
+        OSError: it cannot be written.
+    """
+    if destination.is_dir():
+        raise ArtifactError(f"{destination}: is a directory; name the file to write")
+    target = destination.resolve() if destination.is_file() else destination
+    is_stream = target.exists() and not target.is_file()
+    if not is_stream and not target.parent.is_dir():
+        raise ArtifactError(f"{destination.parent}: no such directory; make it first")
+    folder = None if is_stream else target.absolute().parent
+    handle, name = tempfile.mkstemp(prefix=".ota-", suffix=".part", dir=folder)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        if is_stream:
+            with part.open("rb") as source, target.open("wb") as stream:
+                shutil.copyfileobj(source, stream)
+        else:
+            part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def source_file(source: Path) -> os.stat_result:
+    """What the host says of a file that is to go into an image.
+
+    Raises:
+        ArtifactError: there is none, or it is not a regular file.
+    """
+    if not source.exists():
+        raise ArtifactError(f"{source}: no such file")
+    if not source.is_file():
+        raise ArtifactError(f"{source}: not a regular file; only those can be written to an image")
+    return source.stat()
+
+
+def build_time() -> int | None:
+    """The time that changes are to carry, SOURCE_DATE_EPOCH [s]; None: the clock's.
+
+    Source: https://reproducible-builds.org/specs/source-date-epoch/
+
+    Raises:
+        ArtifactError: the variable is set and is not a number.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,10}", text):
+        raise ArtifactError(f"SOURCE_DATE_EPOCH={text!r}: not seconds since 1970; unset or mend it")
+    return int(text)
