@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can go wrong, grouped by who must act."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ArtifactError(Exception):
     """The input is at fault: artifact, key or option. The text has place, finding, remedy."""
@@ -20,3 +23,12 @@ class SignatureError(ArtifactError):
 
 class ProgramError(Exception):
     """Another program failed, is missing or did not answer in time: the world is at fault."""
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Put the name of the file at fault before what an `ArtifactError` says."""
+    try:
+        yield
+    except ArtifactError as error:
+        raise type(error)(f"{name}: {error}") from error

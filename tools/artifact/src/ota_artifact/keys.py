@@ -150,17 +150,26 @@ def load_public_key(path: Path) -> PublicKey:
         ArtifactError: not such a key.
         OSError: the file cannot be read.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
     data = _pem(path)
     if b"PRIVATE KEY" in data:
         return load_private_key(path).public
+    return parse_public_key(data, str(path))
+
+
+def parse_public_key(data: bytes, name: str) -> PublicKey:
+    """Read a public key (PEM ``PUBLIC KEY``) that is called ``name`` in messages.
+
+    Raises:
+        ArtifactError: not such a key.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
     try:
         key = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ArtifactError(f"{path}: is not a public key in PEM: {error}") from error
-    return PublicKey(str(path), _supported(key, path))
+        raise ArtifactError(f"{name}: is not a public key in PEM: {error}") from error
+    return PublicKey(name, _supported(key, name))
 
 
 def load_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKey:
@@ -189,7 +198,7 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKey:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         finding = "cannot be decrypted; is the passphrase right?" if is_encrypted else str(error)
         raise ArtifactError(f"{path}: is not a usable private key in PEM: {finding}") from error
-    return PrivateKey(str(path), _supported(key, path))
+    return PrivateKey(str(path), _supported(key, str(path)))
 
 
 def read_passphrase(path: Path) -> bytes:
@@ -205,7 +214,7 @@ def _pem(path: Path) -> bytes:
     return data
 
 
-def _supported(key: Any, path: Path) -> Any:
+def _supported(key: Any, name: str) -> Any:
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
@@ -215,7 +224,7 @@ def _supported(key: Any, path: Path) -> Any:
     ):
         return key
     raise ArtifactError(
-        f"{path}: artifacts are signed with RSA or ECDSA P-256 keys; this is neither"
+        f"{name}: artifacts are signed with RSA or ECDSA P-256 keys; this is neither"
     )
 
 

@@ -7,6 +7,10 @@ Source: mender-artifact 4.4, behaviour of ``write rootfs-image`` and ``write mod
 from dataclasses import dataclass
 
 ROOTFS = "rootfs-image"
+"""The payload type of a root filesystem, and the first part of the keys that it provides."""
+
+CHECKSUMS = ("rootfs-image.checksum", "rootfs_image_checksum")
+"""Keys under which the sha256 of a root filesystem is provided: of today, and before 2.5."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,11 +158,16 @@ def write_artifact(
                     data.append(_pack(files, spilled, compression, count))
         put(destination, _front(spec, data, compression, signer))
         for number, each in enumerate(data):
-            put(destination, _member(f"data/{number:04}.tar{each.suffix}", each.size))
+            put(destination, member_header(f"data/{number:04}.tar{each.suffix}", each.size))
             each.file.seek(each.offset)
             copy(each.file, destination, each.size)
             put(destination, tar.padding(each.size))
         put(destination, tar.END)
+
+
+def member_header(name: str, size: int, mode: int = 0o600) -> bytes:
+    """The tar header of a member, with the time that all members carry; ``size`` in bytes [B]."""
+    return tar.header(tar.Member(name, size, mode, _time()))
 
 
 def file_source(path: Path) -> FileSource:
@@ -259,7 +264,7 @@ def _parts(
     before = b""
     for file in files:
         size = _size(file)
-        yield before + _member(file.name, size, mode=0o644)
+        yield before + member_header(file.name, size, mode=0o644)
         digest = hashlib.sha256()
         for chunk in _chunks(file, size):
             digest.update(chunk)
@@ -307,7 +312,7 @@ def _front(
         members["manifest.sig"] = base64.b64encode(signer.sign(manifest))
     members[header_name] = header
     return b"".join(
-        _member(name, len(content)) + content + tar.padding(len(content))
+        member_header(name, len(content)) + content + tar.padding(len(content))
         for name, content in members.items()
     )
 
@@ -330,10 +335,6 @@ def _header_tar(spec: ArtifactSpec, data: list[_Data]) -> bytes:
             members[f"{folder}/meta-data"] = about.meta_data
     modes = {name: 0o755 for name in members if name.startswith("scripts/")}
     return tar.archive(members, mtime=_time(), modes=modes)
-
-
-def _member(name: str, size: int, mode: int = 0o600) -> bytes:
-    return tar.header(tar.Member(name, size, mode, _time()))
 
 
 def _time() -> int:

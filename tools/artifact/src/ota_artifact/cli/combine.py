@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`combine`: the payloads of several artifacts in one."""
+
+import argparse
+from contextlib import ExitStack
+from pathlib import Path
+
+from ota_artifact.cli.failure import Exit, Failure
+from ota_artifact.cli.header_options import warn
+from ota_artifact.cli.parser import Parser, Subparsers
+from ota_artifact.cli.signing import add_signing, signer_of
+from ota_artifact.cli.streams import created
+from ota_artifact.draft import Draft, drafted
+from ota_artifact.header import Header, Script
+from ota_artifact.writer import ArtifactSpec, write_artifact
+
+_EXAMPLE = """\
+example:
+  ota-artifact combine rootfs.mender app.mender -n release-7 -o release-7.mender
+"""
+
+
+def add_parser(sub: "Subparsers[Parser]") -> None:
+    """Add `combine`."""
+    parser = sub.add_parser(
+        "combine",
+        help="put the payloads of several artifacts into one",
+        description="Writes an artifact with the payloads of others, in their order, and with all"
+        " their state scripts. Payloads are taken over as they are, signatures are not. Mender's"
+        " own client takes artifacts with one payload only.",
+        epilog=_EXAMPLE,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("artifacts", nargs="+", metavar="artifact", help="files, two or more")
+    parser.add_argument(
+        "-n", "--artifact-name", required=True, metavar="NAME", help="the name of the new one"
+    )
+    parser.add_argument(
+        "-c",
+        "--compatible-types",
+        action="append",
+        metavar="TYPE",
+        help="a device type that may install it (default: those that all of them have)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output-path",
+        default="artifact.mender",
+        metavar="FILE",
+        help="where it goes, - for stdout (default: %(default)s)",
+    )
+    add_signing(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    if len(args.artifacts) < 2:
+        raise Failure("artifacts: name two or more")
+    signer = signer_of(args)
+    with ExitStack() as stack:
+        drafts = [stack.enter_context(drafted(Path(each))) for each in args.artifacts]
+        header = Header(
+            3,
+            args.artifact_name,
+            tuple(args.compatible_types or _common_types(drafts)),
+            payloads=(),
+            scripts=_scripts(drafts),
+        )
+        spec = ArtifactSpec(header, tuple(each for draft in drafts for each in draft.payloads))
+        with created(args.output_path) as output:
+            write_artifact(output, spec, compression=drafts[0].compression, signer=signer)
+    warn(f"{args.output_path}: has {len(spec.payloads)} payloads; Mender's client takes one")
+    return Exit.DONE
+
+
+def _common_types(drafts: list[Draft]) -> list[str]:
+    first, *others = (draft.header.compatible_types for draft in drafts)
+    common = [each for each in first if all(each in types for types in others)]
+    if not common:
+        raise Failure("--compatible-types: the artifacts have no device type in common; name one")
+    return common
+
+
+def _scripts(drafts: list[Draft]) -> tuple[Script, ...]:
+    scripts: dict[str, Script] = {}
+    for draft in drafts:
+        for script in draft.header.scripts:
+            if scripts.setdefault(script.name, script) != script:
+                raise Failure(
+                    f"{script.name}: two artifacts have a script of this name; rename one"
+                )
+    return tuple(scripts.values())

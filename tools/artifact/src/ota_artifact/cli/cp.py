@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`cp`: a file into an image or out of it."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from ota_artifact.cli.failure import Exit, Failure
+from ota_artifact.cli.header_options import warn
+from ota_artifact.cli.inside import IMAGE_HELP, Inside, inside, reading, writing
+from ota_artifact.cli.parser import Parser, Subparsers
+from ota_artifact.cli.signing import add_signing
+
+_EXAMPLE = """\
+examples:
+  ota-artifact cp v2.mender:/etc/os-release os-release
+  ota-artifact cp banner v2.mender:/etc/issue -k private.pem
+  date | ota-artifact cp - board.sdimg:/data/made
+"""
+
+
+def add_parser(sub: "Subparsers[Parser]") -> None:
+    """Add `cp`."""
+    parser = sub.add_parser(
+        "cp",
+        help="copy a file into an image or out of it",
+        description="Copies a file into an artifact's root filesystem or a disk image, or out of"
+        " one. A file that is replaced keeps its owner and mode; a new one has those of the source"
+        " and belongs to root. An artifact that was signed is not any more, unless it is signed"
+        " anew. If anything fails, the image is as it was.",
+        epilog=_EXAMPLE,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("source", help="a file, - for stdin, or image:path")
+    parser.add_argument("destination", help=f"a file or image:path, a file in {IMAGE_HELP}")
+    parser.add_argument("--compression", help=argparse.SUPPRESS)
+    add_signing(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.compression:
+        warn("--compression: cp leaves it as it is; use `modify`")
+    source = inside(args.source) if args.source != "-" else None
+    destination = inside(args.destination)
+    if source and destination:
+        raise Failure("both are inside an image; copy the file to the host first")
+    if source:
+        _copy_out(source, Path(args.destination))
+    elif destination:
+        _copy_in(args.source, destination, args)
+    else:
+        raise Failure("neither is inside an image; write one as v2.mender:/etc/x")
+    return Exit.DONE
+
+
+def _copy_out(source: Inside, destination: Path) -> None:
+    if destination.is_dir():
+        destination /= source.path.rsplit("/", 1)[1]
+    with reading(source) as image:
+        image.read_file(source.path, destination)
+
+
+def _copy_in(source: str, destination: Inside, args: argparse.Namespace) -> None:
+    path = destination.path
+    with tempfile.TemporaryDirectory(prefix="ota-cp-") as folder:
+        file = Path(source)
+        if source == "-":
+            file = Path(folder) / "stdin"
+            with file.open("wb") as copy:
+                shutil.copyfileobj(sys.stdin.buffer, copy)
+        elif path.endswith("/"):
+            path += file.name
+        if not file.is_file():
+            raise Failure(f"{source}: no such file")
+        with writing(destination, args) as image:
+            image.write_file(file, path)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dump`: the parts of an artifact as files, and the command line that makes it again."""
+
+import argparse
+import json
+import os
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ota_artifact.cli.failure import Exit, Failure
+from ota_artifact.cli.parser import Parser, Subparsers
+from ota_artifact.cli.streams import opened
+from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.reader import Artifact, open_artifact
+
+_EXAMPLE = """\
+example:
+  ota-artifact dump v2.mender --files files --scripts scripts --meta-data meta --print-cmdline
+"""
+
+
+def add_parser(sub: "Subparsers[Parser]") -> None:
+    """Add `dump`."""
+    parser = sub.add_parser(
+        "dump",
+        help="unpack an artifact's parts",
+        description="Unpacks the files, scripts and meta-data of an artifact, and prints the"
+        " command line that makes it again from them. A file that is there is not overwritten.",
+        epilog=_EXAMPLE,
+    )
+    parser.set_defaults(run=_run, invalid=Exit.INVALID)
+    parser.add_argument("artifact", help="a file, or - for stdin")
+    parser.add_argument("--files", metavar="DIR", help="unpack the payload's files there")
+    parser.add_argument("--scripts", metavar="DIR", help="unpack the state scripts there")
+    parser.add_argument(
+        "--meta-data", metavar="DIR", help="unpack the meta-data there, as 0000.meta-data"
+    )
+    printing = parser.add_mutually_exclusive_group()
+    printing.add_argument(
+        "--print-cmdline",
+        action="store_true",
+        help="print the arguments that make it again, quoted for a shell",
+    )
+    printing.add_argument(
+        "--print0-cmdline", action="store_true", help="the same, each ended by a NUL, for xargs -0"
+    )
+
+
+def _run(args: argparse.Namespace) -> int:
+    with opened(args.artifact) as file:
+        artifact = open_artifact(file)
+        if len(artifact.header.payloads) != 1:
+            raise Failure("dump takes artifacts with one payload", Exit.FEATURE)
+        dumped = [*_scripts(artifact.header, args.scripts)]
+        dumped += _meta_data(artifact.header.payloads[0], args.meta_data)
+        dumped += _files(artifact, args.files)
+    words = [*_command_line(artifact.header), *dumped]
+    if args.print_cmdline:
+        print(shlex.join(words))
+    elif args.print0_cmdline:
+        print("".join(f"{word}\0" for word in words), end="")
+    return Exit.DONE
+
+
+def _scripts(header: Header, folder: str | None) -> Iterator[str]:
+    if folder:
+        for script in header.scripts:
+            yield "--script"
+            yield _write(folder, script.name, (script.content,), 0o755)
+
+
+def _meta_data(payload: PayloadHeader, folder: str | None) -> Iterator[str]:
+    if folder and payload.meta_data and json.loads(payload.meta_data):
+        yield "--meta-data"
+        yield _write(folder, "0000.meta-data", (payload.meta_data, b"\n"), 0o644)
+
+
+def _files(artifact: Artifact, folder: str | None) -> list[str]:
+    """Read the payload to its end, whether its files are wanted or not: it is checked."""
+    words = []
+    for payload in artifact.payloads():
+        for file in payload.files():
+            if folder:
+                words += ["--file", _write(folder, file.name, file.chunks(), 0o644)]
+    return words
+
+
+def _write(folder: str, name: str, chunks: Iterable[bytes], mode: int) -> str:
+    """Write a new file, whole or not at all; gives its path."""
+    path = Path(folder) / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    except OSError as error:
+        raise Failure(f"{path}: cannot be created: {error.strerror}", Exit.SYSTEM) from error
+    try:
+        with os.fdopen(descriptor, "wb") as output:
+            output.writelines(chunks)
+    except BaseException:
+        path.unlink()
+        raise
+    return str(path)
+
+
+def _command_line(header: Header) -> Iterator[str]:
+    """The arguments that make the header again; rootfs-image is a module's type as any other."""
+    payload = header.payloads[0]
+    yield from ("write", "bootstrap-artifact" if payload.type is None else "module-image")
+    yield from ("--artifact-name", header.artifact_name)
+    if header.artifact_group:
+        yield from ("--provides-group", header.artifact_group)
+    yield from _each("--artifact-name-depends", header.depends_names)
+    yield from _each("--compatible-types", header.compatible_types)
+    yield from _each("--depends-groups", header.depends_groups)
+    if payload.type is not None:
+        yield from ("--type", payload.type, "--no-default-software-version")
+    yield from _each("--provides", (f"{key}:{value}" for key, value in payload.provides.items()))
+    for key, wanted in payload.depends.items():
+        for value in (wanted,) if isinstance(wanted, str) else wanted:
+            yield from ("--depends", f"{key}:{value}")
+    if payload.type is not None:
+        yield "--no-default-clears-provides"
+    yield from _each("--clears-provides", payload.clears)
+
+
+def _each(option: str, values: Iterable[str]) -> Iterator[str]:
+    for value in values:
+        yield from (option, value)

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options that say what stands in a header, and their values."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ota_artifact.cli.failure import Failure
+from ota_artifact.cli.parser import Ordered, OrderedAppend
+from ota_artifact.header import Script
+from ota_artifact.names import check_script_name
+from ota_artifact.provides import Software, default_clears, software_version
+
+_SCRIPT_LIMIT = 8 << 20  # [B] all scripts together travel in memory
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]*)?) ?([kmgt]?b)?", re.IGNORECASE)
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+
+
+def add_identity(parser: argparse.ArgumentParser) -> None:
+    """What names an artifact and says where it may be installed."""
+    parser.add_argument(
+        "-n",
+        "--artifact-name",
+        required=True,
+        metavar="NAME",
+        help="the release that a device runs afterwards",
+    )
+    parser.add_argument(
+        "-c",
+        "--compatible-types",
+        action="append",
+        default=[],
+        metavar="TYPE",
+        help="a device type that may install it; repeat it for several",
+    )
+    parser.add_argument("-t", "--device-type", action="append", default=[], help=argparse.SUPPRESS)
+
+
+def add_relations(parser: argparse.ArgumentParser) -> None:
+    """What the whole artifact depends on and provides."""
+    parser.add_argument(
+        "-N",
+        "--artifact-name-depends",
+        action="append",
+        metavar="NAME",
+        help="the device must run this release; repeat it for alternatives",
+    )
+    parser.add_argument("-g", "--provides-group", metavar="GROUP", help="the group it provides")
+    parser.add_argument(
+        "-G",
+        "--depends-groups",
+        action="append",
+        metavar="GROUP",
+        help="the device must be in this group; repeat it for alternatives",
+    )
+
+
+def add_scripts(parser: argparse.ArgumentParser) -> None:
+    """State scripts."""
+    parser.add_argument(
+        "-s",
+        "--script",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a state script, or a directory of them; repeat it for several",
+    )
+
+
+def add_payload_relations(parser: argparse.ArgumentParser) -> None:
+    """What a payload provides, depends on and clears."""
+    parser.add_argument(
+        "-p",
+        "--provides",
+        action=OrderedAppend,
+        metavar="KEY:VALUE",
+        help="what the payload provides; repeat it for several",
+    )
+    parser.add_argument(
+        "-d",
+        "--depends",
+        action="append",
+        metavar="KEY:VALUE",
+        help="what the device must provide; repeat it for several",
+    )
+    parser.add_argument(
+        "--clears-provides",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="provides that the device drops before, * matches anything; repeat it for several",
+    )
+
+
+def add_software(parser: argparse.ArgumentParser) -> None:
+    """How the software is named in what the payload provides."""
+    group = parser.add_argument_group("software version")
+    group.add_argument(
+        "--software-name", action=Ordered, metavar="NAME", help="second part of the provided key"
+    )
+    group.add_argument(
+        "--software-version",
+        action=Ordered,
+        metavar="VERSION",
+        help="its value (default: the artifact name)",
+    )
+    group.add_argument(
+        "--software-filesystem",
+        action=Ordered,
+        metavar="NAME",
+        help="first part of the provided key (default: rootfs-image)",
+    )
+    group.add_argument(
+        "--no-default-software-version",
+        action="store_true",
+        help="provide no version, and clear nothing, unless an option says so",
+    )
+    group.add_argument(
+        "--no-default-clears-provides",
+        action="store_true",
+        help="clear nothing but what --clears-provides says",
+    )
+
+
+def compatible_types(args: argparse.Namespace) -> tuple[str, ...]:
+    """The device types, by the option of today or that of mender-artifact 3.
+
+    Raises:
+        Failure: none, or both options.
+    """
+    if args.device_type:
+        warn("--device-type is deprecated; use --compatible-types")
+    if args.device_type and args.compatible_types:
+        raise Failure("--device-type and --compatible-types mean the same; leave the first out")
+    types = tuple(args.device_type or args.compatible_types)
+    if not types:
+        raise Failure("--compatible-types: name at least one device type")
+    return types
+
+
+def key_values(option: str, pairs: Sequence[str] | None) -> dict[str, str]:
+    """The values of a repeated ``KEY:VALUE`` option; the last of a key counts.
+
+    Raises:
+        Failure: one has no colon.
+    """
+    values = {}
+    for pair in pairs or ():
+        key, colon, value = pair.partition(":")
+        if not colon:
+            raise Failure(f"{option}: {pair!r} has no colon; write it as KEY:VALUE")
+        values[key] = value
+    return values
+
+
+def provides_of(args: argparse.Namespace, module: str = "") -> dict[str, str]:
+    """What the payload provides: the software version, and what the options say.
+
+    A ``--provides`` of the version's own key wins unless a ``--software-…`` option follows it.
+    """
+    given = key_values("--provides", args.provides)
+    version = software_version(_software(args), args.artifact_name, module)
+    owner = "provides"
+    for option, value in getattr(args, "given", ()):
+        if option != "provides" or value.partition(":")[0] in version:
+            owner = option
+    return version | given if owner == "provides" else given | version
+
+
+def clears_of(args: argparse.Namespace, module: str = "") -> tuple[str, ...]:
+    """What the payload clears: what the options say, then the defaults."""
+    given = tuple(args.clears_provides)
+    if args.no_default_clears_provides or args.no_default_software_version:
+        return given
+    *others, own = default_clears(_software(args), module)
+    return (*given, *others, *(() if own in given else (own,)))
+
+
+def scripts_of(paths: Sequence[str]) -> tuple[Script, ...]:
+    """The state scripts at some paths, directories read through.
+
+    Raises:
+        ArtifactError: a name that no state script has.
+        Failure: they are too large.
+        OSError: one cannot be read.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        files += sorted(path.iterdir()) if path.is_dir() else (path,)
+    total = sum(file.stat().st_size for file in files)
+    if total > _SCRIPT_LIMIT:
+        raise Failure(f"--script: {total} B of scripts; at most {_SCRIPT_LIMIT} B travel")
+    return tuple(
+        Script(check_script_name(file.name, str(file)), file.read_bytes()) for file in files
+    )
+
+
+def size_limit(option: str, text: str | None) -> int | None:
+    """A size such as ``5MB`` or ``1.5 GB``, decimal units [B].
+
+    Raises:
+        Failure: not a size.
+    """
+    if text is None:
+        return None
+    match = _SIZE.fullmatch(text.strip())
+    if not match:
+        raise Failure(f"{option}: {text!r} is not a size; write it as 5MB, 1.5GB or 5000000")
+    return int(float(match[1]) * _UNITS[(match[2] or "").lower()])
+
+
+def warn(text: str) -> None:
+    """Tell the user, and go on."""
+    print(f"ota-artifact: warning: {text}", file=sys.stderr)
+
+
+def _software(args: argparse.Namespace) -> Software:
+    return Software(
+        filesystem=args.software_filesystem or "",
+        name=args.software_name or "",
+        version=args.software_version or "",
+        is_default=not args.no_default_software_version,
+    )

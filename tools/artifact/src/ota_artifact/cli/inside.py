@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files inside an artifact's root filesystem or a disk image, as the commands name them."""
+
+import argparse
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_artifact.cli.failure import Failure
+from ota_artifact.cli.header_options import warn
+from ota_artifact.cli.progress import progress
+from ota_artifact.cli.signing import signer_of
+from ota_artifact.draft import blaming, changing, extract_image, is_artifact
+from ota_artifact.errors import ArtifactError
+from ota_artifact.image.disk import Image, edit, open_image, role_of
+
+IMAGE_HELP = "an artifact (*.mender), a disk image (*.sdimg) or a filesystem image (*.ext4)"
+
+_EXTENSION = re.compile(r"\.(mender|sdimg|uefiimg|img)(?=:)")
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A path in an image: ``image:path``.
+
+    Attributes:
+        image: the host's file.
+        path: absolute, in the running system.
+    """
+
+    image: Path
+    path: str
+
+
+def inside(text: str) -> Inside | None:
+    """What ``image:path`` names; None if the text is a file of the host.
+
+    The image's name may hold colons: it ends at the first one that a file's name, or the extension
+    of an image, stands before.
+    """
+    for match in re.finditer(":", text):
+        image, path = text[: match.start()], text[match.end() :]
+        if Path(image).is_file() or _EXTENSION.search(text, 0, match.end()):
+            return Inside(Path(image), path if path.startswith("/") else f"/{path}")
+    return None
+
+
+def required(text: str) -> Inside:
+    """What ``image:path`` names.
+
+    Raises:
+        Failure: it has another form.
+    """
+    found = inside(text)
+    if found is None:
+        raise Failure(f"{text}: does not say where in which image; write it as v2.mender:/etc/x")
+    return found
+
+
+@contextmanager
+def reading(place: Inside) -> Iterator[Image]:
+    """The image that the place is in, to read from.
+
+    Raises:
+        ArtifactError: no image, or a path that an artifact does not have.
+        OSError: no space to unpack it.
+    """
+    _require_file(place.image)
+    if not is_artifact(place.image):
+        yield open_image(place.image)
+        return
+    _require_root(place)
+    with tempfile.TemporaryDirectory(prefix="ota-image-") as folder:
+        copy = Path(folder) / "image"
+        extract_image(place.image, copy)
+        with blaming(place.image, copy):
+            yield open_image(copy)
+
+
+@contextmanager
+def writing(place: Inside, args: argparse.Namespace) -> Iterator[Image]:
+    """The image that the place is in, to change all or not at all.
+
+    Raises:
+        ArtifactError: no image, or a path that an artifact does not have.
+        OSError: no space, or it cannot be written.
+    """
+    _require_file(place.image)
+    signer = signer_of(args)
+    if not is_artifact(place.image):
+        if signer:
+            raise Failure(f"{place.image}: is no artifact; an image has no signature")
+        with edit(place.image) as image:
+            yield image
+        return
+    _require_root(place)
+    temporary = Path(args.tmp) if getattr(args, "tmp", None) else None
+    with (
+        progress("writing") as tell,
+        changing(place.image, signer=signer, progress=tell, temporary=temporary) as draft,
+    ):
+        yield draft.image()
+    if draft.was_signed and not signer:
+        warn_unsigned(place.image)
+
+
+def warn_unsigned(path: Path) -> None:
+    """Say that a change has cost the signature."""
+    warn(f"{path}: was signed and is not any more; sign it with `ota-artifact sign`, or give --key")
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise Failure(f"{path}: no such file")
+
+
+def _require_root(place: Inside) -> None:
+    role, _ = role_of(place.path)
+    if role != "slots":
+        raise ArtifactError(
+            f"{place.image}:{place.path}: is on the {role} partition, which no artifact has"
+        )

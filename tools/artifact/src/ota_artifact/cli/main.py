@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parses the command line, runs the sub-command, and says what went wrong."""
+
+import argparse
+import errno
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from ota_artifact import __version__
+from ota_artifact.cli import (
+    cat,
+    combine,
+    cp,
+    diff,
+    dump,
+    install,
+    modify,
+    read,
+    rm,
+    sign,
+    validate,
+    write,
+)
+from ota_artifact.cli.failure import Exit, Failure
+from ota_artifact.cli.parser import Parser, spelled_out
+from ota_artifact.errors import (
+    ArtifactError,
+    ProgramError,
+    UnsupportedFeature,
+    UnsupportedVersion,
+)
+
+_COMMANDS = (write, read, validate, sign, modify, diff, combine, dump, cat, cp, install, rm)
+
+_EPILOG = """\
+exit codes: 0 done, 1 wrong options or a failure without a code of its own, 2 unsupported version,
+3 cannot create, 4 cannot open, 5 invalid artifact (validate, dump), 6 unsupported feature,
+7 the system (space, a missing program), 130 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command, which is also what its documentation is made from."""
+    parser = Parser(
+        prog="ota-artifact",
+        description="Reads, writes, signs, checks and changes Mender artifacts.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s version {__version__}")
+    parser.add_argument("--compression", dest="global_compression", help=argparse.SUPPRESS)
+    sub = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for command in _COMMANDS:
+        command.add_parser(sub)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit code."""
+    try:
+        parser = build_parser()
+        args = parser.parse_args(spelled_out(parser, sys.argv[1:] if argv is None else argv))
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except Failure as error:
+        return _said(error, error.code)
+    except UnsupportedVersion as error:
+        return _said(error, Exit.VERSION)
+    except UnsupportedFeature as error:
+        return _said(error, Exit.FEATURE)
+    except ArtifactError as error:
+        return _said(error, getattr(args, "invalid", Exit.WRONG))
+    except ProgramError as error:
+        return _said(error, Exit.SYSTEM)
+    except BrokenPipeError:
+        # Whoever read our output has enough; nor can Python flush the rest when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return Exit.WRONG
+    except OSError as error:
+        is_input = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
+        return _said(_explained(error), Exit.WRONG if is_input else Exit.SYSTEM)
+    except KeyboardInterrupt:
+        return _said("interrupted; no file was changed", Exit.INTERRUPTED)
+
+
+def entry() -> None:
+    """What the installed script calls."""
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    sys.exit(main())
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Leave by way of every `with`, so that no temporary file stays."""
+    sys.exit(128 + number)
+
+
+def _said(error: object, code: int) -> int:
+    print(f"ota-artifact: {error}", file=sys.stderr)
+    return code
+
+
+def _explained(error: OSError) -> str:
+    remedy = {
+        errno.ENOSPC: "; make room there, or name another place",
+        errno.EDQUOT: "; make room there, or name another place",
+        errno.EACCES: "; ask for the permission, or name another place",
+    }.get(error.errno or 0, "")
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}{remedy}"

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`modify`: change what an artifact says, and what Mender's files in its image say."""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from ota_artifact.cli.failure import Exit, Failure
+from ota_artifact.cli.header_options import (
+    add_payload_relations,
+    add_relations,
+    add_scripts,
+    key_values,
+    scripts_of,
+    warn,
+)
+from ota_artifact.cli.inside import warn_unsigned
+from ota_artifact.cli.parser import Parser, Subparsers
+from ota_artifact.cli.progress import progress
+from ota_artifact.cli.signing import add_signing, signer_of
+from ota_artifact.cli.write import add_compression, compression_of
+from ota_artifact.draft import Draft, changing, is_artifact
+from ota_artifact.image.disk import Image, edit
+from ota_artifact.json_text import parse_object
+
+_EXAMPLE = """\
+examples:
+  ota-artifact modify v2.mender -n v2-qa -k private.pem
+  ota-artifact modify v2.mender -u https://fleet.example.com -c server.crt
+  ota-artifact modify board.sdimg -n v1
+"""
+
+_CONFIGURATION = "/etc/mender/mender.conf"
+_CONFIGURATION_LIMIT = 1 << 20  # [B]
+_ARTIFACT_ONLY = (
+    "artifact_name_depends",
+    "provides_group",
+    "depends_groups",
+    "script",
+    "provides",
+    "depends",
+    "meta_data",
+    "clears_provides",
+    "delete_clears_provides",
+    "compression",
+)
+
+
+def add_parser(sub: "Subparsers[Parser]") -> None:
+    """Add `modify`."""
+    parser = sub.add_parser(
+        "modify",
+        help="change what an artifact or image says",
+        description="Changes an artifact: its name and relations, and Mender's own files in its"
+        " root filesystem; or those files in a disk or filesystem image. What is not named stays."
+        " A signature is dropped, and said to be, unless a key makes a new one. If anything fails,"
+        " the file is as it was.",
+        epilog=_EXAMPLE,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("file", help="an artifact (*.mender) or an image (*.sdimg, *.ext4)")
+    parser.add_argument("-n", "--artifact-name", metavar="NAME", help="another name")
+    parser.add_argument("--name", dest="artifact_name", help=argparse.SUPPRESS)
+    add_relations(parser)
+    add_scripts(parser)
+    add_payload_relations(parser)
+    parser.add_argument(
+        "--delete-clears-provides",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="clear this no longer; repeat it for several",
+    )
+    parser.add_argument("-m", "--meta-data", metavar="FILE", help="another JSON object")
+    add_compression(parser, default="as it is")
+    parser.add_argument("--tmp", metavar="DIR", help="where the work is done (default: $TMPDIR)")
+    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    group = parser.add_argument_group("files in the image")
+    group.add_argument("-u", "--server-uri", metavar="URL", help="ServerURL of mender.conf")
+    group.add_argument("-t", "--tenant-token", metavar="TOKEN", help="TenantToken of mender.conf")
+    group.add_argument("-c", "--server-cert", metavar="FILE", help="/etc/mender/server.crt")
+    group.add_argument(
+        "-v", "--verification-key", metavar="FILE", help="/etc/mender/artifact-verify-key.pem"
+    )
+    add_signing(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    path = Path(args.file)
+    if not path.is_file():
+        raise Failure(f"{path}: no such file")
+    for file in filter(None, (args.server_cert, args.verification_key)):
+        if not Path(file).is_file():
+            raise Failure(f"{file}: no such file")
+    signer = signer_of(args)
+    if not is_artifact(path):
+        for option in _ARTIFACT_ONLY:
+            if getattr(args, option):
+                raise Failure(f"--{option.replace('_', '-')}: {path} is an image, not an artifact")
+        if signer:
+            raise Failure(f"{path}: is no artifact; an image has no signature")
+        with edit(path) as image:
+            _change_files(image, args)
+        return Exit.DONE
+    how = compression_of(args) if args.compression or args.global_compression else None
+    with ExitStack() as stack:
+        tell = stack.enter_context(progress("writing", is_wanted=not args.no_progress))
+        draft = stack.enter_context(
+            changing(
+                path,
+                compression=how,
+                signer=signer,
+                progress=tell,
+                temporary=Path(args.tmp) if args.tmp else None,
+            )
+        )
+        _change_header(draft, args)
+        _change_payload(draft, args)
+        if _names_files(args) or (args.artifact_name and draft.has_image):
+            _change_files(draft.image(), args)
+    if draft.was_signed and not signer:
+        warn_unsigned(path)
+    return Exit.DONE
+
+
+def _change_header(draft: Draft, args: argparse.Namespace) -> None:
+    header = draft.header
+    if args.artifact_name:
+        _rename(draft, header.artifact_name, args.artifact_name)
+        header = replace(header, artifact_name=args.artifact_name)
+    if args.artifact_name_depends:
+        header = replace(header, depends_names=tuple(args.artifact_name_depends))
+    if args.depends_groups:
+        header = replace(header, depends_groups=tuple(args.depends_groups))
+    if args.provides_group is not None:
+        header = replace(header, artifact_group=args.provides_group or None)
+    if args.script:
+        header = replace(header, scripts=(*header.scripts, *scripts_of(args.script)))
+    draft.header = header
+
+
+def _rename(draft: Draft, old: str, new: str) -> None:
+    """Versions that a payload provides, and that were the old name, become the new one."""
+    for number, spec in enumerate(draft.payloads):
+        provides = {
+            key: new if key.endswith(".version") and value == old else value
+            for key, value in spec.header.provides.items()
+        }
+        draft.payloads[number] = replace(spec, header=replace(spec.header, provides=provides))
+
+
+def _change_payload(draft: Draft, args: argparse.Namespace) -> None:
+    if args.provides:
+        draft.payload = replace(draft.payload, provides=key_values("--provides", args.provides))
+    if args.depends:
+        draft.payload = replace(draft.payload, depends=key_values("--depends", args.depends))
+    if args.meta_data:
+        draft.payload = replace(draft.payload, meta_data=Path(args.meta_data).read_bytes())
+    if args.clears_provides or args.delete_clears_provides:
+        clears = (*draft.payload.clears, *args.clears_provides)
+        for pattern in args.delete_clears_provides:
+            if pattern not in clears:
+                raise Failure(f"--delete-clears-provides: {pattern!r} is not there")
+        kept = tuple(each for each in clears if each not in args.delete_clears_provides)
+        draft.payload = replace(draft.payload, clears=kept)
+
+
+def _names_files(args: argparse.Namespace) -> bool:
+    return any((args.server_uri, args.tenant_token, args.server_cert, args.verification_key))
+
+
+def _change_files(image: Image, args: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="ota-modify-") as folder:
+        copy = Path(folder) / "file"
+        if args.artifact_name:
+            _rewrite(image, "/etc/mender/artifact_info", copy, _named(args.artifact_name))
+        if args.server_uri:
+            _rewrite(image, _CONFIGURATION, copy, _configured("ServerURL", args.server_uri))
+        if args.tenant_token:
+            _rewrite(image, _CONFIGURATION, copy, _configured("TenantToken", args.tenant_token))
+    if args.server_cert:
+        _put(image, Path(args.server_cert), "/etc/mender/server.crt")
+    if args.verification_key:
+        _put(image, Path(args.verification_key), "/etc/mender/artifact-verify-key.pem")
+
+
+def _rewrite(image: Image, path: str, copy: Path, change: Callable[[bytes], bytes]) -> None:
+    old = b""
+    if image.exists(path):
+        image.read_file(path, copy)
+        if copy.stat().st_size > _CONFIGURATION_LIMIT:
+            raise Failure(f"{path}: is larger than {_CONFIGURATION_LIMIT} B; it is left alone")
+        old = copy.read_bytes()
+    copy.write_bytes(change(old))
+    copy.chmod(0o644)
+    _put(image, copy, path)
+
+
+def _put(image: Image, source: Path, path: str) -> None:
+    if not image.exists("/etc/mender"):
+        image.make_directory("/etc/mender", 0o755)
+    image.write_file(source, path)
+
+
+def _named(name: str) -> Callable[[bytes], bytes]:
+    """Sets ``artifact_name`` in artifact_info; other lines stay."""
+
+    def change(old: bytes) -> bytes:
+        lines = [line for line in old.splitlines() if not line.startswith(b"artifact_name=")]
+        return b"".join(line + b"\n" for line in (b"artifact_name=" + name.encode(), *lines))
+
+    return change
+
+
+def _configured(key: str, value: str) -> Callable[[bytes], bytes]:
+    """Sets a key of mender.conf; a file that is not there begins empty."""
+
+    def change(old: bytes) -> bytes:
+        settings = parse_object(old or b"{}", _CONFIGURATION)
+        if key == "ServerURL" and settings.get("Servers"):
+            warn(f"{_CONFIGURATION}: has 'Servers', which Mender's client takes before ServerURL")
+        settings[key] = value
+        return json.dumps(settings, indent=2).encode() + b"\n"
+
+    return change

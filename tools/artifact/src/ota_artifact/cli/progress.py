@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A progress bar on long work; on a terminal only."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+STEP = 1 << 20
+"""How often the bar moves [B]."""
+
+
+@contextmanager
+def progress(what: str, *, is_wanted: bool = True) -> Iterator[Callable[[int, int], None] | None]:
+    """A function to tell (bytes done, bytes in all [B]), or None where nobody looks."""
+    if not is_wanted or not sys.stderr.isatty():
+        yield None
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+    except ImportError:
+        yield None
+        return
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(what, total=None)
+        shown = 0
+
+        def tell(done: int, total: int) -> None:
+            nonlocal shown
+            if done - shown >= STEP or done == total:
+                shown = done
+                bar.update(task, completed=done, total=total or None)
+
+        yield tell

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a command reads and writes: files by name, and ``-`` for the standard streams."""
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from ota_artifact.cli.failure import Exit, Failure
+from ota_artifact.errors import about
+from ota_artifact.output import replacing
+from ota_artifact.stream import Readable
+
+
+@contextmanager
+def opened(name: str, code: Exit = Exit.OPEN) -> Iterator[BinaryIO]:
+    """The unbuffered file of that name, or stdin for ``-``.
+
+    Raises:
+        Failure: it cannot be opened; with the given code.
+    """
+    if name == "-":
+        with about("stdin"), io.FileIO(0, "rb", closefd=False) as stdin:
+            yield cast(BinaryIO, stdin)
+        return
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(name).open("rb", buffering=0))
+        except OSError as error:
+            raise Failure(f"{name}: cannot be opened: {error.strerror}", code) from error
+        if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
+            raise Failure(f"{name}: is a directory; name a file", code)
+        with about(name):
+            yield cast(BinaryIO, file)
+
+
+@contextmanager
+def created(name: str) -> Iterator[BinaryIO]:
+    """An unbuffered file that appears under that name when the block ends well; stdout for ``-``.
+
+    Raises:
+        Failure: it cannot be created.
+    """
+    if name == "-":
+        if sys.stdout.isatty():
+            raise Failure("-: stdout is a terminal; redirect it, or name a file with -o")
+        sys.stdout.flush()
+        with io.FileIO(1, "wb", closefd=False) as stdout:
+            yield cast(BinaryIO, stdout)
+        return
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(replacing(Path(name)))
+        except OSError as error:
+            raise Failure(f"{name}: cannot be created: {error.strerror}", Exit.CREATE) from error
+        yield file
+
+
+class Counted:
+    """A stream that tells how far it has been read.
+
+    Args:
+        tell: called with bytes read and bytes in all [B].
+    """
+
+    def __init__(self, stream: BinaryIO, tell: Callable[[int, int], None]) -> None:
+        self._stream = stream
+        self._tell = tell
+        self._done = 0
+        self._total = os.fstat(stream.fileno()).st_size
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(size)
+        self._done += len(data)
+        self._tell(self._done, self._total)
+        return data
+
+
+def counted(stream: BinaryIO, tell: Callable[[int, int], None] | None) -> Readable:
+    """The stream itself if nobody is to be told."""
+    return Counted(stream, tell) if tell else stream

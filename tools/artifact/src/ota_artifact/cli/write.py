@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`write`: an artifact from a root filesystem, from an update module's files, or from nothing."""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ota_artifact.cli.failure import Exit, Failure
+from ota_artifact.cli.header_options import (
+    add_identity,
+    add_payload_relations,
+    add_relations,
+    add_scripts,
+    add_software,
+    clears_of,
+    compatible_types,
+    key_values,
+    provides_of,
+    scripts_of,
+    size_limit,
+    warn,
+)
+from ota_artifact.cli.parser import Parser, Subparsers
+from ota_artifact.cli.progress import progress
+from ota_artifact.cli.signing import add_signing, signer_of
+from ota_artifact.cli.streams import created
+from ota_artifact.compressors import COMPRESSIONS, DEFAULT, Compression, compression
+from ota_artifact.header import Header, PayloadHeader, Script
+from ota_artifact.provides import ROOTFS
+from ota_artifact.writer import (
+    ArtifactSpec,
+    FileSource,
+    PayloadSpec,
+    file_source,
+    write_artifact,
+)
+
+_ROOTFS_EXAMPLE = """\
+examples:
+  ota-artifact write rootfs-image -c qemu-arm64 -n v2 -f rootfs.ext4 -o v2.mender
+  ota-artifact write rootfs-image -c rpi3 -c rpi4 -n v2 -f rootfs.ext4 -k private.pem -o v2.mender
+  ota-artifact write rootfs-image -c qemu-arm64 -n golden -f ssh://root@board:22 -o golden.mender
+"""
+
+_MODULE_EXAMPLE = """\
+example:
+  ota-artifact write module-image -T single-file -c rpi3 -n app-2 -f app -m meta.json -o app.mender
+"""
+
+_BOOTSTRAP_EXAMPLE = """\
+example:
+  ota-artifact write bootstrap-artifact -c rpi3 -n v1 -p rootfs-image.version:v1 -o v1.mender
+"""
+
+_AUGMENTS = ("type", "provides", "depends", "meta-data", "file")
+
+
+def add_parser(sub: "Subparsers[Parser]") -> None:
+    """Add `write` and its sub-commands."""
+    parser = sub.add_parser("write", help="write an artifact")
+    kinds = parser.add_subparsers(dest="kind", metavar="kind", required=True)
+    _add_rootfs(kinds)
+    _add_module(kinds)
+    _add_bootstrap(kinds)
+
+
+def add_compression(parser: argparse.ArgumentParser, default: str = DEFAULT.name) -> None:
+    """The option that says how payloads are compressed."""
+    parser.add_argument(
+        "--compression",
+        metavar="NAME",
+        help=f"one of {', '.join(COMPRESSIONS)} (default: {default})",
+    )
+
+
+def compression_of(args: argparse.Namespace, default: Compression = DEFAULT) -> Compression:
+    """The compression that was asked for, before or after the sub-command.
+
+    Raises:
+        ArtifactError: there is none of that name.
+    """
+    name = args.compression or args.global_compression
+    return compression(name) if name else default
+
+
+def _add_rootfs(kinds: "Subparsers[Parser]") -> None:
+    parser = kinds.add_parser(
+        "rootfs-image",
+        help="from a root filesystem",
+        description="Writes the artifact that replaces the root filesystem of a device.",
+        epilog=_ROOTFS_EXAMPLE,
+    )
+    parser.set_defaults(run=_rootfs)
+    parser.add_argument(
+        "-f",
+        "--file",
+        required=True,
+        help="the root filesystem's image; or ssh://[user@]host[:port], a device to copy it from",
+    )
+    _add_common(parser)
+    add_scripts(parser)
+    parser.add_argument(
+        "--no-checksum-provide",
+        action="store_true",
+        help="do not provide rootfs-image.checksum, for clients before Mender 2.5",
+    )
+    parser.add_argument(
+        "--legacy-rootfs-image-checksum",
+        action="store_true",
+        help="call it rootfs_image_checksum",
+    )
+    add_software(parser)
+    snapshot = parser.add_argument_group("copying from a device")
+    snapshot.add_argument(
+        "-S",
+        "--ssh-args",
+        action="append",
+        default=[],
+        metavar="ARGUMENT",
+        help="an argument for ssh; repeat it for several",
+    )
+    snapshot.add_argument("--tmp", metavar="DIR", help="where the copy waits (default: $TMPDIR)")
+
+
+def _add_module(kinds: "Subparsers[Parser]") -> None:
+    parser = kinds.add_parser(
+        "module-image",
+        help="from files for an update module",
+        description="Writes an artifact that an update module on the device installs.",
+        epilog=_MODULE_EXAMPLE,
+    )
+    parser.set_defaults(run=_module)
+    parser.add_argument(
+        "-T", "--type", required=True, help="the payload type: the update module's name"
+    )
+    parser.add_argument(
+        "-f",
+        "--file",
+        action="append",
+        default=[],
+        help="a file of the payload; repeat it for several",
+    )
+    parser.add_argument("-m", "--meta-data", metavar="FILE", help="a JSON object for the module")
+    _add_common(parser)
+    add_scripts(parser)
+    add_software(parser)
+    for name in _AUGMENTS:
+        parser.add_argument(f"--augment-{name}", action="append", help=argparse.SUPPRESS)
+
+
+def _add_bootstrap(kinds: "Subparsers[Parser]") -> None:
+    parser = kinds.add_parser(
+        "bootstrap-artifact",
+        help="without a payload",
+        description="Writes the artifact that tells a new device what it runs already.",
+        epilog=_BOOTSTRAP_EXAMPLE,
+    )
+    parser.set_defaults(run=_bootstrap)
+    _add_common(parser)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    add_identity(parser)
+    parser.add_argument(
+        "-o",
+        "--output-path",
+        default="artifact.mender",
+        metavar="FILE",
+        help="where it goes, - for stdout (default: %(default)s)",
+    )
+    parser.add_argument(
+        "-v",
+        "--version",
+        type=int,
+        default=3,
+        metavar="N",
+        help="format version, 2 or 3 (default: %(default)s)",
+    )
+    add_compression(parser)
+    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    parser.add_argument(
+        "--max-artifact-size", metavar="SIZE", help="fail, and leave nothing, above it: 5MB, 1.5GB"
+    )
+    parser.add_argument("--warn-artifact-size", metavar="SIZE", help="warn above it: 5MB, 1.5GB")
+    add_relations(parser)
+    add_payload_relations(parser)
+    add_signing(parser)
+
+
+def _rootfs(args: argparse.Namespace) -> int:
+    _check_version(args)
+    _check_name(args)
+    if args.version == 2:
+        return _write_rootfs_2(args)
+    with _payload_file(args) as (path, found):
+        checksum = "rootfs_image_checksum" if args.legacy_rootfs_image_checksum else None
+        provides = found | provides_of(args)
+        payload = PayloadSpec(
+            PayloadHeader(
+                ROOTFS,
+                provides=provides,
+                depends=key_values("--depends", args.depends),
+                clears=clears_of(args),
+            ),
+            (file_source(path) if not found else FileSource("rootfs.img", path),),
+            None if args.no_checksum_provide else checksum or "rootfs-image.checksum",
+        )
+        return _write(args, payload, scripts_of(args.script))
+
+
+def _write_rootfs_2(args: argparse.Namespace) -> int:
+    """Version 2 has neither provides nor depends; what would be lost is refused."""
+    for option in ("provides", "depends", "clears_provides", "provides_group"):
+        if getattr(args, option):
+            raise Failure(f"--{option.replace('_', '-')}: version 2 has no room for it; write 3")
+    with _payload_file(args) as (path, _):
+        payload = PayloadSpec(PayloadHeader(ROOTFS), (file_source(path),))
+        return _write(args, payload, scripts_of(args.script))
+
+
+def _module(args: argparse.Namespace) -> int:
+    for name in _AUGMENTS:
+        if getattr(args, f"augment_{name.replace('-', '_')}"):
+            raise Failure(
+                f"--augment-{name}: augmented artifacts are refused; no signature covers them",
+                Exit.FEATURE,
+            )
+    _check_version(args)
+    if args.version == 2:
+        raise Failure("--version: module images need format version 3")
+    if len(args.artifact_name.split()) > 1:
+        warn(f"--artifact-name: {args.artifact_name!r} holds white space")
+    payload = PayloadSpec(
+        PayloadHeader(
+            args.type,
+            provides=provides_of(args, args.type),
+            depends=key_values("--depends", args.depends),
+            clears=clears_of(args, args.type),
+            meta_data=Path(args.meta_data).read_bytes() if args.meta_data else b"",
+        ),
+        tuple(file_source(Path(each)) for each in args.file),
+    )
+    return _write(args, payload, scripts_of(args.script))
+
+
+def _bootstrap(args: argparse.Namespace) -> int:
+    _check_version(args)
+    if args.version == 2:
+        raise Failure("--version: bootstrap artifacts need format version 3")
+    _check_name(args)
+    payload = PayloadSpec(
+        PayloadHeader(
+            None,
+            provides=key_values("--provides", args.provides),
+            depends=key_values("--depends", args.depends),
+            clears=tuple(args.clears_provides),
+        )
+    )
+    return _write(args, payload, ())
+
+
+def _check_version(args: argparse.Namespace) -> None:
+    if args.version not in {2, 3}:
+        raise Failure(f"--version: {args.version} cannot be written; 2 and 3 can", Exit.VERSION)
+
+
+def _check_name(args: argparse.Namespace) -> None:
+    if len(args.artifact_name.split()) > 1:
+        raise Failure(f"--artifact-name: {args.artifact_name!r} holds white space; leave it out")
+
+
+@contextmanager
+def _payload_file(args: argparse.Namespace) -> Iterator[tuple[Path, dict[str, str]]]:
+    """The root filesystem's image, and what a device that it was copied from provides."""
+    if not args.file.startswith("ssh://"):
+        yield Path(args.file), {}
+        return
+    with tempfile.TemporaryDirectory(dir=args.tmp, prefix="ota-snapshot-") as folder:
+        image = Path(folder) / "rootfs.img"
+        from ota_artifact.snapshot import take_snapshot
+
+        with progress("copying from the device", is_wanted=not args.no_progress) as tell:
+            provides = take_snapshot(args.file, image, ssh_args=args.ssh_args, progress=tell)
+        yield image, provides
+
+
+def _write(args: argparse.Namespace, payload: PayloadSpec, scripts: tuple[Script, ...]) -> int:
+    maximum = size_limit("--max-artifact-size", args.max_artifact_size)
+    enough = size_limit("--warn-artifact-size", args.warn_artifact_size)
+    how = compression_of(args)
+    header = Header(
+        args.version,
+        args.artifact_name,
+        compatible_types(args),
+        payloads=(),
+        scripts=scripts,
+        artifact_group=args.provides_group,
+        depends_names=tuple(args.artifact_name_depends or ()),
+        depends_groups=tuple(args.depends_groups or ()),
+    )
+    signer = signer_of(args)
+    if args.output_path == "-" and (maximum is not None or enough is not None):
+        raise Failure("--max-artifact-size, --warn-artifact-size: need a file; name one with -o")
+    bar = progress("writing", is_wanted=not args.no_progress)
+    with created(args.output_path) as output, bar as tell:
+        spec = ArtifactSpec(header, (payload,))
+        write_artifact(output, spec, compression=how, signer=signer, progress=tell)
+        size = os.fstat(output.fileno()).st_size
+        if maximum is not None and size > maximum:
+            raise Failure(
+                f"{args.output_path}: would have {size} B, more than --max-artifact-size"
+                f" {args.max_artifact_size}; nothing was written",
+                Exit.CREATE,
+            )
+    if enough is not None and size > enough:
+        warn(f"{args.output_path}: has {size} B, more than {args.warn_artifact_size}")
+    return Exit.DONE

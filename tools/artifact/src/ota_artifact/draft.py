@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes an artifact that exists, all or not at all; what is not touched stays as it is."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ota_artifact.compressors import OF_CODEC, Compression
+from ota_artifact.errors import ArtifactError, about
+from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.image.disk import Image, open_image
+from ota_artifact.image.filesystem import recognise
+from ota_artifact.keys import Signer
+from ota_artifact.output import put, replacing
+from ota_artifact.payload import Payload, PayloadFile
+from ota_artifact.provides import CHECKSUMS, ROOTFS
+from ota_artifact.reader import open_artifact
+from ota_artifact.stream import CHUNK
+from ota_artifact.writer import (
+    ArtifactSpec,
+    FileSource,
+    PackedData,
+    PayloadSpec,
+    Progress,
+    write_artifact,
+)
+
+_ZEROS = bytes(CHUNK)
+
+
+class Draft:
+    """An artifact that is being changed.
+
+    Attributes:
+        header: to be replaced; its payloads are in ``payloads``.
+        payloads: to be replaced one by one.
+        unpacked: where `image` unpacks to.
+        was_signed: it had a signature, which no changed artifact keeps.
+        compression: that of its first payload.
+    """
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self._path = path
+        self.unpacked = folder / "image"
+        self._opened: Image | None = None
+        self.payloads: list[PayloadSpec] = []
+        codecs = []
+        with about(str(path)), path.open("rb", buffering=0) as file:
+            artifact = open_artifact(file)
+            for payload in artifact.payloads():
+                self.payloads.append(_taken_over(payload, path))
+                codecs.append(payload.codec)
+        self.header: Header = artifact.header
+        self.was_signed = artifact.signature is not None
+        self.compression: Compression = OF_CODEC[codecs[0]]
+
+    @property
+    def payload(self) -> PayloadHeader:
+        """What is said of the one payload.
+
+        Raises:
+            ArtifactError: there are several.
+        """
+        self._require_one()
+        return self.payloads[0].header
+
+    @payload.setter
+    def payload(self, header: PayloadHeader) -> None:
+        self._require_one()
+        self.payloads[0] = replace(self.payloads[0], header=header)
+
+    @property
+    def has_image(self) -> bool:
+        """Whether the one payload is a root filesystem whose files can be changed."""
+        if len(self.payloads) != 1 or self.payload.type != ROOTFS:
+            return False
+        self._extract()
+        return recognise(self.unpacked) in {"ext4", "vfat"}
+
+    def image(self) -> Image:
+        """The image that the one payload is, unpacked, to be looked into and changed.
+
+        Raises:
+            ArtifactError: there are several payloads, or the one is no filesystem image.
+            OSError: no space to unpack it.
+        """
+        if self._opened:
+            return self._opened
+        self._extract()
+        with blaming(self._path, self.unpacked):
+            self._opened = open_image(self.unpacked)
+        return self._opened
+
+    def unpack(self) -> None:
+        """Have every payload compressed anew.
+
+        Raises:
+            OSError: no space to unpack them.
+        """
+        for number, spec in enumerate(self.payloads):
+            if not isinstance(spec.content, PackedData):
+                continue
+            folder = self.unpacked.parent / f"{number:04}"
+            folder.mkdir()
+            files = []
+            for file in _files(self._path, number):
+                _store(file, folder / file.name)
+                files.append(FileSource(file.name, folder / file.name))
+            self.payloads[number] = replace(spec, content=tuple(files))
+
+    def finished(self) -> ArtifactSpec:
+        """The artifact to write.
+
+        Raises:
+            ArtifactError: a changed filesystem is not sound.
+        """
+        if self._opened and self._opened.is_changed:
+            with blaming(self._path, self.unpacked):
+                self._opened.check()
+            spec = self.payloads[0]
+            (name,) = _names(spec)
+            self.payloads[0] = _with_checksum(
+                replace(spec, content=(FileSource(name, self.unpacked),))
+            )
+        return ArtifactSpec(self.header, tuple(self.payloads))
+
+    def _extract(self) -> None:
+        self._require_one()
+        if not self.unpacked.exists():
+            extract_image(self._path, self.unpacked)
+
+    def _require_one(self) -> None:
+        if len(self.payloads) != 1:
+            raise ArtifactError(
+                f"{self._path}: has {len(self.payloads)} payloads; only one can be changed"
+            )
+
+
+@contextmanager
+def drafted(path: Path, temporary: Path | None = None) -> Iterator[Draft]:
+    """A draft of the artifact to look into, or to write elsewhere.
+
+    Raises:
+        ArtifactError: it is damaged.
+        OSError: it cannot be read, or there is no space in ``temporary``.
+    """
+    with tempfile.TemporaryDirectory(prefix="ota-draft-", dir=temporary) as folder:
+        yield Draft(path, Path(folder))
+
+
+@contextmanager
+def changing(
+    path: Path,
+    *,
+    compression: Compression | None = None,
+    signer: Signer | None = None,
+    progress: Progress | None = None,
+    temporary: Path | None = None,
+) -> Iterator[Draft]:
+    """A draft of the artifact, which takes its place when the block ends well.
+
+    Args:
+        compression: all payloads are compressed anew with it; by default each stays as it is.
+        temporary: folder for an unpacked payload; by default the system's.
+
+    Raises:
+        ArtifactError: damaged, or what comes out would be no artifact; the file is as it was.
+        OSError: as `replacing`.
+    """
+    with drafted(path, temporary) as draft:
+        with blaming(path, draft.unpacked):
+            yield draft
+        spec = draft.finished()
+        if compression and compression.codec is not draft.compression.codec:
+            draft.unpack()
+            spec = draft.finished()
+        with replacing(path) as output:
+            write_artifact(
+                output,
+                spec,
+                compression=compression or draft.compression,
+                signer=signer,
+                progress=progress,
+                temporary=temporary,
+            )
+
+
+def extract_image(path: Path, destination: Path) -> None:
+    """Unpack the one file of an artifact's one payload.
+
+    Raises:
+        ArtifactError: damaged, or it has not just one payload of one file.
+        OSError: no space.
+    """
+    with about(str(path)), path.open("rb", buffering=0) as file:
+        artifact = open_artifact(file)
+        if len(artifact.header.payloads) != 1 or len(artifact.manifest.files) != 1:
+            raise ArtifactError(
+                f"has {len(artifact.header.payloads)} payloads with"
+                f" {len(artifact.manifest.files)} files; an image is one file in one payload"
+            )
+        for payload in artifact.payloads():
+            for each in payload.files():
+                _store(each, destination)
+
+
+@contextmanager
+def blaming(path: Path, copy: Path) -> Iterator[None]:
+    """Have errors name the user's file, where they name a temporary copy of what is in it."""
+    try:
+        yield
+    except ArtifactError as error:
+        raise type(error)(str(error).replace(str(copy), str(path))) from error
+
+
+def is_artifact(path: Path) -> bool:
+    """Whether a file begins as an artifact does: with a tar member ``version``.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        block = file.read(512)
+    return block.startswith(b"version\0") and block[257:262] == b"ustar"
+
+
+def _taken_over(payload: Payload, path: Path) -> PayloadSpec:
+    digests = {file.name: file.sha256 for file in payload.files()}
+    if not payload.size:
+        return PayloadSpec(payload.header)
+    data = PackedData(payload.codec.value, path, payload.offset, payload.size, digests)
+    return PayloadSpec(payload.header, data)
+
+
+def _files(path: Path, number: int) -> Iterator[PayloadFile]:
+    with about(str(path)), path.open("rb", buffering=0) as file:
+        for payload in open_artifact(file).payloads():
+            if payload.number == number:
+                yield from payload.files()
+
+
+def _store(file: PayloadFile, destination: Path) -> None:
+    """Write a payload file, zeros as holes."""
+    with destination.open("wb", buffering=0) as output:
+        for chunk in file.chunks():
+            if chunk == _ZEROS[: len(chunk)]:
+                output.seek(len(chunk), 1)
+            else:
+                put(output, chunk)
+        output.truncate(file.size)
+
+
+def _names(spec: PayloadSpec) -> tuple[str, ...]:
+    if isinstance(spec.content, PackedData):
+        return tuple(spec.content.digests)
+    return tuple(file.name for file in spec.content)
+
+
+def _with_checksum(spec: PayloadSpec) -> PayloadSpec:
+    """Has the checksum that the payload provides, if it does, made anew."""
+    provides: Mapping[str, str] = spec.header.provides
+    key = next((each for each in CHECKSUMS if each in provides), None)
+    if key is None:
+        return spec
+    kept = {each: value for each, value in provides.items() if each not in CHECKSUMS}
+    return replace(spec, header=replace(spec.header, provides=kept), checksum_provide=key)
