@@ -140,12 +140,12 @@ def parse_header_info(raw: bytes, version: int) -> HeaderInfo:
     depends = _object(value.get("artifact_depends"), f"{what}: artifact_depends")
     _only(provides, {"artifact_name", "artifact_group"}, f"{what}: artifact_provides")
     _only(depends, {"artifact_name", "device_type", "artifact_group"}, f"{what}: artifact_depends")
-    group = provides.get("artifact_group") or None
+    group = provides.get("artifact_group")
     return HeaderInfo(
         _types(value.get("payloads"), f"{what}: payloads"),
         _name(provides.get("artifact_name"), f"{what}: artifact_name"),
         _some_names(depends.get("device_type"), f"{what}: device_type"),
-        None if group is None else _name(group, f"{what}: artifact_group"),
+        None if group is None or group == "" else _name(group, f"{what}: artifact_group"),
         _names(depends.get("artifact_name"), f"{what}: artifact_depends: artifact_name"),
         _names(depends.get("artifact_group"), f"{what}: artifact_depends: artifact_group"),
     )
@@ -279,9 +279,11 @@ def _provides(value: object, what: str) -> dict[str, str]:
 
 def _depends(value: object, what: str) -> dict[str, str | tuple[str, ...]]:
     items = {} if value is None else _object(value, what)
+    for key, each in items.items():
+        check_text(key, what)
+        if each is None:
+            raise ArtifactError(f"{what}: {shown(key)} must be a text or a list of texts")
     return {
-        check_text(key, what): each
-        if isinstance(each, str)
-        else _texts(each, f"{what}: {shown(key)}")
+        key: each if isinstance(each, str) else _texts(each, f"{what}: {shown(key)}")
         for key, each in items.items()
     }

@@ -16,6 +16,7 @@ from ota_artifact.header import (
     parse_type_info,
 )
 from ota_artifact.json_text import parse_object
+from ota_artifact.limits import Limits
 from ota_artifact.manifest import Manifest
 from ota_artifact.names import check_script_name, shown
 from ota_artifact.stream import Chunks, Source
@@ -25,52 +26,37 @@ _HEADERS = re.compile(r"headers/([0-9]{4})/(files|type-info|meta-data)")
 _DIRECTORIES = re.compile(r"(\./)?(scripts|headers(/[0-9]{4})?)?/?")
 
 
-def read_header(packed: bytes, manifest: Manifest, version: int, limit: int) -> Header:
+def read_header(packed: bytes, manifest: Manifest, version: int, limits: Limits) -> Header:
     """What the header tar says.
 
     Args:
         packed: the tar as stored, already found to be what the manifest says.
         version: of the format, 2 or 3.
-        limit: how much it may unpack to [B].
+        limits: how much it may unpack to, and how much of that may be JSON.
 
     Raises:
         ArtifactError: damaged, too large, or anything in it unknown, missing or out of order.
     """
-    what = manifest.header_name
-    pieces = Decompressor(manifest.header_codec, what).run(iter((packed,)))
-    source = Source(Chunks(_bounded(pieces, limit, what)), what)
-    tar = TarReader(source, what, directories=True)
-    member = _next_file(tar)
-    if member is None or member.name != "header-info":
-        raise ArtifactError(f"{what}: header-info must be its first file")
-    info = parse_header_info(tar.read(member, limit), version)
-    for number, name in manifest.files:
-        if number >= len(info.types):
-            raise ArtifactError(
-                f"manifest: data/{number:04}/{name} belongs to no payload of header-info"
-            )
-    member = _next_file(tar)
-    scripts: dict[str, Script] = {}
-    while member and member.name.startswith("scripts/"):
-        name = check_script_name(member.name.removeprefix("scripts/"), what)
-        if name in scripts:
-            raise ArtifactError(f"{what}: the script {name} stands twice")
-        scripts[name] = Script(name, tar.read(member, limit))
-        member = _next_file(tar)
-    payloads = []
-    for number in range(len(info.types)):
-        payload, member = _read_payload_header(tar, member, info, number, version, manifest, limit)
-        payloads.append(payload)
-    if member:
+    tar = _HeaderTar(packed, manifest, limits)
+    if tar.member is None or tar.member.name != "header-info":
+        raise ArtifactError(f"{manifest.header_name}: header-info must be its first file")
+    info = parse_header_info(tar.json(), version)
+    files = _by_payload(manifest, len(info.types))
+    scripts = _read_scripts(tar)
+    payloads = tuple(
+        _read_payload_header(tar, info, number, version, files[number])
+        for number in range(len(info.types))
+    )
+    if tar.member:
         raise ArtifactError(
-            f"{what}: {shown(member.name)} is unknown, stands twice or out of order"
+            f"{tar.name}: {shown(tar.member.name)} is unknown, stands twice or out of order"
         )
     header = Header(
         version,
         info.artifact_name,
         info.compatible_types,
-        tuple(payloads),
-        tuple(scripts.values()),
+        payloads,
+        scripts,
         info.artifact_group,
         info.depends_names,
         info.depends_groups,
@@ -79,34 +65,92 @@ def read_header(packed: bytes, manifest: Manifest, version: int, limit: int) -> 
     return header
 
 
+class _HeaderTar:
+    """The header tar, file by file; directories are passed over.
+
+    Attributes:
+        name: as the manifest calls it.
+        member: the file whose content is next; None at the end.
+    """
+
+    def __init__(self, packed: bytes, manifest: Manifest, limits: Limits) -> None:
+        self.name = manifest.header_name
+        self._limit = limits.header
+        self._json_left = limits.json
+        pieces = Decompressor(manifest.header_codec, self.name).run(iter((packed,)))
+        source = Source(Chunks(_bounded(pieces, limits.header, self.name)), self.name)
+        self._tar = TarReader(source, self.name, directories=True)
+        self.member = self._next()
+
+    def content(self) -> bytes:
+        """The content of ``member``; then ``member`` is the next one."""
+        assert self.member  # noqa: S101 -- the caller has looked at its name
+        content = self._tar.read(self.member, self._limit)
+        self.member = self._next()
+        return content
+
+    def json(self) -> bytes:
+        """`content` of a file that will be parsed: all of those share one bound."""
+        if self.member and self.member.size > self._json_left:
+            raise ArtifactError(
+                f"{self.name}: {shown(self.member.name)} has {self.member.size} B; at most"
+                f" {self._json_left} B of header-info, type-info and meta-data are left to read"
+            )
+        content = self.content()
+        self._json_left -= len(content)
+        return content
+
+    def _next(self) -> Member | None:
+        while (member := self._tar.next()) and member.is_directory:
+            if not _DIRECTORIES.fullmatch(member.name):
+                raise ArtifactError(
+                    f"{self.name}: {shown(member.name)} is not a directory of a header"
+                )
+        return member
+
+
+def _by_payload(manifest: Manifest, count: int) -> list[set[str]]:
+    """The names of the files that the manifest lists for each of ``count`` payloads."""
+    files: list[set[str]] = [set() for _ in range(count)]
+    for number, name in manifest.files:
+        if number >= count:
+            raise ArtifactError(
+                f"manifest: data/{number:04}/{name} belongs to no payload of header-info"
+            )
+        files[number].add(name)
+    return files
+
+
+def _read_scripts(tar: _HeaderTar) -> tuple[Script, ...]:
+    scripts: dict[str, Script] = {}
+    while tar.member and tar.member.name.startswith("scripts/"):
+        name = check_script_name(tar.member.name.removeprefix("scripts/"), tar.name)
+        if name in scripts:
+            raise ArtifactError(f"{tar.name}: the script {name} stands twice")
+        scripts[name] = Script(name, tar.content())
+    return tuple(scripts.values())
+
+
 def _read_payload_header(
-    tar: TarReader,
-    member: Member | None,
-    info: HeaderInfo,
-    number: int,
-    version: int,
-    manifest: Manifest,
-    limit: int,
-) -> tuple[PayloadHeader, Member | None]:
-    """One ``headers/NNNN``, and the member after it."""
+    tar: _HeaderTar, info: HeaderInfo, number: int, version: int, files: set[str]
+) -> PayloadHeader:
+    """One ``headers/NNNN``."""
     found: dict[str, bytes] = {}
     order = ("files", "type-info", "meta-data") if version == 2 else ("type-info", "meta-data")
     for name in order:
-        match = _HEADERS.fullmatch(member.name) if member else None
-        if member and match and (int(match[1]), match[2]) == (number, name):
-            found[name] = tar.read(member, limit)
-            member = _next_file(tar)
+        match = _HEADERS.fullmatch(tar.member.name) if tar.member else None
+        if match and (int(match[1]), match[2]) == (number, name):
+            found[name] = tar.json()
         elif name != "meta-data":
-            at = shown(member.name) if member else "the end"
-            raise ArtifactError(f"header: headers/{number:04}/{name} is missing at {at}")
+            at = shown(tar.member.name) if tar.member else "the end"
+            raise ArtifactError(f"{tar.name}: headers/{number:04}/{name} is missing at {at}")
     kind = info.types[number]
-    files = {name for owner, name in manifest.files if owner == number}
     _check_files(found, files, kind, f"headers/{number:04}")
     payload = parse_type_info(found["type-info"], kind, f"headers/{number:04}/type-info")
     meta_data = found.get("meta-data", b"")
     if meta_data:
         parse_object(meta_data, f"headers/{number:04}/meta-data")
-    return replace(payload, meta_data=meta_data), member
+    return replace(payload, meta_data=meta_data)
 
 
 def _check_files(found: dict[str, bytes], files: set[str], kind: str | None, what: str) -> None:
@@ -116,16 +160,10 @@ def _check_files(found: dict[str, bytes], files: set[str], kind: str | None, wha
         raise ArtifactError(f"{what}: rootfs-image has one file; the manifest lists {len(files)}")
     if "files" in found:
         listed = parse_object(found["files"], f"{what}/files").get("files")
-        if not isinstance(listed, list) or sorted(map(str, listed)) != sorted(files):
+        if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+            raise ArtifactError(f"{what}/files: must list the names of files")
+        if sorted(listed) != sorted(files):
             raise ArtifactError(f"{what}/files: lists other files than the manifest")
-
-
-def _next_file(tar: TarReader) -> Member | None:
-    """The next member that is no directory; plain directories are passed over."""
-    while (member := tar.next()) and member.is_directory:
-        if not _DIRECTORIES.fullmatch(member.name):
-            raise ArtifactError(f"header: {shown(member.name)} is not a directory of a header")
-    return member
 
 
 def _bounded(pieces: Iterator[bytes], limit: int, what: str) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ class PayloadFile:
         mode: permission bits as stored.
         mtime: modification time [s since 1970].
         sha256: what the manifest says [hex].
+        is_checked: all of it has passed, and is what the manifest says.
     """
 
     def __init__(self, member: Member, sha256: str, content: Iterator[bytes], what: str) -> None:
@@ -30,6 +31,7 @@ class PayloadFile:
         self.mode = member.mode
         self.mtime = member.mtime
         self.sha256 = sha256
+        self.is_checked = False
         self._chunks = self._verified(content, what)
 
     def chunks(self) -> Iterator[bytes]:
@@ -53,6 +55,7 @@ class PayloadFile:
                 f"{what}: its sha256 is {digest.hexdigest()}, the manifest says {self.sha256};"
                 " it is damaged: fetch or write it anew"
             )
+        self.is_checked = True
 
 
 class Payload:
@@ -64,6 +67,7 @@ class Payload:
         codec: how its tar is compressed.
         offset: where its tar begins in the artifact [B].
         size: length of its tar as stored [B].
+        is_checked: its tar has been read to the end, and each file in it was as the manifest says.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Payload:
         self.offset = offset
         self.size = size
         self._files: Iterator[PayloadFile] = iter(())
+        self.is_checked = True  # until there is something to check
         self._decompressor = Decompressor(codec, "")
 
     @property
@@ -99,6 +104,7 @@ class Payload:
     def feed(self, stored: Iterator[bytes], expected: dict[str, str]) -> None:
         """Have the files come out of the tar's stored bytes."""
         what = f"data/{self.number:04}.tar{self.codec.value}"
+        self.is_checked = False
         self._decompressor = Decompressor(self.codec, what)
         self._files = self._unpacked(stored, expected, what)
 
@@ -116,5 +122,8 @@ class Payload:
             yield file
             for _ in file.chunks():
                 pass
+            if not file.is_checked:  # its reader closed it, or went on after an error
+                raise ArtifactError(f"{what}: {name} was not read to its end, and is not checked")
         for name in missing:
             raise ArtifactError(f"{what}: {shown(name)} is listed in the manifest and is not there")
+        self.is_checked = True

@@ -22,12 +22,10 @@ from ota_artifact.errors import (
     UnsupportedFeature,
     UnsupportedVersion,
 )
-from ota_artifact.header import (
-    Header,
-    parse_version,
-)
+from ota_artifact.header import Header, parse_version
 from ota_artifact.header_tar import read_header
 from ota_artifact.keys import PublicKey
+from ota_artifact.limits import Limits
 from ota_artifact.manifest import Manifest, parse_manifest
 from ota_artifact.names import shown
 from ota_artifact.payload import Payload
@@ -35,25 +33,6 @@ from ota_artifact.stream import Readable, Source
 from ota_artifact.tar import Member, TarReader
 
 _DATA = re.compile(r"data/([0-9]{4})\.tar(|\.gz|\.xz|\.zst)")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much of a file is believed, all in bytes.
-
-    Attributes:
-        version: the file ``version``.
-        manifest: ``manifest``; about 10,000 files.
-        signature: ``manifest.sig``; RSA of 32,768 bits.
-        packed_header: the header tar as stored.
-        header: the header tar unpacked, state scripts and meta-data with it.
-    """
-
-    version: int = 1 << 10
-    manifest: int = 2 << 20
-    signature: int = 8 << 10
-    packed_header: int = 8 << 20
-    header: int = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +61,7 @@ class Artifact:
         signature: None if it is not signed.
         header: names, compatibility, state scripts, type-infos.
         signed_by: the key that made the signature, if keys were given.
+        is_checked: all of it has been read, and was as the manifest says.
     """
 
     def __init__(
@@ -99,6 +79,7 @@ class Artifact:
         self.signature = signature
         self.signed_by = signed_by
         self.header = header
+        self.is_checked = False
         self._payloads = self._read(outer, source)
 
     def payloads(self) -> Iterator[Payload]:
@@ -120,6 +101,8 @@ class Artifact:
         for payload in self._payloads:
             for _ in payload.files():
                 pass
+        if not self.is_checked:  # a reader before us closed it, or went on after an error
+            raise ArtifactError("artifact: was not read to its end, and is not checked")
 
     def _read(self, outer: TarReader, source: Source) -> Iterator[Payload]:
         expected: list[dict[str, str]] = [{} for _ in self.header.payloads]
@@ -127,6 +110,7 @@ class Artifact:
             expected[number][name] = digest
         number = 0
         while member := outer.next():
+            _refuse_augmented(member)
             match = _DATA.fullmatch(member.name)
             if not match or int(match[1]) not in range(number, len(expected)):
                 raise ArtifactError(
@@ -146,8 +130,11 @@ class Artifact:
             yield payload
             for _ in payload.files():
                 pass
+            if not payload.is_checked:  # its reader closed it, or went on after an error
+                raise ArtifactError(f"artifact: {member.name} was not read to its end")
             number += 1
         yield from self._without_data(number, len(expected), expected)
+        self.is_checked = True
 
     def _without_data(
         self, start: int, end: int, expected: list[dict[str, str]]
@@ -196,7 +183,7 @@ def open_artifact(
         )
     packed = outer.read(member, limits.packed_header)
     _check_digest(packed, manifest.header, manifest.header_name)
-    header = read_header(packed, manifest, version, limits.header)
+    header = read_header(packed, manifest, version, limits)
     return Artifact(
         outer, source, manifest=manifest, signature=signature, signed_by=signed_by, header=header
     )
@@ -206,11 +193,16 @@ def _next(outer: TarReader, wanted: str) -> Member:
     member = outer.next()
     if member is None:
         raise ArtifactError(f"artifact: ends where {wanted} belongs")
+    _refuse_augmented(member)
+    return member
+
+
+def _refuse_augmented(member: Member) -> None:
     if member.name.startswith(("manifest-augment", "header-augment")):
         raise UnsupportedFeature(
-            "artifact: is augmented (manifest-augment), which no signature covers; it is refused"
+            f"artifact: is augmented ({shown(member.name)}),"
+            " and no signature covers what that adds; it is refused"
         )
-    return member
 
 
 def _small(outer: TarReader, name: str, limit: int) -> bytes:

@@ -25,6 +25,7 @@ END = bytes(2 * BLOCK)
 
 _EXTENSION_LIMIT = 1 << 16  # [B] of a pax or GNU long-name record
 _TAIL_LIMIT = 1 << 20  # [B] of zeros after the end; GNU tar pads to 10 KiB by default
+_TIME_LIMIT = 1 << 36  # [s] what 12 octal digits hold; a calendar ends later, base 256 does not
 _PAX_IGNORED = {"atime", "ctime", "mtime", "uid", "gid", "uname", "gname", "comment"}
 _REFUSED = {
     b"1": "a hard link",
@@ -124,7 +125,8 @@ class TarReader:
             pass
         path: str | None = None
         size: int | None = None
-        for _ in range(3):  # at most one GNU long name and one pax header before the file's own
+        kinds = b""
+        while True:
             block = self._source.exactly(BLOCK, f"a header of {self._name}")
             if block == END[:BLOCK]:
                 if path is not None or size is not None:
@@ -132,6 +134,8 @@ class TarReader:
                 self._end()
                 return None
             member, kind = self._parse(block)
+            if kind in kinds:  # at most one GNU long name and one pax header before a file's own
+                self._refuse("too many extension headers before one file")
             if kind == b"L":
                 content = self._extension(member)
                 path = self._text(content.rstrip(b"\0"))
@@ -142,7 +146,7 @@ class TarReader:
                     size = self._number(records["size"].encode(), "pax size", base=10)
             else:
                 return self._open(member, kind, path, size)
-        self._refuse("too many extension headers before one file")
+            kinds += kind
 
     def chunks(self) -> Iterator[bytes]:
         """The content of the current member, once."""
@@ -184,7 +188,8 @@ class TarReader:
         self._source.exactly(-member.size % BLOCK, f"the padding of {what}")
 
     def _end(self) -> None:
-        self._source.exactly(BLOCK, f"the end of {self._name}")
+        if self._source.exactly(BLOCK, f"the end of {self._name}") != END[BLOCK:]:
+            self._refuse("only one block of zeros ends it, not two")
         tail = 0
         while data := self._source.some(BLOCK * 20):
             tail += len(data)
@@ -200,11 +205,14 @@ class TarReader:
         name = block[:100].split(b"\0", 1)[0]
         if block[257:263] == b"ustar\0" and block[345]:
             name = block[345:500].split(b"\0", 1)[0] + b"/" + name
+        mtime = self._number(block[136:148], "mtime")
+        if mtime >= _TIME_LIMIT:
+            self._refuse(f"the mtime {mtime} is beyond any date")
         member = Member(
             self._text(name),
             self._number(block[124:136], "size"),
             self._number(block[100:108], "mode") & 0o7777,
-            self._number(block[136:148], "mtime"),
+            mtime,
         )
         return member, block[156:157]
 
