@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the golden artifacts: ``python -m tests.golden.generate``.
+
+Those of mender-artifact are not made anew: they are what that program once wrote.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.golden.broken import broken_artifacts
+from tests.golden.cases import FOLDER, Broken, Good
+from tests.golden.good import good_artifacts
+
+
+def generated() -> Iterator[tuple[Path, bytes]]:
+    """Each file and its bytes."""
+    cases: tuple[Good | Broken, ...] = (
+        *good_artifacts().values(),
+        *broken_artifacts().values(),
+    )
+    for case in cases:
+        if case.is_committed:
+            yield case.path, case.content
+
+
+def main() -> None:
+    """Write each file that has other bytes; remove what nobody generates."""
+    wanted = dict(generated())
+    for kind in ("good", "broken"):
+        (FOLDER / kind).mkdir(exist_ok=True)
+        for path in (FOLDER / kind).iterdir():
+            if path not in wanted:
+                path.unlink()
+    for path, content in wanted.items():
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
