@@ -1,41 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The README's first hour works as it stands there."""
 
-import os
-import re
-import sys
 from pathlib import Path
 
 import pytest
 
 from ota_artifact.errors import ProgramError
-from ota_artifact.run import run
 from tests.conftest import requires_program
+from tests.house.pages import commands, follow
 from tests.house.tree import ROOT
-
-
-def commands(page: str, heading: str) -> str:
-    """The shell commands of one section of a page.
-
-    Raises:
-        ValueError: the section has none.
-    """
-    _, _, section = page.partition(f"\n## {heading}\n")
-    blocks = re.findall(
-        r"^```sh\n(.*?)^```", section.partition("\n## ")[0], re.DOTALL | re.MULTILINE
-    )
-    if not blocks:
-        raise ValueError(f"no commands under {heading!r}")
-    return "".join(blocks)
-
-
-def follow(script: str) -> str:
-    """Type the commands, as a user would, up to the first that fails, and give what they print."""
-    path = os.pathsep.join(
-        (str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin", "/sbin")
-    )
-    argv = ("bash", "-euo", "pipefail", "-c", script)
-    return run(argv, timeout=60, environment={"PATH": path}).decode()
 
 
 @pytest.mark.boot

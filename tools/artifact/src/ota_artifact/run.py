@@ -3,6 +3,7 @@
 
 import logging
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from ota_artifact.errors import ProgramError
 
 logger = logging.getLogger(__name__)
+
+_PIN = re.compile(r"(pin-value=)[^;&?']*")  # Source: RFC 7512, PKCS#11 URIs
 
 
 def run(
@@ -22,7 +25,7 @@ def run(
 ) -> bytes:
     """Run a program to its end and give what it printed on stdout.
 
-    The command is logged (DEBUG) in a form to copy and paste.
+    The command is logged (DEBUG) in a form to copy and paste, all but the PIN of a token.
 
     Args:
         argv: the program and its arguments; never a shell's line.
@@ -36,7 +39,7 @@ def run(
             holds the command and what it said on stderr.
     """
     words = [os.fspath(word) for word in argv]
-    line = shlex.join(words)
+    line = _masked(shlex.join(words))
     logger.debug("+ %s", line)
     try:
         done = subprocess.run(
@@ -54,6 +57,10 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise ProgramError(f"{line}: no end after {timeout:g} s") from error
     if done.returncode not in success:
-        said = done.stderr.decode("utf-8", "replace").strip() or "(nothing on stderr)"
+        said = _masked(done.stderr.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
         raise ProgramError(f"{line}: exit code {done.returncode}: {said}")
     return done.stdout
+
+
+def _masked(text: str) -> str:
+    return _PIN.sub(r"\1…", text)
