@@ -22,6 +22,7 @@ from ota_artifact.errors import ArtifactError, UnsupportedFeature
 MEMBER = 1 << 20
 """How much of a payload file a gzip member or zstd frame holds [B]."""
 
+_AHEAD = 2  # parts per thread that are in memory: enough that none waits for the oldest
 _XZ_BLOCK = 16 << 20  # [B]: smaller ones cost size, larger ones memory
 _XZ_THREADS = 4  # each takes about 130 MB
 
@@ -90,15 +91,23 @@ def compress(parts: Iterable[bytes], how: Compression) -> Iterator[bytes]:
         yield from parts
         return
     threads = len(os.sched_getaffinity(0))
+    waiting = _AHEAD * threads
     if how.codec is Codec.XZ:
         parts, threads = _blocks(parts, how.member), min(threads, _XZ_THREADS)
-    member = _zeros_once(_member(how), how.member)
+        waiting = threads
+    member = _member(how)
+    zeros = bytes(how.member)
+    of_zeros: Future[bytes] | None = None  # a file system image has many such members
     running: deque[Future[bytes]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
         for part in parts:
-            running.append(pool.submit(member, part))
-            if len(running) > threads:
+            if part == zeros:
+                of_zeros = of_zeros or pool.submit(member, zeros)
+                running.append(of_zeros)
+            else:
+                running.append(pool.submit(member, part))
+            if len(running) > waiting:
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
@@ -149,28 +158,24 @@ def _missing(codec: str, package: str) -> UnsupportedFeature:
     )
 
 
-def _zeros_once(member: Callable[[bytes], bytes], size: int) -> Callable[[bytes], bytes]:
-    """Compresses a full member of zeros once; a file system image has many."""
-    zeros = bytes(size)
-    done: list[bytes] = []
-
-    def compressed(data: bytes) -> bytes:
-        if data != zeros:
-            return member(data)
-        if not done:
-            done.append(member(data))
-        return done[0]
-
-    return compressed
-
-
 def _blocks(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
     """The same bytes, in blocks of ``size`` [B]; the last one is shorter."""
-    block = bytearray()
+    block: list[bytes] = []
+    room = size
     for part in parts:
-        block += part
-        while len(block) >= size:
-            yield bytes(block[:size])
-            del block[:size]
-    if block:
-        yield bytes(block)
+        while len(part) >= room:
+            block.append(part[:room])
+            part = part[room:]
+            room = size
+            yield _joined(block)
+        block.append(part)
+        room -= len(part)
+    if any(block):
+        yield _joined(block)
+
+
+def _joined(block: list[bytes]) -> bytes:
+    """All of it in one, and the list is empty: not twice in memory while this is compressed."""
+    data = b"".join(block)
+    block.clear()
+    return data

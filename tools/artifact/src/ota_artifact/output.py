@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that appear whole or not at all."""
 
+import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
+
+_WRITEBACK = 16 << 20  # [B] that are handed to the disk at once
 
 
 @contextmanager
@@ -61,6 +64,23 @@ def put(destination: BinaryIO, data: bytes) -> None:
         view = view[os.write(destination.fileno(), view) :]
 
 
+def put_all(file: BinaryIO, parts: Iterable[bytes]) -> int:
+    """Write all parts to an unbuffered regular file; gives their length [B].
+
+    The disk begins while later parts are still made, so that a sync in the end is short.
+    """
+    size = begun = 0
+    for part in parts:
+        put(file, part)
+        size += len(part)
+        if size - begun >= _WRITEBACK:
+            # Linux starts to write what is dirty there; it forgets what is clean: nothing.
+            behind = file.tell() - (size - begun)
+            os.posix_fadvise(file.fileno(), behind, size - begun, os.POSIX_FADV_DONTNEED)
+            begun = size
+    return size
+
+
 def copy(source: BinaryIO, destination: BinaryIO, size: int) -> None:
     """Copy the next ``size`` bytes [B], in the kernel where both are files.
 
@@ -82,6 +102,33 @@ def copy(source: BinaryIO, destination: BinaryIO, size: int) -> None:
             raise EOFError(f"ends {missing} B early")
         put(destination, data)
         missing -= len(data)
+
+
+def can_be_edited(file: BinaryIO) -> bool:
+    """Whether what was written can be read back and written again: no pipe, no ``>>``."""
+    flags = fcntl.fcntl(file.fileno(), fcntl.F_GETFL)
+    is_appended = flags & os.O_APPEND or flags & os.O_ACCMODE != os.O_RDWR
+    return not is_appended and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+
+
+def fill_room(file: BinaryIO, start: int, room: int, data: bytes, temporary: Path | None) -> None:
+    """Write ``data`` at ``start``, where ``room`` bytes [B] were left for it.
+
+    What follows, up to where the file stands, is moved if ``data`` needs less or more; it waits in
+    ``temporary`` meanwhile. The file ends and stands behind it.
+    """
+    size = file.tell() - start - room
+    if len(data) != room:
+        with spill(temporary) as waiting:
+            file.seek(start + room)
+            copy(file, waiting, size)
+            waiting.seek(0)
+            file.seek(start + len(data))
+            copy(waiting, file, size)
+    file.seek(start)
+    put(file, data)
+    file.seek(size, os.SEEK_CUR)
+    file.truncate()
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -40,10 +39,14 @@ from ota_artifact.names import (
     check_script_name,
     check_text,
 )
-from ota_artifact.output import copy, put, spill
+from ota_artifact.output import can_be_edited, copy, fill_room, put, put_all, spill
 
 Progress = Callable[[int, int], None]
 """Called with payload bytes done and payload bytes in all [B]."""
+
+_Digests = dict[str, str]  # sha256 [hex] of a payload's files by name
+
+_SIGNATURE = 384  # [B] of RSA 3072; in base64 a tar block, as ECDSA's
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +99,6 @@ class ArtifactSpec:
     payloads: tuple[PayloadSpec, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Data:
-    """A payload's tar, ready: ``size`` bytes [B] of ``file`` from ``offset``."""
-
-    file: BinaryIO
-    offset: int
-    size: int
-    suffix: str
-    digests: dict[str, str]
-
-
 class _Count:
     """Adds up payload bytes for the progress callback."""
 
@@ -132,8 +124,8 @@ def write_artifact(
 ) -> None:
     """Write an artifact to an unbuffered file or pipe.
 
-    The compressed payloads wait in a nameless temporary file until the manifest, which stands
-    before them, is known.
+    The manifest stands before the payloads, and is known after them. In a file, room is left for
+    it, and filled in the end; what is to go down a pipe waits in a nameless temporary file.
 
     Args:
         compression: of the header, and of payloads that are not ready tars.
@@ -146,27 +138,29 @@ def write_artifact(
     """
     spec = _checked(spec)
     count = _Count(sum(_size(file) for each in spec.payloads for file in _files(each)), progress)
-    with ExitStack() as stack:
-        spilled = stack.enter_context(spill(temporary))
-        data = []
-        for payload in spec.payloads:
-            match payload.content:
-                case PackedData() as ready:
-                    file = stack.enter_context(ready.path.open("rb", buffering=0))
-                    data.append(_Data(file, ready.offset, ready.size, ready.suffix, ready.digests))
-                case files:
-                    data.append(_pack(files, spilled, compression, count))
-        put(destination, _front(spec, data, compression, signer))
-        for number, each in enumerate(data):
-            put(destination, member_header(f"data/{number:04}.tar{each.suffix}", each.size))
-            each.file.seek(each.offset)
-            copy(each.file, destination, each.size)
-            put(destination, tar.padding(each.size))
-        put(destination, tar.END)
+    sign = signer.sign if signer else None
+    if can_be_edited(destination):
+        start = destination.tell()
+        room = _room(spec, compression, is_signed=signer is not None)
+        destination.seek(start + room)
+        digests = _put_payloads(destination, spec, compression, count)
+        front = _front(spec, digests, compression, sign)
+        fill_room(destination, start, room, front, temporary)
+        return
+    with spill(temporary) as packed:
+        digests = _put_payloads(packed, spec, compression, count)
+        put(destination, _front(spec, digests, compression, sign))
+        size = packed.tell()
+        packed.seek(0)
+        copy(packed, destination, size)
 
 
 def member_header(name: str, size: int, mode: int = 0o600) -> bytes:
-    """The tar header of a member, with the time that all members carry; ``size`` in bytes [B]."""
+    """The tar header of a member of ``size`` bytes [B], with the time that all of them carry.
+
+    Raises:
+        ArtifactError: ``SOURCE_DATE_EPOCH`` is no time.
+    """
     return tar.header(tar.Member(name, size, mode, _time()))
 
 
@@ -244,17 +238,38 @@ def _size(file: FileSource) -> int:
         return device.seek(0, os.SEEK_END)
 
 
-def _pack(
-    files: tuple[FileSource, ...], spilled: BinaryIO, compression: Compression, count: _Count
-) -> _Data:
-    """Compress one payload's tar to the end of ``spilled``, and hash its files on the way."""
-    offset = spilled.seek(0, os.SEEK_END)
-    digests: dict[str, str] = {}
-    size = 0
-    for member in compress(_parts(files, digests, count), compression):
-        put(spilled, member)
-        size += len(member)
-    return _Data(spilled, offset, size, compression.codec.value, digests)
+def _put_payloads(
+    packed: BinaryIO, spec: ArtifactSpec, compression: Compression, count: _Count
+) -> list[_Digests]:
+    """Write all that stands behind the front; gives the sha256 [hex] of each payload's files."""
+    digests = [
+        _put_payload(packed, number, each, compression, count)
+        for number, each in enumerate(spec.payloads)
+    ]
+    put(packed, tar.END)
+    return digests
+
+
+def _put_payload(
+    packed: BinaryIO, number: int, spec: PayloadSpec, compression: Compression, count: _Count
+) -> _Digests:
+    name = f"data/{number:04}.tar"
+    match spec.content:
+        case PackedData() as ready:
+            digests, size = ready.digests, ready.size
+            put(packed, member_header(f"{name}{ready.suffix}", size))
+            with ready.path.open("rb", buffering=0) as file:
+                file.seek(ready.offset)
+                copy(file, packed, size)
+        case files:
+            digests = {}
+            packed.seek(tar.BLOCK, os.SEEK_CUR)  # of the header, which says the size
+            size = put_all(packed, compress(_parts(files, digests, count), compression))
+            packed.seek(-size - tar.BLOCK, os.SEEK_CUR)
+            put(packed, member_header(f"{name}{compression.codec.value}", size))
+            packed.seek(size, os.SEEK_CUR)
+    put(packed, tar.padding(size))
+    return digests
 
 
 def _parts(
@@ -294,22 +309,38 @@ def _chunks(file: FileSource, size: int) -> Iterator[bytes]:
             raise ArtifactError(f"{file.path}: changed its size while it was read; try again")
 
 
+def _room(spec: ArtifactSpec, compression: Compression, *, is_signed: bool) -> int:
+    """How long the front will be [B], as a rule: digests and signatures compress alike."""
+    digests = [
+        each.content.digests
+        if isinstance(each.content, PackedData)
+        else {file.name: _sha256(file.name.encode()) for file in each.content}
+        for each in spec.payloads
+    ]
+    return len(
+        _front(spec, digests, compression, (lambda _: bytes(_SIGNATURE)) if is_signed else None)
+    )
+
+
 def _front(
-    spec: ArtifactSpec, data: list[_Data], compression: Compression, signer: Signer | None
+    spec: ArtifactSpec,
+    digests: list[_Digests],
+    compression: Compression,
+    sign: Callable[[bytes], bytes] | None,
 ) -> bytes:
     """All that stands before the payloads."""
-    header = compress_whole(_header_tar(spec, data), compression.codec)
+    header = compress_whole(_header_tar(spec, digests), compression.codec)
     header_name = f"header.tar{compression.codec.value}"
     version = format_version(spec.header.version)
-    digests = {
+    files = {
         (number, name): digest
-        for number, each in enumerate(data)
-        for name, digest in each.digests.items()
+        for number, each in enumerate(digests)
+        for name, digest in each.items()
     }
-    manifest = format_manifest(digests, (header_name, _sha256(header)), _sha256(version))
+    manifest = format_manifest(files, (header_name, _sha256(header)), _sha256(version))
     members = {"version": version, "manifest": manifest}
-    if signer:
-        members["manifest.sig"] = base64.b64encode(signer.sign(manifest))
+    if sign:
+        members["manifest.sig"] = base64.b64encode(sign(manifest))
     members[header_name] = header
     return b"".join(
         member_header(name, len(content)) + content + tar.padding(len(content))
@@ -317,19 +348,19 @@ def _front(
     )
 
 
-def _header_tar(spec: ArtifactSpec, data: list[_Data]) -> bytes:
+def _header_tar(spec: ArtifactSpec, digests: list[_Digests]) -> bytes:
     header = spec.header
     members = {"header-info": format_header_info(header)}
     for script in header.scripts:
         members[f"scripts/{script.name}"] = script.content
-    for number, (payload, each) in enumerate(zip(spec.payloads, data, strict=True)):
+    for number, (payload, each) in enumerate(zip(spec.payloads, digests, strict=True)):
         folder = f"headers/{number:04}"
         about = payload.header
         if payload.checksum_provide and payload.checksum_provide not in about.provides:
-            (digest,) = each.digests.values()
+            (digest,) = each.values()
             about = replace(about, provides={**about.provides, payload.checksum_provide: digest})
         if header.version == 2:
-            members[f"{folder}/files"] = format_object({"files": list(each.digests)})
+            members[f"{folder}/files"] = format_object({"files": list(each)})
         members[f"{folder}/type-info"] = format_type_info(about, header.version)
         if about.meta_data or about.type == "rootfs-image":
             members[f"{folder}/meta-data"] = about.meta_data
