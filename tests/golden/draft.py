@@ -39,6 +39,7 @@ class Entry:
         mtime: as the header's field holds it.
         checksum: added to the right one.
         prefix: of a ustar name.
+        owner: as the header's fields for user and group hold it.
     """
 
     name: str | bytes
@@ -50,6 +51,7 @@ class Entry:
     mtime: bytes = b"00000000000\0"
     checksum: int = 0
     prefix: bytes = b""
+    owner: bytes = b"0000000\0" * 2
 
     def packed(self) -> bytes:
         """Header, content and padding."""
@@ -57,7 +59,7 @@ class Entry:
         size = len(self.content) if self.size is None else self.size
         block = bytearray(BLOCK)
         block[0 : len(name)] = name
-        block[100:124] = b"0000600\0" + b"0000000\0" * 2
+        block[100:124] = b"0000600\0" + self.owner
         block[124:136] = size if isinstance(size, bytes) else b"%011o\0" % size
         block[136:148] = self.mtime
         block[156:157] = self.kind

@@ -26,6 +26,12 @@ END = bytes(2 * BLOCK)
 _EXTENSION_LIMIT = 1 << 16  # [B] of a pax or GNU long-name record
 _TAIL_LIMIT = 1 << 20  # [B] of zeros after the end; GNU tar pads to 10 KiB by default
 _TIME_LIMIT = 1 << 36  # [s] what 12 octal digits hold; a calendar ends later, base 256 does not
+_UNUSED = (
+    ("uid", slice(108, 116)),
+    ("gid", slice(116, 124)),
+    ("device's major number", slice(329, 337)),
+    ("device's minor number", slice(337, 345)),
+)
 _PAX_IGNORED = {"atime", "ctime", "mtime", "uid", "gid", "uname", "gname", "comment"}
 _REFUSED = {
     b"1": "a hard link",
@@ -129,7 +135,7 @@ class TarReader:
         while True:
             block = self._source.exactly(BLOCK, f"a header of {self._name}")
             if block == END[:BLOCK]:
-                if path is not None or size is not None:
+                if kinds:
                     self._refuse("an extension header without a file")
                 self._end()
                 return None
@@ -202,9 +208,13 @@ class TarReader:
         stored = self._number(block[148:156], "checksum")
         if sum(block) - sum(block[148:156]) + 8 * 0x20 != stored:
             self._refuse("a header's checksum is wrong")
-        name = block[:100].split(b"\0", 1)[0]
-        if block[257:263] == b"ustar\0" and block[345]:
-            name = block[345:500].split(b"\0", 1)[0] + b"/" + name
+        name, prefix = block[:100].split(b"\0", 1)[0], block[345:500]
+        if block[257:263] == b"ustar " and any(prefix):  # some take it for a prefix all the same
+            self._refuse("a GNU header holds more than a name and its numbers")
+        if prefix[0]:
+            name = prefix.split(b"\0", 1)[0] + b"/" + name
+        for what, field in _UNUSED:  # what stops another reader there stops this one
+            self._number(block[field], what)
         mtime = self._number(block[136:148], "mtime")
         if mtime >= _TIME_LIMIT:
             self._refuse(f"the mtime {mtime} is beyond any date")
