@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One process that makes inputs and has them judged until its time is over."""
+
+import resource
+import signal
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from types import FrameType
+
+from tests.fuzz.mutation import Mutator
+from tests.fuzz.oracle import judge
+from tests.golden.broken import broken_artifacts
+from tests.golden.cases import FOLDER, Broken, Good
+from tests.golden.draft import sha256
+from tests.golden.good import good_artifacts
+
+LONGEST = 5.0
+"""How long one input may take, in time of the processor [s]: other programs do not count."""
+
+MOST = 192 << 20
+"""How much memory the inputs may cost, beside what the process has at its start [B]."""
+
+_SEED_LIMIT = 32 << 10  # [B] of an input to start from
+_CORPUS = 2000  # inputs at most
+
+
+class Hang(BaseException):
+    """An input took too long; no handler for errors may take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a session saw.
+
+    Attributes:
+        executions: inputs judged.
+        accepted: of those, taken as artifacts.
+        seeds: inputs to start from.
+        found: inputs that went another way than all before.
+        memory: what all of it cost, beside the process at its start [B].
+        crash: the bug's traceback; empty if there was none.
+        input: where the input is that showed it.
+    """
+
+    executions: int
+    accepted: int
+    seeds: int
+    found: int
+    memory: int
+    crash: str = ""
+    input: str = ""
+
+
+def seeds() -> list[bytes]:
+    """Good and broken artifacts to start from."""
+    cases: tuple[Good | Broken, ...] = (
+        *good_artifacts().values(),
+        *broken_artifacts().values(),
+    )
+    peers = sorted((FOLDER / "mender-artifact-3.9.0").iterdir())
+    contents = [case.content for case in cases] + [path.read_bytes() for path in peers]
+    return [content for content in contents if len(content) <= _SEED_LIMIT]
+
+
+def fuzz(seed: str, seconds: float, folder: Path) -> Report:
+    """Judge inputs until the time is over or there is a bug, whose input goes to ``folder``."""
+    start = seeds()
+    mutator = Mutator(Random(seed), start)
+    ways: set[str | None] = set()
+    executions = accepted = 0
+    before = peak()
+    crash, data = "", b""
+    end = time.monotonic() + seconds
+    while not crash and time.monotonic() < end:
+        data = start[executions] if executions < len(start) else mutator.next()
+        executions += 1
+        way, crash = _tried(data)
+        if not crash and peak() - before > MOST:
+            crash = f"the memory that inputs cost came to {peak() - before} B"
+        accepted += way is None and not crash
+        if way not in ways:
+            ways.add(way)
+            if len(mutator.corpus) < _CORPUS:
+                mutator.corpus.append(data)
+    found, memory = len(mutator.corpus) - len(start), peak() - before
+    report = (executions, accepted, len(start), found, memory)
+    return Report(*report, crash, str(_saved(data, folder))) if crash else Report(*report)
+
+
+def _tried(data: bytes) -> tuple[str | None, str]:
+    try:
+        with _no_longer_than(LONGEST):
+            return judge(data), ""
+    except (Exception, Hang):
+        return None, traceback.format_exc()
+
+
+def tried(data: bytes) -> str:
+    """The traceback of the bug that an input shows; empty if it shows none."""
+    return _tried(data)[1]
+
+
+def peak() -> int:
+    """The most memory that this process has had [B]."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def _saved(data: bytes, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"crash-{sha256(data)[:12]}.mender"
+    path.write_bytes(data)
+    return path
+
+
+@contextmanager
+def _no_longer_than(seconds: float) -> Iterator[None]:
+    def stop(signal: int, frame: FrameType | None) -> None:
+        raise Hang(f"no end after {seconds:g} s")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
