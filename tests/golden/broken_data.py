@@ -92,6 +92,8 @@ def _lies() -> Iterator[_Row]:
     yield "checksum-differs", "checksum is wrong", (replace(FILE, checksum=1),)
     yield "old-tar", "no 'ustar' mark", (replace(FILE, magic=bytes(8)),)
     late = b"\x80" + b"\xff" * 11
+    owner = replace(FILE, owner=b"0000\x1000\0" * 2)
+    yield "owner-is-no-number", "the uid .* is not a number", (owner,)
     yield "time-is-beyond-any-date", "beyond any date", (replace(FILE, mtime=late),)
 
 
@@ -99,6 +101,9 @@ def _extensions() -> Iterator[_Row]:
     name = Entry("././@LongLink", b"file\0", b"L")
     path = pax(path="file")
     yield "two-long-names", "too many extension headers", (name, name, FILE)
+    yield "comment-without-file", "an extension header without a file", (pax(comment="x"),)
+    gnu = replace(FILE, magic=b"ustar  \0", prefix=b"sub")
+    yield "gnu-header-with-a-prefix", "a GNU header holds more than", (gnu,)
     yield "two-pax-headers", "too many extension headers", (path, path, FILE)
     yield "long-name-without-file", "an extension header without a file", (name,)
     yield (

@@ -201,6 +201,9 @@ RULES: dict[str, Row] = {
             "old-tar",
             "checksum-differs",
             "time-is-beyond-any-date",
+            "owner-is-no-number",
+            "comment-without-file",
+            "gnu-header-with-a-prefix",
         ),
     ),
     "it is augmented": (
