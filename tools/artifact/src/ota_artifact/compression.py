@@ -18,6 +18,9 @@ from ota_artifact.stream import CHUNK, Chunks, Source
 MEMORY_LIMIT = 96 << 20
 """What a decompressor may use [B]: enough for ``xz -9`` (65 MiB), the largest usual window."""
 
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+_GZIP_HEADER_LIMIT = 1 << 16  # [B] with a name and a comment
+
 _FEED = 1 << 15  # [B] of input at once: bounds what a flood of empty members can cost
 
 _Pieces = Iterator[tuple[bytes, int | None]]
@@ -105,12 +108,20 @@ def _gzip(chunks: Iterator[bytes], name: str) -> _Pieces:
         module = isal_zlib
     except ImportError:
         pass
-    member = module.decompressobj(31)
-    read, begun = 0, False
+    member = None
+    header = b""
+    read = 0
     for data in _fed(chunks):
         read += len(data)
-        begun = more = True
+        data = header + data
+        header = b""
+        more = True
         while more:
+            if member is None:
+                if not _has_gzip_header(data, name, read):
+                    header = data
+                    break
+                member = module.decompressobj(31)
             try:
                 piece = member.decompress(data, CHUNK)
             except module.error as error:
@@ -118,14 +129,40 @@ def _gzip(chunks: Iterator[bytes], name: str) -> _Pieces:
             if member.eof:
                 data = member.unused_data
                 yield piece, read - len(data)
-                member, begun = module.decompressobj(31), bool(data)
-                more = begun
+                member, more = None, bool(data)
             else:
                 data = member.unconsumed_tail
                 yield piece, None
                 more = bool(data) or len(piece) == CHUNK
-    if begun or not read:
+    if member or header or not read:
         raise _truncated(name, read)
+
+
+def _has_gzip_header(data: bytes, name: str, read: int) -> bool:
+    """Whether the header of a member is all there: isal misreads one that comes in two parts.
+
+    Source: RFC 1952, section 2.3.
+    """
+    if not _GZIP_MAGIC.startswith(data[:3]) or data[3:4] > b"\x1f":
+        raise _damaged(name, read, "no gzip header")
+    if len(data) > _GZIP_HEADER_LIMIT and not _gzip_header_size(data[:_GZIP_HEADER_LIMIT]):
+        raise _damaged(name, read, "a gzip header without end")
+    return _gzip_header_size(data) > 0
+
+
+def _gzip_header_size(data: bytes) -> int:
+    """How long the header is [B]; 0 if its end is not there."""
+    if len(data) < 12:  # 10, and no body is shorter than 2
+        return 0
+    flags, size = data[3], 10
+    if flags & 4:  # FEXTRA
+        size += 2 + int.from_bytes(data[10:12], "little")
+    for flag in (8, 16):  # FNAME, FCOMMENT
+        if flags & flag:
+            size = data.find(b"\0", size) + 1 or len(data) + 1
+    if flags & 2:  # FHCRC
+        size += 2
+    return size if size <= len(data) else 0
 
 
 def _xz(chunks: Iterator[bytes], name: str) -> _Pieces:
