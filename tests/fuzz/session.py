@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One process that makes inputs and has them judged until its time is over."""
 
-import resource
+import re
 import signal
 import time
 import traceback
@@ -14,10 +14,10 @@ from types import FrameType
 
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.oracle import judge
-from tests.golden.broken import broken_artifacts
+from tests.golden.accepted import good_artifacts
 from tests.golden.cases import FOLDER, Broken, Good
 from tests.golden.draft import sha256
-from tests.golden.good import good_artifacts
+from tests.golden.refused import broken_artifacts
 
 LONGEST = 5.0
 """How long one input may take, in time of the processor [s]: other programs do not count."""
@@ -73,6 +73,7 @@ def fuzz(seed: str, seconds: float, folder: Path) -> Report:
     mutator = Mutator(Random(seed), start)
     ways: set[str | None] = set()
     executions = accepted = 0
+    forget_peak()
     before = peak()
     crash, data = "", b""
     end = time.monotonic() + seconds
@@ -106,8 +107,15 @@ def tried(data: bytes) -> str:
 
 
 def peak() -> int:
-    """The most memory that this process has had [B]."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    """The most memory that this process has had [B]: that of its parent does not count."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1]) << 10
+
+
+def forget_peak() -> None:
+    """Measure the peak from now on."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def _saved(data: bytes, folder: Path) -> Path:

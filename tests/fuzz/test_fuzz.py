@@ -15,7 +15,7 @@ from tests.fuzz import oracle, session
 from tests.fuzz.archive import join, split
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.session import Hang, fuzz, tried
-from tests.golden.good import good_artifacts
+from tests.golden.accepted import good_artifacts
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ota_artifact.errors import ArtifactError, UnsupportedFeature
+from tests.golden.accepted import BOOTSTRAP, ROOTFS, SCRIPTS, TWO, VERSION_TWO
 from tests.golden.cases import Broken
 from tests.golden.draft import Draft, Entry, as_json, header_info, squeeze, tar, type_info
-from tests.golden.good import BOOTSTRAP, ROOTFS, SCRIPTS, TWO, VERSION_TWO
 
 PLAIN = Draft()
 INFO, TYPE_INFO, META_DATA = PLAIN.header

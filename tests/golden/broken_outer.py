@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ota_artifact.errors import SignatureError, UnsupportedFeature, UnsupportedVersion
+from tests.golden.accepted import BOOTSTRAP, TWO
 from tests.golden.cases import Broken
 from tests.golden.draft import END, Draft, Entry, sha256, signature_of, tar
-from tests.golden.good import BOOTSTRAP, TWO
 from tests.golden.keys import EC_KEY, OTHER_KEY, RSA_KEY
 
 PLAIN = Draft()

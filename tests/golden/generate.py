@@ -7,9 +7,9 @@ Those of mender-artifact are not made anew: they are what that program once wrot
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.golden.broken import broken_artifacts
+from tests.golden.accepted import good_artifacts
 from tests.golden.cases import FOLDER, Broken, Good
-from tests.golden.good import good_artifacts
+from tests.golden.refused import broken_artifacts
 
 
 def generated() -> Iterator[tuple[Path, bytes]]:

@@ -8,11 +8,11 @@ import pytest
 
 from ota_artifact.errors import ArtifactError, UnsupportedFeature
 from ota_artifact.keys import PublicKey
-from tests.golden.broken import broken_artifacts
+from tests.golden.accepted import ROOTFS, good_artifacts
 from tests.golden.cases import FOLDER, Broken, Good, read_all
 from tests.golden.generate import generated
-from tests.golden.good import ROOTFS, good_artifacts
 from tests.golden.keys import EC_KEY, RSA_KEY
+from tests.golden.refused import broken_artifacts
 
 GOOD = good_artifacts()
 BROKEN = broken_artifacts()

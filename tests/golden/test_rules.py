@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 import pytest
 
 from ota_artifact.errors import ArtifactError
-from tests.golden.broken import broken_artifacts
+from tests.golden.accepted import good_artifacts
 from tests.golden.cases import Broken, read_all
-from tests.golden.good import good_artifacts
+from tests.golden.refused import broken_artifacts
 
 GOOD = good_artifacts()
 BROKEN = broken_artifacts()

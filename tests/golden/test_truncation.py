@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from ota_artifact.errors import ArtifactError
+from tests.golden.accepted import SCRIPTS
 from tests.golden.cases import read_all
 from tests.golden.draft import BLOCK, Draft, Entry, squeeze, tar
-from tests.golden.good import SCRIPTS
 
 SUFFIXES = ("", ".gz", ".xz", ".zst")
 CONTENT = random.Random(1).randbytes(3 * BLOCK + 1) + bytes(5 * BLOCK)
