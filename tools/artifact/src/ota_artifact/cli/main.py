@@ -35,6 +35,8 @@ from ota_artifact.errors import (
 
 _COMMANDS = (write, read, validate, sign, modify, diff, combine, dump, cat, cp, install, rm)
 
+_ROOM = "; make room there, or choose another place ($TMPDIR for temporary files)"
+
 _EPILOG = """\
 exit codes: 0 done, 1 wrong options or a failure without a code of its own, 2 unsupported version,
 3 cannot create, 4 cannot open, 5 invalid artifact (validate, dump), 6 unsupported feature,
@@ -51,7 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s version {__version__}")
     parser.add_argument("--compression", dest="global_compression", help=argparse.SUPPRESS)
-    sub = parser.add_subparsers(dest="command", metavar="command", required=True)
+    parser.set_defaults(run=parser.show_help)
+    sub = parser.add_subparsers(dest="command", metavar="command")
     for command in _COMMANDS:
         command.add_parser(sub)
     return parser
@@ -63,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = build_parser()
         args = parser.parse_args(spelled_out(parser, sys.argv[1:] if argv is None else argv))
         code: int = args.run(args)
-        sys.stdout.flush()
+        print(end="", flush=True)
         return code
     except Failure as error:
         return _said(error, error.code)
@@ -76,10 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ProgramError as error:
         return _said(error, Exit.SYSTEM)
     except BrokenPipeError:
-        # Whoever read our output has enough; nor can Python flush the rest when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _let_go_of_stdout()  # whoever read it has enough
         return Exit.WRONG
     except OSError as error:
+        _let_go_of_stdout()
         is_input = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
         return _said(_explained(error), Exit.WRONG if is_input else Exit.SYSTEM)
     except KeyboardInterrupt:
@@ -88,14 +91,37 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """What the installed script calls."""
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
+    _open_closed_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has HUP ignored
+            signal.signal(number, _end)
     sys.exit(main())
+
+
+def _open_closed_streams() -> None:
+    """Have stdin, stdout and stderr, even if who started us closed one (``>&-``)."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
     """Leave by way of every `with`, so that no temporary file stays."""
     sys.exit(128 + number)
+
+
+def _let_go_of_stdout() -> None:
+    """Flush it; if that fails, Python is not to try again when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
 
 
 def _said(error: object, code: int) -> int:
@@ -105,9 +131,10 @@ def _said(error: object, code: int) -> int:
 
 def _explained(error: OSError) -> str:
     remedy = {
-        errno.ENOSPC: "; make room there, or name another place",
-        errno.EDQUOT: "; make room there, or name another place",
+        errno.ENOSPC: _ROOM,
+        errno.EDQUOT: _ROOM,
+        errno.EFBIG: _ROOM,
         errno.EACCES: "; ask for the permission, or name another place",
     }.get(error.errno or 0, "")
-    place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror or error}{remedy}"
+    place = error.filename or ("stdout" if remedy == _ROOM else "")
+    return f"{place}{': ' if place else ''}{error.strerror or error}{remedy}"

@@ -6,6 +6,7 @@ two, values that begin with a dash, ``--no-progress=false``.
 """
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -24,14 +25,29 @@ class Parser(argparse.ArgumentParser):
         }
         super().__init__(**(settings | options))  # type: ignore[arg-type]
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Fails on what is not known: here, so that it names the sub-command and not its parent."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
     def error(self, message: str) -> NoReturn:
         """Raise the usage error.
 
         Raises:
-            Failure: always.
+            Failure: always; an unknown sub-command has mender-artifact's code for it.
         """
-        code = Exit.CREATE if "argument command: invalid choice" in message else Exit.WRONG
+        is_command = re.match(r"argument (command|kind): invalid choice", message)
+        code = Exit.CREATE if is_command else Exit.WRONG
         raise Failure(f"{message}; see {self.prog} --help", code)
+
+    def show_help(self, _: argparse.Namespace) -> int:
+        """What a command that needs a sub-command does without one."""
+        self.print_help()
+        return Exit.DONE
 
 
 class Ordered(argparse._StoreAction):
@@ -82,7 +98,7 @@ def spelled_out(parser: argparse.ArgumentParser, argv: Sequence[str]) -> list[st
         if option is None:
             result.append(word)
         elif option.nargs == 0:
-            if not equals or value.lower() not in {"false", "f", "0"}:
+            if not equals or _truth(name, value):
                 result.append(option.option_strings[-1])
         elif equals:
             result.append(f"{option.option_strings[-1]}={value}")
@@ -91,6 +107,15 @@ def spelled_out(parser: argparse.ArgumentParser, argv: Sequence[str]) -> list[st
         else:
             result.append(option.option_strings[-1])
     return result
+
+
+def _truth(name: str, value: str) -> bool:
+    """A truth value as Go writes them."""
+    if value in {"1", "t", "T", "true", "TRUE", "True"}:
+        return True
+    if value in {"0", "f", "F", "false", "FALSE", "False"}:
+        return False
+    raise Failure(f"{name}: {value!r} is neither true nor false; leave it out, or write one")
 
 
 def _command(parser: argparse.ArgumentParser, word: str) -> argparse.ArgumentParser:

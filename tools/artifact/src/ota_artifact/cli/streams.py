@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ota_artifact.cli.failure import Exit, Failure
-from ota_artifact.errors import about
+from ota_artifact.errors import ArtifactError, about
 from ota_artifact.output import replacing
 from ota_artifact.stream import Readable
 
@@ -22,6 +22,7 @@ def opened(name: str, code: Exit = Exit.OPEN) -> Iterator[BinaryIO]:
 
     Raises:
         Failure: it cannot be opened; with the given code.
+        ArtifactError: it is a directory.
     """
     if name == "-":
         with about("stdin"), io.FileIO(0, "rb", closefd=False) as stdin:
@@ -32,9 +33,9 @@ def opened(name: str, code: Exit = Exit.OPEN) -> Iterator[BinaryIO]:
             file = stack.enter_context(Path(name).open("rb", buffering=0))
         except OSError as error:
             raise Failure(f"{name}: cannot be opened: {error.strerror}", code) from error
-        if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
-            raise Failure(f"{name}: is a directory; name a file", code)
         with about(name):
+            if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
+                raise ArtifactError("is a directory; name a file")
             yield cast(BinaryIO, file)
 
 
@@ -49,7 +50,7 @@ def created(name: str) -> Iterator[BinaryIO]:
         if sys.stdout.isatty():
             raise Failure("-: stdout is a terminal; redirect it, or name a file with -o")
         sys.stdout.flush()
-        with io.FileIO(1, "wb", closefd=False) as stdout:
+        with _named("stdout or $TMPDIR"), io.FileIO(1, "wb", closefd=False) as stdout:
             yield cast(BinaryIO, stdout)
         return
     with ExitStack() as stack:
@@ -57,7 +58,18 @@ def created(name: str) -> Iterator[BinaryIO]:
             file = stack.enter_context(replacing(Path(name)))
         except OSError as error:
             raise Failure(f"{name}: cannot be created: {error.strerror}", Exit.CREATE) from error
-        yield file
+        with _named(name):
+            yield file
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Have errors of the system that name no place name this one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or name
+        raise
 
 
 class Counted:
