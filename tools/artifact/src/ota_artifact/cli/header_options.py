@@ -10,11 +10,22 @@ from pathlib import Path
 from ota_artifact.cli.failure import Failure
 from ota_artifact.cli.parser import Ordered, OrderedAppend
 from ota_artifact.header import Script
+from ota_artifact.json_text import parse_object
 from ota_artifact.names import check_script_name
 from ota_artifact.provides import Software, default_clears, software_version
 
 _SCRIPT_LIMIT = 8 << 20  # [B] all scripts together travel in memory
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]*)?) ?([kmgt]?b)?", re.IGNORECASE)
+_SINCE_VERSION_3 = (
+    "artifact_name_depends",
+    "provides_group",
+    "depends_groups",
+    "provides",
+    "depends",
+    "clears_provides",
+    "delete_clears_provides",
+    "meta_data",
+)
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
 
@@ -155,13 +166,42 @@ def key_values(option: str, pairs: Sequence[str] | None) -> dict[str, str]:
     return values
 
 
+def meta_data_of(name: str) -> bytes:
+    """The content of a file of meta-data.
+
+    Raises:
+        ArtifactError: not a JSON object.
+        OSError: it cannot be read.
+    """
+    raw = Path(name).read_bytes()
+    parse_object(raw, name)
+    return raw
+
+
+def refuse_in_version_2(args: argparse.Namespace) -> None:
+    """Pass if no option says what format version 2 cannot: it would be lost in silence.
+
+    Raises:
+        Failure: one does.
+    """
+    for option in _SINCE_VERSION_3:
+        if getattr(args, option, None):
+            name = option.replace("_", "-")
+            raise Failure(f"--{name}: format version 2 has no room for it; write version 3")
+
+
 def provides_of(args: argparse.Namespace, module: str = "") -> dict[str, str]:
     """What the payload provides: the software version, and what the options say.
 
-    A ``--provides`` of the version's own key wins unless a ``--software-…`` option follows it.
+    A ``--provides`` of the version's own key wins unless it is empty, or a ``--software-…`` option
+    follows it.
     """
-    given = key_values("--provides", args.provides)
     version = software_version(_software(args), args.artifact_name, module)
+    given = {
+        key: value
+        for key, value in key_values("--provides", args.provides).items()
+        if value or key not in version
+    }
     owner = "provides"
     for option, value in getattr(args, "given", ()):
         if option != "provides" or value.partition(":")[0] in version:

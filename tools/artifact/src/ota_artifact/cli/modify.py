@@ -15,6 +15,8 @@ from ota_artifact.cli.header_options import (
     add_relations,
     add_scripts,
     key_values,
+    meta_data_of,
+    refuse_in_version_2,
     scripts_of,
     warn,
 )
@@ -118,6 +120,8 @@ def _run(args: argparse.Namespace) -> int:
                 temporary=Path(args.tmp) if args.tmp else None,
             )
         )
+        if draft.header.version == 2:
+            refuse_in_version_2(args)
         _change_header(draft, args)
         _change_payload(draft, args)
         if _names_files(args) or (args.artifact_name and draft.has_image):
@@ -159,12 +163,12 @@ def _change_payload(draft: Draft, args: argparse.Namespace) -> None:
     if args.depends:
         draft.payload = replace(draft.payload, depends=key_values("--depends", args.depends))
     if args.meta_data:
-        draft.payload = replace(draft.payload, meta_data=Path(args.meta_data).read_bytes())
+        draft.payload = replace(draft.payload, meta_data=meta_data_of(args.meta_data))
     if args.clears_provides or args.delete_clears_provides:
         clears = (*draft.payload.clears, *args.clears_provides)
         for pattern in args.delete_clears_provides:
             if pattern not in clears:
-                raise Failure(f"--delete-clears-provides: {pattern!r} is not there")
+                warn(f"--delete-clears-provides: {pattern!r} is not there")
         kept = tuple(each for each in clears if each not in args.delete_clears_provides)
         draft.payload = replace(draft.payload, clears=kept)
 

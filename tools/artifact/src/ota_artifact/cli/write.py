@@ -18,7 +18,9 @@ from ota_artifact.cli.header_options import (
     clears_of,
     compatible_types,
     key_values,
+    meta_data_of,
     provides_of,
+    refuse_in_version_2,
     scripts_of,
     size_limit,
     warn,
@@ -29,10 +31,9 @@ from ota_artifact.cli.signing import add_signing, signer_of
 from ota_artifact.cli.streams import created
 from ota_artifact.compressors import COMPRESSIONS, DEFAULT, Compression, compression
 from ota_artifact.header import Header, PayloadHeader, Script
-from ota_artifact.provides import ROOTFS
+from ota_artifact.provides import CHECKSUMS, ROOTFS
 from ota_artifact.writer import (
     ArtifactSpec,
-    FileSource,
     PayloadSpec,
     file_source,
     write_artifact,
@@ -61,7 +62,8 @@ _AUGMENTS = ("type", "provides", "depends", "meta-data", "file")
 def add_parser(sub: "Subparsers[Parser]") -> None:
     """Add `write` and its sub-commands."""
     parser = sub.add_parser("write", help="write an artifact")
-    kinds = parser.add_subparsers(dest="kind", metavar="kind", required=True)
+    parser.set_defaults(run=parser.show_help)
+    kinds = parser.add_subparsers(dest="kind", metavar="kind")
     _add_rootfs(kinds)
     _add_module(kinds)
     _add_bootstrap(kinds)
@@ -194,10 +196,14 @@ def _rootfs(args: argparse.Namespace) -> int:
     _check_version(args)
     _check_name(args)
     if args.version == 2:
-        return _write_rootfs_2(args)
+        refuse_in_version_2(args)
+    checksum = None
+    if not args.no_checksum_provide:
+        checksum = CHECKSUMS[1 if args.legacy_rootfs_image_checksum else 0]
     with _payload_file(args) as (path, found):
-        checksum = "rootfs_image_checksum" if args.legacy_rootfs_image_checksum else None
         provides = found | provides_of(args)
+        if checksum:
+            provides.pop(checksum, None)  # what was given is never better than what is computed
         payload = PayloadSpec(
             PayloadHeader(
                 ROOTFS,
@@ -205,19 +211,9 @@ def _rootfs(args: argparse.Namespace) -> int:
                 depends=key_values("--depends", args.depends),
                 clears=clears_of(args),
             ),
-            (file_source(path) if not found else FileSource("rootfs.img", path),),
-            None if args.no_checksum_provide else checksum or "rootfs-image.checksum",
+            (file_source(path),),
+            checksum,
         )
-        return _write(args, payload, scripts_of(args.script))
-
-
-def _write_rootfs_2(args: argparse.Namespace) -> int:
-    """Version 2 has neither provides nor depends; what would be lost is refused."""
-    for option in ("provides", "depends", "clears_provides", "provides_group"):
-        if getattr(args, option):
-            raise Failure(f"--{option.replace('_', '-')}: version 2 has no room for it; write 3")
-    with _payload_file(args) as (path, _):
-        payload = PayloadSpec(PayloadHeader(ROOTFS), (file_source(path),))
         return _write(args, payload, scripts_of(args.script))
 
 
@@ -239,7 +235,7 @@ def _module(args: argparse.Namespace) -> int:
             provides=provides_of(args, args.type),
             depends=key_values("--depends", args.depends),
             clears=clears_of(args, args.type),
-            meta_data=Path(args.meta_data).read_bytes() if args.meta_data else b"",
+            meta_data=meta_data_of(args.meta_data) if args.meta_data else b"",
         ),
         tuple(file_source(Path(each)) for each in args.file),
     )
@@ -303,7 +299,8 @@ def _write(args: argparse.Namespace, payload: PayloadSpec, scripts: tuple[Script
     )
     signer = signer_of(args)
     if args.output_path == "-" and (maximum is not None or enough is not None):
-        raise Failure("--max-artifact-size, --warn-artifact-size: need a file; name one with -o")
+        warn("--max-artifact-size, --warn-artifact-size: say nothing of what goes to stdout")
+        maximum = enough = None
     bar = progress("writing", is_wanted=not args.no_progress)
     with created(args.output_path) as output, bar as tell:
         spec = ArtifactSpec(header, (payload,))
