@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading board.yaml: what is wrong is said with file, line, field and remedy."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ota_board.errors import BoardError
+from ota_board.load import all_boards, board_folders, find_board, load_board
+from ota_board.size import MIB
+from tests.house.tree import ROOT
+
+BOARDS = ROOT / "boards"
+Changed = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Changed:
+    """The description of qemu-arm64 with one text replaced; gives its file."""
+    original = (BOARDS / "qemu-arm64" / "board.yaml").read_text("utf-8")
+
+    def change(old: str, new: str) -> Path:
+        assert original.count(old) >= 1
+        file = tmp_path / "board.yaml"
+        file.write_text(original.replace(old, new, 1), "utf-8")
+        return file
+
+    return change
+
+
+@pytest.mark.parametrize("path", all_boards([BOARDS]), ids=lambda path: path.name)
+def test_every_board_of_ours_is_right_and_named_as_its_folder(path: Path) -> None:
+    board = load_board(path)
+
+    assert board.name == path.name
+    assert board.device_types == (path.name,)
+    assert board.layout.partition("data") == board.layout.partitions[-1]
+
+
+def test_on_every_mmc_board_environment_and_first_partition_stand_at_the_same_place() -> None:
+    boards = [load_board(path) for path in all_boards([BOARDS])]
+    layouts = [board.layout for board in boards if board.environment.kind == "raw"]
+
+    assert len(layouts) == 4
+    for layout in layouts:
+        assert [area.offset for area in layout.environment] == [0x400000, 0x800000]
+        assert {area.size for area in layout.environment} == {0x20000}
+        assert layout.partition("boot").offset == 24 * MIB
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("size: 512 MiB", "size: 1 GB", r":9: storage.size: '1 GB' is not a size; write it as"),
+        ("table: mbr", "table: bsd", r":11: storage.table: 'bsd' is not one of mbr, gpt"),
+        ("arch: arm64", "arch: arm64\nbogus: 1", r":8: bogus: unknown field; known: arch"),
+        ("arch: arm64", "arch: arm64\narch: armhf", r":8: arch: stands twice"),
+        ("schema: 1", "schema: 2", r":3: schema: must be 1"),
+        ("name: qemu-arm64\n", "", r":3: name: is missing"),
+        ("name: qemu-arm64", "name: Qemu_Arm", r":4: name: 'Qemu_Arm' must be lower-case"),
+        ("[qemu-arm64]", "[]", r":6: device_types: must have at least one entry"),
+        ("[qemu-arm64]", "qemu-arm64", r":6: device_types: must be a list"),
+        ("[qemu-arm64]", "[{a: b}]", r":6: device_types: must be a text"),
+        ("storage:\n", "storage: 5\nx:\n", r"unknown field|must be a mapping"),
+        ("[0x400000, 0x800000]", "[0x400000]", r"environment.offsets: 1 copies; there must be two"),
+        ("[0x400000, 0x800000]", "[0x400000, 0x410000]", r"environment: both copies stand in one"),
+        ("[0x400000, 0x800000]", "[0x400000, 0x1800000]", r"partitions: .*overlaps"),
+        ("/dev/mmcblk0", "/dev/vda", r"environment: raw copies need /dev/mmcblkN"),
+        ("/dev/mmcblk0", "mmcblk0", r"storage.device: 'mmcblk0' must be /dev/mmcblk0"),
+        (
+            "slots: {size: 128 MiB}",
+            "slots: {size: 300 MiB}",
+            r"partitions: .*behind the end of the storage",
+        ),
+        (
+            "data: {size: 64 MiB}",
+            "data: {size: 64 MiB}\n  extra: [{label: A, size: 1 MiB}]",
+            r"extra\[0\].label: 'A' is taken",
+        ),
+        (
+            "data: {size: 64 MiB}",
+            "data: {size: 64 MiB}\n  extra: [{label: 'a b', size: 1 MiB}]",
+            r"extra\[0\].label: 'a b' must be",
+        ),
+        ("kind: u-boot", "kind: lilo", r"bootloader.kind: 'lilo' is not one of u-boot, grub"),
+        ("kind: u-boot", "kind: grub", r"bootloader.kind: GRUB has neither"),
+        ("kind: raw", "kind: grub", r"environment.kind: 'grub' does not go with"),
+        (
+            "firmware: []",
+            "firmware: [{from: u-boot/MLO}]",
+            r"firmware\[0\].from: needs either 'to'",
+        ),
+        ("firmware: []", "firmware: [{from: ../x, to: /x}]", r"firmware\[0\].from: '../x' must be"),
+        ("drivers: [sdhci-pci, ext4, crc32c_generic]", "drivers: []", r"kernel.drivers: must have"),
+        (
+            "armed_by: kernel",
+            "armed_by: nobody",
+            r"watchdog.timeout: is needed if somebody arms it",
+        ),
+        (
+            "console: {device: ttyAMA0}",
+            "console: {device: ttyAMA0, speed: fast}",
+            r"'fast' is not a whole",
+        ),
+        ("schema: 1", "schema: [", r"board\.yaml:5: expected"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(
+    changed: Changed, old: str, new: str, error: str
+) -> None:
+    with pytest.raises(BoardError, match=error):
+        load_board(changed(old, new))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"- a\n", b"text", b"a: *b\n"])
+def test_a_file_that_is_no_description_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "board.yaml").write_bytes(content)
+
+    with pytest.raises(BoardError, match=r"board\.yaml"):
+        load_board(tmp_path)
+
+
+def test_extra_partitions_stand_before_data(changed: Changed) -> None:
+    extra = "\n  extra: [{label: logs, size: 8 MiB}, {label: keys, size: 1 MiB}]"
+
+    layout = load_board(changed("data: {size: 64 MiB}", "data: {size: 64 MiB}" + extra)).layout
+
+    names = [area.name for area in layout.partitions]
+    assert names == ["boot", "A", "B", "logs", "keys", "data"]
+    assert layout.node("data") == "/dev/mmcblk0p7"
+
+
+def test_boards_are_found_where_they_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("chosen", "variable", "boards"):
+        shutil.copytree(BOARDS / "qemu-arm64", tmp_path / folder / "mine")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OTA_BOARDS", "variable")
+
+    assert find_board("mine", list(board_folders("chosen"))) == Path("chosen/mine")
+    assert find_board("mine", list(board_folders())) == Path("variable/mine")
+    monkeypatch.delenv("OTA_BOARDS")
+    assert find_board("mine", list(board_folders())) == Path("boards/mine")
+    assert find_board("chosen/mine", []) == Path("chosen/mine")
+
+
+def test_a_board_that_is_not_there_is_said_with_those_that_are() -> None:
+    with pytest.raises(BoardError, match=r"nope: no such board .*; there are: beaglebone-black, "):
+        find_board("nope", [BOARDS])

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A board as its description has it: checked, and nothing in it that cannot be."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ota_board.layout import Area, Layout, Table, Wish, plan
+
+Arch = Literal["arm64", "armhf", "amd64"]
+"""Debian's names."""
+
+BootloaderKind = Literal["u-boot", "grub"]
+EnvironmentKind = Literal["raw", "grub"]
+KernelFormat = Literal["plain", "gzip"]
+Armer = Literal["u-boot", "kernel", "nobody"]
+Disk = Literal["sd", "sdhci", "virtio"]
+Network = Literal["virtio", "usb"]
+
+SLOTS = ("A", "B")
+"""The slots, in the order of their partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """A part of the disk that a ROM or a bootloader reads raw.
+
+    Attributes:
+        offset: its first byte [B].
+        size: its length [B].
+    """
+
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The disk.
+
+    Attributes:
+        size: of the image [B]; a card may be larger.
+        device: on the running system.
+        alignment: of each partition [B].
+    """
+
+    size: int
+    device: str
+    table: Table
+    alignment: int
+    reserved: tuple[Reserved, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A partition beyond boot, A, B and data.
+
+    Attributes:
+        label: file system label and, on GPT, partition name.
+        size: length [B].
+    """
+
+    label: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """How large the partitions are, all in bytes [B].
+
+    Attributes:
+        start: where the first may begin.
+        slot: length of A, and of B.
+    """
+
+    start: int
+    boot: int
+    slot: int
+    data: int
+    extra: tuple[Extra, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where the bootloader keeps its state.
+
+    Attributes:
+        kind: ``raw``, two copies on the disk beside the partitions; ``grub``, two files on the
+            boot partition.
+        offsets: of the copies [B]; none for files.
+        size: of one copy [B].
+    """
+
+    kind: EnvironmentKind
+    offsets: tuple[int, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bootloader:
+    """What starts the kernel.
+
+    Attributes:
+        defconfig: of U-Boot; empty for GRUB.
+        addresses: where U-Boot loads to, by the name of its variable.
+    """
+
+    kind: BootloaderKind
+    defconfig: str = ""
+    addresses: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """A file that starts before the slots do.
+
+    Attributes:
+        source: ``u-boot/<file>`` of the build, or ``<Debian package>/<file>``.
+        path: on the boot partition; empty if it is written raw.
+        offset: where it is written raw [B]; None if it is a file.
+    """
+
+    source: str
+    path: str = ""
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The kernel in a slot's /boot.
+
+    Attributes:
+        package: of Debian.
+        format: how it is stored.
+        drivers: modules that the initrd needs to reach the slot.
+    """
+
+    package: str
+    format: KernelFormat
+    drivers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The serial console.
+
+    Attributes:
+        device: Linux's name, such as ``ttyAMA0``.
+        speed: [baud].
+    """
+
+    device: str
+    speed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """What ends a silent hang.
+
+    Attributes:
+        driver: Linux's module; empty if the board has none.
+        armed_by: who starts it first; ``nobody``: a kernel that hangs early stays hung.
+        timeout: until it resets the board [s].
+    """
+
+    driver: str
+    armed_by: Armer
+    timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class Qemu:
+    """The machine that stands for the board in QEMU.
+
+    Attributes:
+        system: which qemu-system-….
+        memory: [B].
+        disk: how it sees the storage.
+    """
+
+    system: str
+    machine: str
+    cpu: str
+    memory: int
+    disk: Disk
+    network: Network
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All that is particular to one board."""
+
+    name: str
+    summary: str
+    device_types: tuple[str, ...]
+    arch: Arch
+    storage: Storage
+    partitions: Partitions
+    bootloader: Bootloader
+    environment: Environment
+    firmware: tuple[Firmware, ...]
+    kernel: Kernel
+    device_trees: tuple[str, ...]
+    console: Console
+    watchdog: Watchdog
+    qemu: Qemu | None
+
+    @property
+    def layout(self) -> Layout:
+        """Where everything stands on its disk.
+
+        Raises:
+            LayoutError: it does not fit.
+        """
+        return plan_of(self.storage, self.partitions, self.environment)
+
+
+def plan_of(storage: Storage, partitions: Partitions, environment: Environment) -> Layout:
+    """The layout of a disk; data comes last, so that it can grow with the card.
+
+    Raises:
+        LayoutError: it does not fit.
+    """
+    return plan(
+        size=storage.size,
+        device=storage.device,
+        table=storage.table,
+        start=partitions.start,
+        alignment=storage.alignment,
+        partitions=(
+            Wish("boot", partitions.boot),
+            *(Wish(slot, partitions.slot) for slot in SLOTS),
+            *(Wish(extra.label, extra.size) for extra in partitions.extra),
+            Wish("data", partitions.data),
+        ),
+        fixed=(
+            *(Area("reserved", each.name, each.offset, each.size) for each in storage.reserved),
+            *(
+                Area("environment", f"environment {number}", offset, environment.size)
+                for number, offset in enumerate(environment.offsets, 1)
+            ),
+        ),
+    )

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`layout`: where everything stands on a board's disk."""
+
+import argparse
+
+from ota_board.cli.arguments import Subparsers, add_board, add_command, board_of
+from ota_board.layout import to_json
+from ota_board.picture import picture, table
+
+
+def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
+    """Add `layout`."""
+    parser = add_command(
+        sub,
+        "layout",
+        help="show where everything stands on a board's disk",
+        example="ota-board layout beaglebone-black",
+    )
+    parser.set_defaults(run=_run)
+    add_board(parser)
+    parser.add_argument("--json", action="store_true", help="as the JSON that travels on the image")
+
+
+def _run(args: argparse.Namespace) -> int:
+    layout = board_of(args).layout
+    print(to_json(layout) if args.json else f"{table(layout)}\n\n{picture(layout)}", end="")
+    if not args.json:
+        print()
+    return 0

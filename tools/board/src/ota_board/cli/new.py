@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`new`: an own board, begun as a copy of one that works."""
+
+import argparse
+import re
+import shutil
+from pathlib import Path
+
+from ota_board.cli.arguments import Subparsers, add_command
+from ota_board.errors import BoardError
+from ota_board.load import BOARD_NAME, board_folders, find_board, load_board
+
+
+def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
+    """Add `new`."""
+    parser = add_command(
+        sub,
+        "new",
+        help="begin an own board as a copy of another one",
+        example="ota-board new mine --from qemu-arm64",
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("name", help="of the new board: lower-case letters, digits, dashes")
+    parser.add_argument(
+        "--from", dest="origin", required=True, metavar="BOARD", help="the board to copy"
+    )
+    parser.add_argument(
+        "--output",
+        default="boards",
+        metavar="DIR",
+        help="where its folder is made (default: %(default)s)",
+    )
+
+
+def _run(args: argparse.Namespace) -> int:
+    if not BOARD_NAME.fullmatch(args.name):
+        raise BoardError(
+            f"{args.name!r} is not a board's name; use lower-case letters, digits, '-'"
+        )
+    origin = find_board(args.origin, list(board_folders(args.boards)))
+    old = load_board(origin)
+    folder = Path(args.output) / args.name
+    if folder.exists():
+        raise BoardError(f"{folder}: is there already; choose another name or remove it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copytree(origin, folder)
+        file = folder / "board.yaml"
+        file.write_text(_renamed(file.read_text("utf-8"), old.name, args.name), "utf-8")
+        load_board(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    print(f"{folder}: made from {old.name}; change board.yaml, then: ota-board check {args.name}")
+    return 0
+
+
+def _renamed(text: str, old: str, new: str) -> str:
+    """The description under another name; its first device type is its name."""
+    text = re.sub(rf"^name: {old}$", f"name: {new}", text, flags=re.MULTILINE)
+    types = re.compile(rf"^(device_types: \[){re.escape(old)}\b", re.MULTILINE)
+    return types.sub(rf"\g<1>{new}", text)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`render`: the files that builders and the running system need of a board."""
+
+import argparse
+from pathlib import Path
+
+from ota_board.cli.arguments import Subparsers, add_board, add_command, board_of
+from ota_board.render import rendered
+
+
+def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
+    """Add `render`."""
+    parser = add_command(
+        sub,
+        "render",
+        help="write the files that follow from a board's description",
+        example="ota-board render qemu-arm64 --output build/qemu-arm64",
+    )
+    parser.set_defaults(run=_run)
+    add_board(parser)
+    parser.add_argument(
+        "--output", metavar="DIR", help="write them there (default: print them, one after another)"
+    )
+
+
+def _run(args: argparse.Namespace) -> int:
+    files = rendered(board_of(args))
+    if args.output is None:
+        for name, text in files.items():
+            print(f"==> {name} <==\n{text}")
+        return 0
+    folder = Path(args.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        print(folder / name)
+    return 0

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads ``board.yaml`` and checks it; finds boards by name."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import get_args
+
+from ota_board.board import (
+    Arch,
+    Armer,
+    Board,
+    Bootloader,
+    BootloaderKind,
+    Console,
+    Disk,
+    Environment,
+    EnvironmentKind,
+    Extra,
+    Firmware,
+    Kernel,
+    KernelFormat,
+    Network,
+    Partitions,
+    Qemu,
+    Reserved,
+    Storage,
+    Watchdog,
+    plan_of,
+)
+from ota_board.errors import BoardError, LayoutError
+from ota_board.fields import Fields, read_fields
+from ota_board.layout import Table
+from ota_board.size import MIB, format_size
+
+SCHEMA = 1
+"""Version of board.yaml."""
+
+_FIELDS = (
+    "schema",
+    "name",
+    "summary",
+    "device_types",
+    "arch",
+    "storage",
+    "partitions",
+    "bootloader",
+    "environment",
+    "firmware",
+    "kernel",
+    "device_trees",
+    "console",
+    "watchdog",
+    "qemu",
+)
+BOARD_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""What a board may be called; its device type too."""
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,15}")  # ext4 holds 16 characters
+_TAKEN = {"boot", "A", "B", "data"}
+
+
+def load_board(path: Path) -> Board:
+    """Read and check one board's description.
+
+    Args:
+        path: of ``board.yaml``, or of the folder that has it.
+
+    Raises:
+        BoardError: not YAML; a field is missing, unknown or wrong; or the parts do not fit.
+        OSError: the file cannot be read.
+    """
+    file = path / "board.yaml" if path.is_dir() else path
+    fields = read_fields(file, _FIELDS)
+    if fields.number("schema") != SCHEMA:
+        raise fields.wrong("schema", f"must be {SCHEMA}; a newer one needs a newer ota-board")
+    storage = _storage(
+        fields.inner("storage", ("size", "device", "table", "alignment", "reserved"))
+    )
+    partitions = _partitions(
+        fields.inner("partitions", ("start", "boot", "slots", "data", "extra"))
+    )
+    bootloader = _bootloader(fields.inner("bootloader", ("kind", "defconfig", "addresses")))
+    environment = _environment(fields.inner("environment", ("kind", "offsets", "size")), bootloader)
+    _check_environment(fields, storage, environment)
+    try:
+        plan_of(storage, partitions, environment)
+    except LayoutError as error:
+        raise fields.wrong("partitions", str(error)) from error
+    return Board(
+        name=_matching(fields, "name", BOARD_NAME, "lower-case letters, digits and single dashes"),
+        summary=fields.text("summary"),
+        device_types=_some(fields, "device_types"),
+        arch=fields.choice("arch", get_args(Arch)),
+        storage=storage,
+        partitions=partitions,
+        bootloader=bootloader,
+        environment=environment,
+        firmware=tuple(_firmware(each) for each in fields.each("firmware", ("from", "to", "at"))),
+        kernel=_kernel(fields.inner("kernel", ("package", "format", "drivers"))),
+        device_trees=fields.texts("device_trees"),
+        console=_console(fields.inner("console", ("device", "speed"))),
+        watchdog=_watchdog(fields.inner("watchdog", ("driver", "armed_by", "timeout"))),
+        qemu=_qemu(fields),
+    )
+
+
+def board_folders(chosen: str | None = None) -> Iterator[Path]:
+    """Where boards are looked for: what was chosen, $OTA_BOARDS, ./boards, then the package's."""
+    if chosen:
+        yield Path(chosen)
+    if variable := os.environ.get("OTA_BOARDS"):
+        yield from map(Path, variable.split(os.pathsep))
+    yield Path("boards")
+    yield Path(__file__).with_name("boards")
+
+
+def find_board(name: str, folders: Sequence[Path]) -> Path:
+    """The folder of the board of that name, or the folder itself that the name leads to.
+
+    Raises:
+        BoardError: there is none; says which there are.
+    """
+    if "/" in name and Path(name).exists():
+        return Path(name)
+    for folder in folders:
+        if (folder / name / "board.yaml").is_file():
+            return folder / name
+    known = ", ".join(path.name for path in all_boards(folders)) or "none"
+    places = ", ".join(str(folder) for folder in folders)
+    raise BoardError(f"{name}: no such board in {places}; there are: {known}")
+
+
+def all_boards(folders: Sequence[Path]) -> list[Path]:
+    """The folder of each board, by name; of two with one name the first that is found."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for file in folder.glob("*/board.yaml"):
+            found.setdefault(file.parent.name, file.parent)
+    return [found[name] for name in sorted(found)]
+
+
+def _storage(fields: Fields) -> Storage:
+    return Storage(
+        size=fields.size("size"),
+        device=_matching(fields, "device", re.compile(r"/dev/[a-z0-9]+"), "/dev/mmcblk0 or alike"),
+        table=fields.choice("table", get_args(Table)),
+        alignment=fields.size("alignment", 4 * MIB),
+        reserved=tuple(
+            Reserved(each.text("name"), each.size("offset"), each.size("size"))
+            for each in fields.each("reserved", ("name", "offset", "size"))
+        ),
+    )
+
+
+def _partitions(fields: Fields) -> Partitions:
+    extras: list[Extra] = []
+    for each in fields.each("extra", ("label", "size")):
+        label = _matching(each, "label", _LABEL, "up to 16 letters, digits, '-' and '_'")
+        if label in _TAKEN or label in {extra.label for extra in extras}:
+            raise each.wrong("label", f"{label!r} is taken; choose another one")
+        extras.append(Extra(label, each.size("size")))
+    return Partitions(
+        start=fields.size("start", MIB),
+        boot=fields.inner("boot", ("size",)).size("size"),
+        slot=fields.inner("slots", ("size",)).size("size"),
+        data=fields.inner("data", ("size",)).size("size"),
+        extra=tuple(extras),
+    )
+
+
+def _bootloader(fields: Fields) -> Bootloader:
+    kind = fields.choice("kind", get_args(BootloaderKind))
+    if kind == "grub" and (fields.has("defconfig") or fields.has("addresses")):
+        raise fields.wrong("kind", "GRUB has neither defconfig nor addresses; leave them out")
+    return Bootloader(
+        kind,
+        fields.text("defconfig") if kind == "u-boot" else "",
+        fields.numbers("addresses"),
+    )
+
+
+def _environment(fields: Fields, bootloader: Bootloader) -> Environment:
+    kind = fields.choice("kind", get_args(EnvironmentKind))
+    if (kind == "grub") != (bootloader.kind == "grub"):
+        raise fields.wrong("kind", f"{kind!r} does not go with bootloader.kind {bootloader.kind!r}")
+    offsets = fields.sizes("offsets")
+    if kind == "raw" and len(offsets) != 2:
+        raise fields.wrong(
+            "offsets", f"{len(offsets)} copies; there must be two, or one cut of power loses both"
+        )
+    if kind == "grub" and offsets:
+        raise fields.wrong("offsets", "GRUB's environment is in files; leave them out")
+    return Environment(kind, offsets, fields.size("size", 1024 if kind == "grub" else None))
+
+
+def _check_environment(fields: Fields, storage: Storage, environment: Environment) -> None:
+    if environment.kind != "raw":
+        return
+    if not re.fullmatch(r"/dev/mmcblk[0-9]", storage.device):
+        raise fields.wrong("environment", f"raw copies need /dev/mmcblkN, not {storage.device}")
+    if len({offset // storage.alignment for offset in environment.offsets}) < 2:
+        raise fields.wrong(
+            "environment",
+            f"both copies stand in one block of {format_size(storage.alignment)}, which a card may"
+            " lose as a whole; move one of them",
+        )
+
+
+def _firmware(fields: Fields) -> Firmware:
+    if fields.has("to") == fields.has("at"):
+        raise fields.wrong("from", "needs either 'to', a file, or 'at', an offset")
+    source = fields.text("from")
+    if not re.fullmatch(r"[a-z0-9.+-]+(/[\w.+-]+)+", source) or ".." in source:
+        raise fields.wrong("from", f"{source!r} must be 'u-boot/FILE' or 'PACKAGE/FILE'")
+    if fields.has("to"):
+        return Firmware(source, path=fields.text("to"))
+    return Firmware(source, offset=fields.size("at"))
+
+
+def _kernel(fields: Fields) -> Kernel:
+    return Kernel(
+        fields.text("package"),
+        fields.choice("format", get_args(KernelFormat), "plain"),
+        _some(fields, "drivers"),
+    )
+
+
+def _console(fields: Fields) -> Console:
+    return Console(fields.text("device"), fields.number("speed", 115200))
+
+
+def _watchdog(fields: Fields) -> Watchdog:
+    armed_by = fields.choice("armed_by", get_args(Armer))
+    driver = fields.text("driver", "none")
+    timeout = fields.number("timeout", 0)
+    if (armed_by == "nobody") != (timeout == 0):
+        raise fields.wrong("timeout", "is needed if somebody arms it, and only then")
+    return Watchdog("" if driver == "none" else driver, armed_by, timeout)
+
+
+def _qemu(fields: Fields) -> Qemu | None:
+    if not fields.has("qemu"):
+        return None
+    inner = fields.inner("qemu", ("system", "machine", "cpu", "memory", "disk", "network"))
+    return Qemu(
+        system=inner.text("system"),
+        machine=inner.text("machine"),
+        cpu=inner.text("cpu"),
+        memory=inner.size("memory"),
+        disk=inner.choice("disk", get_args(Disk)),
+        network=inner.choice("network", get_args(Network)),
+    )
+
+
+def _some(fields: Fields, name: str) -> tuple[str, ...]:
+    texts = fields.texts(name)
+    if not texts:
+        raise fields.wrong(name, "must have at least one entry")
+    return texts
+
+
+def _matching(fields: Fields, name: str, pattern: re.Pattern[str], form: str) -> str:
+    text = fields.text(name)
+    if not pattern.fullmatch(text):
+        raise fields.wrong(name, f"{text!r} must be {form}")
+    return text
