@@ -22,7 +22,7 @@ from ota_artifact.errors import ArtifactError, UnsupportedFeature
 MEMBER = 1 << 20
 """How much of a payload file a gzip member or zstd frame holds [B]."""
 
-_AHEAD = 2  # parts per thread that are in memory: enough that none waits for the oldest
+_AHEAD = 16  # parts in memory: the threads have work while a stretch of zeros is hashed
 _XZ_BLOCK = 16 << 20  # [B]: smaller ones cost size, larger ones memory
 _XZ_THREADS = 4  # each takes about 130 MB
 
@@ -91,7 +91,7 @@ def compress(parts: Iterable[bytes], how: Compression) -> Iterator[bytes]:
         yield from parts
         return
     threads = len(os.sched_getaffinity(0))
-    waiting = _AHEAD * threads
+    waiting = max(_AHEAD, 2 * threads)
     if how.codec is Codec.XZ:
         parts, threads = _blocks(parts, how.member), min(threads, _XZ_THREADS)
         waiting = threads
