@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ota_artifact.compression import Codec
 from ota_artifact.errors import ArtifactError, UnsupportedFeature
@@ -23,8 +24,10 @@ MEMBER = 1 << 20
 """How much of a payload file a gzip member or zstd frame holds [B]."""
 
 _AHEAD = 16  # parts in memory: the threads have work while a stretch of zeros is hashed
-_XZ_BLOCK = 16 << 20  # [B]: smaller ones cost size, larger ones memory
+_XZ_BLOCK = 20 << 20  # [B]: smaller ones cost size, larger ones memory
 _XZ_THREADS = 4  # each takes about 130 MB
+
+_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,32 +90,19 @@ def compress(parts: Iterable[bytes], how: Compression) -> Iterator[bytes]:
     Raises:
         UnsupportedFeature: the package that compresses is not installed.
     """
-    if how.codec is Codec.NONE:
-        yield from parts
-        return
     threads = len(os.sched_getaffinity(0))
-    waiting = max(_AHEAD, 2 * threads)
-    if how.codec is Codec.XZ:
-        parts, threads = _blocks(parts, how.member), min(threads, _XZ_THREADS)
-        waiting = threads
-    member = _member(how)
-    zeros = bytes(how.member)
-    of_zeros: Future[bytes] | None = None  # a file system image has many such members
-    running: deque[Future[bytes]] = deque()
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for part in parts:
-            if part == zeros:
-                of_zeros = of_zeros or pool.submit(member, zeros)
-                running.append(of_zeros)
-            else:
-                running.append(pool.submit(member, part))
-            if len(running) > waiting:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    ahead = max(_AHEAD, 2 * threads)
+    zeros = bytes(how.member)  # a file system image has many such parts
+    match how.codec:
+        case Codec.NONE:
+            yield from parts
+        case Codec.GZIP:
+            yield from _in_order(parts, _gzip(how.level), threads, ahead, zeros)
+        case Codec.ZSTD:
+            yield from _in_order(parts, _zstd(how.level), threads, ahead, zeros)
+        case Codec.XZ:
+            threads = min(threads, _XZ_THREADS)
+            yield from _in_order(_blocks(parts, how.member), _xz(how.level), threads, threads)
 
 
 def compress_whole(data: bytes, codec: Codec) -> bytes:
@@ -120,16 +110,34 @@ def compress_whole(data: bytes, codec: Codec) -> bytes:
     return b"".join(compress((data,), OF_CODEC[codec]))
 
 
-def _member(how: Compression) -> Callable[[bytes], bytes]:
-    match how.codec:
-        case Codec.GZIP:
-            return _gzip(how.level)
-        case Codec.ZSTD:
-            return _zstd(how.level)
-        case _:
-            return lambda data: lzma.compress(
-                data, lzma.FORMAT_XZ, lzma.CHECK_CRC64, preset=how.level
-            )
+def _in_order(
+    parts: Iterable[_Part],
+    member: Callable[[_Part], bytes],
+    threads: int,
+    ahead: int,
+    repeated: _Part | None = None,
+) -> Iterator[bytes]:
+    """What ``member`` makes of each part, on some threads; ``ahead`` of them wait or run.
+
+    Args:
+        repeated: a part that is frequent, and made once.
+    """
+    of_repeated: Future[bytes] | None = None
+    running: deque[Future[bytes]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for part in parts:
+            if part == repeated:
+                of_repeated = of_repeated or pool.submit(member, part)
+                running.append(of_repeated)
+            else:
+                running.append(pool.submit(member, part))
+            if len(running) > ahead:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _gzip(level: int) -> Callable[[bytes], bytes]:
@@ -151,6 +159,17 @@ def _zstd(level: int) -> Callable[[bytes], bytes]:
     return lambda data: zstandard.ZstdCompressor(level=level).compress(data)
 
 
+def _xz(level: int) -> Callable[[list[bytes]], bytes]:
+    def compressed(block: list[bytes]) -> bytes:
+        coder = lzma.LZMACompressor(lzma.FORMAT_XZ, lzma.CHECK_CRC64, preset=level)
+        done = []
+        while block:  # what is done needs no memory
+            done.append(coder.compress(block.pop(0)))
+        return b"".join((*done, coder.flush()))
+
+    return compressed
+
+
 def _missing(codec: str, package: str) -> UnsupportedFeature:
     return UnsupportedFeature(
         f"writing {codec} needs the Python package {package!r}, which is not installed;"
@@ -158,24 +177,20 @@ def _missing(codec: str, package: str) -> UnsupportedFeature:
     )
 
 
-def _blocks(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The same bytes, in blocks of ``size`` [B]; the last one is shorter."""
+def _blocks(parts: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
+    """The same bytes, in pieces of blocks of ``size`` [B]; the last block is shorter.
+
+    A block is its taker's, to empty as it likes.
+    """
     block: list[bytes] = []
     room = size
     for part in parts:
         while len(part) >= room:
             block.append(part[:room])
             part = part[room:]
-            room = size
-            yield _joined(block)
+            yield block
+            block, room = [], size
         block.append(part)
         room -= len(part)
     if any(block):
-        yield _joined(block)
-
-
-def _joined(block: list[bytes]) -> bytes:
-    """All of it in one, and the list is empty: not twice in memory while this is compressed."""
-    data = b"".join(block)
-    block.clear()
-    return data
+        yield block
