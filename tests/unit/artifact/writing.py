@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Artifacts that the tests have written."""
+
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from ota_artifact.compressors import COMPRESSIONS
+from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.keys import Signer
+from ota_artifact.writer import ArtifactSpec, FileSource, PayloadSpec, write_artifact
+
+MODULE = PayloadHeader("files")
+
+
+def sources(folder: Path, contents: dict[str, bytes]) -> tuple[FileSource, ...]:
+    """Payload files with these contents."""
+    folder.mkdir(exist_ok=True, parents=True)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return tuple(FileSource(name, folder / name) for name in contents)
+
+
+def spec(*payloads: PayloadSpec, version: int = 3) -> ArtifactSpec:
+    """An artifact of these payloads with as little more as can be."""
+    headers = tuple(payload.header for payload in payloads)
+    return ArtifactSpec(Header(version, "release-2", ("board",), headers), payloads)
+
+
+def written(
+    wanted: ArtifactSpec, path: Path, compression: str = "gzip", signer: Signer | None = None
+) -> bytes:
+    """The bytes of the artifact, through a file at ``path``."""
+    with path.open("w+b", buffering=0) as file:
+        how = COMPRESSIONS[compression]
+        write_artifact(cast(BinaryIO, file), wanted, compression=how, signer=signer)
+    return path.read_bytes()
