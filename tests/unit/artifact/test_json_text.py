@@ -33,6 +33,11 @@ def test_object_is_written_without_spaces_and_sorted_on_request() -> None:
     assert format_object({"b": 1, "a": 2}, sort=True) == b'{"a":2,"b":1}'
 
 
+def test_text_that_is_none_in_utf_8_is_refused() -> None:
+    with pytest.raises(ArtifactError, match=r"udcff' is not UTF-8"):
+        format_object({"key": "\udcff"})
+
+
 def test_whole_numbers_keep_all_their_digits() -> None:
     raw = b'{"a":12345678901234567890123}'
 

@@ -34,10 +34,19 @@ def parse_object(raw: bytes, what: str) -> dict[str, Any]:
 
 
 def format_object(value: dict[str, Any], *, sort: bool = False) -> bytes:
-    """Minified JSON; keys as given, or sorted."""
-    return json.dumps(
+    """Minified JSON; keys as given, or sorted.
+
+    Raises:
+        ArtifactError: a text is none in UTF-8, as an argument of the command line may be.
+    """
+    text = json.dumps(
         value, ensure_ascii=False, allow_nan=False, sort_keys=sort, separators=(",", ":")
-    ).encode("utf-8")
+    )
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        near = text[max(0, error.start - 20) : error.end]
+        raise ArtifactError(f"{shown(near)} is not UTF-8; write it in UTF-8") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
