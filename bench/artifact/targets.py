@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What we want to reach beside mender-artifact 3.9.0, and whether a result does."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bench.artifact.measure import Sample
+
+MB = 1_000_000
+"""A megabyte [B]."""
+
+PEER = "3.9.0"
+"""The version of mender-artifact that the targets were set against: Debian 12's."""
+
+_NAMES = {"cpu": "CPU", "wall": "wall", "rss": "peak RSS", "size": "size"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The medians of one case: ours, and mender-artifact's."""
+
+    ours: Sample
+    theirs: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The most that something may cost.
+
+    Attributes:
+        case: name of the case.
+        cost: field of a `Sample`.
+        limit: our cost, as a part of mender-artifact's if ``is_ratio``.
+        is_ratio: whether it is relative.
+    """
+
+    case: str
+    cost: str
+    limit: float
+    is_ratio: bool = True
+
+    @property
+    def what(self) -> str:
+        """What is limited, in words."""
+        return f"{self.case}: {_NAMES[self.cost]}"
+
+    def shown(self, value: float) -> str:
+        """A measured value or the limit, as people read it."""
+        if not self.is_ratio:
+            return f"{value / MB:.0f} MB"
+        if self.cost == "size":
+            return f"{(value - 1) * 100:+.1f} %"
+        return f"{value:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A target, and what was measured in the same terms."""
+
+    target: Target
+    value: float
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the value, not rounded, is within the limit."""
+        return self.value <= self.target.limit
+
+    @property
+    def verdict(self) -> str:
+        return "reached" if self.is_reached else "**not reached**"
+
+
+TARGETS = (
+    Target("write gzip", "cpu", 0.5),
+    Target("write gzip", "wall", 0.4),
+    Target("write gzip", "size", 1.05),
+    Target("write gzip", "rss", 64 * MB, is_ratio=False),
+    Target("write zstd", "cpu", 0.5),
+    Target("write zstd", "size", 0.9),
+    Target("write xz", "cpu", 0.75),
+    Target("write xz", "wall", 0.4),
+    Target("write xz", "size", 1.06),
+    Target("write xz", "rss", 350 * MB, is_ratio=False),
+    Target("validate gzip", "cpu", 0.8),
+    Target("validate gzip", "rss", 64 * MB, is_ratio=False),
+)
+"""Every target; zstd stands beside mender-artifact's gzip, as that one writes no zstd."""
+
+
+def findings(results: Mapping[str, Result]) -> Iterator[Finding]:
+    """What was measured for each target; none for a case that did not run."""
+    for target in TARGETS:
+        if result := results.get(target.case):
+            ours: float = getattr(result.ours, target.cost)
+            theirs: float = getattr(result.theirs, target.cost)
+            yield Finding(target, ours / theirs if target.is_ratio else ours)
