@@ -129,7 +129,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     """An RSA and an ECDSA key."""
     folder = tmp_path_factory.mktemp("keys")
     paths = []
-    for name, key in (("rsa", _rsa()), ("ec", _ec())):
+    for name, key in (("rsa", rsa_key()), ("ec", ec_key())):
         private, public = folder / f"{name}.pem", folder / f"{name}-public.pem"
         private.write_bytes(private_pem(key))
         public.write_bytes(
@@ -140,25 +140,27 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 
 @cache
-def _rsa() -> rsa.RSAPrivateKey:
+def rsa_key() -> rsa.RSAPrivateKey:
+    """The RSA key of `keys`."""
     return rsa.generate_private_key(65537, 2048)
 
 
 @cache
-def _ec() -> ec.EllipticCurvePrivateKey:
+def ec_key() -> ec.EllipticCurvePrivateKey:
+    """The ECDSA key of `keys`."""
     return ec.generate_private_key(ec.SECP256R1())
 
 
 def private_pem(
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | None = None,
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
     layout: PrivateFormat = PrivateFormat.PKCS8,
     passphrase: bytes | None = None,
 ) -> bytes:
-    """A private key in PEM; by default the ECDSA key of `keys`."""
+    """A private key in PEM."""
     how: KeySerializationEncryption = NoEncryption()
     if passphrase:
         how = BestAvailableEncryption(passphrase)
-    return (key or _ec()).private_bytes(Encoding.PEM, layout, how)
+    return key.private_bytes(Encoding.PEM, layout, how)
 
 
 @pytest.fixture

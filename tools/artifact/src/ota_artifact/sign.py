@@ -41,7 +41,7 @@ def sign_artifact(
     tee = _Tee(source)
     artifact = open_artifact(tee)
     if artifact.signature and not is_replacing:
-        raise AlreadySigned("artifact: is signed already; --force signs it anew")
+        raise AlreadySigned("is signed already; --force signs it anew")
     signature = base64.b64encode(signer.sign(artifact.manifest.raw))
     put(destination, _with_signature(tee.so_far(), signature))
     tee.pass_on(destination)

@@ -85,8 +85,8 @@ def _payload(payload: Mapping[str, Any]) -> Iterator[str]:
     yield f"    Clears Provides: {_flow(payload['clears_provides'])}"
     if payload["meta_data"]:
         yield "    Metadata:"
-        text = json.dumps(payload["meta_data"], indent=2, sort_keys=True)
-        yield from (f"      {line}" for line in text.splitlines())
+        text = json.dumps(payload["meta_data"], indent=2, sort_keys=True, ensure_ascii=False)
+        yield from (f"      {_shown(line)}" for line in text.split("\n"))
     else:
         yield "    Metadata: {}"
     yield "    Files:" + ("" if payload["files"] else " []")

@@ -5,6 +5,7 @@ import argparse
 from pathlib import Path
 
 from ota_artifact.cli.failure import Failure
+from ota_artifact.errors import ArtifactError
 from ota_artifact.keys import (
     PASSPHRASE_VARIABLE,
     PublicKey,
@@ -104,15 +105,18 @@ def public_keys_of(args: argparse.Namespace) -> tuple[PublicKey, ...]:
     """The keys that a signature is checked with, in the order given.
 
     Raises:
-        Failure: a key service was named.
-        ArtifactError: not a usable key.
+        Failure: a key service was named, or what is not a usable key: the options are at fault,
+            whatever code the command has for an artifact that is.
         OSError: a key file cannot be read.
     """
     _refuse_services(args)
-    return (
-        *(load_public_key(Path(each)) for each in args.key),
-        *(pkcs11_public_key(each) for each in args.key_pkcs11),
-    )
+    try:
+        return (
+            *(load_public_key(Path(each)) for each in args.key),
+            *(pkcs11_public_key(each) for each in args.key_pkcs11),
+        )
+    except ArtifactError as error:
+        raise Failure(str(error)) from error
 
 
 def _add_services(group: argparse._ArgumentGroup) -> None:

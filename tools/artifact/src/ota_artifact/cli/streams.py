@@ -3,7 +3,6 @@
 
 import io
 import os
-import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,11 +30,11 @@ def opened(name: str, code: Exit = Exit.OPEN) -> Iterator[BinaryIO]:
     with ExitStack() as stack:
         try:
             file = stack.enter_context(Path(name).open("rb", buffering=0))
+        except IsADirectoryError as error:
+            raise ArtifactError(f"{name}: is a directory; name a file") from error
         except OSError as error:
             raise Failure(f"{name}: cannot be opened: {error.strerror}", code) from error
         with about(name):
-            if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
-                raise ArtifactError("is a directory; name a file")
             yield cast(BinaryIO, file)
 
 

@@ -41,10 +41,10 @@ def _run(args: argparse.Namespace) -> int:
     with opened(args.artifact) as file, bar as tell:
         artifact = open_artifact(counted(file, tell), keys=keys)
         artifact.drain()
-    if artifact.signature and not keys:
-        raise SignatureError(
-            "missing verifier: the artifact is whole and signed; give a public key with -k"
-        )
+        if artifact.signature and not keys:
+            raise SignatureError(
+                "missing verifier: the artifact is whole and signed; give a public key with -k"
+            )
     if len(artifact.header.payloads) > 1:
         warn(f"holds {len(artifact.header.payloads)} payloads; Mender's client takes one")
     print(f"Artifact file '{args.artifact}' validated successfully")
