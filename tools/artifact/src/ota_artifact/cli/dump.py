@@ -4,6 +4,7 @@
 import argparse
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from ota_artifact.cli.failure import Exit, Failure
 from ota_artifact.cli.parser import Parser, Subparsers
 from ota_artifact.cli.streams import opened
 from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.names import shown
 from ota_artifact.reader import Artifact, open_artifact
 
 _EXAMPLE = """\
@@ -40,7 +42,7 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     printing.add_argument(
         "--print-cmdline",
         action="store_true",
-        help="print the arguments that make it again, quoted for a shell",
+        help="print the arguments that make it again, quoted where white space is in them",
     )
     printing.add_argument(
         "--print0-cmdline", action="store_true", help="the same, each ended by a NUL, for xargs -0"
@@ -50,17 +52,31 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
 def _run(args: argparse.Namespace) -> int:
     with opened(args.artifact) as file:
         artifact = open_artifact(file)
-        if len(artifact.header.payloads) != 1:
-            raise Failure("dump takes artifacts with one payload", Exit.FEATURE)
+        count = len(artifact.header.payloads)
+        if count != 1:
+            raise Failure(
+                f"{args.artifact}: has {count} payloads; dump takes artifacts of one", Exit.FEATURE
+            )
+        is_printing = args.print_cmdline or args.print0_cmdline
+        words = [*_command_line(artifact.header)] if is_printing else []
         dumped = [*_scripts(artifact.header, args.scripts)]
         dumped += _meta_data(artifact.header.payloads[0], args.meta_data)
         dumped += _files(artifact, args.files)
-    words = [*_command_line(artifact.header), *dumped]
+    words += dumped
     if args.print_cmdline:
-        print(shlex.join(words))
+        print(" ".join(map(_quoted, words)))
     elif args.print0_cmdline:
         print("".join(f"{word}\0" for word in words), end="")
     return Exit.DONE
+
+
+def _quoted(word: str) -> str:
+    """The word as mender-artifact prints it, unless white space or a quote would tear it.
+
+    So ``*`` stays bare: there are scripts that split the line themselves, or leave that to
+    ``$(…)``, and to them a quote is part of the word.
+    """
+    return word if re.fullmatch(r"[\w@%+=:,./*-]+", word) else shlex.quote(word)
 
 
 def _scripts(header: Header, folder: str | None) -> Iterator[str]:
@@ -104,8 +120,19 @@ def _write(folder: str, name: str, chunks: Iterable[bytes], mode: int) -> str:
 
 
 def _command_line(header: Header) -> Iterator[str]:
-    """The arguments that make the header again; rootfs-image is a module's type as any other."""
+    """The arguments that make the header again.
+
+    In version 3, rootfs-image is a module's type as any other.
+
+    Raises:
+        Failure: there is no option for what it says.
+    """
     payload = header.payloads[0]
+    if header.version == 2:
+        yield from ("write", "rootfs-image", "--version", "2")
+        yield from ("--artifact-name", header.artifact_name)
+        yield from _each("--compatible-types", header.compatible_types)
+        return
     yield from ("write", "bootstrap-artifact" if payload.type is None else "module-image")
     yield from ("--artifact-name", header.artifact_name)
     if header.artifact_group:
@@ -117,8 +144,13 @@ def _command_line(header: Header) -> Iterator[str]:
         yield from ("--type", payload.type, "--no-default-software-version")
     yield from _each("--provides", (f"{key}:{value}" for key, value in payload.provides.items()))
     for key, wanted in payload.depends.items():
-        for value in (wanted,) if isinstance(wanted, str) else wanted:
-            yield from ("--depends", f"{key}:{value}")
+        if not isinstance(wanted, str):
+            raise Failure(
+                f"depends: {shown(key)} has a list of alternatives, for which `write` has no"
+                " option; leave out --print-cmdline",
+                Exit.FEATURE,
+            )
+        yield from ("--depends", f"{key}:{wanted}")
     if payload.type is not None:
         yield "--no-default-clears-provides"
     yield from _each("--clears-provides", payload.clears)
