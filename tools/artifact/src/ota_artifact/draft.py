@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ota_artifact.compression import Codec
 from ota_artifact.compressors import OF_CODEC, Compression
 from ota_artifact.errors import ArtifactError, about
 from ota_artifact.header import Header, PayloadHeader
@@ -55,6 +56,7 @@ class Draft:
         self.header: Header = artifact.header
         self.was_signed = artifact.signature is not None
         self.compression: Compression = OF_CODEC[codecs[0]]
+        self._codecs = set(codecs)
 
     @property
     def payload(self) -> PayloadHeader:
@@ -93,12 +95,30 @@ class Draft:
             self._opened = open_image(self.unpacked)
         return self._opened
 
-    def unpack(self) -> None:
-        """Have every payload compressed anew.
+    def finished(self, compression: Compression | None = None) -> ArtifactSpec:
+        """The artifact to write.
+
+        Args:
+            compression: what all payloads are to be compressed with; by default, each stays.
 
         Raises:
-            OSError: no space to unpack them.
+            ArtifactError: a changed filesystem is not sound.
+            OSError: no space to unpack what is to be compressed anew.
         """
+        if self._opened and self._opened.is_changed:
+            with blaming(self._path, self.unpacked):
+                self._opened.check()
+            spec = self.payloads[0]
+            (name,) = _names(spec)
+            self.payloads[0] = _with_checksum(
+                replace(spec, content=(FileSource(name, self.unpacked),))
+            )
+        # Data does not tell the level that it was compressed with; only zstd has several.
+        if compression and (compression.codec is Codec.ZSTD or self._codecs != {compression.codec}):
+            self._unpack()
+        return ArtifactSpec(self.header, tuple(self.payloads))
+
+    def _unpack(self) -> None:
         for number, spec in enumerate(self.payloads):
             if not isinstance(spec.content, PackedData):
                 continue
@@ -109,22 +129,6 @@ class Draft:
                 _store(file, folder / file.name)
                 files.append(FileSource(file.name, folder / file.name))
             self.payloads[number] = replace(spec, content=tuple(files))
-
-    def finished(self) -> ArtifactSpec:
-        """The artifact to write.
-
-        Raises:
-            ArtifactError: a changed filesystem is not sound.
-        """
-        if self._opened and self._opened.is_changed:
-            with blaming(self._path, self.unpacked):
-                self._opened.check()
-            spec = self.payloads[0]
-            (name,) = _names(spec)
-            self.payloads[0] = _with_checksum(
-                replace(spec, content=(FileSource(name, self.unpacked),))
-            )
-        return ArtifactSpec(self.header, tuple(self.payloads))
 
     def _extract(self) -> None:
         self._require_one()
@@ -172,10 +176,7 @@ def changing(
     with drafted(path, temporary) as draft:
         with blaming(path, draft.unpacked):
             yield draft
-        spec = draft.finished()
-        if compression and compression.codec is not draft.compression.codec:
-            draft.unpack()
-            spec = draft.finished()
+        spec = draft.finished(compression)
         with replacing(path) as output:
             write_artifact(
                 output,
@@ -196,10 +197,11 @@ def extract_image(path: Path, destination: Path) -> None:
     """
     with about(str(path)), path.open("rb", buffering=0) as file:
         artifact = open_artifact(file)
-        if len(artifact.header.payloads) != 1 or len(artifact.manifest.files) != 1:
+        counts = len(artifact.header.payloads), len(artifact.manifest.files)
+        if counts != (1, 1):
             raise ArtifactError(
-                f"has {len(artifact.header.payloads)} payloads with"
-                f" {len(artifact.manifest.files)} files; an image is one file in one payload"
+                "holds no image, which is one file in one payload;"
+                f" payloads here: {counts[0]}, files: {counts[1]}"
             )
         for payload in artifact.payloads():
             for each in payload.files():
@@ -247,8 +249,12 @@ def _store(file: PayloadFile, destination: Path) -> None:
         for chunk in file.chunks():
             if chunk == _ZEROS[: len(chunk)]:
                 output.seek(len(chunk), 1)
-            else:
+                continue
+            try:
                 put(output, chunk)
+            except OSError as error:
+                error.filename = str(destination)
+                raise
         output.truncate(file.size)
 
 
