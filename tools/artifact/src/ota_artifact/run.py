@@ -4,14 +4,19 @@
 import logging
 import os
 import re
+import selectors
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from ota_artifact.errors import ProgramError
 
 logger = logging.getLogger(__name__)
 
+_PIECE = 1 << 16  # [B] what a pipe holds
+_SAID = 1 << 16  # [B] of stderr that is kept
 _PIN = re.compile(r"(pin-value=)[^;&?']*")  # Source: RFC 7512, PKCS#11 URIs
 
 
@@ -60,6 +65,80 @@ def run(
         said = _masked(done.stderr.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
         raise ProgramError(f"{line}: exit code {done.returncode}: {said}")
     return done.stdout
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended: its exit code, and the last of what it said on stderr."""
+
+    code: int
+    said: str
+
+
+def stream(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    silence: float,
+    sink: Callable[[bytes], None],
+    show: Callable[[bytes], None] | None = None,
+    is_interactive: bool = False,
+) -> Ended:
+    """Run a program to its end, and pass on what it prints as it comes.
+
+    Whatever ends this early, an error in ``sink`` or an interrupt, ends the program too.
+
+    Args:
+        argv: as in `run`.
+        silence: how long it may print nothing [s].
+        sink: given each piece of its stdout.
+        show: given each piece of its stderr.
+        is_interactive: it reads our stdin; otherwise nothing.
+
+    Raises:
+        ProgramError: it is not installed, or was silent too long.
+    """
+    words = [os.fspath(word) for word in argv]
+    line = _masked(shlex.join(words))
+    logger.debug("+ %s", line)
+    stdin = None if is_interactive else subprocess.DEVNULL
+    try:
+        program = subprocess.Popen(
+            words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+        )
+    except FileNotFoundError as error:
+        raise ProgramError(f"{words[0]}: not found; install the package that has it") from error
+    except OSError as error:
+        raise ProgramError(f"{line}: {error.strerror}") from error
+    said = bytearray()
+
+    def hear(piece: bytes) -> None:
+        said.extend(piece)
+        del said[:-_SAID]
+        if show:
+            show(piece)
+
+    with program, selectors.DefaultSelector() as ready:
+        try:
+            ready.register(cast(BinaryIO, program.stdout), selectors.EVENT_READ, sink)
+            ready.register(cast(BinaryIO, program.stderr), selectors.EVENT_READ, hear)
+            while ready.get_map():
+                events = ready.select(silence)
+                if not events:
+                    raise ProgramError(f"{words[0]}: silent for {silence:g} s")
+                for key, _ in events:
+                    if piece := os.read(key.fd, _PIECE):
+                        key.data(piece)
+                    else:
+                        ready.unregister(key.fileobj)
+            program.wait(silence)
+        except subprocess.TimeoutExpired as error:
+            program.kill()
+            raise ProgramError(f"{words[0]}: no end after {silence:g} s") from error
+        except BaseException:
+            program.kill()
+            raise
+    text = _masked(said.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
+    return Ended(program.returncode, text)
 
 
 def _masked(text: str) -> str:
