@@ -5,13 +5,14 @@ The device's programs are scripts in a folder that sshd puts first in $PATH.
 """
 
 import os
+import pty
 import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -353,3 +354,33 @@ def test_the_command_writes_an_artifact_of_a_device(device: Device, tmp_path: Pa
 
     told = run((command, "read", tmp_path / "copy.mender"), timeout=30).decode()
     assert "rootfs-image.app.version: a=b" in told
+
+
+@pytest.mark.boot
+def test_a_password_that_is_typed_for_sudo_is_not_shown(device: Device, tmp_path: Path) -> None:
+    device.install(
+        id="echo 1000",
+        sudo=f'printf password: >&2; head -n 1 > {tmp_path}/typed; shift; exec "$@"',
+    )
+    ssh_args = [f"--ssh-args={word}" for word in device.ssh_args]
+    command = Path(sys.executable).with_name("ota-artifact")
+    words = ("write", "rootfs-image", "-c", "board", "-n", "copy", "-f", device.address)
+    ours, its = pty.openpty()
+
+    with subprocess.Popen(  # noqa: S603
+        (command, *words, *ssh_args, "-o", tmp_path / "copy.mender"), stdin=its, stderr=its
+    ) as program:
+        os.close(its)
+        seen = b""
+        while b"password:" not in seen:
+            seen += os.read(ours, 1000)
+        os.write(ours, b"secret\n")
+        code = program.wait(30)
+    with suppress(OSError):  # EIO: the other end is closed
+        while piece := os.read(ours, 1000):
+            seen += piece
+    os.close(ours)
+
+    assert code == 0
+    assert (tmp_path / "typed").read_text() == "secret\n"
+    assert b"secret" not in seen

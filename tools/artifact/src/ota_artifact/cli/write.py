@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -279,8 +280,20 @@ def _payload_file(args: argparse.Namespace) -> Iterator[tuple[Path, dict[str, st
         from ota_artifact.snapshot import take_snapshot
 
         with progress("copying from the device", is_wanted=not args.no_progress) as tell:
-            provides = take_snapshot(args.file, image, ssh_args=args.ssh_args, progress=tell)
+            provides = take_snapshot(
+                args.file,
+                image,
+                ssh_args=args.ssh_args,
+                progress=tell,
+                show=_show if sys.stdin.isatty() else None,
+            )
         yield image, provides
+
+
+def _show(said: bytes) -> None:
+    """What the device says, such as sudo's question."""
+    sys.stderr.buffer.write(said)
+    sys.stderr.flush()
 
 
 def _write(args: argparse.Namespace, payload: PayloadSpec, scripts: tuple[Script, ...]) -> int:
