@@ -4,12 +4,13 @@
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from ota_artifact.cli.failure import Exit, Failure
-from ota_artifact.cli.header_options import warn
+from ota_artifact.cli.header_options import add_relations, warn
 from ota_artifact.cli.parser import Parser, Subparsers
 from ota_artifact.cli.signing import add_signing, signer_of
-from ota_artifact.cli.streams import created
+from ota_artifact.cli.streams import created, opened
 from ota_artifact.draft import Draft, drafted
 from ota_artifact.header import Header, Script
 from ota_artifact.writer import ArtifactSpec, write_artifact
@@ -26,8 +27,8 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         "combine",
         help="put the payloads of several artifacts into one",
         description="Writes an artifact with the payloads of others, in their order, and with all"
-        " their state scripts. Payloads are taken over as they are, signatures are not. Mender's"
-        " own client takes artifacts with one payload only.",
+        " their state scripts and what they depend on. Payloads are taken over as they are,"
+        " signatures are not. Mender's own client takes artifacts with one payload only.",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)
@@ -49,12 +50,16 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         metavar="FILE",
         help="where it goes, - for stdout (default: %(default)s)",
     )
+    add_relations(parser)
     add_signing(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     if len(args.artifacts) < 2:
         raise Failure("artifacts: name two or more")
+    for each in args.artifacts:
+        with opened(each):
+            pass
     signer = signer_of(args)
     with ExitStack() as stack:
         drafts = [stack.enter_context(drafted(Path(each))) for each in args.artifacts]
@@ -64,6 +69,9 @@ def _run(args: argparse.Namespace) -> int:
             tuple(args.compatible_types or _common_types(drafts)),
             payloads=(),
             scripts=_scripts(drafts),
+            artifact_group=_relation(args, "provides_group", "artifact_group", drafts),
+            depends_names=tuple(_relation(args, "artifact_name_depends", "depends_names", drafts)),
+            depends_groups=tuple(_relation(args, "depends_groups", "depends_groups", drafts)),
         )
         spec = ArtifactSpec(header, tuple(each for draft in drafts for each in draft.payloads))
         with created(args.output_path) as output:
@@ -78,6 +86,17 @@ def _common_types(drafts: list[Draft]) -> list[str]:
     if not common:
         raise Failure("--compatible-types: the artifacts have no device type in common; name one")
     return common
+
+
+def _relation(args: argparse.Namespace, option: str, name: str, drafts: list[Draft]) -> Any:
+    """What the option says, or else all artifacts do: to drop what one says would be no favour."""
+    given = getattr(args, option)
+    if given is not None:
+        return given
+    first, *others = (getattr(draft.header, name) for draft in drafts)
+    if any(each != first for each in others):
+        raise Failure(f"--{option.replace('_', '-')}: the artifacts differ in it; give it")
+    return first
 
 
 def _scripts(drafts: list[Draft]) -> tuple[Script, ...]:
