@@ -177,7 +177,7 @@ def changing(
         with blaming(path, draft.unpacked):
             yield draft
         spec = draft.finished(compression)
-        with replacing(path) as output:
+        with replacing(path.absolute()) as output:
             write_artifact(
                 output,
                 spec,

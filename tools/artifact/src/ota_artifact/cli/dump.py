@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ota_artifact.cli.failure import Exit, Failure
 from ota_artifact.cli.parser import Parser, Subparsers
-from ota_artifact.cli.streams import opened
+from ota_artifact.cli.streams import named, opened
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.names import shown
 from ota_artifact.reader import Artifact, open_artifact
@@ -111,7 +111,7 @@ def _write(folder: str, name: str, chunks: Iterable[bytes], mode: int) -> str:
     except OSError as error:
         raise Failure(f"{path}: cannot be created: {error.strerror}", Exit.SYSTEM) from error
     try:
-        with os.fdopen(descriptor, "wb") as output:
+        with named(str(path)), os.fdopen(descriptor, "wb") as output:
             output.writelines(chunks)
     except BaseException:
         path.unlink()

@@ -49,7 +49,7 @@ def created(name: str) -> Iterator[BinaryIO]:
         if sys.stdout.isatty():
             raise Failure("-: stdout is a terminal; redirect it, or name a file with -o")
         sys.stdout.flush()
-        with _named("stdout or $TMPDIR"), io.FileIO(1, "wb", closefd=False) as stdout:
+        with named("stdout or $TMPDIR"), io.FileIO(1, "wb", closefd=False) as stdout:
             yield cast(BinaryIO, stdout)
         return
     with ExitStack() as stack:
@@ -57,12 +57,12 @@ def created(name: str) -> Iterator[BinaryIO]:
             file = stack.enter_context(replacing(Path(name)))
         except OSError as error:
             raise Failure(f"{name}: cannot be created: {error.strerror}", Exit.CREATE) from error
-        with _named(name):
+        with named(name):
             yield file
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
+def named(name: str) -> Iterator[None]:
     """Have errors of the system that name no place name this one."""
     try:
         yield
