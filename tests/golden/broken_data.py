@@ -104,6 +104,8 @@ def _extensions() -> Iterator[_Row]:
     yield "comment-without-file", "an extension header without a file", (pax(comment="x"),)
     gnu = replace(FILE, magic=b"ustar  \0", prefix=b"sub")
     yield "gnu-header-with-a-prefix", "a GNU header holds more than", (gnu,)
+    other = pax(path="file")
+    yield "long-name-and-pax", "too many extension headers", (name, other, FILE)
     yield "two-pax-headers", "too many extension headers", (path, path, FILE)
     yield "long-name-without-file", "an extension header without a file", (name,)
     yield (

@@ -14,7 +14,7 @@ from ota_artifact.errors import ArtifactError
 from ota_artifact.stream import Source
 from ota_artifact.tar import BLOCK, END, Member, TarReader
 from tests.golden.cases import Pipe
-from tests.golden.draft import Entry
+from tests.golden.draft import Entry, pax
 from tests.golden.draft import tar as made
 
 NAMES = st.text("abcXYZ019._-/", min_size=1, max_size=300).filter(
@@ -144,12 +144,36 @@ def test_old_kind_of_a_regular_file_is_read() -> None:
     assert contents(made((Entry("a", b"x", kind=b"\0"),))) == [("a", b"x")]
 
 
-def test_long_name_comes_before_pax_and_pax_counts() -> None:
+def test_long_name_or_pax_counts_and_both_are_refused() -> None:
     long = Entry("././@LongLink", b"long\0", b"L")
     record = Entry("pax", b"12 path=pax\n", b"x")
+    file = Entry("short", b"x")
 
-    assert contents(made((long, record, Entry("short", b"x")))) == [("pax", b"x")]
-    assert contents(made((long, Entry("short", b"x")))) == [("long", b"x")]
+    assert contents(made((record, file))) == [("pax", b"x")]
+    assert contents(made((long, file))) == [("long", b"x")]
+    for both in ((long, record), (record, long)):
+        with pytest.raises(ArtifactError, match="too many extension headers before one file"):
+            contents(made((*both, file)))
+
+
+def test_name_of_1024_bytes_is_read_and_a_longer_one_refused() -> None:
+    for length in (1024, 1025):
+        name = "n" * length
+        for extension in (Entry("L", name.encode(), b"L"), pax(path=name)):
+            data = made((extension, Entry("a")))
+            if length == 1024:
+                assert contents(data) == [(name, b"")]
+                continue
+            with pytest.raises(ArtifactError, match="is too long or holds a NUL"):
+                contents(data)
+
+
+@pytest.mark.parametrize("size", ["", " ", "9" * 21, "9" * 1000, "0x8", "1_0", "-1", "8.0"])
+def test_pax_size_that_is_no_number_is_refused(size: str) -> None:
+    with pytest.raises(ArtifactError, match=r"the pax size .* is not a number"):
+        contents(made((pax(size=size), Entry("a", b"content\n"))))
+
+    assert contents(made((pax(size="8"), Entry("a", b"content\n")))) == [("a", b"content\n")]
 
 
 def test_extensions_count_for_one_file_only() -> None:

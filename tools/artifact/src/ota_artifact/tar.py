@@ -131,16 +131,16 @@ class TarReader:
             pass
         path: str | None = None
         size: int | None = None
-        kinds = b""
+        is_extended = False
         while True:
             block = self._source.exactly(BLOCK, f"a header of {self._name}")
             if block == END[:BLOCK]:
-                if kinds:
+                if is_extended:
                     self._refuse("an extension header without a file")
                 self._end()
                 return None
             member, kind = self._parse(block)
-            if kind in kinds:  # at most one GNU long name and one pax header before a file's own
+            if kind in {b"L", b"x"} and is_extended:  # readers differ on which of them counts
                 self._refuse("too many extension headers before one file")
             if kind == b"L":
                 content = self._extension(member)
@@ -152,7 +152,7 @@ class TarReader:
                     size = self._number(records["size"].encode(), "pax size", base=10)
             else:
                 return self._open(member, kind, path, size)
-            kinds += kind
+            is_extended = True
 
     def chunks(self) -> Iterator[bytes]:
         """The content of the current member, once."""
