@@ -220,17 +220,24 @@ def test_zstd_frame_with_a_dictionary_is_refused() -> None:
     "frame",
     [
         b"\x28\xb5\x2f\xfd\0\xf8" + b"\x01\0\0",  # a window of 3.75 TiB
+        b"\x28\xb5\x2f\xfd\0\x88" + b"\x01\0\0",  # a window of 128 MiB
         b"\x28\xb5\x2f\xfd\xe0" + b"\xff" * 8 + b"\x01\0\0",  # a single segment of 2^64 B
         b"\x28\xb5\x2f\xfd\0\x58" + b"\x07\0\0",  # a block of the reserved kind
         b"\x28\xb5\x2f\xfd\x08\x58" + b"\x01\0\0",  # a reserved bit
         b"\x27\xb5\x2f\xfd\0\x58" + b"\x01\0\0",  # the format before the first release
         b"\x28\xb5\x2f\xfd\x20\x05" + b"\x09\0\0a",  # 5 B are promised, 1 comes
     ],
-    ids=["window", "size", "kind", "bit", "old", "promise"],
+    ids=["window", "128 MiB", "size", "kind", "bit", "old", "promise"],
 )
 def test_zstd_frame_that_is_wrong_is_refused(frame: bytes) -> None:
     with pytest.raises(ArtifactError, match="damaged data"):
         unpacked(Codec.ZSTD, frame)
+
+
+def test_zstd_window_of_64_mib_is_read() -> None:
+    frame = b"\x28\xb5\x2f\xfd\0\x80" + b"\x09\0\0a"
+
+    assert unpacked(Codec.ZSTD, frame) == b"a"
 
 
 def test_zstd_block_larger_than_the_format_allows_is_refused() -> None:

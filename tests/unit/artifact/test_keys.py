@@ -257,6 +257,7 @@ def raw_forms() -> list[bytes]:
         b"",
         b"\0",
         raw[:-1],
+        raw[:32] + b"\0" + raw[32:],
         raw + b"\0",
         b"\0" + raw,
         raw + raw,
@@ -275,7 +276,7 @@ def raw_forms() -> list[bytes]:
     ]
 
 
-@pytest.mark.parametrize("signature", raw_forms(), ids=range(18))
+@pytest.mark.parametrize("signature", raw_forms(), ids=range(19))
 def test_signature_of_another_form_is_refused(signature: bytes) -> None:
     assert EC_KEY.public.verifies(MESSAGE, EC_KEY.sign(MESSAGE))
     assert not EC_KEY.public.verifies(MESSAGE, signature)

@@ -175,6 +175,19 @@ def test_artifact_whose_error_was_swallowed_is_not_checked() -> None:
         artifact.drain()
 
 
+def test_payload_whose_reader_closed_it_is_an_error() -> None:
+    artifact = open_artifact(Pipe(TWO.built()))
+    payloads = artifact.payloads()
+    files = next(payloads).files()
+    next(files)
+    files.close()  # type: ignore[attr-defined]
+
+    with pytest.raises(ArtifactError, match=r"data/0000\.tar\.gz was not read to its end"):
+        next(payloads)
+
+    assert not artifact.is_checked
+
+
 def test_artifact_is_not_checked_before_its_end() -> None:
     artifact = open_artifact(Pipe(Draft().built()))
     payloads = artifact.payloads()
