@@ -171,37 +171,65 @@ def image(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def made() -> dict[str, bytes]:
+    """Artifacts by file name: the same for every test, so made once."""
+    return {}
+
+
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
 @pytest.fixture
-def rootfs(command: Command, image: Path, tmp_path: Path) -> Path:
+def once(made: dict[str, bytes], tmp_path: Path) -> Once:
+    """Give an artifact of that name, made by the function if it is the first."""
+
+    def give(name: str, make: Callable[[Path], object]) -> Path:
+        path = tmp_path / name
+        if name not in made:
+            make(path)
+            made[name] = path.read_bytes()
+        path.write_bytes(made[name])
+        return path
+
+    return give
+
+
+@pytest.fixture
+def rootfs(command: Command, image: Path, once: Once) -> Path:
     """An artifact with `image`: release v1, for device type board."""
-    path = tmp_path / "rootfs.mender"
-    command.ok("write", "rootfs-image", "-n", "v1", "-c", "board", "-f", image, "-o", path)
-    return path
+    options = ("-n", "v1", "-c", "board", "-f", image, "-o")
+    return once("rootfs.mender", lambda path: command.ok("write", "rootfs-image", *options, path))
 
 
 @pytest.fixture
-def update(command: Command, ext4: Path, tmp_path: Path) -> Path:
-    """An artifact with a root filesystem that can be looked into: release v1, type board."""
-    path = tmp_path / "update.mender"
-    command.ok("write", "rootfs-image", "-n", "v1", "-c", "board", "-f", ext4, "-o", path)
-    return path
+def update(command: Command, request: pytest.FixtureRequest, once: Once) -> Path:
+    """An artifact with `ext4`, which can be looked into: release v1, for device type board."""
+
+    def make(path: Path) -> None:
+        image = request.getfixturevalue("ext4")
+        command.ok("write", "rootfs-image", "-n", "v1", "-c", "board", "-f", image, "-o", path)
+
+    return once("update.mender", make)
 
 
 @pytest.fixture
-def module(command: Command, tmp_path: Path) -> Path:
+def module(command: Command, once: Once, tmp_path: Path) -> Path:
     """An artifact of an update module with two files, meta-data, a script and relations."""
     (tmp_path / "app").write_text("app\n")
     (tmp_path / "lib").write_text("lib\n")
     (tmp_path / "meta.json").write_text('{"b": [1, {"x": null}], "a": "ä & <b>"}')
     (tmp_path / "ArtifactInstall_Enter_00").write_text("#!/bin/sh\n")
-    path = tmp_path / "module.mender"
-    command.ok(
-        *("write", "module-image", "-T", "files", "-n", "app-2", "-c", "board", "-c", "other"),
-        *("-f", tmp_path / "app", "-f", tmp_path / "lib", "-m", tmp_path / "meta.json"),
-        *("-s", tmp_path / "ArtifactInstall_Enter_00", "-N", "v1", "-N", "v2", "-g", "beta"),
-        *("-G", "alpha", "-p", "a:1", "-p", "z:with: colon", "-d", "needs:this", "-o", path),
-    )
-    return path
+
+    def make(path: Path) -> None:
+        command.ok(
+            *("write", "module-image", "-T", "files", "-n", "app-2", "-c", "board", "-c", "other"),
+            *("-f", "app", "-f", "lib", "-m", "meta.json", "-s", "ArtifactInstall_Enter_00"),
+            *("-N", "v1", "-N", "v2", "-g", "beta", "-G", "alpha", "-p", "a:1"),
+            *("-p", "z:with: colon", "-d", "needs:this", "-o", path),
+        )
+
+    return once("module.mender", make)
 
 
 @pytest.fixture

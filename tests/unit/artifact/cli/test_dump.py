@@ -37,11 +37,11 @@ def test_all_parts_are_unpacked(command: Command, module: Path, tmp_path: Path) 
     assert (tmp_path / "scripts" / "ArtifactInstall_Enter_00").stat().st_mode & 0o111
 
 
-@pytest.mark.parametrize("made", ["module", "rootfs", "bootstrap"])
+@pytest.mark.parametrize("fixture", ["module", "rootfs", "bootstrap"])
 def test_the_printed_line_makes_the_same_artifact_again(
-    command: Command, request: pytest.FixtureRequest, made: str
+    command: Command, request: pytest.FixtureRequest, fixture: str
 ) -> None:
-    artifact: Path = request.getfixturevalue(made)
+    artifact: Path = request.getfixturevalue(fixture)
 
     done = command.ok("dump", artifact, *ALL, "--print-cmdline")
     command.ok(*shlex.split(done.out), "-o", "again.mender")

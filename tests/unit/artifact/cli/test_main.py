@@ -207,7 +207,10 @@ def test_a_write_that_is_interrupted_while_it_compresses_leaves_nothing(tmp_path
         for _ in range(100):
             file.write(block)
     process = Process(tmp_path, *ROOTFS, "root.img", "--compression", "zstd_best")
-    wait_until(lambda: any(tmp_path.glob(".out.mender.*")), "it writes")
+    wait_until(
+        lambda: any(each.stat().st_size > 1 << 20 for each in tmp_path.glob(".out.mender.*")),
+        "it writes",
+    )
 
     process.process.send_signal(signal.SIGINT)
     ended = process.ended()
