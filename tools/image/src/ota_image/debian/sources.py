@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which Debian archives this machine's apt knows: parsed from its own configuration.
+
+Source: sources.list(5).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ota_image.errors import ImageError
+
+_COMPONENTS = ("main", "contrib", "non-free", "non-free-firmware")
+_KEPT = ("signed-by", "trusted", "check-valid-until", "valid-until-max", "check-date")
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One archive, as apt is told of it.
+
+    Attributes:
+        options: such as ``signed-by``, by lower-case name; a value may have many lines.
+    """
+
+    uris: tuple[str, ...]
+    suites: tuple[str, ...]
+    components: tuple[str, ...]
+    options: tuple[tuple[str, str], ...] = ()
+
+    def stanza(self, kind: str) -> str:
+        """It in deb822 form, for ``deb`` or ``deb-src``."""
+        lines = [
+            f"Types: {kind}",
+            f"URIs: {' '.join(self.uris)}",
+            f"Suites: {' '.join(self.suites)}",
+            *((f"Components: {' '.join(self.components)}",) if self.components else ()),
+            *(f"{name.title()}: {value}" for name, value in self.options),
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def archives(
+    release: str, mirrors: Sequence[str] = (), components: Sequence[str] = ()
+) -> tuple[Archive, ...]:
+    """The archives to take packages of a release from.
+
+    Args:
+        mirrors: as of ``--mirror``; by default those that the machine's own apt knows.
+        components: wanted beside those that these have, such as ``non-free-firmware``.
+
+    Raises:
+        ImageError: there is none.
+        OSError: the machine's configuration cannot be read.
+    """
+    found = tuple(chosen_archive(text, release) for text in mirrors) or host_archives(release)
+    return tuple(
+        replace(each, components=tuple(dict.fromkeys((*each.components, *components))))
+        for each in found
+    )
+
+
+def host_archives(release: str, folder: Path = Path("/etc/apt")) -> tuple[Archive, ...]:
+    """The Debian archives of a release that the machine's own apt knows, in its order.
+
+    What names another suite, and what has none of Debian's components, is left out: it is a
+    vendor's.
+
+    Raises:
+        ImageError: there is none.
+        OSError: the configuration cannot be read.
+    """
+    parts = folder / "sources.list.d"
+    lists = [folder / "sources.list", *sorted(parts.glob("*.list"))]
+    found = [each for path in lists if path.is_file() for each in from_lines(path.read_text())]
+    for path in sorted(parts.glob("*.sources")):
+        found += from_stanzas(path.read_text("utf-8"))
+    archives = tuple(kept for each in found if (kept := _of_release(each, release)))
+    if not archives:
+        raise ImageError(
+            f"{folder}: names no Debian archive of {release}; name one with --mirror URL"
+        )
+    return tuple(dict.fromkeys(archives))
+
+
+def chosen_archive(text: str, release: str) -> Archive:
+    """The archive of an option: ``URL [SUITE [COMPONENT...]]``.
+
+    Raises:
+        ImageError: it has no URL.
+    """
+    url, *rest = text.split() or [""]
+    if not re.match(r"[a-z+]+:/", url):
+        raise ImageError(f"--mirror {text!r}: is no URL; write it as 'http://HOST/debian'")
+    options = (("signed-by", str(_KEYRING)),) if _KEYRING.exists() else ()
+    suite, *components = rest or [release]
+    return Archive((url,), (suite,), tuple(components) or ("main",), options)
+
+
+def from_lines(text: str) -> Iterator[Archive]:
+    """The archives of a file of one-line entries; other lines are passed over."""
+    form = r"deb(?:-src)?\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)((?:\s+[^#\s]+)*)\s*(?:#.*)?"
+    for line in text.splitlines():
+        match = re.fullmatch(form, line.strip())
+        if match:
+            words = (word.partition("=") for word in (match[1] or "").split())
+            options = tuple((name.lower(), value) for name, _, value in words if name)
+            yield Archive((match[2],), (match[3],), tuple(match[4].split()), options)
+
+
+def from_stanzas(text: str) -> Iterator[Archive]:
+    """The archives of a file in deb822 form; what is not enabled is passed over."""
+    kept = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    for stanza in re.split(r"\n\s*\n", kept):
+        fields = {
+            match[1].lower(): match[2].strip("\n").strip(" \t")
+            for match in re.finditer(r"^([^\s:]+):((?:.*)(?:\n[ \t].*)*)", stanza, re.MULTILINE)
+        }
+        enabled = fields.get("enabled", "yes").lower() not in ("no", "false", "0")
+        if enabled and {"uris", "suites"} <= fields.keys():
+            yield Archive(
+                tuple(fields["uris"].split()),
+                tuple(fields["suites"].split()),
+                tuple(fields.get("components", "").split()),
+                tuple(fields.items()),
+            )
+
+
+def _of_release(archive: Archive, release: str) -> Archive | None:
+    ours = (release, f"{release}-updates", f"{release}-security", f"{release}/updates")
+    suites = tuple(suite for suite in archive.suites if suite in ours)
+    components = tuple(each for each in archive.components if each in _COMPONENTS)
+    if not suites or not components:
+        return None
+    options = tuple((name, value) for name, value in archive.options if name in _KEPT)
+    return Archive(archive.uris, suites, components, options)
