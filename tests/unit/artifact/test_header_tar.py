@@ -11,6 +11,7 @@ from ota_artifact.header import Header, PayloadHeader, Script
 from ota_artifact.header_tar import read_header
 from ota_artifact.limits import Limits
 from ota_artifact.manifest import parse_manifest
+from tests.fuzz.session import forget_peak, peak
 from tests.golden.accepted import SCRIPTS, TWO, VERSION_TWO
 from tests.golden.draft import Draft, Entry, as_json, header_info, type_info
 
@@ -73,6 +74,21 @@ def test_scripts_do_not_count_as_json() -> None:
     size = sum(len(entry.content) for entry in SCRIPTS.header if "script" not in str(entry.name))
 
     assert len(read(SCRIPTS, Limits(json=size)).scripts) == 2
+
+
+@pytest.mark.boot
+def test_header_of_nothing_but_lists_costs_bounded_memory() -> None:
+    filling = b"[]," * ((2 << 20) // 3 - 300)
+    raw = b'{"a":[' + filling[:-1] + b"]}"
+    draft = Draft().with_header("headers/0000/meta-data", raw)
+    stored, lines = draft.header_tar.content, draft.lines
+    forget_peak()
+    before = peak()
+
+    header = read_header(stored, parse_manifest(lines), 3, Limits())
+
+    assert len(header.payloads[0].meta_data) > 2_000_000
+    assert peak() - before < 128 << 20
 
 
 def test_many_payloads_with_many_files_are_read_in_time() -> None:
