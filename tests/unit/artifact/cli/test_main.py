@@ -475,6 +475,7 @@ def on_a_terminal(folder: Path, *arguments: str | Path) -> tuple[int, bytes]:
         (("validate", "rootfs.mender"), b"validating"),
         (("sign", "rootfs.mender", "-k", "K"), b"signing"),
         (("modify", "rootfs.mender", "-n", "v2"), b"writing"),
+        (("dump", "rootfs.mender", "--files", "out"), b"unpacking"),
     ],
 )
 def test_a_bar_moves_on_a_terminal_and_goes_away(

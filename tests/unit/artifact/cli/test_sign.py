@@ -144,6 +144,8 @@ def test_every_form_of_key_file_signs_with_a_passphrase_and_without(
         (("-k", "p384.pem"), "p384.pem: artifacts are signed with RSA or ECDSA P-256 keys"),
         (("-k", "rootfs.mender"), "rootfs.mender: is not a usable private key in PEM"),
         (("-k", "wrong", "--sign-command", "true"), "--key and --sign-command: one of them signs"),
+        (("-k", "wrong", "--verify-key", "wrong"), "--verify-key: checks what --sign-command"),
+        (("--key-passphrase-file", "wrong"), "--key-passphrase-file: is for the key of --key"),
         (("--sign-command", "'"), '--sign-command: "\'": No closing quotation'),
         (("--sign-command", "true"), "--sign-command: printed 0 B, which is no signature"),
         (

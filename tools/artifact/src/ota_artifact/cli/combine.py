@@ -27,8 +27,9 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         "combine",
         help="put the payloads of several artifacts into one",
         description="Writes an artifact with the payloads of others, in their order, and with all"
-        " their state scripts and what they depend on. Payloads are taken over as they are,"
-        " signatures are not. Mender's own client takes artifacts with one payload only.",
+        " their state scripts. Payloads are taken over as they are,"
+        " signatures are not. What they depend on and the group that they provide must be the"
+        " same, or be given. Mender's own client takes artifacts with one payload only.",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)

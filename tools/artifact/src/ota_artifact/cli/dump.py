@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ota_artifact.cli.failure import Exit, Failure
 from ota_artifact.cli.parser import Parser, Subparsers
-from ota_artifact.cli.streams import named, opened
+from ota_artifact.cli.progress import progress
+from ota_artifact.cli.streams import counted, named, opened
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.names import shown
 from ota_artifact.reader import Artifact, open_artifact
@@ -38,6 +39,7 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     parser.add_argument(
         "--meta-data", metavar="DIR", help="unpack the meta-data there, as 0000.meta-data"
     )
+    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
     printing = parser.add_mutually_exclusive_group()
     printing.add_argument(
         "--print-cmdline",
@@ -50,8 +52,9 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    with opened(args.artifact) as file:
-        artifact = open_artifact(file)
+    bar = progress("unpacking", is_wanted=not args.no_progress)
+    with opened(args.artifact) as file, bar as tell:
+        artifact = open_artifact(counted(file, tell))
         count = len(artifact.header.payloads)
         if count != 1:
             raise Failure(

@@ -44,7 +44,7 @@ def add_identity(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TYPE",
-        help="a device type that may install it; repeat it for several",
+        help="a device type that may install it, at least one; repeat it for several",
     )
     parser.add_argument("-t", "--device-type", action="append", default=[], help=argparse.SUPPRESS)
 

@@ -26,7 +26,9 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         epilog=f"An image is {IMAGE_HELP}.\n\n{_EXAMPLE}",
     )
     parser.set_defaults(run=_run)
-    parser.add_argument("-m", "--mode", metavar="MODE", help="permissions, octal as in chmod")
+    parser.add_argument(
+        "-m", "--mode", metavar="MODE", help="permissions, octal as in chmod; needed for a file"
+    )
     parser.add_argument(
         "-d", "--directory", action="store_true", help="make a directory and those above it"
     )

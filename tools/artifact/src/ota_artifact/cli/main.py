@@ -38,9 +38,9 @@ _COMMANDS = (write, read, validate, sign, modify, diff, combine, dump, cat, cp, 
 _ROOM = "; make room there, or choose another place ($TMPDIR for temporary files)"
 
 _EPILOG = """\
-exit codes: 0 done, 1 wrong options or a failure without a code of its own, 2 unsupported version,
-3 cannot create, 4 cannot open, 5 invalid artifact (validate, dump), 6 unsupported feature,
-7 the system (space, a missing program), 130 interrupted
+Exit codes: 0 done, 1 wrong options or a failure without a code of its own (diff: they differ),
+2 unsupported version, 3 cannot create, 4 cannot open, 5 invalid artifact (validate, dump, diff),
+6 unsupported feature, 7 the system (space, a missing program), 130 interrupted.
 """
 
 

@@ -58,8 +58,9 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         "modify",
         help="change what an artifact or image says",
         description="Changes an artifact: its name and relations, and Mender's own files in its"
-        " root filesystem; or those files in a disk or filesystem image. What is not named stays."
-        " A signature is dropped, and said to be, unless a key makes a new one. If anything fails,"
+        " root filesystem; or those files in a disk or filesystem image. What is not named stays;"
+        " -N, -G, -p, -d and -m replace what there is, -s and --clears-provides add to it. A"
+        " signature is dropped, and said to be, unless a key makes a new one. If anything fails,"
         " the file is as it was.",
         epilog=_EXAMPLE,
     )

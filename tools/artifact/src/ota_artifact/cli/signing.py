@@ -88,6 +88,10 @@ def signer_of(args: argparse.Namespace) -> Signer | None:
     if len(given) > 1:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         raise Failure(f"{options}: one of them signs; leave the others out")
+    if args.verify_key and not (args.sign_command or args.key_pkcs11):
+        raise Failure("--verify-key: checks what --sign-command or --key-pkcs11 gives; give one")
+    if args.key_passphrase_file and not args.key:
+        raise Failure("--key-passphrase-file: is for the key of --key; give that too")
     check = load_public_key(Path(args.verify_key)) if args.verify_key else None
     if args.sign_command:
         return SignCommand(args.sign_command, check)

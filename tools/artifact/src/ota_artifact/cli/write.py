@@ -103,7 +103,7 @@ def _add_rootfs(kinds: "Subparsers[Parser]") -> None:
         required=True,
         help="the root filesystem's image; or ssh://[user@]host[:port], a device to copy it from",
     )
-    _add_common(parser)
+    _add_common(parser, "2 or 3")
     add_scripts(parser)
     parser.add_argument(
         "--no-checksum-provide",
@@ -165,7 +165,7 @@ def _add_bootstrap(kinds: "Subparsers[Parser]") -> None:
     _add_common(parser)
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_common(parser: argparse.ArgumentParser, versions: str = "3 alone for this") -> None:
     add_identity(parser)
     parser.add_argument(
         "-o",
@@ -180,7 +180,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=3,
         metavar="N",
-        help="format version, 2 or 3 (default: %(default)s)",
+        help=f"format version, {versions} (default: %(default)s)",
     )
     add_compression(parser)
     parser.add_argument("--no-progress", action="store_true", help="no progress bar")
