@@ -38,8 +38,8 @@ def copy_sparse(source: int, destination: int) -> None:
         if error.errno not in _NOT_HERE:
             raise
     os.ftruncate(destination, os.fstat(source).st_size)
-    for start, end in _extents(source):
-        _copy_range(source, destination, start, end)
+    for start, end in extents(source):
+        copy_range(source, destination, start, end)
 
 
 def data_size(path: Path) -> int:
@@ -49,11 +49,15 @@ def data_size(path: Path) -> int:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        return sum(end - start for start, end in _extents(file.fileno()))
+        return sum(end - start for start, end in extents(file.fileno()))
 
 
-def _extents(file: int) -> Iterator[tuple[int, int]]:
-    """Where data begins and ends [B], one after the other."""
+def extents(file: int) -> Iterator[tuple[int, int]]:
+    """Where data begins and ends [B], one after the other.
+
+    Args:
+        file: file descriptor to read.
+    """
     size, at = os.fstat(file).st_size, 0
     while (data := _next(file, at, os.SEEK_DATA, default=at)) is not None and data < size:
         at = _next(file, data, os.SEEK_HOLE, default=size) or size
@@ -72,15 +76,25 @@ def _next(file: int, at: int, whence: int, *, default: int) -> int | None:
         raise
 
 
-def _copy_range(source: int, destination: int, start: int, end: int) -> None:
+def copy_range(source: int, destination: int, start: int, end: int, *, shift: int = 0) -> None:
+    """Copy a range of one open file to another, in the kernel where it can.
+
+    Args:
+        start: the first byte [B].
+        end: the first byte that is not copied [B].
+        shift: how much further behind in the destination it goes [B].
+
+    Raises:
+        OSError: no space, one of them cannot be read or written, or the source is shorter.
+    """
     while start < end:
         length = min(end - start, _CHUNK)
         try:
-            copied = os.copy_file_range(source, destination, length, start, start)
+            copied = os.copy_file_range(source, destination, length, start, start + shift)
         except OSError as error:
             if error.errno not in _NOT_HERE:
                 raise
-            copied = os.pwrite(destination, os.pread(source, length, start), start)
+            copied = os.pwrite(destination, os.pread(source, length, start), start + shift)
         if copied == 0:
             raise OSError(errno.EIO, "the file became shorter while it was copied")
         start += copied

@@ -3,7 +3,7 @@
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,7 @@ class FatFilesystem:
             ArtifactError: not a path, or a name that vfat cannot have.
         """
         with workplace(self.image) as place:
-            return self._kind(place, _names(path))
+            return self._kind(place, checked_names(path))
 
     def exists(self, path: str) -> bool:
         """Whether anything is at the path."""
@@ -84,7 +84,7 @@ class FatFilesystem:
             ProgramError: mtools cannot read it.
             OSError: the destination cannot be written.
         """
-        names = _names(path)
+        names = checked_names(path)
         with workplace(self.image) as place:
             self._require(place, names, path, "file")
             with delivered(destination) as part:
@@ -104,7 +104,7 @@ class FatFilesystem:
         size = source_file(source).st_size
         if mode is not None:
             checked_mode(mode)
-        names = _names(path)
+        names = checked_names(path)
         if not names or path.endswith("/"):
             raise ArtifactError(f"{self.image}: {path}: names a directory; name the file")
         with workplace(self.image) as place:
@@ -131,7 +131,7 @@ class FatFilesystem:
         """
         if mode is not None:
             checked_mode(mode)
-        names = _names(path)
+        names = checked_names(path)
         with workplace(self.image) as place, self._room_may_end(path):
             for depth in range(1, len(names) + 1):
                 here = names[:depth]
@@ -150,7 +150,7 @@ class FatFilesystem:
             ArtifactError: nothing there, or a directory and not `recursive`.
             ProgramError: mtools cannot remove it.
         """
-        names = _names(path)
+        names = checked_names(path)
         if not names:
             raise ArtifactError(f"{path}: cannot be removed; name what is to go")
         with workplace(self.image) as place:
@@ -258,15 +258,36 @@ class FatFilesystem:
     ) -> bytes:
         epoch = build_time()
         times = {} if epoch is None else {"SOURCE_DATE_EPOCH": str(epoch)}
-        return run(
-            (program, "-i", f"{place / 'image'}@@{self.offset}", *arguments),
-            timeout=_TIMEOUT,
-            environment={**_SETTINGS, **times},
-            success=success,
-        )
+        return mtools(place, self.offset, program, *arguments, environment=times, success=success)
 
 
-def _names(path: str) -> tuple[str, ...]:
+def mtools(
+    place: Path,
+    offset: int,
+    program: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+    success: Sequence[int] = (0,),
+) -> bytes:
+    """Run one of mtools on the filesystem at an offset; gives what it prints.
+
+    Args:
+        place: a workplace of the image.
+        offset: where the filesystem begins in it [B].
+        environment: variables set on top of those that make it the same everywhere.
+
+    Raises:
+        ProgramError: it is missing, or fails.
+    """
+    return run(
+        (program, "-i", f"{place / 'image'}@@{offset}", *arguments),
+        timeout=_TIMEOUT,
+        environment={**_SETTINGS, **environment},
+        success=success,
+    )
+
+
+def checked_names(path: str) -> tuple[str, ...]:
     """The names of a path, ".." resolved: there are no links that could change its meaning.
 
     Raises:
