@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Block maps: which blocks of an image matter, with a checksum of each range.
+
+What is not mapped keeps what was on the card before. So everything is mapped that any reader trusts
+to be as the image has it, zeros too: all that stands before the first partition (an environment or
+a bootloader of before must not be found there), allocation tables, journals and whatever else a
+filesystem says is in use, and slot A as a whole, since it must equal the payload.
+
+Source: bmap-tools, bmaptool/BmapCreate.py (version 2.0 of the format).
+"""
+
+import hashlib
+import os
+import re
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from ota_artifact.image.sparse import extents
+from ota_artifact.image.workplace import find_program, workplace
+from ota_artifact.run import run
+from ota_board.layout import Area, Layout
+from ota_image.errors import ImageError
+
+BLOCK = 4096
+"""Size of a block [B]."""
+
+_TIMEOUT = 300.0  # [s]
+_CHUNK = 1 << 20  # [B]
+_LARGEST = 64 << 20  # [B] of a block map
+_FREE = re.compile(r"^ +Free blocks: (.*)$", re.MULTILINE)
+_NO_CHECKSUM = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Blocks that matter.
+
+    Attributes:
+        first: the first block.
+        last: the last one, which is part of it.
+        checksum: SHA-256 of their bytes [hex]; empty if the map has none.
+    """
+
+    first: int
+    last: int
+    checksum: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMap:
+    """What a block map says.
+
+    Attributes:
+        size: of the image [B].
+        block: size of a block [B].
+        ranges: in order.
+    """
+
+    size: int
+    block: int
+    ranges: tuple[Range, ...]
+
+    @property
+    def mapped(self) -> int:
+        """How much is mapped [B]."""
+        return sum(end - start for start, end in self.spans())
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """Where each range begins and ends [B]."""
+        for each in self.ranges:
+            yield each.first * self.block, min((each.last + 1) * self.block, self.size)
+
+
+def mapped(disk: Path, layout: Layout) -> list[tuple[int, int]]:
+    """Where what matters begins and ends on a composed image [B], in whole blocks and in order.
+
+    Raises:
+        ProgramError: dumpe2fs is missing, or cannot read a filesystem.
+        OSError: the image cannot be read.
+    """
+    spans = [(0, min(area.offset for area in layout.partitions))]
+    for area in layout.partitions:
+        if area.name == "boot":
+            spans.append((area.offset, area.offset + _fat_head(disk, area)))
+        elif area.name == "A":
+            spans.append((area.offset, area.end))
+        else:
+            spans += ext4_in_use(disk, area)
+    with disk.open("rb") as file:
+        spans += extents(file.fileno())
+    return _joined(spans, layout.size)
+
+
+def ext4_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:
+    """Where the blocks of an ext4 that are in use begin and end [B], its metadata among them.
+
+    Raises:
+        ProgramError: dumpe2fs is missing, or cannot read it.
+    """
+    with workplace(disk) as place:
+        argv = (
+            find_program("dumpe2fs", package="e2fsprogs"),
+            f"{place}/image?offset={area.offset}",
+        )
+        said = run(argv, timeout=_TIMEOUT, environment={"LC_ALL": "C"}).decode("utf-8", "replace")
+    found = re.search(r"^Block size: +(\d+)$", said, re.MULTILINE)
+    block = int(found[1]) if found else BLOCK
+    at = 0
+    for line in _FREE.findall(said):
+        for each in filter(None, line.split(", ")):
+            first, _, last = each.partition("-")
+            if int(first) > at:
+                yield area.offset + at * block, area.offset + int(first) * block
+            at = int(last or first) + 1
+    if area.offset + at * block < area.end:
+        yield area.offset + at * block, area.end
+
+
+def make_map(disk: Path, spans: Iterable[tuple[int, int]]) -> BlockMap:
+    """The map of an image, with checksums.
+
+    Args:
+        spans: as of `mapped`.
+
+    Raises:
+        OSError: the image cannot be read.
+    """
+    ranges = []
+    with disk.open("rb", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        for start, end in spans:
+            digest = hashlib.sha256()
+            file.seek(start)
+            missing = min(end, size) - start
+            while missing and (piece := file.read(min(missing, _CHUNK))):
+                digest.update(piece)
+                missing -= len(piece)
+            ranges.append(Range(start // BLOCK, -(-end // BLOCK) - 1, digest.hexdigest()))
+    return BlockMap(size, BLOCK, tuple(ranges))
+
+
+def to_xml(block_map: BlockMap) -> str:
+    """The text of a ``.bmap`` file."""
+    blocks = sum(each.last - each.first + 1 for each in block_map.ranges)
+    lines = [
+        '<?xml version="1.0" ?>',
+        '<bmap version="2.0">',
+        f"    <ImageSize> {block_map.size} </ImageSize>",
+        f"    <BlockSize> {block_map.block} </BlockSize>",
+        f"    <BlocksCount> {-(-block_map.size // block_map.block)} </BlocksCount>",
+        f"    <MappedBlocksCount> {blocks} </MappedBlocksCount>",
+        "    <ChecksumType> sha256 </ChecksumType>",
+        f"    <BmapFileChecksum> {_NO_CHECKSUM} </BmapFileChecksum>",
+        "    <BlockMap>",
+        *(
+            f'        <Range chksum="{each.checksum}"> {_numbers(each)} </Range>'
+            for each in block_map.ranges
+        ),
+        "    </BlockMap>",
+        "</bmap>",
+    ]
+    text = "\n".join(lines) + "\n"
+    return text.replace(_NO_CHECKSUM, hashlib.sha256(text.encode()).hexdigest(), 1)
+
+
+def read_map(path: Path) -> BlockMap:
+    """Read a ``.bmap`` file, ours or bmaptool's.
+
+    Raises:
+        ImageError: it is none, damaged, or of a version or checksum that we do not read.
+        OSError: it cannot be read.
+    """
+    if path.stat().st_size > _LARGEST:
+        raise ImageError(f"{path}: is too large for a block map; make it anew with bmaptool")
+    raw = path.read_bytes()
+    try:
+        if b"<!" in raw.replace(b"<!--", b""):
+            raise ImageError(f"{path}: declares entities; make it anew with bmaptool")
+        root = ElementTree.fromstring(raw)  # noqa: S314  # no entities, and of bounded size
+        fields = {each.tag: (each.text or "").strip() for each in root}
+        if root.get("version") not in ("2.0",) or fields["ChecksumType"] != "sha256":
+            raise ImageError(f"{path}: is no block map 2.0 with sha256; make it anew with bmaptool")
+        said = fields["BmapFileChecksum"]
+        if hashlib.sha256(raw.replace(said.encode(), _NO_CHECKSUM.encode())).hexdigest() != said:
+            raise ImageError(f"{path}: is damaged; copy it again")
+        ranges = tuple(_range(each) for each in root.iterfind("BlockMap/Range"))
+        return BlockMap(int(fields["ImageSize"]), int(fields["BlockSize"]), ranges)
+    except (ElementTree.ParseError, KeyError, ValueError) as error:
+        raise ImageError(f"{path}: is no block map: {error}; make it anew with bmaptool") from error
+
+
+def _range(element: ElementTree.Element) -> Range:
+    first, _, last = (element.text or "").strip().partition("-")
+    return Range(int(first), int(last or first), element.get("chksum", ""))
+
+
+def _numbers(each: Range) -> str:
+    return str(each.first) if each.first == each.last else f"{each.first}-{each.last}"
+
+
+def _fat_head(disk: Path, area: Area) -> int:
+    """How much stands before the first file of a vfat: boot sector, tables, root [B]."""
+    with disk.open("rb") as file:
+        file.seek(area.offset)
+        boot = file.read(512)
+    sector, cluster, reserved, tables, entries = struct.unpack_from("<HBHBH", boot, 11)
+    length = struct.unpack_from("<H", boot, 22)[0] or struct.unpack_from("<I", boot, 36)[0]
+    root = entries * 32 or cluster * sector  # of FAT32, the first cluster is the root's
+    return int((reserved + tables * length) * sector + root)
+
+
+def _joined(spans: Iterable[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    """Spans in whole blocks, in order, none touching another."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        start, end = start // BLOCK * BLOCK, min(-(-end // BLOCK) * BLOCK, size)
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        elif end > start:
+            joined.append((start, end))
+    return joined

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Composes a disk image from a layout and what goes into it; neither root nor loop devices."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ota_artifact.errors import ArtifactError
+from ota_artifact.image.ext4 import ExtFilesystem
+from ota_artifact.image.filesystem import recognise
+from ota_artifact.image.sparse import copy_range, extents
+from ota_artifact.image.superblock import read_superblock
+from ota_artifact.image.workplace import build_time
+from ota_board.board import SLOTS
+from ota_board.environment import encode
+from ota_board.layout import Area, Layout, to_json
+from ota_board.size import format_size
+from ota_image.disk import bmap
+from ota_image.disk.boot import Content, make_boot
+from ota_image.disk.ext4 import Archive, Folder, Tree, make_ext4, tree_of
+from ota_image.disk.identity import Identity, identity_of, time_of
+from ota_image.disk.output import whole_disk
+from ota_image.disk.table import write_table
+from ota_image.errors import ImageError
+
+Say = Callable[[str], None]
+"""Told what is being done."""
+
+_LAYOUT = "layout.json"  # on the boot partition
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A file that stands beside the partitions.
+
+    Attributes:
+        offset: where it begins [B].
+        path: on the host.
+    """
+
+    offset: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What goes onto a disk.
+
+    Attributes:
+        rootfs: of slot A: an ext4, which is taken as it is, or a tar or a folder, from which one of
+            the slot's size is made.
+        variables: of the bootloader's environment, all of them; for a layout that has copies of it.
+        boot: the files of the boot partition, by path there; `layout.json` is added.
+        raw: bootloaders that are written raw.
+        data: a folder with what is to be on /data, all of it root's; None: nothing.
+    """
+
+    rootfs: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    boot: Mapping[str, Content] = field(default_factory=dict)
+    raw: tuple[Raw, ...] = ()
+    data: Path | None = None
+
+
+def compose(layout: Layout, parts: Parts, output: Path, *, progress: Say) -> bmap.BlockMap:
+    """Make the image, and its block map beside it as ``<output>.bmap``; gives the map.
+
+    Both copies of the environment are valid, and equal but for their counter. What is not written
+    is a hole. An output that is there already is replaced when all has gone well.
+
+    Raises:
+        ImageError: a part is missing, does not fit into its place, or is not what it must be.
+        BoardError: a variable that cannot be stored.
+        ProgramError: another program is missing, or fails, as for lack of space.
+        OSError: no space, or a file cannot be read or written.
+    """
+    slot = layout.partition("A")
+    tree = _rootfs(parts.rootfs, slot, progress)
+    raw = [(each, _checked(each, layout)) for each in parts.raw]
+    sources = [parts.rootfs, *([parts.data] if parts.data else ())]
+    sources += [each for each in parts.boot.values() if isinstance(each, Path)]
+    for path in sources:
+        if not path.exists():
+            raise ImageError(f"{path}: no such file or folder")
+    identity = identity_of(to_json(layout).encode(), *sources)
+    epoch = build_time()
+    time = time_of(parts.rootfs) if epoch is None else epoch
+    map_path = Path(f"{output}.bmap")
+    with whole_disk(output, layout.size) as disk:
+        write_table(disk, layout, identity)
+        with disk.open("r+b", buffering=0) as file:
+            for copy, flag in zip(layout.environment, (1, 0), strict=False):
+                flagged = flag if len(layout.environment) > 1 else None
+                os.pwrite(
+                    file.fileno(), encode(parts.variables, copy.size, flag=flagged), copy.offset
+                )
+            for each, size in raw:
+                progress(f"{each.path.name} at {each.offset:#x}")
+                _copy(each.path, file.fileno(), each.offset, size)
+        boot = {**parts.boot, _LAYOUT: to_json(layout).encode()}
+        progress(f"boot partition: {len(boot)} files")
+        number = identity.number("boot")
+        make_boot(disk, layout.partition("boot"), boot, number=number, time=time)
+        _fill_slots(disk, layout, parts, tree, identity, time, progress)
+        progress("block map")
+        block_map = bmap.make_map(disk, bmap.mapped(disk, layout))
+        map_path.unlink(missing_ok=True)  # one of an older image must not stand beside this one
+    _write_text(map_path, bmap.to_xml(block_map))
+    return block_map
+
+
+def _fill_slots(
+    disk: Path,
+    layout: Layout,
+    parts: Parts,
+    tree: Archive | Folder | None,
+    identity: Identity,
+    time: int,
+    progress: Say,
+) -> None:
+    """Slot A, an empty B, data and whatever else there is."""
+    for area in layout.partitions:
+        if area.name == "boot":
+            continue
+        if area.name == "A" and tree is None:
+            progress(f"slot A: {parts.rootfs.name}")
+            with disk.open("r+b", buffering=0) as file:
+                _copy(parts.rootfs, file.fileno(), area.offset, parts.rootfs.stat().st_size)
+            continue
+        content: Tree = None
+        if area.name == "A":
+            content = tree
+        elif area.name == "data" and parts.data:
+            content = Folder(parts.data, is_roots=True)
+        kind = "slot" if area.name in SLOTS else "partition"
+        progress(f"{kind} {area.name}: {'files' if content else 'empty'}")
+        label = "" if area.name in SLOTS else area.name
+        make_ext4(disk, area, content, label=label, identity=identity, time=time)
+
+
+def _rootfs(path: Path, slot: Area, progress: Say) -> Archive | Folder | None:
+    """What slot A is made from; None: the file is an ext4 that fits."""
+    if not path.is_file() or recognise(path) != "ext4":
+        return tree_of(path)
+    try:
+        ExtFilesystem(path)
+    except ArtifactError as error:
+        raise ImageError(str(error)) from error
+    own, length = read_superblock(path).size, path.stat().st_size
+    if max(own, length) > slot.size:
+        raise ImageError(
+            f"{path}: {format_size(max(own, length))} do not fit into a slot of"
+            f" {format_size(slot.size)}; make the filesystem smaller, or partitions.slots larger"
+        )
+    if own < slot.size:
+        progress(
+            f"slot A: the filesystem has {format_size(own)} of {format_size(slot.size)}; the rest"
+            " is lost to it, resize2fs gives it the slot's size"
+        )
+    return None
+
+
+def _checked(raw: Raw, layout: Layout) -> int:
+    """The size of a raw file [B] that stands on nothing else.
+
+    Raises:
+        ImageError: it is missing, empty, or overlaps something.
+    """
+    if not raw.path.is_file():
+        raise ImageError(f"{raw.path}: no such file; it is to be written at {raw.offset:#x}")
+    size = raw.path.stat().st_size
+    if not size:
+        raise ImageError(f"{raw.path}: is empty; build it again")
+    end = raw.offset + size
+    for area in layout.areas:
+        if area.end <= raw.offset or area.offset >= end or area.kind == "extended":
+            continue
+        if area.kind == "reserved" and area.offset <= raw.offset and end <= area.end:
+            continue
+        where = f"{area.kind} {area.name} ({area.offset:#x} to {area.end:#x})"
+        if area.kind == "reserved" and area.offset <= raw.offset:
+            raise ImageError(
+                f"{raw.path}: {size} B at {raw.offset:#x} leave {where}; make the area larger"
+            )
+        raise ImageError(
+            f"{raw.path}: {size} B at {raw.offset:#x} overlap {where}; move one of them"
+        )
+    if end > layout.size:
+        raise ImageError(f"{raw.path}: {size} B at {raw.offset:#x} leave the disk; move it")
+    return size
+
+
+def _copy(source: Path, disk: int, offset: int, size: int) -> None:
+    """A file's data, without its holes."""
+    with source.open("rb") as file:
+        for start, end in extents(file.fileno()):
+            copy_range(file.fileno(), disk, start, min(end, size), shift=offset)
+
+
+def _write_text(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, "utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
