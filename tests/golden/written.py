@@ -11,7 +11,8 @@ from unittest.mock import patch
 from ota_artifact.compressors import COMPRESSIONS
 from ota_artifact.header import Header, PayloadHeader, Script
 from ota_artifact.keys import Signer
-from ota_artifact.writer import ArtifactSpec, FileSource, PayloadSpec, write_artifact
+from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
+from ota_artifact.writer import write_artifact
 from tests.golden.cases import Good
 from tests.golden.keys import EC_KEY
 

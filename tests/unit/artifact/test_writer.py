@@ -17,13 +17,8 @@ from ota_artifact.header import Header, PayloadHeader, Script
 from ota_artifact.json_text import format_object
 from ota_artifact.reader import open_artifact
 from ota_artifact.run import run
-from ota_artifact.writer import (
-    ArtifactSpec,
-    FileSource,
-    PackedData,
-    PayloadSpec,
-    write_artifact,
-)
+from ota_artifact.spec import ArtifactSpec, FileSource, PackedData, PayloadSpec
+from ota_artifact.writer import write_artifact
 from tests.golden.cases import read_all
 from tests.golden.draft import sha256
 from tests.golden.keys import EC_KEY, RSA_KEY, SigningKey

@@ -14,13 +14,8 @@ from ota_artifact.errors import ArtifactError
 from ota_artifact.header import PayloadHeader, Script
 from ota_artifact.output import replacing
 from ota_artifact.run import run
-from ota_artifact.writer import (
-    ArtifactSpec,
-    FileSource,
-    PayloadSpec,
-    file_source,
-    write_artifact,
-)
+from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec, file_source
+from ota_artifact.writer import write_artifact
 from tests.golden.cases import read_all
 from tests.unit.artifact.writing import MODULE, sources, spec, written
 

@@ -12,7 +12,8 @@ import pytest
 from ota_artifact.compressors import COMPRESSIONS, Compression
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.output import replacing
-from ota_artifact.writer import ArtifactSpec, FileSource, PayloadSpec, write_artifact
+from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
+from ota_artifact.writer import write_artifact
 
 
 @dataclass(frozen=True)

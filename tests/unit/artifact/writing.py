@@ -7,7 +7,8 @@ from typing import BinaryIO, cast
 from ota_artifact.compressors import COMPRESSIONS
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.keys import Signer
-from ota_artifact.writer import ArtifactSpec, FileSource, PayloadSpec, write_artifact
+from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
+from ota_artifact.writer import write_artifact
 
 MODULE = PayloadHeader("files")
 

@@ -10,7 +10,8 @@ from typing import BinaryIO, cast
 import pytest
 
 from ota_artifact.header import Header, PayloadHeader
-from ota_artifact.writer import ArtifactSpec, PayloadSpec, write_artifact
+from ota_artifact.spec import ArtifactSpec, PayloadSpec
+from ota_artifact.writer import write_artifact
 from tests.unit.artifact.cli.conftest import Command, Keys, header_of
 
 GOLDEN = Path(__file__).parents[3] / "golden"

@@ -179,7 +179,7 @@ def test_the_installed_script_and_the_module_are_the_same(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("number", "code", "said"),
     [
-        (signal.SIGINT, 130, "ota-artifact: interrupted; no file was changed\n"),
+        (signal.SIGINT, 130, "ota-artifact: interrupted; nothing is half written\n"),
         (signal.SIGTERM, 143, ""),
         (signal.SIGHUP, 129, ""),
     ],
@@ -215,7 +215,7 @@ def test_a_write_that_is_interrupted_while_it_compresses_leaves_nothing(tmp_path
     process.process.send_signal(signal.SIGINT)
     ended = process.ended()
 
-    assert ended == (130, "", "ota-artifact: interrupted; no file was changed\n")
+    assert ended == (130, "", "ota-artifact: interrupted; nothing is half written\n")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["root.img", "tmp"]
 
 
@@ -511,7 +511,7 @@ def test_a_terminal_has_its_cursor_back_after_an_interruption(image: Path, tmp_p
 
     assert process.ended()[0] == 130
     assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
-    assert b"interrupted; no file was changed" in shown
+    assert b"interrupted; nothing is half written" in shown
 
 
 def test_a_terminal_is_not_filled_with_an_artifact(image: Path, tmp_path: Path) -> None:

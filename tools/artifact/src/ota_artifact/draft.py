@@ -18,15 +18,9 @@ from ota_artifact.output import put, replacing
 from ota_artifact.payload import Payload, PayloadFile
 from ota_artifact.provides import CHECKSUMS, ROOTFS
 from ota_artifact.reader import open_artifact
+from ota_artifact.spec import ArtifactSpec, FileSource, PackedData, PayloadSpec
 from ota_artifact.stream import CHUNK
-from ota_artifact.writer import (
-    ArtifactSpec,
-    FileSource,
-    PackedData,
-    PayloadSpec,
-    Progress,
-    write_artifact,
-)
+from ota_artifact.writer import Progress, write_artifact
 
 _ZEROS = bytes(CHUNK)
 
@@ -143,14 +137,14 @@ class Draft:
 
 
 @contextmanager
-def drafted(path: Path, temporary: Path | None = None) -> Iterator[Draft]:
+def drafted(path: Path) -> Iterator[Draft]:
     """A draft of the artifact to look into, or to write elsewhere.
 
     Raises:
         ArtifactError: it is damaged.
-        OSError: it cannot be read, or there is no space in ``temporary``.
+        OSError: it cannot be read, or there is no space for temporary files.
     """
-    with tempfile.TemporaryDirectory(prefix="ota-draft-", dir=temporary) as folder:
+    with tempfile.TemporaryDirectory(prefix="ota-draft-") as folder:
         yield Draft(path, Path(folder))
 
 
@@ -161,19 +155,17 @@ def changing(
     compression: Compression | None = None,
     signer: Signer | None = None,
     progress: Progress | None = None,
-    temporary: Path | None = None,
 ) -> Iterator[Draft]:
     """A draft of the artifact, which takes its place when the block ends well.
 
     Args:
         compression: all payloads are compressed anew with it; by default each stays as it is.
-        temporary: folder for an unpacked payload; by default the system's.
 
     Raises:
         ArtifactError: damaged, or what comes out would be no artifact; the file is as it was.
         OSError: as `replacing`.
     """
-    with drafted(path, temporary) as draft:
+    with drafted(path) as draft:
         with blaming(path, draft.unpacked):
             yield draft
         spec = draft.finished(compression)
@@ -184,7 +176,6 @@ def changing(
                 compression=compression or draft.compression,
                 signer=signer,
                 progress=progress,
-                temporary=temporary,
             )
 
 

@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, file)
         return
     with _named(path):
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", dir=target.parent)
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)
     try:
         with _named(path), os.fdopen(descriptor, "wb", buffering=0) as file:
             yield cast(BinaryIO, file)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,22 +24,16 @@ from ota_artifact.compressors import (
 )
 from ota_artifact.errors import ArtifactError
 from ota_artifact.header import (
-    Header,
-    PayloadHeader,
     format_header_info,
     format_type_info,
     format_version,
 )
-from ota_artifact.json_text import format_object, parse_object
+from ota_artifact.json_text import format_object
 from ota_artifact.keys import Signer
-from ota_artifact.manifest import PAYLOADS, format_manifest
-from ota_artifact.names import (
-    check_file_name,
-    check_payload_type,
-    check_script_name,
-    check_text,
-)
+from ota_artifact.limits import Limits
+from ota_artifact.manifest import format_manifest
 from ota_artifact.output import can_be_edited, copy, fill_room, put, put_all, spill
+from ota_artifact.spec import ArtifactSpec, FileSource, PackedData, PayloadSpec, checked
 
 Progress = Callable[[int, int], None]
 """Called with payload bytes done and payload bytes in all [B]."""
@@ -47,56 +41,6 @@ Progress = Callable[[int, int], None]
 _Digests = dict[str, str]  # sha256 [hex] of a payload's files by name
 
 _SIGNATURE = 384  # [B] of RSA 3072; in base64 a tar block, as ECDSA's
-
-
-@dataclass(frozen=True, slots=True)
-class FileSource:
-    """A payload file to be: its name in the artifact, and where its content is."""
-
-    name: str
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class PackedData:
-    """A payload's tar as another artifact has it, taken over as it is.
-
-    Attributes:
-        suffix: of its codec: ``""``, ``.gz``, ``.xz``, ``.zst``.
-        path: the artifact that has it.
-        offset: where it begins there [B].
-        size: its length as stored [B].
-        digests: sha256 [hex] of its files by name, in stored order.
-    """
-
-    suffix: str
-    path: Path
-    offset: int
-    size: int
-    digests: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadSpec:
-    """A payload to write.
-
-    Attributes:
-        header: what the artifact says about it.
-        content: its files, or a ready tar.
-        checksum_provide: key under which the sha256 of its one file is provided, if any.
-    """
-
-    header: PayloadHeader
-    content: tuple[FileSource, ...] | PackedData = ()
-    checksum_provide: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactSpec:
-    """An artifact to write: its header (whose payloads are filled in), and the payloads."""
-
-    header: Header
-    payloads: tuple[PayloadSpec, ...]
 
 
 class _Count:
@@ -136,8 +80,8 @@ def write_artifact(
         ArtifactError: the spec cannot be an artifact, or a file changed while it was read.
         OSError: a file cannot be read, or there is no space.
     """
-    spec = _checked(spec)
-    count = _Count(sum(_size(file) for each in spec.payloads for file in _files(each)), progress)
+    spec = checked(spec)
+    count = _Count(sum(_size(file) for each in spec.payloads for file in each.files), progress)
     sign = signer.sign if signer else None
     if can_be_edited(destination):
         start = destination.tell()
@@ -162,69 +106,6 @@ def member_header(name: str, size: int, mode: int = 0o600) -> bytes:
         ArtifactError: ``SOURCE_DATE_EPOCH`` is no time.
     """
     return tar.header(tar.Member(name, size, mode, _time()))
-
-
-def file_source(path: Path) -> FileSource:
-    """A payload file from the host, under its own name.
-
-    Raises:
-        ArtifactError: its name cannot stand in an artifact.
-    """
-    return FileSource(check_file_name(path.name, f"{path}"), path)
-
-
-def _checked(spec: ArtifactSpec) -> ArtifactSpec:
-    """The spec with canonical meta-data, if the reader would take what comes of it."""
-    header = spec.header
-    if header.version not in {2, 3}:
-        raise ArtifactError(f"version: {header.version} cannot be written; 2 and 3 can")
-    check_text(header.artifact_name, "artifact name")
-    for name in (*header.compatible_types, *header.depends_names, *header.depends_groups):
-        check_text(name, "device type, artifact name or group")
-    if header.artifact_group:
-        check_text(header.artifact_group, "artifact group")
-    if not header.compatible_types:
-        raise ArtifactError("compatible types: name at least one device type")
-    if not 0 < len(spec.payloads) <= PAYLOADS:
-        raise ArtifactError(f"payloads: there must be 1 to {PAYLOADS}")
-    names = [check_script_name(script.name, script.name) for script in header.scripts]
-    if len(set(names)) != len(names):
-        raise ArtifactError("scripts: two have the same name; rename one")
-    payloads = tuple(_checked_payload(each, header.version) for each in spec.payloads)
-    header = replace(
-        header,
-        payloads=tuple(each.header for each in payloads),
-        scripts=tuple(sorted(header.scripts, key=lambda script: script.name)),
-    )
-    _ = header.provides  # refuses a key that is given twice
-    return ArtifactSpec(header, payloads)
-
-
-def _checked_payload(spec: PayloadSpec, version: int) -> PayloadSpec:
-    header = spec.header
-    count = len(spec.content.digests if isinstance(spec.content, PackedData) else spec.content)
-    if header.type is None and (header.meta_data or count):
-        raise ArtifactError("an empty payload takes neither files nor meta-data")
-    if header.type is not None:
-        check_payload_type(header.type, "payload type")
-    if header.type == "rootfs-image" and count != 1:
-        raise ArtifactError(f"rootfs-image takes one file, not {count}")
-    if version == 2 and header.type != "rootfs-image":
-        raise ArtifactError("format version 2 holds rootfs-image only; write version 3")
-    names = [file.name for file in _files(spec)]
-    if len(set(names)) != len(names):
-        raise ArtifactError("files: two have the same name; rename one")
-    for key in (*header.provides, *header.depends):
-        check_text(key, "provides or depends key")
-    if not header.meta_data:
-        return spec
-    value = parse_object(header.meta_data, "meta-data")
-    meta_data = format_object(value, sort=True) if value else b""
-    return replace(spec, header=replace(header, meta_data=meta_data))
-
-
-def _files(spec: PayloadSpec) -> tuple[FileSource, ...]:
-    return () if isinstance(spec.content, PackedData) else spec.content
 
 
 def _size(file: FileSource) -> int:
@@ -260,7 +141,12 @@ def _put_payload(
             put(packed, member_header(f"{name}{ready.suffix}", size))
             with ready.path.open("rb", buffering=0) as file:
                 file.seek(ready.offset)
-                copy(file, packed, size)
+                try:
+                    copy(file, packed, size)
+                except EOFError as error:
+                    raise ArtifactError(
+                        f"{ready.path}: changed while it was read: {error}; try again"
+                    ) from error
         case files:
             digests = {}
             packed.seek(tar.BLOCK, os.SEEK_CUR)  # of the header, which says the size
@@ -328,7 +214,7 @@ def _front(
     compression: Compression,
     sign: Callable[[bytes], bytes] | None,
 ) -> bytes:
-    """All that stands before the payloads."""
+    """All that stands before the payloads, no larger than a reader takes."""
     header = compress_whole(_header_tar(spec, digests), compression.codec)
     header_name = f"header.tar{compression.codec.value}"
     version = format_version(spec.header.version)
@@ -342,6 +228,9 @@ def _front(
     if sign:
         members["manifest.sig"] = base64.b64encode(sign(manifest))
     members[header_name] = header
+    limits = Limits()
+    _require("the manifest", len(manifest), limits.manifest)
+    _require("the header, compressed", len(header), limits.packed_header)
     return b"".join(
         member_header(name, len(content)) + content + tar.padding(len(content))
         for name, content in members.items()
@@ -365,7 +254,17 @@ def _header_tar(spec: ArtifactSpec, digests: list[_Digests]) -> bytes:
         if about.meta_data or about.type == "rootfs-image":
             members[f"{folder}/meta-data"] = about.meta_data
     modes = {name: 0o755 for name in members if name.startswith("scripts/")}
-    return tar.archive(members, mtime=_time(), modes=modes)
+    packed = tar.archive(members, mtime=_time(), modes=modes)
+    limits = Limits()
+    texts = sum(len(content) for name, content in members.items() if name not in modes)
+    _require("header-info, type-infos and meta-data", texts, limits.json)
+    _require("the header with its state scripts", len(packed), limits.header)
+    return packed
+
+
+def _require(what: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise ArtifactError(f"{what}: {size} B; a reader takes {limit} B: leave something out")
 
 
 def _time() -> int:

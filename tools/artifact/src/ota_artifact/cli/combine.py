@@ -13,7 +13,8 @@ from ota_artifact.cli.signing import add_signing, signer_of
 from ota_artifact.cli.streams import created, opened
 from ota_artifact.draft import Draft, drafted
 from ota_artifact.header import Header, Script
-from ota_artifact.writer import ArtifactSpec, write_artifact
+from ota_artifact.spec import ArtifactSpec
+from ota_artifact.writer import write_artifact
 
 _EXAMPLE = """\
 example:

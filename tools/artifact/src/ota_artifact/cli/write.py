@@ -33,12 +33,8 @@ from ota_artifact.cli.streams import created
 from ota_artifact.compressors import COMPRESSIONS, DEFAULT, Compression, compression
 from ota_artifact.header import Header, PayloadHeader, Script
 from ota_artifact.provides import CHECKSUMS, ROOTFS
-from ota_artifact.writer import (
-    ArtifactSpec,
-    PayloadSpec,
-    file_source,
-    write_artifact,
-)
+from ota_artifact.spec import ArtifactSpec, PayloadSpec, file_source
+from ota_artifact.writer import write_artifact
 
 _ROOTFS_EXAMPLE = """\
 examples:
@@ -202,19 +198,14 @@ def _rootfs(args: argparse.Namespace) -> int:
     if not args.no_checksum_provide:
         checksum = CHECKSUMS[1 if args.legacy_rootfs_image_checksum else 0]
     with _payload_file(args) as (path, found):
-        provides = found | provides_of(args)
-        if checksum:
-            provides.pop(checksum, None)  # what was given is never better than what is computed
-        payload = PayloadSpec(
-            PayloadHeader(
-                ROOTFS,
-                provides=provides,
-                depends=key_values("--depends", args.depends),
-                clears=clears_of(args),
-            ),
-            (file_source(path),),
-            checksum,
-        )
+        header = PayloadHeader(ROOTFS)
+        if args.version == 3:
+            provides = found | provides_of(args)
+            if checksum:
+                provides.pop(checksum, None)  # what was given is never better than what is computed
+            depends = key_values("--depends", args.depends)
+            header = PayloadHeader(ROOTFS, provides, depends, clears_of(args))
+        payload = PayloadSpec(header, (file_source(path),), checksum)
         return _write(args, payload, scripts_of(args.script))
 
 
@@ -275,7 +266,7 @@ def _payload_file(args: argparse.Namespace) -> Iterator[tuple[Path, dict[str, st
     if not args.file.startswith("ssh://"):
         yield Path(args.file), {}
         return
-    with tempfile.TemporaryDirectory(dir=args.tmp, prefix="ota-snapshot-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ota-snapshot-") as folder:
         image = Path(folder) / "rootfs.img"
         from ota_artifact.snapshot import take_snapshot
 
