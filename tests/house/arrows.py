@@ -9,6 +9,7 @@ from dataclasses import dataclass
 MAY_IMPORT: Mapping[str, frozenset[str]] = {  # beyond the standard library and itself
     "ota_artifact": frozenset({"cryptography", "deflate", "isal", "rich", "zstandard"}),
     "ota_board": frozenset({"yaml"}),
+    "ota_image": frozenset({"yaml"}),
 }
 """What each package takes from elsewhere; a new package gets its row here."""
 

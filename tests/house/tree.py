@@ -20,7 +20,7 @@ class Tool:
     commands: tuple[tuple[str, str], ...]
     """Pairs of command name and module that holds its parser."""
     requirements: tuple[str, ...]
-    """All of them, those of the extras too."""
+    """All of them, those of the extras too; other tools of the tree are not among them."""
 
     @property
     def package(self) -> str:
@@ -54,9 +54,11 @@ def _tool(path: Path) -> Tool:
         path=path,
         version=project["version"],
         commands=tuple((name, entry.partition(":")[0]) for name, entry in scripts.items()),
-        requirements=(
-            *project.get("dependencies", ()),
-            *(each for e in extras.values() for each in e),
+        requirements=tuple(
+            each
+            for group in (project.get("dependencies", ()), *extras.values())
+            for each in group
+            if not each.startswith("ota-")
         ),
     )
 

@@ -104,7 +104,7 @@ def test_render_writes_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["render", "--boards", BOARDS, "raspberrypi3", "--output", str(folder)]) == 0
 
     names = sorted(path.name for path in folder.iterdir())
-    assert names == ["fstab", "fw_env.config", "layout.json", "u-boot-environment.cfg"]
+    assert names == ["fstab", "fw_env.config", "layout.json", "u-boot.cfg", "u-boot.env"]
     assert str(folder / "fstab") in capsys.readouterr().out
 
 

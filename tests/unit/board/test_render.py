@@ -25,7 +25,7 @@ def test_linux_and_u_boot_are_told_the_same_places() -> None:
     assert files["fw_env.config"] == (
         "/dev/mmcblk0 0x400000 0x20000\n/dev/mmcblk0 0x800000 0x20000\n"
     )
-    fragment = files["u-boot-environment.cfg"].splitlines()
+    fragment = files["u-boot.cfg"].splitlines()
     assert "CONFIG_ENV_OFFSET=0x400000" in fragment
     assert "CONFIG_ENV_OFFSET_REDUND=0x800000" in fragment
     assert "CONFIG_ENV_SIZE=0x20000" in fragment
@@ -34,7 +34,7 @@ def test_linux_and_u_boot_are_told_the_same_places() -> None:
 def test_redundancy_is_asked_for_in_the_old_spelling_and_the_new() -> None:
     (board,) = [each for each in BOARDS if each.name == "beaglebone-black"]
 
-    fragment = rendered(board)["u-boot-environment.cfg"].splitlines()
+    fragment = rendered(board)["u-boot.cfg"].splitlines()
 
     assert {"CONFIG_ENV_REDUNDANT=y", "CONFIG_SYS_REDUNDAND_ENVIRONMENT=y"} <= set(fragment)
 

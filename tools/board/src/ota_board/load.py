@@ -32,6 +32,7 @@ from ota_board.board import (
 from ota_board.errors import BoardError, LayoutError
 from ota_board.fields import Fields, read_fields
 from ota_board.layout import Table
+from ota_board.places import data_folder
 from ota_board.size import MIB, format_size
 
 SCHEMA = 1
@@ -112,7 +113,7 @@ def board_folders(chosen: str | None = None) -> Iterator[Path]:
     if variable := os.environ.get("OTA_BOARDS"):
         yield from map(Path, variable.split(os.pathsep))
     yield Path("boards")
-    yield Path(__file__).with_name("boards")
+    yield data_folder("boards")
 
 
 def find_board(name: str, folders: Sequence[Path]) -> Path:

@@ -1,29 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that follow from a board's description alone, as texts by name.
+"""The files that follow from a board's description alone, as texts by name."""
 
-Every symbol of U-Boot is written in all the spellings it has had: a configuration knows one of
-them, and drops the others. What remained is to be checked in the final ``.config``.
-
-Source: U-Boot, release notes of v2025.10 (ENV_REDUNDANT, ENV_MMC_…) and v2026.01 (…_TEXT_FILE).
-"""
+from pathlib import Path
 
 from ota_board.board import Board
 from ota_board.layout import node_base, to_json
-
-SPELLINGS = {
-    "REDUNDANT": ("ENV_REDUNDANT", "SYS_REDUNDAND_ENVIRONMENT"),
-    "DEVICE": ("ENV_MMC_DEVICE_INDEX", "SYS_MMC_ENV_DEV"),
-    "HW_PARTITION": ("ENV_MMC_EMMC_HW_PARTITION", "SYS_MMC_ENV_PART"),
-}
-"""U-Boot's symbols that were renamed: the new name, then the old one."""
+from ota_board.u_boot import default_environment, fragment
 
 
-def rendered(board: Board) -> dict[str, str]:
-    """Every file by its name."""
+def rendered(board: Board, folder: Path | None = None) -> dict[str, str]:
+    """Every file by its name.
+
+    Args:
+        folder: of the board, whose ``u-boot.cfg`` and ``u-boot.env`` are its own parts.
+
+    Raises:
+        OSError: a part cannot be read.
+    """
     files = {"layout.json": to_json(board.layout), "fstab": fstab(board)}
     if board.environment.kind == "raw":
         files["fw_env.config"] = fw_env_config(board)
-        files["u-boot-environment.cfg"] = u_boot_environment(board)
+        files["u-boot.cfg"] = fragment(board, Path("u-boot.env"), folder)
+        files["u-boot.env"] = default_environment(board, folder)
     return files
 
 
@@ -32,27 +30,6 @@ def fw_env_config(board: Board) -> str:
     return "".join(
         f"{board.storage.device} {area.offset:#x} {area.size:#x}\n"
         for area in board.layout.environment
-    )
-
-
-def u_boot_environment(board: Board) -> str:
-    """The Kconfig fragment that makes U-Boot keep its environment in the same place."""
-    first, second = board.layout.environment
-    values = {
-        "ENV_IS_IN_MMC": "y",
-        **dict.fromkeys(SPELLINGS["REDUNDANT"], "y"),
-        **dict.fromkeys(SPELLINGS["DEVICE"], str(_mmc_index(board))),
-        **dict.fromkeys(SPELLINGS["HW_PARTITION"], "0"),
-        "ENV_OFFSET": f"{first.offset:#x}",
-        "ENV_OFFSET_REDUND": f"{second.offset:#x}",
-        "ENV_SIZE": f"{first.size:#x}",
-    }
-    unset = ("ENV_IS_NOWHERE", "ENV_IS_IN_FAT", "ENV_IS_IN_FLASH", "ENV_IS_IN_EXT4")
-    return "".join(
-        (
-            *(f"CONFIG_{name}={value}\n" for name, value in values.items()),
-            *(f"# CONFIG_{name} is not set\n" for name in unset),
-        )
     )
 
 
@@ -65,7 +42,3 @@ def fstab(board: Board) -> str:
         f"{base}{data.number} /data ext4 defaults 0 2",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _mmc_index(board: Board) -> int:
-    return int(board.storage.device.removeprefix("/dev/mmcblk"))

@@ -4,7 +4,8 @@
 import argparse
 from pathlib import Path
 
-from ota_board.cli.arguments import Subparsers, add_board, add_command, board_of
+from ota_board.cli.arguments import Subparsers, add_board, add_command
+from ota_board.load import board_folders, find_board, load_board
 from ota_board.render import rendered
 
 
@@ -24,7 +25,8 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    files = rendered(board_of(args))
+    folder = find_board(args.board, list(board_folders(args.boards)))
+    files = rendered(load_board(folder), folder)
     if args.output is None:
         for name, text in files.items():
             print(f"==> {name} <==\n{text}")
