@@ -119,10 +119,14 @@ class AptRoot:
             self._say(f"asking the Debian archive what it has for {self._arch}")
             try:
                 self._apt("update", "-o", "APT::Update::Error-Mode=any", timeout=_UPDATE_TIME)
-            except ProgramError:
-                time.sleep(1)  # [s] a mirror in the middle of its own update
-                self._apt("update", timeout=_UPDATE_TIME)
-                self._say("warning: a part of the archive did not come, an older one is used")
+            except ProgramError as error:
+                if not list((self.folder / "lists").glob("*_Packages*")) and not list(
+                    (self.folder / "lists").glob("*_Sources*")
+                ):
+                    raise
+                reason = re.search(r"E: (.*?)(?: \[IP.*)?$", str(error), re.MULTILINE)
+                said = reason[1] if reason else str(error)
+                self._say(f"warning: only a part of the archive's lists came: {said}")
             stamp.touch()
 
     def resolve(self, names: Sequence[str]) -> tuple[Package, ...]:
@@ -138,6 +142,19 @@ class AptRoot:
         self.update()
         said = self._asked("install", "--no-install-recommends", "--print-uris", *names)
         return tuple(sorted(map(_package, _files(said)), key=lambda each: each.name))
+
+    def find(self, name: str, version: str) -> Package | None:
+        """One package of exactly that version; None if the archive has it no longer.
+
+        Raises:
+            ProgramError: the archive cannot be reached.
+        """
+        self.update()
+        try:
+            said = self._asked("download", "--print-uris", f"{name}={version}")
+        except ImageError:
+            return None
+        return next(map(_package, _files(said)), None)
 
     def source(self, name: str) -> tuple[_File, ...]:
         """The files of a source package: the .dsc and what it lists.

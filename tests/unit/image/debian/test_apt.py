@@ -7,47 +7,12 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.errors import ProgramError
-from ota_image.debian.apt import AptRoot, download, package_file
-from ota_image.debian.sources import Archive
+from ota_image.debian.apt import download, package_file
 from ota_image.errors import ImageError
 from tests.conftest import requires_program
+from tests.unit.image.debian.archive import root
 
 pytestmark = requires_program("/usr/lib/apt/apt-helper", package="apt")
-
-
-def entry(folder: Path, name: str, version: str, *more: str) -> str:
-    """What the list of an archive says of a package, whose file is made too."""
-    file = folder / f"{name}_{version.replace(':', '%3a')}_arm64.deb"
-    file.write_bytes(f"{name} {version}".encode())
-    lines = (
-        f"Package: {name}",
-        f"Version: {version}",
-        "Architecture: arm64",
-        "Maintainer: Nobody <nobody@example.org>",
-        f"Filename: ./{file.name}",
-        f"Size: {file.stat().st_size}",
-        f"SHA256: {hashlib.sha256(file.read_bytes()).hexdigest()}",
-        *more,
-        "Description: nothing",
-    )
-    return "\n".join(lines) + "\n\n"
-
-
-@pytest.fixture
-def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of an archive with two packages that belong together, and one more."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = tmp_path / "archive"
-    folder.mkdir()
-    text = entry(folder, "init", "1:2.0-1", "Depends: libinit", "Recommends: manual")
-    text += entry(folder, "libinit", "2.0-1") + entry(folder, "manual", "1")
-    (folder / "Packages").write_text(text, "utf-8")
-    return folder
-
-
-def root(archive: Path) -> AptRoot:
-    """An apt root that knows that archive alone."""
-    return AptRoot("arm64", [Archive((f"file:{archive}",), ("./",), (), (("trusted", "yes"),))])
 
 
 def test_dependencies_come_along_and_recommendations_do_not(archive: Path) -> None:

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes into a root filesystem: reads ``images/<image>.yaml`` and checks it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ota_board.fields import Fields, read_fields
+from ota_image.cache import key_of
+from ota_image.errors import ImageError
+
+SCHEMA = 1
+"""Version of the recipes' form."""
+
+Login = Literal["keys", "open"]
+"""Who gets in: who has an SSH key of the image, or anybody at all, root without a password."""
+
+_FIELDS = (
+    "schema",
+    "name",
+    "summary",
+    "release",
+    "components",
+    "packages",
+    "without",
+    "leave_out",
+    "modules",
+    "overlay",
+    "login",
+    "users",
+)
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Source: Debian Policy, 5.6.7
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+_PACKAGE_FOLDER = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody beside root, who logs in with the image's SSH keys."""
+
+    name: str
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A root filesystem, whatever the board.
+
+    Attributes:
+        path: where it was read from; the locks lie beside it.
+        release: of Debian, its code name.
+        components: of the archive, beside those that the machine has.
+        packages: with all that they depend on, but for those in ``without``.
+        leave_out: patterns of paths; what matches goes, with what is below it.
+        modules: of the kernel, beside the board's drivers; one that a kernel lacks is passed over.
+        overlay: files that are put over the packages'; None if there are none.
+    """
+
+    path: Path
+    name: str
+    summary: str
+    release: str
+    components: tuple[str, ...]
+    packages: tuple[str, ...]
+    without: tuple[str, ...]
+    leave_out: tuple[str, ...]
+    modules: tuple[str, ...]
+    overlay: Path | None
+    login: Login
+    users: tuple[User, ...]
+
+    @property
+    def choice(self) -> str:
+        """What decides which packages come in, as a digest; the lock has it."""
+        return key_of(
+            self.release, *sorted(self.components), "", *sorted(self.packages), "",
+            *sorted(self.without),
+        )  # fmt: skip
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check one recipe.
+
+    Raises:
+        BoardError: not YAML, or a field is missing, unknown or wrong; with file and line.
+        OSError: the file cannot be read.
+    """
+    fields = read_fields(path, _FIELDS)
+    if fields.number("schema") != SCHEMA:
+        raise fields.wrong("schema", f"must be {SCHEMA}; a newer one needs a newer ota-image")
+    name = fields.text("name")
+    if not _NAME.fullmatch(name):
+        raise fields.wrong("name", f"{name!r} must be lower-case letters, digits and single dashes")
+    return Recipe(
+        path=path,
+        name=name,
+        summary=fields.text("summary"),
+        release=fields.text("release"),
+        components=fields.texts("components"),
+        packages=_packages(fields, "packages"),
+        without=_packages(fields, "without"),
+        leave_out=_patterns(fields),
+        modules=fields.texts("modules"),
+        overlay=_overlay(fields, path),
+        login=fields.choice("login", get_args(Login), "keys"),
+        users=tuple(_user(each) for each in fields.each("users", ("name", "uid"))),
+    )
+
+
+def recipe_folders(chosen: str | None = None) -> Sequence[Path]:
+    """Where recipes are looked for: what was chosen, ./images, then the package's own."""
+    packaged = _PACKAGE_FOLDER / "images"
+    ours = packaged if packaged.is_dir() else _PACKAGE_FOLDER.parents[3] / "images"
+    return (*((Path(chosen),) if chosen else ()), Path("images"), ours)
+
+
+def find_recipe(name: str, folders: Sequence[Path]) -> Path:
+    """The recipe of that name, or the file itself that the name leads to.
+
+    Raises:
+        ImageError: there is none; says which there are.
+    """
+    if "/" in name and Path(name).is_file():
+        return Path(name)
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    places = ", ".join(str(folder) for folder in folders)
+    raise ImageError(f"{name}: no such image in {places}; there are: {', '.join(known) or 'none'}")
+
+
+def _packages(fields: Fields, name: str) -> tuple[str, ...]:
+    texts = fields.texts(name)
+    for text in texts:
+        if not _PACKAGE.fullmatch(text):
+            raise fields.wrong(name, f"{text!r} is no name of a Debian package")
+    if name == "packages" and not texts:
+        raise fields.wrong(name, "must have at least one entry")
+    return texts
+
+
+def _patterns(fields: Fields) -> tuple[str, ...]:
+    patterns = fields.texts("leave_out")
+    for pattern in patterns:
+        if not pattern.startswith("/") or pattern.rstrip("/*") == "":
+            raise fields.wrong("leave_out", f"{pattern!r} must be a path from '/', not all of it")
+    return patterns
+
+
+def _overlay(fields: Fields, path: Path) -> Path | None:
+    if not fields.has("overlay"):
+        return None
+    folder = path.parent / fields.text("overlay")
+    if not folder.is_dir():
+        raise fields.wrong("overlay", f"no folder {folder}")
+    return folder
+
+
+def _user(fields: Fields) -> User:
+    name, uid = fields.text("name"), fields.number("uid")
+    if not _USER.fullmatch(name) or name == "root":
+        raise fields.wrong("name", f"{name!r} must be lower-case letters, digits, '_' and '-'")
+    if not 1000 <= uid < 60000:  # Source: Debian Policy, 9.2.2
+        raise fields.wrong("uid", f"{uid} is not a user's; choose one from 1000 to 59999")
+    return User(name, uid)
