@@ -50,7 +50,7 @@ def test_state_scripts_are_written_up_to_what_a_reader_takes(tmp_path: Path) -> 
 
 
 def test_manifest_is_written_up_to_what_a_reader_takes(tmp_path: Path) -> None:
-    digests = {f"{number:080}": "0" * 64 for number in range(Limits().manifest // 160)}
+    digests = {f"{number:080}": "0" * 64 for number in range(Limits().manifest // 140)}
 
     ready = PackedData("", tmp_path / "out", 0, 0, digests)
 

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What U-Boot is built with: the state apart from the logic, and nothing lost on the way."""
+
+import pytest
+
+from ota_board.board import Board
+from ota_board.load import all_boards, load_board
+from ota_board.u_boot import (
+    default_environment,
+    factory_environment,
+    fragment,
+    missing,
+    state,
+)
+from tests.house.tree import ROOT
+
+FOLDERS = [
+    path for path in all_boards([ROOT / "boards"]) if load_board(path).bootloader.kind == "u-boot"
+]
+STATE = {
+    "bootlimit": "1",
+    "bootcount": "0",
+    "upgrade_available": "0",
+    "mender_boot_part": "2",
+    "mender_boot_part_hex": "2",
+    "mender_check_saveenv_canary": "1",
+}
+
+
+@pytest.fixture(params=FOLDERS, ids=lambda path: path.name)
+def text(request: pytest.FixtureRequest) -> str:
+    """The default environment of each board with U-Boot."""
+    return default_environment(load_board(request.param), request.param)
+
+
+def test_the_state_from_the_factory_is_that_of_the_contract(text: str) -> None:
+    assert state(text) == STATE
+
+
+def test_all_that_is_not_state_is_taken_from_u_boot_itself_at_each_boot(text: str) -> None:
+    variables = factory_environment(text)
+
+    names = variables["ota_vars"].split()
+    assert sorted(names) == sorted(set(variables) - set(STATE))
+    assert len(names) < 60  # CONFIG_SYS_MAXARGS
+    for stub in ("bootcmd", "altbootcmd"):
+        assert variables[stub].startswith("env default -f ota_vars; env default -f ${ota_vars}; ")
+
+
+def test_the_canary_is_absent_from_the_factory(text: str) -> None:
+    assert "mender_saveenv_canary" not in factory_environment(text)
+
+
+def test_every_variable_that_the_logic_runs_is_there(text: str) -> None:
+    variables = factory_environment(text)
+    run = {
+        word.rstrip(";")
+        for value in variables.values()
+        for part in value.split("run ")[1:]
+        for word in part.split(";")[0].split()
+    }
+
+    assert run >= {"ota_main", "ota_try", "ota_save"}
+    assert run <= set(variables)
+
+
+def test_a_variable_of_the_board_replaces_the_common_one() -> None:
+    (folder,) = [path for path in FOLDERS if path.name == "qemu-arm64"]
+
+    text = default_environment(load_board(folder), folder)
+
+    assert text.count("\nota_board=") == 1
+    assert factory_environment(text)["ota_board"] == "setenv fdt_addr ${fdtcontroladdr}"
+
+
+@pytest.fixture
+def board() -> Board:
+    return load_board(ROOT / "boards" / "qemu-arm64")
+
+
+def test_what_came_through_in_one_spelling_is_not_missing(board: Board) -> None:
+    wanted = fragment(board, ROOT / "u-boot.env", ROOT / "boards" / "qemu-arm64")
+    lines = wanted.splitlines()
+    old = [line for line in lines if "ENV_REDUNDANT" not in line and "TEXT_FILE" not in line]
+    new = [line for line in lines if "REDUNDAND" not in line and "DEFAULT_ENV_FILE" not in line]
+
+    assert old != lines != new
+    assert missing(wanted, "\n".join(old)) == []
+    assert missing(wanted, "\n".join(new)) == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("REDUNDA", "CONFIG_ENV_REDUNDANT=y, is n"),
+        ("ENV_OFFSET=", "CONFIG_ENV_OFFSET=0x400000, is n"),
+        ("BOOTCOUNT_ENV", "CONFIG_BOOTCOUNT_ENV=y, is n"),
+    ],
+)
+def test_what_was_dropped_is_said(board: Board, lost: str, said: str) -> None:
+    wanted = fragment(board, ROOT / "u-boot.env")
+    config = "\n".join(line for line in wanted.splitlines() if lost not in line)
+
+    assert said in missing(wanted, config)
+
+
+def test_what_is_on_and_should_be_off_is_said(board: Board) -> None:
+    wanted = fragment(board, ROOT / "u-boot.env")
+    config = wanted.replace("# CONFIG_ENV_IS_NOWHERE is not set", "CONFIG_ENV_IS_NOWHERE=y")
+
+    assert missing(wanted, config) == ["CONFIG_ENV_IS_NOWHERE=n, is y"]

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is the same every time is made once, and kept by the hash of what it was made from."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/ota-kit``, or ``~/.cache/ota-kit``."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "ota-kit"
+
+
+def key_of(*parts: str | bytes) -> str:
+    """16 hex digits that differ if any part does, or where one ends and the next begins."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def made_once(name: str) -> Iterator[tuple[Path, Path | None]]:
+    """The folder of that name in the cache, and where to make it if it is not there yet.
+
+    Gives (folder, None) if it is there. Otherwise gives (folder, workplace): what stands in the
+    workplace when the block ends well is the folder from then on, whole or not at all, also if
+    another process makes the same at the same time.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    folder = cache_folder() / name
+    if folder.is_dir():
+        yield folder, None
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    workplace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield folder, workplace
+        try:
+            workplace.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # nobody else was faster
+                raise
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parses the command line, runs the sub-command, and says what went wrong."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from ota_artifact.errors import ArtifactError, ProgramError
+from ota_board.errors import BoardError
+from ota_image import __version__
+from ota_image.cli import compose, u_boot
+from ota_image.errors import ImageError, WorldError
+
+_COMMANDS = (compose, u_boot)
+
+_EPILOG = """\
+exit codes: 0 done, 1 our bug, 2 your input or findings, 3 the world (network, device, space),
+130 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command, which is also what its documentation is made from."""
+    parser = argparse.ArgumentParser(
+        prog="ota-image",
+        description="Makes disk images with A/B slots, and looks into them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    sub = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for command in _COMMANDS:
+        command.add_parser(sub)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit code."""
+    args = build_parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except (ImageError, BoardError, ArtifactError) as error:
+        return _said(error, 2)
+    except (WorldError, ProgramError) as error:
+        return _said(error, 3)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 3
+    except OSError as error:
+        return _said(f"{error.filename}: {error.strerror}" if error.filename else error, 3)
+    except KeyboardInterrupt:
+        return _said("interrupted", 130)
+
+
+def entry() -> None:
+    """What the installed script calls."""
+    signal.signal(signal.SIGTERM, _end)
+    sys.exit(main())
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Leave by way of every `with`, so that no temporary file stays."""
+    sys.exit(128 + number)
+
+
+def _said(error: object, code: int) -> int:
+    print(f"ota-image: {error}", file=sys.stderr)
+    return code

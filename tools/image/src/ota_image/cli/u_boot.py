@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`u-boot`: build U-Boot for a board."""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from ota_board.load import board_folders, find_board, load_board
+from ota_image.firmware.u_boot import build_u_boot
+
+_EXAMPLE = """\
+examples:
+  ota-image u-boot qemu-arm64
+  ota-image u-boot beaglebone-black --u-boot ../u-boot --output build/beaglebone-black
+"""
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `u-boot`."""
+    parser = sub.add_parser(
+        "u-boot",
+        help="build U-Boot for a board",
+        description="Builds U-Boot with the boot logic and the environment of a board, from"
+        " Debian's source package or any tree; the result is cached.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("board", help="its name, or a path with a '/' to its folder")
+    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
+    parser.add_argument(
+        "--u-boot", metavar="DIR", help="a source tree (default: Debian's source package)"
+    )
+    parser.add_argument(
+        "--output", metavar="DIR", help="copy the files there (default: say where they are)"
+    )
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ota_image.debian.apt import source_package
+
+    folder = find_board(args.board, list(board_folders(args.boards)))
+    board = load_board(folder)
+    source = Path(args.u_boot) if args.u_boot else source_package("u-boot")
+    built = build_u_boot(board, folder, source, lambda text: print(text, file=sys.stderr))
+    if args.output:
+        shutil.copytree(built.folder, args.output, dirs_exist_ok=True)
+    print(args.output or built.folder)
+    return 0

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds U-Boot for a board: its source, the board's fragment and environment, a check of both.
+
+One configuration serves every version: what was renamed stands in all its spellings. A line that
+did not come through is an error, since U-Boot itself drops what it does not know.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_artifact.run import run
+from ota_board.board import Board
+from ota_board.u_boot import default_environment, fragment, missing
+from ota_image.cache import key_of, made_once
+from ota_image.errors import ImageError
+
+Say = Callable[[str], None]
+"""Told what is being done."""
+
+_BUILD_TIME = 1800.0  # [s] on a slow machine
+_CROSS = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-", "amd64": ""}
+_OUTPUTS = ("u-boot.bin", "u-boot.img", "MLO", ".config", "u-boot.env")
+_EARLY_PCI = "config SYS_EARLY_PCI_INIT"
+_RECIPE = "2"  # to be counted up when the way of building changes
+
+
+@dataclass(frozen=True, slots=True)
+class UBoot:
+    """U-Boot as built for one board.
+
+    Attributes:
+        folder: has ``u-boot.bin``, where the board has them ``MLO`` and ``u-boot.img``, the final
+            ``.config``, and ``u-boot.env``, the text of its default environment.
+        version: such as ``2023.01``.
+    """
+
+    folder: Path
+    version: str
+
+    @property
+    def environment(self) -> str:
+        """The default environment, as text."""
+        return (self.folder / "u-boot.env").read_text("utf-8")
+
+
+def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UBoot:
+    """Build U-Boot for a board, or take it from the cache.
+
+    Args:
+        source: a tree of any version from 2023.01 on; it is copied, and left as it is.
+
+    Raises:
+        ImageError: the board has none, the tree is none, or a part of the configuration is lost.
+        ProgramError: the compiler is missing, or fails.
+        OSError: no space in the cache.
+    """
+    if board.bootloader.kind != "u-boot":
+        raise ImageError(f"{board.name}: starts with {board.bootloader.kind}, not with U-Boot")
+    version = tree_version(source)
+    text = default_environment(board, board_folder)
+    wanted = fragment(board, Path("u-boot.env"), board_folder)
+    key = key_of(_RECIPE, board.bootloader.defconfig, text, wanted, tree_digest(source))
+    with made_once(f"u-boot/{board.name}-{version}-{key}") as (folder, workplace):
+        if workplace:
+            say(f"compiling U-Boot {version} for {board.name}")
+            _build(board, source, workplace, text, wanted)
+        else:
+            say(f"U-Boot {version} for {board.name} is in the cache")
+    return UBoot(folder, version)
+
+
+def tree_version(source: Path) -> str:
+    """The version of a tree of U-Boot.
+
+    Raises:
+        ImageError: it is none.
+    """
+    with suppress(OSError):
+        makefile = (source / "Makefile").read_text("utf-8", "replace")[:2000]
+        match = re.search(r"^VERSION = (\d+)\nPATCHLEVEL = (\d+)$", makefile, re.MULTILINE)
+        if match and (source / "Kconfig").exists():
+            return f"{match[1]}.{match[2]}"
+    raise ImageError(
+        f"{source}: is no source tree of U-Boot; give the folder that has its Makefile"
+    )
+
+
+def tree_digest(source: Path) -> str:
+    """A digest of a tree's names, sizes and contents, version control left out [hex]."""
+    digest = hashlib.sha256()
+    for folder, folders, names in os.walk(source):
+        folders[:] = sorted(set(folders) - {".git"})
+        for name in sorted(names):
+            path = Path(folder, name)
+            digest.update(f"{path.relative_to(source)}\0".encode())
+            if path.is_symlink():
+                digest.update(str(path.readlink()).encode())
+            else:
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _build(board: Board, source: Path, workplace: Path, text: str, wanted: str) -> None:
+    tree, output = workplace / "source", workplace / "build"
+    shutil.copytree(source, tree, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    output.mkdir()
+    (output / "u-boot.env").write_text(text, "utf-8")
+    _let_pci_come_first(tree)
+    fragment_file = workplace / "ota.cfg"
+    fragment_file.write_text(wanted.replace('"u-boot.env"', f'"{output}/u-boot.env"'), "utf-8")
+    _make(board, tree, output, board.bootloader.defconfig)
+    merge = ("scripts/kconfig/merge_config.sh", "-m", "-O", str(output), f"{output}/.config")
+    # The script wants to be started in the tree.
+    in_tree = ("sh", "-c", 'cd "$0" && exec "$@"', str(tree))
+    run((*in_tree, *merge, str(fragment_file)), timeout=60)
+    _make(board, tree, output, "olddefconfig")
+    lost = missing(fragment_file.read_text("utf-8"), (output / ".config").read_text("utf-8"))
+    if lost:
+        raise ImageError(f"{board.name}: U-Boot's configuration lost {'; '.join(lost)}")
+    _make(board, tree, output)
+    for name in _OUTPUTS:
+        if (output / name).exists():
+            shutil.copyfile(output / name, workplace / name)
+    for path in (tree, output):
+        shutil.rmtree(path)
+
+
+def _make(board: Board, tree: Path, output: Path, *targets: str) -> None:
+    jobs = str(len(os.sched_getaffinity(0)))
+    environment = {
+        "CROSS_COMPILE": _CROSS[board.arch],
+        "KBUILD_OUTPUT": str(output),
+        "SOURCE_DATE_EPOCH": "0",
+        "KBUILD_BUILD_USER": "ota",
+        "KBUILD_BUILD_HOST": "ota",
+    }
+    argv = ("make", "-s", f"-j{jobs}", "-C", tree, *targets)
+    run(argv, timeout=_BUILD_TIME, environment=environment)
+
+
+def _let_pci_come_first(tree: Path) -> None:
+    """Before v2026.01 the code asks for SYS_EARLY_PCI_INIT, and no Kconfig has it: add it.
+
+    Source: U-Boot, common/board_r.c, and commit "pci: Add SYS_EARLY_PCI_INIT to Kconfig".
+    """
+    kconfig = tree / "drivers" / "pci" / "Kconfig"
+    text = kconfig.read_text("utf-8")
+    if _EARLY_PCI in text + (tree / "common" / "Kconfig").read_text("utf-8"):
+        return
+    entry = f'{_EARLY_PCI}\n\tbool "Enumerate PCI before the environment is loaded"\n\n'
+    kconfig.write_text(text.replace("if PCI\n\n", f"if PCI\n\n{entry}", 1), "utf-8")
