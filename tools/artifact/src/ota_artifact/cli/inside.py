@@ -97,10 +97,9 @@ def writing(place: Inside, args: argparse.Namespace) -> Iterator[Image]:
             yield image
         return
     _require_root(place)
-    temporary = Path(args.tmp) if getattr(args, "tmp", None) else None
     with (
         progress("writing") as tell,
-        changing(place.image, signer=signer, progress=tell, temporary=temporary) as draft,
+        changing(place.image, signer=signer, progress=tell) as draft,
     ):
         yield draft.image()
     if draft.was_signed and not signer:

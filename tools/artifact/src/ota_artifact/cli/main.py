@@ -10,30 +10,15 @@ from collections.abc import Sequence
 from types import FrameType
 
 from ota_artifact import __version__
-from ota_artifact.cli import (
-    cat,
-    combine,
-    cp,
-    diff,
-    dump,
-    install,
-    modify,
-    read,
-    rm,
-    sign,
-    validate,
-    write,
-)
 from ota_artifact.cli.failure import Exit, Failure
 from ota_artifact.cli.parser import Parser, spelled_out
+from ota_artifact.cli.temporary import temporary_folder
 from ota_artifact.errors import (
     ArtifactError,
     ProgramError,
     UnsupportedFeature,
     UnsupportedVersion,
 )
-
-_COMMANDS = (write, read, validate, sign, modify, diff, combine, dump, cat, cp, install, rm)
 
 _ROOM = "; make room there, or choose another place ($TMPDIR for temporary files)"
 
@@ -46,6 +31,22 @@ Exit codes: 0 done, 1 wrong options or a failure without a code of its own (diff
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command, which is also what its documentation is made from."""
+    # Here, and not above, so that Ctrl-C while they are read ends as it does at any other time.
+    from ota_artifact.cli import (
+        cat,
+        combine,
+        cp,
+        diff,
+        dump,
+        install,
+        modify,
+        read,
+        rm,
+        sign,
+        validate,
+        write,
+    )
+
     parser = Parser(
         prog="ota-artifact",
         description="Reads, writes, signs, checks and changes Mender artifacts.",
@@ -55,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--compression", dest="global_compression", help=argparse.SUPPRESS)
     parser.set_defaults(run=parser.show_help)
     sub = parser.add_subparsers(dest="command", metavar="command")
-    for command in _COMMANDS:
+    for command in (write, read, validate, sign, modify, diff, combine, dump, cat, cp, install, rm):
         command.add_parser(sub)
     return parser
 
@@ -65,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         parser = build_parser()
         args = parser.parse_args(spelled_out(parser, sys.argv[1:] if argv is None else argv))
-        code: int = args.run(args)
+        with temporary_folder(getattr(args, "tmp", None)):
+            code: int = args.run(args)
         print(end="", flush=True)
         return code
     except Failure as error:
@@ -86,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         is_input = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError)
         return _said(_explained(error), Exit.WRONG if is_input else Exit.SYSTEM)
     except KeyboardInterrupt:
-        return _said("interrupted; no file was changed", Exit.INTERRUPTED)
+        return _said("interrupted; nothing is half written", Exit.INTERRUPTED)
 
 
 def entry() -> None:

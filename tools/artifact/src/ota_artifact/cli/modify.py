@@ -112,15 +112,7 @@ def _run(args: argparse.Namespace) -> int:
     how = compression_of(args) if args.compression or args.global_compression else None
     with ExitStack() as stack:
         tell = stack.enter_context(progress("writing", is_wanted=not args.no_progress))
-        draft = stack.enter_context(
-            changing(
-                path,
-                compression=how,
-                signer=signer,
-                progress=tell,
-                temporary=Path(args.tmp) if args.tmp else None,
-            )
-        )
+        draft = stack.enter_context(changing(path, compression=how, signer=signer, progress=tell))
         if draft.header.version == 2:
             refuse_in_version_2(args)
         _change_header(draft, args)
