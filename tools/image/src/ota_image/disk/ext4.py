@@ -168,7 +168,11 @@ def _from_archive(
     with TemporaryDirectory(prefix="ota-rootfs-") as name:
         tree = Path(name) / "tree"
         tree.mkdir(mode=0o755)
-        script = 'tar --numeric-owner -xpf "$1" -C "$2" && shift 2 && exec "$@"'
+        # What its owner cannot read mke2fs cannot either; fakeroot goes on showing the old mode.
+        script = (
+            'tar --numeric-owner -xpf "$1" -C "$2" && LD_PRELOAD= chmod -R u+rwX "$2" && shift 2'
+            ' && exec "$@"'
+        )
         command = ["sh", "-c", script, "sh", str(path), str(tree), *argv, "-d", str(tree), *tail]
         if not _is_faked():
             command = [_fakeroot(), "--", *command]
