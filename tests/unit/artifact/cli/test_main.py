@@ -406,6 +406,7 @@ AS_NOBODY = f"""
 import os, deflate, ota_artifact.cli.main
 import cryptography.hazmat.primitives.serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+ota_artifact.cli.main.build_parser()
 os.geteuid() or os.seteuid({NOBODY})
 """
 """Imports first: Python may live where only we may look."""
