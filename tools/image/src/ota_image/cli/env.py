@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`env get` and `env set`: the bootloader's environment on an image."""
+
+import argparse
+import json
+from pathlib import Path
+
+from ota_image.disk.opened import open_disk
+from ota_image.disk.state import change, find_state
+from ota_image.errors import ImageError
+
+_GET = """\
+examples:
+  ota-image env get my.sdimg
+  ota-image env get my.sdimg mender_boot_part upgrade_available
+"""
+_SET = """\
+example:
+  ota-image env set my.sdimg mender_boot_part=3 mender_boot_part_hex=3 upgrade_available=1
+"""
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `env` with its two commands."""
+    parser = sub.add_parser(
+        "env", help="the bootloader's environment on an image", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="env", metavar="command", required=True)
+    get = commands.add_parser(
+        "get",
+        help="print variables, as the bootloader will read them",
+        description="Prints all variables, or some, of the copy that the bootloader takes.",
+        epilog=_GET,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    get.set_defaults(run=_get)
+    get.add_argument("file", help="a disk image")
+    get.add_argument("name", nargs="*", help="of a variable (default: all)")
+    get.add_argument("--json", action="store_true", help="print a JSON object")
+    put = commands.add_parser(
+        "set",
+        help="set variables in both copies",
+        description="Sets variables in both copies; NAME= removes one. The older copy is written"
+        " first, so that one is valid at any time.",
+        epilog=_SET,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    put.set_defaults(run=_set)
+    put.add_argument("file", help="a disk image")
+    put.add_argument("change", metavar="NAME=VALUE", nargs="+", help="a variable and its value")
+
+
+def _get(args: argparse.Namespace) -> int:
+    path = Path(args.file)
+    state = find_state(open_disk(path))
+    if state is None or state.newest is None:
+        raise ImageError(f"{path}: no valid environment; `ota-image doctor` says why")
+    variables = state.variables
+    for name in args.name:
+        if name not in variables:
+            raise ImageError(f"{path}: {name} is not set; without names all that are set are shown")
+    shown = {name: variables[name] for name in args.name or sorted(variables)}
+    if args.json:
+        print(json.dumps(shown))
+    else:
+        for name, value in shown.items():
+            print(f"{name}={value}")
+    return 0
+
+
+def _set(args: argparse.Namespace) -> int:
+    changes = {}
+    for each in args.change:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise ImageError(f"{each!r}: must be NAME=VALUE; NAME= removes a variable")
+        changes[name] = value
+    change(open_disk(Path(args.file)), changes)
+    return 0

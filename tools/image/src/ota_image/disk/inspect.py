@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is on a disk image, ours or not, as a value that can be printed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_board.size import format_size
+from ota_image.disk.opened import Disk, open_disk
+from ota_image.disk.slot import Slot, read_slot
+from ota_image.disk.state import State, find_state
+from ota_image.disk.versions import find_u_boot
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found.
+
+    Attributes:
+        firmware: (place, version) of each U-Boot.
+        state: None: no environment was found.
+    """
+
+    disk: Disk
+    slots: tuple[Slot, ...]
+    firmware: tuple[tuple[str, str], ...]
+    state: State | None
+
+
+def inspect(path: Path) -> Report:
+    """Look at all of it.
+
+    Raises:
+        ImageError: it is no disk image.
+        OSError: it cannot be read.
+    """
+    disk = open_disk(path)
+    return Report(
+        disk,
+        tuple(read_slot(part) for part in disk.slots),
+        tuple(
+            (each.place, f"U-Boot {'SPL ' if each.is_spl else ''}{each.version}")
+            for each in find_u_boot(disk)
+        ),
+        find_state(disk) if disk.table else None,
+    )
+
+
+def as_json(report: Report) -> dict[str, object]:
+    """The report as JSON has it; sizes and offsets in bytes."""
+    disk, state = report.disk, report.state
+    return {
+        "image": str(disk.path),
+        "size": disk.size,
+        "table": disk.table,
+        "fault": disk.fault,
+        "has_layout": disk.layout is not None,
+        "partitions": [
+            {
+                "number": part.number,
+                "name": part.name,
+                "offset": part.offset,
+                "size": part.size,
+                "type": part.type,
+                "filesystem": part.kind,
+            }
+            for part in disk.parts
+        ],
+        "firmware": [{"place": place, "version": version} for place, version in report.firmware],
+        "slots": [
+            {
+                "name": slot.part.name,
+                "is_empty": slot.is_empty,
+                "artifact": slot.artifact,
+                "system": slot.system,
+                "kernels": list(slot.kernels),
+                "modules": list(slot.modules),
+                "has_extlinux": slot.extlinux is not None,
+                "append": slot.extlinux.append if slot.extlinux else "",
+            }
+            for slot in report.slots
+        ],
+        "environment": None
+        if state is None
+        else {
+            "source": state.source,
+            "offsets": list(state.offsets),
+            "size": state.size,
+            "valid": [copy is not None for copy in state.copies],
+            "flags": [copy.flag if copy else None for copy in state.copies],
+            "newest": state.newest,
+            "variables": state.variables,
+        },
+    }
+
+
+def as_text(report: Report) -> str:
+    """The report for people."""
+    disk = report.disk
+    table = disk.table.upper() if disk.table else "one filesystem, no table"
+    known = "" if disk.layout or not disk.table else ", no layout.json: not ours"
+    lines = [f"{disk.path}: {format_size(disk.size)}, {table}{known}"]
+    if disk.fault:
+        lines.append(f"  {disk.fault}")
+    rows = [("no", "name", "offset", "size", "type", "filesystem")]
+    for part in disk.parts:
+        offset, size = f"{part.offset:#x}", format_size(part.size)
+        rows.append((str(part.number), part.name, offset, size, part.type, part.kind or "-"))
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    for row in rows:
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        lines.append(f"  {'  '.join(cells)}".rstrip())
+    lines += [f"bootloader: {version}, {place}" for place, version in report.firmware]
+    lines += [_slot(slot) for slot in report.slots]
+    lines += _state(report.state) if disk.table else []
+    return "\n".join(lines)
+
+
+def _slot(slot: Slot) -> str:
+    if slot.is_empty:
+        return f"slot {slot.part.name}: empty"
+    facts = [slot.artifact or "no artifact's name", slot.system or "no os-release"]
+    facts.append(f"kernel {', '.join(slot.kernels)}" if slot.kernels else "no kernel in /boot")
+    facts.append("extlinux.conf" if slot.extlinux else "no extlinux.conf")
+    return f"slot {slot.part.name}: {'; '.join(facts)}"
+
+
+def _state(state: State | None) -> list[str]:
+    if state is None:
+        return ["environment: none found"]
+    places = ", ".join(f"{offset:#x}" for offset in state.offsets) or "GRUB's files"
+    index = state.newest
+    flags = "/".join("invalid" if copy is None else str(copy.flag) for copy in state.copies)
+    taken = "none is valid" if index is None else f"copy {index + 1} is read"
+    head = f"environment: {len(state.copies)} of {state.size:#x} B: {places}; {taken}"
+    if any(copy is None or copy.flag is not None for copy in state.copies):
+        head += f", counters {flags}"
+    return [head, *(f"  {name}={value}" for name, value in sorted(state.variables.items()))]

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a slot holds: its release, and what starts it."""
+
+import posixpath
+import re
+from dataclasses import dataclass
+
+from ota_image.disk.opened import Part
+
+EXTLINUX = "/boot/extlinux/extlinux.conf"
+"""What U-Boot reads of a slot."""
+
+_KERNEL = re.compile(r"(?:vmlinu[xz]|[bz]?Image|uImage|fitImage|kernel)(?:[-.].*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Extlinux:
+    """The first entry of an extlinux.conf, each path absolute in the slot.
+
+    Attributes:
+        fdt: the device tree; empty if it is chosen otherwise.
+        fdtdir: the folder of device trees.
+        append: the kernel's arguments.
+    """
+
+    kernel: str = ""
+    initrd: str = ""
+    fdt: str = ""
+    fdtdir: str = ""
+    append: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A root filesystem on a disk.
+
+    Attributes:
+        part: where it is.
+        is_empty: whether there is nothing in it, as in slot B from the factory.
+        artifact: name of the artifact that it came from; empty if it does not say.
+        system: what it calls itself, such as ``Debian GNU/Linux 12 (bookworm)``.
+        kernels: names in its /boot.
+        modules: versions of which it has kernel modules.
+        extlinux: what U-Boot reads; None if there is none.
+    """
+
+    part: Part
+    is_empty: bool
+    artifact: str
+    system: str
+    kernels: tuple[str, ...]
+    modules: tuple[str, ...]
+    extlinux: Extlinux | None
+
+
+def read_slot(part: Part) -> Slot:
+    """Look into a slot; what is not there, or cannot be read, is empty."""
+    names = part.names("/")
+    text = part.text(EXTLINUX)
+    return Slot(
+        part=part,
+        is_empty=not set(names) - {"lost+found"},
+        artifact=_value(part.text("/etc/mender/artifact_info"), "artifact_name"),
+        system=_value(part.text("/etc/os-release"), "PRETTY_NAME"),
+        kernels=tuple(name for name in part.names("/boot") if _KERNEL.fullmatch(name)),
+        modules=part.names("/lib/modules"),
+        extlinux=None if text is None else parse_extlinux(text),
+    )
+
+
+def parse_extlinux(text: str) -> Extlinux:
+    """The first entry. Source: U-Boot, boot/pxe_utils.c; keywords in either case."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        keyword, _, value = line.strip().replace("\t", " ").partition(" ")
+        name = {"linux": "kernel", "devicetree": "fdt", "devicetreedir": "fdtdir"}.get(
+            keyword.lower(), keyword.lower()
+        )
+        if name in Extlinux.__slots__ and value.strip():
+            found.setdefault(name, value.strip())
+    for name in {"kernel", "initrd", "fdt", "fdtdir"} & set(found):
+        path = found[name].partition("#")[0] if name == "kernel" else found[name]
+        found[name] = posixpath.normpath(posixpath.join("/boot/extlinux", path))
+    return Extlinux(**found)
+
+
+def _value(text: str | None, name: str) -> str:
+    for line in (text or "").splitlines():
+        own, equals, value = line.strip().partition("=")
+        if equals and own == name:
+            return value.strip().strip("\"'")
+    return ""
