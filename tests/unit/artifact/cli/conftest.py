@@ -24,15 +24,13 @@ from cryptography.hazmat.primitives.serialization import (
 from ota_artifact.cli.main import main
 from ota_artifact.header import Header
 from ota_artifact.reader import open_artifact
+from tests.unit.artifact.cli.process import Process
 from tests.unit.artifact.image.conftest import ext4, make_disk, make_ext, source, tool, vfat
 
 __all__ = ["ext4", "make_disk", "make_ext", "source", "tool", "vfat"]
 
 IMAGE = b"root filesystem\n" * 1000
 """A root filesystem as `write` sees it: any bytes."""
-
-ENTRY = "import sys; from ota_artifact.cli.main import entry; entry()"
-"""Runs the command as its installed script does, in a process of its own: ``python -c ENTRY``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +105,16 @@ def command(
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
     return _Command(capfdbinary, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_stays() -> Iterator[None]:
+    """End what a test that failed did not wait for."""
+    yield
+    while Process.running:
+        process = Process.running.pop().process
+        process.kill()
+        process.communicate()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,7 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.image.disk import open_image
-from tests.unit.artifact.cli.conftest import (
-    Command,
-    Keys,
-    Make,
-    files_of,
-    header_of,
-    state_of,
-)
+from tests.unit.artifact.cli.conftest import Command, Keys, Make, files_of, header_of, state_of
 from tests.unit.artifact.image.conftest import Tool
 
 
