@@ -26,6 +26,8 @@ _FIELDS = (
     "packages",
     "without",
     "leave_out",
+    "folders",
+    "links",
     "modules",
     "overlay",
     "login",
@@ -46,6 +48,14 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A symlink: where it is, and where it leads."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A root filesystem, whatever the board.
 
@@ -55,6 +65,8 @@ class Recipe:
         components: of the archive, beside those that the machine has.
         packages: with all that they depend on, but for those in ``without``.
         leave_out: patterns of paths; what matches goes, with what is below it.
+        folders: that are made, such as places to mount on.
+        links: that are made.
         modules: of the kernel, beside the board's drivers; one that a kernel lacks is passed over.
         overlay: files that are put over the packages'; None if there are none.
     """
@@ -67,6 +79,8 @@ class Recipe:
     packages: tuple[str, ...]
     without: tuple[str, ...]
     leave_out: tuple[str, ...]
+    folders: tuple[str, ...]
+    links: tuple[Link, ...]
     modules: tuple[str, ...]
     overlay: Path | None
     login: Login
@@ -102,7 +116,9 @@ def load_recipe(path: Path) -> Recipe:
         components=fields.texts("components"),
         packages=_packages(fields, "packages"),
         without=_packages(fields, "without"),
-        leave_out=_patterns(fields),
+        leave_out=_paths(fields, "leave_out"),
+        folders=_paths(fields, "folders"),
+        links=tuple(_link(each) for each in fields.each("links", ("at", "to"))),
         modules=fields.texts("modules"),
         overlay=_overlay(fields, path),
         login=fields.choice("login", get_args(Login), "keys"),
@@ -143,12 +159,22 @@ def _packages(fields: Fields, name: str) -> tuple[str, ...]:
     return texts
 
 
-def _patterns(fields: Fields) -> tuple[str, ...]:
-    patterns = fields.texts("leave_out")
-    for pattern in patterns:
-        if not pattern.startswith("/") or pattern.rstrip("/*") == "":
-            raise fields.wrong("leave_out", f"{pattern!r} must be a path from '/', not all of it")
-    return patterns
+def _paths(fields: Fields, name: str) -> tuple[str, ...]:
+    paths = fields.texts(name)
+    for path in paths:
+        _check_path(fields, name, path)
+    return paths
+
+
+def _link(fields: Fields) -> Link:
+    path = fields.text("at")
+    _check_path(fields, "at", path)
+    return Link(path, fields.text("to"))
+
+
+def _check_path(fields: Fields, name: str, path: str) -> None:
+    if not path.startswith("/") or path.rstrip("/*") == "" or ".." in path.split("/"):
+        raise fields.wrong(name, f"{path!r} must be a path from '/', not all of it")
 
 
 def _overlay(fields: Fields, path: Path) -> Path | None:

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which modules of a kernel are needed, and in which order they load; read from the modules.
+
+Source: Linux, Documentation/kbuild/modules.rst (modinfo); the ELF specification, "Sections".
+"""
+
+import lzma
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_image.errors import ImageError
+
+_SUFFIXES = (".ko", ".ko.xz")
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One module.
+
+    Attributes:
+        name: as the kernel says it, with ``_``.
+        path: of its file.
+    """
+
+    name: str
+    path: Path
+
+    def image(self) -> bytes:
+        """The module itself, not compressed."""
+        data = self.path.read_bytes()
+        return lzma.decompress(data) if self.path.suffix == ".xz" else data
+
+
+class Modules:
+    """The modules of one kernel.
+
+    Attributes:
+        folder: ``…/lib/modules/<version>``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Look at what is there.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        self.folder = folder
+        self._paths = {
+            _name(path): path for path in folder.rglob("*.ko*") if path.name.endswith(_SUFFIXES)
+        }
+        builtin = folder / "modules.builtin"
+        lines = builtin.read_text("utf-8").splitlines() if builtin.exists() else []
+        self._builtin = {_name(Path(line)) for line in lines}
+
+    def has(self, name: str) -> bool:
+        """Whether the kernel has it, as a module or built in."""
+        return _normal(name) in self._paths or _normal(name) in self._builtin
+
+    def needed(self, names: Iterable[str]) -> tuple[Module, ...]:
+        """The modules of these names and all that they need, each behind what it needs.
+
+        What is built in needs nothing.
+
+        Raises:
+            ImageError: the kernel has none of a name.
+        """
+        order: dict[str, Module] = {}
+        for name in names:
+            if not self.has(name):
+                raise ImageError(f"{name}: kernel {self.folder.name} has no such module")
+            self._follow(_normal(name), order, ())
+        return tuple(order.values())
+
+    def _follow(self, name: str, order: dict[str, Module], way: tuple[str, ...]) -> None:
+        path = self._paths.get(name)
+        if path is None or name in order or name in way:
+            return
+        module = Module(name, path)
+        for each in dependencies(module.image()):
+            self._follow(_normal(each), order, (*way, name))
+        order[name] = module
+
+
+def dependencies(image: bytes) -> Sequence[str]:
+    """What a module says that it needs: ``depends``, and ``softdep`` that come before it.
+
+    Raises:
+        ImageError: it is no module.
+    """
+    found: list[str] = []
+    for line in modinfo(image):
+        key, _, value = line.partition("=")
+        if key == "depends":
+            found += [each for each in value.split(",") if each]
+        elif key == "softdep":
+            _, _, before = value.partition("pre:")
+            found += before.partition("post:")[0].split()
+    return found
+
+
+def modinfo(image: bytes) -> list[str]:
+    """The ``name=value`` texts of a module's section .modinfo.
+
+    Raises:
+        ImageError: it is no ELF file, or has no such section.
+    """
+    try:
+        if image[:4] != b"\x7fELF" or image[5] != 1:  # 1: little-endian
+            raise ImageError("a kernel module is no ELF file of a little-endian machine")
+        is_64 = image[4] == 2
+        offset = struct.unpack_from("<Q" if is_64 else "<I", image, 40 if is_64 else 32)[0]
+        size, count, names = struct.unpack_from("<HHH", image, 58 if is_64 else 46)
+        places = []
+        for index in range(count):
+            begin = offset + index * size
+            name = struct.unpack_from("<I", image, begin)[0]
+            form, where = ("<QQ", 24) if is_64 else ("<II", 16)
+            places.append((name, *struct.unpack_from(form, image, begin + where)))
+        table = places[names][1]
+        for name, begin, length in places:
+            if image[table + name : table + name + 9] == b".modinfo\0":
+                texts = image[begin : begin + length].split(b"\0")
+                return [text.decode("utf-8", "replace") for text in texts if text]
+    except (struct.error, IndexError) as error:
+        raise ImageError("a kernel module ends too early") from error
+    raise ImageError("a kernel module has no section .modinfo")
+
+
+def _name(path: Path) -> str:
+    return _normal(path.name.partition(".ko")[0])
+
+
+def _normal(name: str) -> str:
+    return name.replace("-", "_")

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the root filesystem of a slot: recipe and board in, ``slot.ext4`` out.
+
+No root, no program of the image is run, and the same inputs always give the same bytes.
+"""
+
+import json
+import tempfile
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ota_artifact.image.workplace import delivered
+from ota_artifact.run import run
+from ota_board.board import Board
+from ota_board.render import rendered
+from ota_image import __version__
+from ota_image.cache import cache_folder, key_of, made_once
+from ota_image.debian.apt import AptRoot, Package, Say, digest_of
+from ota_image.debian.deb import opened, verified_file
+from ota_image.debian.ext4 import Ext4, write_ext4
+from ota_image.debian.kernel import add_kernel, extlinux
+from ota_image.debian.packages import Chosen, choose
+from ota_image.debian.recipe import Recipe
+from ota_image.debian.settings import Settings
+from ota_image.debian.sources import archives
+from ota_image.debian.system import add_accounts, add_applets, add_board, add_certificates
+from ota_image.debian.tree import Tree
+from ota_image.errors import ImageError
+
+_SPACE = uuid.UUID("b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11")
+"""Ours, for identities that follow from the inputs. Source: RFC 9562, 5.5."""
+_PLACES = ("path", "overlay")
+"""Of a recipe, what is a place on this machine and nothing else."""
+_OWN_CODE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where packages come from.
+
+    Attributes:
+        mirrors: as of ``--mirror``; by default those of the machine's own apt.
+        is_locked: exactly the lock, or an error.
+    """
+
+    mirrors: tuple[str, ...] = ()
+    is_locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A root filesystem, ready to be written into a slot.
+
+    Attributes:
+        path: the ext4 image, as large as the slot.
+        sha256: of all its bytes [hex].
+        release: what it says of itself.
+        packages: those that are in it, by name; the kernel's too.
+        time: of its files [s since 1970].
+    """
+
+    path: Path
+    sha256: str
+    release: str
+    packages: tuple[Package, ...]
+    time: int
+
+
+def make_slot(
+    board: Board,
+    recipe: Recipe,
+    settings: Settings,
+    output: Path,
+    *,
+    source: Source = Source(),
+    progress: Say = lambda text: None,
+) -> Slot:
+    """Make the root filesystem of a board, or take it from the cache, and put it into a file.
+
+    Args:
+        output: the file; what is there is replaced, whole or not at all.
+        progress: told what is being done, and warned.
+
+    Raises:
+        ImageError: the recipe, the lock, the board or an overlay is at fault, or it does not fit.
+        ProgramError: the archive cannot be reached, or a program is missing or fails.
+        WorldError: a package in the cache was damaged.
+        OSError: no space.
+    """
+
+    def apt() -> AptRoot:
+        found = archives(recipe.release, source.mirrors, recipe.components)
+        return AptRoot(board.arch, found, say=progress)
+
+    chosen = choose(
+        recipe,
+        board.arch,
+        board.kernel.package,
+        apt=apt,
+        is_locked=source.is_locked,
+        say=progress,
+    )
+    key = _key(board, recipe, settings, chosen)
+    settings = _with_release(settings, key)
+    with made_once(f"slots/{recipe.name}-{board.name}-{key}") as (folder, workplace):
+        if workplace:
+            _build(board, recipe, settings, chosen, key, workplace, progress)
+        else:
+            progress("the root filesystem is in the cache")
+    with delivered(output) as part:
+        argv = ("cp", "--sparse=always", "--reflink=auto", folder / "slot.ext4", part)
+        run(argv, timeout=600)
+        part.chmod(0o644)
+    facts = json.loads((folder / "slot.json").read_text("utf-8"))
+    packages = tuple(sorted((*chosen.image, *chosen.kernel), key=lambda each: each.name))
+    return Slot(output, facts["sha256"], settings.release, packages, facts["time"])
+
+
+def _build(
+    board: Board,
+    recipe: Recipe,
+    settings: Settings,
+    chosen: Chosen,
+    key: str,
+    workplace: Path,
+    say: Say,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix=".slot.", dir=cache_folder()) as name:
+        contents, modules = Path(name, "contents"), Path(name, "modules")
+        contents.mkdir()
+        modules.mkdir()
+        tree = Tree(contents)
+        say(f"unpacking {len(chosen.image)} packages")
+        time = _unpack(tree, chosen.image)
+        for pattern in recipe.leave_out:
+            tree.remove(pattern)
+        for path in recipe.folders:
+            tree.add_folder(path)
+        for link in recipe.links:
+            tree.add_link(link.path, link.target)
+        add_applets(tree)
+        add_accounts(tree, recipe, settings)
+        add_certificates(tree)
+        add_board(tree, board, recipe, settings, time)
+        add_kernel(tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say)
+        for overlay in (*([recipe.overlay] if recipe.overlay else []), *settings.overlays):
+            tree.add_from(overlay)
+        size = board.partitions.slot
+        say(f"writing the filesystem of {size >> 20} MiB")
+        form = Ext4(size, "rootfs", str(uuid.uuid5(_SPACE, key)), time)
+        image = workplace / "slot.ext4"
+        write_ext4(tree, image, form)
+    facts = {"sha256": digest_of(image), "time": time}
+    (workplace / "slot.json").write_text(json.dumps(facts), "utf-8")
+
+
+def _unpack(tree: Tree, packages: Sequence[Package]) -> int:
+    """Put packages into the tree; gives the newest of their times [s since 1970]."""
+    newest = 1
+    for package in packages:
+        with opened(verified_file(package)) as tar:
+            newest = max(newest, tree.add_tar(tar))
+    return newest
+
+
+def _with_release(settings: Settings, key: str) -> Settings:
+    release = settings.release or f"{__version__}+{key[:12]}"
+    return replace(settings, release=release)
+
+
+def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> str:
+    """16 hex digits that differ if any input does."""
+    overlays = [*([recipe.overlay] if recipe.overlay else []), *settings.overlays]
+    plain = {
+        "recipe": {name: str(each) for name, each in asdict(recipe).items() if name not in _PLACES},
+        "settings": [settings.release, settings.ssh_keys, settings.server, settings.certificate],
+        "packages": [each.sha256 for each in (*chosen.image, *chosen.kernel)],
+        "board": asdict(board),
+        "files": rendered(board),
+        "boot": extlinux(board),
+    }
+    code = sorted(path for path in _OWN_CODE.iterdir() if path.suffix in (".py", ".sh"))
+    return key_of(
+        __version__,
+        json.dumps(plain, sort_keys=True),
+        *(_folder_digest(overlay) for overlay in overlays),
+        *(path.read_bytes() for path in code),
+    )
+
+
+def _folder_digest(folder: Path) -> str:
+    """A digest of names, contents and who may execute, of all that is in a folder.
+
+    Raises:
+        ImageError: it is no folder.
+    """
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: is no folder; name the one whose files are to come in")
+    parts: list[str] = []
+    for path in sorted(folder.rglob("*")):
+        parts.append(str(path.relative_to(folder)))
+        if path.is_symlink():
+            parts.append(f"link {path.readlink()}")
+        elif path.is_file():
+            parts.append(f"{path.stat().st_mode & 0o100} {digest_of(path)}")
+    return key_of(*parts)

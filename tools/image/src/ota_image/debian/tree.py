@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A root filesystem before it is one: every file with the owner, mode and attributes it will have.
+
+Nothing of that needs root, since the files that hold the contents are nameless ones in a workplace.
+Paths are absolute, as the device will see them.
+"""
+
+import fnmatch
+import posixpath
+import shutil
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Literal
+
+from ota_image.errors import ImageError
+
+Kind = Literal["file", "directory", "symlink", "character", "block", "fifo"]
+
+_MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+"""Folders of / that are links into /usr. Source: Debian's usrmerge."""
+_LINKS = 40  # that are followed at most. Source: Linux, MAXSYMLINKS
+_DEVICES: dict[bytes, Kind] = {tarfile.CHRTYPE: "character", tarfile.BLKTYPE: "block"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file, whatever its kind.
+
+    Attributes:
+        mode: permissions, with setuid, setgid and sticky bit.
+        content: of a regular file; hard links have the same one.
+        target: of a symlink.
+        device: major and minor number.
+        attributes: extended ones by name, such as ``security.capability``.
+    """
+
+    kind: Kind
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+    content: Path | None = None
+    target: str = ""
+    device: tuple[int, int] = (0, 0)
+    attributes: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Of the content [B]."""
+        return self.content.stat().st_size if self.content else 0
+
+
+class Tree:
+    """The files of a root filesystem by their path; /bin, /sbin and /lib lead into /usr."""
+
+    def __init__(self, workplace: Path) -> None:
+        """Begin with little more than the root folder.
+
+        Args:
+            workplace: a folder for the contents, which is the caller's.
+        """
+        self._workplace = workplace
+        self._entries: dict[str, Entry] = {"/": Entry("directory")}
+        self._count = 0
+        for name in _MERGED[:3]:
+            self.add_folder(f"/usr/{name}")
+            self.add(f"/{name}", Entry("symlink", 0o777, target=f"usr/{name}"))
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._entries
+
+    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+        """Every path in order, a folder before what is in it."""
+        for path in sorted(self._entries, key=lambda path: path.split("/")):
+            yield path, self._entries[path]
+
+    def get(self, path: str) -> Entry | None:
+        """What stands at a path, links on the way followed."""
+        return self._entries.get(self.real(path))
+
+    def text(self, path: str) -> str:
+        """The content of a file.
+
+        Raises:
+            ImageError: there is none.
+        """
+        entry = self.get(path)
+        if entry is None or entry.content is None:
+            raise ImageError(f"{path}: the root filesystem has no such file")
+        return entry.content.read_text("utf-8")
+
+    def add(self, path: str, entry: Entry) -> None:
+        """Put a file somewhere; folders on the way to it are made.
+
+        What is there gives way; but a folder stays as it is, and so does a link to one.
+
+        Raises:
+            ImageError: the way to it leads through something that is no folder.
+        """
+        place = self.real(path, last=False)
+        there = self.get(path)
+        if entry.kind == "directory" and there and there.kind == "directory":
+            return
+        parent = posixpath.dirname(place)
+        if parent not in self._entries:
+            self.add_folder(parent)
+        if self._entries[parent].kind != "directory":
+            raise ImageError(f"{path}: {parent} is no folder")
+        if place in self._entries and self._entries[place].kind == "directory":
+            self.remove(place)
+        self._entries[place] = entry
+
+    def add_folder(self, path: str, mode: int = 0o755, uid: int = 0) -> None:
+        """Make a folder, and those on the way to it."""
+        self.add(path, Entry("directory", mode, uid, uid))
+
+    def add_link(self, path: str, target: str) -> None:
+        """Make a symlink."""
+        self.add(path, Entry("symlink", 0o777, target=target))
+
+    def add_file(
+        self, path: str, content: bytes | str | Path, mode: int = 0o644, uid: int = 0
+    ) -> None:
+        """Make a file of root's, or of a user and the group of the same number."""
+        if isinstance(content, Path):
+            place = self._place()
+            shutil.copyfile(content, place)
+        else:
+            place = self._place()
+            place.write_bytes(content.encode() if isinstance(content, str) else content)
+        self.add(path, Entry("file", mode, uid, uid, content=place))
+
+    def add_tar(self, tar: tarfile.TarFile) -> int:
+        """Put in all that a tar stream has; gives the newest of its times [s since 1970].
+
+        Raises:
+            ImageError: a path leads out of the tree, or a hard link to nothing.
+        """
+        newest = 0
+        for member in tar:
+            path = _absolute(member.name)
+            newest = max(newest, int(member.mtime))
+            owner = (member.mode & 0o7777, member.uid, member.gid)
+            if member.isreg():
+                place = self._place()
+                with place.open("wb") as file:
+                    source = tar.extractfile(member)
+                    shutil.copyfileobj(_there(source), file)
+                entry = Entry("file", *owner, content=place, attributes=_attributes(member))
+            elif member.isdir():
+                entry = Entry("directory", *owner)
+            elif member.issym():
+                entry = Entry("symlink", 0o777, member.uid, member.gid, target=member.linkname)
+            elif member.islnk():
+                first = self.get(_absolute(member.linkname))
+                if first is None:
+                    raise ImageError(f"{path}: is a hard link to {member.linkname}, which is none")
+                entry = first
+            elif member.isfifo():
+                entry = Entry("fifo", *owner)
+            else:
+                kind = _DEVICES[member.type]
+                entry = Entry(kind, *owner, device=(member.devmajor, member.devminor))
+            self.add(path, entry)
+        return newest
+
+    def add_from(self, folder: Path) -> None:
+        """Put in what a folder has, as root's; of the modes only who may execute is kept."""
+        for source in sorted(folder.rglob("*")):
+            path = f"/{source.relative_to(folder).as_posix()}"
+            if source.is_symlink():
+                self.add_link(path, str(source.readlink()))
+            elif source.is_dir():
+                self.add_folder(path)
+            elif source.is_file():
+                self.add_file(path, source, 0o755 if source.stat().st_mode & 0o100 else 0o644)
+            else:
+                raise ImageError(f"{source}: is neither file, folder nor symlink; leave it out")
+
+    def own(self, path: str, *, uid: int = 0, gid: int = 0) -> None:
+        """Give what is there to somebody."""
+        place = self.real(path)
+        self._entries[place] = replace(self._entries[place], uid=uid, gid=gid)
+
+    def remove(self, pattern: str) -> None:
+        """Take away what matches, and what is below it; wildcards do not match a ``/``."""
+        head, tail = posixpath.split(pattern)
+        depth = pattern.count("/")
+        place = f"{self.real(head)}/{tail}".replace("//", "/")
+        patterns = {pattern, place}
+        gone = {
+            path
+            for path in self._entries
+            for each in patterns
+            if path.count("/") >= depth and _matches(path, each)
+        }
+        for path in gone:
+            del self._entries[path]
+
+    def real(self, path: str, *, last: bool = True) -> str:
+        """A path with the links on its way followed; its last part only if ``last``.
+
+        Raises:
+            ImageError: the links go round in a circle.
+        """
+        done, names, followed = "/", path.strip("/").split("/"), 0
+        while names:
+            name = names.pop(0)
+            if name in ("", "."):
+                continue
+            if name == "..":
+                done = posixpath.dirname(done)
+                continue
+            place = posixpath.join(done, name)
+            entry = self._entries.get(place)
+            if entry and entry.kind == "symlink" and (names or last):
+                followed += 1
+                if followed > _LINKS:
+                    raise ImageError(f"{path}: symlinks lead round in a circle")
+                if entry.target.startswith("/"):
+                    done = "/"
+                names = [*entry.target.split("/"), *names]
+            else:
+                done = place
+        return done
+
+    def _place(self) -> Path:
+        self._count += 1
+        return self._workplace / f"{self._count}"
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """Whether a path, or a folder that it is in, matches part by part."""
+    names, patterns = path.split("/"), pattern.split("/")
+    return len(names) >= len(patterns) and all(
+        fnmatch.fnmatchcase(name, each) for name, each in zip(names, patterns, strict=False)
+    )
+
+
+def _absolute(name: str) -> str:
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise ImageError(f"{name}: a package's path leads out of the root filesystem")
+    return "/" + "/".join(parts)
+
+
+def _attributes(member: tarfile.TarInfo) -> tuple[tuple[str, bytes], ...]:
+    """Extended attributes as GNU tar and libarchive write them into pax headers."""
+    prefix = "SCHILY.xattr."
+    return tuple(
+        (name.removeprefix(prefix), value.encode("utf-8", "surrogateescape"))
+        for name, value in sorted(member.pax_headers.items())
+        if name.startswith(prefix)
+    )
+
+
+def _there(source: IO[bytes] | None) -> IO[bytes]:
+    assert source is not None  # noqa: S101  (of a regular file it never is)
+    return source
