@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ota_artifact.cli.failure import Exit, Failure
@@ -32,6 +33,7 @@ from ota_artifact.cli.signing import add_signing, signer_of
 from ota_artifact.cli.streams import created
 from ota_artifact.compressors import COMPRESSIONS, DEFAULT, Compression, compression
 from ota_artifact.header import Header, PayloadHeader, Script
+from ota_artifact.keys import Signer
 from ota_artifact.provides import CHECKSUMS, ROOTFS
 from ota_artifact.spec import ArtifactSpec, PayloadSpec, file_source
 from ota_artifact.writer import write_artifact
@@ -192,21 +194,23 @@ def _add_common(parser: argparse.ArgumentParser, versions: str = "3 alone for th
 def _rootfs(args: argparse.Namespace) -> int:
     _check_version(args)
     _check_name(args)
+    order = _order(args, scripts_of(args.script))
     if args.version == 2:
         refuse_in_version_2(args)
-    checksum = None
-    if not args.no_checksum_provide:
+        header, checksum = PayloadHeader(ROOTFS), None
+    else:
+        depends = key_values("--depends", args.depends)
+        header = PayloadHeader(ROOTFS, provides_of(args), depends, clears_of(args))
         checksum = CHECKSUMS[1 if args.legacy_rootfs_image_checksum else 0]
+    if args.no_checksum_provide:
+        checksum = None
     with _payload_file(args) as (path, found):
-        header = PayloadHeader(ROOTFS)
         if args.version == 3:
-            provides = found | provides_of(args)
+            provides = {**found, **header.provides}
             if checksum:
                 provides.pop(checksum, None)  # what was given is never better than what is computed
-            depends = key_values("--depends", args.depends)
-            header = PayloadHeader(ROOTFS, provides, depends, clears_of(args))
-        payload = PayloadSpec(header, (file_source(path),), checksum)
-        return _write(args, payload, scripts_of(args.script))
+            header = replace(header, provides=provides)
+        return _write(args, order, PayloadSpec(header, (file_source(path),), checksum))
 
 
 def _module(args: argparse.Namespace) -> int:
@@ -231,7 +235,7 @@ def _module(args: argparse.Namespace) -> int:
         ),
         tuple(file_source(Path(each)) for each in args.file),
     )
-    return _write(args, payload, scripts_of(args.script))
+    return _write(args, _order(args, scripts_of(args.script)), payload)
 
 
 def _bootstrap(args: argparse.Namespace) -> int:
@@ -247,7 +251,7 @@ def _bootstrap(args: argparse.Namespace) -> int:
             clears=tuple(args.clears_provides),
         )
     )
-    return _write(args, payload, ())
+    return _write(args, _order(args), payload)
 
 
 def _check_version(args: argparse.Namespace) -> None:
@@ -287,10 +291,31 @@ def _show(said: bytes) -> None:
     sys.stderr.flush()
 
 
-def _write(args: argparse.Namespace, payload: PayloadSpec, scripts: tuple[Script, ...]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What the options say of the whole artifact, checked before any work begins.
+
+    Attributes:
+        header: its payloads are still to come.
+        compression: of the header and the payload.
+        signer: None if nothing signs.
+        maximum: size above which nothing is written [B].
+        enough: size above which there is a warning [B].
+    """
+
+    header: Header
+    compression: Compression
+    signer: Signer | None
+    maximum: int | None
+    enough: int | None
+
+
+def _order(args: argparse.Namespace, scripts: tuple[Script, ...] = ()) -> _Order:
     maximum = size_limit("--max-artifact-size", args.max_artifact_size)
     enough = size_limit("--warn-artifact-size", args.warn_artifact_size)
-    how = compression_of(args)
+    if args.output_path == "-" and (maximum is not None or enough is not None):
+        warn("--max-artifact-size, --warn-artifact-size: say nothing of what goes to stdout")
+        maximum = enough = None
     header = Header(
         args.version,
         args.artifact_name,
@@ -301,21 +326,26 @@ def _write(args: argparse.Namespace, payload: PayloadSpec, scripts: tuple[Script
         depends_names=tuple(args.artifact_name_depends or ()),
         depends_groups=tuple(args.depends_groups or ()),
     )
-    signer = signer_of(args)
-    if args.output_path == "-" and (maximum is not None or enough is not None):
-        warn("--max-artifact-size, --warn-artifact-size: say nothing of what goes to stdout")
-        maximum = enough = None
+    return _Order(header, compression_of(args), signer_of(args), maximum, enough)
+
+
+def _write(args: argparse.Namespace, order: _Order, payload: PayloadSpec) -> int:
     bar = progress("writing", is_wanted=not args.no_progress)
     with created(args.output_path) as output, bar as tell:
-        spec = ArtifactSpec(header, (payload,))
-        write_artifact(output, spec, compression=how, signer=signer, progress=tell)
+        write_artifact(
+            output,
+            ArtifactSpec(order.header, (payload,)),
+            compression=order.compression,
+            signer=order.signer,
+            progress=tell,
+        )
         size = os.fstat(output.fileno()).st_size
-        if maximum is not None and size > maximum:
+        if order.maximum is not None and size > order.maximum:
             raise Failure(
                 f"{args.output_path}: would have {size} B, more than --max-artifact-size"
                 f" {args.max_artifact_size}; nothing was written",
                 Exit.CREATE,
             )
-    if enough is not None and size > enough:
+    if order.enough is not None and size > order.enough:
         warn(f"{args.output_path}: has {size} B, more than {args.warn_artifact_size}")
     return Exit.DONE
