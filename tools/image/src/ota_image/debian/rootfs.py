@@ -67,6 +67,15 @@ class Slot:
     packages: tuple[Package, ...]
     time: int
 
+    def renamed(self, path: Path) -> "Slot":
+        """The same under another name, what is there being replaced.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        self.path.replace(path)
+        return replace(self, path=path)
+
 
 def make_slot(
     board: Board,

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`rootfs`: make the root filesystem of a slot from Debian packages."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from ota_board.board import Board
+from ota_board.load import all_boards, board_folders, find_board, load_board
+from ota_image.debian.apt import AptRoot
+from ota_image.debian.lock import lock_file
+from ota_image.debian.packages import update_lock
+from ota_image.debian.recipe import Recipe, find_recipe, load_recipe, recipe_folders
+from ota_image.debian.rootfs import Slot, Source, make_slot
+from ota_image.debian.settings import Settings, read_certificate, read_ssh_keys
+from ota_image.debian.sources import archives
+from ota_image.errors import ImageError
+
+_EXAMPLE = """\
+examples:
+  ota-image rootfs qemu-arm64
+  ota-image rootfs qemu-arm64 --ssh-key ~/.ssh/id_ed25519.pub --overlay ./mine --release 1.2
+"""
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `rootfs`."""
+    parser = sub.add_parser(
+        "rootfs",
+        help="make the root filesystem of a slot from Debian packages",
+        description="Makes the root filesystem of a slot from Debian packages: an ext4 image, as"
+        " large as the board's slots, with kernel, initrd and device trees in its /boot. Needs no"
+        " root. The same packages and options always give the same bytes; what is downloaded or"
+        " made once stays in the cache.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("board", help="its name, or a path with a '/' to its folder")
+    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
+    parser.add_argument(
+        "--output", metavar="FILE", help="default: build/BOARD/IMAGE-BOARD-RELEASE.ext4"
+    )
+    parser.add_argument(
+        "--update-lock",
+        action="store_true",
+        help="first write the newest versions of all packages into the image's lock",
+    )
+    parser.add_argument("--json", action="store_true", help="say what was made as JSON")
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that decide what is in a root filesystem."""
+    parser.add_argument(
+        "--image",
+        metavar="NAME",
+        default="minimal",
+        help="its recipe: a name, or a path with a '/' to the file (default: minimal)",
+    )
+    parser.add_argument("--images", metavar="DIR", help="look for recipes there first")
+    parser.add_argument(
+        "--release", metavar="R", default="", help="default: the version and a hash of the inputs"
+    )
+    parser.add_argument(
+        "--overlay",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="put the files of this folder over all others, as root's (repeatable)",
+    )
+    parser.add_argument(
+        "--ssh-key",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="let the owner of this public key log in; nobody does by password then (repeatable)",
+    )
+    parser.add_argument("--server", metavar="URL", default="", help="the fleet server")
+    parser.add_argument(
+        "--server-cert", metavar="FILE", help="its certificate, if no known authority signed it"
+    )
+    parser.add_argument(
+        "--mirror",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="a Debian archive, 'URL [SUITE [COMPONENT...]]', in place of those that this"
+        " machine's apt knows (repeatable)",
+    )
+    parser.add_argument(
+        "--locked",
+        action="store_true",
+        help="fail if a package of the lock is gone from the archive, instead of taking the newest",
+    )
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """The recipe that the options name.
+
+    Raises:
+        ImageError: there is none.
+        BoardError: it is wrong.
+    """
+    return load_recipe(find_recipe(args.image, recipe_folders(args.images)))
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """What the options put in.
+
+    Raises:
+        ImageError: an option is wrong.
+        OSError: a file cannot be read.
+    """
+    if args.server and not args.server.startswith("https://"):
+        raise ImageError(f"--server {args.server!r}: must be an address with https://")
+    if args.server_cert and not args.server:
+        raise ImageError("--server-cert: needs --server, whose certificate it is")
+    if any(character.isspace() or character in "/'\"" for character in args.release):
+        raise ImageError(f"--release {args.release!r}: must have no spaces, slashes and quotes")
+    return Settings(
+        release=args.release,
+        ssh_keys=tuple(key for name in args.ssh_key for key in read_ssh_keys(Path(name))),
+        server=args.server,
+        certificate=read_certificate(Path(args.server_cert)) if args.server_cert else "",
+        overlays=tuple(Path(name) for name in args.overlay),
+    )
+
+
+def source_of(args: argparse.Namespace) -> Source:
+    """Where packages come from, by the options."""
+    return Source(tuple(args.mirror), args.locked)
+
+
+def _run(args: argparse.Namespace) -> int:
+    folders = list(board_folders(args.boards))
+    board = load_board(find_board(args.board, folders))
+    recipe, settings, source = recipe_of(args), settings_of(args), source_of(args)
+    if args.update_lock:
+        _update_lock(recipe, board, [load_board(path) for path in all_boards(folders)], source)
+    if recipe.login == "open":
+        _say(f"warning: {recipe.path}: login: open; root has no password on the console")
+    slot = _made(board, recipe, settings, source, args.output)
+    if args.json:
+        print(json.dumps(_facts(slot), indent=1))
+    else:
+        print(slot.path)
+    return 0
+
+
+def _made(
+    board: Board, recipe: Recipe, settings: Settings, source: Source, output: str | None
+) -> Slot:
+    """Make the slot; without a name for it the release is part of the name, known at the end."""
+    if output:
+        return make_slot(board, recipe, settings, Path(output), source=source, progress=_say)
+    folder = Path("build", board.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{recipe.name}-{board.name}.ext4"
+    try:
+        slot = make_slot(board, recipe, settings, part, source=source, progress=_say)
+        return slot.renamed(folder / f"{recipe.name}-{board.name}-{slot.release}.ext4")
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _update_lock(recipe: Recipe, board: Board, boards: list[Board], source: Source) -> None:
+    """Write the lock of a board's architecture, with the kernels of all boards that have it."""
+    found = archives(recipe.release, source.mirrors, recipe.components)
+    kernels = {each.kernel.package for each in (board, *boards) if each.arch == board.arch}
+    update_lock(recipe, board.arch, sorted(kernels), AptRoot(board.arch, found, say=_say))
+    _say(f"wrote {lock_file(recipe, board.arch)}")
+
+
+def _facts(slot: Slot) -> dict[str, object]:
+    return {
+        "path": str(slot.path),
+        "sha256": slot.sha256,
+        "release": slot.release,
+        "time": slot.time,
+        "packages": [
+            {"name": each.name, "version": each.version, "arch": each.arch, "sha256": each.sha256}
+            for each in slot.packages
+        ],
+    }
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
