@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -109,6 +109,12 @@ class Disk:
     def part(self, name: str) -> Part | None:
         """The partition of a name; None if there is none."""
         return next((part for part in self.parts if part.name == name), None)
+
+    def seen_as(self, layout: Layout) -> "Disk":
+        """The same disk, its partitions named by another layout."""
+        names = {area.number: area.name for area in layout.partitions}
+        parts = tuple(replace(each, name=names.get(each.number, each.name)) for each in self.parts)
+        return replace(self, parts=parts, layout=layout)
 
     @property
     def boot(self) -> Part | None:

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Root filesystems and images with nothing wrong, to be broken by the tests."""
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+
+from ota_board.board import Board
+from ota_board.render import rendered
+from ota_image.disk.boot import Content
+from ota_image.disk.compose import Parts, Raw
+from tests.unit.image.disk.small import composed, ext4, tree, variables
+
+VERSION = "6.1.0-1"
+GRUB = b"# GRUB Environment Block\nmender_boot_part=2\nupgrade_available=0\nbootcount=0\n"
+U_BOOT = b"\0".join(
+    (
+        b"",
+        b"U-Boot 2023.01+dfsg-2 (Jan 01 1970 - 00:00:00)",
+        b"Loading Environment from %s... ",
+        b"reading environment; recovered successfully\n",
+        b"",
+    )
+)
+
+
+def cpio(names: tuple[str, ...]) -> bytes:
+    """An archive of files with nothing much in them. Source: Linux, buffer-format.rst."""
+    records = b""
+    for name in (*names, "TRAILER!!!"):
+        content = b"" if name == "TRAILER!!!" else b"ELF"
+        fields = (1, 0o100644, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0)
+        record = b"070701" + b"".join(b"%08X" % each for each in fields) + name.encode() + b"\0"
+        record += bytes(-len(record) % 4) + content
+        records += record + bytes(-len(record) % 4)
+    return records
+
+
+def initrd(drivers: tuple[str, ...]) -> bytes:
+    """A compressed initrd with these modules."""
+    names = tuple(f"modules/{each.replace('-', '_')}.ko" for each in drivers)
+    return gzip.compress(cpio(("init", *names)))
+
+
+def u_boot(board: Board) -> bytes:
+    """What is of interest in a U-Boot with the board's environment compiled in."""
+    saved = (f"{name}={value}".encode() for name, value in variables(board).items())
+    return U_BOOT + b"\0" * 16 + b"\0".join((*saved, b"", b"")) + b"\1\2\3"
+
+
+def files(board: Board) -> dict[str, bytes]:
+    """What a slot of the board must have."""
+    found = {
+        "boot/vmlinuz": b"kernel",
+        "boot/initrd.img": initrd(board.kernel.drivers),
+        f"lib/modules/{VERSION}/modules.builtin": b"kernel/drivers/mmc/core/mmc_core.ko\n",
+    }
+    for name, text in rendered(board).items():
+        if name in ("fstab", "fw_env.config"):
+            found[f"etc/{name}"] = text.encode()
+    if board.bootloader.kind == "u-boot":
+        lines = ["label slot", "kernel /boot/vmlinuz", "initrd /boot/initrd.img"]
+        if len(board.device_trees) == 1:
+            lines.append(f"fdt /boot/dtbs/{board.device_trees[0]}")
+        elif board.device_trees:
+            lines.append("fdtdir /boot/dtbs")
+        lines.append("append root=${mender_kernel_root} rootwait ro")
+        found["boot/extlinux/extlinux.conf"] = ("\n".join(lines) + "\n").encode()
+    found |= {f"boot/dtbs/{name}": b"tree" for name in board.device_trees}
+    return found
+
+
+def image(
+    folder: Path,
+    board: Board,
+    changes: Mapping[str, bytes | None] | None = None,
+    *,
+    features: str = "",
+) -> Path:
+    """An image of the board.
+
+    Args:
+        changes: of the files in slot A; None: this one is not there.
+        features: of slot A, for mke2fs.
+    """
+    content = {**files(board), **(changes or {})}
+    kept = {name: data for name, data in content.items() if data is not None}
+    rootfs = ext4(folder / "rootfs.ext4", tree(folder / "tree", kept), features=features)
+    boot: dict[str, Content] = {
+        each.path: u_boot(board) if each.source.startswith("u-boot/") else b"firmware"
+        for each in board.firmware
+        if each.path
+    }
+    if board.environment.kind == "grub":
+        for number in (1, 2):
+            name = f"/grub-mender-grubenv/mender_grubenv{number}/env"
+            boot[name] = GRUB.ljust(1024, b"#")
+    raw = []
+    for number, each in enumerate(board.firmware):
+        if each.offset is not None:
+            path = folder / f"raw{number}"
+            is_spl = each.source.endswith("MLO")
+            path.write_bytes(b"\0U-Boot SPL 2023.01 \0" if is_spl else u_boot(board))
+            raw.append(Raw(each.offset, path))
+    return composed(folder, board.layout, Parts(rootfs, variables(board), boot, tuple(raw)))

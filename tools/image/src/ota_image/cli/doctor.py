@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`doctor`: what is wrong with a disk image."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from ota_board.load import board_folders, find_board, load_board
+from ota_image.doctor.examine import examine
+
+_EXAMPLE = """\
+examples:
+  ota-image doctor my.sdimg --board qemu-arm64
+  ota-image doctor --booted card.img --board raspberrypi3 --json
+"""
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `doctor`."""
+    parser = sub.add_parser(
+        "doctor",
+        help="find what is wrong with a disk image",
+        description="Looks for every hazard that an image can show, and says the cause and the"
+        " remedy of each. Exit code 0: none; 2: findings.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("file", help="a disk image")
+    parser.add_argument(
+        "--board",
+        help="what it is for: a name, or a path with a '/' to a folder (default: what the image"
+        " says of itself, which tells less)",
+    )
+    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
+    parser.add_argument(
+        "--booted", action="store_true", help="it has run on a device: it is no factory image"
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+def _run(args: argparse.Namespace) -> int:
+    board = None
+    if args.board:
+        board = load_board(find_board(args.board, list(board_folders(args.boards))))
+    findings = examine(Path(args.file), board, is_booted=args.booted)
+    if args.json:
+        print(json.dumps([asdict(each) for each in findings], indent=1))
+    else:
+        for each in findings:
+            print(f"{each.hazard}: {each.place}\n  cause: {each.cause}\n  remedy: {each.remedy}")
+        if not findings:
+            print(f"{args.file}: no hazard found")
+    return 2 if findings else 0

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of the bootloader itself, as far as its binary tells."""
+
+import re
+from collections.abc import Iterator
+
+from ota_image.disk.versions import Firmware
+from ota_image.doctor.case import Case, Finding
+
+_LOADS = b"Loading Environment from"
+_REDUNDANT = b"recovered successfully"  # Source: U-Boot, env/common.c, env_check_redund
+_VARIABLE = re.compile(rb"([A-Za-z0-9_.#-]+)=([^\0]*)\0")
+_LOGIC = ("bootcmd", "altbootcmd")
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What is wrong with U-Boot, or missing of GRUB."""
+    is_redundant = bool(case.layout and len(case.layout.environment) > 1)
+    for each in case.firmware:
+        if each.is_spl or _LOADS not in each.data:
+            continue
+        if is_redundant and _REDUNDANT not in each.data:
+            yield Finding(
+                "u-boot-without-redundancy",
+                f"U-Boot {each.version} {each.place}",
+                "it was built for one copy of the environment, and takes our two for bad ones",
+                "build it with ENV_REDUNDANT, which is SYS_REDUNDAND_ENVIRONMENT before v2025.10;"
+                " look into the final .config, since an unknown symbol is dropped in silence",
+            )
+        yield from _compiled(case, each)
+    if case.board and case.board.environment.kind == "grub" and case.state is None:
+        yield Finding(
+            "grub-environment-missing",
+            "boot partition",
+            "GRUB's state, grub-mender-grubenv/mender_grubenv1/env and 2/env, is not there; GRUB"
+            " can only overwrite what exists",
+            "compose with both files, of 1024 B each",
+        )
+
+
+def _compiled(case: Case, firmware: Firmware) -> Iterator[Finding]:
+    compiled = default_environment(firmware.data)
+    if not compiled:
+        return
+    place = f"U-Boot {firmware.version} {firmware.place}"
+    if not compiled.get("altbootcmd"):
+        yield Finding(
+            "u-boot-without-altbootcmd",
+            place,
+            "its default environment has none: with a lost environment it ends at a prompt instead"
+            " of rolling back",
+            "build it with the board's default environment",
+        )
+    saved = case.state.variables if case.state else {}
+    for name in _LOGIC:
+        if saved.get(name) and compiled.get(name) and saved[name] != compiled[name]:
+            yield Finding(
+                "environment-shadows-u-boot",
+                place,
+                f"{name} of the saved environment is not the compiled one, which has no effect"
+                " therefore",
+                "compose with the environment of this U-Boot",
+            )
+
+
+def default_environment(data: bytes) -> dict[str, str]:
+    """What is compiled into a U-Boot; empty if it cannot be told."""
+    at = data.find(b"\0bootcmd=") + 1 or data.find(b"bootcmd=") + 1
+    if not at:
+        return {}
+    begin = max(data.rfind(b"\0\0", 0, at), data.rfind(b"\xff\0", 0, at)) + 1
+    end = data.find(b"\0\0", at) + 1 or len(data)
+    block = data[begin:end].lstrip(b"\0")
+    return {
+        match[1].decode(): match[2].decode("utf-8", "replace")
+        for match in _VARIABLE.finditer(block)
+    }

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is examined, read once for all probes, and what a probe finds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_board.board import Board
+from ota_board.layout import Layout
+from ota_image.disk.opened import Disk, open_disk
+from ota_image.disk.slot import Slot, read_slot
+from ota_image.disk.state import Found, State, find_state, scan
+from ota_image.disk.versions import Firmware, find_u_boot
+from ota_image.errors import ImageError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One hazard that is there.
+
+    Attributes:
+        hazard: its name, always the same.
+        place: where on the image.
+        cause: what was seen, and what comes of it.
+        remedy: what to do.
+    """
+
+    hazard: str
+    place: str
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An image, and what it is compared with.
+
+    Attributes:
+        layout: the board's, else what the image says of itself; None: neither is known.
+        is_booted: whether it has run on a device already; else it is as from the factory.
+        state: the environment where it must be; None: it has none there.
+        found: every valid copy, wherever it is.
+    """
+
+    disk: Disk
+    layout: Layout | None
+    board: Board | None
+    is_booted: bool
+    state: State | None
+    found: tuple[Found, ...]
+    slots: tuple[Slot, ...]
+    firmware: tuple[Firmware, ...]
+
+
+def open_case(path: Path, board: Board | None, *, is_booted: bool) -> Case:
+    """Read what the probes look at.
+
+    Raises:
+        ImageError: it is no disk image.
+        OSError: it cannot be read.
+    """
+    disk = open_disk(path)
+    if disk.table is None:
+        raise ImageError(f"{path}: is one filesystem; give the disk image that it is part of")
+    if board:
+        disk = disk.seen_as(board.layout)
+    return Case(
+        disk=disk,
+        layout=disk.layout,
+        board=board,
+        is_booted=is_booted,
+        state=find_state(disk),
+        found=tuple(scan(path)),
+        slots=tuple(read_slot(part) for part in disk.slots),
+        firmware=tuple(find_u_boot(disk)),
+    )

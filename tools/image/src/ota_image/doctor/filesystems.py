@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of the filesystems: damaged, of the wrong size, or not readable by the bootloader."""
+
+import struct
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_artifact.errors import ArtifactError, ProgramError
+from ota_artifact.image.sparse import copy_range
+from ota_artifact.image.superblock import read_superblock
+from ota_artifact.image.workplace import find_program
+from ota_artifact.run import run
+from ota_board.size import format_size
+from ota_image.disk.opened import Part
+from ota_image.doctor.case import Case, Finding
+
+_TIMEOUT = 600.0  # [s]
+_FEATURES = 1024 + 92  # [B] compatible, incompatible, read-only compatible. Source: ext4 docs
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A feature of ext4 that a bootloader may not read.
+
+    Attributes:
+        word: which of the three words of features has it.
+        since: the U-Boot that reads it; None: not to be relied on with any.
+    """
+
+    name: str
+    word: int
+    bit: int
+    since: tuple[int, int] | None
+
+
+FEATURES = (
+    # Source: U-Boot, fs/ext4/ext4_common.c; before, group descriptors were taken to have 32 bytes.
+    Feature("64bit", 1, 0x80, (2016, 11)),
+    # Not read, and not refused either: files look empty or are garbage.
+    Feature("inline_data", 1, 0x8000, None),
+    Feature("encrypt", 1, 0x10000, None),
+    Feature("casefold", 1, 0x20000, None),
+    # GRUB before 2.12, and e2fsck before 1.47 or 1.43, refuse the filesystem as a whole.
+    Feature("metadata_csum_seed", 1, 0x2000, None),
+    Feature("orphan_file", 0, 0x1000, None),
+    Feature("bigalloc", 2, 0x200, None),
+)
+"""Source: kernel.org, ext4 "Super Block"; the bootloaders' sources."""
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What is wrong with each filesystem."""
+    slots = {slot.part.name for slot in case.slots}
+    for part in case.disk.parts:
+        if part.kind == "ext4":
+            yield from _ext4(case, part, is_slot=part.name in slots)
+        elif part.kind == "vfat":
+            yield from _vfat(part)
+        elif case.layout and part.name in ("A", "boot", "data"):
+            yield Finding(
+                "filesystem-damaged",
+                _place(part),
+                f"{part.kind or 'no filesystem that we know'} is there",
+                "compose the image again",
+            )
+
+
+def _ext4(case: Case, part: Part, *, is_slot: bool) -> Iterator[Finding]:
+    place = _place(part)
+    try:
+        part.open().check()
+        size = read_superblock(part.image, part.offset).size
+    except ArtifactError as error:
+        yield Finding("filesystem-damaged", place, str(error), "make it again, or run e2fsck -f")
+        return
+    if (is_slot or case.layout) and size < part.size and part.name != "data":
+        yield Finding(
+            "filesystem-smaller-than-partition",
+            place,
+            f"it has {format_size(size)}, the partition {format_size(part.size)}: the rest is lost"
+            " to the system, since an update is copied as it is",
+            "make root filesystems of the slot's size (mke2fs, resize2fs)",
+        )
+    if is_slot:
+        yield from _features(case, part)
+
+
+def _features(case: Case, part: Part) -> Iterator[Finding]:
+    with part.image.open("rb") as file:
+        file.seek(part.offset + _FEATURES)
+        words = struct.unpack("<3I", file.read(12))
+    oldest = min((each.number for each in case.firmware if not each.is_spl), default=None)
+    for feature in FEATURES:
+        if not words[feature.word] & feature.bit:
+            continue
+        if feature.since and (oldest is None or oldest >= feature.since):
+            continue
+        since = (
+            "with any"
+            if feature.since is None
+            else f"before v{feature.since[0]}.{feature.since[1]:02} of"
+        )
+        yield Finding(
+            "bootloader-cannot-read",
+            _place(part),
+            f"ext4 has the feature {feature.name}, which cannot be relied on {since} U-Boot",
+            f"make it with mke2fs -O ^{feature.name}",
+        )
+
+
+def _vfat(part: Part) -> Iterator[Finding]:
+    try:
+        part.open().check()
+        _fsck_vfat(part)
+    except (ArtifactError, ProgramError) as error:
+        yield Finding(
+            "filesystem-damaged",
+            _place(part),
+            str(error),
+            "make it again, or repair it with fsck.vfat",
+        )
+
+
+def _fsck_vfat(part: Part) -> None:
+    """Have a copy checked: fsck.vfat cannot look into a disk.
+
+    Raises:
+        ProgramError: it found something, or is missing.
+    """
+    program = find_program("fsck.vfat", package="dosfstools")
+    with tempfile.NamedTemporaryFile(prefix="ota-vfat-") as copy, part.image.open("rb") as file:
+        Path(copy.name).touch()
+        end = part.offset + part.size
+        copy_range(file.fileno(), copy.fileno(), part.offset, end, shift=-part.offset)
+        run((program, "-n", copy.name), timeout=_TIMEOUT, environment={"LC_ALL": "C"})
+
+
+def _place(part: Part) -> str:
+    slot = "slot" if part.name in ("A", "B") else "partition"
+    return f"{slot} {part.name}"

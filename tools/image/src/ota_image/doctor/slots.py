@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of what starts a slot: kernel, initrd, device tree, arguments."""
+
+from collections.abc import Iterator
+
+from ota_image.disk.slot import EXTLINUX, Extlinux, Slot
+from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.initrd import module_names
+
+_ROOT = "${mender_kernel_root}"
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What each slot lacks; an empty slot B is as it should be."""
+    for slot in case.slots:
+        name = slot.part.name
+        if slot.is_empty:
+            if name == "A":
+                yield Finding(
+                    "slot-without-kernel", "slot A", "it is empty", "compose with a root filesystem"
+                )
+            continue
+        if slot.extlinux is not None:
+            yield from _entry(case, slot, slot.extlinux)
+        elif _needs_extlinux(case):
+            yield Finding(
+                "slot-without-extlinux",
+                f"slot {name}: {EXTLINUX}",
+                "U-Boot takes kernel, device tree and arguments from there; the slot does not boot",
+                "put it into the root filesystem; `ota-image build` does",
+            )
+        if not slot.kernels and slot.extlinux is None:
+            yield Finding(
+                "slot-without-kernel",
+                f"slot {name}: /boot",
+                "there is no kernel in it: an update would boot the old one, or none",
+                "install the kernel into the root filesystem's /boot",
+            )
+
+
+def _needs_extlinux(case: Case) -> bool:
+    if case.board:
+        return case.board.bootloader.kind == "u-boot"
+    return bool(case.layout and case.layout.environment)
+
+
+def _entry(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
+    place = f"slot {slot.part.name}"
+    for what, path in (("kernel", entry.kernel), ("initrd", entry.initrd)):
+        if what == "kernel" and not path:
+            yield Finding(
+                "kernel-missing", f"{place}: {EXTLINUX}", "it names no kernel", "add a line kernel"
+            )
+        elif path and not slot.part.exists(path):
+            yield Finding(
+                f"{what}-missing",
+                f"{place}: {path}",
+                f"{EXTLINUX} names it, and it is not there; the slot does not boot",
+                "install it, or correct the name",
+            )
+    yield from _trees(case, slot, entry)
+    roots = [word for word in entry.append.split() if word.startswith("root=")]
+    if roots[-1:] != [f"root={_ROOT}"]:
+        yield Finding(
+            "root-not-from-slot",
+            f"{place}: {EXTLINUX}",
+            f"{roots[-1] if roots else 'no root='} among the kernel's arguments: the kernel of one"
+            " slot would mount the other one",
+            f"write root={_ROOT}, which U-Boot sets for the slot that it boots",
+        )
+    yield from _drivers(case, slot, entry)
+
+
+def _trees(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
+    part = slot.part
+    if entry.fdt and not part.exists(entry.fdt):
+        yield Finding(
+            "device-tree-missing",
+            f"slot {part.name}: {entry.fdt}",
+            f"{EXTLINUX} names it, and it is not there",
+            "install it, or correct the name",
+        )
+    folders = [folder for folder in (entry.fdtdir, "/boot/dtbs", "/boot") if folder]
+    below = [f"{folder}/{name}" for folder in folders[:2] for name in part.names(folder)]
+    for name in case.board.device_trees if case.board else ():
+        places = [f"{folder}/{name}" for folder in (*folders, *below)]
+        if entry.fdt.endswith(f"/{name}") or any(part.exists(each) for each in places):
+            continue
+        yield Finding(
+            "device-tree-missing",
+            f"slot {part.name}: {name}",
+            f"{case.board.name if case.board else 'the board'} needs it, and neither"
+            f" {', '.join(folders)} nor a folder there has it",
+            "install it with the kernel",
+        )
+
+
+def _drivers(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
+    if case.board is None:
+        return
+    builtin = _builtin(slot)
+    data = slot.part.read(entry.initrd) if entry.initrd else None
+    there = module_names(data) if data else set[str]()
+    if there is None or not (there or builtin):
+        return  # packed in a way that we do not read, or a kernel that says nothing of itself
+    if (entry.initrd and data is None) or (not entry.initrd and not builtin):
+        return  # said already, or not to be told
+    for driver in case.board.kernel.drivers:
+        name = driver.replace("-", "_")
+        if name not in there and name not in builtin:
+            yield Finding(
+                "initrd-without-driver",
+                f"slot {slot.part.name}: {entry.initrd or 'no initrd'}",
+                f"{driver} is neither in it nor built into the kernel: the kernel waits for its"
+                " root device for ever",
+                "make the initrd with kernel.drivers of the board",
+            )
+
+
+def _builtin(slot: Slot) -> set[str]:
+    names = set()
+    for version in slot.modules:
+        text = slot.part.text(f"/lib/modules/{version}/modules.builtin") or ""
+        names |= {
+            line.rpartition("/")[2].partition(".ko")[0].replace("-", "_")
+            for line in text.splitlines()
+        }
+    return names

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of the partition table and of what stands beside the partitions."""
+
+import struct
+from collections.abc import Iterator
+
+from ota_board.size import format_size
+from ota_image.doctor.case import Case, Finding
+
+_SECTOR = 512  # [B]
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What is wrong with the table."""
+    disk, layout = case.disk, case.layout
+    if disk.fault:
+        yield Finding("table-damaged", "partition table", disk.fault, "compose the image again")
+    if disk.table == "gpt":
+        yield from _backup(case)
+    yield from _overlaps(case)
+    if layout:
+        yield from _differences(case)
+    sd = case.board and case.board.qemu and case.board.qemu.disk in ("sd", "sdhci")
+    if sd and disk.size & (disk.size - 1):
+        yield Finding(
+            "size-no-power-of-two",
+            format_size(disk.size),
+            "QEMU takes no SD card of such a size",
+            "set storage.size to a power of two, or enlarge a copy with `truncate -s`",
+        )
+
+
+def _backup(case: Case) -> Iterator[Finding]:
+    size = case.disk.size
+    with case.disk.path.open("rb") as file:
+        file.seek(_SECTOR)
+        first = file.read(_SECTOR)
+        file.seek(size - _SECTOR)
+        last = file.read(8)
+    other = struct.unpack_from("<Q", first, 32)[0] * _SECTOR if first[:8] == b"EFI PART" else 0
+    if other != size - _SECTOR or last != b"EFI PART":
+        yield Finding(
+            "backup-table-not-at-end",
+            f"GPT, {format_size(size)}",
+            f"the backup of the table is not in the last sector, but at {other} B; the system warns"
+            " at each boot, and growing /data fails",
+            "sgdisk -e on the image, or flash it with a tool that moves the backup",
+        )
+
+
+def _overlaps(case: Case) -> Iterator[Finding]:
+    fixed = [
+        (f"{area.kind} {area.name}", area.offset, area.end)
+        for area in (case.layout.areas if case.layout else ())
+        if area.kind in ("environment", "reserved", "table")
+    ]
+    known = {offset for _, offset, _ in fixed}
+    fixed += [
+        (f"the environment at {each.offset:#x}", each.offset, each.offset + each.size)
+        for each in case.found
+        if each.offset not in known
+    ]
+    for part in case.disk.parts:
+        for name, start, end in fixed:
+            if start < part.offset + part.size and part.offset < end:
+                yield Finding(
+                    "partition-overlaps",
+                    f"partition {part.number} at {part.offset:#x}",
+                    f"it overlaps {name} ({start:#x} to {end:#x}): writing one destroys the other",
+                    "move partitions.start behind it, or the other one before it",
+                )
+
+
+def _differences(case: Case) -> Iterator[Finding]:
+    disk, layout = case.disk, case.layout
+    if layout is None:
+        return
+    if disk.size < layout.size:
+        yield Finding(
+            "size-not-layout",
+            format_size(disk.size),
+            f"the layout has {format_size(layout.size)}: the end of the disk is missing",
+            "compose or copy the image again",
+        )
+    wanted = [(area.number, area.offset, area.size) for area in layout.partitions]
+    there = [(part.number, part.offset, part.size) for part in disk.parts]
+    last = wanted[-1][0]
+    grown = [
+        (number, offset, size if number != last else min(size, wanted[-1][2]))
+        for number, offset, size in there
+    ]
+    if not disk.fault and wanted != grown:
+        number, offset, size = next(
+            (each for each in wanted if each not in grown), (wanted + grown)[-1]
+        )
+        yield Finding(
+            "table-not-layout",
+            f"partition {number}",
+            f"the layout has it at {offset:#x} with {format_size(size)}, the table does not, or has"
+            " others: updates go to the wrong place",
+            "compose the image again with the board that it is for",
+        )
+    if there and disk.parts and max(disk.parts, key=lambda part: part.offset).name != "data":
+        yield Finding(
+            "data-not-last",
+            f"partition {max(disk.parts, key=lambda part: part.offset).name}",
+            "a partition stands behind data, which cannot grow with the card then",
+            "put the partition before data",
+        )
