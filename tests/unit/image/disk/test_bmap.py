@@ -97,6 +97,24 @@ def test_bmaptool_agrees_with_every_checksum(image: Path, tmp_path: Path) -> Non
     assert all(new[start:end] == old[start:end] for start, end in spans)
 
 
+@pytest.mark.boot
+@requires_program("bmaptool", package="bmap-tools")
+def test_bmaptool_writes_a_sound_disk_onto_a_device(
+    board: Board, image: Path, loop: Path, tmp_path: Path
+) -> None:
+    run(("bmaptool", "--quiet", "copy", image, loop), timeout=60)
+
+    card = tmp_path / "card"
+    card.write_bytes(loop.read_bytes())
+    assert OLD * MIB in card.read_bytes()
+    slot = board.layout.partition("A")
+    with card.open("rb") as file:
+        file.seek(slot.offset)
+        assert file.read(slot.size) == (tmp_path / "rootfs.ext4").read_bytes()
+    for name in ("A", "B", "data"):
+        ExtFilesystem(card, board.layout.partition(name).offset).check()
+
+
 @requires_program("bmaptool", package="bmap-tools")
 def test_bmaptool_finds_a_changed_image(image: Path, tmp_path: Path) -> None:
     with image.open("r+b") as file:

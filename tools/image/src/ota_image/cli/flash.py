@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`flash`: write a disk image to a card."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ota_board.size import format_size
+from ota_image.disk.device import find_device
+from ota_image.disk.flash import flash, map_of
+from ota_image.disk.opened import open_disk
+from ota_image.errors import ImageError
+
+_EXAMPLE = """\
+examples:
+  ota-image flash my.sdimg /dev/sdb
+  ota-image flash my.sdimg /dev/mmcblk1 --yes
+"""
+_STEP = 5  # [%] between two lines
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `flash`."""
+    parser = sub.add_parser(
+        "flash",
+        help="write a disk image to a card",
+        description="Writes an image to a whole disk and reads it back; with the block map"
+        " FILE.bmap only what matters. Refuses a disk that is mounted or otherwise in use, a"
+        " partition, and one that is too small; asks before it writes.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("file", help="a disk image")
+    parser.add_argument("device", help="the disk, such as /dev/sdb")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _run(args: argparse.Namespace) -> int:
+    image = Path(args.file)
+    open_disk(image)  # says what is wrong with it, before anything is erased
+    block_map = map_of(image)
+    device = find_device(Path(args.device), block_map.size)
+    what = f"{device.path} ({device.model or 'no name'}, {format_size(device.size)})"
+    if not device.is_removable:
+        print(f"flash: {what} is no removable disk", file=sys.stderr)
+    if not args.yes and not _agreed(what):
+        raise ImageError(f"{device.path}: not written")
+    descriptor = os.open(device.path, os.O_RDWR | os.O_EXCL)  # busy if anything has it by now
+    try:
+        flash(image, block_map, descriptor, progress=_Shown().show)
+    finally:
+        os.close(descriptor)
+    print(f"{device.path}: {block_map.mapped} B written and verified; it can be taken out")
+    return 0
+
+
+def _agreed(what: str) -> bool:
+    if not sys.stdin.isatty():
+        raise ImageError(f"{what}: nobody to ask; give --yes to erase it")
+    print(f"flash: erase everything on {what}? Type yes: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip() == "yes"
+
+
+class _Shown:
+    """Says each step of progress once."""
+
+    def __init__(self) -> None:
+        self._last = ("", -1)
+
+    def show(self, what: str, done: int, total: int) -> None:
+        step = ("flash: " + what, done * 100 // max(total, 1) // _STEP * _STEP)
+        if step != self._last:
+            self._last = step
+            print(f"{step[0]}: {step[1]} %", file=sys.stderr)

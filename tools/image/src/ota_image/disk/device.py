@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device that may be written: a whole disk that nothing uses, and that is large enough."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_board.size import format_size
+from ota_image.errors import ImageError
+
+_SECTOR = 512  # [B]: the unit of sysfs, whatever the device's. Source: Linux, block/genhd.c
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A whole disk.
+
+    Attributes:
+        path: of its node.
+        size: [B].
+        model: what it calls itself; empty if it says nothing.
+        is_removable: whether the system takes it for a card or a stick.
+    """
+
+    path: Path
+    size: int
+    model: str
+    is_removable: bool
+
+
+def find_device(path: Path, needed: int, *, root: Path = Path("/")) -> Device:
+    """The device behind a node.
+
+    Args:
+        needed: how large it must be [B].
+        root: where /proc and /sys are.
+
+    Raises:
+        ImageError: no block device, a partition, in use, write-protected or too small.
+        OSError: the system says nothing of it.
+    """
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such device; `lsblk` lists them") from None
+    if not stat.S_ISBLK(state.st_mode):
+        raise ImageError(f"{path}: is no block device; `lsblk` lists them")
+    number = f"{os.major(state.st_rdev)}:{os.minor(state.st_rdev)}"
+    return checked_device(path, root / "sys/dev/block" / number, needed, root=root)
+
+
+def checked_device(path: Path, entry: Path, needed: int, *, root: Path) -> Device:
+    """The same by its entry in sysfs."""
+    folder = entry.resolve()
+    if (folder / "partition").exists():
+        raise ImageError(f"{path}: is a partition; name the whole disk, {folder.parent.name}")
+    parts = [each for each in folder.iterdir() if (each / "partition").exists()]
+    for each in (folder, *parts):
+        for place in _mounted(each, root):
+            raise ImageError(
+                f"{path}: {each.name} is mounted at {place}; unmount it, if it is the right disk"
+            )
+        if f"/dev/{each.name}" in _first_words(root / "proc/swaps"):
+            raise ImageError(f"{path}: {each.name} is swap space of this system; it is not written")
+        holders = each / "holders"
+        for holder in holders.iterdir() if holders.is_dir() else ():
+            raise ImageError(f"{path}: {each.name} is part of {holder.name}; take it out there")
+    if _read(folder / "ro") == "1":
+        raise ImageError(f"{path}: is write-protected; look for the switch of the card")
+    size = int(_read(folder / "size") or 0) * _SECTOR
+    if size < needed:
+        raise ImageError(
+            f"{path}: has {format_size(size)}, the image {format_size(needed)}; take a larger card"
+        )
+    model = _read(folder / "device/model") or _read(folder / "device/name")
+    return Device(path, size, model, _read(folder / "removable") == "1")
+
+
+def _mounted(entry: Path, root: Path) -> Iterator[str]:
+    """Where it is mounted, by its number or by its name, under which btrfs has it."""
+    number = _read(entry / "dev")
+    for line in (root / "proc/self/mountinfo").read_text("utf-8").splitlines():
+        words, _, behind = (part.split() for part in line.partition(" - "))
+        source = behind[1]
+        if words[2] == number or Path(os.path.realpath(source)).name == entry.name:
+            yield words[4]
+
+
+def _first_words(path: Path) -> set[str]:
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return {os.path.realpath(line.split()[0]) for line in lines if line.startswith("/")}
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8", "replace").strip() if path.is_file() else ""
