@@ -5,6 +5,8 @@ mke2fs makes it empty, and debugfs puts the files in, in order. `mke2fs -d` woul
 order of the host's folders, with the host's owners and times.
 """
 
+import errno
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +50,8 @@ _USUAL = {"file": 0o644, "directory": 0o755, "symlink": 0o777}
 _STDERR_TO_FILE = 'said=$1; shift; exec "$@" 2>"$said"'
 """What is wrong stands on stderr, and `run` gives that for a failed program only."""
 
-_FULL = ("Could not allocate", "No space left", "no free space", "No free space")
+_FULL = "Could not allocate"  # a block, or an inode
+_DISK_FULL = "No space left on device"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,9 @@ def write_ext4(tree: Tree, image: Path, form: Ext4) -> None:
         _make(image, form, inodes=_inodes(tree))
         script = "".join(f"{line}\n" for line in _script(tree))
         said = _debugfs(image, script, form.time)
-        if any(text in said for text in _FULL):
+        if _DISK_FULL in said:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(image))
+        if _FULL in said:
             raise ImageError(
                 f"the root filesystem needs about {format_size(needed(tree))}, the slot has"
                 f" {format_size(form.size)}; leave something out, or make the slots larger"
@@ -135,7 +140,7 @@ def _environment(time: int) -> dict[str, str]:
 
 def _script(tree: Tree) -> Iterator[str]:
     """debugfs' commands, the tree in order; hard links are made when their first name is known."""
-    folder, names = "/", dict[tuple[Path, int, int, int], list[str]]()
+    folder, names = "/", dict[Entry, list[str]]()
     yield "rmdir /lost+found"
     for path, entry in tree:
         if path == "/":
@@ -146,13 +151,12 @@ def _script(tree: Tree) -> Iterator[str]:
             folder = parent or "/"
             yield f"cd {_quoted(folder)}"
         if entry.content:
-            key = (entry.content, entry.mode, entry.uid, entry.gid)
-            if key in names:
-                names[key].append(path)
-                yield f"ln {_quoted(names[key][0])} {_quoted(path)}"
-                yield f"sif {_quoted(path)} links_count {len(names[key])}"
+            if entry in names:
+                names[entry].append(path)
+                yield f"ln {_quoted(names[entry][0])} {_quoted(path)}"
+                yield f"sif {_quoted(path)} links_count {len(names[entry])}"
                 continue
-            names[key] = [path]
+            names[entry] = [path]
         yield from _made(name, entry)
         yield from _owner(name, entry)
 

@@ -78,7 +78,11 @@ class Modules:
         if path is None or name in order or name in way:
             return
         module = Module(name, path)
-        for each in dependencies(module.image()):
+        try:
+            needs = dependencies(module.image())
+        except ImageError as error:
+            raise ImageError(f"{path}: {error}") from error
+        for each in needs:
             self._follow(_normal(each), order, (*way, name))
         order[name] = module
 

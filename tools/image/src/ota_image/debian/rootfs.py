@@ -4,10 +4,13 @@
 No root, no program of the image is run, and the same inputs always give the same bytes.
 """
 
+import fcntl
 import json
+import shutil
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -113,11 +116,16 @@ def make_slot(
     )
     key = _key(board, recipe, settings, chosen)
     settings = _with_release(settings, key)
-    with made_once(f"slots/{recipe.name}-{board.name}-{key}") as (folder, workplace):
-        if workplace:
-            _build(board, recipe, settings, chosen, key, workplace, progress)
-        else:
-            progress("the root filesystem is in the cache")
+    folder = cache_folder() / f"slots/{recipe.name}-{board.name}-{key}"
+    if folder.is_dir():
+        progress("the root filesystem is in the cache")
+    else:
+        with _own_folder() as place:
+            made = _build(board, recipe, settings, chosen, key, place, progress)
+            with made_once(f"slots/{folder.name}") as (_, workplace):
+                if workplace:
+                    for path in made.iterdir():
+                        path.rename(workplace / path.name)
     with delivered(output) as part:
         argv = ("cp", "--sparse=always", "--reflink=auto", folder / "slot.ext4", part)
         run(argv, timeout=600)
@@ -133,36 +141,54 @@ def _build(
     settings: Settings,
     chosen: Chosen,
     key: str,
-    workplace: Path,
+    place: Path,
     say: Say,
-) -> None:
-    with tempfile.TemporaryDirectory(prefix=".slot.", dir=cache_folder()) as name:
-        contents, modules = Path(name, "contents"), Path(name, "modules")
-        contents.mkdir()
-        modules.mkdir()
-        tree = Tree(contents)
-        say(f"unpacking {len(chosen.image)} packages")
-        time = _unpack(tree, chosen.image)
-        for pattern in recipe.leave_out:
-            tree.remove(pattern)
-        for path in recipe.folders:
-            tree.add_folder(path)
-        for link in recipe.links:
-            tree.add_link(link.path, link.target)
-        add_applets(tree)
-        add_accounts(tree, recipe, settings)
-        add_certificates(tree)
-        add_board(tree, board, recipe, settings, time)
-        add_kernel(tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say)
-        for overlay in (*([recipe.overlay] if recipe.overlay else []), *settings.overlays):
-            tree.add_from(overlay)
-        size = board.partitions.slot
-        say(f"writing the filesystem of {size >> 20} MiB")
-        form = Ext4(size, "rootfs", str(uuid.uuid5(_SPACE, key)), time)
-        image = workplace / "slot.ext4"
-        write_ext4(tree, image, form)
-    facts = {"sha256": digest_of(image), "time": time}
-    (workplace / "slot.json").write_text(json.dumps(facts), "utf-8")
+) -> Path:
+    """Make the image in a folder of a build; gives the folder of what is to be kept."""
+    contents, modules, made = (place / name for name in ("contents", "modules", "made"))
+    for folder in (contents, modules, made):
+        folder.mkdir()
+    tree = Tree(contents)
+    say(f"unpacking {len(chosen.image)} packages")
+    time = _unpack(tree, chosen.image)
+    for pattern in recipe.leave_out:
+        tree.remove(pattern)
+    for path in recipe.folders:
+        tree.add_folder(path)
+    for link in recipe.links:
+        tree.add_link(link.path, link.target)
+    add_applets(tree)
+    add_accounts(tree, recipe, settings)
+    add_certificates(tree)
+    add_board(tree, board, recipe, settings, time)
+    add_kernel(tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say)
+    for overlay in (*([recipe.overlay] if recipe.overlay else []), *settings.overlays):
+        tree.add_from(overlay)
+    size = board.partitions.slot
+    say(f"writing the filesystem of {size >> 20} MiB")
+    form = Ext4(size, "rootfs", str(uuid.uuid5(_SPACE, key)), time)
+    write_ext4(tree, made / "slot.ext4", form)
+    facts = {"sha256": digest_of(made / "slot.ext4"), "time": time}
+    (made / "slot.json").write_text(json.dumps(facts), "utf-8")
+    return made
+
+
+@contextmanager
+def _own_folder() -> Iterator[Path]:
+    """A folder for one build; those that a killed build left are taken away.
+
+    A folder in use is locked: what can be locked is nobody's.
+    """
+    for place in cache_folder().glob(".build.*"):
+        with suppress(OSError), place.joinpath("lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(place, ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=".build.", dir=cache_folder()) as name,
+        Path(name, "lock").open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Path(name)
 
 
 def _unpack(tree: Tree, packages: Sequence[Package]) -> int:
