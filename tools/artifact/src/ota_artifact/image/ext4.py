@@ -13,7 +13,7 @@ from ota_artifact.image import debugfs
 from ota_artifact.image.attributes import attribute_names, release
 from ota_artifact.image.inode import Entry, Inode, find, read_tree
 from ota_artifact.image.paths import Kind, checked_mode, components, joined
-from ota_artifact.image.sparse import data_size
+from ota_artifact.image.sparse import data_size, length
 from ota_artifact.image.superblock import Superblock, read_superblock
 from ota_artifact.image.workplace import delivered, source_file, workplace
 
@@ -37,7 +37,7 @@ class ExtFilesystem:
     size: int | None = None
 
     def __post_init__(self) -> None:
-        room = self.image.stat().st_size - self.offset
+        room = length(self.image) - self.offset
         room = room if self.size is None else min(room, self.size)
         if self._superblock().size > room:
             raise ArtifactError(

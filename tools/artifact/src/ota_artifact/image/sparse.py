@@ -52,6 +52,16 @@ def data_size(path: Path) -> int:
         return sum(end - start for start, end in extents(file.fileno()))
 
 
+def length(path: Path) -> int:
+    """How long a file or a block device is [B].
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.seek(0, os.SEEK_END)
+
+
 def extents(file: int) -> Iterator[tuple[int, int]]:
     """Where data begins and ends [B], one after the other.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.image.paths import Kind, checked_mode, components
+from ota_artifact.image.sparse import length
 from ota_artifact.image.workplace import build_time, delivered, source_file, workplace
 from ota_artifact.run import run
 
@@ -45,7 +46,7 @@ class FatFilesystem:
     size: int | None = None
 
     def __post_init__(self) -> None:
-        room = self.image.stat().st_size - self.offset
+        room = length(self.image) - self.offset
         room = room if self.size is None else min(room, self.size)
         with self.image.open("rb") as file:
             file.seek(self.offset)

@@ -12,7 +12,8 @@ from ota_image.doctor.examine import examine
 _EXAMPLE = """\
 examples:
   ota-image doctor my.sdimg --board qemu-arm64
-  ota-image doctor --booted card.img --board raspberrypi3 --json
+  ota-image doctor my.sdimg --board qemu-arm64 --artifact my.mender
+  ota-image doctor --booted /dev/sdb --board raspberrypi3 --json
 """
 
 
@@ -28,7 +29,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         allow_abbrev=False,
     )
     parser.set_defaults(run=_run)
-    parser.add_argument("file", help="a disk image")
+    parser.add_argument("file", help="a disk image, or a device")
     parser.add_argument(
         "--board",
         help="what it is for: a name, or a path with a '/' to a folder (default: what the image"
@@ -38,6 +39,9 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--booted", action="store_true", help="it has run on a device: it is no factory image"
     )
+    parser.add_argument(
+        "--artifact", metavar="FILE", help="an update that is to go with it is looked at, too"
+    )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
@@ -45,7 +49,8 @@ def _run(args: argparse.Namespace) -> int:
     board = None
     if args.board:
         board = load_board(find_board(args.board, list(board_folders(args.boards))))
-    findings = examine(Path(args.file), board, is_booted=args.booted)
+    artifact = Path(args.artifact) if args.artifact else None
+    findings = examine(Path(args.file), board, is_booted=args.booted, artifact=artifact)
     if args.json:
         print(json.dumps([asdict(each) for each in findings], indent=1))
     else:

@@ -39,6 +39,7 @@ class Case:
         is_booted: whether it has run on a device already; else it is as from the factory.
         state: the environment where it must be; None: it has none there.
         found: every valid copy, wherever it is.
+        artifact: an update that is to go with it.
     """
 
     disk: Disk
@@ -49,9 +50,12 @@ class Case:
     found: tuple[Found, ...]
     slots: tuple[Slot, ...]
     firmware: tuple[Firmware, ...]
+    artifact: Path | None = None
 
 
-def open_case(path: Path, board: Board | None, *, is_booted: bool) -> Case:
+def open_case(
+    path: Path, board: Board | None, *, is_booted: bool, artifact: Path | None = None
+) -> Case:
     """Read what the probes look at.
 
     Raises:
@@ -72,4 +76,5 @@ def open_case(path: Path, board: Board | None, *, is_booted: bool) -> Case:
         found=tuple(scan(path)),
         slots=tuple(read_slot(part) for part in disk.slots),
         firmware=tuple(find_u_boot(disk)),
+        artifact=artifact,
     )

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hazards of the filesystems: damaged, of the wrong size, or not readable by the bootloader."""
 
+import re
 import struct
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.image.sparse import copy_range
@@ -17,6 +17,8 @@ from ota_image.disk.opened import Part
 from ota_image.doctor.case import Case, Finding
 
 _TIMEOUT = 600.0  # [s]
+_USUAL = re.compile(r"fsck\.fat |: \d+ files, |Leaving filesystem unchanged|$")
+_DIRTY = re.compile(r"Dirty bit is set.*\n? ?Automatically removing dirty bit\.")
 _FEATURES = 1024 + 92  # [B] compatible, incompatible, read-only compatible. Source: ext4 docs
 
 
@@ -57,7 +59,7 @@ def probe(case: Case) -> Iterator[Finding]:
         if part.kind == "ext4":
             yield from _ext4(case, part, is_slot=part.name in slots)
         elif part.kind == "vfat":
-            yield from _vfat(part)
+            yield from _vfat(case, part)
         elif case.layout and part.name in ("A", "boot", "data"):
             yield Finding(
                 "filesystem-damaged",
@@ -70,8 +72,17 @@ def probe(case: Case) -> Iterator[Finding]:
 def _ext4(case: Case, part: Part, *, is_slot: bool) -> Iterator[Finding]:
     place = _place(part)
     try:
-        part.open().check()
         size = read_superblock(part.image, part.offset).size
+        if size > part.size:
+            yield Finding(
+                "payload-larger-than-slot",
+                place,
+                f"its filesystem says it has {format_size(size)}, the partition has"
+                f" {format_size(part.size)}: the end was cut off",
+                "make root filesystems of the slot's size",
+            )
+            return
+        part.open().check()
     except ArtifactError as error:
         yield Finding("filesystem-damaged", place, str(error), "make it again, or run e2fsck -f")
         return
@@ -110,31 +121,37 @@ def _features(case: Case, part: Part) -> Iterator[Finding]:
         )
 
 
-def _vfat(part: Part) -> Iterator[Finding]:
+def _vfat(case: Case, part: Part) -> Iterator[Finding]:
     try:
         part.open().check()
-        _fsck_vfat(part)
+        said = _fsck_vfat(part)
     except (ArtifactError, ProgramError) as error:
+        said = str(error)
+    if case.is_booted and _DIRTY.search(said):
+        said = _DIRTY.sub("", said)  # somebody pulled the plug: no damage by itself
+    if said.strip():
         yield Finding(
             "filesystem-damaged",
             _place(part),
-            str(error),
+            said.strip(),
             "make it again, or repair it with fsck.vfat",
         )
 
 
-def _fsck_vfat(part: Part) -> None:
-    """Have a copy checked: fsck.vfat cannot look into a disk.
+def _fsck_vfat(part: Part) -> str:
+    """What fsck.vfat finds in a copy, since it cannot look into a disk.
 
     Raises:
-        ProgramError: it found something, or is missing.
+        ProgramError: it is missing, or cannot read it.
     """
     program = find_program("fsck.vfat", package="dosfstools")
     with tempfile.NamedTemporaryFile(prefix="ota-vfat-") as copy, part.image.open("rb") as file:
-        Path(copy.name).touch()
         end = part.offset + part.size
         copy_range(file.fileno(), copy.fileno(), part.offset, end, shift=-part.offset)
-        run((program, "-n", copy.name), timeout=_TIMEOUT, environment={"LC_ALL": "C"})
+        argv = (program, "-n", copy.name)
+        said = run(argv, timeout=_TIMEOUT, environment={"LC_ALL": "C"}, success=(0, 1))
+        lines = said.decode("utf-8", "replace").splitlines()
+        return "\n".join(line for line in lines if not _USUAL.match(line.replace(copy.name, "")))
 
 
 def _place(part: Part) -> str:

@@ -21,7 +21,7 @@ def probe(case: Case) -> Iterator[Finding]:
     if layout:
         yield from _differences(case)
     sd = case.board and case.board.qemu and case.board.qemu.disk in ("sd", "sdhci")
-    if sd and disk.size & (disk.size - 1):
+    if sd and disk.path.is_file() and disk.size & (disk.size - 1):
         yield Finding(
             "size-no-power-of-two",
             format_size(disk.size),
