@@ -12,10 +12,10 @@ TOOLS := $(sort $(wildcard tools/*/pyproject.toml))
 INPUTS := .ci/debian-packages debian-packages.txt requirements.lock $(TOOLS)
 STAMP := $(VENV)/setup-$(shell (pwd; cat $(INPUTS)) | sha256sum | cut -c1-16)
 
-.PHONY: help setup test test-all check fmt bench fuzz docs lock clean
+.PHONY: help setup test test-all test-uboot check fmt bench fuzz docs lock clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-9s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## make .venv with every tool and what the tests need; Debian packages too
 
@@ -33,6 +33,10 @@ test: setup ## the tests, all but those that take minutes
 
 test-all: setup ## every test
 	@$(BIN)/python -m pytest
+
+test-uboot: setup ## the boot logic with another U-Boot: UBOOT_ROOT=its source tree
+	@test -n "$(UBOOT_ROOT)" || { echo "give UBOOT_ROOT, a source tree of U-Boot" >&2; exit 2; }
+	@UBOOT_ROOT="$(abspath $(UBOOT_ROOT))" $(BIN)/python -m pytest tests/boot
 
 check: setup ## formatting, lint and types
 	$(BIN)/ruff format --check .

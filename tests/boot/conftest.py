@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The board qemu-arm64 with its real U-Boot, and a disk whose slots have kernels of a few lines."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -25,8 +26,10 @@ label slot
 
 @pytest.fixture(scope="session")
 def u_boot() -> UBoot:
-    """U-Boot of qemu-arm64 from Debian's source package, compiled once."""
-    return build_u_boot(load_board(FOLDER), FOLDER, source_package("u-boot"), print)
+    """U-Boot of qemu-arm64, compiled once: Debian's source package, or the tree in $UBOOT_ROOT."""
+    tree = os.environ.get("UBOOT_ROOT")
+    source = Path(tree) if tree else source_package("u-boot")
+    return build_u_boot(load_board(FOLDER), FOLDER, source, print)
 
 
 @pytest.fixture(scope="session")

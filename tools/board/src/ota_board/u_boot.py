@@ -19,8 +19,8 @@ SPELLINGS = (
     ("ENV_REDUNDANT", "SYS_REDUNDAND_ENVIRONMENT"),
     ("ENV_MMC_DEVICE_INDEX", "SYS_MMC_ENV_DEV"),
     ("ENV_MMC_EMMC_HW_PARTITION", "SYS_MMC_ENV_PART"),
-    ("USE_DEFAULT_ENV_TEXT_FILE", "USE_DEFAULT_ENV_FILE"),
-    ("DEFAULT_ENV_TEXT_FILE", "DEFAULT_ENV_FILE"),
+    ("ENV_USE_DEFAULT_ENV_TEXT_FILE", "USE_DEFAULT_ENV_FILE"),
+    ("ENV_DEFAULT_ENV_TEXT_FILE", "DEFAULT_ENV_FILE"),
 )
 """U-Boot's symbols that were renamed: the new name, then the old one."""
 
@@ -49,7 +49,7 @@ def fragment(board: Board, environment: Path, folder: Path | None = None) -> str
         "ENV_REDUNDANT": "y",
         "ENV_MMC_DEVICE_INDEX": str(_mmc_index(board)),
         "ENV_MMC_EMMC_HW_PARTITION": "0",
-        "DEFAULT_ENV_TEXT_FILE": f'"{environment}"',
+        "ENV_DEFAULT_ENV_TEXT_FILE": f'"{environment}"',
     }
     old = dict(SPELLINGS)
     lines = [(data_folder("bootloader") / "u-boot" / "ota.cfg").read_text("utf-8").rstrip(), ""]
