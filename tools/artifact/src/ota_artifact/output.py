@@ -2,7 +2,9 @@
 """Files that appear whole or not at all."""
 
 import fcntl
+import io
 import os
+import secrets
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -36,18 +38,18 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with target.open("wb", buffering=0) as file:
             yield cast(BinaryIO, file)
         return
-    with _named(path):
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)
+    # Named before it is made: whatever interrupts us from then on, it is known what to remove.
+    copy = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}")
     try:
-        with _named(path), os.fdopen(descriptor, "wb", buffering=0) as file:
+        with _named(path, target), io.FileIO(copy, "x+", opener=_private) as file:
             yield cast(BinaryIO, file)
             _take_over(file.fileno(), old)
             os.fsync(file.fileno())
-        with _named(path):
-            Path(name).replace(target)
+        with _named(path, target):
+            copy.replace(target)
     except BaseException:
         with suppress(OSError):
-            Path(name).unlink()
+            copy.unlink()
         raise
     _sync_folder(target.parent)
 
@@ -131,13 +133,17 @@ def fill_room(file: BinaryIO, start: int, room: int, data: bytes, temporary: Pat
     file.truncate()
 
 
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
+
+
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Errors name what the user asked for, not our temporary file."""
+def _named(path: Path, target: Path) -> Iterator[None]:
+    """Errors name what the user asked for, not our temporary file beside it."""
     try:
         yield
     except OSError as error:
-        if error.filename is None or str(error.filename).startswith(str(path.parent)):
+        if error.filename is None or str(error.filename).startswith(str(target.parent)):
             error.filename = str(path)
             error.filename2 = None
         raise
