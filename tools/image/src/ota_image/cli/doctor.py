@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ota_board.load import board_folders, find_board, load_board
-from ota_image.doctor.examine import examine
 
 _EXAMPLE = """\
 examples:
@@ -46,6 +45,9 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
+    # Late: each command pays for what it uses alone, at every start.
+    from ota_image.doctor.examine import examine
+
     board = None
     if args.board:
         board = load_board(find_board(args.board, list(board_folders(args.boards))))

@@ -5,8 +5,6 @@ import argparse
 import json
 from pathlib import Path
 
-from ota_image.disk.opened import open_disk
-from ota_image.disk.state import change, find_state
 from ota_image.errors import ImageError
 
 _GET = """\
@@ -53,6 +51,10 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _get(args: argparse.Namespace) -> int:
+    # Late: each command pays for what it uses alone, at every start.
+    from ota_image.disk.opened import open_disk
+    from ota_image.disk.state import find_state
+
     path = Path(args.file)
     state = find_state(open_disk(path))
     if state is None or state.newest is None:
@@ -71,6 +73,9 @@ def _get(args: argparse.Namespace) -> int:
 
 
 def _set(args: argparse.Namespace) -> int:
+    from ota_image.disk.opened import open_disk
+    from ota_image.disk.state import change
+
     changes = {}
     for each in args.change:
         name, equals, value = each.partition("=")

@@ -7,9 +7,6 @@ import sys
 from pathlib import Path
 
 from ota_board.size import format_size
-from ota_image.disk.device import find_device
-from ota_image.disk.flash import flash, map_of
-from ota_image.disk.opened import open_disk
 from ota_image.errors import ImageError
 
 _EXAMPLE = """\
@@ -39,6 +36,11 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
+    # Late: each command pays for what it uses alone, at every start.
+    from ota_image.disk.device import find_device
+    from ota_image.disk.flash import flash, map_of
+    from ota_image.disk.opened import open_disk
+
     image = Path(args.file)
     open_disk(image)  # says what is wrong with it, before anything is erased
     block_map = map_of(image)

@@ -5,8 +5,6 @@ import argparse
 import json
 from pathlib import Path
 
-from ota_image.disk.inspect import as_json, as_text, inspect
-
 _EXAMPLE = """\
 examples:
   ota-image inspect my.sdimg
@@ -31,6 +29,9 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
+    # Late: each command pays for what it uses alone, at every start.
+    from ota_image.disk.inspect import as_json, as_text, inspect
+
     report = inspect(Path(args.file))
     print(json.dumps(as_json(report), indent=1) if args.json else as_text(report))
     return 0

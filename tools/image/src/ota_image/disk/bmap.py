@@ -14,6 +14,7 @@ import os
 import re
 import struct
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -29,6 +30,7 @@ BLOCK = 4096
 
 _TIMEOUT = 300.0  # [s]
 _CHUNK = 1 << 20  # [B]
+_PIECE = 16 << 20  # [B] of a range with one checksum, whole blocks
 _LARGEST = 64 << 20  # [B] of a block map
 _FREE = re.compile(r"^ +Free blocks: (.*)$", re.MULTILINE)
 _NO_CHECKSUM = "0" * 64
@@ -120,7 +122,7 @@ def ext4_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:
 
 
 def make_map(disk: Path, spans: Iterable[tuple[int, int]]) -> BlockMap:
-    """The map of an image, with checksums.
+    """The map of an image, with checksums; long ranges are parted, so that all processors help.
 
     Args:
         spans: as of `mapped`.
@@ -128,18 +130,17 @@ def make_map(disk: Path, spans: Iterable[tuple[int, int]]) -> BlockMap:
     Raises:
         OSError: the image cannot be read.
     """
-    ranges = []
-    with disk.open("rb", buffering=0) as file:
+    pieces = [
+        (at, min(at + _PIECE, end)) for start, end in spans for at in range(start, end, _PIECE)
+    ]
+    with disk.open("rb", buffering=0) as file, ThreadPoolExecutor() as helpers:
         size = file.seek(0, os.SEEK_END)
-        for start, end in spans:
-            digest = hashlib.sha256()
-            file.seek(start)
-            missing = min(end, size) - start
-            while missing and (piece := file.read(min(missing, _CHUNK))):
-                digest.update(piece)
-                missing -= len(piece)
-            ranges.append(Range(start // BLOCK, -(-end // BLOCK) - 1, digest.hexdigest()))
-    return BlockMap(size, BLOCK, tuple(ranges))
+        digests = helpers.map(lambda piece: _digest(file.fileno(), *piece), pieces)
+        ranges = tuple(
+            Range(start // BLOCK, -(-end // BLOCK) - 1, digest)
+            for (start, end), digest in zip(pieces, digests, strict=True)
+        )
+    return BlockMap(size, BLOCK, ranges)
 
 
 def to_xml(block_map: BlockMap) -> str:
@@ -190,6 +191,14 @@ def read_map(path: Path) -> BlockMap:
         return BlockMap(int(fields["ImageSize"]), int(fields["BlockSize"]), ranges)
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise ImageError(f"{path}: is no block map: {error}; make it anew with bmaptool") from error
+
+
+def _digest(file: int, start: int, end: int) -> str:
+    digest = hashlib.sha256()
+    while start < end and (piece := os.pread(file, min(end - start, _CHUNK), start)):
+        digest.update(piece)
+        start += len(piece)
+    return digest.hexdigest()
 
 
 def _range(element: ElementTree.Element) -> Range:

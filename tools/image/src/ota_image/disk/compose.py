@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,8 +88,12 @@ def compose(layout: Layout, parts: Parts, output: Path, *, progress: Say) -> bma
     epoch = build_time()
     time = time_of(parts.rootfs) if epoch is None else epoch
     map_path = Path(f"{output}.bmap")
-    with whole_disk(output, layout.size) as disk:
+    with whole_disk(output, layout.size) as disk, ThreadPoolExecutor(1) as helper:
         write_table(disk, layout, identity)
+        copying = None
+        if tree is None:
+            progress(f"slot A: {parts.rootfs.name}")
+            copying = helper.submit(_copy_slot, parts.rootfs, disk, slot)
         with disk.open("r+b", buffering=0) as file:
             for copy, flag in zip(layout.environment, (1, 0), strict=False):
                 flagged = flag if len(layout.environment) > 1 else None
@@ -103,6 +108,8 @@ def compose(layout: Layout, parts: Parts, output: Path, *, progress: Say) -> bma
         number = identity.number("boot")
         make_boot(disk, layout.partition("boot"), boot, number=number, time=time)
         _fill_slots(disk, layout, parts, tree, identity, time, progress)
+        if copying:
+            copying.result()
         progress("block map")
         block_map = bmap.make_map(disk, bmap.mapped(disk, layout))
         map_path.unlink(missing_ok=True)  # one of an older image must not stand beside this one
@@ -119,14 +126,9 @@ def _fill_slots(
     time: int,
     progress: Say,
 ) -> None:
-    """Slot A, an empty B, data and whatever else there is."""
+    """Slot A unless it is copied, an empty B, data and whatever else there is."""
     for area in layout.partitions:
-        if area.name == "boot":
-            continue
-        if area.name == "A" and tree is None:
-            progress(f"slot A: {parts.rootfs.name}")
-            with disk.open("r+b", buffering=0) as file:
-                _copy(parts.rootfs, file.fileno(), area.offset, parts.rootfs.stat().st_size)
+        if area.name == "boot" or (area.name == "A" and tree is None):
             continue
         content: Tree = None
         if area.name == "A":
@@ -189,6 +191,12 @@ def _checked(raw: Raw, layout: Layout) -> int:
     if end > layout.size:
         raise ImageError(f"{raw.path}: {size} B at {raw.offset:#x} leave the disk; move it")
     return size
+
+
+def _copy_slot(rootfs: Path, disk: Path, slot: Area) -> None:
+    """What takes longest, done while other programs make the rest."""
+    with disk.open("r+b", buffering=0) as file:
+        _copy(rootfs, file.fileno(), slot.offset, rootfs.stat().st_size)
 
 
 def _copy(source: Path, disk: int, offset: int, size: int) -> None:
