@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is on a composed image."""
 
+import errno
 import json
 import os
+import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -297,3 +300,40 @@ def test_a_failure_half_way_leaves_the_older_image(
         compose(board.layout, Parts(rootfs, variables(board)), image, progress=quiet)
 
     assert (sorted(tmp_path.iterdir()), image.read_bytes()) == before
+
+
+@pytest.mark.boot
+def test_the_same_archive_gives_the_same_bytes(tmp_path: Path, board: Board) -> None:
+    folder = tree(tmp_path / "tree", {f"usr/lib/{number}": b"x" * number for number in range(50)})
+    with tarfile.open(tmp_path / "rootfs.tar", "w") as tar:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                tar.add(path, path.relative_to(folder))
+
+    for name in ("one", "two"):
+        parts = Parts(tmp_path / "rootfs.tar", variables(board), data=folder)
+        compose(board.layout, parts, tmp_path / name, progress=quiet)
+        time.sleep(1.1)  # a file's time has seconds here
+
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    slot = ExtFilesystem(tmp_path / "one", board.layout.partition("A").offset)
+    slot.check()
+
+
+def test_where_every_file_has_a_name_it_begins_with_a_dot_and_goes_with_a_failure(
+    tmp_path: Path, board: Board, rootfs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EOPNOTSUPP, "not here")
+
+    monkeypatch.setattr("ota_image.disk.output._require_real_paths", refuse)
+    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board)))
+    before = sorted(tmp_path.iterdir()), image.read_bytes()
+    monkeypatch.setattr("ota_image.disk.bmap._TIMEOUT", 0.0)
+
+    with pytest.raises(ProgramError):
+        compose(board.layout, Parts(rootfs), image, progress=quiet)
+
+    assert (sorted(tmp_path.iterdir()), image.read_bytes()) == before
+    (tmp_path / "usual").touch()
+    assert image.stat().st_mode == (tmp_path / "usual").stat().st_mode

@@ -9,6 +9,7 @@ the host, and fakeroot loses the type of a file that gets one.
 
 import lzma
 import os
+import re
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -40,6 +41,17 @@ _JOURNAL = 4 << 20  # [B] a quarter of what mke2fs takes of a slot of 128 MiB
 _WITH_JOURNAL = 16 << 20  # [B] smaller ones have no room for it
 _BYTES_PER_FILE = 8192
 _SPARE_FILES = 100  # beyond a quarter more than there are
+_ROOT_INODE, _FIRST_INODE = 2, 11  # Source: kernel.org, ext4 "Special inodes"
+_UNPACK = """\
+set -e
+tar --numeric-owner -xpf "$2" -C "$3"
+# Folders that the archive does not list are of this moment.
+find "$3" -newermt "$1" -exec touch -h -d "$1" {} +
+# What its owner cannot read mke2fs cannot either; fakeroot goes on showing the old mode.
+LD_PRELOAD= chmod -R u+rwX "$3"
+shift 3
+exec "$@"
+"""
 _ATTRIBUTE = "SCHILY.xattr."  # Source: GNU tar, "Extended attributes"
 
 
@@ -90,18 +102,8 @@ def make_ext4(
     journal = ",has_journal" if area.size >= _WITH_JOURNAL else ""
     argv = [
         find_program("mke2fs", package="e2fsprogs"),
-        *(
-            "-q",
-            "-F",
-            "-t",
-            "ext4",
-            "-O",
-            f"none,{_FEATURES}{journal}",
-            "-b",
-            str(BLOCK),
-            "-I",
-            "256",
-        ),
+        *("-q", "-F", "-t", "ext4", "-O", f"none,{_FEATURES}{journal}"),
+        *("-b", str(BLOCK), "-I", "256"),
         *(("-J", f"size={_JOURNAL >> 20}") if journal else ()),
         *("-m", "1", "-U", identity.guid(f"filesystem {area.name}"), "-E", ",".join(options)),
         *(("-L", label) if label else ()),
@@ -114,11 +116,13 @@ def make_ext4(
             _require_folder(path)
             argv += ["-N", str(_files(area, sum(1 for _ in path.rglob("*"))))]
             _from_folder(argv, (str(disk), size), path, area, time, is_roots=is_roots)
+            _set_times(disk, area, time)
         case Archive(path):
             members = _members(path)
             argv += ["-N", str(_files(area, len(members)))]
             _from_archive(argv, (str(disk), size), path, area, time)
             _set_attributes(disk, area, members)
+            _set_times(disk, area, time)
 
 
 def tree_of(path: Path) -> Archive | Folder:
@@ -168,12 +172,8 @@ def _from_archive(
     with TemporaryDirectory(prefix="ota-rootfs-") as name:
         tree = Path(name) / "tree"
         tree.mkdir(mode=0o755)
-        # What its owner cannot read mke2fs cannot either; fakeroot goes on showing the old mode.
-        script = (
-            'tar --numeric-owner -xpf "$1" -C "$2" && LD_PRELOAD= chmod -R u+rwX "$2" && shift 2'
-            ' && exec "$@"'
-        )
-        command = ["sh", "-c", script, "sh", str(path), str(tree), *argv, "-d", str(tree), *tail]
+        words = [f"@{time}", str(path), str(tree), *argv, "-d", str(tree), *tail]
+        command = ["sh", "-c", _UNPACK, "sh", *words]
         if not _is_faked():
             command = [_fakeroot(), "--", *command]
         _run(command, area, time)
@@ -209,6 +209,36 @@ def _set_attributes(disk: Path, area: Area, members: list[tarfile.TarInfo]) -> N
             file.write_bytes(value)
             commands.append(("ea_set", "-f", str(file), path, name))
         debugfs.change(place, area.offset, commands)
+
+
+def _set_times(disk: Path, area: Area, time: int) -> None:
+    """Take the times of the host's copies away, those of the last change of the content aside."""
+    fields = ("atime", "ctime", "crtime")
+    with workplace(disk) as place:
+        argv = (
+            find_program("dumpe2fs", package="e2fsprogs"),
+            f"{place}/image?offset={area.offset}",
+        )
+        said = run(argv, timeout=_TIMEOUT, environment={"LC_ALL": "C"}).decode("utf-8", "replace")
+        commands = [
+            ("set_inode_field", f"<{number}>", name, f"@{max(time, 1)}")
+            for number in _inodes_in_use(said)
+            for name in fields
+        ]
+        debugfs.change(place, area.offset, commands)
+
+
+def _inodes_in_use(said: str) -> Iterator[int]:
+    """By what dumpe2fs says; 2 is the root, those below 11 are the filesystem's own."""
+    count = re.search(r"^Inode count: +(\d+)$", said, re.MULTILINE)
+    at = _FIRST_INODE
+    yield _ROOT_INODE
+    for line in re.findall(r"^ +Free inodes: (.*)$", said, re.MULTILINE):
+        for each in filter(None, line.split(", ")):
+            first, _, last = each.partition("-")
+            yield from range(at, int(first))
+            at = int(last or first) + 1
+    yield from range(at, int(count[1]) + 1 if count else at)
 
 
 def _attributes(members: list[tarfile.TarInfo]) -> Iterator[tuple[str, str, bytes]]:
