@@ -15,6 +15,7 @@ from pathlib import Path
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.environment import Copy, decode, encode
+from ota_board.qemu import arguments
 
 _CHUNK = 4096
 
@@ -116,18 +117,9 @@ class Machine:
             file.seek(offset)
             file.write(data)
 
-    def _command(self) -> tuple[str, ...]:
-        qemu = self.board.qemu
-        assert qemu
-        disk = f"if=none,id=disk,format=raw,file={self.disk}"
-        return (
-            f"qemu-system-{qemu.system}",
-            *("-machine", qemu.machine, "-cpu", qemu.cpu, "-m", f"{qemu.memory >> 20}"),
-            *("-bios", str(self.u_boot), "-nographic", "-monitor", "none", "-serial", "stdio"),
-            *("-no-reboot", "-drive", disk),
-            *("-device", "sdhci-pci", "-device", "sd-card,drive=disk"),
-            *("-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"),
-        )
+    def _command(self) -> list[str]:
+        words = arguments(self.board, self.disk, self.u_boot)
+        return [*words, "-monitor", "none", "-serial", "stdio", "-no-reboot"]
 
 
 def make_kernel(name: str, folder: Path) -> Path:

@@ -141,5 +141,19 @@ def stream(
     return Ended(program.returncode, text)
 
 
+def attached(argv: Sequence[str | os.PathLike[str]]) -> int:
+    """Run a program on our own terminal, for as long as the user likes; gives its exit code.
+
+    Raises:
+        ProgramError: it is not installed.
+    """
+    words = [os.fspath(word) for word in argv]
+    logger.debug("+ %s", _masked(shlex.join(words)))
+    try:
+        return subprocess.run(words, check=False).returncode
+    except FileNotFoundError as error:
+        raise ProgramError(f"{words[0]}: not found; install the package that has it") from error
+
+
 def _masked(text: str) -> str:
     return _PIN.sub(r"\1…", text)

@@ -11,10 +11,20 @@ from types import FrameType
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_board.errors import BoardError
 from ota_image import __version__
-from ota_image.cli import compose, doctor, env, flash, inspect, rootfs, u_boot
+from ota_image.cli import (
+    build,
+    compose,
+    doctor,
+    env,
+    flash,
+    inspect,
+    rootfs,
+    run,
+    u_boot,
+)
 from ota_image.errors import ImageError, WorldError
 
-_COMMANDS = (compose, doctor, env, flash, inspect, rootfs, u_boot)
+_COMMANDS = (build, run, rootfs, u_boot, compose, inspect, doctor, env, flash)
 
 _EPILOG = """\
 exit codes: 0 done, 1 our bug, 2 your input or findings, 3 the world (network, device, space),

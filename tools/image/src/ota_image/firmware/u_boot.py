@@ -140,7 +140,7 @@ def _make(board: Board, tree: Path, output: Path, *targets: str) -> None:
         "KBUILD_BUILD_USER": "ota",
         "KBUILD_BUILD_HOST": "ota",
     }
-    argv = ("make", "-s", f"-j{jobs}", "-C", tree, *targets)
+    argv = ("make", "-s", f"-j{jobs}", "-C", str(tree), *targets)
     run(argv, timeout=_BUILD_TIME, environment=environment)
 
 

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes what a board needs from Debian packages: the disk image, the artifact, their papers."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.keys import Signer
+from ota_artifact.output import replacing
+from ota_artifact.provides import CHECKSUMS, ROOTFS, Software, default_clears, software_version
+from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
+from ota_artifact.writer import write_artifact
+from ota_board.board import Board
+from ota_board.layout import to_json
+from ota_board.u_boot import factory_environment
+from ota_image.debian.apt import source_package
+from ota_image.debian.recipe import Recipe
+from ota_image.debian.rootfs import Slot, Source, make_slot
+from ota_image.debian.settings import Settings
+from ota_image.disk.compose import Parts, Raw, compose
+from ota_image.errors import ImageError
+from ota_image.firmware.u_boot import UBoot, build_u_boot
+from ota_image.spdx import software_list
+
+Say = Callable[[str], None]
+"""Told what is being done."""
+
+ANY_SOURCE = Source()
+"""The machine's own mirrors; a package that is gone from them is replaced by a newer one."""
+
+_U_BOOT = "u-boot/"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build has made.
+
+    Attributes:
+        name: ``<image>-<release>``, which is the artifact's name.
+        image: the disk image; its block map stands beside it.
+        artifact: the update file of the same root filesystem.
+        layout: of the disk, as JSON.
+        software: what is in it, as SPDX.
+    """
+
+    name: str
+    image: Path
+    artifact: Path
+    layout: Path
+    software: Path
+
+
+def build(
+    board: Board,
+    board_folder: Path,
+    recipe: Recipe,
+    settings: Settings,
+    output: Path,
+    *,
+    source: Source = ANY_SOURCE,
+    u_boot_tree: Path | None = None,
+    signer: Signer | None = None,
+    say: Say = lambda text: None,
+) -> Built:
+    """Make a disk image and the artifact of the same root filesystem.
+
+    Slot A of the image and the payload of the artifact are the same bytes.
+
+    Args:
+        output: the folder for all of it.
+        u_boot_tree: a source tree of U-Boot; by default Debian's source package.
+
+    Raises:
+        ImageError: the board, the recipe or a setting is at fault, or something does not fit.
+        ProgramError: a program is missing or fails, as for lack of network.
+        OSError: no space.
+    """
+    _require_known(board)
+    u_boot = u_boot_of(board, board_folder, u_boot_tree, say)
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=output) as folder:
+        slot = make_slot(
+            board, recipe, settings, Path(folder) / "rootfs.ext4", source=source, progress=say
+        )
+        name = f"{recipe.name}-{slot.release}"
+        stem = f"{recipe.name}-{board.name}-{slot.release}"
+        made = Built(
+            name,
+            *(
+                output / f"{stem}.{suffix}"
+                for suffix in ("sdimg", "mender", "layout.json", "spdx.json")
+            ),
+        )
+        parts = Parts(
+            slot.path,
+            factory_environment(u_boot.environment),
+            boot={
+                each.path: u_boot.folder / each.source.removeprefix(_U_BOOT)
+                for each in board.firmware
+                if each.path
+            },
+            raw=tuple(
+                Raw(each.offset, u_boot.folder / each.source.removeprefix(_U_BOOT))
+                for each in board.firmware
+                if each.offset is not None
+            ),
+        )
+        compose(board.layout, parts, made.image, progress=say)
+        say(f"artifact {name}" + ("" if signer else ", unsigned"))
+        with replacing(made.artifact) as file:
+            write_artifact(file, _artifact(board, name, slot), signer=signer)
+    _write(made.layout, to_json(board.layout))
+    _write(made.software, software_list(name, slot))
+    return made
+
+
+def u_boot_of(board: Board, board_folder: Path, tree: Path | None, say: Say) -> UBoot:
+    """U-Boot for a board, from a tree or Debian's source package.
+
+    Raises:
+        ImageError: the board has none, or its configuration is lost.
+        ProgramError: it cannot be downloaded or compiled.
+    """
+    return build_u_boot(board, board_folder, tree or source_package("u-boot", say=say), say)
+
+
+def newest_image(board: Board, folder: Path) -> Path:
+    """The disk image of a board that was made last.
+
+    Raises:
+        ImageError: there is none.
+    """
+    images = sorted(folder.glob(f"*-{board.name}-*.sdimg"), key=lambda path: path.stat().st_mtime)
+    if not images:
+        raise ImageError(
+            f"{folder}: has no image of {board.name}; make one: ota-image build {board.name}"
+        )
+    return images[-1]
+
+
+def _require_known(board: Board) -> None:
+    if board.bootloader.kind != "u-boot":
+        raise ImageError(f"{board.name}: an image with {board.bootloader.kind} is not made yet")
+    for each in board.firmware:
+        if not each.source.startswith(_U_BOOT):
+            raise ImageError(
+                f"{board.name}: firmware from packages ({each.source}) is not put in yet;"
+                " use `ota-image compose --boot DIR` with the files"
+            )
+
+
+def _artifact(board: Board, name: str, slot: Slot) -> ArtifactSpec:
+    software = Software()
+    payload = PayloadHeader(
+        ROOTFS, software_version(software, name), clears=default_clears(software)
+    )
+    header = Header(3, name, board.device_types, payloads=())
+    content = (FileSource("rootfs.ext4", slot.path),)
+    return ArtifactSpec(header, (PayloadSpec(payload, content, CHECKSUMS[0]),))
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as file:
+        file.write(text.encode())

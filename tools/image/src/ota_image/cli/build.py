@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`build`: a disk image and its artifact, from Debian packages."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from ota_artifact.keys import load_private_key
+from ota_board.load import board_folders, find_board, load_board
+from ota_image.build import build
+from ota_image.cli.rootfs import add_options, recipe_of, settings_of, source_of
+
+_EXAMPLE = """\
+examples:
+  ota-image build qemu-arm64
+  ota-image build beaglebone-black --ssh-key ~/.ssh/id_ed25519.pub --key private.pem --release 1.2
+"""
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `build`."""
+    parser = sub.add_parser(
+        "build",
+        help="make a board's disk image and artifact from Debian packages",
+        description="Makes the disk image of a board and the artifact of the same root filesystem,"
+        " with a block map, the layout and a list of the software. Needs no root; what is the same"
+        " every time is made once and cached.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("board", help="its name, or a path with a '/' to its folder")
+    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
+    parser.add_argument("--output", metavar="DIR", help="default: build/BOARD")
+    parser.add_argument("--key", metavar="PEM", help="sign the artifact with this private key")
+    parser.add_argument(
+        "--u-boot", metavar="DIR", help="a source tree (default: Debian's source package)"
+    )
+    parser.add_argument("--json", action="store_true", help="say what was made as JSON")
+    add_options(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    folder = find_board(args.board, list(board_folders(args.boards)))
+    board = load_board(folder)
+    made = build(
+        board,
+        folder,
+        recipe_of(args),
+        settings_of(args),
+        Path(args.output or f"build/{board.name}"),
+        source=source_of(args),
+        u_boot_tree=Path(args.u_boot) if args.u_boot else None,
+        signer=load_private_key(Path(args.key)) if args.key else None,
+        say=lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    paths = {
+        "image": str(made.image),
+        "artifact": str(made.artifact),
+        "layout": str(made.layout),
+        "software": str(made.software),
+    }
+    print(json.dumps({"name": made.name, **paths}, indent=1) if args.json else made.image)
+    return 0

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`run`: boot a board's image in QEMU."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from ota_artifact.run import attached, run
+from ota_board.load import board_folders, find_board, load_board
+from ota_board.qemu import arguments
+from ota_image.build import newest_image, u_boot_of
+from ota_image.errors import ImageError
+
+_EXAMPLE = """\
+example:
+  ota-image run qemu-arm64
+"""
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `run`."""
+    parser = sub.add_parser(
+        "run",
+        help="boot a board's image in QEMU, on a working copy",
+        description="Boots the newest image of a board in QEMU, its console on this terminal, its"
+        " SSH on a port of this machine. The image stays as it is: what the board writes goes to a"
+        " copy, which is gone in the end. Leave with Ctrl-A x.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("board", help="its name, or a path with a '/' to its folder")
+    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
+    parser.add_argument("--disk", metavar="FILE", help="boot this image (default: the newest)")
+    parser.add_argument(
+        "--keep", action="store_true", help="write to the image itself, not to a copy"
+    )
+    parser.add_argument(
+        "--ssh-port", type=int, default=8022, metavar="PORT", help="default: %(default)s"
+    )
+    parser.add_argument("--u-boot", metavar="DIR", help="a source tree of U-Boot")
+
+
+def _run(args: argparse.Namespace) -> int:
+    folder = find_board(args.board, list(board_folders(args.boards)))
+    board = load_board(folder)
+    image = Path(args.disk) if args.disk else newest_image(board, Path("build") / board.name)
+    if not image.is_file():
+        raise ImageError(f"{image}: no such image")
+    built = u_boot_of(board, folder, Path(args.u_boot) if args.u_boot else None, _say)
+    with tempfile.TemporaryDirectory(prefix="ota-run-") as place:
+        disk = image
+        if not args.keep:
+            disk = Path(place) / "disk.sdimg"
+            run(("cp", "--sparse=always", "--reflink=auto", image, disk), timeout=600)
+        argv = arguments(board, disk, built.folder / "u-boot.bin", ssh_port=args.ssh_port)
+        _say(f"{image}: SSH is on port {args.ssh_port}; leave with Ctrl-A x")
+        return attached([*argv, "-serial", "mon:stdio"])
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
