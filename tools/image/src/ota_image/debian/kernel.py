@@ -126,10 +126,7 @@ def _image(folder: Path, version: str, package: Package, board: Board, say: Say)
 
 
 def _device_trees(folder: Path, version: str, board: Board) -> dict[str, Path]:
-    """Each of the board's by the name under which U-Boot looks for it.
-
-    A board with several has them in the folders of the kernel, as ``fdtfile`` names them.
-    """
+    """Each of the board's by its name alone; the package has them in folders by maker."""
     base = folder / "usr" / "lib" / f"linux-image-{version}"
     found: dict[str, Path] = {}
     for name in board.device_trees:
@@ -142,8 +139,6 @@ def _device_trees(folder: Path, version: str, board: Board) -> dict[str, Path]:
                 f" {name}{hint}"
             )
         found[name] = paths[0]
-        if len(board.device_trees) > 1:
-            found[paths[0].relative_to(base).as_posix()] = paths[0]
     return found
 
 
