@@ -39,15 +39,16 @@ def make_boot(
     """
     names = sorted((checked_names(f"/{path}"), content) for path, content in files.items())
     _check(area, files)
+    # --invariant for the label's time, and before -i, whose number it would replace.
     argv = (
         find_program("mkfs.vfat", package="dosfstools"),
         *("--offset", str(area.offset // SECTOR), "-h", str(area.offset // SECTOR)),
         *_geometry(area.size),
-        *("--mbr=n", "-i", f"{number:08x}", "-n", _LABEL),
+        *("--mbr=n", "--invariant", "-i", f"{number:08x}", "-n", _LABEL),
         *(str(disk), str(area.size // 1024)),
     )
     times = {"SOURCE_DATE_EPOCH": str(time)}
-    run(argv, timeout=_TIMEOUT, environment={"LC_ALL": "C", **times})
+    run(argv, timeout=_TIMEOUT, environment={"LC_ALL": "C"})
     folders = sorted({each[:depth] for each, _ in names for depth in range(1, len(each))})
     try:
         with workplace(disk) as place:
