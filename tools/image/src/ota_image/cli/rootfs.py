@@ -140,8 +140,6 @@ def _run(args: argparse.Namespace) -> int:
     recipe, settings, source = recipe_of(args), settings_of(args), source_of(args)
     if args.update_lock:
         _update_lock(recipe, board, [load_board(path) for path in all_boards(folders)], source)
-    if recipe.login == "open":
-        _say(f"warning: {recipe.path}: login: open; root has no password on the console")
     slot = _made(board, recipe, settings, source, args.output)
     if args.json:
         print(json.dumps(_facts(slot), indent=1))

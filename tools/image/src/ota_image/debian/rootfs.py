@@ -102,6 +102,10 @@ def make_slot(
         OSError: no space.
     """
 
+    if recipe.login == "open":
+        where = "on the console" if settings.ssh_keys else "on the console and by SSH"
+        progress(f"warning: {recipe.path}: login: open; root gets in {where} without a password")
+
     def apt() -> AptRoot:
         found = archives(recipe.release, source.mirrors, recipe.components)
         return AptRoot(board.arch, found, say=progress)
