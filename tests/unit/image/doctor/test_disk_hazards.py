@@ -16,7 +16,7 @@ from ota_image.disk.state import change
 from ota_image.doctor.bootloader import default_environment
 from ota_image.doctor.examine import examine
 from tests.conftest import requires_program
-from tests.unit.image.disk.small import MIB, small_board, variables
+from tests.unit.image.disk.small import MIB, SLOT, small_board, variables
 from tests.unit.image.doctor.good import image, u_boot
 
 pytestmark = [
@@ -29,14 +29,25 @@ FIRST, SECOND, SIZE = 0x400000, 0x800000, 0x20000
 SLOT_A, DATA = 28 * MIB, 44 * MIB
 
 
-@pytest.fixture
-def board(tmp_path: Path) -> Board:
-    return small_board(tmp_path, "qemu-arm64")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Path]:
+    """A board and its image, made once and left as they are."""
+    folder = tmp_path_factory.mktemp("made")
+    board = small_board(folder, "qemu-arm64")
+    return board, image(folder, board)
 
 
 @pytest.fixture
-def good(tmp_path: Path, board: Board) -> Path:
-    return image(tmp_path, board)
+def board(made: tuple[Board, Path]) -> Board:
+    return made[0]
+
+
+@pytest.fixture
+def good(tmp_path: Path, made: tuple[Board, Path]) -> Path:
+    """A copy of it, to be broken."""
+    path = tmp_path / "test.sdimg"
+    run(("cp", "--sparse=always", made[1], path), timeout=10)
+    return path
 
 
 def hazards(path: Path, board: Board | None = None, *, is_booted: bool = False) -> set[str]:
@@ -192,8 +203,13 @@ def test_64bit_is_one_for_an_old_u_boot(tmp_path: Path, version: bytes, found: b
 
 
 def test_a_filesystem_smaller_than_its_slot(good: Path, board: Board, tmp_path: Path) -> None:
-    run(("resize2fs", tmp_path / "rootfs.ext4", "6M"), timeout=10)
-    dd(good, SLOT_A, (tmp_path / "rootfs.ext4").read_bytes())
+    rootfs = tmp_path / "rootfs.ext4"
+    with good.open("rb") as file:
+        file.seek(SLOT_A)
+        rootfs.write_bytes(file.read(SLOT))
+    run(("e2fsck", "-fy", rootfs), timeout=10)
+    run(("resize2fs", rootfs, "6M"), timeout=10)
+    dd(good, SLOT_A, rootfs.read_bytes())
 
     assert hazards(good, board) == {"filesystem-smaller-than-partition"}
 
