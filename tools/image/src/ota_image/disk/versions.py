@@ -22,7 +22,8 @@ class Firmware:
         version: such as ``2023.01+dfsg``.
         number: the same as two numbers, to compare by.
         is_spl: whether it is the part that loads U-Boot.
-        data: its bytes; of one that stands raw, all up to the first partition.
+        data: its bytes; of one that stands raw, the area reserved for it, else all up to the first
+            partition.
     """
 
     place: str
@@ -43,7 +44,8 @@ def find_u_boot(disk: Disk) -> Iterator[Firmware]:
         raw = file.read(min(first, _RAW))
     seen = set()
     for match in _BANNER.finditer(raw):
-        found = _firmware(match, f"at {match.start():#x}", raw)
+        start, end = _reserved(disk, match.start())
+        found = _firmware(match, f"at {match.start():#x}", raw[start:end])
         if (found.version, found.is_spl) not in seen:
             seen.add((found.version, found.is_spl))
             yield found
@@ -53,6 +55,14 @@ def find_u_boot(disk: Disk) -> Iterator[Firmware]:
             data = boot.read(f"/{name}") or b""
             if banner := _BANNER.search(data):
                 yield _firmware(banner, f"/{name} of the boot partition", data)
+
+
+def _reserved(disk: Disk, at: int) -> tuple[int, int | None]:
+    """Where the area begins and ends that is reserved for what stands there [B]."""
+    for area in disk.layout.areas if disk.layout else ():
+        if area.kind == "reserved" and area.offset <= at < area.end:
+            return area.offset, area.end
+    return 0, None
 
 
 def _firmware(match: re.Match[bytes], place: str, data: bytes) -> Firmware:

@@ -2,14 +2,15 @@
 """Hazards of the bootloader itself, as far as its binary tells."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ota_image.disk.versions import Firmware
 from ota_image.doctor.case import Case, Finding
 
 _LOADS = b"Loading Environment from"
 _REDUNDANT = b"recovered successfully"  # Source: U-Boot, env/common.c, env_check_redund
-_VARIABLE = re.compile(rb"([A-Za-z0-9_.#-]+)=([^\0]*)\0")
+_VARIABLE = re.compile(rb"([A-Za-z0-9_.#-]+)=(.*)", re.DOTALL)
+_LONGEST = 1 << 18  # [B] of a default environment
 _LOGIC = ("bootcmd", "altbootcmd")
 
 
@@ -65,13 +66,19 @@ def _compiled(case: Case, firmware: Firmware) -> Iterator[Finding]:
 
 def default_environment(data: bytes) -> dict[str, str]:
     """What is compiled into a U-Boot; empty if it cannot be told."""
-    at = data.find(b"\0bootcmd=") + 1 or data.find(b"bootcmd=") + 1
+    at = data.find(b"\0bootcmd=") + 1
     if not at:
         return {}
-    begin = max(data.rfind(b"\0\0", 0, at), data.rfind(b"\xff\0", 0, at)) + 1
-    end = data.find(b"\0\0", at) + 1 or len(data)
-    block = data[begin:end].lstrip(b"\0")
-    return {
-        match[1].decode(): match[2].decode("utf-8", "replace")
-        for match in _VARIABLE.finditer(block)
-    }
+    before = data[max(at - _LONGEST, 0) : at - 1].split(b"\0")
+    behind = data[at : at + _LONGEST].split(b"\0")
+    lines = [*_variables(reversed(before)), *_variables(behind)]
+    return {match[1].decode(): match[2].decode("utf-8", "replace") for match in lines}
+
+
+def _variables(strings: Iterable[bytes]) -> Iterator[re.Match[bytes]]:
+    """Those up to the first string that is no variable."""
+    for each in strings:
+        match = _VARIABLE.fullmatch(each)
+        if match is None:
+            return
+        yield match
