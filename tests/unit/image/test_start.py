@@ -25,7 +25,7 @@ def test_compose_needs_the_standard_library_yaml_and_our_packages_alone() -> Non
     said = run((sys.executable, "-c", _PROGRAM), timeout=30).decode()
 
     names = said.rpartition("imported:")[2].split()
-    roots = {name.partition(".")[0] for name in names}
+    roots = {name.partition(".")[0] for name in names if "cython" not in name}  # yaml's
     assert roots - sys.stdlib_module_names - _OWN <= {"yaml", "_yaml"}
     assert "ota_image.disk.compose" in names
     assert not [name for name in names if name.startswith(("ota_image.debian", "ota_image.doctor"))]
