@@ -38,5 +38,6 @@ def arguments(board: Board, disk: Path, u_boot: Path, *, ssh_port: int | None = 
             words += ["-serial", "null"]  # the console is the second one
         case "virtio":
             words += ["-bios", str(u_boot), "-drive", f"if=virtio,format=raw,file={disk}"]
-    device = "usb-net" if qemu.network == "usb" else "virtio-net-pci"
+    # Without a ROM for booting from the network, which is in a package of its own.
+    device = "usb-net" if qemu.network == "usb" else "virtio-net-pci,romfile="
     return [*words, "-device", f"{device},netdev=net"]
