@@ -8,6 +8,7 @@ something or works a program hard; ``full`` what takes minutes. `make test` runs
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,20 @@ def requires_program(program: str, *, package: str) -> pytest.MarkDecorator:
     """A mark that skips a test where a program is missing, and says which package has it."""
     found = shutil.which(program, path=_search_path())
     return pytest.mark.skipif(not found, reason=f"no {program} here: apt-get install {package}")
+
+
+def nobody_may_enter(folder: Path) -> bool:
+    """Whether a user without rights can reach a folder; root's home, for one, is closed."""
+    return all(each.stat().st_mode & 0o005 == 0o005 for each in (folder, *folder.parents))
+
+
+TREE_IS_OPEN = os.geteuid() != 0 or nobody_may_enter(Path(__file__).parents[1])
+"""Whether root can have a test run by nobody, who has to read this tree for it."""
+
+requires_open_tree = pytest.mark.skipif(
+    not TREE_IS_OPEN, reason="nobody may not enter this tree: move it out of a closed folder"
+)
+"""A mark for tests that root runs as nobody."""
 
 
 def _search_path() -> str:

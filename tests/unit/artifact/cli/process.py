@@ -2,6 +2,7 @@
 """The command in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,7 @@ class Process:
             stdout=stdout,
             stderr=stderr,
             env={**os.environ, "TMPDIR": str(folder / "tmp"), "TERM": "xterm"},
+            preexec_fn=_as_from_a_terminal,
         )
         self.running.append(self)
 
@@ -50,6 +52,11 @@ class Process:
         """Exit code, stdout and stderr."""
         out, err = self.process.communicate(timeout=DEADLINE)
         return self.process.returncode, (out or b"").decode(), (err or b"").decode()
+
+
+def _as_from_a_terminal() -> None:
+    """Under nohup a hang-up is ignored, and by all that the tests start, too."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:

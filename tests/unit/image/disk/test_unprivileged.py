@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.run import run
-from tests.conftest import requires_program
+from tests.conftest import requires_open_tree, requires_program
 from tests.unit.image.disk.small import ext4, small_board_folder, tree
 
 pytestmark = [
     pytest.mark.boot,
+    requires_open_tree,
     requires_program("sfdisk", package="fdisk"),
     requires_program("mkfs.vfat", package="dosfstools"),
     requires_program("mcopy", package="mtools"),
