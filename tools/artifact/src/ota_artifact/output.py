@@ -4,7 +4,6 @@
 import fcntl
 import io
 import os
-import secrets
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -39,7 +38,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, file)
         return
     # Named before it is made: whatever interrupts us from then on, it is known what to remove.
-    copy = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}")
+    copy = target.with_name(f".{target.name[:50]}.{os.urandom(4).hex()}")
     try:
         with _named(path, target), io.FileIO(copy, "x+", opener=_private) as file:
             yield cast(BinaryIO, file)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from types import FrameType
 
 from ota_artifact import __version__
@@ -20,6 +21,12 @@ from ota_artifact.errors import (
     UnsupportedVersion,
 )
 
+_COMMANDS = (
+    *("write", "read", "validate", "sign", "modify", "diff"),
+    *("combine", "dump", "cat", "cp", "install", "rm"),
+)
+"""Each is a module here, imported when it is called: to start takes less time."""
+
 _ROOM = "; make room there, or choose another place ($TMPDIR for temporary files)"
 
 _EPILOG = """\
@@ -29,24 +36,12 @@ Exit codes: 0 done, 1 wrong options or a failure without a code of its own (diff
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command, which is also what its documentation is made from."""
-    # Here, and not above, so that Ctrl-C while they are read ends as it does at any other time.
-    from ota_artifact.cli import (
-        cat,
-        combine,
-        cp,
-        diff,
-        dump,
-        install,
-        modify,
-        read,
-        rm,
-        sign,
-        validate,
-        write,
-    )
+def build_parser(called: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the whole command, which is also what its documentation is made from.
 
+    Args:
+        called: the sub-command that is called, which is then the only one in it; None: all are.
+    """
     parser = Parser(
         prog="ota-artifact",
         description="Reads, writes, signs, checks and changes Mender artifacts.",
@@ -56,16 +51,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--compression", dest="global_compression", help=argparse.SUPPRESS)
     parser.set_defaults(run=parser.show_help)
     sub = parser.add_subparsers(dest="command", metavar="command")
-    for command in (write, read, validate, sign, modify, diff, combine, dump, cat, cp, install, rm):
-        command.add_parser(sub)
+    for name in (called,) if called else _COMMANDS:
+        import_module(f"ota_artifact.cli.{name}").add_parser(sub)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; gives its exit code."""
     try:
-        parser = build_parser()
-        args = parser.parse_args(spelled_out(parser, sys.argv[1:] if argv is None else argv))
+        words = sys.argv[1:] if argv is None else argv
+        parser = build_parser(next((each for each in words if each in _COMMANDS), None))
+        args = parser.parse_args(spelled_out(parser, words))
         with temporary_folder(getattr(args, "tmp", None)):
             code: int = args.run(args)
         print(end="", flush=True)
