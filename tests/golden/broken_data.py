@@ -86,7 +86,7 @@ def _lies() -> Iterator[_Row]:
     yield "size-is-too-large", "truncated", (replace(FILE, size=1 << 32),)
     huge = b"\x80" + b"\xff" * 11
     yield "size-is-enormous", "truncated", (replace(FILE, size=huge),)
-    yield "size-is-too-small", "its sha256 is", (replace(FILE, size=1),)
+    yield "size-is-too-small", "data in the padding of 'file'", (replace(FILE, size=1),)
     yield "pax-size-is-too-large", "truncated", (pax(size="99999"), FILE)
     yield "pax-size-is-negative", "is not a number", (pax(size="-1"), FILE)
     yield "checksum-differs", "checksum is wrong", (replace(FILE, checksum=1),)

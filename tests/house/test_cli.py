@@ -5,6 +5,7 @@ import argparse
 
 import pytest
 
+from ota_artifact.cli.failure import Failure
 from tests.house.cli_reference import calls, examples, leaves, parsers, render
 from tests.house.tree import place
 
@@ -34,7 +35,7 @@ def _own_calls(leaf: argparse.ArgumentParser, command: str) -> list[list[str]]:
 def _accepts(parser: argparse.ArgumentParser, arguments: list[str]) -> bool:
     try:
         parser.parse_args(arguments)
-    except SystemExit:
+    except (SystemExit, Failure):
         return False
     return True
 

@@ -107,13 +107,23 @@ def test_file_whose_name_cannot_stand_in_an_artifact_is_refused(tmp_path: Path, 
     )
 
 
-@pytest.mark.parametrize("epoch", ["", "-1", "1.5", "yesterday", str(1 << 33)])
+@pytest.mark.parametrize("epoch", [" ", "-1", "1.5", "yesterday", "\u0663", str(1 << 33)])
 def test_time_that_is_none_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
 
     refused(spec(rootfs(tmp_path)), tmp_path, "SOURCE_DATE_EPOCH: ")
+
+
+def test_a_time_that_is_empty_is_none_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    unset = written(spec(rootfs(tmp_path)), tmp_path / "unset")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "")
+
+    assert written(spec(rootfs(tmp_path)), tmp_path / "empty") == unset
 
 
 def changing(path: Path, size: int) -> tuple[ArtifactSpec, Path]:

@@ -105,14 +105,6 @@ def test_a_clears_pattern_that_is_not_there_is_said_to_be(command: Command, modu
     assert header_of(module).payloads[0].clears == ("rootfs-image.files.*",)
 
 
-def test_without_options_what_is_said_and_held_stays(command: Command, module: Path) -> None:
-    before = module.read_bytes()
-
-    command.ok("modify", module)
-
-    assert module.read_bytes() == before
-
-
 @pytest.mark.parametrize("name", ["none", "lzma", "zstd_better"])
 def test_compression_changes_if_it_is_named(command: Command, module: Path, name: str) -> None:
     before = header_of(module)
@@ -251,7 +243,10 @@ def test_both_slots_of_a_disk_image_change(
 
 
 FAILURES = [
-    (("-n", "x\ny"), "artifact name: 'x\\ny' holds an unprintable character"),
+    (("-n", "x\ny"), "--artifact-name: 'x\\ny' holds white space; leave it out"),
+    (("-n", "x y"), "--artifact-name: 'x y' holds white space; leave it out"),
+    (("-n", ""), "--artifact-name: is empty"),
+    (("-n", "x\x7f"), "artifact name: 'x\\x7f' holds an unprintable character"),
     (("-p", "no colon"), "--provides: 'no colon' has no colon"),
     (("-p", "artifact_name:x"), "'artifact_name', which is given already"),
     (("-m", "broken.json"), "broken.json: is not JSON"),

@@ -173,7 +173,7 @@ def _xz(level: int) -> Callable[[list[bytes]], bytes]:
 def _missing(codec: str, package: str) -> UnsupportedFeature:
     return UnsupportedFeature(
         f"writing {codec} needs the Python package {package!r}, which is not installed;"
-        " install ota-artifact[host], or choose --compression none or lzma"
+        " install it with pip, or choose --compression none or lzma"
     )
 
 

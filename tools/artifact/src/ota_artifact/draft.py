@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes an artifact that exists, all or not at all; what is not touched stays as it is."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from ota_artifact.compression import Codec
 from ota_artifact.compressors import OF_CODEC, Compression
-from ota_artifact.errors import ArtifactError, about
+from ota_artifact.errors import ArtifactError, about, blaming
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.image.disk import Image, open_image
 from ota_artifact.image.filesystem import recognise
@@ -43,6 +44,7 @@ class Draft:
         self.payloads: list[PayloadSpec] = []
         codecs = []
         with about(str(path)), path.open("rb", buffering=0) as file:
+            self._seen = _identity(os.fstat(file.fileno()))
             artifact = open_artifact(file)
             for payload in artifact.payloads():
                 self.payloads.append(_taken_over(payload, path))
@@ -124,6 +126,15 @@ class Draft:
                 files.append(FileSource(file.name, folder / file.name))
             self.payloads[number] = replace(spec, content=tuple(files))
 
+    def require_unchanged(self) -> None:
+        """Pass if the artifact is still the one that was checked, and whose parts are taken over.
+
+        Raises:
+            ArtifactError: another program changed it meanwhile.
+        """
+        if _identity(self._path.stat()) != self._seen:
+            raise ArtifactError(f"{self._path}: was changed by another program; nothing written")
+
     def _extract(self) -> None:
         self._require_one()
         if not self.unpacked.exists():
@@ -177,6 +188,11 @@ def changing(
                 signer=signer,
                 progress=progress,
             )
+            draft.require_unchanged()
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def extract_image(path: Path, destination: Path) -> None:
@@ -197,15 +213,6 @@ def extract_image(path: Path, destination: Path) -> None:
         for payload in artifact.payloads():
             for each in payload.files():
                 _store(each, destination)
-
-
-@contextmanager
-def blaming(path: Path, copy: Path) -> Iterator[None]:
-    """Have errors name the user's file, where they name a temporary copy of what is in it."""
-    try:
-        yield
-    except ArtifactError as error:
-        raise type(error)(str(error).replace(str(copy), str(path))) from error
 
 
 def is_artifact(path: Path) -> bool:

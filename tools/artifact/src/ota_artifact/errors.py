@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class ArtifactError(Exception):
@@ -31,4 +32,15 @@ def about(name: str) -> Iterator[None]:
     try:
         yield
     except ArtifactError as error:
-        raise type(error)(f"{name}: {error}") from error
+        error.args = (f"{name}: {error}",)
+        raise
+
+
+@contextmanager
+def blaming(path: Path, copy: Path) -> Iterator[None]:
+    """Have errors name the user's file, where they name a temporary copy of it or of its part."""
+    try:
+        yield
+    except ArtifactError as error:
+        error.args = (str(error).replace(str(copy), str(path)),)
+        raise

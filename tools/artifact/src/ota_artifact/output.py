@@ -21,7 +21,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     It is written beside ``path`` under a temporary name, synced, and renamed; if the block
     raises, nothing is left behind and ``path`` is as it was. The mode (and, where allowed, the
     owner) of a file that is replaced stays; a symbolic link is followed; what is no regular file
-    (a pipe, ``/dev/stdout``) is written directly.
+    (a pipe, a terminal) is written directly.
 
     Raises:
         OSError: the folder is missing or not writable, or there is no space; it names ``path``.
@@ -40,17 +40,25 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     # Named before it is made: whatever interrupts us from then on, it is known what to remove.
     copy = target.with_name(f".{target.name[:50]}.{os.urandom(4).hex()}")
     try:
-        with _named(path, target), io.FileIO(copy, "x+", opener=_private) as file:
+        with naming(path, target.parent), io.FileIO(copy, "x+", opener=_private) as file:
             yield cast(BinaryIO, file)
             _take_over(file.fileno(), old)
             os.fsync(file.fileno())
-        with _named(path, target):
+        with naming(path, target.parent):
             copy.replace(target)
     except BaseException:
         with suppress(OSError):
             copy.unlink()
         raise
     _sync_folder(target.parent)
+
+
+def is_stdout(path: Path) -> bool:
+    """Whether a path is where our stdout goes, as ``/dev/stdout`` is: never to be replaced."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
 
 
 def spill(folder: Path | None) -> BinaryIO:
@@ -137,12 +145,12 @@ def _private(name: str, flags: int) -> int:
 
 
 @contextmanager
-def _named(path: Path, target: Path) -> Iterator[None]:
-    """Errors name what the user asked for, not our temporary file beside it."""
+def naming(path: Path, folder: Path) -> Iterator[None]:
+    """Have errors name what the user asked for, not our temporary file in ``folder``."""
     try:
         yield
     except OSError as error:
-        if error.filename is None or str(error.filename).startswith(str(target.parent)):
+        if error.filename is None or str(error.filename).startswith(str(folder)):
             error.filename = str(path)
             error.filename2 = None
         raise

@@ -191,7 +191,8 @@ class TarReader:
     def _padded(self, member: Member) -> Iterator[bytes]:
         what = f"{shown(member.name)} of {self._name}"
         yield from self._source.chunks(member.size, what)
-        self._source.exactly(-member.size % BLOCK, f"the padding of {what}")
+        if self._source.exactly(-member.size % BLOCK, f"the padding of {what}").strip(b"\0"):
+            self._refuse(f"there is data in the padding of {shown(member.name)}")
 
     def _end(self) -> None:
         if self._source.exactly(BLOCK, f"the end of {self._name}") != END[BLOCK:]:

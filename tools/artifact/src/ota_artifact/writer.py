@@ -269,8 +269,8 @@ def _require(what: str, size: int, limit: int) -> None:
 
 def _time() -> int:
     """The time that all members carry [s since 1970]. Source: reproducible-builds.org."""
-    text = os.environ.get("SOURCE_DATE_EPOCH", "0")
-    if not text.isdecimal() or int(text) >= 1 << 33:
+    text = os.environ.get("SOURCE_DATE_EPOCH") or "0"
+    if not (text.isascii() and text.isdecimal()) or int(text) >= 1 << 33:
         raise ArtifactError(f"SOURCE_DATE_EPOCH: {text!r} is not a time in seconds since 1970")
     return int(text)
 

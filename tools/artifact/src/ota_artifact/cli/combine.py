@@ -78,6 +78,8 @@ def _run(args: argparse.Namespace) -> int:
         spec = ArtifactSpec(header, tuple(each for draft in drafts for each in draft.payloads))
         with created(args.output_path) as output:
             write_artifact(output, spec, compression=drafts[0].compression, signer=signer)
+            for draft in drafts:
+                draft.require_unchanged()
     warn(f"{args.output_path}: has {len(spec.payloads)} payloads; Mender's client takes one")
     return Exit.DONE
 

@@ -12,6 +12,7 @@ from ota_artifact.cli.header_options import warn
 from ota_artifact.cli.inside import IMAGE_HELP, Inside, inside, reading, writing
 from ota_artifact.cli.parser import Parser, Subparsers
 from ota_artifact.cli.signing import add_signing
+from ota_artifact.cli.streams import refuse_inputs
 
 _EXAMPLE = """\
 examples:
@@ -58,6 +59,7 @@ def _run(args: argparse.Namespace) -> int:
 def _copy_out(source: Inside, destination: Path) -> None:
     if destination.is_dir():
         destination /= source.path.rsplit("/", 1)[1]
+    refuse_inputs(str(destination), [source.image])
     with reading(source) as image:
         image.read_file(source.path, destination)
 

@@ -62,10 +62,10 @@ def _run(args: argparse.Namespace) -> int:
             )
         is_printing = args.print_cmdline or args.print0_cmdline
         words = [*_command_line(artifact.header)] if is_printing else []
-        dumped = [*_scripts(artifact.header, args.scripts)]
-        dumped += _meta_data(artifact.header.payloads[0], args.meta_data)
-        dumped += _files(artifact, args.files)
-    words += dumped
+        files = _files(artifact, args.files)  # first: what is damaged leaves nothing behind
+        words += _scripts(artifact.header, args.scripts)
+        words += _meta_data(artifact.header.payloads[0], args.meta_data)
+        words += files
     if args.print_cmdline:
         print(" ".join(map(_quoted, words)))
     elif args.print0_cmdline:

@@ -13,8 +13,8 @@ from ota_artifact.cli.failure import Failure
 from ota_artifact.cli.header_options import warn
 from ota_artifact.cli.progress import progress
 from ota_artifact.cli.signing import signer_of
-from ota_artifact.draft import blaming, changing, extract_image, is_artifact
-from ota_artifact.errors import ArtifactError
+from ota_artifact.draft import changing, extract_image, is_artifact
+from ota_artifact.errors import ArtifactError, blaming
 from ota_artifact.image.disk import Image, edit, open_image, role_of
 
 IMAGE_HELP = "an artifact (*.mender), a disk image (*.sdimg) or a filesystem image (*.ext4)"

@@ -24,10 +24,11 @@ from ota_artifact.cli.inside import warn_unsigned
 from ota_artifact.cli.parser import Parser, Subparsers
 from ota_artifact.cli.progress import progress
 from ota_artifact.cli.signing import add_signing, signer_of
-from ota_artifact.cli.write import add_compression, compression_of
+from ota_artifact.cli.write import add_compression, check_artifact_name, compression_of
 from ota_artifact.draft import Draft, changing, is_artifact
 from ota_artifact.image.disk import Image, edit
 from ota_artifact.json_text import parse_object
+from ota_artifact.provides import ROOTFS
 
 _EXAMPLE = """\
 examples:
@@ -100,6 +101,11 @@ def _run(args: argparse.Namespace) -> int:
         if not Path(file).is_file():
             raise Failure(f"{file}: no such file")
     signer = signer_of(args)
+    if args.artifact_name is not None and not args.artifact_name.strip():
+        raise Failure("--artifact-name: is empty; give it a value")
+    if not _asks_for_anything(args) and not signer:
+        warn(f"{path}: nothing to change; it is as it was")
+        return Exit.DONE
     if not is_artifact(path):
         for option in _ARTIFACT_ONLY:
             if getattr(args, option):
@@ -124,9 +130,16 @@ def _run(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
+def _asks_for_anything(args: argparse.Namespace) -> bool:
+    asked = [getattr(args, option) for option in (*_ARTIFACT_ONLY, "artifact_name")]
+    is_asked = any(asked) or args.provides_group == ""
+    return is_asked or bool(args.global_compression) or _names_files(args)
+
+
 def _change_header(draft: Draft, args: argparse.Namespace) -> None:
     header = draft.header
     if args.artifact_name:
+        check_artifact_name(args.artifact_name, is_module=_is_module(draft))
         _rename(draft, header.artifact_name, args.artifact_name)
         header = replace(header, artifact_name=args.artifact_name)
     if args.artifact_name_depends:
@@ -138,6 +151,10 @@ def _change_header(draft: Draft, args: argparse.Namespace) -> None:
     if args.script:
         header = replace(header, scripts=(*header.scripts, *scripts_of(args.script)))
     draft.header = header
+
+
+def _is_module(draft: Draft) -> bool:
+    return any(spec.header.type not in (None, ROOTFS) for spec in draft.payloads)
 
 
 def _rename(draft: Draft, old: str, new: str) -> None:

@@ -4,14 +4,14 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from ota_artifact.cli.failure import Exit, Failure
 from ota_artifact.errors import ArtifactError, about
-from ota_artifact.output import replacing
+from ota_artifact.output import is_stdout, replacing
 from ota_artifact.stream import Readable
 
 
@@ -45,7 +45,7 @@ def created(name: str) -> Iterator[BinaryIO]:
     Raises:
         Failure: it cannot be created.
     """
-    if name == "-":
+    if name == "-" or is_stdout(Path(name)):
         if sys.stdout.isatty():
             raise Failure("-: stdout is a terminal; redirect it, or name a file with -o")
         sys.stdout.flush()
@@ -69,6 +69,18 @@ def named(name: str) -> Iterator[None]:
     except OSError as error:
         error.filename = error.filename or name
         raise
+
+
+def refuse_inputs(output: str, inputs: Iterable[str | Path | None]) -> None:
+    """Fail if the output is one of the inputs, which would be lost.
+
+    Raises:
+        Failure: it is.
+    """
+    for each in inputs:
+        with suppress(OSError):  # what is not there cannot be lost
+            if each and output != "-" and Path(output).samefile(each):
+                raise Failure(f"{output}: is an input, and would be lost; name another output")
 
 
 class Counted:

@@ -30,7 +30,7 @@ from ota_artifact.cli.header_options import (
 from ota_artifact.cli.parser import Parser, Subparsers
 from ota_artifact.cli.progress import progress
 from ota_artifact.cli.signing import add_signing, signer_of
-from ota_artifact.cli.streams import created
+from ota_artifact.cli.streams import created, refuse_inputs
 from ota_artifact.compressors import COMPRESSIONS, DEFAULT, Compression, compression
 from ota_artifact.header import Header, PayloadHeader, Script
 from ota_artifact.keys import Signer
@@ -85,6 +85,18 @@ def compression_of(args: argparse.Namespace, default: Compression = DEFAULT) -> 
     """
     name = args.compression or args.global_compression
     return compression(name) if name else default
+
+
+def check_artifact_name(name: str, *, is_module: bool) -> None:
+    """Pass if a name has no white space; a module's artifact may have some, and is warned of.
+
+    Raises:
+        Failure: it has some.
+    """
+    if len(name.split()) > 1:
+        if not is_module:
+            raise Failure(f"--artifact-name: {name!r} holds white space; leave it out")
+        warn(f"--artifact-name: {name!r} holds white space")
 
 
 def _add_rootfs(kinds: "Subparsers[Parser]") -> None:
@@ -193,7 +205,7 @@ def _add_common(parser: argparse.ArgumentParser, versions: str = "3 alone for th
 
 def _rootfs(args: argparse.Namespace) -> int:
     _check_version(args)
-    _check_name(args)
+    check_artifact_name(args.artifact_name, is_module=False)
     order = _order(args, scripts_of(args.script))
     if args.version == 2:
         refuse_in_version_2(args)
@@ -223,8 +235,7 @@ def _module(args: argparse.Namespace) -> int:
     _check_version(args)
     if args.version == 2:
         raise Failure("--version: module images need format version 3")
-    if len(args.artifact_name.split()) > 1:
-        warn(f"--artifact-name: {args.artifact_name!r} holds white space")
+    check_artifact_name(args.artifact_name, is_module=True)
     payload = PayloadSpec(
         PayloadHeader(
             args.type,
@@ -242,7 +253,7 @@ def _bootstrap(args: argparse.Namespace) -> int:
     _check_version(args)
     if args.version == 2:
         raise Failure("--version: bootstrap artifacts need format version 3")
-    _check_name(args)
+    check_artifact_name(args.artifact_name, is_module=False)
     payload = PayloadSpec(
         PayloadHeader(
             None,
@@ -257,11 +268,6 @@ def _bootstrap(args: argparse.Namespace) -> int:
 def _check_version(args: argparse.Namespace) -> None:
     if args.version not in {2, 3}:
         raise Failure(f"--version: {args.version} cannot be written; 2 and 3 can", Exit.VERSION)
-
-
-def _check_name(args: argparse.Namespace) -> None:
-    if len(args.artifact_name.split()) > 1:
-        raise Failure(f"--artifact-name: {args.artifact_name!r} holds white space; leave it out")
 
 
 @contextmanager
@@ -316,6 +322,10 @@ def _order(args: argparse.Namespace, scripts: tuple[Script, ...] = ()) -> _Order
     if args.output_path == "-" and (maximum is not None or enough is not None):
         warn("--max-artifact-size, --warn-artifact-size: say nothing of what goes to stdout")
         maximum = enough = None
+    files = getattr(args, "file", None) or []
+    inputs = [files] if isinstance(files, str) else files
+    others = (args.key, args.verify_key, getattr(args, "meta_data", None))
+    refuse_inputs(args.output_path, [*inputs, *others, *getattr(args, "script", ())])
     header = Header(
         args.version,
         args.artifact_name,

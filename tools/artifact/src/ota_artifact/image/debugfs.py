@@ -142,6 +142,6 @@ def _debugfs(place: Path, *arguments: str, script: str = "") -> bytes:
         raise DebugfsError(
             f"cannot open the filesystem: {opening[1]}"
             if opening
-            else complaint.replace("\n", "; ")
+            else "; ".join(dict.fromkeys(complaint.splitlines()))
         )
     return printed

@@ -9,11 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from ota_artifact.errors import ArtifactError
+from ota_artifact.errors import ArtifactError, blaming
 from ota_artifact.image.filesystem import Filesystem, open_filesystem, recognise
 from ota_artifact.image.partitions import Partition, read_partitions
 from ota_artifact.image.paths import Kind, components, joined
 from ota_artifact.image.sparse import copy_sparse
+from ota_artifact.output import naming
 
 Role = Literal["boot", "slots", "data"]
 """Which partitions a path belongs to; "slots" are A and B."""
@@ -179,11 +180,12 @@ def edit(path: Path) -> Iterator[Image]:
         copy = _Copy(target)
         try:
             copy_sparse(original.fileno(), copy.descriptor)
-            image = open_image(copy.path)
-            yield image
-            if not image.is_changed:
-                return
-            _require_sound(image, target)
+            with blaming(path, copy.path):
+                image = open_image(copy.path)
+                yield image
+                if not image.is_changed:
+                    return
+                _require_sound(image)
             copy.take_over(before)
             now, seen = target.stat(), (before.st_ino, before.st_mtime_ns, before.st_size)
             if (now.st_ino, now.st_mtime_ns, now.st_size) != seen:
@@ -198,7 +200,10 @@ class _Copy:
     """A file beside the image that vanishes unless it replaces it."""
 
     def __init__(self, target: Path) -> None:
-        self.descriptor, name = tempfile.mkstemp(prefix=".ota-", suffix=".part", dir=target.parent)
+        with naming(target, target.parent):
+            self.descriptor, name = tempfile.mkstemp(
+                prefix=".ota-", suffix=".part", dir=target.parent
+            )
         self.path = Path(name)
 
     def take_over(self, original: os.stat_result) -> None:
@@ -213,12 +218,11 @@ class _Copy:
         self.path.unlink(missing_ok=True)
 
 
-def _require_sound(image: Image, original: Path) -> None:
+def _require_sound(image: Image) -> None:
     try:
         image.check()
     except ArtifactError as error:
-        text = str(error).replace(str(image.path), str(original))
-        raise ArtifactError(f"{text}\nThe image is unchanged.") from error
+        raise ArtifactError(f"{error}\nThe image is unchanged.") from error
 
 
 def _chosen(partitions: tuple[Partition, ...], role: Role) -> list[Partition]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files in an ext2, ext3 or ext4 filesystem, through debugfs."""
 
+import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ class ExtFilesystem:
                 )
             with delivered(destination) as part:
                 (place / "content").symlink_to(part.absolute())
-                debugfs.ask(place, self.offset, "dump", inode.address, str(place / "content"))
+                self._dump(place, inode, destination)
                 if part.stat().st_size > inode.size:  # debugfs rounds a file kept in its inode up
                     os.truncate(part, inode.size)
                 if part.stat().st_size != inode.size:
@@ -211,6 +212,15 @@ class ExtFilesystem:
                 f"{self.image}: the filesystem at {self.offset} B is damaged; repair it with "
                 f"e2fsck -f:\n{damage}"
             )
+
+    def _dump(self, place: Path, inode: Inode, destination: Path) -> None:
+        try:
+            debugfs.ask(place, self.offset, "dump", inode.address, str(place / "content"))
+        except debugfs.DebugfsError as error:
+            full = os.strerror(errno.ENOSPC)
+            if full in error.said:  # on the host: nothing is written to the image
+                raise OSError(errno.ENOSPC, full, str(destination)) from error
+            raise
 
     @contextmanager
     def _at_work(self, path: str) -> Iterator[Path]:

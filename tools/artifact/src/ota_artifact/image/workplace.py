@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where programs work on an image: a folder of ours, so that no given name reaches them."""
 
+import io
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ota_artifact.errors import ArtifactError, ProgramError
+from ota_artifact.output import is_stdout, naming
 
 _ADMINISTRATION = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where e2fsprogs lives; on Debian not on the PATH of an ordinary user."""
@@ -60,19 +63,25 @@ def delivered(destination: Path) -> Iterator[Path]:
     if destination.is_dir():
         raise ArtifactError(f"{destination}: is a directory; name the file to write")
     target = destination.resolve() if destination.is_file() else destination
-    is_stream = target.exists() and not target.is_file()
+    is_output = is_stdout(destination)
+    is_stream = is_output or (target.exists() and not target.is_file())
     if not is_stream and not target.parent.is_dir():
         raise ArtifactError(f"{destination.parent}: no such directory; make it first")
     folder = None if is_stream else target.absolute().parent
-    handle, name = tempfile.mkstemp(prefix=".ota-", suffix=".part", dir=folder)
+    with naming(destination, target.parent):
+        handle, name = tempfile.mkstemp(prefix=".ota-", suffix=".part", dir=folder)
     os.close(handle)
     part = Path(name)
     try:
         yield part
         if is_stream:
-            with part.open("rb") as source, target.open("wb") as stream:
+            sys.stdout.flush()
+            into = io.FileIO(1, "wb", closefd=False) if is_output else target.open("wb")
+            with part.open("rb") as source, into as stream:
                 shutil.copyfileobj(source, stream)
         else:
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
             part.replace(target)
     finally:
         part.unlink(missing_ok=True)
