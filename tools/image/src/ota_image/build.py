@@ -2,7 +2,7 @@
 """Makes what a board needs from Debian packages: the disk image, the artifact, their papers."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from ota_image.debian.rootfs import Slot, Source, make_slot
 from ota_image.debian.settings import Settings
 from ota_image.disk.compose import Parts, Raw, compose
 from ota_image.errors import ImageError
+from ota_image.firmware.packages import U_BOOT, package_files
 from ota_image.firmware.u_boot import UBoot, build_u_boot
 from ota_image.spdx import software_list
 
@@ -29,8 +30,6 @@ Say = Callable[[str], None]
 
 ANY_SOURCE = Source()
 """The machine's own mirrors; a package that is gone from them is replaced by a newer one."""
-
-_U_BOOT = "u-boot/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,7 @@ def build(
     source: Source = ANY_SOURCE,
     u_boot_tree: Path | None = None,
     signer: Signer | None = None,
+    accepted: Collection[str] = (),
     say: Say = lambda text: None,
 ) -> Built:
     """Make a disk image and the artifact of the same root filesystem.
@@ -71,14 +71,24 @@ def build(
     Args:
         output: the folder for all of it.
         u_boot_tree: a source tree of U-Boot; by default Debian's source package.
+        accepted: packages whose licence is accepted.
 
     Raises:
-        ImageError: the board, the recipe or a setting is at fault, or something does not fit.
+        ImageError: the board, the recipe or a setting is at fault, a licence is not accepted, or
+            something does not fit.
         ProgramError: a program is missing or fails, as for lack of network.
         OSError: no space.
     """
-    _require_known(board)
+    if board.bootloader.kind != "u-boot":
+        raise ImageError(f"{board.name}: an image with {board.bootloader.kind} is not made yet")
+    firmware = package_files(
+        board, recipe.release, mirrors=source.mirrors, accepted=accepted, say=say
+    )
     u_boot = u_boot_of(board, board_folder, u_boot_tree, say)
+
+    def placed(source: str) -> Path:
+        return firmware.get(source) or u_boot.folder / source.removeprefix(f"{U_BOOT}/")
+
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=output) as folder:
         slot = make_slot(
@@ -97,12 +107,11 @@ def build(
             slot.path,
             factory_environment(u_boot.environment),
             boot={
-                each.path: u_boot.folder / each.source.removeprefix(_U_BOOT)
-                for each in board.firmware
-                if each.path
+                **_boot_files(board_folder / "boot"),
+                **{each.path: placed(each.source) for each in board.firmware if each.path},
             },
             raw=tuple(
-                Raw(each.offset, u_boot.folder / each.source.removeprefix(_U_BOOT))
+                Raw(each.offset, placed(each.source))
                 for each in board.firmware
                 if each.offset is not None
             ),
@@ -140,15 +149,11 @@ def newest_image(board: Board, folder: Path) -> Path:
     return images[-1]
 
 
-def _require_known(board: Board) -> None:
-    if board.bootloader.kind != "u-boot":
-        raise ImageError(f"{board.name}: an image with {board.bootloader.kind} is not made yet")
-    for each in board.firmware:
-        if not each.source.startswith(_U_BOOT):
-            raise ImageError(
-                f"{board.name}: firmware from packages ({each.source}) is not put in yet;"
-                " use `ota-image compose --boot DIR` with the files"
-            )
+def _boot_files(folder: Path) -> dict[str, Path]:
+    """What a board has for its boot partition, by path there."""
+    return {
+        f"/{path.relative_to(folder)}": path for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def _artifact(board: Board, name: str, slot: Slot) -> ArtifactSpec:

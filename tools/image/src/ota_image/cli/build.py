@@ -10,10 +10,12 @@ from ota_artifact.keys import load_private_key
 from ota_board.load import board_folders, find_board, load_board
 from ota_image.build import build
 from ota_image.cli.rootfs import add_options, recipe_of, settings_of, source_of
+from ota_image.firmware.packages import VARIABLE, accepted_licences
 
 _EXAMPLE = """\
 examples:
   ota-image build qemu-arm64
+  ota-image build raspberrypi3 --accept-licence raspi-firmware
   ota-image build beaglebone-black --ssh-key ~/.ssh/id_ed25519.pub --key private.pem --release 1.2
 """
 
@@ -38,6 +40,13 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--u-boot", metavar="DIR", help="a source tree (default: Debian's source package)"
     )
+    parser.add_argument(
+        "--accept-licence",
+        metavar="PACKAGE",
+        action="append",
+        default=[],
+        help=f"accept the licence of firmware that is not free (default: ${VARIABLE}; repeatable)",
+    )
     parser.add_argument("--json", action="store_true", help="say what was made as JSON")
     add_options(parser)
 
@@ -54,6 +63,7 @@ def _run(args: argparse.Namespace) -> int:
         source=source_of(args),
         u_boot_tree=Path(args.u_boot) if args.u_boot else None,
         signer=load_private_key(Path(args.key)) if args.key else None,
+        accepted=accepted_licences(args.accept_licence),
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )
     paths = {

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Firmware that only its vendor can build, from Debian's packages, once its licence is accepted."""
+
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from ota_board.board import Board
+from ota_image.cache import made_once
+from ota_image.debian.apt import AptRoot, Package, Say, download
+from ota_image.debian.deb import opened, verified_file
+from ota_image.debian.sources import archives
+from ota_image.errors import ImageError
+
+U_BOOT = "u-boot"
+"""The first part of a source that is no package: the build of U-Boot."""
+
+VARIABLE = "OTA_ACCEPT_LICENCE"
+"""Environment variable with the packages whose licence is accepted, separated by spaces."""
+
+LICENCES = {"raspi-firmware": "Broadcom's: to be used with Raspberry Pi devices only"}
+"""Packages whose licence is not free, and what it says in short."""
+
+_COMPONENT = "non-free-firmware"
+
+
+def accepted_licences(options: Sequence[str]) -> frozenset[str]:
+    """The packages whose licence the user accepts, by the options and the environment."""
+    return frozenset((*options, *os.environ.get(VARIABLE, "").split()))
+
+
+def package_files(
+    board: Board,
+    release: str,
+    *,
+    mirrors: Sequence[str] = (),
+    accepted: Collection[str] = (),
+    say: Say = lambda text: None,
+) -> dict[str, Path]:
+    """The files that a board takes from packages, by their source, ``<package>/<file>``.
+
+    Raises:
+        ImageError: a licence is not accepted, or a package is unknown or lacks a file.
+        ProgramError: the archive cannot be reached.
+        OSError: no space in the cache.
+    """
+    found = {}
+    sources = [each.source for each in board.firmware]
+    for name in sorted({source.partition("/")[0] for source in sources} - {U_BOOT}):
+        if name in LICENCES and name not in accepted:
+            raise ImageError(
+                f"{board.name}: needs the package {name}, whose licence is {LICENCES[name]};"
+                f" accept it with --accept-licence {name} or {VARIABLE}={name}"
+            )
+        folder = _unpacked(_newest(name, board, release, mirrors, say), say)
+        for source in sources:
+            package, _, file = source.partition("/")
+            if package == name:
+                found[source] = folder / file
+                if not found[source].is_file():
+                    raise ImageError(
+                        f"{board.name}: {name} has no file {file}; correct firmware.from"
+                    )
+    return found
+
+
+def _newest(name: str, board: Board, release: str, mirrors: Sequence[str], say: Say) -> Package:
+    apt = AptRoot(board.arch, archives(release, mirrors, (_COMPONENT,)), say=say)
+    (package,) = (each for each in apt.resolve([name]) if each.name == name)
+    download(apt, [package], say)
+    return package
+
+
+def _unpacked(package: Package, say: Say) -> Path:
+    """The files of a package, by their names alone, without folders."""
+    with made_once(f"firmware/{package.name}-{package.sha256[:16]}") as (folder, workplace):
+        if workplace:
+            say(f"unpacking {package.name} {package.version}")
+            with opened(verified_file(package)) as tar:
+                for member in tar:
+                    content = tar.extractfile(member) if member.isreg() else None
+                    if content:
+                        (workplace / Path(member.name).name).write_bytes(content.read())
+    return folder
