@@ -10,6 +10,15 @@ from ota_board.cli.arguments import Subparsers, add_command
 from ota_board.errors import BoardError
 from ota_board.load import BOARD_NAME, board_folders, find_board, load_board
 
+_README = """\
+# {name}
+
+Made from {old}. Not built and not tried yet: say here what was, on which hardware.
+
+**Watchdog**: say who arms it, and from when on a silent hang is caught.
+"""
+"""What is said of a new board; what was tried with another one was not tried with it."""
+
 
 def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
     """Add `new`."""
@@ -47,6 +56,7 @@ def _run(args: argparse.Namespace) -> int:
         shutil.copytree(origin, folder)
         file = folder / "board.yaml"
         file.write_text(_renamed(file.read_text("utf-8"), old.name, args.name), "utf-8")
+        (folder / "README.md").write_text(_README.format(name=args.name, old=old.name), "utf-8")
         load_board(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
