@@ -66,7 +66,9 @@ def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UB
     text = default_environment(board, board_folder)
     wanted = fragment(board, Path("u-boot.env"), board_folder)
     key = key_of(_RECIPE, board.bootloader.defconfig, text, wanted, tree_digest(source))
-    with made_once(f"u-boot/{board.name}-{version}-{key}") as (folder, workplace):
+    # Not by the board's name: one that differs elsewhere alone has the same U-Boot.
+    kind = board.bootloader.defconfig.removesuffix("_defconfig")
+    with made_once(f"u-boot/{kind}-{version}-{key}") as (folder, workplace):
         if workplace:
             say(f"compiling U-Boot {version} for {board.name}")
             _build(board, source, workplace, text, wanted)
