@@ -5,19 +5,13 @@ The kernel is a few instructions that print a line and ask for a reset: the boot
 own, in the board's own binary, and a boot takes a second.
 """
 
-import os
-import selectors
-import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.environment import Copy, decode, encode
-from ota_board.qemu import arguments
-
-_CHUNK = 4096
+from ota_hil.qemu import powered
 
 KERNEL = """
 start:  b code
@@ -55,7 +49,7 @@ class Machine:
     disk: Path
     u_boot: Path
 
-    def boot(self, *, send: bytes = b"", until: str = "", deadline: float = 30.0) -> str:
+    def boot(self, *, send: str = "", until: str = "", deadline: float = 30.0) -> str:
         """Power on, and give what stood on the console when the machine asked for a reset.
 
         Args:
@@ -63,20 +57,14 @@ class Machine:
             until: power is cut as soon as this was printed.
             deadline: the test fails after it [s], with what was printed so far.
         """
-        qemu = subprocess.Popen(  # noqa: S603
-            self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        assert qemu.stdin
-        assert qemu.stdout
-        try:
-            qemu.stdin.write(send)
-            qemu.stdin.flush()
-            return _read(qemu.stdout.fileno(), until, deadline)
-        finally:
-            qemu.kill()
-            qemu.wait()
-            qemu.stdin.close()
-            qemu.stdout.close()
+        with powered(self.board, self.disk, self.u_boot, stops_at_reset=True) as qemu:
+            if send:
+                qemu.console.send(send)
+            if until:
+                qemu.console.expect(until, timeout=deadline)
+            else:
+                qemu.console.rest(timeout=deadline)
+        return qemu.console.said
 
     def copies(self) -> list[Copy | None]:
         """What the two copies of the environment hold."""
@@ -117,10 +105,6 @@ class Machine:
             file.seek(offset)
             file.write(data)
 
-    def _command(self) -> list[str]:
-        words = arguments(self.board, self.disk, self.u_boot)
-        return [*words, "-monitor", "none", "-serial", "stdio", "-no-reboot"]
-
 
 def make_kernel(name: str, folder: Path) -> Path:
     """A kernel for 64-bit ARM that says its name and resets."""
@@ -130,16 +114,3 @@ def make_kernel(name: str, folder: Path) -> Path:
     run((f"{tools}as", "-o", folder / f"{name}.o", source), timeout=30)
     run((f"{tools}objcopy", "-O", "binary", folder / f"{name}.o", binary), timeout=30)
     return binary
-
-
-def _read(descriptor: int, until: str, deadline: float) -> str:
-    said, end = b"", time.monotonic() + deadline
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        while selector.select(max(0.0, end - time.monotonic())):
-            data = os.read(descriptor, _CHUNK)
-            said += data
-            text = said.decode("utf-8", "replace").replace("\r", "")
-            if not data or (until and until in text):
-                return text
-    raise AssertionError(f"no end after {deadline:g} s; the console said:\n{said.decode()}")

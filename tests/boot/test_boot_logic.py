@@ -37,6 +37,7 @@ def test_first_boot_proves_the_environment_and_starts_slot_a(machine: Machine) -
     assert "KERNEL A" in said
     assert "Loading Environment from MMC... OK" in said
     assert machine.variables()["mender_saveenv_canary"] == "1"
+    assert machine.variables()["bootcount"] == "0"
 
 
 def test_nothing_that_says_which_board_it_is_is_ever_saved(machine: Machine) -> None:
@@ -180,7 +181,7 @@ def test_a_slot_that_is_none_is_taken_for_a(machine: Machine, part: str) -> None
 
 
 def test_noise_on_the_console_does_not_stop_the_boot(machine: Machine) -> None:
-    said = machine.boot(send=b"\r\n \x03\x1b[A~x\r\n")
+    said = machine.boot(send="\r\n \x03\x1b[A~x\r\n")
 
     assert "KERNEL A" in said
 

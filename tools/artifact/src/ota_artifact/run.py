@@ -141,6 +141,54 @@ def stream(
     return Ended(program.returncode, text)
 
 
+class Background:
+    """A program that runs beside ours, with its console in our hands.
+
+    Attributes:
+        argv: the program and its arguments.
+        stdin: file descriptor to write to.
+        output: file descriptor to read its stdout and stderr from.
+
+    Raises:
+        ProgramError: it is not installed.
+    """
+
+    def __init__(self, argv: Sequence[str | os.PathLike[str]]) -> None:
+        self.argv = [os.fspath(word) for word in argv]
+        logger.debug("+ %s", _masked(shlex.join(self.argv)))
+        try:
+            self._program = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C is ours: we end it, it does not end itself
+            )
+        except FileNotFoundError as error:
+            name = self.argv[0]
+            raise ProgramError(f"{name}: not found; install the package that has it") from error
+        except OSError as error:
+            raise ProgramError(f"{shlex.join(self.argv)}: {error.strerror}") from error
+        self.stdin = cast(BinaryIO, self._program.stdin).fileno()
+        self.output = cast(BinaryIO, self._program.stdout).fileno()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._program.poll() is None
+
+    def kill(self) -> None:
+        """End it at once, whatever it does; harmless if it has ended."""
+        self._program.kill()
+        self._program.wait()
+
+    def close(self) -> None:
+        """Let go of its console, once nobody reads it any more."""
+        cast(BinaryIO, self._program.stdin).close()
+        cast(BinaryIO, self._program.stdout).close()
+
+
 def attached(argv: Sequence[str | os.PathLike[str]]) -> int:
     """Run a program on our own terminal, for as long as the user likes; gives its exit code.
 

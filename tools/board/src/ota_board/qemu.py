@@ -23,11 +23,11 @@ def arguments(board: Board, disk: Path, u_boot: Path, *, ssh_port: int | None = 
         raise BoardError(f"{board.name}: QEMU has no such machine; its README names a surrogate")
     if board.bootloader.kind != "u-boot":
         raise BoardError(f"{board.name}: starting it with {board.bootloader.kind} is not there yet")
-    network = "user,id=net" if ssh_port is None else f"user,id=net,hostfwd=tcp::{ssh_port}-:22"
+    forward = f",hostfwd=tcp:127.0.0.1:{ssh_port}-:22" if ssh_port is not None else ""
     words = [
         f"qemu-system-{qemu.system}",
         *("-machine", qemu.machine, "-cpu", qemu.cpu, "-m", f"{qemu.memory >> 20}"),
-        *("-nographic", "-netdev", network),
+        *("-nographic", "-netdev", f"user,id=net{forward}"),
     ]
     match qemu.disk:
         case "sdhci":
@@ -40,4 +40,7 @@ def arguments(board: Board, disk: Path, u_boot: Path, *, ssh_port: int | None = 
             words += ["-bios", str(u_boot), "-drive", f"if=virtio,format=raw,file={disk}"]
     # Without a ROM for booting from the network, which is in a package of its own.
     device = "usb-net" if qemu.network == "usb" else "virtio-net-pci,romfile="
-    return [*words, "-device", f"{device},netdev=net"]
+    words += ["-device", f"{device},netdev=net"]
+    if board.watchdog.driver == "i6300esb":
+        words += ["-device", "i6300esb", "-action", "watchdog=reset"]
+    return words

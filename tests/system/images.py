@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images to boot, as `ota-image build` makes them, with a key that lets the tests in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ota_artifact.run import run
+from ota_board.board import Board
+from ota_board.load import load_board
+from ota_image.build import Built, build, u_boot_of
+from ota_image.cache import made_once
+from ota_image.debian.recipe import find_recipe, load_recipe, recipe_folders
+from ota_image.debian.settings import Settings, read_ssh_keys
+from ota_image.firmware.packages import U_BOOT
+from tests.house.tree import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What is booted.
+
+    Attributes:
+        firmware: what QEMU starts: ``u-boot.bin``.
+        key: the private key that the image lets in.
+    """
+
+    board: Board
+    built: Built
+    firmware: Path
+    key: Path
+
+
+def ssh_key() -> Path:
+    """A private SSH key; always the same, so that the images are."""
+    with made_once("test-ssh-key") as (folder, workplace):
+        if workplace:
+            file = str(workplace / "key")
+            run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file), timeout=30)
+    return folder / "key"
+
+
+def image_of(
+    name: str, output: Path, *, overlays: tuple[Path, ...] = (), say: Callable[[str], None] = print
+) -> Image:
+    """The minimal image of a board, without what its vendor alone can build.
+
+    QEMU starts U-Boot itself, so that the licence of a vendor's firmware is nobody's to accept.
+    """
+    folder = ROOT / "boards" / name
+    board = load_board(folder)
+    own = tuple(each for each in board.firmware if each.source.startswith(f"{U_BOOT}/"))
+    board = replace(board, firmware=own)
+    recipe = load_recipe(find_recipe("minimal", recipe_folders(None)))
+    key = ssh_key()
+    settings = Settings(ssh_keys=read_ssh_keys(key.with_suffix(".pub")), overlays=overlays)
+    built = build(board, folder, recipe, settings, output, say=say)
+    u_boot = u_boot_of(board, folder, None, say)
+    return Image(board, built, u_boot.folder / "u-boot.bin", key)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every board with U-Boot does with its two slots, from the factory to a committed update."""
+
+import shutil
+from pathlib import Path
+
+from ota_board.board import Board
+from ota_board.environment import Copy, decode
+from tests.system.images import Image
+from tests.system.running import Running, running
+
+TRIAL_OF_B = {
+    "mender_boot_part": "3",
+    "mender_boot_part_hex": "3",
+    "upgrade_available": "1",
+    "bootcount": "0",
+}
+
+
+def go_through(image: Image, folder: Path) -> None:
+    """A blank slot, a trial that nobody commits, one that is committed; resets and power cuts.
+
+    Args:
+        folder: where the working copy of the disk goes.
+    """
+    disk = folder / "disk.sdimg"
+    shutil.copyfile(image.built.image, disk)
+    with running(image.board, disk, image.firmware, image.key) as board:
+        board.comes_up_on("A")
+        expect_variables(board, mender_saveenv_canary="1", mender_boot_part="2", bootcount="0")
+
+        try_b(board)  # which is empty, as from the factory
+        board.expect("partition 3 does not load, falling back", timeout=120)
+        board.comes_up_on("A")
+        expect_variables(board, upgrade_available="0", mender_boot_part="2", ota_rollback="load 3")
+
+        device = image.board.layout.node("A"), image.board.layout.node("B")
+        board.ssh("cat {} > {} && sync".format(*device), timeout=600)
+        try_b(board)
+        board.comes_up_on("B")
+        expect_variables(board, upgrade_available="1", bootcount="1")
+        board.qemu.reset()
+        board.expect("was not committed, rolling back", timeout=120)
+        board.comes_up_on("A")
+        expect_variables(board, upgrade_available="0", mender_boot_part="2", ota_rollback="count 3")
+
+        try_b(board)
+        board.comes_up_on("B")
+        commit(board)
+        seen_by_linux = board.variables()
+        board.qemu.off()
+        first, second = copies(image.board, disk)
+        assert first
+        assert second
+        assert first.variables == second.variables == seen_by_linux
+
+        board.qemu.on()
+        board.comes_up_on("B")
+        board.restart()
+        board.comes_up_on("B")
+        expect_variables(board, upgrade_available="0", mender_boot_part="3", bootcount="0")
+
+
+def try_b(board: Running) -> None:
+    """Ask for a trial boot of slot B, and restart."""
+    board.set(**TRIAL_OF_B)
+    board.restart()
+
+
+def commit(board: Running) -> None:
+    """Stay on the slot that runs; written twice, so that both copies say so."""
+    for _ in range(2):
+        board.set(upgrade_available="0", bootcount="0")
+
+
+def expect_variables(board: Running, **wanted: str) -> None:
+    """Hold what Linux reads of the environment against what it must be."""
+    found = board.variables()
+    assert {name: found.get(name) for name in wanted} == wanted
+
+
+def copies(board: Board, disk: Path) -> tuple[Copy | None, ...]:
+    """Both copies of the environment, as they are on a disk."""
+    raw: list[bytes] = []
+    with disk.open("rb") as file:
+        for area in board.layout.environment:
+            file.seek(area.offset)
+            raw.append(file.read(area.size))
+    return tuple(decode(each, is_redundant=True) for each in raw)

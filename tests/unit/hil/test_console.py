@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The console: nothing is lost, nothing is sent unbidden, and a wait says what it saw last."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ota_hil.console import Console
+from ota_hil.errors import HilError
+
+
+class Board:
+    """The board's side of a console."""
+
+    def __init__(self, log: Path) -> None:
+        self.source, self._speak = os.pipe()
+        self._hear, self.sink = os.pipe()
+        os.set_blocking(self._hear, False)
+        self.console = Console(self.source, self.sink, log=log)
+
+    def says(self, text: bytes) -> None:
+        os.write(self._speak, text)
+
+    def heard(self) -> bytes:
+        try:
+            return os.read(self._hear, 100)
+        except BlockingIOError:
+            return b""
+
+    def ends(self) -> None:
+        if self._speak >= 0:
+            os.close(self._speak)
+            self._speak = -1
+            self.console.close()
+
+    def close(self) -> None:
+        self.ends()
+        for each in (self.source, self._hear, self.sink):
+            os.close(each)
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Board]:
+    board = Board(tmp_path / "console.log")
+    yield board
+    board.close()
+
+
+def test_what_is_said_before_it_is_waited_for_is_found(board: Board) -> None:
+    board.says(b"U-Boot\r\nStarting kernel\r\n")
+
+    assert board.console.expect("U-Boot", timeout=5) == "U-Boot"
+    assert board.console.expect(re.compile("kernel$", re.MULTILINE), timeout=5) == (
+        "\nStarting kernel"
+    )
+
+
+def test_a_text_that_was_waited_for_is_not_found_again(board: Board) -> None:
+    board.says(b"login: ")
+    board.console.expect("login: ", timeout=5)
+
+    with pytest.raises(HilError, match=r"0\.05 s passed without 'login: '.*said last:\nlogin: "):
+        board.console.expect("login: ", timeout=0.05)
+
+
+def test_a_character_that_comes_in_two_pieces_is_one(board: Board) -> None:
+    text = "größe\n".encode()
+    board.says(text[:3])
+    board.says(text[3:])
+
+    board.console.expect("größe\n", timeout=5)
+
+
+def test_bytes_that_are_no_text_do_no_harm(board: Board) -> None:
+    board.says(b"\xff\x00\xfe ok\n")
+
+    board.console.expect(" ok\n", timeout=5)
+
+
+def test_an_end_of_the_console_ends_the_wait(board: Board) -> None:
+    board.says(b"panic\n")
+    board.ends()
+
+    with pytest.raises(HilError, match=r"(?s)the console ended without 'login'.*panic"):
+        board.console.expect("login", timeout=60)
+
+
+def test_the_rest_is_what_nobody_waited_for(board: Board) -> None:
+    board.says(b"one\ntwo\nthree\n")
+    board.console.expect("one\n", timeout=5)
+    board.ends()
+
+    assert board.console.rest(timeout=5) == "two\nthree\n"
+
+
+def test_a_console_that_does_not_end_is_said_to(board: Board) -> None:
+    with pytest.raises(HilError, match="without an end of the console"):
+        board.console.rest(timeout=0.05)
+
+
+def test_lines_have_the_time_of_their_first_character(board: Board, tmp_path: Path) -> None:
+    board.says(b"first\nsec")
+    board.console.expect("sec", timeout=5)
+    before = board.console.lines
+    board.says(b"ond\n")
+    board.console.expect("ond\n", timeout=5)
+
+    lines = board.console.lines
+    assert [line.text for line in lines] == ["first", "second"]
+    assert [line.time for line in lines] == [line.time for line in before]
+    logged = (tmp_path / "console.log").read_text().splitlines()
+    assert [re.sub(r"^\[ *\d+\.\d{3}\] ", "", line) for line in logged] == ["first", "second"]
+
+
+def test_nothing_is_sent_until_it_is_asked_for(board: Board) -> None:
+    board.says(b"Hit any key to stop autoboot: ")
+    board.console.expect("autoboot", timeout=5)
+    before = board.heard()
+
+    board.console.send("ota\n")
+
+    assert (before, board.heard()) == (b"", b"ota\n")
+
+
+def test_a_console_without_a_way_back_says_so() -> None:
+    source, speak = os.pipe()
+    console = Console(source)
+
+    with pytest.raises(HilError, match="can only be read"):
+        console.send("x")
+
+    os.close(speak)
+    console.close()
+    os.close(source)

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong with a board under test."""
+
+
+class HilError(Exception):
+    """The board did not do what was waited for; the text has what it said last."""

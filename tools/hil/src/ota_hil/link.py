@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way into a running board: SSH, through OpenSSH's client."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_artifact.errors import ProgramError
+from ota_artifact.run import run
+
+_OPTIONS = (
+    # A board under test makes new host keys whenever its /data is new.
+    *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+    *("-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "LogLevel=ERROR"),
+)
+_PAUSE = 0.5  # [s] between two tries
+
+
+@dataclass(frozen=True, slots=True)
+class Ssh:
+    """Commands on a board.
+
+    Attributes:
+        key: the private key that the board lets in.
+    """
+
+    host: str
+    port: int
+    key: Path
+    user: str = "root"
+
+    def run(self, command: str, *, stdin: bytes = b"", timeout: float = 120.0) -> str:
+        """Run a line of the board's shell; gives what it prints.
+
+        Args:
+            stdin: what the command reads.
+            timeout: how long it may take [s].
+
+        Raises:
+            ProgramError: it failed, or the board cannot be reached.
+        """
+        way = ("ssh", *_OPTIONS, "-i", self.key, "-p", str(self.port), f"{self.user}@{self.host}")
+        return run((*way, command), timeout=timeout, stdin=stdin).decode("utf-8", "replace")
+
+    def wait(self, *, timeout: float) -> None:
+        """Wait until the board lets us in.
+
+        Args:
+            timeout: how long [s].
+
+        Raises:
+            ProgramError: it did not in time; the last try's reason.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                self.run("true", timeout=max(1.0, end - time.monotonic()))
+                return
+            except ProgramError:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(_PAUSE)

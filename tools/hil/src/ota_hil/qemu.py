@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A board in QEMU: its power, its reset button, its console, and the port of its SSH."""
+
+import json
+import socket
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ota_artifact.run import Background
+from ota_board.board import Board
+from ota_board.qemu import arguments
+from ota_hil.console import Console
+from ota_hil.errors import HilError
+
+_MONITOR_TIMEOUT = 10.0  # [s] QEMU answers at once, if at all
+
+
+class Qemu:
+    """A board in QEMU, off at first.
+
+    Args:
+        disk: its image, which is written to.
+        firmware: what the machine starts: ``u-boot.bin``.
+        log: the console of every power-on is added to it.
+        stops_at_reset: it ends when it would start anew, and its console with it.
+
+    Attributes:
+        ssh_port: of this host, on 127.0.0.1; leads to port 22 of the board.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        disk: Path,
+        firmware: Path,
+        *,
+        log: Path | None = None,
+        stops_at_reset: bool = False,
+    ) -> None:
+        self._board, self._disk, self._firmware = board, disk, firmware
+        self._log = log
+        self._options: Sequence[str] = ("-no-reboot",) if stops_at_reset else ()
+        self._program: Background | None = None
+        self._console: Console | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="ota-qemu-")
+        self.ssh_port = _free_port()
+
+    @property
+    def console(self) -> Console:
+        """What it says since the last power-on; stays to be read after power-off.
+
+        Raises:
+            HilError: it was never on.
+        """
+        if self._console is None:
+            raise HilError(f"{self._board.name}: was never switched on")
+        return self._console
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it has power; one that stops at a reset loses it there."""
+        return self._program is not None and self._program.is_running
+
+    def on(self) -> None:
+        """Switch the power on.
+
+        Raises:
+            HilError: it is on.
+            BoardError: QEMU has no machine for the board.
+            ProgramError: QEMU is not installed.
+        """
+        if self.is_on:
+            raise HilError(f"{self._board.name}: is on already")
+        self.off()
+        words = arguments(self._board, self._disk, self._firmware, ssh_port=self.ssh_port)
+        words += ["-monitor", "none", "-serial", "stdio"]
+        words += ["-qmp", f"unix:{self._socket},server=on,wait=off", *self._options]
+        self._program = Background(words)
+        self._console = Console(self._program.output, self._program.stdin, log=self._log)
+
+    def off(self) -> None:
+        """Cut the power, whatever the board does; harmless if it is off.
+
+        What QEMU has written stays on the disk, flushed by the board or not: a disk that forgets
+        is not simulated by this.
+        """
+        if self._program is not None and self._console is not None:
+            self._program.kill()
+            self._console.close()
+            self._program.close()
+            self._program = None
+
+    def reset(self) -> None:
+        """Push the reset button: the board starts anew, its power stays.
+
+        Raises:
+            HilError: it is off, or QEMU does not answer.
+        """
+        if not self.is_on:
+            raise HilError(f"{self._board.name}: is off; it has no reset then")
+        self._ask("system_reset")
+
+    def close(self) -> None:
+        """Power off, for good."""
+        self.off()
+        self._folder.cleanup()
+
+    @property
+    def _socket(self) -> Path:
+        return Path(self._folder.name) / "monitor"
+
+    def _ask(self, command: str) -> None:
+        """Have QEMU carry out a command. Source: QEMU, docs/interop/qmp-spec.txt."""
+        try:
+            with socket.socket(socket.AF_UNIX) as monitor:
+                monitor.settimeout(_MONITOR_TIMEOUT)
+                monitor.connect(str(self._socket))
+                with monitor.makefile("rw", encoding="utf-8") as lines:
+                    lines.readline()  # the greeting
+                    for word in ("qmp_capabilities", command):
+                        lines.write(json.dumps({"execute": word}) + "\n")
+                        lines.flush()
+                        answer: dict[str, Any] = {"event": ""}
+                        while "event" in answer:
+                            answer = json.loads(lines.readline() or '{"error": "it is gone"}')
+                        if "error" in answer:
+                            raise HilError(f"QEMU: {word}: {answer['error']}")
+        except OSError as error:
+            raise HilError(f"QEMU: {command}: {error}") from error
+
+
+@contextmanager
+def powered(
+    board: Board,
+    disk: Path,
+    firmware: Path,
+    *,
+    log: Path | None = None,
+    stops_at_reset: bool = False,
+) -> Iterator[Qemu]:
+    """A board that is on; its power is cut when the block ends. See `Qemu`."""
+    machine = Qemu(board, disk, firmware, log=log, stops_at_reset=stops_at_reset)
+    try:
+        machine.on()
+        yield machine
+    finally:
+        machine.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
