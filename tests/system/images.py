@@ -10,7 +10,7 @@ from ota_board.board import Board
 from ota_board.load import load_board
 from ota_image.build import Built, build, u_boot_of
 from ota_image.cache import made_once
-from ota_image.debian.recipe import find_recipe, load_recipe, recipe_folders
+from ota_image.debian.recipe import Recipe, find_recipe, load_recipe, recipe_folders
 from ota_image.debian.settings import Settings, read_ssh_keys
 from ota_image.firmware.packages import U_BOOT
 from tests.house.tree import ROOT
@@ -40,6 +40,11 @@ def ssh_key() -> Path:
     return folder / "key"
 
 
+def minimal() -> Recipe:
+    """The recipe of the minimal image."""
+    return load_recipe(find_recipe("minimal", recipe_folders(None)))
+
+
 def image_of(
     name: str, output: Path, *, overlays: tuple[Path, ...] = (), say: Callable[[str], None] = print
 ) -> Image:
@@ -51,7 +56,7 @@ def image_of(
     board = load_board(folder)
     own = tuple(each for each in board.firmware if each.source.startswith(f"{U_BOOT}/"))
     board = replace(board, firmware=own)
-    recipe = load_recipe(find_recipe("minimal", recipe_folders(None)))
+    recipe = minimal()
     key = ssh_key()
     settings = Settings(ssh_keys=read_ssh_keys(key.with_suffix(".pub")), overlays=overlays)
     built = build(board, folder, recipe, settings, output, say=say)
