@@ -19,6 +19,9 @@ U_BOOT = b"\0".join(
         b"U-Boot 2023.01+dfsg-2 (Jan 01 1970 - 00:00:00)",
         b"Loading Environment from %s... ",
         b"reading environment; recovered successfully\n",
+        b"WDT:   Failed to start %s",
+        b"sysboot",
+        b"saveenv",
         b"",
     )
 )
@@ -48,12 +51,19 @@ def u_boot(board: Board) -> bytes:
     return U_BOOT + b"\0" * 16 + b"\0".join((*saved, b"", b"")) + b"\1\2\3"
 
 
+def modules_dep(*drivers: str) -> bytes:
+    """A list of modules, those that a vfat needs among them."""
+    paths = ["kernel/fs/fat/vfat.ko: kernel/fs/fat/fat.ko", "kernel/fs/nls/nls_cp437.ko:"]
+    return "".join(f"{path}\n" for path in (*paths, *(f"kernel/{d}.ko:" for d in drivers))).encode()
+
+
 def files(board: Board) -> dict[str, bytes]:
     """What a slot of the board must have."""
     found = {
-        "boot/vmlinuz": b"kernel",
+        "boot/vmlinuz": gzip.compress(f"Linux version {VERSION} (nobody) ".encode(), mtime=0),
         "boot/initrd.img": initrd(board.kernel.drivers),
         f"lib/modules/{VERSION}/modules.builtin": b"kernel/drivers/mmc/core/mmc_core.ko\n",
+        f"lib/modules/{VERSION}/modules.dep": modules_dep(board.watchdog.driver),
     }
     for name, text in rendered(board).items():
         if name in ("fstab", "fw_env.config"):
@@ -64,7 +74,7 @@ def files(board: Board) -> dict[str, bytes]:
             lines.append(f"fdt /boot/dtbs/{board.device_trees[0]}")
         elif board.device_trees:
             lines.append("fdtdir /boot/dtbs")
-        lines.append("append root=${mender_kernel_root} rootwait ro")
+        lines.append("append root=${mender_kernel_root} rootwait ro panic=10")
         found["boot/extlinux/extlinux.conf"] = ("\n".join(lines) + "\n").encode()
     found |= {f"boot/dtbs/{name}": b"tree" for name in board.device_trees}
     return found
@@ -100,6 +110,6 @@ def image(
         if each.offset is not None:
             path = folder / f"raw{number}"
             is_spl = each.source.endswith("MLO")
-            path.write_bytes(b"\0U-Boot SPL 2023.01 \0" if is_spl else u_boot(board))
+            path.write_bytes(b"\0U-Boot SPL 2023.01+dfsg-2 \0" if is_spl else u_boot(board))
             raw.append(Raw(each.offset, path))
     return composed(folder, board.layout, Parts(rootfs, variables(board), boot, tuple(raw)))

@@ -20,9 +20,11 @@ pytestmark = [
 ]
 
 
-def artifact(folder: Path, rootfs: Path, device_type: str = "qemu-arm64") -> Path:
+def artifact(
+    folder: Path, rootfs: Path, device_type: str = "qemu-arm64", name: str = "minimal-1"
+) -> Path:
     path = folder / "test.mender"
-    words = ["write", "rootfs-image", "-t", device_type, "-n", "minimal-1"]
+    words = ["write", "rootfs-image", "-t", device_type, "-n", name]
     assert write_artifact([*words, "-f", str(rootfs), "-o", str(path)]) == 0
     return path
 
@@ -58,6 +60,20 @@ def test_an_artifact_that_does_not_go_with_the_image(
     (finding,) = examine(path, board, artifact=artifact(tmp_path, rootfs, device_type))
 
     assert finding.hazard == hazard
+
+
+def test_an_artifact_under_another_name_than_the_slots_own(tmp_path: Path) -> None:
+    board = small_board(tmp_path, "qemu-arm64")
+    path = image(tmp_path, board)
+    update = artifact(tmp_path, tmp_path / "rootfs.ext4", name="minimal-2")
+
+    (finding,) = examine(path, board, artifact=update)
+
+    assert finding.hazard == "artifact-name-differs"
+    assert "slot A calls itself minimal-1" in finding.cause
+    assert {each.hazard for each in examine(path, board, is_booted=True, artifact=update)} == {
+        "canary-missing"
+    }
 
 
 def test_what_is_no_artifact_is_an_error(tmp_path: Path) -> None:

@@ -197,6 +197,8 @@ def test_an_ext4_that_a_bootloader_cannot_read(tmp_path: Path, board: Board, fea
 def test_64bit_is_one_for_an_old_u_boot(tmp_path: Path, version: bytes, found: bool) -> None:
     board = small_board(tmp_path, "beaglebone-black")
     path = image(tmp_path, board, features="64bit")
+    for offset in (0x20000, 0x40000):
+        dd(path, offset, b"\0U-Boot SPL " + version + b"+dfsg-2 \0")
     dd(path, 0x60000, u_boot(board).replace(b"2023.01", version))
 
     assert hazards(path, board) == ({"bootloader-cannot-read"} if found else set())

@@ -20,7 +20,7 @@ pytestmark = [
     requires_program("mcopy", package="mtools"),
 ]
 EXTLINUX = "boot/extlinux/extlinux.conf"
-APPEND = b"append root=${mender_kernel_root}"
+APPEND = b"append root=${mender_kernel_root} panic=10"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "doctor",
         help="find what is wrong with a disk image",
         description="Looks for every hazard that an image can show, and says the cause and the"
-        " remedy of each. Exit code 0: none; 2: findings.",
+        " remedy of each; and who arms the watchdog. Exit code 0: no hazard; 2: findings.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -46,18 +46,23 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def _run(args: argparse.Namespace) -> int:
     # Late: each command pays for what it uses alone, at every start.
-    from ota_image.doctor.examine import examine
+    from ota_image.doctor.examine import diagnose
+    from ota_image.doctor.watchdog import sentence
 
     board = None
     if args.board:
         board = load_board(find_board(args.board, list(board_folders(args.boards))))
     artifact = Path(args.artifact) if args.artifact else None
-    findings = examine(Path(args.file), board, is_booted=args.booted, artifact=artifact)
+    path = Path(args.file)
+    found = diagnose(path, board, is_booted=args.booted, artifact=artifact)
     if args.json:
-        print(json.dumps([asdict(each) for each in findings], indent=1))
+        findings = [asdict(each) for each in found.findings]
+        watchdog = {**asdict(found.cover), "gap": found.cover.gap}
+        print(json.dumps({"findings": findings, "watchdog": watchdog}, indent=1))
     else:
-        for each in findings:
+        for each in found.findings:
             print(f"{each.hazard}: {each.place}\n  cause: {each.cause}\n  remedy: {each.remedy}")
-        if not findings:
-            print(f"{args.file}: no hazard found")
-    return 2 if findings else 0
+        if not found.findings:
+            print(f"{path}: no hazard found")
+        print(sentence(found.cover))
+    return 2 if found.findings else 0

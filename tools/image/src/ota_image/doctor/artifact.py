@@ -3,7 +3,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from ota_artifact.errors import about
 from ota_artifact.payload import PayloadFile
@@ -32,7 +31,7 @@ def probe(case: Case) -> Iterator[Finding]:
         for payload in artifact.payloads():
             for each in payload.files():
                 if payload.header.type == _ROOTFS:
-                    yield from _file(case, case.artifact, slot, each)
+                    yield from _file(case, artifact.header.artifact_name, slot, each)
 
 
 def _device_types(case: Case, types: tuple[str, ...]) -> Iterator[Finding]:
@@ -46,8 +45,21 @@ def _device_types(case: Case, types: tuple[str, ...]) -> Iterator[Finding]:
         )
 
 
-def _file(case: Case, artifact: Path, slot: Part, file: PayloadFile) -> Iterator[Finding]:
-    place = f"{artifact}: {file.name}"
+def _name(case: Case, name: str) -> Iterator[Finding]:
+    """What the slot says of itself is what a device from the factory reports."""
+    own = next((slot.artifact for slot in case.slots if slot.part.name == "A"), "")
+    if own and own != name:
+        yield Finding(
+            "artifact-name-differs",
+            f"{case.artifact}: {name}",
+            f"slot A calls itself {own}: a device from the factory, which runs the same, is offered"
+            " this update again",
+            "write the artifact's name into /etc/mender/artifact_info before both are made",
+        )
+
+
+def _file(case: Case, name: str, slot: Part, file: PayloadFile) -> Iterator[Finding]:
+    place = f"{case.artifact}: {file.name}"
     if file.size > slot.size:
         yield Finding(
             "payload-larger-than-slot",
@@ -56,7 +68,11 @@ def _file(case: Case, artifact: Path, slot: Part, file: PayloadFile) -> Iterator
             " install it",
             "make the root filesystem smaller; the slots of devices in the field do not grow",
         )
-    elif not case.is_booted and _digest(slot, file.size) != file.sha256:
+    elif case.is_booted:
+        return
+    elif _digest(slot, file.size) == file.sha256:
+        yield from _name(case, name)
+    else:
         yield Finding(
             "payload-not-slot",
             place,

@@ -18,7 +18,7 @@ def probe(case: Case) -> Iterator[Finding]:
     """What is wrong with U-Boot, or missing of GRUB."""
     is_redundant = bool(case.layout and len(case.layout.environment) > 1)
     for each in case.firmware:
-        if each.is_spl or _LOADS not in each.data:
+        if not is_whole(each):
             continue
         if is_redundant and _REDUNDANT not in each.data:
             yield Finding(
@@ -37,6 +37,11 @@ def probe(case: Case) -> Iterator[Finding]:
             " can only overwrite what exists",
             "compose with both files, of 1024 B each",
         )
+
+
+def is_whole(firmware: Firmware) -> bool:
+    """Whether it is a U-Boot whose binary can be read, neither its SPL nor compressed."""
+    return not firmware.is_spl and _LOADS in firmware.data
 
 
 def _compiled(case: Case, firmware: Firmware) -> Iterator[Finding]:

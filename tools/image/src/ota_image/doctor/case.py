@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is examined, read once for all probes, and what a probe finds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,8 @@ class Case:
         is_booted: whether it has run on a device already; else it is as from the factory.
         state: the environment where it must be; None: it has none there.
         found: every valid copy, wherever it is.
+        drivers: of each slot, by its name, those that it has as modules or built in; None: it does
+            not say.
         artifact: an update that is to go with it.
     """
 
@@ -50,6 +53,7 @@ class Case:
     found: tuple[Found, ...]
     slots: tuple[Slot, ...]
     firmware: tuple[Firmware, ...]
+    drivers: Mapping[str, frozenset[str] | None]
     artifact: Path | None = None
 
 
@@ -67,6 +71,7 @@ def open_case(
         raise ImageError(f"{path}: is one filesystem; give the disk image that it is part of")
     if board:
         disk = disk.seen_as(board.layout)
+    slots = tuple(read_slot(part) for part in disk.slots)
     return Case(
         disk=disk,
         layout=disk.layout,
@@ -74,7 +79,24 @@ def open_case(
         is_booted=is_booted,
         state=find_state(disk),
         found=tuple(scan(path)),
-        slots=tuple(read_slot(part) for part in disk.slots),
+        slots=slots,
         firmware=tuple(find_u_boot(disk)),
+        drivers={slot.part.name: _drivers(slot) for slot in slots},
         artifact=artifact,
     )
+
+
+def _drivers(slot: Slot) -> frozenset[str] | None:
+    names, is_known = set[str](), False
+    for version in slot.modules:
+        for file in ("modules.dep", "modules.builtin"):
+            text = slot.part.text(f"/lib/modules/{version}/{file}")
+            is_known = is_known or (text is not None and file == "modules.dep")
+            paths = (line.partition(":")[0] for line in (text or "").splitlines())
+            names |= {module_name(path) for path in paths}
+    return frozenset(names) if is_known else None
+
+
+def module_name(path: str) -> str:
+    """What the kernel calls the module of a file, such as ``sdhci_pci``."""
+    return path.rpartition("/")[2].partition(".ko")[0].replace("-", "_")

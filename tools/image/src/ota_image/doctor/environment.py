@@ -9,6 +9,7 @@ from ota_image.disk.state import Found
 from ota_image.doctor.case import Case, Finding
 
 _CANARY = "mender_saveenv_canary"
+_IN_FAT = "/uboot.env"  # Source: U-Boot, env/Kconfig, ENV_FAT_FILE
 
 
 def probe(case: Case) -> Iterator[Finding]:
@@ -16,6 +17,15 @@ def probe(case: Case) -> Iterator[Finding]:
     areas = case.layout.environment if case.layout else ()
     for area in areas:
         yield from _copy(case, area)
+    boot = case.disk.boot
+    if areas and boot and boot.exists(_IN_FAT):
+        yield Finding(
+            "environment-in-fat",
+            f"boot partition: {_IN_FAT}",
+            "some U-Boot saved its environment there, in one file on a filesystem without journal;"
+            " Linux looks at the raw copies, and sees nothing of it",
+            "build U-Boot without ENV_IS_IN_FAT, and remove the file",
+        )
     if not case.layout and len(case.found) == 1 and not case.found[0].is_redundant:
         yield _single(case.found[0])
     if case.state and case.state.newest is not None:

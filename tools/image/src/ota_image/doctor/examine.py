@@ -2,33 +2,61 @@
 """Runs every probe on an image. A new family of hazards is a file with `probe`, named here."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ota_board.board import Board
 from ota_image.doctor import artifact as artifact_probes
-from ota_image.doctor import bootloader, environment, filesystems, mounts, slots, table
+from ota_image.doctor import (
+    bootloader,
+    environment,
+    filesystems,
+    firmware,
+    kernel,
+    mounts,
+    slots,
+    table,
+    watchdog,
+)
 from ota_image.doctor.case import Case, Finding, open_case
+from ota_image.doctor.watchdog import Cover, cover_of
 
 PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     table.probe,
     environment.probe,
     bootloader.probe,
+    firmware.probe,
     filesystems.probe,
     slots.probe,
+    kernel.probe,
+    watchdog.probe,
     mounts.probe,
     artifact_probes.probe,
 )
 """In the order in which the device meets them."""
 
 
-def examine(
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What there is to say of an image.
+
+    Attributes:
+        findings: every hazard that it shows.
+        cover: who ends a silent hang.
+    """
+
+    findings: tuple[Finding, ...]
+    cover: Cover
+
+
+def diagnose(
     path: Path,
     board: Board | None = None,
     *,
     is_booted: bool = False,
     artifact: Path | None = None,
-) -> list[Finding]:
-    """Every hazard that the image shows.
+) -> Diagnosis:
+    """Every hazard that the image shows, and its watchdog.
 
     Args:
         board: what it is for; without it some cannot be told.
@@ -41,4 +69,17 @@ def examine(
         OSError: it cannot be read.
     """
     case = open_case(path, board, is_booted=is_booted, artifact=artifact)
-    return [finding for probe in PROBES for finding in probe(case)]
+    found = tuple(finding for probe in PROBES for finding in probe(case))
+    return Diagnosis(found, cover_of(case))
+
+
+def examine(
+    path: Path,
+    board: Board | None = None,
+    *,
+    is_booted: bool = False,
+    artifact: Path | None = None,
+) -> list[Finding]:
+    """The hazards alone; the same otherwise."""
+    found = diagnose(path, board, is_booted=is_booted, artifact=artifact)
+    return list(found.findings)

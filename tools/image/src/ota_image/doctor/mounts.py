@@ -10,6 +10,8 @@ from ota_image.doctor.case import Case, Finding
 
 _FSTAB, _CONFIG = "/etc/fstab", "/etc/fw_env.config"
 _UNITS = ("/etc/systemd/system/data.mount", "/lib/systemd/system/data.mount")
+_FAT = ("vfat", "nls_cp437")
+"""What mounting a vfat takes. Source: Linux, FAT_DEFAULT_CODEPAGE, which is 437 everywhere."""
 _ON_DATA = ("/u-boot/fw_env.config", "/etc/fw_env.config")
 
 
@@ -19,12 +21,12 @@ def probe(case: Case) -> Iterator[Finding]:
         return
     for slot in case.slots:
         if not slot.is_empty:
-            yield from _fstab(case.layout, slot)
+            yield from _fstab(case.layout, slot, case.drivers[slot.part.name])
             if case.layout.environment:
                 yield from _config(case, case.layout, slot)
 
 
-def _fstab(layout: Layout, slot: Slot) -> Iterator[Finding]:
+def _fstab(layout: Layout, slot: Slot, drivers: frozenset[str] | None) -> Iterator[Finding]:
     place = f"slot {slot.part.name}: {_FSTAB}"
     lines = (line.partition("#")[0].split() for line in (slot.part.text(_FSTAB) or "").splitlines())
     mounts = {words[1]: words for words in lines if len(words) >= 4}
@@ -46,6 +48,15 @@ def _fstab(layout: Layout, slot: Slot) -> Iterator[Finding]:
                     f"{place}: {point}",
                     "vfat has no journal: a cut of power while it is written loses the boot files",
                     "add the option sync",
+                )
+            lost = [name for name in _FAT if drivers is not None and name not in drivers]
+            if lost:
+                yield Finding(
+                    "vfat-without-driver",
+                    f"{place}: {point}",
+                    f"{' and '.join(lost)} is neither among the modules nor built in: it cannot be"
+                    " mounted",
+                    "install it with the kernel",
                 )
         if area and words[0].startswith("/dev/") and not _names(words[0], area, layout):
             yield Finding(

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of what starts U-Boot, and of how U-Boot was built beyond its environment."""
+
+import re
+from collections.abc import Iterator
+
+from ota_image.disk.versions import Firmware
+from ota_image.doctor.bootloader import default_environment, is_whole
+from ota_image.doctor.case import Case, Finding
+
+_KERNEL = re.compile(r"^kernel=(\S+)$", re.MULTILINE)
+_DEFAULT_KERNELS = ("kernel8.img", "kernel7.img", "kernel.img")
+_ANY_KEY = b"Hit any key to stop autoboot"  # Source: U-Boot, common/autoboot.c
+_NO_PROMPT = "-2"
+_COMMANDS = ("sysboot", "saveenv")
+"""Commands of our boot logic that a configuration may leave out."""
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What is wrong before the boot logic runs, or keeps it from running."""
+    if not case.layout or not case.layout.environment:
+        return
+    whole = [each for each in case.firmware if is_whole(each)]
+    yield from _spl(case)
+    yield from _config_txt(case, whole)
+    for each in whole:
+        yield from _prompt(case, each)
+        yield from _commands(case, each)
+
+
+def _spl(case: Case) -> Iterator[Finding]:
+    there = {each.version for each in case.firmware if not each.is_spl}
+    for each in case.firmware:
+        if each.is_spl and there and each.version not in there:
+            yield Finding(
+                "spl-of-another-u-boot",
+                f"U-Boot SPL {each.version} {each.place}",
+                f"U-Boot is {', '.join(sorted(there))}: the first part loads a second one that it"
+                " was not built with",
+                "write both from one build",
+            )
+
+
+def _config_txt(case: Case, whole: list[Firmware]) -> Iterator[Finding]:
+    """Source: Raspberry Pi documentation, config.txt, "kernel"."""
+    boot = case.disk.boot
+    text = boot.text("/config.txt") if boot else None
+    if boot is None or text is None:
+        return
+    names = _KERNEL.findall(text) or [n for n in _DEFAULT_KERNELS if boot.exists(f"/{n}")]
+    starters = {each.place.split()[0].removeprefix("/") for each in whole}
+    for name in names or ["a kernel"]:
+        if name not in starters:
+            yield Finding(
+                "firmware-bypasses-u-boot",
+                "boot partition: /config.txt",
+                f"the firmware starts {name}, which is no U-Boot: nothing counts trial boots, and"
+                " nothing rolls back",
+                "name U-Boot there: kernel=u-boot.bin",
+            )
+
+
+def _prompt(case: Case, firmware: Firmware) -> Iterator[Finding]:
+    saved = case.state.variables if case.state else {}
+    delay = saved.get("bootdelay") or default_environment(firmware.data).get("bootdelay")
+    if _ANY_KEY in firmware.data and delay != _NO_PROMPT:
+        yield Finding(
+            "u-boot-stops-at-any-key",
+            f"U-Boot {firmware.version} {firmware.place}",
+            "one character of noise on the console's input, and it waits at a prompt for ever",
+            "build it with AUTOBOOT_KEYED and a string to stop it, or with BOOTDELAY=-2",
+        )
+
+
+def _commands(case: Case, firmware: Firmware) -> Iterator[Finding]:
+    variables = default_environment(firmware.data) or (case.state.variables if case.state else {})
+    used = {word for value in variables.values() for word in re.split(r"[\s;]+", value)}
+    for name in _COMMANDS:
+        if name in used and f"{name}\0".encode() not in firmware.data:
+            yield Finding(
+                "u-boot-without-command",
+                f"U-Boot {firmware.version} {firmware.place}",
+                f"its boot logic runs {name}, which it does not have",
+                f"build it with CMD_{name.upper()}",
+            )

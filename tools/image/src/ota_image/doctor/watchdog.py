@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who ends a silent hang, and from when on: a fact of each image, and the hazards of it."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ota_image.disk.slot import Slot
+from ota_image.doctor.bootloader import is_whole
+from ota_image.doctor.case import Case, Finding, module_name
+
+_OURS = "/etc/ota/board"
+_SYSTEMD = "/etc/systemd/system.conf"
+_RUNTIME = re.compile(r"^RuntimeWatchdogSec=(\d+)s?$", re.MULTILINE)
+_U_BOOTS = b"WDT:   "  # Source: U-Boot, drivers/watchdog/wdt-uclass.c
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What is known of a watchdog.
+
+    Attributes:
+        armed_by: who starts it first; ``linux``: the image says no more than that Linux does.
+        driver: Linux's module; empty if there is none, or it is not known.
+        timeout: until it resets the board [s]; 0 if it is not known.
+        source: who says so: ``board``, ``slot``, or ``nothing``.
+    """
+
+    armed_by: Literal["u-boot", "kernel", "nobody", "linux", "unknown"]
+    driver: str
+    timeout: int
+    source: Literal["board", "slot", "nothing"]
+
+    @property
+    def gap(self) -> str:
+        """When a silent hang is not caught, in words; empty if that is not known."""
+        return {
+            "u-boot": "before that",
+            "kernel": "before that, in the bootloader and early in the kernel",
+            "linux": "before that, unless the bootloader arms it",
+            "nobody": "at any time, and lasts until the power is cut",
+            "unknown": "",
+        }[self.armed_by]
+
+
+def cover_of(case: Case) -> Cover:
+    """Who arms the watchdog: as the board says, else as slot A does."""
+    if case.board:
+        watchdog = case.board.watchdog
+        return Cover(watchdog.armed_by, watchdog.driver, watchdog.timeout, "board")
+    for slot in case.slots:
+        if not slot.is_empty and (found := _of_slot(slot)):
+            return found
+    return Cover("unknown", "", 0, "nothing")
+
+
+def sentence(cover: Cover) -> str:
+    """The same for people."""
+    if cover.armed_by == "unknown":
+        return "watchdog: the image does not say who arms one; --board does"
+    who = {"u-boot": "U-Boot", "nobody": "nobody"}.get(cover.armed_by, "Linux")
+    what = "one"
+    if cover.armed_by != "nobody":
+        what = f"{cover.driver or 'a watchdog'}, {cover.timeout} s"
+    return f"watchdog: {who} arms {what}; a silent hang is not caught {cover.gap}"
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """Where the board counts on a watchdog, and nobody can arm or serve it."""
+    watchdog = case.board.watchdog if case.board else None
+    if watchdog is None or watchdog.armed_by == "nobody":
+        return
+    for slot, drivers in case.drivers.items():
+        if watchdog.driver and drivers is not None and module_name(watchdog.driver) not in drivers:
+            yield Finding(
+                "watchdog-without-driver",
+                f"slot {slot}: /lib/modules",
+                f"the board's watchdog needs {watchdog.driver}, which is neither there nor built"
+                " in: a silent hang is not caught, or one that U-Boot armed resets a good system",
+                "install it with the kernel",
+            )
+    if watchdog.armed_by != "u-boot":
+        return
+    for each in case.firmware:
+        if is_whole(each) and _U_BOOTS not in each.data:
+            yield Finding(
+                "u-boot-without-watchdog",
+                f"U-Boot {each.version} {each.place}",
+                "the board says that U-Boot arms the watchdog, and this one has no driver for any:"
+                " a kernel that hangs early stays hung",
+                "build it with WDT, WATCHDOG_AUTOSTART and the board's driver",
+            )
+
+
+def _of_slot(slot: Slot) -> Cover | None:
+    text = slot.part.text(_OURS)
+    if text is not None:
+        values = dict(word.partition("=")[::2] for word in shlex.split(text, comments=True))
+        driver, timeout = values.get("OTA_WATCHDOG", ""), values.get("OTA_WATCHDOG_TIMEOUT", "")
+        seconds = int(timeout) if timeout.isdecimal() else 0
+        return Cover("linux" if driver else "nobody", driver, seconds, "slot")
+    names = (f"{_SYSTEMD}.d/{name}" for name in slot.part.names(f"{_SYSTEMD}.d"))
+    found = [_RUNTIME.search(slot.part.text(name) or "") for name in (_SYSTEMD, *names)]
+    seconds = max((int(match[1]) for match in found if match), default=0)
+    return Cover("linux", "", seconds, "slot") if seconds else None
