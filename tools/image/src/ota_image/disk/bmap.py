@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,26 +121,41 @@ def ext4_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:
         yield area.offset + at * block, area.end
 
 
-def make_map(disk: Path, spans: Iterable[tuple[int, int]]) -> BlockMap:
+def make_map(
+    disk: Path, spans: Iterable[tuple[int, int]], known: Mapping[tuple[int, int], str] | None = None
+) -> BlockMap:
     """The map of an image, with checksums; long ranges are parted, so that all processors help.
 
     Args:
         spans: as of `mapped`.
+        known: what `digests` gave for a part of the image that has not changed since.
 
     Raises:
         OSError: the image cannot be read.
     """
-    pieces = [
-        (at, min(at + _PIECE, end)) for start, end in spans for at in range(start, end, _PIECE)
-    ]
+    pieces = [piece for start, end in spans for piece in _pieces(start, end)]
     with disk.open("rb", buffering=0) as file, ThreadPoolExecutor() as helpers:
         size = file.seek(0, os.SEEK_END)
-        digests = helpers.map(lambda piece: _digest(file.fileno(), *piece), pieces)
+        digests = helpers.map(
+            lambda piece: (known or {}).get(piece) or _digest(file.fileno(), *piece), pieces
+        )
         ranges = tuple(
             Range(start // BLOCK, -(-end // BLOCK) - 1, digest)
             for (start, end), digest in zip(pieces, digests, strict=True)
         )
     return BlockMap(size, BLOCK, ranges)
+
+
+def digests(disk: Path, start: int, end: int) -> dict[tuple[int, int], str]:
+    """The checksums of a part of the image [B], by the pieces in which a map has it.
+
+    Raises:
+        OSError: the image cannot be read.
+    """
+    pieces = list(_pieces(start, end))
+    with disk.open("rb", buffering=0) as file, ThreadPoolExecutor() as helpers:
+        found = helpers.map(lambda piece: _digest(file.fileno(), *piece), pieces)
+        return dict(zip(pieces, found, strict=True))
 
 
 def to_xml(block_map: BlockMap) -> str:
@@ -191,6 +206,14 @@ def read_map(path: Path) -> BlockMap:
         return BlockMap(int(fields["ImageSize"]), int(fields["BlockSize"]), ranges)
     except (ElementTree.ParseError, KeyError, ValueError) as error:
         raise ImageError(f"{path}: is no block map: {error}; make it anew with bmaptool") from error
+
+
+def _pieces(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A range, parted where its offset is a multiple of a piece, whatever stands before it."""
+    while start < end:
+        stop = min((start // _PIECE + 1) * _PIECE, end)
+        yield start, stop
+        start = stop
 
 
 def _digest(file: int, start: int, end: int) -> str:

@@ -108,10 +108,9 @@ def compose(layout: Layout, parts: Parts, output: Path, *, progress: Say) -> bma
         number = identity.number("boot")
         make_boot(disk, layout.partition("boot"), boot, number=number, time=time)
         _fill_slots(disk, layout, parts, tree, identity, time, progress)
-        if copying:
-            copying.result()
+        known = copying.result() if copying else None
         progress("block map")
-        block_map = bmap.make_map(disk, bmap.mapped(disk, layout))
+        block_map = bmap.make_map(disk, bmap.mapped(disk, layout), known)
         map_path.unlink(missing_ok=True)  # one of an older image must not stand beside this one
     _write_text(map_path, bmap.to_xml(block_map))
     return block_map
@@ -193,10 +192,11 @@ def _checked(raw: Raw, layout: Layout) -> int:
     return size
 
 
-def _copy_slot(rootfs: Path, disk: Path, slot: Area) -> None:
-    """What takes longest, done while other programs make the rest."""
+def _copy_slot(rootfs: Path, disk: Path, slot: Area) -> dict[tuple[int, int], str]:
+    """What takes longest, done while other programs make the rest; gives slot A's checksums."""
     with disk.open("r+b", buffering=0) as file:
         _copy(rootfs, file.fileno(), slot.offset, rootfs.stat().st_size)
+    return bmap.digests(disk, slot.offset, slot.end)
 
 
 def _copy(source: Path, disk: int, offset: int, size: int) -> None:
