@@ -47,14 +47,16 @@ fmt: setup ## format the code, and repair what lint can repair
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: setup ## measure beside mender-artifact, and print the tables
+bench: setup ## measure beside mender-artifact and genimage, and print the tables
 	@$(BIN)/python -m bench.artifact
+	@$(BIN)/python -m bench.image
 
 fuzz: setup ## hostile input for FUZZ_SECONDS (default 60)
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-docs: setup ## write the pages that come from the code: docs/reference/cli-*.md
+docs: setup ## write the pages that come from the code: cli-*.md, agent-states.md
 	@$(BIN)/python -m tests.house.cli_reference --write
+	@$(BIN)/python -m tests.unit.agent.table --write
 
 lock: ## bring requirements.lock to the newest versions; run it with the oldest Python we support
 	.ci/lock $(PYTHON)

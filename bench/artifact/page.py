@@ -52,7 +52,7 @@ def facts(peer: str, image: Path) -> str:
     """
     packages = ", ".join(f"{name} {_version(name)}" for name in ("deflate", "isal", "zstandard"))
     rows = (
-        ("CPU", f"{_cpu()}, {len(os.sched_getaffinity(0))} cores"),
+        ("CPU", f"{cpu()}, {len(os.sched_getaffinity(0))} cores"),
         ("kernel", f"{platform.system()} {platform.release()}"),
         ("Python", f"{platform.python_version()}; {packages}"),
         (OURS, _version(OURS)),
@@ -101,7 +101,7 @@ def _version(package: str) -> str:
         return "(not installed)"
 
 
-def _cpu() -> str:
+def cpu() -> str:
     """The name of the CPU; not all kernels tell it."""
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         name, _, value = line.partition(":")

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ota-image build` of a board, with what it needs in the cache or not, and how soon it is up."""
+
+import os
+import sys
+from pathlib import Path
+
+from bench.artifact.measure import Sample, measured, median
+from bench.image.compose import BOARD
+from bench.image.target import Target
+from ota_board.load import board_folders, find_board, load_board
+from ota_hil.qemu import powered
+from ota_image.build import newest_image, u_boot_of
+
+_USERSPACE = "userspace up"
+"""The milestone: the first that init says. Source: images/overlay, usr/lib/ota/start."""
+
+_LONGEST = 120.0  # [s] that a boot may take before it is given up
+
+
+def cached(folder: Path, *, rounds: int) -> Sample:
+    """A build with packages and U-Boot in the cache, but no root filesystem of these options.
+
+    Raises:
+        ProgramError: a program is missing, or failed.
+    """
+    _build(folder, release="warm")
+    return median(_build(folder, release=f"round{each}") for each in range(rounds))
+
+
+def cold(folder: Path) -> Sample:
+    """One build with an empty cache: packages and U-Boot's source are downloaded, U-Boot compiled.
+
+    Raises:
+        ProgramError: a program is missing, or failed; or there is no network.
+    """
+    return _build(folder, release="cold", cache=folder / "cache")
+
+
+def power_on_to_userspace(folder: Path, *, rounds: int) -> float:
+    """From power-on in QEMU to init's first line, the median [s]; the image is what `cached` made.
+
+    Raises:
+        HilError: it does not come up.
+        ProgramError: QEMU is missing.
+    """
+    place = find_board(BOARD, list(board_folders()))
+    board = load_board(place)
+    image = newest_image(board, folder / "built")
+    firmware = u_boot_of(board, place, None, lambda _: None).folder / "u-boot.bin"
+    times = []
+    for _ in range(rounds):
+        with powered(board, image, firmware) as machine:
+            machine.console.expect(_USERSPACE, timeout=_LONGEST)
+            times += [each.time for each in machine.console.lines if _USERSPACE in each.text]
+    return sorted(times)[len(times) // 2]
+
+
+def targets(build: Sample, userspace: float, from_nothing: Sample | None) -> list[Target]:
+    """What they may cost, and what they did."""
+    found = [Target(f"build {BOARD}, packages and U-Boot in the cache", build.wall, 40, "s")]
+    if from_nothing:
+        found.append(Target(f"build {BOARD}, empty cache", from_nothing.wall, 360, "s"))
+    return [*found, Target(f"{BOARD}, power-on to userspace", userspace, 10, "s")]
+
+
+def _build(folder: Path, *, release: str, cache: Path | None = None) -> Sample:
+    """A release of its own makes a root filesystem of its own."""
+    environment = {**os.environ, **({"XDG_CACHE_HOME": str(cache)} if cache else {})}
+    name = f"bench-{os.getpid()}-{release}"
+    output = folder / "built"
+    program = Path(sys.executable).with_name("ota-image")
+    words = [program, "build", BOARD, "--release", name, "--output", output]
+    argv = [str(word) for word in words]
+    return measured(argv, environment=environment, output=output / f"minimal-{BOARD}-{name}.sdimg")
