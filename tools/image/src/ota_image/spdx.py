@@ -31,8 +31,8 @@ def software_list(name: str, slot: Slot) -> str:
                 {
                     "referenceCategory": "PACKAGE-MANAGER",
                     "referenceType": "purl",
-                    "referenceLocator": f"pkg:deb/debian/{each.name}@{quote(each.version, safe='')}"
-                    f"?arch={each.arch}",
+                    "referenceLocator": f"pkg:deb/debian/{quote(each.name, safe='')}"
+                    f"@{quote(each.version, safe='')}?arch={each.arch}",
                 }
             ],
         }

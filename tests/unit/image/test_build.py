@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which image of a board is the newest; whole builds are among the tests that boot."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ota_board.load import load_board
+from ota_image.build import newest_image
+from ota_image.errors import ImageError
+from tests.house.tree import ROOT
+
+BOARD = load_board(ROOT / "boards" / "qemu-arm64")
+
+
+def made(folder: Path, name: str, time: int) -> Path:
+    path = folder / name
+    path.touch()
+    os.utime(path, (time, time))
+    return path
+
+
+def test_the_newest_image_is_the_one_made_last_whatever_its_release(tmp_path: Path) -> None:
+    made(tmp_path, "minimal-qemu-arm64-9.sdimg", 100)
+    newest = made(tmp_path, "debian-qemu-arm64-1.sdimg", 200)
+    made(tmp_path, "minimal-qemu-arm64-9.sdimg.bmap", 300)
+    made(tmp_path, "minimal-qemu-arm-9.sdimg", 400)
+
+    assert newest_image(BOARD, tmp_path) == newest
+
+
+@pytest.mark.parametrize("name", ["missing", "."])
+def test_without_an_image_the_error_says_how_to_make_one(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ImageError, match="make one: ota-image build qemu-arm64"):
+        newest_image(BOARD, tmp_path / name)

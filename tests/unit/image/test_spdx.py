@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list of software holds what SPDX 2.3 asks for, and what other tools look packages up by.
+
+Source: SPDX 2.3, clauses 6, 7 and 11, and its JSON schema: required fields, patterns, values.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from ota_image.debian.apt import Package
+from ota_image.debian.rootfs import Slot
+from ota_image.spdx import software_list
+
+SLOT = Slot(
+    path=Path("slot.ext4"),
+    sha256="ab" * 32,
+    release="1.2+3",
+    packages=(
+        Package("libstdc++6", "12.2.0-14+deb12u1", "arm64", "01" * 32),
+        Package("busybox", "1:1.35.0-4+b3~x", "arm64", "02" * 32),
+        Package("ca-certificates", "20230311", "all", "03" * 32),
+    ),
+    time=1_700_000_000,
+)
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(software_list("minimal-1.2+3", SLOT))
+    return found
+
+
+def test_the_document_has_what_is_required(document: dict[str, Any]) -> None:
+    assert document["spdxVersion"] == "SPDX-2.3"
+    assert document["dataLicense"] == "CC0-1.0"
+    assert document["SPDXID"] == "SPDXRef-DOCUMENT"
+    assert document["name"] == "minimal-1.2+3"
+    assert document["creationInfo"] == {
+        "created": "2023-11-14T22:13:20Z",
+        "creators": ["Tool: ota-image"],
+    }
+    namespace = urlsplit(document["documentNamespace"])
+    assert (namespace.scheme, namespace.fragment) == ("urn", "")
+    assert SLOT.sha256 in namespace.path
+
+
+def test_every_package_has_what_is_required(document: dict[str, Any]) -> None:
+    for found, package in zip(document["packages"], SLOT.packages, strict=True):
+        assert re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", found["SPDXID"])
+        assert (found["name"], found["versionInfo"]) == (package.name, package.version)
+        assert found["downloadLocation"] == "NOASSERTION"
+        assert found["filesAnalyzed"] is False  # or a verification code were required
+        assert re.fullmatch(r"(Person|Organization): .+", found["supplier"])
+        assert found["checksums"] == [{"algorithm": "SHA256", "checksumValue": package.sha256}]
+    identifiers = [found["SPDXID"] for found in document["packages"]]
+    assert len(set(identifiers)) == len(identifiers)
+
+
+def test_packages_are_looked_up_by_their_purl(document: dict[str, Any]) -> None:
+    references = [each for found in document["packages"] for each in found["externalRefs"]]
+
+    assert {each["referenceCategory"] for each in references} == {"PACKAGE-MANAGER"}
+    assert {each["referenceType"] for each in references} == {"purl"}
+    assert [each["referenceLocator"] for each in references] == [
+        "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?arch=arm64",
+        "pkg:deb/debian/busybox@1%3A1.35.0-4%2Bb3~x?arch=arm64",
+        "pkg:deb/debian/ca-certificates@20230311?arch=all",
+    ]
+
+
+def test_the_document_describes_each_package_once(document: dict[str, Any]) -> None:
+    pairs = [
+        (each["spdxElementId"], each["relationshipType"], each["relatedSpdxElement"])
+        for each in document["relationships"]
+    ]
+
+    assert pairs == [
+        ("SPDXRef-DOCUMENT", "DESCRIBES", each["SPDXID"]) for each in document["packages"]
+    ]
+
+
+def test_the_same_slot_gives_the_same_bytes() -> None:
+    assert software_list("a", SLOT) == software_list("a", SLOT)
