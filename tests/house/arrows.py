@@ -11,6 +11,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {  # beyond the standard library and 
     "ota_board": frozenset({"yaml"}),
     "ota_image": frozenset({"yaml"}),
     "ota_hil": frozenset(),
+    "ota_agent": frozenset(),
 }
 """What each package takes from elsewhere; a new package gets its row here."""
 

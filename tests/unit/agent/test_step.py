@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every way through an update ends on the old system or on the new one, and is told truly."""
+
+import itertools
+
+import pytest
+
+from ota_agent.begin import Step
+from ota_agent.started import MOST_RESTARTS
+from ota_agent.states import (
+    CommitAsked,
+    Event,
+    Installed,
+    Installing,
+    Restart,
+    Started,
+    State,
+)
+from ota_agent.step import Unexpected, step
+from ota_agent.update import ROOTFS, Artifact, Update
+from tests.unit.agent.table import EVENTS, PAGE, page, reached
+from tests.unit.agent.world import World, again, outcome
+
+ROOT = Artifact("v2", types=(ROOTFS,))
+MODULE = Artifact("app-2", types=("single-file",))
+BOTH = Artifact("all-2", types=("single-file", ROOTFS))
+ARTIFACTS = {"root filesystem": ROOT, "module": MODULE, "both": BOTH}
+
+ends = pytest.mark.parametrize("artifact", ARTIFACTS.values(), ids=ARTIFACTS)
+asked_by = pytest.mark.parametrize("is_standalone", [False, True], ids=["server", "person"])
+
+
+def device(artifact: Artifact, **options: object) -> World:
+    wants_reboot = artifact.has_rootfs
+    return World(artifact, **{"wants_reboot": wants_reboot, **options})  # type: ignore[arg-type]
+
+
+def told(world: World) -> str:
+    """What the server was told last."""
+    return world.reports[-1] if world.reports else ""
+
+
+@ends
+@asked_by
+def test_an_update_that_nothing_disturbs_ends_on_the_new_system(
+    artifact: Artifact, is_standalone: bool
+) -> None:
+    world = device(artifact, is_standalone=is_standalone)
+
+    world.install()
+
+    assert outcome(world) == "NEW"
+    assert told(world) == ("" if is_standalone else "success")
+
+
+@ends
+@asked_by
+@pytest.mark.parametrize("kills", [False, True], ids=["power", "agent"])
+def test_a_cut_at_any_point_ends_on_the_old_or_the_new_system_and_is_told_truly(
+    artifact: Artifact, is_standalone: bool, kills: bool
+) -> None:
+    whole = device(artifact, is_standalone=is_standalone, kills=kills)
+    whole.install()
+
+    for point in range(whole.points):
+        world = again(whole, cuts=frozenset({point}))
+        world.install()
+
+        assert outcome(world) in {"OLD", "NEW"}, (point, world)
+        if not is_standalone:
+            assert told(world) == {"OLD": "failure", "NEW": "success"}[outcome(world)], point
+
+
+@pytest.mark.boot
+@ends
+@pytest.mark.parametrize("kills", [False, True], ids=["power", "agent"])
+def test_two_cuts_at_any_two_points_end_so_too(artifact: Artifact, kills: bool) -> None:
+    whole = device(artifact, kills=kills)
+    whole.install()
+
+    for pair in itertools.combinations(range(whole.points + 20), 2):
+        world = again(whole, cuts=frozenset(pair))
+        world.install()
+
+        assert outcome(world) in {"OLD", "NEW"}, (pair, world)
+        assert told(world) == {"OLD": "failure", "NEW": "success"}[outcome(world)], pair
+
+
+def test_a_cut_while_downloading_costs_nothing() -> None:
+    whole = device(ROOT)
+    whole.install()
+    until = whole.reports.index("installing")
+
+    for point in range(until):
+        world = again(whole, cuts=frozenset({point}))
+        world.install()
+
+        assert (outcome(world), told(world)) == ("NEW", "success")
+
+
+def test_a_new_system_that_never_starts_is_rolled_back_with_the_bootloaders_reason() -> None:
+    world = device(ROOT, panics=True)
+
+    world.install()
+
+    assert outcome(world) == "OLD"
+    assert told(world) == "failure"
+
+
+@ends
+@pytest.mark.parametrize(
+    "action", ["Fetch", "ArtifactInstall", "CheckHealth", "ArtifactCommit", "Report"]
+)
+def test_an_action_that_fails_leaves_the_old_system(artifact: Artifact, action: str) -> None:
+    world = device(artifact, fails={action: 1})
+
+    world.install()
+
+    assert (outcome(world), told(world)) == ("OLD", "failure")
+
+
+@ends
+@pytest.mark.parametrize("action", ["ArtifactInstall", "CheckHealth", "ArtifactCommit"])
+def test_a_cut_while_it_goes_back_changes_nothing_of_that(artifact: Artifact, action: str) -> None:
+    whole = device(artifact, fails={action: 1})
+    whole.install()
+
+    for point in range(whole.points):
+        world = again(device(artifact, fails={action: 2}), cuts=frozenset({point}))
+        world.install()
+
+        assert (outcome(world), told(world)) == ("OLD", "failure"), (point, world)
+
+
+def test_what_cannot_be_rolled_back_is_said_to_be_inconsistent() -> None:
+    world = device(MODULE, can_roll_back=False, fails={"CheckHealth": 1})
+
+    world.install()
+
+    assert world.provides == "inconsistent"
+    assert told(world) == "failure"
+
+
+def test_a_device_that_restarts_for_ever_gives_up() -> None:
+    state: State = Installing(Update("u", "d", artifact=ROOT, target="B"))
+
+    for _ in range(MOST_RESTARTS + 1):
+        now = step(state, Started(has_rebooted=True))
+        state = now.state
+
+    assert type(state).__name__ == "Failing"
+    assert not state.update.is_consistent  # type: ignore[union-attr]
+
+
+# Every event in every state.
+
+
+def test_every_state_can_be_reached_and_left() -> None:
+    names = {each.__name__ for each in State.__args__}
+
+    assert {name.partition(" ")[0] for name in reached()} == names
+    for state in reached().values():
+        assert any(_leaves(state, event) for event in EVENTS), state
+
+
+def _leaves(state: State, event: Event) -> bool:
+    try:
+        return type(step(state, event).state) is not type(state)
+    except Unexpected:
+        return False
+
+
+@pytest.mark.parametrize("name", sorted(reached()))
+def test_every_event_is_decided_or_refused_and_nothing_follows_a_restart(name: str) -> None:
+    for event in EVENTS:
+        try:
+            now = step(reached()[name], event)
+        except Unexpected:
+            continue
+        assert isinstance(now, Step)
+        assert Restart() not in now.actions[:-1]
+
+
+def test_a_commit_before_the_restart_is_refused_with_what_to_do() -> None:
+    state = Installed(Update("u", artifact=ROOT, target="B", is_rebooting=True))
+
+    with pytest.raises(Unexpected, match="restart the device first"):
+        step(state, CommitAsked())
+
+
+def test_the_table_in_the_docs_is_what_the_code_does() -> None:
+    assert PAGE.read_text("utf-8") == page(), "run `make docs`"

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent has started with an update under way: it goes on, or back."""
+
+from dataclasses import replace
+
+from ota_agent import begin
+from ota_agent.begin import Step
+from ota_agent.states import (
+    Cleaning,
+    Committed,
+    Committing,
+    Downloaded,
+    Downloading,
+    Erring,
+    Failing,
+    Idle,
+    Installed,
+    Installing,
+    Proven,
+    Rebooting,
+    Reporting,
+    RestartingBack,
+    RollingBack,
+    Started,
+    State,
+    Syncing,
+    Trying,
+    TryingBack,
+)
+from ota_agent.update import Update
+
+MOST_RESTARTS = 20
+"""Restarts of the device while one update is under way, downloads aside: then it is a loop."""
+
+
+_INTERRUPTED = "it was interrupted, and an update module cannot be called twice for this"
+
+
+_SCRIPTS_OF = {
+    Installing: "ArtifactInstall",
+    Installed: "ArtifactInstall",
+    Rebooting: "ArtifactReboot",
+    Trying: "ArtifactReboot",
+    Proven: "ArtifactCommit",
+    Committing: "ArtifactCommit",
+}
+"""The state scripts that run when a state fails."""
+
+
+def started(state: State, event: Started) -> Step:
+    """The agent has started: go on, or go back."""
+    match state:
+        case Idle() | Syncing():
+            return Step(Idle(), (begin.ENTER_IDLE,))
+        case Downloading(update):
+            return begin.download(update, is_again=True)
+        case Downloaded(update):
+            return begin.wait(update)
+        case Committed(update):
+            return begin.keep(update)
+        case Failing(update):
+            return begin.fail(update)
+        case Cleaning(update):
+            return begin.clean(update)
+        case Reporting(update):
+            return begin.tell(update)
+    if event.has_rebooted:
+        restarts = state.update.restarts + 1
+        state = replace(state, update=replace(state.update, restarts=restarts))
+        if restarts > MOST_RESTARTS:
+            reason = f"the device restarted {restarts} times during the update"
+            return begin.fail(begin.inconsistent(replace(state.update, reason=reason)))
+    match state:
+        case Erring(update, at):
+            return begin.err(update, update.reason, at)
+        case RollingBack(update):
+            return begin.roll_back(update)
+        case RestartingBack(update):
+            return begin.try_back(update) if event.has_rebooted else begin.restart_back(update)
+        case TryingBack(update):
+            return begin.try_back(update)
+    return _started_forward(state, event)
+
+
+def _started_forward(
+    state: Installing | Installed | Rebooting | Trying | Proven | Committing, event: Started
+) -> Step:
+    """On the way to a commit: what the bootloader did decides."""
+    update = state.update
+    at = _SCRIPTS_OF[type(state)]
+    match state, event.trial:
+        case _, "rolled-back":
+            return begin.err(update, event.why or "the bootloader went back to the old slot", at)
+        case Installing(), "running":
+            return begin.try_it(replace(update, has_rebooted=True))
+        case Installing(), _:
+            return (
+                begin.err(update, _INTERRUPTED, at)
+                if _has_modules(update)
+                else begin.install(update)
+            )
+        case Installed(), "running":
+            return begin.try_it(replace(update, has_rebooted=True))
+        case Installed(), _:
+            return Step(state)
+        case Rebooting(), _ if not event.has_rebooted:
+            return begin.reboot(update)
+        case Rebooting(), "none" if _has_rootfs(update):
+            return begin.err(update, f"the bootloader did not start slot {update.target}", at)
+        case Rebooting(), _:
+            return begin.try_it(replace(update, has_rebooted=True))
+        case Proven(), _ if not event.has_rebooted:
+            return Step(state)
+        case ((Trying() | Proven()), "none") if _has_rootfs(update) and update.has_rebooted:
+            return begin.err(update, f"slot {update.target} does not run any more", at)
+        case ((Trying() | Proven()), "committed"):
+            return begin.commit(update)
+        case ((Trying() | Proven()), _):
+            return begin.try_it(update)
+        case Committing(), "committed":
+            return begin.keep(update)
+        case Committing(), "running" if not _has_modules(update):
+            return begin.commit(update)
+        case Committing(), _:
+            return begin.err(update, _INTERRUPTED, at)
+    raise AssertionError(f"{state} after {event}: not decided")
+
+
+def _has_modules(update: Update) -> bool:
+    return update.artifact is not None and update.artifact.has_modules
+
+
+def _has_rootfs(update: Update) -> bool:
+    return update.artifact is not None and update.artifact.has_rootfs

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an update is: where it came from, what it holds, how it went so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ROOTFS = "rootfs-image"
+"""The payload type that the agent installs itself; every other one has an update module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What the header of an artifact says, as far as it matters once the payloads are stored.
+
+    Attributes:
+        name: of the artifact.
+        group: empty if it provides none.
+        types: of the payloads, in their order; None for one that is empty.
+        provides: of all payloads together.
+        clears: patterns of provides to forget; None if the artifact does not say.
+    """
+
+    name: str
+    group: str = ""
+    types: tuple[str | None, ...] = ()
+    provides: Mapping[str, str] = field(default_factory=dict)
+    clears: tuple[str, ...] | None = None
+
+    @property
+    def has_rootfs(self) -> bool:
+        """Whether a slot is written."""
+        return ROOTFS in self.types
+
+    @property
+    def has_modules(self) -> bool:
+        """Whether an update module takes part."""
+        return any(each not in (None, ROOTFS) for each in self.types)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An update under way.
+
+    Attributes:
+        source: a URL, or a path on the device.
+        deployment: the server's name for it; empty if a person at the device asked for it.
+        artifact: None until its header was read.
+        target: the slot that is written, A or B; empty if none is.
+        is_rebooting: whether a payload wants a restart.
+        has_rebooted: whether the device was restarted into it.
+        restarts: how often the device was restarted while it was under way.
+        rearmed: how often a healthy trial that waits was given one more boot.
+        reason: why it fails; empty while it does not.
+        is_consistent: whether the device is as it was before, if it fails.
+    """
+
+    source: str
+    deployment: str = ""
+    artifact: Artifact | None = None
+    target: str = ""
+    is_rebooting: bool = False
+    has_rebooted: bool = False
+    restarts: int = 0
+    rearmed: int = 0
+    reason: str = ""
+    is_consistent: bool = True
+
+    @property
+    def is_standalone(self) -> bool:
+        """Whether a person decides on its commit."""
+        return not self.deployment
