@@ -27,8 +27,8 @@ def recipe(archive: Path, tmp_path: Path) -> Recipe:
         file.write(entry(archive, "linux-image-6.1", "6.1-1", "Depends: libinit"))
         file.write(entry(archive, "initramfs-tools", "1"))
     return Recipe(
-        tmp_path / "tiny.yaml", "tiny", "tiny", "bookworm", (), ("init",), (), (), (), (), (), None,
-        "keys", (),
+        tmp_path / "tiny.yaml", "tiny", "tiny", "bookworm", (), "unpack", ("init",), (), (), (), (),
+        (), (), "keys", (), 0,
     )  # fmt: skip
 
 

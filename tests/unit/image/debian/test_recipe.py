@@ -21,7 +21,7 @@ packages: [busybox-static]
 without: [mawk]
 leave_out: [/usr/share/doc]
 modules: [vfat]
-overlay: over
+overlays: [over]
 login: keys
 users:
   - {name: ada, uid: 1000}
@@ -40,7 +40,7 @@ def test_a_recipe_is_read(tmp_path: Path) -> None:
     found = recipe(tmp_path)
 
     assert found.packages == ("busybox-static",)
-    assert found.overlay == tmp_path / "over"
+    assert found.overlays == (tmp_path / "over",)
     assert found.users == (User("ada", 1000),)
 
 
@@ -53,7 +53,18 @@ def test_a_recipe_is_read(tmp_path: Path) -> None:
         ("[busybox-static]", "[]", r"yaml:5: packages: must have at least one entry"),
         ("[/usr/share/doc]", "[doc]", r"yaml:7: leave_out: 'doc' must be a path from '/'"),
         ("[/usr/share/doc]", "['/*']", r"yaml:7: leave_out: '/\*' must be a path from '/'"),
-        ("overlay: over", "overlay: no", r"yaml:9: overlay: no folder"),
+        ("overlays: [over]", "overlays: [no]", r"yaml:9: overlays: no folder"),
+        (
+            "login: keys",
+            "install: pip",
+            r"yaml:10: install: 'pip' is not one of unpack, mmdebstrap",
+        ),
+        (
+            "login: keys",
+            "install: mmdebstrap",
+            r"yaml:6: without: mmdebstrap takes every dependency",
+        ),
+        ("login: keys", "needs: {slots: 1 GB}", r"yaml:10: needs.slots: '1 GB' is not a size"),
         ("login: keys", "login: yes", r"yaml:10: login: 'yes' is not one of keys, open"),
         ("name: ada", "name: root", r"yaml:12: users\[0\].name: 'root' must be"),
         ("uid: 1000", "uid: 0", r"yaml:12: users\[0\].uid: 0 is not a user's"),
@@ -65,6 +76,18 @@ def test_what_is_wrong_in_a_recipe_is_said_with_its_line(
 ) -> None:
     with pytest.raises(BoardError, match=error):
         recipe(tmp_path, old, new)
+
+
+def test_a_recipe_whose_scripts_run_asks_for_what_debian_takes_for_granted(
+    tmp_path: Path,
+) -> None:
+    plain = recipe(tmp_path)
+    scripts = recipe(tmp_path, "without: [mawk]", "install: mmdebstrap\nneeds: {slots: 256 MiB}")
+
+    assert scripts.wanted == ("busybox-static", "?essential")
+    assert scripts.slot == 256 << 20
+    assert (plain.wanted, plain.slot) == (("busybox-static",), 0)
+    assert scripts.choice != plain.choice
 
 
 def test_a_recipe_is_found_by_its_name() -> None:

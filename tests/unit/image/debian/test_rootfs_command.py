@@ -7,6 +7,7 @@ import pytest
 
 from ota_image.cli.main import build_parser, main
 from ota_image.cli.rootfs import recipe_of, settings_of, source_of
+from ota_image.debian.recipe import User
 from ota_image.debian.rootfs import Source
 
 
@@ -15,6 +16,7 @@ from ota_image.debian.rootfs import Source
     [
         (["--image", "nope"], "nope: no such image in images"),
         (["--server", "http://ota.example.org"], "must be an address with https://"),
+        (["--user", "ada"], "--user: needs --ssh-key"),
         (["--server-cert", "a.pem"], "--server-cert: needs --server"),
         (["--release", "1/2"], "must have no spaces, slashes and quotes"),
     ],
@@ -38,11 +40,19 @@ def test_a_board_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> No
 def test_options_become_settings_and_a_source(tmp_path: Path) -> None:
     (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA ada@example.org\n")
     words = ["rootfs", "qemu-arm64", "--ssh-key", str(tmp_path / "key.pub"), "--locked"]
-    words += ["--overlay", str(tmp_path), "--mirror", "http://mirror.example/debian"]
+    words += [
+        "--user",
+        "ada",
+        "--overlay",
+        str(tmp_path),
+        "--mirror",
+        "http://mirror.example/debian",
+    ]
 
     args = build_parser().parse_args(words)
 
     assert settings_of(args).ssh_keys == ("ssh-ed25519 AAAA ada@example.org",)
+    assert settings_of(args).users == (User("ada", 1000),)
     assert settings_of(args).overlays == (tmp_path,)
     assert source_of(args) == Source(("http://mirror.example/debian",), True)
     assert recipe_of(args).name == "minimal"

@@ -12,19 +12,19 @@ from ota_artifact.run import run
 from ota_board.load import load_board
 from ota_image.debian.kernel import extlinux
 from ota_image.debian.recipe import Login, Recipe, User
-from ota_image.debian.settings import Settings, read_certificate, read_ssh_keys
+from ota_image.debian.settings import Settings, read_certificate, read_ssh_keys, read_users
 from ota_image.debian.system import add_accounts, add_applets, add_board, add_certificates
 from ota_image.debian.tree import Tree
 from ota_image.errors import ImageError
 from tests.house.tree import ROOT
 
 RECIPE = Recipe(
-    Path("tiny.yaml"), "tiny", "tiny", "bookworm", (), ("init",), (), (), (), (), (), None,
-    "keys", (),
+    Path("tiny.yaml"), "tiny", "tiny", "bookworm", (), "unpack", ("init",), (), (), (), (), (),
+    (), "keys", (), 0,
 )  # fmt: skip
 BOARD = load_board(ROOT / "boards" / "qemu-arm64")
 KEY = "ssh-ed25519 AAAA ada@example.org"
-SCRIPTS = ROOT / "images" / "overlay" / "minimal" / "usr" / "lib" / "ota"
+SCRIPTS = sorted((ROOT / "images" / "overlay").glob("*/usr/lib/ota/*"))
 
 
 @pytest.fixture
@@ -85,6 +85,65 @@ def test_a_user_has_a_home_and_the_keys(tree: Tree) -> None:
     assert (keys.uid, keys.gid) == (1000, 1000)
     assert "ada:x:1000:1000::/home/ada:/bin/sh\n" in tree.text("/etc/passwd")
     assert "ada:x:1000:\n" in tree.text("/etc/group")
+
+
+def test_the_options_users_come_after_the_recipes(tree: Tree) -> None:
+    recipe = dataclasses.replace(RECIPE, users=(User("ada", 1000),))
+
+    add_accounts(tree, recipe, Settings(users=(User("eve", 1001),), ssh_keys=(KEY,)))
+
+    assert tree.text("/etc/passwd").endswith(
+        "ada:x:1000:1000::/home/ada:/bin/sh\neve:x:1001:1001::/home/eve:/bin/sh\n"
+    )
+    assert tree.text("/home/eve/.ssh/authorized_keys") == f"{KEY}\n"
+
+
+@pytest.mark.parametrize("user", [User("eve", 1000), User("ada", 1001), User("bin", 1002)])
+def test_a_user_whose_name_or_number_is_taken_is_refused(tree: Tree, user: User) -> None:
+    recipe = dataclasses.replace(RECIPE, users=(User("ada", 1000),))
+
+    with pytest.raises(ImageError, match=f"user {user.name}.*--user NAME:UID"):
+        add_accounts(tree, recipe, Settings(users=(user,), ssh_keys=(KEY,)))
+
+
+def test_accounts_of_installed_packages_stay(tree: Tree) -> None:
+    rows = "root:x:0:0:root:/root:/bin/bash\nsystemd-network:x:998:998::/:/usr/sbin/nologin\n"
+    tree.add_file("/etc/passwd", rows)
+    tree.add_file("/etc/group", "root:x:0:\nsystemd-network:x:998:\n")
+
+    add_accounts(tree, RECIPE, Settings(users=(User("eve", 1000),), ssh_keys=(KEY,)))
+
+    assert tree.text("/etc/passwd") == f"{rows}eve:x:1000:1000::/home/eve:/bin/sh\n"
+    assert tree.text("/etc/group").splitlines()[1:] == ["systemd-network:x:998:", "eve:x:1000:"]
+    assert tree.text("/etc/shadow").startswith("root:*:")
+
+
+@pytest.mark.parametrize(
+    ("texts", "users"),
+    [
+        (["ada", "eve"], (User("ada", 1000), User("eve", 1001))),
+        (["ada:1234"], (User("ada", 1234),)),
+        ([], ()),
+    ],
+)
+def test_users_are_read(texts: list[str], users: tuple[User, ...]) -> None:
+    assert read_users(texts) == users
+
+
+@pytest.mark.parametrize(
+    ("texts", "finding"),
+    [
+        (["root"], "'root': must begin with a name"),
+        (["Ada"], "'Ada': must begin with a name"),
+        (["ada:"], "'ada:': must have a number from 1000"),
+        (["ada:10"], "'ada:10': must have a number from 1000"),
+        (["ada", "ada"], "user ada"),
+        (["ada:1001", "eve"], "user eve"),
+    ],
+)
+def test_a_user_that_cannot_be_is_named(texts: list[str], finding: str) -> None:
+    with pytest.raises(ImageError, match=finding):
+        read_users(texts)
 
 
 def test_the_known_authorities_are_where_openssl_looks(tree: Tree) -> None:
@@ -176,6 +235,6 @@ def test_a_certificate_must_be_one(tmp_path: Path) -> None:
         read_certificate(file)
 
 
-@pytest.mark.parametrize("script", sorted(SCRIPTS.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parts[-5]}-{path.name}")
 def test_every_script_of_the_slot_is_right_for_a_posix_shell(script: Path) -> None:
     assert run(("sh", "-n", script), timeout=10) == b""

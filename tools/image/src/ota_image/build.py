@@ -3,7 +3,7 @@
 
 import tempfile
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ota_artifact.header import Header, PayloadHeader
@@ -16,10 +16,12 @@ from ota_board.board import Board
 from ota_board.layout import to_json
 from ota_board.u_boot import factory_environment
 from ota_image.debian.apt import source_package
+from ota_image.debian.fit import fitted
 from ota_image.debian.recipe import Recipe
 from ota_image.debian.rootfs import Slot, Source, make_slot
 from ota_image.debian.settings import Settings
 from ota_image.disk.compose import Parts, Raw, compose
+from ota_image.disk.split import split
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, package_files
 from ota_image.firmware.u_boot import UBoot, build_u_boot
@@ -42,6 +44,7 @@ class Built:
         artifact: the update file of the same root filesystem.
         layout: of the disk, as JSON.
         software: what is in it, as SPDX.
+        parts: the folder of the image's parts; None if they were not asked for.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Built:
     artifact: Path
     layout: Path
     software: Path
+    parts: Path | None = None
 
 
 def build(
@@ -62,6 +66,7 @@ def build(
     u_boot_tree: Path | None = None,
     signer: Signer | None = None,
     accepted: Collection[str] = (),
+    with_parts: bool = False,
     say: Say = lambda text: None,
 ) -> Built:
     """Make a disk image and the artifact of the same root filesystem.
@@ -72,6 +77,7 @@ def build(
         output: the folder for all of it.
         u_boot_tree: a source tree of U-Boot; by default Debian's source package.
         accepted: packages whose licence is accepted.
+        with_parts: also write each part of the image into a file of its own.
 
     Raises:
         ImageError: the board, the recipe or a setting is at fault, a licence is not accepted, or
@@ -79,6 +85,7 @@ def build(
         ProgramError: a program is missing or fails, as for lack of network.
         OSError: no space.
     """
+    board = fitted(board, recipe)
     if board.bootloader.kind != "u-boot":
         raise ImageError(f"{board.name}: an image with {board.bootloader.kind} is not made yet")
     firmware = package_files(
@@ -117,6 +124,9 @@ def build(
             ),
         )
         compose(board.layout, parts, made.image, progress=say)
+        if with_parts:
+            made = replace(made, parts=output / f"{stem}.parts")
+            split(made.image, board.layout, parts.raw, output / f"{stem}.parts")
         say(f"artifact {name}" + ("" if signer else ", unsigned"))
         with replacing(made.artifact) as file:
             write_artifact(file, _artifact(board, name, slot), signer=signer)

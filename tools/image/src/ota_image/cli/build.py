@@ -15,6 +15,7 @@ from ota_image.firmware.packages import VARIABLE, accepted_licences
 _EXAMPLE = """\
 examples:
   ota-image build qemu-arm64
+  ota-image build qemu-arm64 --image debian --parts
   ota-image build raspberrypi3 --accept-licence raspi-firmware
   ota-image build beaglebone-black --ssh-key ~/.ssh/id_ed25519.pub --key private.pem --release 1.2
 """
@@ -26,8 +27,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "build",
         help="make a board's disk image and artifact from Debian packages",
         description="Makes the disk image of a board and the artifact of the same root filesystem,"
-        " with a block map, the layout and a list of the software. Needs no root; what is the same"
-        " every time is made once and cached.",
+        " with a block map, the layout and a list of the software. Needs no root, unless the recipe"
+        " has the packages' scripts run; what is the same every time is made once and cached.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -47,6 +48,12 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         default=[],
         help=f"accept the licence of firmware that is not free (default: ${VARIABLE}; repeatable)",
     )
+    parser.add_argument(
+        "--parts",
+        action="store_true",
+        help="also write each partition and each raw area as a file, for tools that flash boards in"
+        " production; parts.json beside them says what belongs where",
+    )
     parser.add_argument("--json", action="store_true", help="say what was made as JSON")
     add_options(parser)
 
@@ -64,6 +71,7 @@ def _run(args: argparse.Namespace) -> int:
         u_boot_tree=Path(args.u_boot) if args.u_boot else None,
         signer=load_private_key(Path(args.key)) if args.key else None,
         accepted=accepted_licences(args.accept_licence),
+        with_parts=args.parts,
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )
     paths = {
@@ -71,6 +79,7 @@ def _run(args: argparse.Namespace) -> int:
         "artifact": str(made.artifact),
         "layout": str(made.layout),
         "software": str(made.software),
+        **({"parts": [str(each) for each in sorted(made.parts.iterdir())]} if made.parts else {}),
     }
     print(json.dumps({"name": made.name, **paths}, indent=1) if args.json else made.image)
     return 0

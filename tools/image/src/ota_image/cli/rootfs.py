@@ -13,7 +13,7 @@ from ota_image.debian.lock import lock_file
 from ota_image.debian.packages import update_lock
 from ota_image.debian.recipe import Recipe, find_recipe, load_recipe, recipe_folders
 from ota_image.debian.rootfs import Slot, Source, make_slot
-from ota_image.debian.settings import Settings, read_certificate, read_ssh_keys
+from ota_image.debian.settings import Settings, read_certificate, read_ssh_keys, read_users
 from ota_image.debian.sources import archives
 from ota_image.errors import ImageError
 
@@ -31,8 +31,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="make the root filesystem of a slot from Debian packages",
         description="Makes the root filesystem of a slot from Debian packages: an ext4 image, as"
         " large as the board's slots, with kernel, initrd and device trees in its /boot. Needs no"
-        " root. The same packages and options always give the same bytes; what is downloaded or"
-        " made once stays in the cache.",
+        " root, unless the recipe has the packages' scripts run. The same packages and options"
+        " always give the same bytes; what is downloaded or made once stays in the cache.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -78,6 +78,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="let the owner of this public key log in; nobody does by password then (repeatable)",
     )
+    parser.add_argument(
+        "--user",
+        metavar="NAME[:UID]",
+        action="append",
+        default=[],
+        help="make this user beside root, who logs in by the same keys (repeatable)",
+    )
     parser.add_argument("--server", metavar="URL", default="", help="the fleet server")
     parser.add_argument(
         "--server-cert", metavar="FILE", help="its certificate, if no known authority signed it"
@@ -118,11 +125,14 @@ def settings_of(args: argparse.Namespace) -> Settings:
         raise ImageError(f"--server {args.server!r}: must be an address with https://")
     if args.server_cert and not args.server:
         raise ImageError("--server-cert: needs --server, whose certificate it is")
+    if args.user and not args.ssh_key:
+        raise ImageError("--user: needs --ssh-key, by which users log in")
     if any(character.isspace() or character in "/'\"" for character in args.release):
         raise ImageError(f"--release {args.release!r}: must have no spaces, slashes and quotes")
     return Settings(
         release=args.release,
         ssh_keys=tuple(key for name in args.ssh_key for key in read_ssh_keys(Path(name))),
+        users=read_users(args.user),
         server=args.server,
         certificate=read_certificate(Path(args.server_cert)) if args.server_cert else "",
         overlays=tuple(Path(name) for name in args.overlay),

@@ -34,6 +34,21 @@ def verified_file(package: Package) -> Path:
     return path
 
 
+def built_at(path: Path) -> int:
+    """When a package was built [s since 1970], by its first member's header.
+
+    Raises:
+        ImageError: it is no Debian package.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(len(_MAGIC) + _HEADER)
+    text = head[len(_MAGIC) + 16 :][:12].strip()  # Source: ar(5), the time
+    if not head.startswith(_MAGIC) or not text.isdigit():
+        raise ImageError(f"{path}: is no Debian package")
+    return int(text)
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tarfile.TarFile]:
     """The files of a package, one behind the other as a stream.

@@ -127,7 +127,7 @@ def _replaced(
 
 
 def _newest(name: str, recipe: Recipe, apt: AptRoot) -> tuple[Package, ...]:
-    return _wanted(name, recipe, apt.resolve(recipe.packages if name == IMAGE else [name]))
+    return _wanted(name, recipe, apt.resolve(recipe.wanted if name == IMAGE else [name]))
 
 
 def _wanted(name: str, recipe: Recipe, packages: Sequence[Package]) -> tuple[Package, ...]:

@@ -17,25 +17,34 @@ SCHEMA = 1
 Login = Literal["keys", "open"]
 """Who gets in: who has an SSH key of the image, or anybody at all, root without a password."""
 
+Install = Literal["unpack", "mmdebstrap"]
+"""How packages come in: taken apart, and nothing of them is run; or with their scripts, by
+mmdebstrap, under emulation if the board has another CPU than this machine."""
+
 _FIELDS = (
     "schema",
     "name",
     "summary",
     "release",
     "components",
+    "install",
     "packages",
     "without",
     "leave_out",
     "folders",
     "links",
     "modules",
-    "overlay",
+    "overlays",
     "login",
     "users",
+    "needs",
 )
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Source: Debian Policy, 5.6.7
-_USER = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+USER_IDS = range(1000, 60000)
+"""Those of people. Source: Debian Policy, 9.2.2."""
+_ESSENTIAL = "?essential"  # Source: apt-patterns(7)
 _PACKAGE_FOLDER = Path(__file__).parents[1]
 
 
@@ -63,12 +72,14 @@ class Recipe:
         path: where it was read from; the locks lie beside it.
         release: of Debian, its code name.
         components: of the archive, beside those that the machine has.
+        install: how packages come in.
         packages: with all that they depend on, but for those in ``without``.
         leave_out: patterns of paths; what matches goes, with what is below it.
         folders: that are made, such as places to mount on.
         links: that are made.
         modules: of the kernel, beside the board's drivers; one that a kernel lacks is passed over.
-        overlay: files that are put over the packages'; None if there are none.
+        overlays: folders whose files are put over the packages', in order.
+        slot: how large slots must be for it [B]; 0 if the board's own will do.
     """
 
     path: Path
@@ -76,21 +87,28 @@ class Recipe:
     summary: str
     release: str
     components: tuple[str, ...]
+    install: Install
     packages: tuple[str, ...]
     without: tuple[str, ...]
     leave_out: tuple[str, ...]
     folders: tuple[str, ...]
     links: tuple[Link, ...]
     modules: tuple[str, ...]
-    overlay: Path | None
+    overlays: tuple[Path, ...]
     login: Login
     users: tuple[User, ...]
+    slot: int
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """What apt is asked for; for scripts that run, all that Debian takes to be there."""
+        return (*self.packages, *((_ESSENTIAL,) if self.install == "mmdebstrap" else ()))
 
     @property
     def choice(self) -> str:
         """What decides which packages come in, as a digest; the lock has it."""
         return key_of(
-            self.release, *sorted(self.components), "", *sorted(self.packages), "",
+            self.release, *sorted(self.components), "", *sorted(self.wanted), "",
             *sorted(self.without),
         )  # fmt: skip
 
@@ -108,21 +126,26 @@ def load_recipe(path: Path) -> Recipe:
     name = fields.text("name")
     if not _NAME.fullmatch(name):
         raise fields.wrong("name", f"{name!r} must be lower-case letters, digits and single dashes")
+    install = fields.choice("install", get_args(Install), "unpack")
+    if install == "mmdebstrap" and fields.has("without"):
+        raise fields.wrong("without", "mmdebstrap takes every dependency; use leave_out for files")
     return Recipe(
         path=path,
         name=name,
         summary=fields.text("summary"),
         release=fields.text("release"),
         components=fields.texts("components"),
+        install=install,
         packages=_packages(fields, "packages"),
         without=_packages(fields, "without"),
         leave_out=_paths(fields, "leave_out"),
         folders=_paths(fields, "folders"),
         links=tuple(_link(each) for each in fields.each("links", ("at", "to"))),
         modules=fields.texts("modules"),
-        overlay=_overlay(fields, path),
+        overlays=_overlays(fields, path),
         login=fields.choice("login", get_args(Login), "keys"),
         users=tuple(_user(each) for each in fields.each("users", ("name", "uid"))),
+        slot=fields.inner("needs", ("slots",)).size("slots") if fields.has("needs") else 0,
     )
 
 
@@ -177,19 +200,18 @@ def _check_path(fields: Fields, name: str, path: str) -> None:
         raise fields.wrong(name, f"{path!r} must be a path from '/', not all of it")
 
 
-def _overlay(fields: Fields, path: Path) -> Path | None:
-    if not fields.has("overlay"):
-        return None
-    folder = path.parent / fields.text("overlay")
-    if not folder.is_dir():
-        raise fields.wrong("overlay", f"no folder {folder}")
-    return folder
+def _overlays(fields: Fields, path: Path) -> tuple[Path, ...]:
+    folders = tuple(path.parent / name for name in fields.texts("overlays"))
+    for folder in folders:
+        if not folder.is_dir():
+            raise fields.wrong("overlays", f"no folder {folder}")
+    return folders
 
 
 def _user(fields: Fields) -> User:
     name, uid = fields.text("name"), fields.number("uid")
-    if not _USER.fullmatch(name) or name == "root":
+    if not USER_NAME.fullmatch(name) or name == "root":
         raise fields.wrong("name", f"{name!r} must be lower-case letters, digits, '_' and '-'")
-    if not 1000 <= uid < 60000:  # Source: Debian Policy, 9.2.2
+    if uid not in USER_IDS:
         raise fields.wrong("uid", f"{uid} is not a user's; choose one from 1000 to 59999")
     return User(name, uid)

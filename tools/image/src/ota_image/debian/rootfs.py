@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the root filesystem of a slot: recipe and board in, ``slot.ext4`` out.
 
-No root, no program of the image is run, and the same inputs always give the same bytes.
+No root, and the same inputs always give the same bytes. No program of the image is run, unless the
+recipe has its packages installed by mmdebstrap.
 """
 
 import fcntl
 import json
 import shutil
+import tarfile
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -23,6 +25,8 @@ from ota_image.cache import cache_folder, key_of, made_once
 from ota_image.debian.apt import AptRoot, Package, Say, digest_of
 from ota_image.debian.deb import opened, verified_file
 from ota_image.debian.ext4 import Ext4, write_ext4
+from ota_image.debian.fit import fitted
+from ota_image.debian.installed import install, time_of
 from ota_image.debian.kernel import add_kernel, extlinux
 from ota_image.debian.packages import Chosen, choose
 from ota_image.debian.recipe import Recipe
@@ -34,7 +38,7 @@ from ota_image.errors import ImageError
 
 _SPACE = uuid.UUID("b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11")
 """Ours, for identities that follow from the inputs. Source: RFC 9562, 5.5."""
-_PLACES = ("path", "overlay")
+_PLACES = ("path", "overlays")
 """Of a recipe, what is a place on this machine and nothing else."""
 _OWN_CODE = Path(__file__).parent
 
@@ -101,7 +105,7 @@ def make_slot(
         WorldError: a package in the cache was damaged.
         OSError: no space.
     """
-
+    board = fitted(board, recipe)
     if recipe.login == "open":
         where = "on the console" if settings.ssh_keys else "on the console and by SSH"
         progress(f"warning: {recipe.path}: login: open; root gets in {where} without a password")
@@ -153,20 +157,24 @@ def _build(
     for folder in (contents, modules, made):
         folder.mkdir()
     tree = Tree(contents)
-    say(f"unpacking {len(chosen.image)} packages")
-    time = _unpack(tree, chosen.image)
+    if recipe.install == "mmdebstrap":
+        time = _installed(tree, recipe, chosen.image, board.arch, say)
+    else:
+        say(f"unpacking {len(chosen.image)} packages")
+        time = _unpack(tree, chosen.image)
     for pattern in recipe.leave_out:
         tree.remove(pattern)
     for path in recipe.folders:
         tree.add_folder(path)
     for link in recipe.links:
         tree.add_link(link.path, link.target)
-    add_applets(tree)
+    if recipe.install == "unpack":
+        add_applets(tree)
+        add_certificates(tree)
     add_accounts(tree, recipe, settings)
-    add_certificates(tree)
     add_board(tree, board, recipe, settings, time)
     add_kernel(tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say)
-    for overlay in (*([recipe.overlay] if recipe.overlay else []), *settings.overlays):
+    for overlay in (*recipe.overlays, *settings.overlays):
         tree.add_from(overlay)
     size = board.partitions.slot
     say(f"writing the filesystem of {size >> 20} MiB")
@@ -204,6 +212,15 @@ def _unpack(tree: Tree, packages: Sequence[Package]) -> int:
     return newest
 
 
+def _installed(tree: Tree, recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) -> int:
+    """Put in what packages are once installed; gives the newest of their times."""
+    made = install(recipe, packages, arch, say)
+    say("reading the installed packages")
+    with tarfile.open(made, "r:") as tar:
+        tree.add_tar(tar)
+    return time_of(packages)
+
+
 def _with_release(settings: Settings, key: str) -> Settings:
     release = settings.release or f"{__version__}+{key[:12]}"
     return replace(settings, release=release)
@@ -211,10 +228,10 @@ def _with_release(settings: Settings, key: str) -> Settings:
 
 def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> str:
     """16 hex digits that differ if any input does."""
-    overlays = [*([recipe.overlay] if recipe.overlay else []), *settings.overlays]
+    overlays = (*recipe.overlays, *settings.overlays)
     plain = {
         "recipe": {name: str(each) for name, each in asdict(recipe).items() if name not in _PLACES},
-        "settings": [settings.release, settings.ssh_keys, settings.server, settings.certificate],
+        "settings": {name: each for name, each in asdict(settings).items() if name != "overlays"},
         "packages": [each.sha256 for each in (*chosen.image, *chosen.kernel)],
         "board": asdict(board),
         "files": rendered(board),

@@ -10,8 +10,8 @@ import shlex
 
 from ota_board.board import SLOTS, Board
 from ota_board.render import rendered
-from ota_image.debian.recipe import Recipe
-from ota_image.debian.settings import Settings
+from ota_image.debian.recipe import Recipe, User
+from ota_image.debian.settings import Settings, check_users
 from ota_image.debian.tree import Tree
 from ota_image.errors import ImageError
 
@@ -47,15 +47,17 @@ def add_applets(tree: Tree) -> None:
 
 
 def add_accounts(tree: Tree, recipe: Recipe, settings: Settings) -> None:
-    """passwd, group and shadow with Debian's numbers, and who may log in.
+    """passwd, group and shadow, and who may log in: nobody by password, but for an open image.
+
+    The accounts of packages that were installed stay; else they are those of base-passwd.
 
     Raises:
-        ImageError: base-passwd is not among the packages.
+        ImageError: there are no accounts to begin with, or two have one name or number.
     """
-    passwd = [line.split(":") for line in tree.text(f"{_MASTERS}/passwd.master").splitlines()]
-    group = tree.text(f"{_MASTERS}/group.master").replace(":*:", ":x:").splitlines()
-    rows = [[name, "x", *rest[1:-1], _shell(rest[-1])] for name, *rest in passwd]
-    for user in recipe.users:
+    rows, group = _accounts(tree)
+    users = (*recipe.users, *settings.users)
+    check_users((*(User(row[0], int(row[2])) for row in rows), *users))
+    for user in users:
         home = f"/home/{user.name}"
         rows.append([user.name, "x", str(user.uid), str(user.uid), "", home, "/bin/sh"])
         group.append(f"{user.name}:x:{user.uid}:")
@@ -68,11 +70,24 @@ def add_accounts(tree: Tree, recipe: Recipe, settings: Settings) -> None:
     tree.add_file("/etc/group", "".join(f"{line}\n" for line in group))
     tree.add_file("/etc/shadow", "".join(f"{line}\n" for line in shadow), 0o640)
     tree.own("/etc/shadow", gid=_SHADOW_GROUP)
+
+
+def _accounts(tree: Tree) -> tuple[list[list[str]], list[str]]:
+    """Rows of passwd and lines of group, as they are before ours."""
+    if "/etc/passwd" in tree:
+        rows = [line.split(":") for line in tree.text("/etc/passwd").splitlines()]
+        return rows, tree.text("/etc/group").splitlines()
+    passwd = [line.split(":") for line in tree.text(f"{_MASTERS}/passwd.master").splitlines()]
+    group = tree.text(f"{_MASTERS}/group.master").replace(":*:", ":x:").splitlines()
     tree.remove(_MASTERS)
+    return [[name, "x", *rest[1:-1], _shell(rest[-1])] for name, *rest in passwd], group
 
 
 def add_certificates(tree: Tree) -> None:
-    """The bundle of known authorities where OpenSSL looks for it, if the packages have any."""
+    """The bundle of known authorities where OpenSSL looks for it, if the packages have any.
+
+    What ca-certificates' own script does, where it does not run.
+    """
     names = [path for path, entry in tree if path.startswith(f"{_AUTHORITIES}/") and entry.content]
     if not names:
         return
