@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board in QEMU, started once for each boot: what it says until it resets, and its disk after.
+"""A board, started once for each boot: what it says until it resets, and its disk after.
 
-The kernel is a few instructions that print a line and ask for a reset: the boot logic is U-Boot's
-own, in the board's own binary, and a boot takes a second.
+In QEMU the kernel is a few instructions that print a line and ask for a reset: the boot logic is
+U-Boot's own, in the board's own binary, and a boot takes a second.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota_artifact.run import run
+from ota_artifact.run import Background, run
 from ota_board.board import Board
 from ota_board.environment import Copy, decode, encode
+from ota_hil.console import Console
 from ota_hil.qemu import powered
 
 KERNEL = """
@@ -43,11 +46,13 @@ class Machine:
     Attributes:
         disk: a working copy, changed by each boot.
         u_boot: ``u-boot.bin``.
+        command: starts what stands for the board; empty: QEMU.
     """
 
     board: Board
     disk: Path
     u_boot: Path
+    command: tuple[str, ...] = ()
 
     def boot(self, *, send: str = "", until: str = "", deadline: float = 30.0) -> str:
         """Power on, and give what stood on the console when the machine asked for a reset.
@@ -57,14 +62,14 @@ class Machine:
             until: power is cut as soon as this was printed.
             deadline: the test fails after it [s], with what was printed so far.
         """
-        with powered(self.board, self.disk, self.u_boot, stops_at_reset=True) as qemu:
+        with self._powered() as console:
             if send:
-                qemu.console.send(send)
+                console.send(send)
             if until:
-                qemu.console.expect(until, timeout=deadline)
+                console.expect(until, timeout=deadline)
             else:
-                qemu.console.rest(timeout=deadline)
-        return qemu.console.said
+                console.rest(timeout=deadline)
+        return console.said
 
     def copies(self) -> list[Copy | None]:
         """What the two copies of the environment hold."""
@@ -99,6 +104,22 @@ class Machine:
     def spoil(self, offset: int, size: int = 4096) -> None:
         """Overwrite a part of the disk with what it cannot mean."""
         self._write(offset, b"\xa5" * size)
+
+    @contextmanager
+    def _powered(self) -> Iterator[Console]:
+        """The console of the board, which is on; its power is cut when the block ends."""
+        if not self.command:
+            with powered(self.board, self.disk, self.u_boot, stops_at_reset=True) as qemu:
+                yield qemu.console
+            return
+        program = Background(self.command)
+        console = Console(program.output, program.stdin)
+        try:
+            yield console
+        finally:
+            program.kill()
+            console.close()
+            program.close()
 
     def _write(self, offset: int, data: bytes) -> None:
         with self.disk.open("r+b") as file:

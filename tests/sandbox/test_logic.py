@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The boot logic of every board, with its own environment, addresses and layout.
+
+What runs is U-Boot's code for the environment, the boot count, the shell, ext4 and `sysboot`, on a
+card that is a file. The kernel ends where it would begin. Not covered: `booti` and compressed
+kernels, which the sandbox lacks, the drivers of the boards, and a reset; tests/boot has these for
+qemu-arm64.
+"""
+
+import re
+
+import pytest
+
+from ota_artifact.image.filesystem import open_filesystem
+from tests.boot.machine import Machine
+from tests.conftest import requires_program
+from tests.sandbox.conftest import BOARDS, Start
+
+pytestmark = [
+    pytest.mark.timeout(1800),  # [s] the first one waits for U-Boot to be compiled
+    requires_program("gcc", package="gcc"),
+    requires_program("dtc", package="device-tree-compiler"),
+    requires_program("swig", package="swig"),
+]
+
+TRIAL_OF_B = {
+    "upgrade_available": "1",
+    "bootcount": "0",
+    "mender_boot_part": "3",
+    "mender_boot_part_hex": "3",
+}
+
+FACTS = {
+    "ethaddr": "02:00:00:00:00:01",
+    "eth1addr": "02:00:00:00:00:02",
+    "usbethaddr": "02:00:00:00:00:03",
+    "serial#": "1234BBBK5678",
+    "fdtfile": "found-out.dtb",
+    "board_name": "A335BNLT",
+    "board_rev": "00C0",
+    "board_serial": "1234BBBK5678",
+    "board_revision": "0xA020D3",
+    "board_rev_scheme": "1",
+}
+"""What the code of raspberrypi3 and beaglebone-black finds out about the board it runs on.
+
+Source: U-Boot, board/raspberrypi/rpi/rpi.c, board/ti/common/board_detect.c, board/ti/am335x/board.c
+"""
+
+
+def started(said: str) -> str:
+    """The slot whose kernel got control, by the arguments in that slot's own file."""
+    last = said.rpartition("append: ")[2]
+    match = re.search(r"root=/dev/mmcblk0p(\d) .* test\.slot=([AB])\n", last)
+    assert match, said
+    assert "## Transferring control to Linux" in last, said
+    assert {"A": "2", "B": "3"}[match[2]] == match[1], said
+    return match[2]
+
+
+def blank(machine: Machine, slot: str) -> None:
+    machine.spoil(machine.board.layout.partition(slot).offset, 1 << 20)
+
+
+def remove(machine: Machine, slot: str, path: str) -> None:
+    area = machine.board.layout.partition(slot)
+    open_filesystem(machine.disk, area.offset, area.size).remove(path)
+
+
+def environment(machine: Machine) -> list[bytes]:
+    """The bytes of both copies."""
+    data = []
+    with machine.disk.open("rb") as file:
+        for area in machine.board.layout.environment:
+            file.seek(area.offset)
+            data.append(file.read(area.size))
+    return data
+
+
+def test_first_boot_proves_the_environment_and_starts_slot_a(machine: Machine) -> None:
+    assert "mender_saveenv_canary" not in machine.variables()
+
+    said = machine.boot()
+
+    assert "Loading Environment from MMC... OK" in said
+    assert started(said) == "A"
+    assert machine.variables()["mender_saveenv_canary"] == "1"
+
+
+def test_a_boot_that_is_no_trial_writes_nothing(machine: Machine) -> None:
+    machine.boot()
+    before = environment(machine)
+
+    assert [started(machine.boot()) for _ in range(3)] == ["A", "A", "A"]
+
+    assert environment(machine) == before
+
+
+def test_a_trial_is_counted_once(machine: Machine) -> None:
+    machine.boot()
+    machine.set(**TRIAL_OF_B)
+
+    said = machine.boot()
+
+    assert started(said) == "B"
+    assert "OTA: trial boot of partition 3" in said
+    state = machine.variables()
+    assert (state["bootcount"], state["upgrade_available"]) == ("1", "1")
+    assert "ota_rollback" not in state
+
+
+def test_a_trial_that_is_not_committed_rolls_back_and_says_why(machine: Machine) -> None:
+    machine.boot()
+    machine.set(**TRIAL_OF_B)
+    machine.boot()
+
+    said = machine.boot()
+
+    assert "OTA: trial of partition 3 was not committed, rolling back" in said
+    assert started(said) == "A"
+    state = machine.variables()
+    assert (state["upgrade_available"], state["bootcount"]) == ("0", "0")
+    assert (state["mender_boot_part"], state["mender_boot_part_hex"]) == ("2", "2")
+    assert state["ota_rollback"] == "count 3"
+
+
+def test_a_trial_that_is_committed_stays(machine: Machine) -> None:
+    machine.boot()
+    machine.set(**TRIAL_OF_B)
+    machine.boot()
+    machine.set(upgrade_available="0", bootcount="0")
+    before = environment(machine)
+
+    assert [started(machine.boot()) for _ in range(2)] == ["B", "B"]
+
+    assert environment(machine) == before
+    assert "ota_rollback" not in machine.variables()
+
+
+@pytest.mark.parametrize(
+    "broken", ["blank", "/boot/extlinux/extlinux.conf", "/boot/vmlinuz", "/boot/initrd.img"]
+)
+def test_a_trial_that_does_not_load_falls_back_in_the_same_power_cycle(
+    machine: Machine, broken: str
+) -> None:
+    machine.boot()
+    if broken == "blank":
+        blank(machine, "B")
+    else:
+        remove(machine, "B", broken)
+    machine.set(**TRIAL_OF_B)
+
+    said = machine.boot()
+
+    assert "OTA: partition 3 does not load, falling back" in said
+    assert started(said) == "A"
+    state = machine.variables()
+    assert state["ota_rollback"] == "load 3"
+    assert (state["mender_boot_part"], state["upgrade_available"]) == ("2", "0")
+    assert started(machine.boot()) == "A"
+
+
+def test_a_committed_slot_that_no_longer_loads_gives_way_and_says_why(machine: Machine) -> None:
+    machine.boot()
+    blank(machine, "A")
+
+    said = machine.boot()
+
+    assert started(said) == "B"
+    assert machine.variables()["ota_rollback"] == "load 2"
+    assert started(machine.boot()) == "B"
+
+
+def test_two_dead_slots_end_in_a_message_not_in_a_prompt(machine: Machine) -> None:
+    machine.boot()
+    for slot in ("A", "B"):
+        blank(machine, slot)
+
+    said = machine.boot(until="trying again in 10 s")
+
+    assert "OTA: neither slot boots" in said
+    assert "=>" not in said
+
+
+def test_a_rolled_back_trial_whose_old_slot_is_dead_runs_the_trial_again(machine: Machine) -> None:
+    machine.boot()
+    machine.set(**TRIAL_OF_B)
+    machine.boot()
+    blank(machine, "A")
+
+    said = machine.boot()
+
+    assert "OTA: partition 2 does not load either, trying the trial again" in said
+    assert started(said) == "B"
+
+
+def test_logic_and_places_that_an_older_u_boot_saved_are_not_believed(machine: Machine) -> None:
+    machine.boot()
+    logic = ("ota_main", "ota_limit", "ota_try", "ota_back", "ota_swap", "ota_save", "ota_board")
+    places = {"ota_disk": "mmc 7", "ota_linux": "/dev/sda", "ota_a": "4", "kernel_addr_r": "1"}
+    machine.set(ota_vars="ota_none", **dict.fromkeys(logic, "echo OLD LOGIC"), **places)
+
+    said = [machine.boot()]
+    machine.set(**TRIAL_OF_B)
+    said += [machine.boot(), machine.boot()]
+
+    assert [started(each) for each in said] == ["A", "B", "A"]
+    assert "OLD LOGIC" not in "".join(said)
+
+
+def test_nothing_that_says_which_board_it_is_is_ever_saved(start: Start) -> None:
+    machine = start({**FACTS, "other": "saved with the rest"})
+
+    for slot in "ABA":
+        assert started(machine.boot()) == slot
+        assert machine.variables()["other"] == "saved with the rest"
+        assert not set(FACTS) & set(machine.variables())
+        if slot == "A":
+            machine.set(**TRIAL_OF_B)
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["first copy", "second copy"])
+def test_one_copy_of_the_environment_is_enough(machine: Machine, number: int) -> None:
+    machine.boot()
+    machine.set(**TRIAL_OF_B)
+    machine.boot()
+    machine.set(upgrade_available="0", bootcount="0")
+    machine.spoil(machine.board.layout.environment[number].offset)
+
+    assert started(machine.boot()) == "B"
+
+
+def test_without_any_environment_the_factory_default_boots(machine: Machine) -> None:
+    for area in machine.board.layout.environment:
+        machine.spoil(area.offset)
+
+    said = machine.boot()
+
+    assert "bad CRC, using default environment" in said
+    assert started(said) == "A"
+    assert machine.variables()["mender_saveenv_canary"] == "1"
+
+
+@pytest.mark.parametrize("part", ["", "4", "abc"])
+def test_a_slot_that_is_none_is_taken_for_a(machine: Machine, part: str) -> None:
+    machine.boot()
+    machine.set(mender_boot_part=part)
+
+    assert started(machine.boot()) == "A"
+
+
+@pytest.mark.parametrize("board_name", ["raspberrypi3"])
+@pytest.mark.parametrize(
+    ("model", "device_tree"),
+    [
+        ("3 Model B+", "bcm2837-rpi-3-b-plus.dtb"),
+        ("3 Model B", "bcm2837-rpi-3-b.dtb"),
+        ("Zero 2 W", "bcm2837-rpi-3-b.dtb"),
+    ],
+)
+def test_raspberrypi3_takes_the_slots_device_tree_by_the_model(
+    start: Start, model: str, device_tree: str
+) -> None:
+    machine = start({"board_name": model, "fdtfile": "firmware.dtb", "fdt_addr": "0x2eff0000"})
+    first = machine.boot()
+    machine.set(**TRIAL_OF_B)
+
+    # Each of these saves first, which takes the model out of the environment for a moment.
+    for slot, said in zip("ABA", (first, machine.boot(), machine.boot()), strict=True):
+        assert started(said) == slot
+        assert f"Retrieving file: /boot/dtbs/{device_tree}\n" in said
+        assert "Booting using the fdt blob at 0x2600000\n" in said
+
+
+@pytest.mark.parametrize("board_name", ["beaglebone-black"])
+@pytest.mark.parametrize("model", ["A335BNLT", "A335BONE", ""])
+def test_beaglebone_black_takes_its_device_tree_from_the_slot(start: Start, model: str) -> None:
+    machine = start({"board_name": model, "fdtfile": "am335x-evm.dtb"} if model else None)
+
+    said = machine.boot()
+
+    assert started(said) == "A"
+    assert "Retrieving file: /boot/dtbs/am335x-boneblack.dtb\n" in said
+    assert "Booting using the fdt blob at 0x88000000\n" in said
+
+
+@pytest.mark.parametrize("board_name", ["beaglebone-black"])
+def test_beaglebone_black_without_its_device_tree_falls_back(machine: Machine) -> None:
+    machine.boot()
+    remove(machine, "B", "/boot/dtbs/am335x-boneblack.dtb")
+    machine.set(**TRIAL_OF_B)
+
+    said = machine.boot()
+
+    assert started(said) == "A"
+    assert machine.variables()["ota_rollback"] == "load 3"
+
+
+def test_the_boards_with_u_boot_are_all_here() -> None:
+    assert {"qemu-arm64", "raspberrypi3", "beaglebone-black"} <= set(BOARDS)
