@@ -44,5 +44,11 @@ def test_grub_has_no_raw_environment() -> None:
 
     files = rendered(board)
 
-    assert sorted(files) == ["fstab", "layout.json"]
+    assert sorted(files) == [
+        "fstab",
+        "grub.cfg",
+        "layout.json",
+        "mender_grubenv.config",
+        "ota.env",
+    ]
     assert files["fstab"].splitlines()[1].startswith("/dev/vda4 /data ext4 ")

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from ota_board import grub
 from ota_board.board import Board
 from ota_board.layout import node_base, to_json
 from ota_board.u_boot import default_environment, fragment
@@ -22,6 +23,10 @@ def rendered(board: Board, folder: Path | None = None) -> dict[str, str]:
         files["fw_env.config"] = fw_env_config(board)
         files["u-boot.cfg"] = fragment(board, Path("u-boot.env"), folder)
         files["u-boot.env"] = default_environment(board, folder)
+    else:
+        files["grub.cfg"] = grub.configuration(board)
+        files["ota.env"] = grub.entry(board)
+        files[grub.MENDER_CONFIG] = grub.mender_config()
     return files
 
 

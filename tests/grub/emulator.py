@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GRUB as a program of the host, grub-emu: an image's own configuration, on the image itself.
+
+Script engine, file systems and the writing of environment blocks are GRUB's own. It cannot start a
+kernel, and has no serial port: `linux` and `initrd` are functions that look whether the files are
+there, and the run ends where a kernel would start.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_artifact.image.filesystem import Filesystem, open_filesystem
+from ota_artifact.run import run
+from ota_board.board import Board
+from ota_board.grub import COPIES, copy_files, decode_block, encode_block
+
+START = """\
+function serial {
+	return 1
+}
+set cmdpath="(hd0,gpt1)/EFI/BOOT"
+function linux {
+	if [ ! -f "${1}" ]; then
+		return 1
+	fi
+	kernel_says="${4}"
+}
+function initrd {
+	if [ ! -f "${1}" ]; then
+		return 1
+	fi
+	echo "KERNEL ${kernel_says}"
+	reboot
+}
+source (hd0,gpt1)/EFI/debian/grub.cfg
+"""
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A disk, and a folder for what the emulator needs.
+
+    Attributes:
+        disk: changed by each boot.
+    """
+
+    board: Board
+    disk: Path
+    folder: Path
+
+    def boot(self, *, is_read_only: bool = False, deadline: float = 20) -> str:
+        """What stood on the console until the reset.
+
+        Args:
+            is_read_only: nothing can be written to the disk.
+            deadline: the test fails after it [s].
+        """
+        (self.folder / "grub.cfg").write_text(START)
+        (self.folder / "device.map").write_text(f"(hd0) {self.disk}\n")
+        argv = ["grub-emu", "-d", str(self.folder), "-m", f"{self.folder}/device.map", "-r", "host"]
+        if is_read_only:
+            argv = ["sh", "-c", 'trap "" XFSZ; ulimit -f 0; exec "$@"', "sh", *argv]
+        said = run(argv, timeout=deadline, stdin=b"", environment={"TERM": "dumb"})
+        return _ESCAPES.sub("", said.decode("utf-8", "replace")).replace("\r", "")
+
+    def read(self, path: str) -> bytes:
+        """A file of the boot partition."""
+        copy = self.folder / "copy"
+        self._boot().read_file(path, copy)
+        return copy.read_bytes()
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file of the boot partition."""
+        copy = self.folder / "copy"
+        copy.write_bytes(data)
+        self._boot().write_file(copy, path)
+
+    def remove(self, path: str, *, partition: str = "boot") -> None:
+        """Remove a file."""
+        area = self.board.layout.partition(partition)
+        open_filesystem(self.disk, area.offset, area.size).remove(path)
+
+    def spoil(self, partition: str) -> None:
+        """Overwrite the beginning of a partition with what it cannot mean."""
+        with self.disk.open("r+b") as file:
+            file.seek(self.board.layout.partition(partition).offset)
+            file.write(b"\xa5" * (1 << 20))
+
+    def variables(self, number: int) -> dict[str, str]:
+        """What copy 1 or 2 holds, if it is not locked."""
+        assert decode_block(self.read(f"{COPIES[number - 1]}/lock")) == {"editing": "0"}
+        variables = decode_block(self.read(f"{COPIES[number - 1]}/env"))
+        assert variables is not None
+        return variables
+
+    @property
+    def state(self) -> dict[str, str]:
+        """The environment, if both copies hold the same."""
+        assert self.variables(1) == self.variables(2)
+        return self.variables(1)
+
+    def set(self, **changes: str) -> None:
+        """Change variables in both copies, as Linux does; an empty value removes one."""
+        variables = {name: value for name, value in (self.variables(1) | changes).items() if value}
+        for number in (1, 2):
+            self.write_copy(number, variables)
+
+    def write_copy(
+        self, number: int, variables: dict[str, str], *, is_locked: bool = False
+    ) -> None:
+        """Write copy 1 or 2, and leave it locked or not."""
+        files = copy_files(variables)
+        if is_locked:
+            files["lock"] = encode_block({"editing": "1"})
+        for name in ("env", "lock"):
+            self.write(f"{COPIES[number - 1]}/{name}", files[name])
+
+    def _boot(self) -> Filesystem:
+        area = self.board.layout.partition("boot")
+        return open_filesystem(self.disk, area.offset, area.size)

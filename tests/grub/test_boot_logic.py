@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The boot logic of GRUB: trial, commit, rollback, two files of state, every way out of a slot."""
+
+import pytest
+
+from ota_board.grub import COPIES, ENTRY, encode_block
+from tests.conftest import requires_program
+from tests.grub.emulator import Machine
+
+pytestmark = [
+    pytest.mark.boot,
+    requires_program("grub-emu", package="grub-emu"),
+    requires_program("sfdisk", package="fdisk"),
+    requires_program("mcopy", package="mtools"),
+]
+
+TRIAL_OF_B = {"mender_boot_part": "3", "upgrade_available": "1", "bootcount": "0"}
+COMMITTED_B = {"mender_boot_part": "3", "upgrade_available": "0", "bootcount": "0"}
+
+
+def test_the_factory_image_starts_slot_a_with_the_slots_own_arguments(machine: Machine) -> None:
+    said = machine.boot()
+
+    assert "KERNEL slot=A" in said
+    assert "OTA: booting partition 2" in said
+    assert "error" not in said
+
+
+def test_a_boot_that_is_no_trial_writes_nothing(machine: Machine) -> None:
+    before = machine.disk.read_bytes()
+
+    assert "KERNEL slot=A" in machine.boot()
+
+    assert machine.disk.read_bytes() == before
+
+
+def test_a_trial_that_is_not_committed_rolls_back(machine: Machine) -> None:
+    machine.set(**TRIAL_OF_B)
+
+    assert "KERNEL slot=B" in machine.boot()
+
+    assert machine.state["bootcount"] == "1"
+    assert machine.state["upgrade_available"] == "1"
+
+    said = machine.boot()
+
+    assert "was not committed, rolling back" in said
+    assert "KERNEL slot=A" in said
+    assert machine.state == {
+        "bootcount": "0",
+        "bootlimit": "1",
+        "mender_boot_part": "2",
+        "ota_rollback": "count 3",
+        "upgrade_available": "0",
+    }
+
+
+def test_a_trial_that_is_committed_stays(machine: Machine) -> None:
+    machine.set(**TRIAL_OF_B)
+    machine.boot()
+    machine.set(upgrade_available="0")
+
+    for _ in range(2):
+        assert "KERNEL slot=B" in machine.boot()
+
+    assert machine.state["mender_boot_part"] == "3"
+    assert "ota_rollback" not in machine.state
+
+
+def test_a_rolled_back_slot_can_be_tried_again(machine: Machine) -> None:
+    for _ in range(2):
+        machine.set(**TRIAL_OF_B, ota_rollback="")
+        assert "KERNEL slot=B" in machine.boot()
+        assert "KERNEL slot=A" in machine.boot()
+
+    assert machine.state["ota_rollback"] == "count 3"
+
+
+@pytest.mark.parametrize("broken", ["blank", "/boot/vmlinuz", "/boot/initrd.img", ENTRY])
+def test_a_trial_that_does_not_load_falls_back_in_the_same_power_cycle(
+    machine: Machine, broken: str
+) -> None:
+    if broken == "blank":
+        machine.spoil("B")
+    else:
+        machine.remove(broken, partition="B")
+    machine.set(**TRIAL_OF_B)
+
+    said = machine.boot()
+
+    assert "OTA: partition 3 does not load, falling back" in said
+    assert "KERNEL slot=A" in said
+    assert machine.state["ota_rollback"] == "load 3"
+    assert machine.state["mender_boot_part"] == "2"
+    assert (machine.state["upgrade_available"], machine.state["bootcount"]) == ("0", "0")
+
+
+def test_a_committed_slot_that_no_longer_loads_gives_way_and_says_why(machine: Machine) -> None:
+    machine.spoil("A")
+
+    said = machine.boot()
+
+    assert "OTA: partition 2 does not load, falling back" in said
+    assert "KERNEL slot=B" in said
+    assert machine.state["ota_rollback"] == "load 2"
+    assert "falling back" not in machine.boot()
+
+
+def test_a_trial_whose_old_slot_is_lost_is_tried_again(machine: Machine) -> None:
+    machine.spoil("A")
+    machine.set(**TRIAL_OF_B | {"bootcount": "1"})
+
+    said = machine.boot()
+
+    assert "partition 2 does not load either, trying the trial again" in said
+    assert "KERNEL slot=B" in said
+
+
+def test_two_broken_slots_end_in_a_message_and_a_reset_not_in_a_prompt(machine: Machine) -> None:
+    machine.spoil("A")
+    machine.spoil("B")
+
+    said = machine.boot()
+
+    assert "OTA: neither slot boots; trying again in 10 s" in said
+    assert "KERNEL" not in said
+    assert "grub>" not in said
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("damage", ["locked", "no lock", "no env", "garbage", "blank", "cut short"])
+def test_one_copy_of_the_environment_is_enough(machine: Machine, number: int, damage: str) -> None:
+    machine.set(**COMMITTED_B)
+    folder = COPIES[number - 1]
+    match damage:
+        case "locked":
+            machine.write_copy(number, {"mender_boot_part": "2"}, is_locked=True)
+        case "no lock" | "no env":
+            machine.remove(f"{folder}/{damage.removeprefix('no ')}")
+        case _:
+            data = {"garbage": b"\xa5" * 1024, "blank": bytes(1024), "cut short": b"# GRUB"}
+            machine.write(f"{folder}/env", data[damage])
+
+    assert "KERNEL slot=B" in machine.boot()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_copy_that_was_left_locked_is_repaired_from_the_other(
+    machine: Machine, number: int
+) -> None:
+    machine.set(**COMMITTED_B)
+    machine.write_copy(number, machine.variables(1) | {"mender_boot_part": "2"}, is_locked=True)
+
+    said = machine.boot()
+
+    assert "is repaired" in said
+    assert machine.state["mender_boot_part"] == "3"
+    assert "is repaired" not in machine.boot()
+
+
+def test_without_any_environment_slot_a_boots(machine: Machine) -> None:
+    for folder in COPIES:
+        machine.write(f"{folder}/env", bytes(1024))
+
+    said = machine.boot()
+
+    assert "OTA: no valid environment, taking partition 2" in said
+    assert "KERNEL slot=A" in said
+
+
+def test_two_copies_left_locked_are_better_than_none(machine: Machine) -> None:
+    variables = machine.state | COMMITTED_B
+    for number in (1, 2):
+        machine.write_copy(number, variables, is_locked=True)
+
+    assert "KERNEL slot=B" in machine.boot()
+    assert machine.state["mender_boot_part"] == "3"
+
+
+@pytest.mark.parametrize("part", ["", "1", "4", "99", "abc", "3; reboot", "${ota_b}"])
+def test_a_slot_that_is_none_is_taken_for_a(machine: Machine, part: str) -> None:
+    machine.set(mender_boot_part=part)
+
+    assert "KERNEL slot=A" in machine.boot()
+
+
+def test_nothing_but_the_state_is_taken_from_the_environment(machine: Machine) -> None:
+    machine.set(ota_a="9", ota_b="9", root="hd9", prefix="(hd9)", ota_linux="/dev/sdz")
+
+    assert "KERNEL slot=A" in machine.boot()
+
+
+def test_a_trial_that_cannot_be_counted_is_not_begun(machine: Machine) -> None:
+    machine.set(**TRIAL_OF_B)
+    before = machine.disk.read_bytes()
+
+    said = machine.boot(is_read_only=True)
+
+    assert "OTA: the trial cannot be counted, going back" in said
+    assert "KERNEL slot=A" in said
+    assert machine.disk.read_bytes() == before
+
+
+def test_of_two_copies_the_first_is_believed_and_the_second_brought_up_to_it(
+    machine: Machine,
+) -> None:
+    machine.write_copy(2, machine.variables(1) | COMMITTED_B)
+
+    assert "KERNEL slot=A" in machine.boot()
+    assert machine.state["mender_boot_part"] == "2"
+
+
+@pytest.mark.parametrize("done", range(7))
+def test_a_commit_that_is_cut_off_at_any_write_ends_on_a_slot_that_the_state_names(
+    machine: Machine, done: int
+) -> None:
+    trial = machine.variables(1) | TRIAL_OF_B | {"bootcount": "1"}
+    committed = trial | {"upgrade_available": "0"}
+    machine.set(**trial)
+    locked, is_open = (encode_block({"editing": each}) for each in "10")
+    first, second = COPIES
+    writes = [
+        (f"{folder}/{name}", data)
+        for folder in (second, first)
+        for name, data in (("lock", locked), ("env", encode_block(committed)), ("lock", is_open))
+    ]
+    for path, data in writes[:done]:
+        machine.write(path, data)
+
+    said = machine.boot()
+
+    is_committed = done > 3  # the second copy is new, the first one locked or new
+    assert f"KERNEL slot={'B' if is_committed else 'A'}" in said
+    assert machine.state["mender_boot_part"] == ("3" if is_committed else "2")
+    assert machine.state["upgrade_available"] == "0"
