@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.run import run
+from ota_board import grub
 from ota_board.environment import decode, encode
 from ota_image.cli.main import main
 from ota_image.disk.compose import Parts
@@ -157,16 +158,39 @@ def test_a_change_without_a_name_or_a_value_is_refused(
     assert "must be NAME=VALUE" in capsys.readouterr().err
 
 
-def test_grubs_files_are_read_and_written(tmp_path: Path) -> None:
-    board = small_board(tmp_path, "qemu-x86-64")
-    block = b"# GRUB Environment Block\nmender_boot_part=2\nbootcount=0\n".ljust(1024, b"#")
-    files = {f"/grub-mender-grubenv/mender_grubenv{number}/env": block for number in (1, 2)}
-    image = composed(tmp_path, board.layout, Parts(ext4(tmp_path / "r.ext4"), {}, {**files}))
+def grub_image(folder: Path) -> Path:
+    board = small_board(folder, "qemu-x86-64")
+    return composed(
+        folder, board.layout, Parts(ext4(folder / "r.ext4"), boot=grub.boot_files(board))
+    )
 
-    change(open_disk(image), {"mender_boot_part": "3"})
+
+def test_grubs_copies_are_read_and_written(tmp_path: Path) -> None:
+    image = grub_image(tmp_path)
+
+    change(open_disk(image), {"mender_boot_part": "3", "bootlimit": ""})
 
     state = find_state(open_disk(image))
     assert state
+    assert state.source == "files"
     assert [copy and copy.variables for copy in state.copies] == [
-        {"mender_boot_part": "3", "bootcount": "0"}
+        {"mender_boot_part": "3", "bootcount": "0", "upgrade_available": "0"}
     ] * 2
+
+
+def test_a_copy_of_grubs_that_is_locked_is_not_read_and_is_mended(tmp_path: Path) -> None:
+    image = grub_image(tmp_path)
+    lock = tmp_path / "lock"
+    lock.write_bytes(grub.encode_block({"editing": "1"}))
+    place = f"{image}@@4M", "::/grub-mender-grubenv/mender_grubenv1/lock"
+    run(("mcopy", "-o", "-i", place[0], lock, place[1]), timeout=10)
+
+    before = find_state(open_disk(image))
+    change(open_disk(image), {"upgrade_available": "1"})
+    after = find_state(open_disk(image))
+
+    assert before
+    assert before.newest == 1
+    assert after
+    assert after.newest == 0
+    assert after.variables["upgrade_available"] == "1"

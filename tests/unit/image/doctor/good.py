@@ -5,6 +5,7 @@ import gzip
 from collections.abc import Mapping
 from pathlib import Path
 
+from ota_board import grub
 from ota_board.board import Board
 from ota_board.render import rendered
 from ota_image.disk.boot import Content
@@ -12,7 +13,6 @@ from ota_image.disk.compose import Parts, Raw
 from tests.unit.image.disk.small import composed, ext4, tree, variables
 
 VERSION = "6.1.0-1"
-GRUB = b"# GRUB Environment Block\nmender_boot_part=2\nupgrade_available=0\nbootcount=0\n"
 U_BOOT = b"\0".join(
     (
         b"",
@@ -66,7 +66,7 @@ def files(board: Board) -> dict[str, bytes]:
         f"lib/modules/{VERSION}/modules.dep": modules_dep(board.watchdog.driver),
     }
     for name, text in rendered(board).items():
-        if name in ("fstab", "fw_env.config"):
+        if name in ("fstab", "fw_env.config", grub.MENDER_CONFIG):
             found[f"etc/{name}"] = text.encode()
     if board.bootloader.kind == "u-boot":
         lines = ["label slot", "kernel /boot/vmlinuz", "initrd /boot/initrd.img"]
@@ -76,6 +76,8 @@ def files(board: Board) -> dict[str, bytes]:
             lines.append("fdtdir /boot/dtbs")
         lines.append("append root=${mender_kernel_root} rootwait ro panic=10")
         found["boot/extlinux/extlinux.conf"] = ("\n".join(lines) + "\n").encode()
+    else:
+        found[grub.ENTRY[1:]] = grub.entry(board).encode()
     found |= {f"boot/dtbs/{name}": b"tree" for name in board.device_trees}
     return found
 
@@ -102,9 +104,7 @@ def image(
         if each.path
     }
     if board.environment.kind == "grub":
-        for number in (1, 2):
-            name = f"/grub-mender-grubenv/mender_grubenv{number}/env"
-            boot[name] = GRUB.ljust(1024, b"#")
+        boot |= grub.boot_files(board)
     raw = []
     for number, each in enumerate(board.firmware):
         if each.offset is not None:

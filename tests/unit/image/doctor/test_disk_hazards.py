@@ -175,14 +175,6 @@ def test_a_compiled_environment_is_read() -> None:
     assert default_environment(b"nothing") == {}
 
 
-def test_grub_without_its_files(tmp_path: Path) -> None:
-    board = small_board(tmp_path, "qemu-x86-64")
-    path = image(tmp_path, board)
-    run(("mdeltree", "-i", f"{path}@@4M", "::/grub-mender-grubenv"), timeout=10)
-
-    assert hazards(path, board) == {"grub-environment-missing"}
-
-
 @pytest.mark.parametrize("feature", ["metadata_csum_seed", "orphan_file", "inline_data"])
 def test_an_ext4_that_a_bootloader_cannot_read(tmp_path: Path, board: Board, feature: str) -> None:
     path = image(tmp_path, board, features=f"metadata_csum,{feature}")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is on a disk image, ours or not, as a value that can be printed."""
 
+import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
 from ota_board.size import format_size
 from ota_image.disk.opened import Disk, open_disk
-from ota_image.disk.slot import Slot, read_slot
+from ota_image.disk.slot import EXTLINUX, Slot, read_slot
 from ota_image.disk.state import State, find_state
 from ota_image.disk.versions import find_u_boot
 
@@ -34,9 +35,10 @@ def inspect(path: Path) -> Report:
         OSError: it cannot be read.
     """
     disk = open_disk(path)
+    is_grub = disk.is_grub
     return Report(
         disk,
-        tuple(read_slot(part) for part in disk.slots),
+        tuple(read_slot(part, is_grub=is_grub) for part in disk.slots),
         tuple(
             (each.place, f"U-Boot {'SPL ' if each.is_spl else ''}{each.version}")
             for each in find_u_boot(disk)
@@ -74,7 +76,8 @@ def as_json(report: Report) -> dict[str, object]:
                 "system": slot.system,
                 "kernels": list(slot.kernels),
                 "modules": list(slot.modules),
-                "has_extlinux": slot.extlinux is not None,
+                "has_extlinux": slot.extlinux is not None and slot.extlinux.file == EXTLINUX,
+                "entry": slot.extlinux.file if slot.extlinux else None,
                 "append": slot.extlinux.append if slot.extlinux else "",
             }
             for slot in report.slots
@@ -120,7 +123,7 @@ def _slot(slot: Slot) -> str:
         return f"slot {slot.part.name}: empty"
     facts = [slot.artifact or "no artifact's name", slot.system or "no os-release"]
     facts.append(f"kernel {', '.join(slot.kernels)}" if slot.kernels else "no kernel in /boot")
-    facts.append("extlinux.conf" if slot.extlinux else "no extlinux.conf")
+    facts.append(posixpath.basename(slot.extlinux.file) if slot.extlinux else "no boot entry")
     return f"slot {slot.part.name}: {'; '.join(facts)}"
 
 

@@ -18,6 +18,7 @@ from ota_artifact.image.mbr import is_protective
 from ota_artifact.image.partitions import Partition, read_partitions
 from ota_artifact.image.vfat import FatFilesystem, checked_names, mtools
 from ota_artifact.image.workplace import workplace
+from ota_board import grub
 from ota_board.errors import LayoutError
 from ota_board.layout import Layout, from_json
 from ota_image.errors import ImageError
@@ -120,6 +121,12 @@ class Disk:
     def boot(self) -> Part | None:
         """The partition that a ROM or a bootloader looks into: the first vfat."""
         return next((part for part in self.parts if part.kind == "vfat"), None)
+
+    @property
+    def is_grub(self) -> bool:
+        """Whether GRUB is its bootloader, or was meant to be."""
+        boot = self.boot
+        return boot is not None and any(map(boot.exists, (grub.FOLDER, grub.PROGRAM)))
 
     @property
     def slots(self) -> tuple[Part, ...]:

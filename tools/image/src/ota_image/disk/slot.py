@@ -5,19 +5,22 @@ import posixpath
 import re
 from dataclasses import dataclass
 
+from ota_board import grub
 from ota_image.disk.opened import Part
 
 EXTLINUX = "/boot/extlinux/extlinux.conf"
 """What U-Boot reads of a slot."""
 
+_KEYWORDS = ("kernel", "initrd", "fdt", "fdtdir", "append")
 _KERNEL = re.compile(r"(?:vmlinu[xz]|[bz]?Image|uImage|fitImage|kernel)(?:[-.].*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Extlinux:
-    """The first entry of an extlinux.conf, each path absolute in the slot.
+    """The first entry of an extlinux.conf, or what GRUB reads; each path absolute in the slot.
 
     Attributes:
+        file: which of the two, by its path in the slot.
         fdt: the device tree; empty if it is chosen otherwise.
         fdtdir: the folder of device trees.
         append: the kernel's arguments.
@@ -28,6 +31,7 @@ class Extlinux:
     fdt: str = ""
     fdtdir: str = ""
     append: str = ""
+    file: str = EXTLINUX
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Slot:
         system: what it calls itself, such as ``Debian GNU/Linux 12 (bookworm)``.
         kernels: names in its /boot.
         modules: versions of which it has kernel modules.
-        extlinux: what U-Boot reads; None if there is none.
+        extlinux: what the bootloader reads; None if there is none.
     """
 
     part: Part
@@ -53,10 +57,15 @@ class Slot:
     extlinux: Extlinux | None
 
 
-def read_slot(part: Part) -> Slot:
-    """Look into a slot; what is not there, or cannot be read, is empty."""
+def read_slot(part: Part, *, is_grub: bool = False) -> Slot:
+    """Look into a slot; what is not there, or cannot be read, is empty.
+
+    Args:
+        is_grub: its bootloader is GRUB.
+    """
     names = part.names("/")
-    text = part.text(EXTLINUX)
+    text = part.text(grub.ENTRY if is_grub else EXTLINUX)
+    parse = parse_grub if is_grub else parse_extlinux
     return Slot(
         part=part,
         is_empty=not set(names) - {"lost+found"},
@@ -64,7 +73,7 @@ def read_slot(part: Part) -> Slot:
         system=_value(part.text("/etc/os-release"), "PRETTY_NAME"),
         kernels=tuple(name for name in part.names("/boot") if _KERNEL.fullmatch(name)),
         modules=part.names("/lib/modules"),
-        extlinux=None if text is None else parse_extlinux(text),
+        extlinux=None if text is None else parse(text),
     )
 
 
@@ -76,12 +85,21 @@ def parse_extlinux(text: str) -> Extlinux:
         name = {"linux": "kernel", "devicetree": "fdt", "devicetreedir": "fdtdir"}.get(
             keyword.lower(), keyword.lower()
         )
-        if name in Extlinux.__slots__ and value.strip():
+        if name in _KEYWORDS and value.strip():
             found.setdefault(name, value.strip())
     for name in {"kernel", "initrd", "fdt", "fdtdir"} & set(found):
         path = found[name].partition("#")[0] if name == "kernel" else found[name]
         found[name] = posixpath.normpath(posixpath.join("/boot/extlinux", path))
     return Extlinux(**found)
+
+
+def parse_grub(text: str) -> Extlinux:
+    """What GRUB reads, with the root device that the boot logic adds."""
+    found = grub.decode_block(text.encode()) or {}
+    arguments = f"{found.get('arguments', '')} root=${{mender_kernel_root}}".strip()
+    return Extlinux(
+        found.get("kernel", ""), found.get("initrd", ""), append=arguments, file=grub.ENTRY
+    )
 
 
 def _value(text: str | None, name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_board import grub
 from ota_board.environment import Copy, decode, encode, newest
 from ota_image.disk.opened import Disk
 from ota_image.errors import ImageError
@@ -22,9 +23,8 @@ SIZES = (0x2000, 0x4000, 0x8000, 0x10000, 0x20000, 0x40000)
 """Usual sizes of one copy [B]."""
 
 _BEGINS = re.compile(rb"[A-Za-z0-9_.#-][A-Za-z0-9_.#/-]*=")
-_GRUB = tuple(f"/grub-mender-grubenv/mender_grubenv{number}/env" for number in (1, 2))
-_GRUB_SIZE = 1024  # [B]. Source: GRUB manual, "Environment block"
-_GRUB_HEAD = "# GRUB Environment Block\n"
+_SHUT = ("lock.sha256sum", "lock")
+"""What ends the writing of one of GRUB's copies, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,8 @@ def change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
     """Set variables in both copies, and give all that are there then; an empty value removes one.
 
     The older copy is written first and synced, then the other: whenever the power fails, one is
-    valid. Both hold the same then, as after two runs of fw_setenv.
+    valid. Both hold the same then, as after two runs of fw_setenv. Of GRUB's files it is the second
+    that is written first.
 
     Raises:
         ImageError: there is no valid environment.
@@ -162,32 +163,29 @@ def change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
 
 def _grub_state(disk: Disk) -> State | None:
     boot = disk.boot
-    if boot is None or not boot.exists("/grub-mender-grubenv"):
+    if boot is None or not boot.exists(grub.FOLDER):
         return None
-    copies = tuple(_grub_copy(boot.text(path)) for path in _GRUB)
-    return State((), _GRUB_SIZE, copies, "files")
-
-
-def _grub_copy(text: str | None) -> Copy | None:
-    if text is None or not text.startswith(_GRUB_HEAD) or len(text) != _GRUB_SIZE:
-        return None
-    lines = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
-    return Copy({name: value for name, equals, value in lines if equals}, None)
+    copies = tuple(
+        grub.decode_copy(boot.read(f"{folder}/env"), boot.read(f"{folder}/lock"))
+        for folder in grub.COPIES
+    )
+    return State((), grub.BLOCK, copies, "files")
 
 
 def _write_grub(disk: Disk, variables: Mapping[str, str]) -> None:
-    """Write both files, the second first, as GRUB's own logic does."""
-    text = _GRUB_HEAD + "".join(f"{name}={value}\n" for name, value in sorted(variables.items()))
-    if len(text) > _GRUB_SIZE or "\\" in text:
-        raise ImageError(f"{disk.path}: {len(text)} B of variables; {_GRUB_SIZE} B have room")
+    """Write both copies, the second first, each behind its lock, as GRUB's own logic does."""
     boot = disk.boot
     if boot is None:
         return
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(text.ljust(_GRUB_SIZE, "#").encode())
-        file.flush()
-        for path in reversed(_GRUB):
-            boot.open().write_file(Path(file.name), path)
+    files = grub.copy_files(variables)
+    locked = grub.encode_block({"editing": "1"})
+    for folder in reversed(grub.COPIES):
+        writes = (("lock", locked), *((name, files[name]) for name in ("env", *_SHUT)))
+        for name, data in writes:
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(data)
+                file.flush()
+                boot.open().write_file(Path(file.name), f"{folder}/{name}")
 
 
 def _bytes(path: Path, offset: int, size: int) -> bytes:

@@ -15,7 +15,7 @@ _LOGIC = ("bootcmd", "altbootcmd")
 
 
 def probe(case: Case) -> Iterator[Finding]:
-    """What is wrong with U-Boot, or missing of GRUB."""
+    """What is wrong with U-Boot."""
     is_redundant = bool(case.layout and len(case.layout.environment) > 1)
     for each in case.firmware:
         if not is_whole(each):
@@ -29,14 +29,6 @@ def probe(case: Case) -> Iterator[Finding]:
                 " look into the final .config, since an unknown symbol is dropped in silence",
             )
         yield from _compiled(case, each)
-    if case.board and case.board.environment.kind == "grub" and case.state is None:
-        yield Finding(
-            "grub-environment-missing",
-            "boot partition",
-            "GRUB's state, grub-mender-grubenv/mender_grubenv1/env and 2/env, is not there; GRUB"
-            " can only overwrite what exists",
-            "compose with both files, of 1024 B each",
-        )
 
 
 def is_whole(firmware: Firmware) -> bool:

@@ -71,7 +71,8 @@ def open_case(
         raise ImageError(f"{path}: is one filesystem; give the disk image that it is part of")
     if board:
         disk = disk.seen_as(board.layout)
-    slots = tuple(read_slot(part) for part in disk.slots)
+    is_grub = disk.is_grub
+    slots = tuple(read_slot(part, is_grub=is_grub) for part in disk.slots)
     return Case(
         disk=disk,
         layout=disk.layout,

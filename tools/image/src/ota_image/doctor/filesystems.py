@@ -113,10 +113,11 @@ def _features(case: Case, part: Part) -> Iterator[Finding]:
             if feature.since is None
             else f"before v{feature.since[0]}.{feature.since[1]:02} of"
         )
+        bootloader = "GRUB" if case.disk.is_grub else "U-Boot"
         yield Finding(
             "bootloader-cannot-read",
             _place(part),
-            f"ext4 has the feature {feature.name}, which cannot be relied on {since} U-Boot",
+            f"ext4 has the feature {feature.name}, which cannot be relied on {since} {bootloader}",
             f"make it with mke2fs -O ^{feature.name}",
         )
 

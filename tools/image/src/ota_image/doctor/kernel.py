@@ -67,7 +67,7 @@ def _panic(case: Case, slot: Slot) -> Iterator[Finding]:
         return
     yield Finding(
         "panic-without-reset",
-        f"slot {slot.part.name}: {EXTLINUX}",
+        f"slot {slot.part.name}: {slot.extlinux.file if slot.extlinux else EXTLINUX}",
         f"{last or 'no panic='} among the kernel's arguments: a kernel that panics, as one that"
         " finds no root, stays there until the power is cut, and nothing rolls back",
         "add panic=10",

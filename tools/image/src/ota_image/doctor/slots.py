@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator
 
+from ota_board import grub
 from ota_image.disk.slot import EXTLINUX, Extlinux, Slot
 from ota_image.doctor.case import Case, Finding
 from ota_image.doctor.initrd import module_names
@@ -22,11 +23,11 @@ def probe(case: Case) -> Iterator[Finding]:
             continue
         if slot.extlinux is not None:
             yield from _entry(case, slot, slot.extlinux)
-        elif _needs_extlinux(case):
+        elif file := _needed_entry(case):
             yield Finding(
-                "slot-without-extlinux",
-                f"slot {name}: {EXTLINUX}",
-                "U-Boot takes kernel, device tree and arguments from there; the slot does not boot",
+                "slot-without-grub-entry" if file == grub.ENTRY else "slot-without-extlinux",
+                f"slot {name}: {file}",
+                "the bootloader takes kernel and arguments from there; the slot does not boot",
                 "put it into the root filesystem; `ota-image build` does",
             )
         if not slot.kernels and slot.extlinux is None:
@@ -38,10 +39,13 @@ def probe(case: Case) -> Iterator[Finding]:
             )
 
 
-def _needs_extlinux(case: Case) -> bool:
+def _needed_entry(case: Case) -> str:
+    """The file that the bootloader reads of a slot; empty: it is not known."""
     if case.board:
-        return case.board.bootloader.kind == "u-boot"
-    return bool(case.layout and case.layout.environment)
+        return grub.ENTRY if case.board.bootloader.kind == "grub" else EXTLINUX
+    if case.layout is None:
+        return ""
+    return grub.ENTRY if case.disk.is_grub else EXTLINUX
 
 
 def _entry(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
@@ -49,13 +53,16 @@ def _entry(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
     for what, path in (("kernel", entry.kernel), ("initrd", entry.initrd)):
         if what == "kernel" and not path:
             yield Finding(
-                "kernel-missing", f"{place}: {EXTLINUX}", "it names no kernel", "add a line kernel"
+                "kernel-missing",
+                f"{place}: {entry.file}",
+                "it names no kernel",
+                "add a line kernel",
             )
         elif path and not slot.part.exists(path):
             yield Finding(
                 f"{what}-missing",
                 f"{place}: {path}",
-                f"{EXTLINUX} names it, and it is not there; the slot does not boot",
+                f"{entry.file} names it, and it is not there; the slot does not boot",
                 "install it, or correct the name",
             )
     yield from _trees(case, slot, entry)
@@ -63,7 +70,7 @@ def _entry(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
     if roots[-1:] != [f"root={_ROOT}"]:
         yield Finding(
             "root-not-from-slot",
-            f"{place}: {EXTLINUX}",
+            f"{place}: {entry.file}",
             f"{roots[-1] if roots else 'no root='} among the kernel's arguments: the kernel of one"
             " slot would mount the other one",
             f"write root={_ROOT}, which U-Boot sets for the slot that it boots",
@@ -77,7 +84,7 @@ def _trees(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
         yield Finding(
             "device-tree-missing",
             f"slot {part.name}: {entry.fdt}",
-            f"{EXTLINUX} names it, and it is not there",
+            f"{entry.file} names it, and it is not there",
             "install it, or correct the name",
         )
     folders = [folder for folder in (entry.fdtdir, "/boot/dtbs", "/boot") if folder]

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of GRUB: its program, its configuration, its two files of state, Linux's way to them."""
+
+import hashlib
+from collections.abc import Iterator
+
+from ota_board import grub
+from ota_image.disk.opened import Part
+from ota_image.disk.slot import Slot
+from ota_image.doctor.case import Case, Finding
+
+_ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"  # Source: UEFI 2.10, 5.3.3
+_CONFIG = f"/etc/{grub.MENDER_CONFIG}"
+_KNOWN = {"/boot/efi", "/boot/grub"}
+"""Where Mender's tools look if nothing tells them."""
+_AGAIN = "compose the image again with the board that it is for"
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What is wrong, where GRUB is the bootloader."""
+    is_wanted = case.board is not None and case.board.bootloader.kind == "grub"
+    if not is_wanted and not case.disk.is_grub:
+        return
+    boot = case.disk.boot
+    if boot is None:
+        return  # said already
+    if is_wanted or case.layout:
+        yield from _program(case, boot)
+    if not boot.exists(grub.FOLDER):
+        yield Finding(
+            "grub-environment-missing",
+            f"boot partition: {grub.FOLDER}",
+            "GRUB's state, mender_grubenv1 and mender_grubenv2, is not there; GRUB can only"
+            " overwrite what exists: a trial is never begun",
+            "compose with both copies",
+        )
+        return
+    for folder in grub.COPIES:
+        yield from _copy(case, boot, folder)
+    yield from _difference(case)
+    for slot in case.slots:
+        if case.layout and not slot.is_empty:
+            yield from _way(case, slot)
+
+
+def _program(case: Case, boot: Part) -> Iterator[Finding]:
+    if case.disk.table == "gpt" and boot.type.lower() != _ESP:
+        yield Finding(
+            "boot-not-esp",
+            f"partition {boot.number}",
+            "its type is not that of an EFI system partition: the firmware does not look there",
+            f"sfdisk --part-type FILE {boot.number} U",
+        )
+    if not boot.exists(grub.PROGRAM):
+        yield Finding(
+            "grub-missing",
+            f"boot partition: {grub.PROGRAM}",
+            "it is not there: the firmware finds nothing to start",
+            _AGAIN,
+        )
+    for path in grub.CONFIGURATIONS:
+        yield from _configuration(case, boot, path)
+
+
+def _configuration(case: Case, boot: Part, path: str) -> Iterator[Finding]:
+    text = boot.text(path)
+    if text is None:
+        yield Finding(
+            "grub-configuration-missing",
+            f"boot partition: {path}",
+            "it is not there: without the other one too, GRUB ends at a prompt",
+            _AGAIN,
+        )
+    elif case.board and text != grub.configuration(case.board):
+        yield Finding(
+            "grub-configuration-differs",
+            f"boot partition: {path}",
+            "it is not the board's: other partitions, or another boot logic",
+            "take the board's; `ota-board render` writes it",
+        )
+
+
+def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
+    place = f"boot partition: {folder}"
+    found = {name: boot.read(f"{folder}/{name}") for name in grub.FILES}
+    absent = [name for name, data in found.items() if data is None and name != "lock.sha256sum"]
+    if absent:
+        yield Finding(
+            "grub-environment-missing",
+            f"{place}: {', '.join(absent)}",
+            "GRUB can only overwrite what exists: this copy is lost, and the other one alone",
+            "compose with both copies",
+        )
+        return
+    variables = grub.decode_block(found["env"] or b"")
+    lock = grub.decode_block(found["lock"] or b"")
+    for name, block in (("env", variables), ("lock", lock)):
+        if block is None or len(found[name] or b"") != grub.BLOCK:
+            yield Finding(
+                "grub-copy-damaged",
+                f"{place}/{name}",
+                f"it is no block of {grub.BLOCK} B: GRUB passes it over, and cannot repair it",
+                "`ota-image env set` any variable, which writes both copies",
+            )
+    if variables is None or lock is None:
+        return
+    if lock.get("editing") != "0":
+        yield Finding(
+            "grub-copy-locked",
+            f"{place}/lock",
+            f"editing={lock.get('editing', '(not set)')}: somebody was cut off while writing; until"
+            " it is repaired, which GRUB does at its next start, there is one copy alone",
+            "`ota-image env set` any variable, which writes both copies",
+        )
+    elif not (found["lock.sha256sum"] or b"").startswith(_sum(found["lock"] or b"")):
+        yield Finding(
+            "grub-lock-without-sum",
+            f"{place}/lock.sha256sum",
+            "it is not the sum of the open lock: Mender's tools take the copy for a damaged one",
+            "`ota-image env set` any variable, which writes both copies",
+        )
+    yield from _slot_named(case, place, variables)
+
+
+def _sum(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
+
+
+def _slot_named(case: Case, place: str, variables: dict[str, str]) -> Iterator[Finding]:
+    areas = case.layout.partitions if case.layout else ()
+    numbers = [str(area.number) for area in areas if area.name in ("A", "B")]
+    part = variables.get("mender_boot_part", "")
+    if numbers and part not in numbers:
+        yield Finding(
+            "state-names-no-slot",
+            f"{place}/env",
+            f"mender_boot_part={part or '(not set)'}; the slots are partitions"
+            f" {' and '.join(numbers)}",
+            f"`ota-image env set FILE mender_boot_part={numbers[0]}`",
+        )
+
+
+def _difference(case: Case) -> Iterator[Finding]:
+    copies = case.state.copies if case.state else ()
+    if len(copies) == 2 and all(copies) and copies[0] != copies[1]:
+        yield Finding(
+            "grub-copies-differ",
+            f"boot partition: {grub.FOLDER}",
+            "both are whole and hold another state: were the first one lost, another slot would"
+            " start",
+            "`ota-image env set` any variable, which writes both copies",
+        )
+
+
+def _way(case: Case, slot: Slot) -> Iterator[Finding]:
+    """Whether Linux can write the state: the boot partition mounted, and its place told."""
+    place = f"slot {slot.part.name}"
+    lines = (slot.part.text("/etc/fstab") or "").splitlines()
+    rows = [row for line in lines if len(row := line.partition("#")[0].split()) >= 4]
+    mounts = {row[1]: row[3].split(",") for row in rows if row[2] in ("vfat", "msdos")}
+    if not mounts:
+        yield Finding(
+            "boot-not-mounted",
+            f"{place}: /etc/fstab",
+            "nothing mounts the boot partition: Linux does not reach GRUB's state, and no update"
+            " can be installed",
+            "take the fstab of the board: `ota-board render` writes it",
+        )
+    for point, options in mounts.items():
+        if "ro" in options:
+            yield Finding(
+                "boot-read-only",
+                f"{place}: /etc/fstab: {point}",
+                "GRUB's state is there, and Linux cannot write it",
+                "mount it rw,sync",
+            )
+    text = slot.part.text(_CONFIG)
+    wanted = {f"{point}{grub.FOLDER}" for point in mounts}
+    folder = _folder(text or "")
+    if mounts and folder not in wanted | ({""} if mounts.keys() & _KNOWN else set()):
+        yield Finding(
+            "grub-environment-not-found",
+            f"{place}: {_CONFIG}",
+            f"it says {folder or 'nothing'}; the state is in {', '.join(sorted(wanted))}",
+            "take that of the board: `ota-board render` writes it",
+        )
+
+
+def _folder(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.startswith("ENV_DIR")]
+    return lines[-1].partition("=")[2].strip() if lines else ""
