@@ -13,6 +13,7 @@ from ota_image.cli.main import main
 from ota_image.disk.compose import Parts, Raw
 from ota_image.disk.inspect import as_json, as_text, inspect
 from ota_image.disk.slot import parse_extlinux
+from ota_image.doctor.examine import examine
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.unit.image.disk.small import MIB, composed, ext4, small_board, tree, variables
@@ -100,6 +101,7 @@ def test_an_image_like_raspberry_pi_os_is_shown(tmp_path: Path) -> None:
     assert [(slot.part.name, slot.system) for slot in report.slots] == [("2", "Test 1")]
     assert report.state is None
     assert "no layout.json: not ours" in as_text(report)
+    assert [each.hazard for each in examine(image)] == ["slot-without-kernel"]
 
 
 def test_an_image_like_debians_with_an_environment_is_shown(tmp_path: Path) -> None:
@@ -114,6 +116,12 @@ def test_an_image_like_debians_with_an_environment_is_shown(tmp_path: Path) -> N
     assert (report.state.offsets, report.state.source) == ((0x3F0000,), "scan")
     assert report.state.variables == {"bootcmd": "run distro_bootcmd"}
     assert json.dumps(as_json(report))
+    assert {each.hazard for each in examine(image)} == {
+        "redundancy-lost",
+        "no-altbootcmd",
+        "no-bootlimit",
+        "slot-without-kernel",
+    }
 
 
 def test_a_filesystem_without_a_table_is_shown(tmp_path: Path) -> None:

@@ -44,6 +44,13 @@ def place() -> Iterator[Path]:
         yield Path(name)
 
 
+CODES = {
+    signal.SIGKILL: -signal.SIGKILL,
+    signal.SIGTERM: 128 + signal.SIGTERM,
+    signal.SIGINT: 130,
+}
+
+
 def as_nobody(argv: Sequence[object]) -> list[str]:
     words = [str(each) for each in argv]
     if os.geteuid() != 0:
@@ -142,22 +149,30 @@ def test_within_fakeroot_the_owners_are_those_that_it_shows(place: Path) -> None
     assert stat(place / "out" / "test.sdimg", "/etc/os-release") == "regular 644 7 8"
 
 
-def test_a_killed_process_leaves_nothing(place: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_process_that_is_ended_half_way_leaves_nothing(
+    place: Path, number: signal.Signals
+) -> None:
+    (place / "temporary").mkdir(mode=0o777)
+    (place / "temporary").chmod(0o777)
     rootfs = ext4(place / "rootfs.ext4")
     with subprocess.Popen(  # noqa: S603
         compose(place, rootfs),
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **PACKAGES},
+        env={**os.environ, **PACKAGES, "TMPDIR": str(place / "temporary")},
     ) as process:
         assert process.stderr
         for line in process.stderr:
             if "slot B" in line:
-                process.send_signal(signal.SIGKILL)
+                process.send_signal(number)
                 break
+        rest = process.stderr.read()
 
-    assert process.returncode == -signal.SIGKILL
+    assert process.returncode == CODES[number], rest
     assert list((place / "out").iterdir()) == []
+    if number != signal.SIGKILL:
+        assert list((place / "temporary").iterdir()) == []
 
 
 def test_without_space_the_command_says_so_and_leaves_nothing(place: Path) -> None:

@@ -2,12 +2,13 @@
 """Composes a disk image from a layout and what goes into it; neither root nor loop devices."""
 
 import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ota_artifact.errors import ArtifactError
+from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.image.ext4 import ExtFilesystem
 from ota_artifact.image.filesystem import recognise
 from ota_artifact.image.sparse import copy_range, extents
@@ -106,14 +107,27 @@ def compose(layout: Layout, parts: Parts, output: Path, *, progress: Say) -> bma
         boot = {**parts.boot, _LAYOUT: to_json(layout).encode()}
         progress(f"boot partition: {len(boot)} files")
         number = identity.number("boot")
-        make_boot(disk, layout.partition("boot"), boot, number=number, time=time)
-        _fill_slots(disk, layout, parts, tree, identity, time, progress)
+        with _copying_first(copying):
+            make_boot(disk, layout.partition("boot"), boot, number=number, time=time)
+            _fill_slots(disk, layout, parts, tree, identity, time, progress)
         known = copying.result() if copying else None
         progress("block map")
         block_map = bmap.make_map(disk, bmap.mapped(disk, layout), known)
         map_path.unlink(missing_ok=True)  # one of an older image must not stand beside this one
     _write_text(map_path, bmap.to_xml(block_map))
     return block_map
+
+
+@contextmanager
+def _copying_first(copying: "Future[dict[tuple[int, int], str]] | None") -> Iterator[None]:
+    """Have it said that slot A could not be copied, not what that did to a program beside it."""
+    try:
+        yield
+    except ProgramError as error:
+        late = copying.exception() if copying else None
+        if isinstance(late, OSError):
+            raise late from error
+        raise
 
 
 def _fill_slots(

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ota_artifact.errors import ProgramError
 from ota_image.errors import ImageError
+
+_LEFT = 64 << 10  # [B] with less than that a filesystem is full
 
 _NOT_HERE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 """How a kernel or a filesystem says that it has no files without a name."""
@@ -48,6 +51,12 @@ def whole_disk(output: Path, size: int) -> Iterator[Path]:
                 os.fsync(file)
                 _publish(file, target, folder)
         os.fsync(folder)
+    except ProgramError as error:
+        room = os.fstatvfs(folder)
+        if room.f_bavail * room.f_frsize >= _LEFT:
+            raise
+        # Each program has words of its own for it.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target.parent)) from error
     finally:
         os.close(folder)
 
