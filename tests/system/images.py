@@ -8,11 +8,12 @@ from pathlib import Path
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.load import load_board
-from ota_image.build import Built, build, u_boot_of
+from ota_image.build import Built, build
 from ota_image.cache import made_once
 from ota_image.debian.recipe import Recipe, find_recipe, load_recipe, recipe_folders
 from ota_image.debian.settings import Settings, read_ssh_keys
-from ota_image.firmware.packages import U_BOOT
+from ota_image.firmware.machine import machine_firmware
+from ota_image.firmware.packages import LICENCES
 from tests.house.tree import ROOT
 
 
@@ -21,7 +22,7 @@ class Image:
     """What is booted.
 
     Attributes:
-        firmware: what QEMU starts: ``u-boot.bin``.
+        firmware: what QEMU starts.
         key: the private key that the image lets in.
     """
 
@@ -48,17 +49,16 @@ def minimal() -> Recipe:
 def image_of(
     name: str, output: Path, *, overlays: tuple[Path, ...] = (), say: Callable[[str], None] = print
 ) -> Image:
-    """The minimal image of a board, without what its vendor alone can build.
+    """The minimal image of a board, without what has a licence to be accepted.
 
     QEMU starts U-Boot itself, so that the licence of a vendor's firmware is nobody's to accept.
     """
     folder = ROOT / "boards" / name
     board = load_board(folder)
-    own = tuple(each for each in board.firmware if each.source.startswith(f"{U_BOOT}/"))
-    board = replace(board, firmware=own)
+    own = (each for each in board.firmware if each.source.partition("/")[0] not in LICENCES)
+    board = replace(board, firmware=tuple(own))
     recipe = minimal()
     key = ssh_key()
     settings = Settings(ssh_keys=read_ssh_keys(key.with_suffix(".pub")), overlays=overlays)
     built = build(board, folder, recipe, settings, output, say=say)
-    u_boot = u_boot_of(board, folder, None, say)
-    return Image(board, built, u_boot.folder / "u-boot.bin", key)
+    return Image(board, built, machine_firmware(board, folder, say=say), key)

@@ -53,6 +53,18 @@ def test_the_raspberry_pi_has_its_own_card_and_its_console_second() -> None:
     } <= options(words)
 
 
+def test_uefi_has_its_variables_on_a_chip_whose_writes_are_forgotten() -> None:
+    words = arguments(board("qemu-x86-64"), DISK, Path("/fw/OVMF_CODE_4M.fd"))
+
+    assert words[0] == "qemu-system-x86_64"
+    assert {
+        ("-machine", "q35"),
+        ("-drive", "if=pflash,format=raw,unit=0,readonly=on,file=/fw/OVMF_CODE_4M.fd"),
+        ("-drive", "if=pflash,format=raw,unit=1,snapshot=on,file=/fw/OVMF_VARS_4M.fd"),
+        ("-drive", "if=virtio,format=raw,file=disk.sdimg"),
+    } <= options(words)
+
+
 def test_ssh_is_reached_from_this_machine_alone() -> None:
     words = arguments(board("qemu-arm64"), DISK, U_BOOT, ssh_port=8022)
 

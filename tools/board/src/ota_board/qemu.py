@@ -7,12 +7,15 @@ from ota_board.board import Board
 from ota_board.errors import BoardError
 
 
-def arguments(board: Board, disk: Path, u_boot: Path, *, ssh_port: int | None = None) -> list[str]:
+def arguments(
+    board: Board, disk: Path, firmware: Path, *, ssh_port: int | None = None
+) -> list[str]:
     """The command line of the machine that stands for a board, console on its own stdio.
 
     Args:
         disk: the image, which is written to.
-        u_boot: ``u-boot.bin``.
+        firmware: what the machine starts: ``u-boot.bin``, or the code of UEFI, beside which its
+            empty variables lie; what is written to those is gone when the power is.
         ssh_port: of this host, leads to port 22 of the board; None: no way in.
 
     Raises:
@@ -21,8 +24,6 @@ def arguments(board: Board, disk: Path, u_boot: Path, *, ssh_port: int | None = 
     qemu = board.qemu
     if qemu is None:
         raise BoardError(f"{board.name}: QEMU has no such machine; its README names a surrogate")
-    if board.bootloader.kind != "u-boot":
-        raise BoardError(f"{board.name}: starting it with {board.bootloader.kind} is not there yet")
     forward = f",hostfwd=tcp:127.0.0.1:{ssh_port}-:22" if ssh_port is not None else ""
     words = [
         f"qemu-system-{qemu.system}",
@@ -31,16 +32,26 @@ def arguments(board: Board, disk: Path, u_boot: Path, *, ssh_port: int | None = 
     ]
     match qemu.disk:
         case "sdhci":
-            words += ["-bios", str(u_boot), "-drive", f"if=none,id=disk,format=raw,file={disk}"]
+            words += ["-bios", str(firmware), "-drive", f"if=none,id=disk,format=raw,file={disk}"]
             words += ["-device", "sdhci-pci", "-device", "sd-card,drive=disk"]
         case "sd":
-            words += ["-kernel", str(u_boot), "-drive", f"if=sd,format=raw,file={disk}"]
+            words += ["-kernel", str(firmware), "-drive", f"if=sd,format=raw,file={disk}"]
             words += ["-serial", "null"]  # the console is the second one
         case "virtio":
-            words += ["-bios", str(u_boot), "-drive", f"if=virtio,format=raw,file={disk}"]
+            words += [*_flash(board, firmware), "-drive", f"if=virtio,format=raw,file={disk}"]
     # Without a ROM for booting from the network, which is in a package of its own.
     device = "usb-net" if qemu.network == "usb" else "virtio-net-pci,romfile="
     words += ["-device", f"{device},netdev=net"]
     if board.watchdog.driver == "i6300esb":
         words += ["-device", "i6300esb", "-action", "watchdog=reset"]
     return words
+
+
+def _flash(board: Board, firmware: Path) -> list[str]:
+    """U-Boot as it is; UEFI as two chips, or it would keep its variables on the boot partition."""
+    if board.bootloader.kind == "u-boot":
+        return ["-bios", str(firmware)]
+    variables = firmware.with_name(firmware.name.replace("CODE", "VARS"))
+    chip = "if=pflash,format=raw"
+    code = ["-drive", f"{chip},unit=0,readonly=on,file={firmware}"]
+    return [*code, "-drive", f"{chip},unit=1,snapshot=on,file={variables}"]

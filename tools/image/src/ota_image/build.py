@@ -12,6 +12,7 @@ from ota_artifact.output import replacing
 from ota_artifact.provides import CHECKSUMS, ROOTFS, Software, default_clears, software_version
 from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
 from ota_artifact.writer import write_artifact
+from ota_board import grub
 from ota_board.board import Board
 from ota_board.layout import to_json
 from ota_board.u_boot import factory_environment
@@ -86,15 +87,18 @@ def build(
         OSError: no space.
     """
     board = fitted(board, recipe)
-    if board.bootloader.kind != "u-boot":
-        raise ImageError(f"{board.name}: an image with {board.bootloader.kind} is not made yet")
     firmware = package_files(
         board, recipe.release, mirrors=source.mirrors, accepted=accepted, say=say
     )
-    u_boot = u_boot_of(board, board_folder, u_boot_tree, say)
+    is_grub = board.bootloader.kind == "grub" and u_boot_tree is None
+    u_boot = None if is_grub else u_boot_of(board, board_folder, u_boot_tree, say)
 
     def placed(source: str) -> Path:
-        return firmware.get(source) or u_boot.folder / source.removeprefix(f"{U_BOOT}/")
+        if source in firmware:
+            return firmware[source]
+        if u_boot is None:
+            raise ImageError(f"{board.name}: firmware.from: {source}: the board has no U-Boot")
+        return u_boot.folder / source.removeprefix(f"{U_BOOT}/")
 
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=output) as folder:
@@ -112,8 +116,9 @@ def build(
         )
         parts = Parts(
             slot.path,
-            factory_environment(u_boot.environment),
+            factory_environment(u_boot.environment) if u_boot else {},
             boot={
+                **(grub.boot_files(board) if is_grub else {}),
                 **_boot_files(board_folder / "boot"),
                 **{each.path: placed(each.source) for each in board.firmware if each.path},
             },

@@ -9,8 +9,9 @@ from pathlib import Path
 from ota_artifact.run import attached, run
 from ota_board.load import board_folders, find_board, load_board
 from ota_board.qemu import arguments
-from ota_image.build import newest_image, u_boot_of
+from ota_image.build import newest_image
 from ota_image.errors import ImageError
+from ota_image.firmware.machine import machine_firmware
 
 _EXAMPLE = """\
 example:
@@ -49,13 +50,14 @@ def _run(args: argparse.Namespace) -> int:
     image = Path(args.disk) if args.disk else newest_image(board, Path("build") / board.name)
     if not image.is_file():
         raise ImageError(f"{image}: no such image")
-    built = u_boot_of(board, folder, Path(args.u_boot) if args.u_boot else None, _say)
+    tree = Path(args.u_boot) if args.u_boot else None
+    firmware = machine_firmware(board, folder, u_boot_tree=tree, say=_say)
     with tempfile.TemporaryDirectory(prefix="ota-run-") as place:
         disk = image
         if not args.keep:
             disk = Path(place) / "disk.sdimg"
             run(("cp", "--sparse=always", "--reflink=auto", image, disk), timeout=600)
-        argv = arguments(board, disk, built.folder / "u-boot.bin", ssh_port=args.ssh_port)
+        argv = arguments(board, disk, firmware, ssh_port=args.ssh_port)
         _say(f"{image}: SSH is on port {args.ssh_port}; leave with Ctrl-A x")
         return attached([*argv, "-serial", "mon:stdio"])
 

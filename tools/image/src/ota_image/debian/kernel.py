@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
+from ota_board import grub
 from ota_board.board import Board
 from ota_image.cache import made_once
 from ota_image.debian.apt import Package, Say
@@ -87,7 +88,7 @@ def _add_entry(tree: Tree, board: Board) -> None:
         case "u-boot":
             tree.add_file("/boot/extlinux/extlinux.conf", extlinux(board))
         case "grub":
-            pass  # GRUB's own configuration, on the boot partition, names the slot's files
+            tree.add_file(grub.ENTRY, grub.entry(board))
 
 
 def _unpacked(package: Package, say: Say) -> Path:

@@ -9,6 +9,7 @@ import posixpath
 import shlex
 
 from ota_board.board import SLOTS, Board
+from ota_board.grub import MENDER_CONFIG
 from ota_board.render import rendered
 from ota_image.debian.recipe import Recipe, User
 from ota_image.debian.settings import Settings, check_users
@@ -107,8 +108,9 @@ def add_board(tree: Tree, board: Board, recipe: Recipe, settings: Settings, cloc
     files = rendered(board)
     tree.add_file("/etc/fstab", files["fstab"])
     tree.add_file("/usr/share/ota/layout.json", files["layout.json"])
-    if "fw_env.config" in files:
-        tree.add_file("/etc/fw_env.config", files["fw_env.config"])
+    for name in ("fw_env.config", MENDER_CONFIG):
+        if name in files:
+            tree.add_file(f"/etc/{name}", files[name])
     tree.add_file("/etc/hostname", f"{board.name}\n")
     artifact = f"{recipe.name}-{settings.release}"
     release = {"image": recipe.name, "release": settings.release, "artifact": artifact}

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The image of qemu-x86-64, as `ota-image build` makes it: GRUB, from the factory to a commit."""
+
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ota_image.doctor.examine import examine
+from tests.conftest import requires_program
+from tests.house.tree import ROOT
+from tests.system.images import Image, image_of
+from tests.system.running import Running, running
+
+pytestmark = [
+    pytest.mark.boot,
+    pytest.mark.timeout(900),  # [s] the first one waits for packages
+    requires_program("qemu-system-x86_64", package="qemu-system-x86"),
+    requires_program("ssh", package="openssh-client"),
+]
+
+STATE = ROOT / "tests" / "system" / "grub_state.py"
+TRIAL_OF_B = {"mender_boot_part": "3", "upgrade_available": "1", "bootcount": "0"}
+FIRST, SECOND = (f"/boot/firmware/grub-mender-grubenv/mender_grubenv{each}" for each in (1, 2))
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return image_of("qemu-x86-64", tmp_path_factory.mktemp("qemu-x86-64"))
+
+
+def test_doctor_finds_nothing_on_the_image_as_built(image: Image) -> None:
+    artifact = image.built.artifact
+
+    assert examine(image.built.image, image.board, artifact=artifact) == []
+
+
+def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_path: Path) -> None:
+    disk = tmp_path / "disk.sdimg"
+    shutil.copyfile(image.built.image, disk)
+    with running(image.board, disk, image.firmware, image.key) as board:
+        board.comes_up_on("A")
+        expect_state(board, mender_boot_part="2", upgrade_available="0", bootlimit="1")
+
+        try_b(board)  # which is empty, as from the factory
+        board.expect("OTA: trial boot of partition 3", timeout=120)
+        said = board.expect("ota: slot A, release ", timeout=120)
+        assert "OTA: partition 3 does not load, falling back" in said
+        assert "GRUB" not in said, "it took another start"
+        board.expect("ota: network: eth0 has ", timeout=120)
+        expect_state(board, mender_boot_part="2", upgrade_available="0", ota_rollback="load 3")
+
+        board.ssh("cat /dev/vda2 > /dev/vda3 && sync", timeout=300)
+        try_b(board)
+        board.expect("ota: slot B, release ", timeout=120)
+        board.qemu.off()
+        board.qemu.on()
+        board.expect("OTA: trial of partition 3 was not committed, rolling back", timeout=120)
+        board.comes_up_on("A")
+        expect_state(board, mender_boot_part="2", upgrade_available="0", ota_rollback="count 3")
+
+        try_b(board)
+        board.comes_up_on("B")
+        expect_state(board, mender_boot_part="3", upgrade_available="1", bootcount="1")
+        set_state(board, upgrade_available="0", bootcount="0")
+        cut_off_while_writing(board, FIRST)
+        board.restart()
+        board.expect("OTA: the first copy of the environment is repaired", timeout=120)
+        board.comes_up_on("B")
+        expect_state(board, mender_boot_part="3", upgrade_available="0")
+        assert board.ssh(f"cmp {FIRST}/lock {SECOND}/lock && echo same") == "same\n"
+
+
+def cut_off_while_writing(board: Running, folder: str) -> None:
+    """A copy as it is when the power fails while Linux writes it."""
+    board.ssh(
+        f"sed -i s/editing=0/editing=1/ {folder}/lock"
+        f" && sed -i s/mender_boot_part=3/mender_boot_part=2/ {folder}/env && sync"
+    )
+
+
+def try_b(board: Running) -> None:
+    """Ask for a trial boot of slot B, and restart."""
+    set_state(board, **TRIAL_OF_B)
+    board.restart()
+
+
+def set_state(board: Running, **changes: str) -> None:
+    """Change variables from Linux, in both copies."""
+    words = " ".join(shlex.quote(f"{name}={value}") for name, value in changes.items())
+    board.way_in.run(f"python3 - {words}", stdin=STATE.read_bytes())
+
+
+def expect_state(board: Running, **wanted: str) -> None:
+    """Hold what Linux reads of the state against what it must be."""
+    lines = board.way_in.run("python3 -", stdin=STATE.read_bytes()).splitlines()
+    found = dict(line.split("=", 1) for line in lines)
+    assert {name: found.get(name) for name in wanted} == wanted

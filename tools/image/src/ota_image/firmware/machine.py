@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What QEMU starts of a board: its U-Boot, or the UEFI that starts GRUB from the disk."""
+
+from pathlib import Path
+
+from ota_artifact.errors import ProgramError
+from ota_board.board import Board
+from ota_image.build import Say, u_boot_of
+
+_UEFI = (
+    Path("/usr/share/OVMF/OVMF_CODE_4M.fd"),  # Source: Debian, package ovmf
+    Path("/usr/share/OVMF/OVMF_CODE.fd"),
+)
+
+
+def machine_firmware(
+    board: Board, board_folder: Path, *, u_boot_tree: Path | None = None, say: Say
+) -> Path:
+    """The file that `ota_board.qemu.arguments` takes as firmware.
+
+    Args:
+        u_boot_tree: a source tree of U-Boot; by default Debian's source package.
+
+    Raises:
+        ImageError: U-Boot's configuration is lost, the tree is none, or the board has no U-Boot.
+        ProgramError: U-Boot cannot be downloaded or compiled, or UEFI is not installed.
+    """
+    if board.bootloader.kind == "u-boot" or u_boot_tree:
+        return u_boot_of(board, board_folder, u_boot_tree, say).folder / "u-boot.bin"
+    for path in _UEFI:
+        if path.is_file() and path.with_name(path.name.replace("CODE", "VARS")).is_file():
+            return path
+    raise ProgramError(f"{_UEFI[0]}: no UEFI for {board.name}; apt-get install ovmf")
