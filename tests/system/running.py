@@ -31,9 +31,13 @@ class Running:
         """Run a command on the board; gives what it prints."""
         return self.way_in.run(command, timeout=timeout)
 
-    def comes_up_on(self, slot: str, *, timeout: float = 120.0) -> None:
+    def comes_up_on(self, slot: str, *, timeout: float = 300.0) -> None:
         """Wait until the board runs from a slot and can be reached."""
         self.expect(f"ota: slot {slot}, release ", timeout=timeout)
+        self.is_reached(timeout=timeout)
+
+    def is_reached(self, *, timeout: float = 120.0) -> None:
+        """Wait until the board has a network."""
         self.expect("ota: network: ", timeout=timeout)
         self.expect(" has ", timeout=timeout)
 

@@ -7,7 +7,7 @@ import pytest
 
 from ota_artifact.reader import open_artifact
 from tests.conftest import requires_program
-from tests.system.images import Image, image_of
+from tests.system.images import Image
 from tests.system.u_boot_cycle import go_through
 
 pytestmark = [
@@ -19,15 +19,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    return image_of("qemu-arm64", tmp_path_factory.mktemp("qemu-arm64"))
+def test_slot_a_of_the_image_is_the_payload_of_the_artifact(arm64: Image) -> None:
+    area = arm64.board.layout.partition("A")
 
-
-def test_slot_a_of_the_image_is_the_payload_of_the_artifact(image: Image) -> None:
-    area = image.board.layout.partition("A")
-
-    with image.built.artifact.open("rb") as file, image.built.image.open("rb") as disk:
+    with arm64.built.artifact.open("rb") as file, arm64.built.image.open("rb") as disk:
         disk.seek(area.offset)
         for payload in open_artifact(file).payloads():
             for each in payload.files():
@@ -35,5 +30,5 @@ def test_slot_a_of_the_image_is_the_payload_of_the_artifact(image: Image) -> Non
                 assert all(disk.read(len(chunk)) == chunk for chunk in each.chunks())
 
 
-def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_path: Path) -> None:
-    go_through(image, tmp_path)
+def test_the_board_boots_falls_back_rolls_back_and_commits(arm64: Image, tmp_path: Path) -> None:
+    go_through(arm64, tmp_path)
