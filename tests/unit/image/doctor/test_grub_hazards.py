@@ -9,10 +9,11 @@ import pytest
 from ota_artifact.run import run
 from ota_board import grub
 from ota_board.board import Board
+from ota_image.cli.main import main
 from ota_image.doctor.examine import examine
 from tests.conftest import requires_program
-from tests.unit.image.disk.small import small_board
-from tests.unit.image.doctor.good import image
+from tests.unit.image.disk.small import ext4, small_board, tree
+from tests.unit.image.doctor.good import files, image
 
 pytestmark = [
     requires_program("sfdisk", package="fdisk"),
@@ -143,6 +144,20 @@ def test_a_slot_that_does_not_go_with_grub(
     path = image(tmp_path, board, {file[1:]: data})
 
     assert hazard in {each.hazard for each in examine(path, board)}
+
+
+def test_compose_makes_all_that_is_not_grub_itself(tmp_path: Path) -> None:
+    board = small_board(tmp_path, "qemu-x86-64")
+    rootfs = ext4(tmp_path / "slot.ext4", tree(tmp_path / "slot", files(board)))
+    program, disk = tmp_path / "grubx64.efi.signed", tmp_path / "made.sdimg"
+    program.write_bytes(b"GRUB")
+    words = ["compose", board.name, "--boards", str(tmp_path / "boards"), "--output", str(disk)]
+    words += ["--rootfs", str(rootfs)]
+
+    assert main(words) == 0
+    assert {each.hazard for each in examine(disk, board)} == {"grub-missing"}
+    assert main([*words, "--u-boot", str(program)]) == 0
+    assert examine(disk, board) == []
 
 
 def test_without_its_board_an_image_of_ours_is_examined_too(good: Path) -> None:

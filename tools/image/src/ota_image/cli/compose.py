@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ota_board.board import Board
+from ota_board.grub import boot_files
 from ota_board.load import board_folders, find_board, load_board
 from ota_board.size import format_size
 from ota_board.u_boot import default_environment, factory_environment
@@ -64,7 +65,7 @@ def _run(args: argparse.Namespace) -> int:
     parts = Parts(
         rootfs=Path(args.rootfs),
         variables=factory_environment(text),
-        boot={**files, **_boot_files(args.boot)},
+        boot={**_own_files(board), **files, **_boot_files(args.boot)},
         raw=raw,
         data=Path(args.data) if args.data else None,
     )
@@ -103,6 +104,11 @@ def _firmware(board: Board, given: list[Path]) -> tuple[tuple[Raw, ...], Mapping
         else:
             raw.append(Raw(each.offset, found))
     return tuple(raw), files
+
+
+def _own_files(board: Board) -> Mapping[str, Content]:
+    """What follows from the board alone: GRUB's configuration, and its state from the factory."""
+    return boot_files(board) if board.bootloader.kind == "grub" else {}
 
 
 def _boot_files(folder: str | None) -> Mapping[str, Content]:

@@ -13,6 +13,7 @@ _ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"  # Source: UEFI 2.10, 5.3.3
 _CONFIG = f"/etc/{grub.MENDER_CONFIG}"
 _KNOWN = {"/boot/efi", "/boot/grub"}
 """Where Mender's tools look if nothing tells them."""
+_STATE = ("mender_boot_part", "upgrade_available", "bootcount")
 _AGAIN = "compose the image again with the board that it is for"
 
 
@@ -141,8 +142,9 @@ def _slot_named(case: Case, place: str, variables: dict[str, str]) -> Iterator[F
 
 
 def _difference(case: Case) -> Iterator[Finding]:
-    copies = case.state.copies if case.state else ()
-    if len(copies) == 2 and all(copies) and copies[0] != copies[1]:
+    whole = [copy.variables for copy in (case.state.copies if case.state else ()) if copy]
+    states = [{name: each.get(name) for name in _STATE} for each in whole]
+    if len(states) == 2 and states[0] != states[1]:
         yield Finding(
             "grub-copies-differ",
             f"boot partition: {grub.FOLDER}",
