@@ -17,7 +17,8 @@ from tests.conftest import requires_program
 from tests.sandbox.conftest import BOARDS, Start
 
 pytestmark = [
-    pytest.mark.timeout(1800),  # [s] the first one waits for U-Boot to be compiled
+    pytest.mark.boot,  # under a second each, but for the first of a board, which compiles U-Boot
+    pytest.mark.timeout(1800),  # [s] compiling, on a machine that has more to do
     requires_program("gcc", package="gcc"),
     requires_program("dtc", package="device-tree-compiler"),
     requires_program("swig", package="swig"),
@@ -284,10 +285,18 @@ def test_beaglebone_black_takes_its_device_tree_from_the_slot(start: Start, mode
     assert "Booting using the fdt blob at 0x88000000\n" in said
 
 
-@pytest.mark.parametrize("board_name", ["beaglebone-black"])
-def test_beaglebone_black_without_its_device_tree_falls_back(machine: Machine) -> None:
+@pytest.mark.parametrize(
+    ("board_name", "device_tree"),
+    [
+        ("beaglebone-black", "am335x-boneblack.dtb"),
+        ("raspberrypi3", "bcm2837-rpi-3-b.dtb"),
+    ],
+)
+def test_a_slot_without_the_boards_device_tree_falls_back(
+    machine: Machine, device_tree: str
+) -> None:
     machine.boot()
-    remove(machine, "B", "/boot/dtbs/am335x-boneblack.dtb")
+    remove(machine, "B", f"/boot/dtbs/{device_tree}")
     machine.set(**TRIAL_OF_B)
 
     said = machine.boot()
