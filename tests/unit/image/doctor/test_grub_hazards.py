@@ -99,6 +99,20 @@ def test_a_boot_partition_that_is_broken(good: Path, board: Board, name: str) ->
     assert all(each.place and each.cause and each.remedy for each in found)
 
 
+def test_all_firmware_of_the_board_is_looked_for(tmp_path: Path) -> None:
+    shim = "firmware:\n  - {from: shim-signed/shimx64.efi.signed, to: /EFI/BOOT/grubx64.efi}"
+    board = small_board(tmp_path, "qemu-x86-64", {r"^firmware:.*$": shim})
+    path = image(tmp_path, board)
+    mtools("mdel", path, "::/EFI/BOOT/grubx64.efi")
+
+    (finding,) = examine(path, board)
+
+    assert (finding.hazard, finding.place) == (
+        "grub-missing",
+        "boot partition: /EFI/BOOT/grubx64.efi",
+    )
+
+
 def test_a_state_that_names_no_slot(good: Path, board: Board) -> None:
     for folder in grub.COPIES:
         editenv(good, f"{folder}/env", "mender_boot_part=4")

@@ -52,13 +52,15 @@ def _program(case: Case, boot: Part) -> Iterator[Finding]:
             "its type is not that of an EFI system partition: the firmware does not look there",
             f"sfdisk --part-type FILE {boot.number} U",
         )
-    if not boot.exists(grub.PROGRAM):
-        yield Finding(
-            "grub-missing",
-            f"boot partition: {grub.PROGRAM}",
-            "it is not there: the firmware finds nothing to start",
-            _AGAIN,
-        )
+    firmware = case.board.firmware if case.board else ()
+    for path in sorted({grub.PROGRAM, *(each.path for each in firmware if each.path)}):
+        if not boot.exists(path):
+            yield Finding(
+                "grub-missing",
+                f"boot partition: {path}",
+                "it is not there: GRUB, or what starts it, does not start",
+                _AGAIN,
+            )
     for path in grub.CONFIGURATIONS:
         yield from _configuration(case, boot, path)
 
