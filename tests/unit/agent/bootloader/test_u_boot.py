@@ -122,7 +122,7 @@ def test_a_sound_environment_has_no_findings(u_boot: UBoot) -> None:
 
 
 def test_a_single_copy_is_found(disk: Path) -> None:
-    put(disk, OFFSETS[0], encode(FACTORY, SIZE))
+    put(disk, OFFSETS[0], encode(FACTORY, SIZE, flag=None))
 
     (finding,) = UBoot(configured(disk, OFFSETS[:1])).findings()
 

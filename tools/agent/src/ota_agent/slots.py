@@ -98,10 +98,10 @@ def read_layout(path: Path = LAYOUT) -> Slots:
         layout = json.loads(path.read_text("utf-8"))
         areas = {each["name"]: each for each in layout["areas"]}
         device = layout["device"]
-        slots = [
+        a, b = (
             Slot(name, Path(_node(device, areas[name]["number"])), areas[name]["number"])
             for name in ("A", "B")
-        ]
+        )
         environment = [each["offset"] for each in areas.values() if each["kind"] == "environment"]
     except OSError as error:
         raise AgentError(f"{path}: {error.strerror}; which partitions are the slots?") from error
@@ -109,7 +109,7 @@ def read_layout(path: Path = LAYOUT) -> Slots:
         raise AgentError(
             f"{path}: is no layout ({error!r}); see ota-board layout --json"
         ) from error
-    return Slots(*slots, tuple(environment))
+    return Slots(a, b, tuple(environment))
 
 
 def trial_of(slots: Slots, running: Slot, target: str, environment: Mapping[str, str]) -> Trial:
