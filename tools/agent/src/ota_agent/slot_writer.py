@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a root filesystem into the passive slot, and proves that it is there."""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_agent.errors import AgentError
+
+BLOCK = 1 << 20
+"""What is compared and written at once [B]."""
+
+_SYNC_EVERY = 16 << 20  # [B] so that little is dirty in memory, and the progress is true
+
+Progress = Callable[[int], None]
+"""Told how much of the payload is in the slot [B]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How it went.
+
+    Attributes:
+        size: of the payload [B].
+        skipped: how much was there already, and was not written again [B].
+    """
+
+    size: int
+    skipped: int
+
+
+def write_slot(
+    chunks: Iterable[bytes],
+    node: Path,
+    size: int,
+    *,
+    start: int = 0,
+    is_comparing: bool = True,
+    progress: Progress = lambda done: None,
+) -> Written:
+    """Write a payload to a slot; it is on the disk when this returns.
+
+    Memory is bounded by a block and a chunk. What is in the slot after an error is of no use, and
+    nothing uses it.
+
+    Args:
+        chunks: the payload's bytes from ``start`` on.
+        node: a block device, or a file.
+        size: of the whole payload [B].
+        start: where the chunks begin [B].
+        is_comparing: blocks are read first, and those that are equal are not written.
+
+    Raises:
+        AgentError: the slot is too small, mounted, or missing, or the device fails.
+        ArtifactError: the payload is damaged: raised by ``chunks``, passed on.
+    """
+    with _opened(node, os.O_RDWR) as slot:
+        room = os.lseek(slot, 0, os.SEEK_END)
+        if size > room:
+            raise AgentError(
+                f"{node}: the root filesystem has {size} B, and the slot {room}; build it smaller"
+            )
+        at, skipped, unsynced = start, 0, 0
+        for block in _blocks(chunks):
+            with _blamed(node, at):
+                if is_comparing and os.pread(slot, len(block), at) == block:
+                    skipped += len(block)
+                else:
+                    _put(slot, block, at)
+                    unsynced += len(block)
+                at += len(block)
+                if unsynced >= _SYNC_EVERY:
+                    os.fdatasync(slot)
+                    unsynced = 0
+            progress(at)
+        with _blamed(node, at):
+            os.fsync(slot)
+    return Written(at - start, skipped)
+
+
+def digest_of_slot(node: Path, size: int) -> str:
+    """SHA-256 [hex] of the first ``size`` bytes [B], read from the device and not from memory.
+
+    Raises:
+        AgentError: it cannot be read, or is shorter.
+    """
+    digest, at = hashlib.sha256(), 0
+    with _opened(node, os.O_RDONLY) as slot:
+        os.posix_fadvise(slot, 0, size, os.POSIX_FADV_DONTNEED)
+        while at < size:
+            with _blamed(node, at):
+                data = os.pread(slot, min(BLOCK, size - at), at)
+            if not data:
+                raise AgentError(f"{node}: ends at {at} of {size} B")
+            digest.update(data)
+            at += len(data)
+    return digest.hexdigest()
+
+
+def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks of one size, the last one shorter."""
+    waiting = bytearray()
+    for chunk in chunks:
+        waiting += chunk
+        while len(waiting) >= BLOCK:
+            yield bytes(waiting[:BLOCK])
+            del waiting[:BLOCK]
+    if waiting:
+        yield bytes(waiting)
+
+
+def _put(slot: int, data: bytes, at: int) -> None:
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(slot, view, at)
+        view, at = view[count:], at + count
+
+
+@contextmanager
+def _opened(node: Path, flags: int) -> Iterator[int]:
+    """A slot, by itself alone: the kernel refuses one that is mounted."""
+    try:
+        if flags != os.O_RDONLY and stat.S_ISBLK(node.stat().st_mode):
+            flags |= os.O_EXCL  # Source: open(2), for a block device
+        slot = os.open(node, flags | os.O_CLOEXEC)
+    except OSError as error:
+        busy = "; it is mounted: unmount it, or is it the slot that runs?"
+        raise AgentError(
+            f"{node}: {error.strerror}{busy if error.errno == errno.EBUSY else ''}"
+        ) from error
+    try:
+        yield slot
+    finally:
+        os.close(slot)
+
+
+@contextmanager
+def _blamed(node: Path, at: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AgentError(
+            f"{node}: {error.strerror} near byte {at}; the device fails, or is write-protected"
+        ) from error
