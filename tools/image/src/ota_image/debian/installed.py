@@ -26,6 +26,9 @@ _TIMEOUT = 7200.0  # [s] under emulation, on a slow machine
 _QEMU = {"arm64": "aarch64", "armhf": "arm", "amd64": "x86_64"}
 _BUSYBOX = "busybox-static"
 _MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
+# Names and addresses of the build are nobody's on the device.
+_FORGET = """cd "$1/etc" && rm -f hostname apt/sources.list apt/apt.conf.d/99mmdebstrap &&
+    { [ -L resolv.conf ] || rm -f resolv.conf; }"""
 # Whatever ends us ends all of it, and its mounts are nobody else's.
 _ALONE = ("unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
 
@@ -78,6 +81,7 @@ def _install(
         *(_ALONE if is_root else ()),
         *(program, f"--mode={'root' if is_root else 'unshare'}", "--variant=apt", "--format=tar"),
         *(f"--architectures={arch}", "--skip=check/qemu", f"--hook-dir={_MERGED_USR}"),
+        f"--customize-hook={_FORGET}",
         *(f"--include={','.join(recipe.packages)}", '--aptopt=APT::Sandbox::User "root"'),
         *(recipe.release, str(output), f"deb [trusted=yes] copy:{archive} ./"),
     )
