@@ -40,6 +40,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Case]:
             "watchdog: U-Boot arms omap_wdt, 60 s; a silent hang is not caught before that",
         ),
         (
+            Watchdog("omap_wdt", "u-boot", 60, "kernel"),
+            "watchdog: U-Boot arms omap_wdt, 60 s; a silent hang is not caught before that, nor"
+            " from the kernel's drivers until userspace starts it again",
+        ),
+        (
             Watchdog("i6300esb", "kernel", 30),
             "watchdog: Linux arms i6300esb, 30 s; a silent hang is not caught before that, in the"
             " bootloader and early in the kernel",

@@ -13,6 +13,7 @@ BootloaderKind = Literal["u-boot", "grub"]
 EnvironmentKind = Literal["raw", "grub"]
 KernelFormat = Literal["plain", "gzip"]
 Armer = Literal["u-boot", "kernel", "nobody"]
+Stopper = Literal["kernel", "nobody"]
 Disk = Literal["sd", "sdhci", "virtio"]
 Network = Literal["virtio", "usb"]
 
@@ -161,11 +162,13 @@ class Watchdog:
         driver: Linux's module; empty if the board has none.
         armed_by: who starts it first; ``nobody``: a kernel that hangs early stays hung.
         timeout: until it resets the board [s].
+        stopped_by: ``kernel``: Linux stops it while it starts, and userspace starts it again.
     """
 
     driver: str
     armed_by: Armer
     timeout: int
+    stopped_by: Stopper = "nobody"
 
 
 @dataclass(frozen=True, slots=True)

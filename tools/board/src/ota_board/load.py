@@ -25,6 +25,7 @@ from ota_board.board import (
     Partitions,
     Qemu,
     Reserved,
+    Stopper,
     Storage,
     Watchdog,
     plan_of,
@@ -59,6 +60,7 @@ BOARD_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 """What a board may be called; its device type too."""
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,15}")  # ext4 holds 16 characters
 _TAKEN = {"boot", "A", "B", "data"}
+_WATCHDOG_FIELDS = ("driver", "armed_by", "timeout", "stopped_by")
 
 
 def load_board(path: Path) -> Board:
@@ -101,7 +103,7 @@ def load_board(path: Path) -> Board:
         kernel=_kernel(fields.inner("kernel", ("package", "format", "drivers"))),
         device_trees=fields.texts("device_trees"),
         console=_console(fields.inner("console", ("device", "speed"))),
-        watchdog=_watchdog(fields.inner("watchdog", ("driver", "armed_by", "timeout"))),
+        watchdog=_watchdog(fields.inner("watchdog", _WATCHDOG_FIELDS)),
         qemu=_qemu(fields),
     )
 
@@ -237,7 +239,8 @@ def _watchdog(fields: Fields) -> Watchdog:
     timeout = fields.number("timeout", 0)
     if (armed_by == "nobody") != (timeout == 0):
         raise fields.wrong("timeout", "is needed if somebody arms it, and only then")
-    return Watchdog("" if driver == "none" else driver, armed_by, timeout)
+    stopped_by = fields.choice("stopped_by", get_args(Stopper), "nobody")
+    return Watchdog("" if driver == "none" else driver, armed_by, timeout, stopped_by)
 
 
 def _qemu(fields: Fields) -> Qemu | None:

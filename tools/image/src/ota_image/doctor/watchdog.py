@@ -25,17 +25,21 @@ class Cover:
         armed_by: who starts it first; ``linux``: the image says no more than that Linux does.
         driver: Linux's module; empty if there is none, or it is not known.
         timeout: until it resets the board [s]; 0 if it is not known.
+        is_stopped: Linux stops what the bootloader armed, until userspace starts it again.
         source: who says so: ``board``, ``slot``, or ``nothing``.
     """
 
     armed_by: Literal["u-boot", "kernel", "nobody", "linux", "unknown"]
     driver: str
     timeout: int
+    is_stopped: bool
     source: Literal["board", "slot", "nothing"]
 
     @property
     def gap(self) -> str:
         """When a silent hang is not caught, in words; empty if that is not known."""
+        if self.is_stopped:
+            return "before that, nor from the kernel's drivers until userspace starts it again"
         return {
             "u-boot": "before that",
             "kernel": "before that, in the bootloader and early in the kernel",
@@ -49,11 +53,12 @@ def cover_of(case: Case) -> Cover:
     """Who arms the watchdog: as the board says, else as slot A does."""
     if case.board:
         watchdog = case.board.watchdog
-        return Cover(watchdog.armed_by, watchdog.driver, watchdog.timeout, "board")
+        is_stopped = watchdog.stopped_by == "kernel"
+        return Cover(watchdog.armed_by, watchdog.driver, watchdog.timeout, is_stopped, "board")
     for slot in case.slots:
         if not slot.is_empty and (found := _of_slot(slot)):
             return found
-    return Cover("unknown", "", 0, "nothing")
+    return Cover("unknown", "", 0, False, "nothing")
 
 
 def sentence(cover: Cover) -> str:
@@ -100,8 +105,8 @@ def _of_slot(slot: Slot) -> Cover | None:
         values = dict(word.partition("=")[::2] for word in shlex.split(text, comments=True))
         driver, timeout = values.get("OTA_WATCHDOG", ""), values.get("OTA_WATCHDOG_TIMEOUT", "")
         seconds = int(timeout) if timeout.isdecimal() else 0
-        return Cover("linux" if driver else "nobody", driver, seconds, "slot")
+        return Cover("linux" if driver else "nobody", driver, seconds, False, "slot")
     names = (f"{_SYSTEMD}.d/{name}" for name in slot.part.names(f"{_SYSTEMD}.d"))
     found = [_RUNTIME.search(slot.part.text(name) or "") for name in (_SYSTEMD, *names)]
     seconds = max((int(match[1]) for match in found if match), default=0)
-    return Cover("linux", "", seconds, "slot") if seconds else None
+    return Cover("linux", "", seconds, False, "slot") if seconds else None
