@@ -27,8 +27,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "build",
         help="make a board's disk image and artifact from Debian packages",
         description="Makes the disk image of a board and the artifact of the same root filesystem,"
-        " with a block map, the layout and a list of the software. Needs no root, unless the recipe"
-        " has the packages' scripts run; what is the same every time is made once and cached.",
+        " with a block map, the layout and a list of the software. Needs no root; what is the same"
+        " every time is made once and cached.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

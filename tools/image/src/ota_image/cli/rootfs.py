@@ -31,8 +31,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="make the root filesystem of a slot from Debian packages",
         description="Makes the root filesystem of a slot from Debian packages: an ext4 image, as"
         " large as the board's slots, with kernel, initrd and device trees in its /boot. Needs no"
-        " root, unless the recipe has the packages' scripts run. The same packages and options"
-        " always give the same bytes; what is downloaded or made once stays in the cache.",
+        " root. The same packages and options always give the same bytes; what is downloaded or"
+        " made once stays in the cache.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
