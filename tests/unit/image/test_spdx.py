@@ -49,6 +49,18 @@ def test_the_document_has_what_is_required(document: dict[str, Any]) -> None:
     assert SLOT.sha256 in namespace.path
 
 
+def test_firmware_and_u_boot_are_in_it_too() -> None:
+    blob = Package("raspi-firmware", "1.2023", "all", "04" * 32)
+
+    found = json.loads(software_list("minimal-1.2+3", SLOT, [blob], u_boot="2023.01"))
+
+    names = {each["name"]: each for each in found["packages"]}
+    assert names["raspi-firmware"]["checksums"][0]["checksumValue"] == "04" * 32
+    assert names["u-boot"]["versionInfo"] == "2023.01"
+    described = {each["relatedSpdxElement"] for each in found["relationships"]}
+    assert described == {each["SPDXID"] for each in found["packages"]}
+
+
 def test_every_package_has_what_is_required(document: dict[str, Any]) -> None:
     for found, package in zip(document["packages"], SLOT.packages, strict=True):
         assert re.fullmatch(r"SPDXRef-[A-Za-z0-9.-]+", found["SPDXID"])

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from ota_board.board import Board
+from ota_board.board import Board, Qemu
 from ota_board.errors import BoardError
 
 
@@ -21,9 +21,7 @@ def arguments(
     Raises:
         BoardError: QEMU has no machine for it, or none that we start yet.
     """
-    qemu = board.qemu
-    if qemu is None:
-        raise BoardError(f"{board.name}: QEMU has no such machine; its README names a surrogate")
+    qemu = machine_of(board)
     forward = f",hostfwd=tcp:127.0.0.1:{ssh_port}-:22" if ssh_port is not None else ""
     words = [
         f"qemu-system-{qemu.system}",
@@ -45,6 +43,17 @@ def arguments(
     if board.watchdog.driver == "i6300esb":
         words += ["-device", "i6300esb", "-action", "watchdog=reset"]
     return words
+
+
+def machine_of(board: Board) -> Qemu:
+    """The machine that stands for a board.
+
+    Raises:
+        BoardError: there is none.
+    """
+    if board.qemu is None:
+        raise BoardError(f"{board.name}: QEMU has no such machine; its README names a surrogate")
+    return board.qemu
 
 
 def _flash(board: Board, firmware: Path) -> list[str]:

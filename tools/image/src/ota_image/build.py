@@ -24,7 +24,7 @@ from ota_image.debian.settings import Settings
 from ota_image.disk.compose import Parts, Raw, compose
 from ota_image.disk.split import split
 from ota_image.errors import ImageError
-from ota_image.firmware.packages import U_BOOT, package_files
+from ota_image.firmware.packages import U_BOOT, packaged_firmware
 from ota_image.firmware.u_boot import UBoot, build_u_boot
 from ota_image.spdx import software_list
 
@@ -87,15 +87,15 @@ def build(
         OSError: no space.
     """
     board = fitted(board, recipe)
-    firmware = package_files(
+    firmware = packaged_firmware(
         board, recipe.release, mirrors=source.mirrors, accepted=accepted, say=say
     )
     is_grub = board.bootloader.kind == "grub" and u_boot_tree is None
     u_boot = None if is_grub else u_boot_of(board, board_folder, u_boot_tree, say)
 
     def placed(source: str) -> Path:
-        if source in firmware:
-            return firmware[source]
+        if source in firmware.files:
+            return firmware.files[source]
         if u_boot is None:
             raise ImageError(f"{board.name}: firmware.from: {source}: the board has no U-Boot")
         return u_boot.folder / source.removeprefix(f"{U_BOOT}/")
@@ -136,7 +136,10 @@ def build(
         with replacing(made.artifact) as file:
             write_artifact(file, _artifact(board, name, slot), signer=signer)
     _write(made.layout, to_json(board.layout))
-    _write(made.software, software_list(name, slot))
+    _write(
+        made.software,
+        software_list(name, slot, firmware.packages, u_boot=u_boot.version if u_boot else ""),
+    )
     return made
 
 

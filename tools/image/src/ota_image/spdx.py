@@ -6,19 +6,25 @@ Source: SPDX 2.3, clauses 6 (document) and 7 (package); purl specification, type
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from ota_image.debian.apt import Package
 from ota_image.debian.rootfs import Slot
 
 
-def software_list(name: str, slot: Slot) -> str:
-    """The packages of a root filesystem: names, versions, digests.
+def software_list(
+    name: str, slot: Slot, firmware: Sequence[Package] = (), *, u_boot: str = ""
+) -> str:
+    """The packages of an image: names, versions, digests.
 
     Args:
         name: of the release, which is the document's.
+        firmware: packages that the boot partition is made from.
+        u_boot: version of the U-Boot that was compiled for it; empty if there is none.
     """
-    packages = [
+    packages: list[dict[str, object]] = [
         {
             "SPDXID": "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", f"{each.name}-{each.arch}"),
             "name": each.name,
@@ -36,8 +42,20 @@ def software_list(name: str, slot: Slot) -> str:
                 }
             ],
         }
-        for each in slot.packages
+        for each in (*slot.packages, *firmware)
     ]
+    if u_boot:
+        packages.append(
+            {
+                "SPDXID": "SPDXRef-u-boot-source",
+                "name": "u-boot",
+                "versionInfo": u_boot,
+                "supplier": "NOASSERTION",
+                "downloadLocation": "NOASSERTION",
+                "filesAnalyzed": False,
+                "comment": "compiled for the board; not from a binary package",
+            }
+        )
     document = {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",

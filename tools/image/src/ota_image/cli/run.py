@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ota_artifact.run import attached, run
 from ota_board.load import board_folders, find_board, load_board
-from ota_board.qemu import arguments
+from ota_board.qemu import arguments, machine_of
 from ota_image.build import newest_image
 from ota_image.errors import ImageError
 from ota_image.firmware.machine import machine_firmware
@@ -47,6 +47,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _run(args: argparse.Namespace) -> int:
     folder = find_board(args.board, list(board_folders(args.boards)))
     board = load_board(folder)
+    machine_of(board)  # before a U-Boot is compiled that nothing can start
     image = Path(args.disk) if args.disk else newest_image(board, Path("build") / board.name)
     if not image.is_file():
         raise ImageError(f"{image}: no such image")

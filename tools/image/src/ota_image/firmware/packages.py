@@ -2,7 +2,8 @@
 """Firmware that only its vendor can build, from Debian's packages, once its licence is accepted."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ota_board.board import Board
@@ -29,22 +30,36 @@ def accepted_licences(options: Sequence[str]) -> frozenset[str]:
     return frozenset((*options, *os.environ.get(VARIABLE, "").split()))
 
 
-def package_files(
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """What a board takes from packages.
+
+    Attributes:
+        files: by their source, ``<package>/<file>``.
+        packages: that they are from.
+    """
+
+    files: Mapping[str, Path]
+    packages: tuple[Package, ...]
+
+
+def packaged_firmware(
     board: Board,
     release: str,
     *,
     mirrors: Sequence[str] = (),
     accepted: Collection[str] = (),
     say: Say = lambda text: None,
-) -> dict[str, Path]:
-    """The files that a board takes from packages, by their source, ``<package>/<file>``.
+) -> Firmware:
+    """The files that a board takes from packages, of the newest version.
 
     Raises:
         ImageError: a licence is not accepted, or a package is unknown or lacks a file.
         ProgramError: the archive cannot be reached.
         OSError: no space in the cache.
     """
-    found = {}
+    found: dict[str, Path] = {}
+    packages = []
     sources = [each.source for each in board.firmware]
     for name in sorted({source.partition("/")[0] for source in sources} - {U_BOOT}):
         if name in LICENCES and name not in accepted:
@@ -52,7 +67,8 @@ def package_files(
                 f"{board.name}: needs the package {name}, whose licence is {LICENCES[name]};"
                 f" accept it with --accept-licence {name} or {VARIABLE}={name}"
             )
-        folder = _unpacked(_newest(name, board, release, mirrors, say), say)
+        packages.append(_newest(name, board, release, mirrors, say))
+        folder = _unpacked(packages[-1], say)
         for source in sources:
             package, _, file = source.partition("/")
             if package == name:
@@ -61,7 +77,7 @@ def package_files(
                     raise ImageError(
                         f"{board.name}: {name} has no file {file}; correct firmware.from"
                     )
-    return found
+    return Firmware(found, tuple(packages))
 
 
 def _newest(name: str, board: Board, release: str, mirrors: Sequence[str], say: Say) -> Package:
