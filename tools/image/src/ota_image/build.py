@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes what a board needs from Debian packages: the disk image, the artifact, their papers."""
 
-import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, packaged_firmware
 from ota_image.firmware.u_boot import UBoot, build_u_boot
 from ota_image.spdx import software_list
+from ota_image.workfolder import own_folder
 
 Say = Callable[[str], None]
 """Told what is being done."""
@@ -101,9 +101,9 @@ def build(
         return u_boot.folder / source.removeprefix(f"{U_BOOT}/")
 
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=output) as folder:
+    with own_folder(output) as folder:
         slot = make_slot(
-            board, recipe, settings, Path(folder) / "rootfs.ext4", source=source, progress=say
+            board, recipe, settings, folder / "rootfs.ext4", source=source, progress=say
         )
         name = f"{recipe.name}-{slot.release}"
         stem = f"{recipe.name}-{board.name}-{slot.release}"

@@ -5,14 +5,10 @@ No root, and the same inputs always give the same bytes. No program of the image
 recipe has its packages installed by mmdebstrap.
 """
 
-import fcntl
 import json
-import shutil
 import tarfile
-import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -35,6 +31,7 @@ from ota_image.debian.sources import archives
 from ota_image.debian.system import add_accounts, add_applets, add_board, add_certificates
 from ota_image.debian.tree import Tree
 from ota_image.errors import ImageError
+from ota_image.workfolder import own_folder
 
 _SPACE = uuid.UUID("b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11")
 """Ours, for identities that follow from the inputs. Source: RFC 9562, 5.5."""
@@ -128,7 +125,7 @@ def make_slot(
     if folder.is_dir():
         progress("the root filesystem is in the cache")
     else:
-        with _own_folder() as place:
+        with own_folder(cache_folder()) as place:
             made = _build(board, recipe, settings, chosen, key, place, progress)
             with made_once(f"slots/{folder.name}") as (_, workplace):
                 if workplace:
@@ -183,24 +180,6 @@ def _build(
     facts = {"sha256": digest_of(made / "slot.ext4"), "time": time}
     (made / "slot.json").write_text(json.dumps(facts), "utf-8")
     return made
-
-
-@contextmanager
-def _own_folder() -> Iterator[Path]:
-    """A folder for one build; those that a killed build left are taken away.
-
-    A folder in use is locked: what can be locked is nobody's.
-    """
-    for place in cache_folder().glob(".build.*"):
-        with suppress(OSError), place.joinpath("lock").open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(place, ignore_errors=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=".build.", dir=cache_folder()) as name,
-        Path(name, "lock").open("w") as lock,
-    ):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield Path(name)
 
 
 def _unpack(tree: Tree, packages: Sequence[Package]) -> int:

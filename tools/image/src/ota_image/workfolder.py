@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder to work in, that does not stay for ever if its owner is killed."""
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_PREFIX = ".build."
+
+
+@contextmanager
+def own_folder(parent: Path) -> Iterator[Path]:
+    """A folder for one build; those that a killed build left in ``parent`` are taken away.
+
+    A folder in use is locked: what can be locked is nobody's.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for place in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError), place.joinpath("lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(place, ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent) as name,
+        Path(name, "lock").open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Path(name)
