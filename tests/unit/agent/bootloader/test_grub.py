@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GRUB's environment: as the factory and grub-editenv write it, and whole after every cut."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ota_agent.bootloader.grub import Grub, find_grub
+from ota_agent.errors import EnvironmentFault
+from ota_artifact.run import run
+from ota_board.grub import boot_files, decode_copy, factory_state
+from ota_board.load import load_board
+from tests.conftest import requires_program
+from tests.house.tree import ROOT
+
+BOARD = load_board(ROOT / "boards" / "qemu-x86-64")
+FACTORY = factory_state(BOARD)
+TRIAL = {"mender_boot_part": "3", "upgrade_available": "1", "bootcount": "0"}
+COPIES = ("mender_grubenv1", "mender_grubenv2")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """The state as it is on the boot partition from the factory on."""
+    for name, data in boot_files(BOARD).items():
+        path = tmp_path / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return tmp_path / "grub-mender-grubenv"
+
+
+def as_grub_reads(folder: Path) -> dict[str, str]:
+    """What the boot logic takes: the first copy that is whole."""
+    for copy in COPIES:
+        found = decode_copy(
+            (folder / copy / "env").read_bytes(), (folder / copy / "lock").read_bytes()
+        )
+        if found:
+            return found.variables
+    raise AssertionError("neither copy is whole")
+
+
+def test_what_the_factory_wrote_is_read(state: Path) -> None:
+    assert Grub(state).read() == FACTORY
+    assert Grub(state).findings() == []
+
+
+def test_a_change_is_in_both_copies_in_place_and_of_the_same_size(state: Path) -> None:
+    before = {path: path.stat() for path in state.rglob("*") if path.is_file()}
+
+    Grub(state).write({**TRIAL, "why": "a=b\\c d"})
+
+    assert Grub(state).read() == {**FACTORY, **TRIAL, "why": "a=b\\c d"}
+    first, second = ((state / copy / "env").read_bytes() for copy in COPIES)
+    assert first == second
+    for path, old in before.items():
+        now = path.stat()
+        assert (now.st_ino, now.st_size) == (old.st_ino, old.st_size)
+
+
+def test_an_empty_value_takes_a_variable_away(state: Path) -> None:
+    Grub(state).write({"why": "count 3"})
+    Grub(state).write({"why": ""})
+
+    assert Grub(state).read() == FACTORY
+
+
+@requires_program("grub-editenv", package="grub-common")
+def test_grubs_own_tool_reads_what_we_wrote_and_we_what_it_wrote(state: Path) -> None:
+    Grub(state).write(TRIAL)
+    env = state / COPIES[0] / "env"
+
+    said = run(("grub-editenv", env, "list"), timeout=10).decode()
+    assert dict(line.split("=", 1) for line in said.splitlines()) == {**FACTORY, **TRIAL}
+
+    run(("grub-editenv", env, "set", "bootcount=1"), timeout=10)
+    assert Grub(state).read()["bootcount"] == "1"
+
+
+class _Cut(Exception):
+    """The power is gone."""
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["before", "in the middle"])
+def test_a_cut_at_any_write_leaves_the_old_or_the_new(
+    state: Path, monkeypatch: pytest.MonkeyPatch, torn: bool
+) -> None:
+    """After the cut GRUB reads one of both, and the next change makes both copies whole."""
+    write = os.pwrite
+    left = 0
+
+    def limited(file: int, data: bytes, at: int) -> int:
+        nonlocal left
+        if left == 0:
+            if torn:
+                write(file, bytes(data)[: len(data) // 2], at)
+            raise _Cut
+        left -= 1
+        return write(file, data, at)
+
+    old, new = FACTORY, {**FACTORY, **TRIAL}
+    seen = []
+    for number in range(8):
+        Grub(state).write({**old, **dict.fromkeys(set(new) - set(old), "")})
+        left = number
+        monkeypatch.setattr(os, "pwrite", limited)
+        with pytest.raises(_Cut):
+            Grub(state).write(TRIAL)
+        monkeypatch.setattr(os, "pwrite", write)
+
+        assert as_grub_reads(state) in (old, new)
+        assert Grub(state).read() in (old, new)
+        seen.append(as_grub_reads(state) == new)
+        Grub(state).write({})
+        assert all(decode_copy(*_files(state, copy)) for copy in COPIES)
+    assert seen == sorted(seen)
+    assert set(seen) == {False, True}
+
+
+def _files(folder: Path, copy: str) -> tuple[bytes, bytes]:
+    return (folder / copy / "env").read_bytes(), (folder / copy / "lock").read_bytes()
+
+
+@pytest.mark.parametrize("copy", COPIES)
+@pytest.mark.parametrize("name", ["env", "lock", "lock.sha256sum"])
+def test_a_damaged_copy_is_passed_over_and_repaired_by_the_next_change(
+    state: Path, copy: str, name: str
+) -> None:
+    path = state / copy / name
+    path.write_bytes(b"\0" * path.stat().st_size)
+
+    assert Grub(state).read() == FACTORY
+    assert Grub(state).findings() == []
+    Grub(state).write(TRIAL)
+    assert all(decode_copy(*_files(state, each)) for each in COPIES)
+
+
+def test_two_damaged_copies_are_a_fault(state: Path) -> None:
+    for copy in COPIES:
+        (state / copy / "env").write_bytes(b"")
+
+    with pytest.raises(EnvironmentFault, match="neither copy"):
+        Grub(state).read()
+    (finding,) = Grub(state).findings()
+    assert "is the boot partition mounted" in finding
+
+
+def test_a_copy_that_is_gone_is_a_finding_and_nothing_is_written(state: Path) -> None:
+    (state / COPIES[1] / "env").unlink()
+
+    (finding,) = Grub(state).findings()
+    assert "mender_grubenv2: is damaged or locked" in finding
+    with pytest.raises(EnvironmentFault, match="No such file"):
+        Grub(state).write(TRIAL)
+    assert Grub(state).read() == FACTORY
+
+
+@pytest.mark.parametrize(("name", "value"), [("a b", "1"), ("a", "1\nb=2"), ("a", "x" * 2000)])
+def test_what_a_block_cannot_hold_is_refused(state: Path, name: str, value: str) -> None:
+    with pytest.raises(EnvironmentFault):
+        Grub(state).write({name: value})
+
+    assert Grub(state).read() == FACTORY
+
+
+@pytest.mark.parametrize(
+    "text", ["ENV_DIR = /boot/x\n", "# a\nENV_DIR=/boot/x", "ENV_DIR='/boot/x' \n"]
+)
+def test_the_folder_is_where_menders_tools_look_for_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config").write_text(text)
+
+    assert find_grub(tmp_path / "config") == Grub(Path("/boot/x"))
+
+
+@pytest.mark.parametrize("text", ["", "ENV_DIR=\n", "OTHER = /x\n"])
+def test_a_configuration_without_a_folder_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config").write_text(text)
+
+    with pytest.raises(EnvironmentFault, match="has no ENV_DIR"):
+        find_grub(tmp_path / "config")
