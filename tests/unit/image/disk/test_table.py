@@ -4,6 +4,7 @@
 import json
 import tempfile
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import given, settings
@@ -49,6 +50,9 @@ def test_any_layout_is_read_back_by_sfdisk(layout: Layout) -> None:
 
         said = json.loads(run(("sfdisk", "--json", disk), timeout=10))["partitiontable"]
         read = read_partitions(disk)
+        links = [area.offset for area in layout.areas if area.kind == "link"]
+        found = [offset for offset in links if _is_link(file, offset)]
+    assert found == links
     wanted = [(area.number, area.offset, area.size) for area in layout.partitions]
     shown = [
         (_number(each["node"], file.name), each["start"] * SECTOR, each["size"] * SECTOR)
@@ -58,6 +62,13 @@ def test_any_layout_is_read_back_by_sfdisk(layout: Layout) -> None:
     assert shown == wanted
     assert [(each.number, each.offset, each.size) for each in read] == wanted
     assert said["label"] == {"mbr": "dos", "gpt": "gpt"}[layout.table]
+
+
+def _is_link(disk: IO[bytes], offset: int) -> bool:
+    """Whether there is the table of a logical partition: entries, and its signature."""
+    disk.seek(offset + 446)
+    data = disk.read(66)
+    return any(data[:32]) and data[64:] == b"\x55\xaa"
 
 
 def _number(node: str, disk: str) -> int:

@@ -29,6 +29,11 @@ environment; a partition; the MBR's extended partition; the table of one logical
 MBR_PRIMARY = 4
 _GPT_HEAD = 34 * SECTOR  # protective MBR, header, 128 entries. Source: UEFI 2.10, section 5.3
 _GPT_TAIL = 33 * SECTOR
+_LINK_ROOM = 1 << 20
+"""From a link to its partition [B], where there is so much, else a sector.
+
+Source: sfdisk 2.38, observed.
+"""
 _MBR_SECTORS = 1 << 32  # Source: the 32-bit fields of an MBR entry
 
 
@@ -210,9 +215,13 @@ def _places(wishes: Sequence[Wish], table: Table, start: int, alignment: int) ->
         offset += size
     if not is_extended:
         return
-    begin, logical = offset, []
+    begin = offset
+    logical: list[Area] = []
     for number, wish in enumerate(wishes[primary:], MBR_PRIMARY + 1):
-        logical.append(Area("link", f"link to {wish.name}", offset, SECTOR))
+        # The first one is where the extended partition begins, or nothing finds the others.
+        room = _LINK_ROOM if alignment >= _LINK_ROOM else SECTOR
+        gap = alignment - room if logical else 0
+        logical.append(Area("link", f"link to {wish.name}", offset + gap, SECTOR))
         size = _partition_size(wish, alignment)
         logical.append(Area("partition", wish.name, offset + alignment, size, number))
         offset += alignment + size

@@ -21,8 +21,6 @@ _GPT_FIRST = 34  # [sectors] the first that no table needs
 def write_table(disk: Path, layout: Layout, identity: Identity) -> None:
     """Write the table, with identifiers that follow from the inputs.
 
-    Where the link of a logical partition stands in the room before it is sfdisk's choice.
-
     Raises:
         ProgramError: sfdisk is missing, or refuses.
     """
