@@ -101,18 +101,18 @@ class World:
             except (Cut, Reset) as end:
                 is_reboot = isinstance(end, Reset) or not self.kills
                 if is_reboot:
-                    self._boot()
-                event = self._started(has_rebooted=is_reboot)
+                    self.boot()
+                event = self.started(has_rebooted=is_reboot)
                 if not self.is_begun:
                     self.state, event = Idle(), first
 
     def _run(self, event: Event) -> None:
         while True:
             now = step(self.state, event)
-            self._point()
+            self.point()
             self.state = now.state
             self.is_begun = self.is_begun or not isinstance(now.state, Idle | Syncing)
-            self._point()
+            self.point()
             event = self._carry_out(now)
             if isinstance(self.state, Idle) and isinstance(event, Done):
                 return
@@ -128,14 +128,14 @@ class World:
     def _carry_out(self, now: Step) -> Event:
         event: Event = Done()
         for action in now.actions:
-            self._point()
-            event = self._do(action)
-            self._point()
+            self.point()
+            event = self.do(action)
+            self.point()
             if isinstance(event, Failed):
                 break
         return event
 
-    def _do(self, action: Action) -> Event:
+    def do(self, action: Action) -> Event:
         name = getattr(action, "call", type(action).__name__)
         if self.fails.get(name, 0) and not getattr(action, "is_ignored", False):
             self.fails[name] -= 1
@@ -174,7 +174,7 @@ class World:
             case "ArtifactInstall":
                 if has_module:
                     self.backup, self.module = self.backup or self.module, "new"
-                self._point()
+                self.point()
                 if has_rootfs:
                     self._set("B", is_trial=True)
             case "ArtifactVerifyReboot":
@@ -183,13 +183,13 @@ class World:
             case "ArtifactCommit":
                 if has_rootfs and self.running != "B":
                     return Failed("the wrong slot runs")
-                self._point()
+                self.point()
                 if has_rootfs:
                     self._set("B", is_trial=False)
             case "ArtifactRollback":
                 if has_rootfs:
                     self._set("A", is_trial=False)
-                self._point()
+                self.point()
                 if has_module and self.backup:
                     self.module = self.backup
             case "ArtifactVerifyRollbackReboot":
@@ -202,7 +202,7 @@ class World:
     def _set(self, slot: str, *, is_trial: bool) -> None:
         self.boots_next, self.is_trial, self.bootcount, self.why = slot, is_trial, 0, ""
 
-    def _boot(self) -> None:
+    def boot(self) -> None:
         self.boots += 1
         if self.is_trial and self.bootcount >= 1:
             self.why = f"count of slot {self.boots_next}"
@@ -212,9 +212,9 @@ class World:
             self.bootcount += 1
         self.running = self.boots_next
         if self.panics and self.slot[self.running] == "new":
-            self._boot()
+            self.boot()
 
-    def _started(self, *, has_rebooted: bool) -> Started:
+    def started(self, *, has_rebooted: bool) -> Started:
         trial: Trial = "none"
         if self.artifact.has_rootfs:
             if self.running == "B":
@@ -223,7 +223,7 @@ class World:
                 trial = "rolled-back"
         return Started(has_rebooted, trial, self.why)
 
-    def _point(self) -> None:
+    def point(self) -> None:
         self.points += 1
         if self.points - 1 in self.cuts:
             raise Cut

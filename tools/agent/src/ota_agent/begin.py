@@ -20,6 +20,7 @@ from ota_agent.states import (
     Erring,
     Failing,
     Fetch,
+    Idle,
     Installing,
     Pass,
     Rebooting,
@@ -203,7 +204,7 @@ def clean(update: Update) -> Step:
 def tell(update: Update) -> Step:
     """Tell the server how it ended."""
     if update.is_standalone:
-        return Step(Reporting(update))
+        return Step(Idle(), (ENTER_IDLE,))
     log = (SendLog(),) if update.reason else ()
     status = "failure" if update.reason else "success"
     return Step(Reporting(update), (*log, Report(status)))

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carries out what `step` decides: remembers it first, then does it, then asks what follows."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from ota_agent.errors import AgentError
+from ota_agent.states import Action, Done, Event, Failed, Idle, Started, State, Syncing, Trial
+from ota_agent.step import step
+from ota_agent.store import Store
+from ota_artifact.errors import ArtifactError, ProgramError
+
+logger = logging.getLogger(__name__)
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""Another one after each boot. Source: random(4)."""
+
+Observer = Callable[[State], None]
+"""Told of each state, once it is remembered and before its first action."""
+
+
+class Performer(Protocol):
+    """Does what the actions say."""
+
+    def perform(self, action: Action, state: State) -> Event | None:
+        """Carry one action out; gives the event of those that have one.
+
+        Raises:
+            AgentError, ArtifactError, ProgramError, OSError: it failed; the text says why.
+            Restarting: the device restarts now.
+        """
+        ...
+
+    def trial(self, state: State) -> tuple[Trial, str]:
+        """What became of a trial of the update, and the bootloader's reason for a rollback."""
+        ...
+
+
+class Restarting(Exception):
+    """The device restarts: nothing more is done in this boot."""
+
+
+class Runtime:
+    """The agent's heart: one state, on the disk before anything is done in it.
+
+    Args:
+        boot: the kernel's boot id: a restart of the agent alone keeps it.
+    """
+
+    def __init__(
+        self, store: Store, performer: Performer, boot: str, observe: Observer = lambda state: None
+    ) -> None:
+        self._store, self._performer, self._boot = store, performer, boot
+        self._observe = observe
+        saved = store.load()
+        self._saved = saved.state
+        self._has_rebooted = saved.boot != boot
+        self.state: State = saved.state
+
+    def start(self) -> None:
+        """Go on with what was under way when the agent or the device stopped.
+
+        Raises:
+            Restarting: the device restarts.
+            AgentError: the state cannot be remembered.
+        """
+        if isinstance(self.state, Idle | Syncing):
+            self.state = Idle()
+            return
+        trial, why = self._performer.trial(self.state)
+        self.feed(Started(self._has_rebooted, trial, why))
+
+    def feed(self, event: Event) -> None:
+        """Have something happen, and carry out all that follows from it.
+
+        Raises:
+            Unexpected: it cannot happen now; nothing has changed.
+            Restarting: the device restarts.
+            AgentError: the state cannot be remembered; nothing was done in it.
+        """
+        following: Event | None = event
+        while following is not None:
+            now = step(self.state, following)
+            self._remember(now.state)
+            self.state = now.state
+            self._observe(now.state)
+            following = self._carry_out(now.actions) if now.actions else None
+
+    def _remember(self, state: State) -> None:
+        """A device that polls writes nothing: only an update is worth it."""
+        if isinstance(state, Syncing) or (
+            isinstance(state, Idle) and isinstance(self._saved, Idle)
+        ):
+            return
+        self._store.save(state, self._boot)
+        self._saved = state
+
+    def _carry_out(self, actions: tuple[Action, ...]) -> Event | None:
+        """What the last action gives; the first that fails is the last."""
+        event: Event | None = None
+        for action in actions:
+            try:
+                event = self._performer.perform(action, self.state)
+            except (AgentError, ArtifactError, ProgramError, OSError) as error:
+                if getattr(action, "is_ignored", False):
+                    logger.warning("%s: %s; it changes nothing", _name(action), error)
+                    event = None
+                    continue
+                logger.error("%s: %s", _name(action), error)
+                return Failed(f"{_name(action)}: {error}")
+        if event is not None:
+            return event
+        return None if isinstance(self.state, Idle) else Done()
+
+
+def boot_id(path: Path = BOOT_ID) -> str:
+    """The kernel's boot id.
+
+    Raises:
+        AgentError: there is none: /proc is not mounted.
+    """
+    try:
+        return path.read_text("ascii").strip()
+    except OSError as error:
+        raise AgentError(f"{path}: {error.strerror}; is /proc mounted?") from error
+
+
+def _name(action: Action) -> str:
+    kind = type(action).__name__
+    detail = " ".join(
+        str(getattr(action, each))
+        for each in ("state", "moment", "call", "status", "before")
+        if hasattr(action, each)
+    )
+    return f"{kind} {detail}".strip()
