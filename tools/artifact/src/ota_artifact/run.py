@@ -6,6 +6,7 @@ import os
 import re
 import selectors
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from ota_artifact.errors import ProgramError
 
 logger = logging.getLogger(__name__)
 
+_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Before a program that is to end with us, whatever ends us. Source: util-linux."""
 _PIECE = 1 << 16  # [B] what a pipe holds
 _SAID = 1 << 16  # [B] of stderr that is kept
 _PIN = re.compile(r"(pin-value=)[^;&?']*")  # Source: RFC 7512, PKCS#11 URIs
@@ -142,7 +145,7 @@ def stream(
 
 
 class Background:
-    """A program that runs beside ours, with its console in our hands.
+    """A program that runs beside ours, with its console in our hands; it ends when we do.
 
     Attributes:
         argv: the program and its arguments.
@@ -156,20 +159,19 @@ class Background:
     def __init__(self, argv: Sequence[str | os.PathLike[str]]) -> None:
         self.argv = [os.fspath(word) for word in argv]
         logger.debug("+ %s", _masked(shlex.join(self.argv)))
+        if shutil.which(self.argv[0]) is None:
+            raise ProgramError(f"{self.argv[0]}: not found; install the package that has it")
         try:
             self._program = subprocess.Popen(
-                self.argv,
+                (*_WITH_US, *self.argv),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
                 start_new_session=True,  # Ctrl-C is ours: we end it, it does not end itself
             )
-        except FileNotFoundError as error:
-            name = self.argv[0]
-            raise ProgramError(f"{name}: not found; install the package that has it") from error
         except OSError as error:
-            raise ProgramError(f"{shlex.join(self.argv)}: {error.strerror}") from error
+            raise ProgramError(f"{shlex.join(_WITH_US)}: {error.strerror}") from error
         self.stdin = cast(BinaryIO, self._program.stdin).fileno()
         self.output = cast(BinaryIO, self._program.stdout).fileno()
 
