@@ -16,6 +16,14 @@ from ota_board.environment import Copy, decode, encode
 from ota_hil.console import Console
 from ota_hil.qemu import powered
 
+TRIAL_OF_B = {
+    "upgrade_available": "1",
+    "bootcount": "0",
+    "mender_boot_part": "3",
+    "mender_boot_part_hex": "3",
+}
+"""What an agent sets to have slot B tried."""
+
 KERNEL = """
 start:  b code
         .word 0

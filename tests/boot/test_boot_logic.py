@@ -9,7 +9,7 @@ import re
 import pytest
 
 from ota_artifact.image.filesystem import open_filesystem
-from tests.boot.machine import Machine
+from tests.boot.machine import TRIAL_OF_B, Machine
 from tests.conftest import requires_program
 
 pytestmark = [
@@ -18,13 +18,6 @@ pytestmark = [
     requires_program("qemu-system-aarch64", package="qemu-system-arm"),
     requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
 ]
-
-TRIAL_OF_B = {
-    "upgrade_available": "1",
-    "bootcount": "0",
-    "mender_boot_part": "3",
-    "mender_boot_part_hex": "3",
-}
 
 
 def slot_b(machine: Machine) -> int:

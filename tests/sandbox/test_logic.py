@@ -12,7 +12,7 @@ import re
 import pytest
 
 from ota_artifact.image.filesystem import open_filesystem
-from tests.boot.machine import Machine
+from tests.boot.machine import TRIAL_OF_B, Machine
 from tests.conftest import requires_program
 from tests.sandbox.conftest import BOARDS, Start
 
@@ -23,13 +23,6 @@ pytestmark = [
     requires_program("dtc", package="device-tree-compiler"),
     requires_program("swig", package="swig"),
 ]
-
-TRIAL_OF_B = {
-    "upgrade_available": "1",
-    "bootcount": "0",
-    "mender_boot_part": "3",
-    "mender_boot_part_hex": "3",
-}
 
 FACTS = {
     "ethaddr": "02:00:00:00:00:01",

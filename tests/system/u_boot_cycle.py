@@ -6,15 +6,9 @@ from pathlib import Path
 
 from ota_board.board import Board
 from ota_board.environment import Copy, decode
+from tests.boot.machine import TRIAL_OF_B
 from tests.system.images import Image
 from tests.system.running import Running, running
-
-TRIAL_OF_B = {
-    "mender_boot_part": "3",
-    "mender_boot_part_hex": "3",
-    "upgrade_available": "1",
-    "bootcount": "0",
-}
 
 
 def go_through(image: Image, folder: Path) -> None:

@@ -19,7 +19,6 @@ FULL = Update(
     is_rebooting=True,
     has_rebooted=True,
     restarts=3,
-    rearmed=2,
     reason="not 'healthy'\n",
     is_consistent=False,
 )

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.bootloader import Bootloader
+from ota_agent.bootloader.grub import Grub
+from ota_agent.bootloader.u_boot import UBoot
 from ota_agent.errors import AgentError
 from ota_agent.runtime import Restarting, Runtime, boot_id
 from ota_agent.states import (
@@ -194,6 +197,12 @@ def test_a_start_in_the_same_boot_is_no_reboot(tmp_path: Path) -> None:
             runtime.start()
         store.save(Downloading(Update("u", "d")), "boot 1")
     assert events == [True, True]
+
+
+def test_the_bootloaders_are_what_the_agent_takes_for_one(tmp_path: Path) -> None:
+    backends: tuple[Bootloader, ...] = (UBoot(tmp_path / "none"), Grub(tmp_path / "none"))
+
+    assert all(each.findings() for each in backends)
 
 
 def test_every_boot_has_an_id(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from ota_agent.begin import Step
 from ota_agent.started import MOST_RESTARTS
 from ota_agent.states import (
+    CallPayloads,
     CommitAsked,
     Event,
     Installed,
@@ -15,6 +16,7 @@ from ota_agent.states import (
     Restart,
     Started,
     State,
+    Trying,
 )
 from ota_agent.step import Unexpected, step
 from ota_agent.update import ROOTFS, Artifact, Update
@@ -53,6 +55,84 @@ def test_an_update_that_nothing_disturbs_ends_on_the_new_system(
     assert told(world) == ("" if is_standalone else "success")
 
 
+FORWARD = [
+    "Idle_Leave",
+    "Sync_Enter",
+    "Poll",
+    "Sync_Leave",
+    "Download_Enter",
+    "Fetch",
+    "Download_Leave",
+    "Pass",
+    "ArtifactInstall_Enter",
+    "ArtifactInstall",
+    "ArtifactInstall_Leave",
+    "Ask",
+    "Pass",
+    "ArtifactReboot_Enter",
+    "ArtifactReboot",
+    "Restart",
+]
+TRIED = ["ArtifactVerifyReboot", "ArtifactReboot_Leave", "CheckHealth"]
+COMMITTED = [
+    "Pass",
+    "ArtifactCommit_Enter",
+    "ArtifactCommit",
+    "ArtifactCommit_Leave",
+    "SaveProvides",
+    "Cleanup",
+    "Idle_Enter",
+]
+BACK = [
+    "ArtifactReboot_Error",
+    "Ask",
+    "ArtifactRollback_Enter",
+    "ArtifactRollback",
+    "ArtifactRollback_Leave",
+    "Ask",
+    "ArtifactRollbackReboot_Enter",
+    "ArtifactRollbackReboot",
+    "Restart",
+    "ArtifactVerifyRollbackReboot",
+    "ArtifactRollbackReboot_Leave",
+    "ArtifactFailure_Enter",
+    "ArtifactFailure",
+    "ArtifactFailure_Leave",
+    "Cleanup",
+    "SendLog",
+    "Idle_Enter",
+]
+
+
+def test_all_is_done_in_menders_order() -> None:
+    """Source: Mender's documentation of state scripts; mender-update's state machine."""
+    world = device(ROOT)
+
+    world.install()
+
+    assert world.done == [*FORWARD, *TRIED, *COMMITTED]
+    assert world.reports == ["downloading", "installing", "rebooting", "installing", "success"]
+
+
+def test_a_trial_that_fails_goes_back_in_menders_order() -> None:
+    world = device(ROOT, fails={"CheckHealth": 1})
+
+    world.install()
+
+    assert world.done == [*FORWARD, *TRIED[:-1], *BACK]
+    assert world.reports == ["downloading", "installing", "rebooting", "failure"]
+
+
+def test_a_trial_that_the_power_began_is_no_reason_to_install_again() -> None:
+    state = Installing(Update("u", "d", artifact=ROOT, target="B"))
+
+    now = step(state, Started(has_rebooted=True, trial="running"))
+
+    assert isinstance(now.state, Trying)
+    assert now.state.update.has_rebooted
+    assert now.actions[0] == CallPayloads("ArtifactVerifyReboot")
+
+
 @ends
 @asked_by
 @pytest.mark.parametrize("kills", [False, True], ids=["power", "agent"])
@@ -66,6 +146,7 @@ def test_a_cut_at_any_point_ends_on_the_old_or_the_new_system_and_is_told_truly(
         world = again(whole, cuts=frozenset({point}))
         world.install()
 
+        assert not world.is_committed or outcome(world) == "NEW", point
         assert outcome(world) in {"OLD", "NEW"}, (point, world)
         if not is_standalone:
             assert told(world) == {"OLD": "failure", "NEW": "success"}[outcome(world)], point
@@ -82,6 +163,7 @@ def test_two_cuts_at_any_two_points_end_so_too(artifact: Artifact, kills: bool) 
         world = again(whole, cuts=frozenset(pair))
         world.install()
 
+        assert not world.is_committed or outcome(world) == "NEW", pair
         assert outcome(world) in {"OLD", "NEW"}, (pair, world)
         assert told(world) == {"OLD": "failure", "NEW": "success"}[outcome(world)], pair
 

@@ -29,6 +29,7 @@ from ota_agent.states import (
     Proven,
     Report,
     Restart,
+    RunScripts,
     SaveProvides,
     Started,
     State,
@@ -83,7 +84,8 @@ class World:
     state: State = field(default_factory=Idle)
     is_begun: bool = False
     reports: list[str] = field(default_factory=list)
-    scripts: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    is_committed: bool = False
     points: int = 0
     boots: int = 0
 
@@ -140,6 +142,10 @@ class World:
         if self.fails.get(name, 0) and not getattr(action, "is_ignored", False):
             self.fails[name] -= 1
             return Failed(f"{name} fails")
+        if isinstance(action, RunScripts):
+            self.done.append(f"{action.state}_{action.moment}")
+        elif not isinstance(action, Report):
+            self.done.append(str(name))
         match action:
             case Poll():
                 return Offered(Update("http://server/a", "d1"))
@@ -186,6 +192,9 @@ class World:
                 self.point()
                 if has_rootfs:
                     self._set("B", is_trial=False)
+                    self.is_committed = True
+            case "ArtifactFailure":
+                assert self._update.reason, "nothing has failed"
             case "ArtifactRollback":
                 if has_rootfs:
                     self._set("A", is_trial=False)

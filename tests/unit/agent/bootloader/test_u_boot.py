@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """U-Boot's environment on an image file, through the real fw_printenv and fw_setenv."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -105,13 +106,25 @@ def test_a_line_break_does_not_smuggle_a_variable_in(u_boot: UBoot) -> None:
     assert u_boot.read() == FACTORY
 
 
-def test_a_device_that_takes_no_writes_is_noticed(disk: Path) -> None:
-    """The environment is on a device that swallows what is written: /dev/zero never changes."""
-    path = disk.with_name("zero.config")
-    path.write_text(f"/dev/zero 0x0 {SIZE:#x}\n/dev/zero 0x0 {SIZE:#x}\n")
+def test_a_program_that_says_it_wrote_and_did_not_is_found_out(
+    u_boot: UBoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As libubootenv's fw_setenv does with a script of another form: it ends with 0."""
+    program = tmp_path / "bin" / "fw_setenv"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexec cat >/dev/null\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
 
-    with pytest.raises((EnvironmentFault, ProgramError)):
-        UBoot(path).write(TRIAL)
+    with pytest.raises(EnvironmentFault, match="fw_setenv has not changed mender_boot_part, mend"):
+        u_boot.write(TRIAL)
+
+
+def test_a_program_that_fails_is_told_of(u_boot: UBoot) -> None:
+    u_boot.configuration.write_text("/dev/null 0x0 0x4000\n/dev/null 0x8000 0x4000\n")
+
+    with pytest.raises(ProgramError, match="fw_setenv"):
+        u_boot.write(TRIAL)
 
 
 # What an update must not stand on.

@@ -37,19 +37,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Path]:
     return board, image(folder, board)
 
 
-@pytest.fixture
-def board(made: tuple[Board, Path]) -> Board:
-    return made[0]
-
-
-@pytest.fixture
-def good(tmp_path: Path, made: tuple[Board, Path]) -> Path:
-    """A copy of it, to be broken."""
-    path = tmp_path / "test.sdimg"
-    run(("cp", "--sparse=always", made[1], path), timeout=10)
-    return path
-
-
 def hazards(path: Path, board: Board | None = None, *, is_booted: bool = False) -> set[str]:
     found = examine(path, board, is_booted=is_booted)
     assert all(each.place and each.cause and each.remedy for each in found)

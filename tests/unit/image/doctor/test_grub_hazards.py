@@ -31,19 +31,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Path]:
     return board, image(folder, board)
 
 
-@pytest.fixture
-def board(made: tuple[Board, Path]) -> Board:
-    return made[0]
-
-
-@pytest.fixture
-def good(tmp_path: Path, made: tuple[Board, Path]) -> Path:
-    """A copy of it, to be broken."""
-    path = tmp_path / "test.sdimg"
-    run(("cp", "--sparse=always", made[1], path), timeout=10)
-    return path
-
-
 def mtools(program: str, path: Path, *words: str | Path) -> None:
     run((program, "-i", f"{path}@@4M", *words), timeout=10)
 

@@ -49,7 +49,6 @@ class Update:
         is_rebooting: whether a payload wants a restart.
         has_rebooted: whether the device was restarted into it.
         restarts: how often the device was restarted while it was under way.
-        rearmed: how often a healthy trial that waits was given one more boot.
         reason: why it fails; empty while it does not.
         is_consistent: whether the device is as it was before, if it fails.
     """
@@ -61,7 +60,6 @@ class Update:
     is_rebooting: bool = False
     has_rebooted: bool = False
     restarts: int = 0
-    rearmed: int = 0
     reason: str = ""
     is_consistent: bool = True
 
