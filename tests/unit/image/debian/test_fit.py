@@ -38,3 +38,12 @@ def test_a_real_board_whose_slots_are_too_small_is_named_with_the_field() -> Non
     with pytest.raises(ImageError, match=r"beaglebone-black/board\.yaml: partitions\.slots\.size: "
                        r"256 MiB are too small for the image debian; make it 512 MiB"):  # fmt: skip
         fitted(board, replace(RECIPE, slot=512 * MIB))
+
+
+def test_a_disk_says_itself_that_it_grows_whatever_the_board_is_called() -> None:
+    machine = load_board(BOARDS / "qemu-arm64")
+    field = replace(machine, storage=replace(machine.storage, grows=False))
+
+    assert fitted(replace(machine, name="mine"), RECIPE).storage.size == 1024 * MIB
+    with pytest.raises(ImageError, match="too small"):
+        fitted(field, RECIPE)

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a block map holds: enough for a card that was full of something else."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.ext4 import ExtFilesystem
+from ota_artifact.image.vfat import FatFilesystem
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.environment import decode
-from ota_image.disk.bmap import BlockMap, Range, make_map, read_map, to_xml
+from ota_image.disk.bmap import BlockMap, Range, make_map, mapped, read_map, to_xml
 from ota_image.disk.compose import Parts
 from ota_image.errors import ImageError
 from tests.conftest import requires_program
@@ -84,8 +86,24 @@ def test_zeros_in_files_are_mapped_too(board: Board, card: Path, tmp_path: Path)
     data = ExtFilesystem(card, board.layout.partition("data").offset)
 
     data.read_file("/zeros", tmp_path / "zeros")
+    boot = board.layout.partition("boot")
+    FatFilesystem(card, boot.offset, boot.size).read_file("/zeros", tmp_path / "boot-zeros")
 
     assert (tmp_path / "zeros").read_bytes() == bytes(MIB)
+    assert (tmp_path / "boot-zeros").read_bytes() == bytes(100_000)
+
+
+def test_a_map_is_the_same_wherever_the_hosts_filesystem_has_its_holes(
+    board: Board, image: Path
+) -> None:
+    before = mapped(image, board.layout)
+
+    with image.open("r+b", buffering=0) as file:
+        for area in board.layout.partitions:
+            os.pwrite(file.fileno(), os.pread(file.fileno(), 1 << 16, area.end - (1 << 16)),
+                      area.end - (1 << 16))  # fmt: skip
+
+    assert mapped(image, board.layout) == before
 
 
 @requires_program("bmaptool", package="bmap-tools")

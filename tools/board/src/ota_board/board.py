@@ -43,6 +43,7 @@ class Storage:
         size: of the image [B]; a card may be larger.
         device: on the running system.
         alignment: of each partition [B].
+        grows: it exists in QEMU alone, so that slots and disk may be as large as an image needs.
     """
 
     size: int
@@ -50,6 +51,7 @@ class Storage:
     table: Table
     alignment: int
     reserved: tuple[Reserved, ...] = ()
+    grows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def load_board(path: Path) -> Board:
     if fields.number("schema") != SCHEMA:
         raise fields.wrong("schema", f"must be {SCHEMA}; a newer one needs a newer ota-board")
     storage = _storage(
-        fields.inner("storage", ("size", "device", "table", "alignment", "reserved"))
+        fields.inner("storage", ("size", "device", "table", "alignment", "reserved", "grows"))
     )
     partitions = _partitions(
         fields.inner("partitions", ("start", "boot", "slots", "data", "extra"))
@@ -153,6 +153,7 @@ def _storage(fields: Fields) -> Storage:
             Reserved(each.text("name"), each.size("offset"), each.size("size"))
             for each in fields.each("reserved", ("name", "offset", "size"))
         ),
+        grows=fields.choice("grows", ("true", "false"), "false") == "true",
     )
 
 

@@ -9,22 +9,19 @@ from ota_board.size import format_size
 from ota_image.debian.recipe import Recipe
 from ota_image.errors import ImageError
 
-_VIRTUAL = "qemu-"
-"""How the names of boards begin that exist in QEMU alone: nobody has one with smaller slots."""
-
 
 def fitted(board: Board, recipe: Recipe) -> Board:
     """The board with slots that the recipe fits into.
 
-    Those of a board that exists in QEMU alone grow, and its disk by powers of two, since QEMU
-    takes no other cards. Those of other boards stay: what is in the field has slots of that size.
+    Those of a board whose disk grows do, and the disk by powers of two, since QEMU takes no other
+    cards. Those of other boards stay: what is in the field has slots of that size.
 
     Raises:
         ImageError: the slots of a real board are too small.
     """
     if board.partitions.slot >= recipe.slot:
         return board
-    if not board.name.startswith(_VIRTUAL):
+    if not board.storage.grows:
         raise ImageError(
             f"boards/{board.name}/board.yaml: partitions.slots.size:"
             f" {format_size(board.partitions.slot)} are too small for the image {recipe.name};"

@@ -76,23 +76,29 @@ class BlockMap:
             yield each.first * self.block, min((each.last + 1) * self.block, self.size)
 
 
-def mapped(disk: Path, layout: Layout) -> list[tuple[int, int]]:
+def mapped(
+    disk: Path, layout: Layout, written: Iterable[tuple[int, int]] = ()
+) -> list[tuple[int, int]]:
     """Where what matters begins and ends on a composed image [B], in whole blocks and in order.
+
+    It does not depend on where the host's filesystem has holes: some fill small ones with zeros.
+
+    Args:
+        written: what was written outside of the partitions [B].
 
     Raises:
         ProgramError: dumpe2fs is missing, or cannot read a filesystem.
         OSError: the image cannot be read.
     """
-    spans = [(0, min(area.offset for area in layout.partitions))]
+    spans = [(0, min(area.offset for area in layout.partitions)), *written]
     for area in layout.partitions:
         if area.name == "boot":
-            spans.append((area.offset, area.offset + _fat_head(disk, area)))
+            spans += fat_in_use(disk, area)
         elif area.name == "A":
             spans.append((area.offset, area.end))
         else:
             spans += ext4_in_use(disk, area)
-    with disk.open("rb") as file:
-        spans += extents(file.fileno())
+    spans += _not_zero(disk, layout.partition("A"))
     return _joined(spans, layout.size)
 
 
@@ -119,6 +125,41 @@ def ext4_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:
             at = int(last or first) + 1
     if area.offset + at * block < area.end:
         yield area.offset + at * block, area.end
+
+
+def fat_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:
+    """Where what is in use of a vfat begins and ends [B]: its head, then each cluster.
+
+    Source: Microsoft, FAT32 File System Specification 1.03: boot sector, and a cluster's entry.
+    """
+    with disk.open("rb") as file:
+        file.seek(area.offset)
+        boot = file.read(512)
+        sector, per_cluster, reserved, tables, roots = struct.unpack_from("<HBHBH", boot, 11)
+        length = struct.unpack_from("<H", boot, 22)[0] or struct.unpack_from("<I", boot, 36)[0]
+        sectors = struct.unpack_from("<H", boot, 19)[0] or struct.unpack_from("<I", boot, 32)[0]
+        file.seek(area.offset + reserved * sector)
+        table = file.read(length * sector)
+    head = (reserved + tables * length) * sector + roots * 32
+    cluster = per_cluster * sector
+    count = (sectors * sector - head) // cluster
+    yield area.offset, area.offset + head
+    for number, is_used in enumerate(_fat_entries(table, count)):
+        if is_used:
+            start = area.offset + head + number * cluster
+            yield start, start + cluster
+
+
+def _fat_entries(table: bytes, count: int) -> Iterator[bool]:
+    """Whether each cluster is in use; the number of clusters says how wide an entry is."""
+    for number in range(2, count + 2):
+        if count < 4085:
+            pair = int.from_bytes(table[number * 3 // 2 : number * 3 // 2 + 2], "little")
+            yield bool(pair >> (4 * (number % 2)) & 0xFFF)
+        elif count < 65525:
+            yield any(table[number * 2 : number * 2 + 2])
+        else:
+            yield bool(int.from_bytes(table[number * 4 : number * 4 + 4], "little") & 0xFFFFFFF)
 
 
 def make_map(
@@ -233,15 +274,14 @@ def _numbers(each: Range) -> str:
     return str(each.first) if each.first == each.last else f"{each.first}-{each.last}"
 
 
-def _fat_head(disk: Path, area: Area) -> int:
-    """How much stands before the first file of a vfat: boot sector, tables, root [B]."""
-    with disk.open("rb") as file:
-        file.seek(area.offset)
-        boot = file.read(512)
-    sector, cluster, reserved, tables, entries = struct.unpack_from("<HBHBH", boot, 11)
-    length = struct.unpack_from("<H", boot, 22)[0] or struct.unpack_from("<I", boot, 36)[0]
-    root = entries * 32 or cluster * sector  # of FAT32, the first cluster is the root's
-    return int((reserved + tables * length) * sector + root)
+def _not_zero(disk: Path, mapped: Area) -> Iterator[tuple[int, int]]:
+    """Where blocks begin and end that hold more than zeros [B], outside of what is mapped."""
+    with disk.open("rb", buffering=0) as file:
+        for start, end in extents(file.fileno()):
+            for at in range(start // BLOCK * BLOCK, end, BLOCK):
+                is_mapped = mapped.offset <= at < mapped.end
+                if not is_mapped and os.pread(file.fileno(), BLOCK, at).strip(b"\0"):
+                    yield at, at + BLOCK
 
 
 def _joined(spans: Iterable[tuple[int, int]], size: int) -> list[tuple[int, int]]:

@@ -112,7 +112,8 @@ def compose(layout: Layout, parts: Parts, output: Path, *, progress: Say) -> bma
             _fill_slots(disk, layout, parts, tree, identity, time, progress)
         known = copying.result() if copying else None
         progress("block map")
-        block_map = bmap.make_map(disk, bmap.mapped(disk, layout), known)
+        written = [(each.offset, each.offset + size) for each, size in raw]
+        block_map = bmap.make_map(disk, bmap.mapped(disk, layout, written), known)
         map_path.unlink(missing_ok=True)  # one of an older image must not stand beside this one
     _write_text(map_path, bmap.to_xml(block_map))
     return block_map
