@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -110,3 +111,29 @@ def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
         assert isinstance(saved.state, Trying)
         assert saved.boot == str(saved.state.update.restarts)
         assert saved.state.update.restarts >= said
+
+
+def test_a_part_of_the_agent_has_values_of_its_own_beside_the_state(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+
+    store.put("checkpoint", "here")
+    store.put("state", "mine")
+
+    assert (store.text("checkpoint"), store.text("state")) == ("here", "mine")
+    assert store.load().state == Idle()
+    store.put("checkpoint", "")
+    assert store.text("checkpoint") == ""
+    store.close()
+
+
+def test_another_thread_may_read_what_is_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+    store.put("name", "value")
+    seen: list[str] = []
+
+    thread = Thread(target=lambda: seen.append(store.text("name")))
+    thread.start()
+    thread.join(10)
+
+    assert seen == ["value"]
+    store.close()

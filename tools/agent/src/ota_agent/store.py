@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from ota_agent.errors import AgentError
 from ota_agent.record import from_text, to_text
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _TABLE = "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
 _STATE, _BOOT, _PROVIDES = "state", "boot", "provides"
+_OWN = "part "  # before the names of the parts' own values
 _PATIENCE = 10.0  # [s] another process may be writing
 
 
@@ -40,7 +42,7 @@ class Store:
     """The agent's memory in a file.
 
     A file that is damaged is put aside as ``<name>.broken``, and the memory begins anew: the
-    bootloader's state is what the device stands on, not this.
+    bootloader's state is what the device stands on, not this. Several threads may use it.
 
     Raises:
         AgentError: it cannot be opened or made.
@@ -48,6 +50,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._alone = Lock()
         try:
             self._base = self._opened()
         except sqlite3.DatabaseError as error:
@@ -99,8 +102,22 @@ class Store:
         """
         self._write({_PROVIDES: json.dumps(dict(provides), sort_keys=True)})
 
+    def text(self, name: str) -> str:
+        """A small value of a part of the agent; empty if there is none."""
+        return self._read().get(_OWN + name, "")
+
+    def put(self, name: str, text: str) -> None:
+        """Remember a small value of a part of the agent; an empty one is none.
+
+        Raises:
+            AgentError: no space, or the disk fails.
+        """
+        self._write({_OWN + name: text})
+
     def _opened(self) -> sqlite3.Connection:
-        base = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+        base = sqlite3.connect(
+            self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+        )
         try:
             base.execute("PRAGMA journal_mode=DELETE")
             base.execute("PRAGMA synchronous=FULL")
@@ -111,14 +128,16 @@ class Store:
         return base
 
     def _read(self) -> dict[str, str]:
-        return dict(self._base.execute("SELECT name, value FROM kept").fetchall())
+        with self._alone:
+            return dict(self._base.execute("SELECT name, value FROM kept").fetchall())
 
     def _write(self, values: Mapping[str, str]) -> None:
-        try:
-            self._base.execute("BEGIN IMMEDIATE")
-            self._base.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", values.items())
-            self._base.execute("COMMIT")
-        except sqlite3.Error as error:
-            with suppress(sqlite3.Error):
-                self._base.execute("ROLLBACK")
-            raise AgentError(f"{self._path}: {error}; make room on its filesystem") from error
+        with self._alone:
+            try:
+                self._base.execute("BEGIN IMMEDIATE")
+                self._base.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", values.items())
+                self._base.execute("COMMIT")
+            except sqlite3.Error as error:
+                with suppress(sqlite3.Error):
+                    self._base.execute("ROLLBACK")
+                raise AgentError(f"{self._path}: {error}; make room on its filesystem") from error
