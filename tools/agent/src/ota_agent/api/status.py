@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the agent is doing: one value, and the board that it hangs on for all to see."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Condition
+from typing import Any, Literal
+
+from ota_agent import __version__
+from ota_agent.errors import AgentError
+
+Result = Literal["", "success", "failure"]
+"""How the last update ended; empty: there was none since the agent started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the agent is doing, and what it did last.
+
+    Attributes:
+        state: the name of a class of states.py, such as Downloading.
+        doing: the part of it that runs now, such as the state script ArtifactInstall_Enter_00.
+        deployment: the server's name for the update; empty if a person at the device asked for it.
+        source: of the artifact: a URL without its query, or a path; empty without an update.
+        artifact: name of the artifact that is installed; empty until its header was read.
+        installed: name of the artifact that the device runs, committed.
+        slot: the slot that is written, A or B; empty if none is.
+        running_slot: the slot that runs, A or B; empty if the root filesystem is in none.
+        size: of the artifact [B]; 0 if not known.
+        done: of it, read so far [B].
+        rate: how fast it is read now [B/s].
+        note: how it went so far, such as "resumed at 12 MB".
+        waits_for: the state before which it is paused, such as ArtifactReboot; else empty.
+        paused_by: who or what has it wait: "device", "server", "window", "disabled"; else empty.
+        next_poll: when the server is asked next [s since the epoch]; 0: it is not.
+        result: how the last update ended.
+        reason: why it failed; empty if it did not.
+        is_enabled: whether the server is asked for updates.
+        window: when updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always.
+        version: of the agent.
+    """
+
+    state: str = "Idle"
+    doing: str = ""
+    deployment: str = ""
+    source: str = ""
+    artifact: str = ""
+    installed: str = ""
+    slot: str = ""
+    running_slot: str = ""
+    size: int = 0
+    done: int = 0
+    rate: float = 0.0
+    note: str = ""
+    waits_for: str = ""
+    paused_by: str = ""
+    next_poll: float = 0.0
+    result: Result = ""
+    reason: str = ""
+    is_enabled: bool = True
+    window: str = ""
+    version: str = __version__
+
+    @property
+    def percent(self) -> int:
+        """How much of the artifact is read [%]; 0 if its size is not known."""
+        return min(100, self.done * 100 // self.size) if self.size > 0 else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Its attributes and ``percent``, for `json.dumps`."""
+        return {**dataclasses.asdict(self), "percent": self.percent}
+
+
+def from_json(found: object) -> Status:
+    """The status that another agent, older or newer, has sent.
+
+    What is not known is left out, and what is missing has its default.
+
+    Raises:
+        AgentError: it is no status.
+    """
+    if not isinstance(found, dict):
+        raise AgentError(f"the agent's status is {json.dumps(found)[:80]}, and no object")
+    known: dict[str, Any] = {}
+    for field in dataclasses.fields(Status):
+        value = found.get(field.name, field.default)
+        kind = type(field.default)
+        if kind is float and type(value) is int:
+            value = float(value)
+        if type(value) is not kind:
+            raise AgentError(
+                f"the agent's status has {field.name} = {json.dumps(value)[:80]}, which is no"
+                f" {kind.__name__}; are the agent and this command of one version?"
+            )
+        known[field.name] = value
+    return Status(**known)
+
+
+class Bulletin:
+    """Holds the status: one thread changes it, others read it or wait for a change.
+
+    Args:
+        status: what it says at first.
+    """
+
+    def __init__(self, status: Status = Status()) -> None:
+        self._status, self._number = status, 0
+        self._changed = Condition()
+        self._listeners: tuple[Callable[[], None], ...] = ()
+
+    def get(self) -> Status:
+        """The status now."""
+        return self._status
+
+    def read(self) -> tuple[int, Status]:
+        """How many changes there were, and the status after the last of them."""
+        with self._changed:
+            return self._number, self._status
+
+    def change(self, **changes: Any) -> Status:
+        """Change some attributes of the status; gives what it is then."""
+        with self._changed:
+            status = dataclasses.replace(self._status, **changes)
+            if status == self._status:
+                return status
+            self._status, self._number = status, self._number + 1
+            self._changed.notify_all()
+            listeners = self._listeners
+        for tell in listeners:
+            tell()
+        return status
+
+    def wait_for_change(self, since: int, timeout: float) -> tuple[int, Status]:
+        """The same as `read`, once there were more than `since` changes or the time is over.
+
+        Args:
+            timeout: [s].
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._number > since, timeout)
+            return self._number, self._status
+
+    def listen(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called after each change; gives the function that ends it.
+
+        It is called in the thread that made the change, and must not block or raise.
+        """
+        with self._changed:
+            self._listeners = (*self._listeners, tell)
+
+        def end() -> None:
+            with self._changed:
+                self._listeners = tuple(each for each in self._listeners if each is not tell)
+
+        return end
