@@ -39,7 +39,15 @@ class Performer(Protocol):
 
 
 class Restarting(Exception):
-    """The device restarts: nothing more is done in this boot."""
+    """The device restarts: nothing more is done in this boot.
+
+    Attributes:
+        is_manual: a person restarts it.
+    """
+
+    def __init__(self, *, is_manual: bool = False) -> None:
+        super().__init__("the device restarts")
+        self.is_manual = is_manual
 
 
 class Runtime:

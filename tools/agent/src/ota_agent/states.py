@@ -344,7 +344,7 @@ class CheckHealth:
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Restart the device; always the last action, and no event follows."""
+    """Restart what wants it: the device, after which no event follows, or what restarts itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,9 @@ def _forward(
                 raise Unexpected("the update is not running yet: restart the device first")
             return begin.commit(update)
         case Installed(), RollbackAsked(reason):
-            return begin.err(update, reason, "ArtifactInstall")
+            return begin.err(replace(update, is_manual=True), reason, "ArtifactInstall")
+        case Rebooting(), Done():  # what wanted it restarted itself, and the device did not
+            return begin.try_it(replace(update, has_rebooted=True))
         case Rebooting(), Failed(reason):
             return begin.err(update, reason, "ArtifactReboot")
     raise _unexpected(state, event)
@@ -124,7 +126,8 @@ def _trial(state: Trying | Proven | Committing | Committed, event: Event) -> Ste
         case Trying(), Failed(reason):
             return begin.err(update, reason, "ArtifactReboot" if update.has_rebooted else "")
         case Trying() | Proven(), RollbackAsked(reason):
-            return begin.err(update, reason, "ArtifactCommit")
+            by_hand = replace(update, is_manual=update.is_standalone)
+            return begin.err(by_hand, reason, "ArtifactCommit")
         case Trying(), CommitAsked():
             raise Unexpected(
                 "the update is still being tried: wait until its health checks are done"
@@ -152,6 +155,8 @@ def _back(state: State, event: Event) -> Step:
             return begin.restart_back(update) if wants_reboot else begin.fail(update)
         case RollingBack(update), Failed():
             return begin.fail(begin.inconsistent(update))
+        case RestartingBack(update), Done():
+            return begin.try_back(update)
         case RestartingBack(update), Failed():
             return begin.fail(begin.inconsistent(update))
         case TryingBack(update), Done():

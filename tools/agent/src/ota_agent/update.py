@@ -51,6 +51,7 @@ class Update:
         restarts: how often the device was restarted while it was under way.
         reason: why it fails; empty while it does not.
         is_consistent: whether the device is as it was before, if it fails.
+        is_manual: a person has taken it back, and restarts the device when it suits.
     """
 
     source: str
@@ -62,6 +63,7 @@ class Update:
     restarts: int = 0
     reason: str = ""
     is_consistent: bool = True
+    is_manual: bool = False
 
     @property
     def is_standalone(self) -> bool:

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the bootloader is told of a slot, through the real fw_setenv, boot by boot."""
+
+from pathlib import Path
+
+import pytest
+
+from ota_agent.bootloader.u_boot import UBoot
+from ota_agent.errors import AgentError, EnvironmentFault
+from ota_agent.payloads.rootfs import Boot, RootFilesystem
+from ota_agent.slots import Slot, Slots
+from tests.conftest import requires_program
+from tests.unit.agent.scratch import OFFSETS, Scratch, scratch
+
+pytestmark = requires_program("fw_setenv", package="libubootenv-tool")
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Scratch:
+    return scratch(tmp_path / "device", slot=1 << 20)
+
+
+def boot_of(device: Scratch) -> Boot:
+    slots = Slots(Slot("A", device.slot("A"), 2), Slot("B", device.slot("B"), 3))
+    bootloader = UBoot(device.folder / "fw_env.config", OFFSETS)
+    return Boot(slots, lambda: slots.of(device.running), bootloader)
+
+
+def payload_of(device: Scratch) -> RootFilesystem:
+    boot = boot_of(device)
+    return RootFilesystem(boot, boot.slots.b)
+
+
+def test_an_installed_slot_is_tried_once_and_committed(device: Scratch) -> None:
+    payload = payload_of(device)
+    assert not payload.wants_reboot()
+
+    payload.call("ArtifactInstall")
+    assert payload.wants_reboot()
+    device.boot()
+    payload.call("ArtifactVerifyReboot")
+    payload.call("ArtifactCommit")
+    device.boot()
+
+    assert device.running == "B"
+    assert not payload.wants_reboot()
+    assert device.environment["upgrade_available"] == "0"
+
+
+def test_a_trial_without_a_commit_is_over_with_the_next_boot(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+
+    device.boot()
+    device.boot()
+
+    assert device.running == "A"
+    with pytest.raises(AgentError, match="slot A runs, and slot B was to be tried: the bootloader"
+                       " says count of slot B"):  # fmt: skip
+        payload.call("ArtifactVerifyReboot")
+    payload.call("ArtifactRollback")
+    payload.call("ArtifactVerifyRollbackReboot")
+    assert boot_of(device).why() == "count of slot B"
+
+
+def test_a_healthy_trial_that_waits_outlives_a_power_cut(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+    device.boot()
+
+    payload.boot.count_anew()
+    device.boot()
+
+    assert device.running == "B"
+    payload.call("ArtifactVerifyReboot")
+
+
+def test_an_install_is_told_once_however_often_it_is_repeated(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+    before = (device.folder / "environment").read_bytes()
+
+    payload.call("ArtifactInstall")
+
+    assert (device.folder / "environment").read_bytes() == before
+
+
+def test_a_rollback_before_the_restart_needs_none(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+
+    payload.call("ArtifactRollback")
+
+    assert not payload.wants_reboot()
+    device.boot()
+    assert device.running == "A"
+
+
+def test_a_rollback_on_trial_needs_a_restart(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+    device.boot()
+
+    payload.call("ArtifactRollback")
+
+    assert payload.wants_reboot()
+    device.boot()
+    assert device.running == "A"
+    payload.call("ArtifactVerifyRollbackReboot")
+
+
+def test_the_reason_of_an_older_rollback_does_not_outlive_the_next_install(
+    device: Scratch,
+) -> None:
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+    device.boot()
+    device.boot()
+    assert "ota_rollback" in device.environment
+
+    payload.call("ArtifactInstall")
+
+    assert "ota_rollback" not in device.environment
+
+
+def test_a_trial_that_somebody_else_began_is_not_written_over(device: Scratch) -> None:
+    payload_of(device).call("ArtifactInstall")
+    device.boot()
+
+    with pytest.raises(EnvironmentFault, match="slot B is on trial"):
+        boot_of(device).target()
+
+
+def test_an_environment_that_u_boot_never_saved_takes_no_update(device: Scratch) -> None:
+    boot = boot_of(device)
+    boot.bootloader.write({"mender_saveenv_canary": ""})
+
+    with pytest.raises(EnvironmentFault, match="mender_saveenv_canary is not set"):
+        boot.target()
+    with pytest.raises(EnvironmentFault):
+        payload_of(device).call("ArtifactInstall")
+
+
+def test_a_bootloader_that_would_start_the_other_slot_takes_no_update(device: Scratch) -> None:
+    boot = boot_of(device)
+    boot.bootloader.write({"mender_boot_part": "3"})
+
+    with pytest.raises(EnvironmentFault, match="slot A runs, and the bootloader would start slot"):
+        boot.target()

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An environment in a plain file: for tests, and for trying the agent where no bootloader is."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_agent.errors import EnvironmentFault
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Lines of ``name=value``; replaced as a whole."""
+
+    path: Path
+
+    def read(self) -> dict[str, str]:
+        """All variables. See `Bootloader.read`."""
+        try:
+            lines = self.path.read_text("utf-8").splitlines()
+        except OSError as error:
+            raise EnvironmentFault(f"{self.path}: {error.strerror}") from error
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+    def write(self, changes: Mapping[str, str], *, is_final: bool = False) -> None:
+        """Change variables. See `Bootloader.write`."""
+        values = {**self.read(), **changes}
+        new = self.path.with_name(f".{self.path.name}.new")
+        try:
+            with new.open("w", encoding="utf-8") as file:
+                file.writelines(f"{name}={value}\n" for name, value in values.items() if value)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self.path)
+        except OSError as error:
+            raise EnvironmentFault(f"{self.path}: {error.strerror}") from error
+
+    def findings(self) -> list[str]:
+        """Why an update must not stand on it. See `Bootloader.findings`."""
+        try:
+            self.read()
+        except EnvironmentFault as error:
+            return [str(error)]
+        return []

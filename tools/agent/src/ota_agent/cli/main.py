@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parses the command line, runs the sub-command, and says what went wrong."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+
+from ota_agent import __version__
+from ota_agent.cli.exits import Exit
+from ota_agent.errors import AgentError
+from ota_artifact.errors import ArtifactError, ProgramError
+
+_COMMANDS: tuple[str, ...] = ()
+"""Each is a module here, imported when it is called: to start takes less time and memory."""
+
+_EPILOG = """\
+exit codes: 0 done, 1 failed, 2 no update in progress, 4 the device must be restarted (with
+--reboot-exit-code), 130 interrupted
+"""
+
+
+def build_parser(called: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the whole command, which is also what its documentation is made from.
+
+    Args:
+        called: the module of the sub-command that is called, which is then the only one in it; if
+            there is none of that name, all are.
+    """
+    parser = argparse.ArgumentParser(
+        prog="ota-agent",
+        description="Brings updates onto this device, tries them, commits them or goes back.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.set_defaults(run=None)
+    sub = parser.add_subparsers(dest="command", metavar="command")
+    for name in (called,) if called in _COMMANDS else _COMMANDS:
+        import_module(f"ota_agent.cli.{name}").add_parser(sub)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit code."""
+    words = sys.argv[1:] if argv is None else argv
+    called = next((each.replace("-", "_") for each in words if not each.startswith("-")), None)
+    parser = build_parser(called)
+    args = parser.parse_args(words)
+    if args.run is None:
+        parser.print_help()
+        return Exit.DONE
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except (AgentError, ArtifactError, ProgramError) as error:
+        return _said(error, Exit.FAILED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return Exit.FAILED
+    except OSError as error:
+        return _said(f"{error.filename}: {error.strerror}" if error.filename else error, 1)
+    except KeyboardInterrupt:
+        return _said("interrupted; `ota-agent status` says where it stands", Exit.INTERRUPTED)
+
+
+def entry() -> None:
+    """What the installed script calls."""
+    signal.signal(signal.SIGTERM, _end)
+    sys.exit(main())
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Leave by way of every `with`."""
+    sys.exit(128 + number)
+
+
+def _said(error: object, code: int) -> int:
+    print(f"ota-agent: {error}", file=sys.stderr)
+    return code

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A section of the configuration: a table of TOML on one side, a dataclass of options on the other.
+
+The dataclass says it all: the fields are the keys, their types what may stand there, their defaults
+what holds without them, and the docstring's attributes what the default file explains.
+"""
+
+import dataclasses
+import json
+import re
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from ota_agent.errors import AgentError
+
+Options = TypeVar("Options")
+
+_WIDTH = 96  # of a comment's line, without "# "
+
+
+def read(kind: type[Options], table: Mapping[str, Any], where: str) -> Options:
+    """The options of a table.
+
+    Args:
+        where: the file and the section, for errors, such as ``/etc/ota/agent.toml: [download]``.
+
+    Raises:
+        AgentError: a key that is unknown, or a value that is not of its kind.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {each.name: hints[each.name] for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for name in table:
+        if name not in known:
+            raise AgentError(f"{where} {name}: unknown; known: {', '.join(sorted(known))}")
+    values = {name: _value(value, known[name], f"{where} {name}") for name, value in table.items()}
+    return kind(**values)
+
+
+def default_text(name: str, kind: type[object]) -> str:
+    """The section with every key, as a comment, with its default and what it means."""
+    docs = attribute_docs(kind)
+    lines = [f"[{name}]"]
+    for each in dataclasses.fields(kind):  # type: ignore[arg-type]
+        text = docs.get(each.name, "").replace("``", "`")
+        lines += [f"# {part}" for part in _wrapped(text[:1].upper() + text[1:])]
+        lines += [f"#{each.name} = {_toml(each.default)}", ""]
+    return "\n".join(lines)
+
+
+def attribute_docs(kind: type[object]) -> dict[str, str]:
+    """What a docstring says under ``Attributes:``, by name, each in one line."""
+    _, _, text = (kind.__doc__ or "").partition("Attributes:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in text.splitlines():
+        if match := re.fullmatch(r" {8}(\w+): (.*)", line):
+            name = match[1]
+            found[name] = match[2]
+        elif name and line.startswith(" " * 12):
+            found[name] += " " + line.strip()
+    return found
+
+
+def _value(value: object, kind: Any, where: str) -> object:
+    """The value as the field's type has it."""
+    origin = get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _value(value, next(a for a in get_args(kind) if a is not type(None)), where)
+    if origin is Literal:
+        choices = get_args(kind)
+        if value not in choices:
+            raise AgentError(
+                f"{where}: {value!r} is not one of {', '.join(repr(each) for each in choices)}"
+            )
+        return value
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise AgentError(f'{where}: {value!r} must be a list, as in ["…"]')
+        return tuple(_value(each, get_args(kind)[0], where) for each in value)
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if value < 0:
+            raise AgentError(f"{where}: {value!r} must not be negative")
+        return float(value)
+    if kind is int and type(value) is int and value < 0:
+        raise AgentError(f"{where}: {value!r} must not be negative")
+    if type(value) is kind:
+        return value
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    raise AgentError(f"{where}: {value!r} must be {names.get(kind, 'a text')}")
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}" if value == int(value) and value < 1e15 else repr(value)
+    return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=False)
+
+
+def _wrapped(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, _WIDTH) if text else []
