@@ -7,10 +7,14 @@ import re
 import selectors
 import shlex
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from functools import cache
+from typing import BinaryIO, Literal, Self, cast
 
 from ota_artifact.errors import ProgramError
 
@@ -20,6 +24,8 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Before a program that is to end with us, whatever ends us. Source: util-linux."""
 _PIECE = 1 << 16  # [B] what a pipe holds
 _SAID = 1 << 16  # [B] of stderr that is kept
+_LINE = 1 << 13  # [B] that a line is cut at
+_LOOK = 0.02  # [s] between two looks at what cannot be waited for
 _PIN = re.compile(r"(pin-value=)[^;&?']*")  # Source: RFC 7512, PKCS#11 URIs
 
 
@@ -189,6 +195,191 @@ class Background:
         """Let go of its console, once nobody reads it any more."""
         cast(BinaryIO, self._program.stdin).close()
         cast(BinaryIO, self._program.stdout).close()
+
+
+Channel = Literal["stdout", "stderr"]
+
+Hear = Callable[[Channel, str], None]
+"""Told of each line that a program prints, without its end, as it comes."""
+
+
+class Supervised:
+    """A program in a session of its own, for a limited time; to be used with ``with``.
+
+    It reads nothing. A time-out, or whatever leaves the ``with`` before its end, ends it and its
+    process group: SIGTERM, and SIGKILL after ``grace``. What it leaves running when it ends is let
+    be. If we are killed it is, too, where setpriv is util-linux's; busybox's cannot.
+
+    Args:
+        argv: the program and its arguments.
+        timeout: how long it may take in all [s].
+        hear: told of what it prints.
+        folder: where it runs; by default where we are.
+        environment: variables set on top of ours.
+        grace: how long it may take to end when it is asked to [s].
+
+    Attributes:
+        code: its exit code, minus the signal that ended it; None while it runs.
+
+    Raises:
+        ProgramError: it is missing, or cannot be executed.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str | os.PathLike[str]],
+        *,
+        timeout: float,
+        hear: Hear,
+        folder: str | os.PathLike[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        grace: float = 10.0,
+    ) -> None:
+        words = [os.fspath(word) for word in argv]
+        self._line, self._timeout, self._grace, self._hear = shlex.join(words), timeout, grace, hear
+        logger.debug("+ %s", _masked(self._line))
+        if shutil.which(words[0]) is None:
+            raise ProgramError(f"{words[0]}: is missing, or not executable")
+        try:
+            self._program = subprocess.Popen(
+                (*_with_us(), *words),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                cwd=folder,
+                env={**os.environ, **environment} if environment else None,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProgramError(f"{self._line}: {error.strerror}") from error
+        self.code: int | None = None
+        self._deadline = time.monotonic() + timeout
+        self._ready = selectors.DefaultSelector()
+        self._begun: dict[Channel, bytes] = {"stdout": b"", "stderr": b""}
+        for name, pipe in (("stdout", self._program.stdout), ("stderr", self._program.stderr)):
+            os.set_blocking(cast(BinaryIO, pipe).fileno(), False)
+            self._ready.register(cast(BinaryIO, pipe), selectors.EVENT_READ, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.code is None:
+            self._end()
+        self._ready.close()
+        cast(BinaryIO, self._program.stdout).close()
+        cast(BinaryIO, self._program.stderr).close()
+
+    def finish(self) -> int:
+        """Hear it to its end; gives its exit code.
+
+        Raises:
+            ProgramError: its time is over; it is ended when this is raised.
+        """
+        while self.code is None:
+            self.tend()
+        return self.code
+
+    def tend(self, wait: float | None = None, *, until_writable: int | None = None) -> None:
+        """Hear what it says until there is something new: output, its end, or room to write.
+
+        Args:
+            wait: come back after this time at the latest [s]; by default at the time-out.
+            until_writable: come back too once this file descriptor takes data.
+
+        Raises:
+            ProgramError: its time is over; it is ended when this is raised.
+        """
+        if self.code is not None:
+            return
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            self._end()
+            raise ProgramError(f"{self._line}: no end after {self._timeout:g} s; it was killed")
+        if until_writable is not None:
+            self._ready.register(until_writable, selectors.EVENT_WRITE)
+        try:
+            # Something it left running may hold its output open: only its own end is waited for.
+            self._listen(min(left, left if wait is None else wait, 5 * _LOOK))
+        finally:
+            if until_writable is not None:
+                self._ready.unregister(until_writable)
+        code = self._program.poll()
+        if code is not None:
+            self._listen(0)
+            self._say_rest()
+            self.code = code
+
+    def _listen(self, wait: float) -> None:
+        if not self._ready.get_map():
+            with suppress(subprocess.TimeoutExpired):
+                self._program.wait(wait)
+            return
+        while events := self._ready.select(wait):
+            heard = [key for key, _ in events if key.data]
+            for key in heard:
+                self._take(key)
+            if len(heard) < len(events) or not self._ready.get_map():
+                return
+            wait = 0
+
+    def _take(self, key: selectors.SelectorKey) -> None:
+        name: Channel = key.data
+        try:
+            piece = os.read(key.fd, _PIECE)
+        except BlockingIOError:
+            return
+        if not piece:
+            self._ready.unregister(key.fileobj)
+        *lines, rest = (self._begun[name] + piece).split(b"\n")
+        if len(rest) > _LINE:
+            lines, rest = [*lines, rest], b""
+        self._begun[name] = rest
+        for line in lines:
+            self._say(name, line)
+
+    def _say(self, name: Channel, line: bytes) -> None:
+        self._hear(name, _masked(line[:_LINE].decode("utf-8", "replace").rstrip("\r")))
+
+    def _say_rest(self) -> None:
+        for name, rest in self._begun.items():
+            if rest:
+                self._say(name, rest)
+
+    def _end(self) -> None:
+        self._signal(signal.SIGTERM)
+        end = time.monotonic() + self._grace
+        while self._is_there() and time.monotonic() < end:
+            with suppress(subprocess.TimeoutExpired):
+                self._program.wait(_LOOK)
+        self._signal(signal.SIGKILL)
+        self.code = self._program.wait()
+
+    def _is_there(self) -> bool:
+        """Whether any process of its group is."""
+        if self._program.poll() is None:
+            return True
+        try:
+            os.killpg(self._program.pid, 0)
+        except OSError:
+            return False
+        time.sleep(_LOOK)
+        return True
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._program.pid, number)
+
+
+@cache
+def _with_us() -> tuple[str, ...]:
+    """`_WITH_US` where it works; otherwise nothing."""
+    try:
+        run((*_WITH_US, "true"), timeout=10)
+    except ProgramError:
+        return ()
+    return _WITH_US
 
 
 def attached(argv: Sequence[str | os.PathLike[str]]) -> int:

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs under supervision: heard line by line, ended in time, and never left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from ota_artifact import run as door
+from ota_artifact.errors import ProgramError
+from ota_artifact.run import Channel, Supervised
+
+START = (
+    "import sys; from ota_artifact.run import Supervised\n"
+    "argv = ['sh', '-c', 'echo $$; exec sleep 60']\n"
+    "with Supervised(argv, timeout=60, hear=lambda _, line: print(line, flush=True)) as program:\n"
+    "    program.finish()\n"
+)
+
+
+class Heard:
+    """What a program said, by channel."""
+
+    def __init__(self) -> None:
+        self.stdout: list[str] = []
+        self.stderr: list[str] = []
+
+    def __call__(self, channel: Channel, line: str) -> None:
+        (self.stdout if channel == "stdout" else self.stderr).append(line)
+
+
+def finished(script: str, heard: Heard, *words: str, timeout: float = 10) -> int:
+    """The exit code of a shell's script."""
+    argv = ("sh", "-c", script, "sh", *words)
+    with Supervised(argv, timeout=timeout, hear=heard, grace=0.3) as program:
+        return program.finish()
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(OSError):
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return False
+
+
+def ends(pid: int) -> bool:
+    end = time.monotonic() + 5
+    while is_alive(pid) and time.monotonic() < end:
+        time.sleep(0.01)
+    return not is_alive(pid)
+
+
+def test_lines_and_exit_code_are_passed_on() -> None:
+    heard = Heard()
+
+    code = finished("echo one; echo two; echo wrong >&2; printf rest; exit 21", heard)
+
+    assert code == 21
+    assert heard.stdout == ["one", "two", "rest"]
+    assert heard.stderr == ["wrong"]
+
+
+def test_it_is_heard_while_it_runs() -> None:
+    heard = Heard()
+    argv = ("sh", "-c", "echo begun; exec sleep 60")
+    with Supervised(argv, timeout=60, hear=heard) as program:
+        while not heard.stdout:
+            program.tend()
+
+        assert program.code is None
+    assert program.code == -signal.SIGTERM
+
+
+def test_it_runs_in_its_folder_with_its_environment(tmp_path: Path) -> None:
+    heard = Heard()
+    argv = ("sh", "-c", "pwd; echo $COLOUR")
+
+    with Supervised(
+        argv, timeout=10, hear=heard, folder=tmp_path, environment={"COLOUR": "red"}
+    ) as program:
+        program.finish()
+
+    assert heard.stdout == [str(tmp_path), "red"]
+
+
+def test_a_lot_of_output_and_a_line_without_end_are_bounded() -> None:
+    heard = Heard()
+
+    code = finished("head -c 1000000 /dev/zero | tr '\\0' x; seq 20000 >&2", heard)
+
+    assert code == 0
+    assert max(map(len, heard.stdout)) <= 1 << 13
+    assert heard.stderr == [str(number) for number in range(1, 20001)]
+
+
+def test_its_whole_group_ends_with_its_time(tmp_path: Path) -> None:
+    script = 'sleep 60 & echo $! > "$1"; wait'
+
+    with pytest.raises(ProgramError, match=r"no end after 0\.2 s; it was killed"):
+        finished(script, Heard(), str(tmp_path / "pid"), timeout=0.2)
+
+    assert ends(int((tmp_path / "pid").read_text()))
+
+
+def test_one_that_does_not_end_when_asked_is_killed(tmp_path: Path) -> None:
+    script = "trap '' TERM; echo begun; while :; do sleep 0.05; done"
+    heard = Heard()
+    with Supervised(("sh", "-c", script), timeout=60, hear=heard, grace=0.2) as program:
+        while not heard.stdout:
+            program.tend()
+
+    assert program.code == -signal.SIGKILL
+
+
+def test_what_it_leaves_running_is_let_be(tmp_path: Path) -> None:
+    heard = Heard()
+
+    code = finished("sleep 60 & echo $!", heard)
+
+    pid = int(heard.stdout[0])
+    assert code == 0
+    assert is_alive(pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+def test_an_interrupt_ends_it() -> None:
+    pids: list[int] = []
+
+    def interrupted(channel: Channel, line: str) -> None:
+        pids.append(int(line))
+        raise KeyboardInterrupt
+
+    program = Supervised(("sh", "-c", "echo $$; exec sleep 60"), timeout=60, hear=interrupted)
+    with pytest.raises(KeyboardInterrupt), program:
+        program.finish()
+
+    assert ends(pids[0])
+
+
+def test_it_ends_with_us_whatever_ends_us() -> None:
+    with subprocess.Popen((sys.executable, "-c", START), stdout=subprocess.PIPE) as ours:  # noqa: S603
+        assert ours.stdout
+        pid = int(ours.stdout.readline())
+        assert is_alive(pid)
+        os.kill(ours.pid, signal.SIGKILL)
+
+    assert ends(pid)
+
+
+def test_a_setpriv_that_cannot_tie_it_to_us_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busybox = tmp_path / "setpriv"
+    busybox.write_text("#!/bin/sh\necho \"setpriv: unrecognized option '$1'\" >&2; exit 1\n")
+    busybox.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    door._with_us.cache_clear()
+
+    code = finished("exit 3", Heard())
+
+    door._with_us.cache_clear()
+    assert code == 3
+
+
+def test_it_waits_until_a_pipe_takes_data() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with Supervised(("sleep", "60"), timeout=60, hear=Heard()) as program:
+        begin = time.monotonic()
+        program.tend(until_writable=writer)
+
+        assert time.monotonic() - begin < 0.05
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("mode", [None, 0o644])
+def test_a_program_that_cannot_be_executed_is_named(tmp_path: Path, mode: int | None) -> None:
+    program = tmp_path / "program"
+    if mode:
+        program.touch(mode)
+
+    with pytest.raises(ProgramError, match="program: is missing, or not executable"):
+        Supervised((program,), timeout=1, hear=Heard())
