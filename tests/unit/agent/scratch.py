@@ -133,8 +133,9 @@ class Scratch:
         data = (self.folder / "environment").read_bytes()
         copies = [decode(data[at : at + SIZE], is_redundant=True) for at in OFFSETS]
         place = newest(copies)
-        copy = copies[place] if place is not None else None
-        assert place is not None and copy is not None, "no copy of the environment is valid: BRICK"
+        assert place is not None, "no copy of the environment is valid: BRICK"
+        copy = copies[place]
+        assert copy is not None
         return place, dict(copy.variables)
 
     def _save(self, variables: Mapping[str, str]) -> None:

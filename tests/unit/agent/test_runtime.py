@@ -9,16 +9,21 @@ from ota_agent.bootloader import Bootloader
 from ota_agent.bootloader.grub import Grub
 from ota_agent.bootloader.u_boot import UBoot
 from ota_agent.errors import AgentError
-from ota_agent.runtime import Restarting, Runtime, boot_id
+from ota_agent.runtime import Restarting, Runtime, Stopped, boot_id
 from ota_agent.states import (
     Action,
+    Cleaning,
     CommitAsked,
+    Committed,
+    Committing,
     Done,
     Downloading,
     Event,
     Failed,
+    Failing,
     Idle,
     Installed,
+    Installing,
     Offered,
     PollDue,
     Proven,
@@ -209,3 +214,25 @@ def test_every_boot_has_an_id(tmp_path: Path) -> None:
     assert len(boot_id()) == 36
     with pytest.raises(AgentError, match="is /proc mounted"):
         boot_id(tmp_path / "none")
+
+
+@pytest.mark.parametrize("kind", [Installing, Committing, Committed, Failing, Cleaning])
+def test_it_stops_before_a_state_and_goes_on_from_there(kind: type[State], tmp_path: Path) -> None:
+    """A person's update that is committed, or fails if the state is one of a failure."""
+    fails = {"ArtifactCommit": 1} if kind is Failing else {}
+    world = World(Artifact("app", types=("single-file",)), is_standalone=True, fails=fails)
+    world.can_roll_back = False  # it is committed with its install
+    store = Store(tmp_path / "state.db")
+    stopping = Runtime(store, Device(world), "boot", stop_before=(kind,))
+
+    with pytest.raises(Stopped):
+        stopping.feed(Offered(Update("http://server/a")))
+    done = list(world.done)
+    going_on = Runtime(store, Device(world), "boot")
+    going_on.start()
+
+    assert isinstance(going_on.state, Idle)
+    assert "ArtifactInstall_Enter" not in done or kind is not Installing
+    assert world.done.count("ArtifactInstall") == 1
+    assert world.provides == ("inconsistent" if kind is Failing else "new")
+    store.close()

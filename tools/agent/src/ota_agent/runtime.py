@@ -2,12 +2,24 @@
 """Carries out what `step` decides: remembers it first, then does it, then asks what follows."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Protocol
 
 from ota_agent.errors import AgentError
-from ota_agent.states import Action, Done, Event, Failed, Idle, Started, State, Syncing, Trial
+from ota_agent.states import (
+    Action,
+    Committing,
+    Done,
+    Event,
+    Failed,
+    Idle,
+    Installing,
+    Started,
+    State,
+    Syncing,
+    Trial,
+)
 from ota_agent.step import step
 from ota_agent.store import Store
 from ota_artifact.errors import ArtifactError, ProgramError
@@ -16,6 +28,12 @@ logger = logging.getLogger(__name__)
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 """Another one after each boot. Source: random(4)."""
+
+_STOPPED_OUTSIDE = (Installing, Committing)
+"""States that are not remembered when it stops before them: what interrupts them fails an update.
+
+The others are, since a start goes on with them.
+"""
 
 Observer = Callable[[State], None]
 """Told of each state, once it is remembered and before its first action."""
@@ -50,18 +68,37 @@ class Restarting(Exception):
         self.is_manual = is_manual
 
 
+class Stopped(Exception):
+    """It was told to stop before a state; `Runtime.start` goes on from there.
+
+    Attributes:
+        before: the state.
+    """
+
+    def __init__(self, before: type[State]) -> None:
+        super().__init__(f"stopped before {before.__name__}")
+        self.before = before
+
+
 class Runtime:
     """The agent's heart: one state, on the disk before anything is done in it.
 
     Args:
         boot: the kernel's boot id: a restart of the agent alone keeps it.
+        stop_before: states that are not begun.
     """
 
     def __init__(
-        self, store: Store, performer: Performer, boot: str, observe: Observer = lambda state: None
+        self,
+        store: Store,
+        performer: Performer,
+        boot: str,
+        observe: Observer = lambda state: None,
+        *,
+        stop_before: Container[type[State]] = (),
     ) -> None:
         self._store, self._performer, self._boot = store, performer, boot
-        self._observe = observe
+        self._observe, self._stop_before = observe, stop_before
         saved = store.load()
         self._saved = saved.state
         self._has_rebooted = saved.boot != boot
@@ -85,14 +122,21 @@ class Runtime:
 
         Raises:
             Unexpected: it cannot happen now; nothing has changed.
+            Stopped: it was told to stop here.
             Restarting: the device restarts.
             AgentError: the state cannot be remembered; nothing was done in it.
         """
         following: Event | None = event
         while following is not None:
             now = step(self.state, following)
+            kind = type(now.state)
+            is_first = kind is not type(self.state)
+            if is_first and kind in self._stop_before and kind in _STOPPED_OUTSIDE:
+                raise Stopped(kind)
             self._remember(now.state)
             self.state = now.state
+            if is_first and kind in self._stop_before:
+                raise Stopped(kind)
             self._observe(now.state)
             following = self._carry_out(now.actions) if now.actions else None
 

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which bootloader this device has."""
+
+from pathlib import Path
+
+from ota_agent.bootloader import Bootloader
+from ota_agent.bootloader.file import File
+from ota_agent.bootloader.grub import CONFIGURATION as GRUB
+from ota_agent.bootloader.grub import find_grub
+from ota_agent.bootloader.u_boot import CONFIGURATION as U_BOOT
+from ota_agent.bootloader.u_boot import UBoot
+from ota_agent.config.device import DeviceOptions
+from ota_agent.errors import AgentError
+
+
+def find_bootloader(options: DeviceOptions, offsets: tuple[int, ...]) -> Bootloader:
+    """The bootloader that is configured, or found.
+
+    Args:
+        offsets: where the layout has U-Boot's environment [B]; () if it does not say.
+
+    Raises:
+        AgentError: there is none, or none is configured.
+    """
+    named = Path(options.environment) if options.environment else None
+    kind = options.bootloader
+    if kind == "auto":
+        kind = "grub" if not U_BOOT.exists() and GRUB.exists() else "u-boot"
+    match kind:
+        case "u-boot":
+            return UBoot(named or U_BOOT, offsets)
+        case "grub":
+            return find_grub(named or GRUB)
+        case _ if named:
+            return File(named)
+    raise AgentError('the bootloader "file" needs the path of its file: set environment, too')

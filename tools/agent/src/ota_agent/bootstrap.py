@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a device provides before its first update."""
+
+import logging
+import shlex
+from pathlib import Path
+
+from ota_agent import provides
+from ota_agent.errors import AgentError
+from ota_agent.store import Store
+from ota_agent.update import Artifact
+from ota_artifact.errors import ArtifactError
+from ota_artifact.reader import open_artifact
+
+logger = logging.getLogger(__name__)
+
+RELEASE = Path("/etc/ota/release")
+"""What `ota-image` writes into a root filesystem: which release it is."""
+
+MENDER = Path("/var/lib/mender/bootstrap.mender")
+UNKNOWN = "unknown"
+
+
+def bootstrap(store: Store, data: Path, *, release: Path = RELEASE, mender: Path = MENDER) -> None:
+    """Have the device provide what it left the factory with, unless it is known already.
+
+    It is what a bootstrap artifact says (without a payload, and unsigned: who can write it there
+    can write anything), else what the root filesystem says of itself.
+
+    Raises:
+        AgentError: it cannot be remembered.
+    """
+    if provides.NAME in store.provides:
+        return
+    for path in (data / "bootstrap.mender", mender):
+        if path.exists():
+            try:
+                store.save_provides(provides.after(_artifact(path), {}))
+                logger.info("bootstrap: %s", path)
+                return
+            except (ArtifactError, AgentError, OSError) as error:
+                logger.error("bootstrap: %s: %s; it is passed over", path, error)
+    name = _released(release)
+    found = {provides.NAME: name or UNKNOWN}
+    store.save_provides({**found, "rootfs-image.version": name} if name else found)
+
+
+def _artifact(path: Path) -> Artifact:
+    with path.open("rb") as file:
+        artifact = open_artifact(file)
+        artifact.drain()
+    header = artifact.header
+    if any(each.type is not None for each in header.payloads):
+        raise AgentError("holds a payload; install it as an update")
+    found = {key: value for each in header.payloads for key, value in each.provides.items()}
+    return Artifact(header.artifact_name, header.artifact_group or "", provides=found, clears=())
+
+
+def _released(path: Path) -> str:
+    try:
+        words = shlex.split(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return dict(each.partition("=")[::2] for each in words).get("artifact", "")
