@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the system that runs is healthy, by the commands that its maker put into a folder."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ota_agent.errors import AgentError
+from ota_artifact.errors import ProgramError
+from ota_artifact.run import Channel, Supervised
+
+logger = logging.getLogger(__name__)
+
+NOT_YET = 75
+"""The exit code of a check that wants to be asked again. Source: sysexits.h, EX_TEMPFAIL."""
+
+_PAUSE = 5.0  # [s] until a check that said "not yet" is asked again
+_LINES = 5  # of what a check said last that go into the error
+
+
+@dataclass(frozen=True, slots=True)
+class GateOptions:
+    """What a new system must show before it is committed.
+
+    Attributes:
+        folder: of executables, run in the order of their names: 0 is healthy, 75 is not yet, and
+            every other exit code rolls the update back.
+        timeout: how long one check may take [s].
+        patience: how long checks may go on saying "not yet" [s].
+        policy: of a trial whose server is out of reach: ``require-server`` rolls back after
+            ``server_patience``, ``grace`` commits after ``grace`` if the checks are passed, and
+            ``local`` commits as soon as they are.
+        server_patience: with ``require-server``, how long the server may be out of reach [s].
+        grace: with ``grace``, how long the server may be out of reach [s].
+        power_cuts: how many of them a healthy trial survives while it waits for the server or for
+            a person; 0 means that every boot before the commit rolls back.
+    """
+
+    folder: Path = Path("/etc/ota/health.d")
+    timeout: float = 60.0
+    patience: float = 600.0
+    policy: Literal["require-server", "grace", "local"] = "require-server"
+    server_patience: float = 2160.0  # Source: Mender's client, 12 tries by its defaults
+    grace: float = 86400.0
+    power_cuts: int = 3
+
+
+def check_health(
+    options: GateOptions,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Run the checks in the order of their names; one that says "not yet" is asked again.
+
+    Raises:
+        AgentError: a check failed, took too long, or was not ready in time; the text has its name
+            and what it said.
+    """
+    end = clock() + options.patience
+    checks = _checks(options.folder)
+    for check in checks:
+        code, said = _run(check, options.timeout)
+        is_waiting = False
+        while code == NOT_YET:
+            if clock() + _PAUSE > end:
+                raise AgentError(
+                    f"health check {check}: not ready after {options.patience:g} s{said}"
+                )
+            if not is_waiting:
+                logger.info("health check %s: not yet%s", check.name, said)
+                is_waiting = True
+            sleep(_PAUSE)
+            code, said = _run(check, options.timeout)
+        if code != 0:
+            raise AgentError(f"health check {check}: exit code {code}{said}")
+        logger.info("health check %s: healthy", check.name)
+    if not checks:
+        logger.info(
+            "%s: has no health checks; that it got this far is all that is known", options.folder
+        )
+
+
+def _checks(folder: Path) -> list[Path]:
+    """The executables of a folder; others are named, since somebody forgot a chmod."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.is_file())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise AgentError(f"{folder}: {error.strerror}; are the health checks there?") from error
+    for path in paths:
+        if not os.access(path, os.X_OK):
+            logger.warning("%s: is not executable, and no check; chmod +x if it is one", path)
+    return [path for path in paths if os.access(path, os.X_OK)]
+
+
+def _run(check: Path, timeout: float) -> tuple[int, str]:
+    """Its exit code, and what it said last, ready to be put behind another text."""
+    said: list[str] = []
+
+    def hear(channel: Channel, line: str) -> None:
+        logger.debug("health check %s: %s", check.name, line)
+        said.append(line)
+        del said[:-_LINES]
+
+    try:
+        with Supervised((check,), timeout=timeout, hear=hear) as program:
+            code = program.finish()
+    except ProgramError as error:
+        raise AgentError(f"health check {error}{_text(said)}") from error
+    return code, _text(said)
+
+
+def _text(said: list[str]) -> str:
+    text = " | ".join(line.strip() for line in said if line.strip())
+    return f": {text}" if text else ""
