@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which servers are believed, over real TLS, and how they are reached."""
+
+import base64
+import http.server
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from ota_agent.errors import AgentError
+from ota_agent.server.http import TlsOptions, pool
+from ota_agent.server.pin import parse_pin, pin_of
+from tests.simulators.certificates import Certificate, make
+from tests.simulators.proxy import proxy
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("certificates")
+
+
+@pytest.fixture(scope="module")
+def authority(folder: Path) -> Certificate:
+    return make(folder, "authority", is_authority=True)
+
+
+@pytest.fixture(scope="module")
+def leaf(folder: Path, authority: Certificate) -> Certificate:
+    return make(folder, "leaf", by=authority)
+
+
+@pytest.fixture(scope="module")
+def url(leaf: Certificate) -> Iterator[str]:
+    with served(leaf) as address:
+        yield address
+
+
+@contextmanager
+def served(
+    certificate: Certificate | None = None,
+    *,
+    clients_of: Certificate | None = None,
+    location: str = "",
+) -> Iterator[str]:
+    """A server that answers each GET with "here", or with a redirect."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302 if location else 200)
+            if location:
+                self.send_header("Location", location)
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"here")
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None: ...
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.path, certificate.key_path)
+            if clients_of:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(clients_of.path)
+            server.socket = context.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join(10)
+
+
+def got(url: str, environment: Any = None, **options: Any) -> bytes:
+    connections = pool(TlsOptions(**options), timeout=5, environment=environment or {})
+    try:
+        return bytes(connections.request("GET", url).data)
+    finally:
+        connections.clear()
+
+
+def pin(certificate: Certificate) -> str:
+    return pin_of(certificate.der).hex()
+
+
+def test_a_server_nobody_vouches_for_is_refused(url: str) -> None:
+    with pytest.raises(urllib3.exceptions.HTTPError, match="CERTIFICATE_VERIFY_FAILED"):
+        got(url)
+
+
+@pytest.mark.parametrize("option", ["ca_bundle", "server_certificate"])
+def test_a_server_is_believed_if_its_authority_is(
+    url: str, authority: Certificate, option: str
+) -> None:
+    assert got(url, **{option: str(authority.path)}) == b"here"
+
+
+def test_a_servers_own_certificate_is_enough(url: str, leaf: Certificate) -> None:
+    assert got(url, server_certificate=str(leaf.path)) == b"here"
+
+
+def test_a_certificate_for_another_host_is_refused(folder: Path, authority: Certificate) -> None:
+    other = make(folder, "other", by=authority, hosts=("example.org",))
+
+    with (
+        served(other) as address,
+        pytest.raises(urllib3.exceptions.HTTPError, match="doesn't match"),
+    ):
+        got(address, ca_bundle=str(authority.path))
+
+
+@pytest.mark.parametrize(("name", "valid"), [("old", (-9, -1)), ("early", (1, 9))])
+def test_a_certificate_out_of_its_time_is_refused(
+    folder: Path, authority: Certificate, name: str, valid: tuple[float, float]
+) -> None:
+    certificate = make(folder, name, by=authority, valid=valid)
+
+    with (
+        served(certificate) as address,
+        pytest.raises(urllib3.exceptions.HTTPError, match=r"expired|not yet valid"),
+    ):
+        got(address, ca_bundle=str(authority.path))
+
+
+def test_a_pin_alone_is_enough_whatever_the_clock_says(
+    folder: Path, authority: Certificate
+) -> None:
+    old = make(folder, "old-pinned", by=authority, valid=(-9, -1))
+
+    with served(old) as address:
+        assert got(address, pins=("00" * 32, pin(old))) == b"here"
+
+
+def test_another_key_than_the_pinned_is_refused(url: str, authority: Certificate) -> None:
+    others: tuple[dict[str, Any], ...] = (
+        {},
+        {"ca_bundle": str(authority.path)},
+        {"skip_verify": True},
+    )
+    for more in others:
+        with pytest.raises(urllib3.exceptions.HTTPError, match=r"none of the 1 in tls\.pins"):
+            got(url, pins=("00" * 32,), **more)
+
+
+def test_a_pin_does_not_replace_an_authority_that_is_named(
+    url: str, folder: Path, leaf: Certificate, authority: Certificate
+) -> None:
+    stranger = make(folder, "stranger", is_authority=True)
+
+    assert got(url, pins=(pin(leaf),), ca_bundle=str(authority.path)) == b"here"
+    with pytest.raises(urllib3.exceptions.HTTPError, match="CERTIFICATE_VERIFY_FAILED"):
+        got(url, pins=(pin(leaf),), ca_bundle=str(stranger.path))
+
+
+def test_a_pin_is_for_its_hosts_and_others_are_checked_as_ever(url: str, leaf: Certificate) -> None:
+    port = url.rpartition(":")[2]
+    options: dict[str, Any] = {"pins": (pin(leaf),), "pinned_hosts": ("LocalHost",)}
+
+    assert got(f"https://localhost:{port}", **options) == b"here"
+    with pytest.raises(urllib3.exceptions.HTTPError, match="CERTIFICATE_VERIFY_FAILED"):
+        got(url, **options)
+
+
+def test_a_device_shows_its_certificate_where_it_is_asked_for(
+    folder: Path, leaf: Certificate, authority: Certificate
+) -> None:
+    device = make(folder, "device", by=authority)
+
+    with served(leaf, clients_of=authority) as address:
+        assert (
+            got(
+                address,
+                ca_bundle=str(authority.path),
+                client_certificate=str(device.path),
+                client_key=str(device.key_path),
+            )
+            == b"here"
+        )
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            got(address, ca_bundle=str(authority.path))
+
+
+def test_whoever_skips_verification_is_warned(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert got(url, skip_verify=True) == b"here"
+
+    assert "ANY server is believed" in caplog.text
+
+
+def test_plain_http_needs_to_be_allowed_and_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with served() as address:
+        with pytest.raises(AgentError, match=r"is plain HTTP.*tls\.allow_plain_http"):
+            got(address)
+        assert got(address, allow_plain_http=True) == b"here"
+
+    assert "127.0.0.1: plain HTTP" in caplog.text
+
+
+def test_a_redirect_to_plain_http_is_refused_like_the_first_address(leaf: Certificate) -> None:
+    with (
+        served() as plain,
+        served(leaf, location=plain) as address,
+        pytest.raises(AgentError, match="is plain HTTP"),
+    ):
+        got(address, pins=(pin(leaf),))
+
+
+def test_a_proxy_is_gone_through_with_tls_to_the_server_itself(
+    url: str, authority: Certificate
+) -> None:
+    with proxy() as between:
+        environment = {"https_proxy": f"http://user:secret@127.0.0.1:{between.port}"}
+
+        assert got(url, environment, ca_bundle=str(authority.path)) == b"here"
+        with pytest.raises(urllib3.exceptions.HTTPError, match=r"none of the 1 in tls\.pins"):
+            got(url, environment, pins=("00" * 32,))
+
+    authorization = "Basic " + base64.b64encode(b"user:secret").decode()
+    assert between.requests[0] == ("CONNECT", url.removeprefix("https://"), authorization)
+
+
+def test_a_redirect_leads_past_the_proxy_where_no_proxy_says_so(
+    url: str, authority: Certificate
+) -> None:
+    with served(location=url.replace("127.0.0.1", "localhost")) as plain, proxy() as between:
+        environment = {
+            "HTTP_PROXY": f"127.0.0.1:{between.port}",
+            "https_proxy": f"127.0.0.1:{between.port}",
+            "no_proxy": ".example.org localhost",
+        }
+        options = {"ca_bundle": str(authority.path), "allow_plain_http": True}
+
+        # The proxy of the test follows the redirect of a plain request itself.
+        with served() as direct:
+            assert got(direct, environment, **options) == b"here"
+        assert got(url.replace("127.0.0.1", "localhost"), environment, **options) == b"here"
+
+    assert [method for method, _, _ in between.requests] == ["GET"]
+    assert plain
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "is_used"),
+    [("*", False), ("127.0.0.1", False), ("a b,127.0.0.1", False), ("7.0.0.1", True), ("", True)],
+)
+def test_no_proxy_names_hosts_with_commas_or_spaces(
+    url: str, authority: Certificate, no_proxy: str, is_used: bool
+) -> None:
+    with proxy() as between:
+        environment = {"HTTPS_PROXY": f"http://127.0.0.1:{between.port}", "NO_PROXY": no_proxy}
+
+        got(url, environment, ca_bundle=str(authority.path))
+
+    assert bool(between.requests) == is_used
+
+
+@pytest.mark.parametrize("option", ["ca_bundle", "server_certificate", "client_certificate"])
+def test_a_file_that_is_no_certificate_is_said_to_be(tmp_path: Path, option: str) -> None:
+    path = tmp_path / "a.pem"
+    options: dict[str, Any] = {option: str(path)}
+    with pytest.raises(AgentError, match=rf"tls\.{option}: .*a\.pem: No such file"):
+        pool(TlsOptions(**options), timeout=1)
+
+    path.write_text("nothing")
+    with pytest.raises(AgentError, match=rf"tls\.{option}: .*a\.pem: .*in PEM"):
+        pool(TlsOptions(**options), timeout=1)
+
+
+def test_a_pin_is_written_in_any_usual_form(leaf: Certificate) -> None:
+    digest = pin_of(leaf.der)
+    colons = ":".join(f"{byte:02X}" for byte in digest)
+    text = base64.b64encode(digest).decode()
+
+    for form in (digest.hex(), colons, text, f"sha256//{text}", f" {text}\n"):
+        assert parse_pin(form) == digest
+    for form in ("", "00", digest.hex() + "00", "sha256//!", "zz" * 32):
+        with pytest.raises(AgentError, match=r"is not a SHA-256"):
+            parse_pin(form)
+
+
+def test_what_is_no_certificate_has_no_pin(leaf: Certificate) -> None:
+    for data in (b"", b"\x30", b"\x30\x03abc", leaf.der[:100], b"\x31" + leaf.der[1:]):
+        with pytest.raises(ValueError, match="certificate"):
+            pin_of(data)

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to servers: who is trusted, who we are, and which proxy is between.
+
+Works with urllib3 1.26 and 2.
+"""
+
+import logging
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import urllib3
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import make_headers, parse_url
+
+from ota_agent.errors import AgentError
+from ota_agent.server.pin import parse_pin, pin_of
+
+logger = logging.getLogger(__name__)
+
+_REDIRECTS = 5  # one after the other; two are usual: to a storage, and from there to a mirror
+_ONCE = urllib3.Retry(total=None, connect=False, read=False, other=0, status=0, redirect=_REDIRECTS)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """Which servers are believed, and how we prove who we are.
+
+    Attributes:
+        server_certificate: PEM file with certificates that are trusted beside the system's; empty
+            for none.
+        ca_bundle: PEM file with certificates that are trusted instead of the system's; empty for
+            the system's.
+        pins: SHA-256 of public keys, in hex or base64: the server's certificate has to hold one of
+            them. Without server_certificate and ca_bundle, that is all it has to prove, whatever
+            the clock says.
+        pinned_hosts: the hosts that pins are for, such as the server's but not that of a storage
+            which artifacts are downloaded from; none means every host.
+        client_certificate: PEM file with our certificate, for mutual TLS; empty for none.
+        client_key: PEM file with its key; empty if that is in client_certificate.
+        skip_verify: believe any server. For the bench alone: whoever is on the network between can
+            be the server.
+        allow_plain_http: also talk to servers without TLS. For the bench alone.
+        set_clock: when the agent starts and the clock is before the time the agent was built, set
+            it to that: a board without a battery cannot check certificates in 1970.
+    """
+
+    server_certificate: str = ""
+    ca_bundle: str = ""
+    pins: tuple[str, ...] = ()
+    pinned_hosts: tuple[str, ...] = ()
+    client_certificate: str = ""
+    client_key: str = ""
+    skip_verify: bool = False
+    allow_plain_http: bool = False
+    set_clock: bool = True
+
+
+def pool(
+    options: TlsOptions, *, timeout: float, environment: Mapping[str, str] | None = None
+) -> urllib3.PoolManager:
+    """Connections by these options, through the proxies of the environment.
+
+    A request fails at once, with an urllib3 HTTPError, if it cannot be answered: whoever calls
+    decides about another try.
+    Redirects are followed unless a request says otherwise, each checked as the first address was.
+
+    Args:
+        timeout: for connecting, and for each wait for more bytes [s].
+        environment: http_proxy, https_proxy and no_proxy, in either case; by default ours.
+
+    Raises:
+        AgentError: an option names a file or a pin that is of no use; a request raises it for
+            plain HTTP that is not allowed.
+    """
+    if options.skip_verify:
+        logger.warning(
+            "tls: skip_verify is set: ANY server is believed, and so is whoever pretends to be it;"
+            " never have it on a device in the field"
+        )
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    trust = _Trust.of(options)
+    variables = os.environ if environment is None else environment
+    return _Pool(trust, timeout, _proxies(variables), plain=options.allow_plain_http)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """How the other side of a connection is checked.
+
+    Attributes:
+        context: for hosts without a pin.
+        pinned: for those with one.
+        hosts: that have one; none means all.
+    """
+
+    context: ssl.SSLContext
+    pinned: ssl.SSLContext
+    pins: frozenset[bytes]
+    hosts: frozenset[str]
+
+    @classmethod
+    def of(cls, options: TlsOptions) -> "_Trust":
+        context = _context(options, checks_chain=not options.skip_verify)
+        pins = frozenset(parse_pin(each) for each in options.pins)
+        is_pin_enough = not (options.ca_bundle or options.server_certificate)
+        pinned = _context(options, checks_chain=False) if pins and is_pin_enough else context
+        hosts = frozenset(each.lower() for each in options.pinned_hosts)
+        return cls(context, pinned, pins, hosts)
+
+    def is_pinned(self, host: str) -> bool:
+        return bool(self.pins) and (not self.hosts or host.lower() in self.hosts)
+
+    def check_pin(self, host: str, certificate: bytes | None) -> None:
+        """Pass if the certificate [DER] holds a pinned key; raises ssl.SSLError."""
+        try:
+            found = pin_of(certificate or b"")
+        except ValueError as error:
+            raise ssl.SSLError(f"{host}: {error}") from error
+        if found not in self.pins:
+            raise ssl.SSLError(
+                f"{host}: its certificate holds the public key {found.hex()}, which is none of the"
+                f" {len(self.pins)} in tls.pins; if the server's key was changed, pin the new one"
+            )
+
+
+def _context(options: TlsOptions, *, checks_chain: bool) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # urllib3 matches the name once the chain is right: 1.26 gives OpenSSL no name for an address.
+    context.check_hostname = False
+    if not checks_chain:
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        # A server's own certificate is enough, signed by somebody or not. Strict, the default since
+        # Python 3.13, would refuse what other clients take, so it is the same with every Python.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if options.ca_bundle:
+            _trust(context, "ca_bundle", options.ca_bundle)
+        else:
+            context.load_default_certs()
+        if options.server_certificate:
+            _trust(context, "server_certificate", options.server_certificate)
+    if options.client_certificate:
+        _identify(context, options)
+    return context
+
+
+def _trust(context: ssl.SSLContext, option: str, path: str) -> None:
+    try:
+        context.load_verify_locations(path)
+    except OSError as error:  # ssl.SSLError is one
+        raise AgentError(
+            f"tls.{option}: {path}: {error.strerror or error}; it must be certificates in PEM"
+        ) from error
+
+
+def _identify(context: ssl.SSLContext, options: TlsOptions) -> None:
+    try:
+        context.load_cert_chain(
+            options.client_certificate,
+            options.client_key or None,
+            password="",
+        )
+    except OSError as error:
+        files = f"{options.client_certificate} {options.client_key}".strip()
+        raise AgentError(
+            f"tls.client_certificate: {files}: {error.strerror or error}; it must be a certificate"
+            " and its key in PEM, the key without a passphrase"
+        ) from error
+
+
+class _Pool(urllib3.PoolManager):
+    """Looks at each address, of a redirect too: is it allowed, and is there a proxy before it?"""
+
+    def __init__(
+        self, trust: _Trust, timeout: float, proxies: Mapping[str, str], *, plain: bool
+    ) -> None:
+        self._settings: dict[str, Any] = {
+            "timeout": urllib3.Timeout(connect=timeout, read=timeout),
+            "retries": _ONCE,
+            "ssl_context": trust.context,
+        }
+        super().__init__(**self._settings)
+        self._classes: dict[str, type] = {"http": HTTPConnectionPool, "https": _pool_class(trust)}
+        self.pool_classes_by_scheme = self._classes
+        self._proxies, self._managers = proxies, dict[str, _Proxied]()
+        self._is_plain_allowed, self._warned = plain, set[str]()
+
+    def urlopen(  # type: ignore[override]  # as urllib3's own
+        self, method: str, url: str, redirect: bool = True, **more: Any
+    ) -> Any:
+        address = parse_url(url)
+        host = address.host or ""
+        if address.scheme == "http":
+            self._allow_plain(url, host)
+        proxy = self._proxies.get(address.scheme or "")
+        if proxy and not _is_exempt(host, self._proxies.get("no", "")):
+            manager = self._managers.get(proxy) or self._managed(proxy)
+            return urllib3.ProxyManager.urlopen(manager, method, url, redirect, **more)
+        return super().urlopen(method, url, redirect, **more)
+
+    def clear(self) -> None:
+        """Close what is open and unused."""
+        super().clear()
+        for each in self._managers.values():
+            each.clear()
+
+    def _allow_plain(self, url: str, host: str) -> None:
+        if not self._is_plain_allowed:
+            raise AgentError(
+                f"{url}: is plain HTTP, which anybody on the way can read and change; use https, or"
+                " set tls.allow_plain_http on a bench"
+            )
+        if host not in self._warned:
+            self._warned.add(host)
+            logger.warning("%s: plain HTTP: anybody on the way can read and change it", host)
+
+    def _managed(self, proxy: str) -> "_Proxied":
+        manager = self._managers[proxy] = _Proxied(self, proxy, self._settings)
+        manager.pool_classes_by_scheme = self._classes
+        return manager
+
+
+class _Proxied(urllib3.ProxyManager):
+    """Connections through one proxy; a redirect goes back to the pool, and maybe past the proxy."""
+
+    def __init__(self, front: _Pool, proxy: str, settings: Mapping[str, Any]) -> None:
+        address = parse_url(proxy)
+        headers = make_headers(proxy_basic_auth=address.auth) if address.auth else None
+        super().__init__(proxy, proxy_headers=headers, **settings)
+        self._front = front
+
+    def urlopen(  # type: ignore[override]  # as urllib3's own
+        self, method: str, url: str, redirect: bool = True, **more: Any
+    ) -> Any:
+        return self._front.urlopen(method, url, redirect, **more)
+
+
+def _pool_class(trust: _Trust) -> type[HTTPSConnectionPool]:
+    """The class of connections that are checked by ``trust``; urllib3 takes a class, no object."""
+
+    class Connection(HTTPSConnection):
+        def connect(self) -> None:
+            host: str = getattr(self, "_tunnel_host", None) or self.host
+            is_pinned = trust.is_pinned(host)
+            self.ssl_context = trust.pinned if is_pinned else trust.context
+            self.cert_reqs = self.ssl_context.verify_mode
+            super().connect()
+            if is_pinned:
+                trust.check_pin(host, cast(ssl.SSLSocket, self.sock).getpeercert(True))
+                self.is_verified = True
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    return Pool
+
+
+def _proxies(environment: Mapping[str, str]) -> dict[str, str]:
+    """The address of the proxy for each scheme, and under ``no`` who is reached without one.
+
+    Lower case wins. HTTP_PROXY is no proxy's in a CGI program, where a client sets it.
+    """
+    is_cgi = "REQUEST_METHOD" in environment
+    found = {}
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        upper = "" if is_cgi and name == "http_proxy" else environment.get(name.upper(), "")
+        value = environment.get(name, upper).strip()
+        if value:
+            found[name.removesuffix("_proxy")] = value
+    for scheme in ("http", "https"):
+        if scheme in found and "://" not in found[scheme]:
+            found[scheme] = f"http://{found[scheme]}"
+    return found
+
+
+def _is_exempt(host: str, no_proxy: str) -> bool:
+    """Whether a host is reached without a proxy; Mender's lists have spaces, others commas."""
+    for each in no_proxy.lower().replace(",", " ").split():
+        name = each.removeprefix("*").removeprefix(".")
+        if not name or host.lower() == name or host.lower().endswith(f".{name}"):
+            return True
+    return False
