@@ -6,12 +6,13 @@ docs/reference/device-api.md is its reference. This file says what the daemon ha
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-from ota_agent.errors import AgentError
+from typing import Literal, Protocol
 
 SOCKET = Path("/run/ota/agent.sock")
 """Where the agent serves."""
+
+Gate = Literal["ArtifactInstall", "ArtifactReboot", "ArtifactCommit"]
+"""The states before which an update can be paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class ApiOptions:
         socket: path of the unix socket.
         group: members of this group may watch, pause, continue, abort, and switch updates on and
             off; empty: root alone.
-        clients: how many may be connected at once.
+        clients: how many may be connected at once; those who are not root may use half of them.
     """
 
     socket: Path = SOCKET
@@ -61,12 +62,12 @@ class Commands(Protocol):
         """Send the inventory now."""
         ...
 
-    def pause(self, before: str) -> None:
-        """Have updates wait before a state: ArtifactInstall, ArtifactReboot or ArtifactCommit."""
+    def pause(self, before: Gate) -> None:
+        """Have updates wait before a state."""
         ...
 
     def go_on(self) -> None:
-        """End what `pause` began, and approve what waits now."""
+        """End what `pause` began: what waits goes on."""
         ...
 
     def abort(self, reason: str) -> None:
@@ -82,7 +83,7 @@ class Commands(Protocol):
         ...
 
     def set_window(self, window: str) -> None:
-        """When updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always."""
+        """When updates may be installed; empty: always."""
         ...
 
     def token(self) -> tuple[str, str]:
@@ -92,10 +93,3 @@ class Commands(Protocol):
     def fetch_token(self) -> bool:
         """Have the server asked for a token; False if there is no server to ask."""
         ...
-
-
-class Refused(AgentError):
-    """The caller may not do it."""
-
-
-__all__ = ["SOCKET", "ApiOptions", "Commands", "Refused"]

@@ -37,6 +37,8 @@ class Status:
         next_poll: when the server is asked next [s since the epoch]; 0: it is not.
         result: how the last update ended.
         reason: why it failed; empty if it did not.
+        is_authorized: whether the server has given this device a token.
+        tokens: how often that has changed, with a token or without one.
         is_enabled: whether the server is asked for updates.
         window: when updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always.
         version: of the agent.
@@ -59,6 +61,8 @@ class Status:
     next_poll: float = 0.0
     result: Result = ""
     reason: str = ""
+    is_authorized: bool = False
+    tokens: int = 0
     is_enabled: bool = True
     window: str = ""
     version: str = __version__

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real server of the socket, and a daemon of which only the ears are real."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ota_agent.api import ApiOptions, Gate
+from ota_agent.api.server import ApiServer
+from ota_agent.api.status import Bulletin
+from ota_agent.errors import AgentError
+
+
+@dataclass
+class Daemon:
+    """Notes what it is asked to do, and does so to its status alone.
+
+    Attributes:
+        heard: each call with its arguments, in order.
+        refuses: why it does nothing now; empty: it does.
+    """
+
+    bulletin: Bulletin = field(default_factory=Bulletin)
+    heard: list[tuple[object, ...]] = field(default_factory=list)
+    refuses: str = ""
+    has_server: bool = True
+
+    def install(self, source: str) -> None:
+        self._hear("install", source)
+
+    def commit(self) -> None:
+        self._hear("commit")
+
+    def rollback(self, reason: str) -> None:
+        self._hear("rollback", reason)
+
+    def resume(self) -> None:
+        self._hear("resume")
+
+    def check_update(self) -> None:
+        self._hear("check_update")
+
+    def send_inventory(self) -> None:
+        self._hear("send_inventory")
+
+    def pause(self, before: Gate) -> None:
+        self._hear("pause", before)
+
+    def go_on(self) -> None:
+        self._hear("continue")
+        self.bulletin.change(waits_for="", paused_by="")
+
+    def abort(self, reason: str) -> None:
+        self._hear("abort", reason)
+
+    def set_control_map(self, text: str) -> int:
+        self._hear("set_control_map", text)
+        return 900
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        self._hear("set_enabled", is_enabled)
+        self.bulletin.change(is_enabled=is_enabled)
+
+    def set_window(self, window: str) -> None:
+        self._hear("set_window", window)
+        self.bulletin.change(window=window)
+
+    def token(self) -> tuple[str, str]:
+        self._hear("token")
+        authorized = self.bulletin.get().is_authorized
+        return ("header.claims.signature", "https://server") if authorized else ("", "")
+
+    def fetch_token(self) -> bool:
+        self._hear("fetch_token")
+        return self.has_server
+
+    def _hear(self, *call: object) -> None:
+        if self.refuses:
+            raise AgentError(self.refuses)
+        self.heard.append(call)
+
+
+@contextmanager
+def serving(path: Path, daemon: Daemon, **options: Any) -> Iterator[ApiServer]:
+    """The server of that daemon's socket."""
+    with ApiServer(ApiOptions(socket=path, **options), daemon.bulletin, daemon) as server:
+        yield server
+
+
+class Line:
+    """A connection whose user types JSON."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))
+        self.socket.settimeout(10)
+        self._lines = self.socket.makefile("rb")
+
+    def __enter__(self) -> "Line":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.close()
+        self.socket.close()
+
+    def send(self, data: bytes | str | dict[str, Any]) -> None:
+        """Send bytes as they are, text and objects as a line."""
+        if isinstance(data, dict):
+            data = json.dumps(data)
+        self.socket.sendall(data if isinstance(data, bytes) else f"{data}\n".encode())
+
+    def next(self) -> Any:
+        """The next line; None at the end."""
+        line = self._lines.readline()
+        return json.loads(line) if line else None
+
+    def ask(self, call: str, **arguments: Any) -> Any:
+        """The answer to one request."""
+        self.send({"call": call, **arguments})
+        return self.next()
+
+
+def wait_until(is_true: Callable[[], bool], *, timeout: float = 10.0) -> None:
+    """Wait for what another thread does."""
+    end = time.monotonic() + timeout
+    while not is_true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.005)

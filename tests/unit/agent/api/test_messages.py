@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is a request and what is an answer, and what is neither."""
+
+import pytest
+
+from ota_agent.api.messages import (
+    SHAPES,
+    Request,
+    Wrong,
+    error_line,
+    parse_answer,
+    parse_request,
+    request_line,
+    result_line,
+    status_line,
+)
+from ota_agent.api.status import Status, from_json
+from ota_agent.errors import AgentError
+
+
+def test_a_request_arrives_as_it_was_sent() -> None:
+    line = request_line("rollback", {"reason": "zu groß\n"[:-1]})
+
+    assert line.endswith(b"\n")
+    assert parse_request(line) == Request("rollback", {"reason": "zu groß"})
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b"", "no JSON"),
+        (b"\xff\xfe", "no JSON"),
+        (b"[" * 50_000, "no JSON"),
+        (b'{"call": "status"', "no JSON"),
+        (b"9" * 5000, "no JSON"),
+        (b"[]", "no request"),
+        (b'{"cal": "status"}', "no request"),
+        (b'{"call": 1}', "no request"),
+        (b'{"call": "reboot"}', "no call 'reboot'; there are status, watch"),
+        (b'{"call": "%s"}' % (b"x" * 60_000), "no call 'x{40}…'"),
+        (b'{"call": "status", "verbose": true}', "no argument 'verbose'"),
+        (b'{"call": "abort"}', "wants the argument reason, text"),
+        (b'{"call": "abort", "reason": null}', "wants the argument reason, text"),
+        (b'{"call": "set_enabled", "enabled": 1}', "true or false"),
+        (b'{"call": "pause", "before": "Idle"}', "before is not one of ArtifactInstall"),
+        (b'{"call": "install", "source": "a\\u0000b"}', "no text of one line"),
+        (b'{"call": "install", "source": "a\\nb"}', "no text of one line"),
+        (b'{"call": "install", "source": "\\ud800"}', "no text of one line"),
+        (b'{"call": "set_control_map", "map": "\\ud800"}', "no text"),
+        (b'{"call": "abort", "reason": "%s"}' % (b"x" * 5000), "4096 characters"),
+    ],
+)
+def test_what_is_no_request_is_refused_with_its_reason(line: bytes, says: str) -> None:
+    with pytest.raises(Wrong, match=says) as caught:
+        parse_request(line)
+
+    assert caught.value.kind == "invalid"
+    assert len(str(caught.value)) < 400
+
+
+def test_a_map_may_have_many_lines() -> None:
+    line = request_line("set_control_map", {"map": "{\n}"})
+
+    assert parse_request(line).arguments == {"map": "{\n}"}
+
+
+def test_a_group_cannot_install_commit_or_have_the_token() -> None:
+    assert {call for call, shape in SHAPES.items() if shape.who == "group"} == {
+        *("status", "watch", "pause", "continue", "abort", "set_enabled")
+    }
+
+
+def test_answers_are_told_apart() -> None:
+    assert parse_answer(result_line({"a": 1})) == {"result": {"a": 1}}
+    assert from_json(parse_answer(status_line(Status("Trying")))["status"]) == Status("Trying")
+    with pytest.raises(Wrong, match="why") as caught:
+        parse_answer(error_line("refused", "why"))
+    assert caught.value.kind == "refused"
+
+
+@pytest.mark.parametrize("line", [b"", b"{}\n", b"[]\n", b"HTTP/1.1 200 OK\n", b'{"error": 1}\n'])
+def test_what_is_no_answer_is_found(line: bytes) -> None:
+    with pytest.raises(AgentError, match="the agent has sent"):
+        parse_answer(line)

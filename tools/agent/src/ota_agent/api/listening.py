@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The socket's file: there for those who may use it, from its first moment on."""
+
+import errno
+import grp
+import logging
+import os
+import socket
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_agent.errors import AgentError
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 64  # who comes when it is full is sent away by the system
+_PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid. Source: unix(7), SO_PEERCRED
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A socket that listens, and the file that leads to it.
+
+    Attributes:
+        inode: of the file, so that only our own one is taken away.
+        has_group: whether others than root can connect.
+    """
+
+    socket: socket.socket
+    path: Path
+    inode: int
+    has_group: bool
+
+    def close(self) -> None:
+        """Listen no more, and take the file away."""
+        self.socket.close()
+        with suppress(OSError):
+            if self.path.lstat().st_ino == self.inode:
+                self.path.unlink()
+
+
+def listen(path: Path, group: str) -> Listening:
+    """Listen at a path; what an agent left there that was killed is replaced.
+
+    Args:
+        group: whose members may connect; empty, or one that the device does not have: root alone.
+
+    Raises:
+        AgentError: another agent listens there, or the socket cannot be made.
+    """
+    number = _number_of(group)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _refuse_another(path)
+        fresh.unlink(missing_ok=True)
+        listener.bind(str(fresh))
+        if number is not None:
+            os.chown(fresh, -1, number)
+        fresh.chmod(0o600 if number is None else 0o660)
+        listener.listen(_BACKLOG)  # nobody connects before
+        inode = fresh.stat().st_ino
+        fresh.replace(path)
+    except OSError as error:
+        listener.close()
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise AgentError(
+            f"{path}: cannot listen there: {error.strerror or error}; is its folder writable, and"
+            " the path shorter than 90 characters?"
+        ) from error
+    except BaseException:
+        listener.close()
+        raise
+    return Listening(listener, path, inode, number is not None)
+
+
+def uid_of_peer(connection: socket.socket) -> int:
+    """The user who has connected."""
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    _, uid, _ = _PEER.unpack(found)
+    return int(uid)
+
+
+def _number_of(group: str) -> int | None:
+    if not group:
+        return None
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        logger.warning("there is no group %s; root alone may use the device API", group)
+        return None
+
+
+def _refuse_another(path: Path) -> None:
+    """Raises:
+    AgentError: somebody listens there, or it is no socket.
+    """
+    try:
+        if not path.is_socket():
+            if path.exists() or path.is_symlink():
+                raise AgentError(f"{path}: is there, and is no socket; take it away")
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+            probe.connect(str(path))
+    except OSError as error:
+        if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
+            return
+        if error.errno != errno.EAGAIN:  # its queue is full: somebody is there
+            raise
+    raise AgentError(f"{path}: another agent serves there; one is enough")

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One connection to the socket: its lines in, its lines out, both bounded."""
+
+import socket
+from dataclasses import dataclass, field
+
+from ota_agent.api.messages import HEARTBEAT, LONGEST, error_line, status_line
+from ota_agent.api.status import Status
+
+EVERY = 0.2
+"""A watcher gets a change at most this often [s]."""
+
+PATIENCE = 30.0
+"""Who does not take what it is sent for so long [s] is dropped."""
+
+QUIET = 300.0
+"""Who neither asks nor watches for so long [s] is dropped."""
+
+
+class Gone(Exception):
+    """The connection is at its end."""
+
+
+@dataclass(slots=True, eq=False)
+class Peer:
+    """Whoever has connected.
+
+    Attributes:
+        uid: the user.
+        is_root: may send every request.
+        since: when it was last heard, or took what it was sent [s].
+        watched: the number of the last change that it was sent; None: it does not watch.
+        told: when it was sent a status last [s].
+    """
+
+    socket: socket.socket
+    uid: int
+    is_root: bool
+    since: float
+    watched: int | None = None
+    told: float = 0.0
+    _in: bytearray = field(default_factory=bytearray)
+    _out: bytearray = field(default_factory=bytearray)
+    _is_ending: bool = False
+
+    @property
+    def wants_to_write(self) -> bool:
+        """It has not yet taken all that it was sent."""
+        return bool(self._out)
+
+    def read(self, now: float) -> None:
+        """Take what it has sent.
+
+        Raises:
+            Gone: it has left.
+        """
+        try:
+            found = self.socket.recv(LONGEST + 1 - len(self._in), socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            raise Gone from error
+        self.since = now
+        self._in += found
+        if not found:
+            self._is_ending = True
+
+    def next_line(self) -> bytes | None:
+        """The next of its requests; None while there is none, or an answer is still on its way.
+
+        Raises:
+            Gone: it has sent its last one.
+        """
+        if self._out:
+            return None
+        line, end, rest = self._in.partition(b"\n")
+        if end:
+            self._in = rest
+            return bytes(line)
+        if self._is_ending:  # a line without its end was cut off on the way: nobody asked for it
+            raise Gone
+        if len(self._in) > LONGEST:
+            self._in.clear()
+            self._is_ending = True
+            self.send(error_line("invalid", f"the line is longer than {LONGEST} bytes"), self.since)
+            return self.next_line()
+        return None
+
+    def send(self, line: bytes, now: float) -> None:
+        """Send a line, as much of it as goes now.
+
+        Raises:
+            Gone: it has left.
+        """
+        if not self._out:
+            self.since = now
+        self._out += line
+        self.flush(now)
+
+    def flush(self, now: float) -> None:
+        """Send what has not gone yet, as much of it as goes now.
+
+        Raises:
+            Gone: it has left.
+        """
+        try:
+            sent = self.socket.send(self._out, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            raise Gone from error
+        if sent:
+            self.since = now
+            del self._out[:sent]
+
+    def tell(self, number: int, status: Status, now: float) -> None:
+        """Send the status, if it watches and has to hear of it now.
+
+        Raises:
+            Gone: it has left.
+        """
+        if self.watched is not None and not self._out and now >= self._due(number):
+            self.watched, self.told = number, now
+            self.send(status_line(status), now)
+
+    def deadline(self, number: int) -> float:
+        """When something has to be done about it [s].
+
+        Args:
+            number: of the last change.
+        """
+        if self._out:
+            return self.since + PATIENCE
+        return self.since + QUIET if self.watched is None else self._due(number)
+
+    def check(self, now: float) -> None:
+        """Raises:
+        Gone: it takes nothing, or says nothing, for too long.
+        """
+        if (self._out or self.watched is None) and now >= self.deadline(0):
+            raise Gone
+
+    def _due(self, number: int) -> float:
+        return self.told + (EVERY if number != self.watched else HEARTBEAT)
