@@ -88,7 +88,7 @@ class Daemon:
 @contextmanager
 def serving(path: Path, daemon: Daemon, **options: Any) -> Iterator[ApiServer]:
     """The server of that daemon's socket."""
-    with ApiServer(ApiOptions(socket=path, **options), daemon.bulletin, daemon) as server:
+    with ApiServer(path, ApiOptions(**options), daemon.bulletin, daemon) as server:
         yield server
 
 

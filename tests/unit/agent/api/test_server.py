@@ -210,7 +210,7 @@ def test_without_an_agent_the_command_knows_it(tmp_path: Path) -> None:
 
 def test_an_agent_that_ends_is_noticed(tmp_path: Path, daemon: Daemon) -> None:
     path = tmp_path / "agent.sock"
-    with ApiServer(ApiOptions(path), daemon.bulletin, daemon) as server:
+    with ApiServer(path, ApiOptions(), daemon.bulletin, daemon) as server:
         client = Client(path)
         changes = client.watch()
         next(changes)
@@ -251,7 +251,7 @@ def test_what_a_killed_agent_left_is_replaced(tmp_path: Path, daemon: Daemon) ->
 
 
 def test_a_second_agent_does_not_take_the_socket(path: Path, daemon: Daemon) -> None:
-    second = ApiServer(ApiOptions(path), daemon.bulletin, daemon)
+    second = ApiServer(path, ApiOptions(), daemon.bulletin, daemon)
 
     with pytest.raises(AgentError, match="another agent serves there"):
         second.start()
@@ -264,14 +264,14 @@ def test_a_file_in_the_way_is_not_taken_away(tmp_path: Path, daemon: Daemon) -> 
     (tmp_path / "file").write_text("precious")
 
     with pytest.raises(AgentError, match="is no socket; take it away"):
-        ApiServer(ApiOptions(tmp_path / "file"), daemon.bulletin, daemon).start()
+        ApiServer(tmp_path / "file", ApiOptions(), daemon.bulletin, daemon).start()
     assert (tmp_path / "file").read_text() == "precious"
 
 
 def test_a_place_where_no_socket_can_be_says_so(tmp_path: Path, daemon: Daemon) -> None:
     for path in (tmp_path / ("x" * 120), Path("/proc/agent.sock")):
         with pytest.raises(AgentError, match="cannot listen there"):
-            ApiServer(ApiOptions(path), daemon.bulletin, daemon).start()
+            ApiServer(path, ApiOptions(), daemon.bulletin, daemon).start()
 
 
 def test_the_socket_of_a_successor_stays(tmp_path: Path, daemon: Daemon) -> None:
@@ -286,7 +286,7 @@ def test_the_socket_of_a_successor_stays(tmp_path: Path, daemon: Daemon) -> None
 
 
 def test_the_server_can_start_again(tmp_path: Path, daemon: Daemon) -> None:
-    server = ApiServer(ApiOptions(tmp_path / "sock"), daemon.bulletin, daemon)
+    server = ApiServer(tmp_path / "sock", ApiOptions(), daemon.bulletin, daemon)
     for _ in range(3):
         with server, Client(tmp_path / "sock") as client:
             assert client.status() == Status()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 SOCKET = Path("/run/ota/agent.sock")
-"""Where the agent serves."""
+"""Where the agent serves, unless its folder for that is another one."""
 
 Gate = Literal["ArtifactInstall", "ArtifactReboot", "ArtifactCommit"]
 """The states before which an update can be paused."""
@@ -20,13 +20,11 @@ class ApiOptions:
     """Who may talk to the agent.
 
     Attributes:
-        socket: path of the unix socket.
         group: members of this group may watch, pause, continue, abort, and switch updates on and
             off; empty: root alone.
         clients: how many may be connected at once; those who are not root may use half of them.
     """
 
-    socket: Path = SOCKET
     group: str = ""
     clients: int = 16
 

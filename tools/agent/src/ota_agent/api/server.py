@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 from types import TracebackType
 from typing import Self
@@ -30,6 +31,7 @@ class ApiServer:
     """The device API, from `start` to `stop`, or for a `with` block.
 
     Args:
+        path: of the socket.
         bulletin: what watchers see.
         commands: what requests do.
         clock: [s].
@@ -37,13 +39,15 @@ class ApiServer:
 
     def __init__(
         self,
+        path: Path,
         options: ApiOptions,
         bulletin: Bulletin,
         commands: Commands,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._options, self._bulletin, self._commands = options, bulletin, commands
+        self._path, self._options = path, options
+        self._bulletin, self._commands = bulletin, commands
         self._clock = clock
         self._peers: set[Peer] = set()
         self._thread: Thread | None = None
@@ -55,7 +59,7 @@ class ApiServer:
         Raises:
             AgentError: the socket cannot be made, or another agent has it.
         """
-        self._listening = listen(self._options.socket, self._options.group)
+        self._listening = listen(self._path, self._options.group)
         self._wake = Wake()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listening.socket, selectors.EVENT_READ)
@@ -129,7 +133,7 @@ class ApiServer:
         except BlockingIOError:
             return
         except OSError as error:
-            logger.warning("%s: nobody can connect: %s", self._options.socket, error.strerror)
+            logger.warning("%s: nobody can connect: %s", self._path, error.strerror)
             time.sleep(_BREATH)
             return
         uid = uid_of_peer(connection)
