@@ -8,3 +8,7 @@ class AgentError(Exception):
 
 class EnvironmentFault(AgentError):
     """The bootloader's environment cannot be trusted with an update; the text says why."""
+
+
+class NothingInProgress(AgentError):
+    """There is no update that this could be about."""

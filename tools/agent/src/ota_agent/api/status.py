@@ -37,6 +37,8 @@ class Status:
         next_poll: when the server is asked next [s since the epoch]; 0: it is not.
         result: how the last update ended.
         reason: why it failed; empty if it did not.
+        updates: how many updates have ended since the agent started.
+        wants_reboot: the update is installed, and the device has to be restarted for it.
         is_authorized: whether the server has given this device a token.
         tokens: how often that has changed, with a token or without one.
         is_enabled: whether the server is asked for updates.
@@ -61,6 +63,8 @@ class Status:
     next_poll: float = 0.0
     result: Result = ""
     reason: str = ""
+    updates: int = 0
+    wants_reboot: bool = False
     is_authorized: bool = False
     tokens: int = 0
     is_enabled: bool = True
