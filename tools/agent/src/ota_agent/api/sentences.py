@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The status in two or three lines that a person understands."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from ota_agent.api.status import Status
+
+_SAYS: Mapping[str, str] = {
+    "Idle": "No update is under way",
+    "Syncing": "The server is asked for an update",
+    "Downloading": "Downloading",
+    "Downloaded": "Downloaded, and not yet installed",
+    "Installing": "Installing",
+    "Installed": "Installed: restart the device, then commit it; or roll it back",
+    "Rebooting": "The device restarts into the update",
+    "Trying": "The update runs on trial",
+    "Proven": "The update runs on trial and is healthy: commit it, or roll it back",
+    "Committing": "Committing",
+    "Committed": "Committed",
+    "Erring": "The update has failed",
+    "RollingBack": "Rolling back",
+    "RestartingBack": "The device restarts into what it was before",
+    "TryingBack": "Looking whether the device is as it was before",
+    "Failing": "The update has failed, and is ended",
+    "Cleaning": "Cleaning up",
+    "Reporting": "The server is told how it ended",
+}
+
+_BY: Mapping[str, str] = {
+    "device": "somebody at the device",
+    "server": "the server",
+    "window": "the maintenance window",
+    "disabled": "updates being switched off",
+}
+
+
+def lines(
+    status: Status, clock: Callable[[float], time.struct_time] = time.localtime
+) -> Iterator[str]:
+    """Each line without its end.
+
+    Args:
+        clock: gives the local time of seconds since the epoch.
+    """
+    yield headline(status)
+    yield _runs(status)
+    if status.state == "Idle":
+        yield from _between_updates(status, clock)
+
+
+def headline(status: Status) -> str:
+    """What it is doing, in one line."""
+    if status.waits_for:
+        by = f" by {_BY.get(status.paused_by, status.paused_by)}" if status.paused_by else ""
+        return f"{_what(status)}: paused before {status.waits_for}{by}"
+    said = _SAYS.get(status.state, status.state)
+    if status.state == "Idle":
+        return f"{said}{_ended(status)}"
+    what = f"{said}: {_what(status)}" if _what(status) else said
+    if status.state == "Downloading":
+        return f"{what}{_progress(status)}"
+    doing = f" ({status.doing})" if status.doing else ""
+    reason = f": {status.reason}" if status.reason else ""
+    return f"{what}{doing}{reason}"
+
+
+def _what(status: Status) -> str:
+    """Which update, and where it goes."""
+    what = status.artifact or status.source
+    slot = f"slot {status.slot}" if status.slot else ""
+    return " to ".join(filter(None, (what, slot)))
+
+
+def _progress(status: Status) -> str:
+    if not status.done and not status.size:
+        return ""
+    of = f" of {_mb(status.size)}, {status.percent} %" if status.size else ""
+    rate = f", {status.rate / 1e6:.1f} MB/s" if status.rate else ""
+    note = f"; {status.note}" if status.note else ""
+    return f": {_mb(status.done)}{of}{rate}{note}"
+
+
+def _ended(status: Status) -> str:
+    match status.result:
+        case "success":
+            return "; the last one succeeded"
+        case "failure":
+            return f"; the last one failed: {status.reason or 'without a reason'}"
+        case _:
+            return ""
+
+
+def _runs(status: Status) -> str:
+    what = status.installed or "an artifact that it does not know"
+    slot = f", slot {status.running_slot}" if status.running_slot else ""
+    deployment = f"; deployment {status.deployment}" if status.deployment else ""
+    return f"The device runs {what}{slot}{deployment}"
+
+
+def _between_updates(status: Status, clock: Callable[[float], time.struct_time]) -> Iterator[str]:
+    if not status.is_enabled:
+        yield "Updates are switched off"
+    elif status.next_poll:
+        window = f"; it installs {status.window}" if status.window else ""
+        yield f"It asks the server at {time.strftime('%H:%M:%S', clock(status.next_poll))}{window}"
+    elif status.window:
+        yield f"It installs {status.window}"
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`status`: what the agent is doing, or what it left when it stopped."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ota_agent.api.client import Client, NoAgent
+from ota_agent.api.sentences import headline, lines
+from ota_agent.api.status import Status
+from ota_agent.cli.exits import Exit
+from ota_agent.cli.options import add_common
+from ota_agent.errors import AgentError
+
+_EXAMPLE = """\
+examples:
+  ota-agent status
+  ota-agent status --json
+  ota-agent status --watch
+"""
+
+_CLEAR = "\r\033[K"
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `status`."""
+    parser = sub.add_parser(
+        "status",
+        help="what the agent is doing",
+        description="Says what the agent is doing, what the device runs, and how the last update"
+        " ended. Without a daemon it says where an update stands that was interrupted.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("--json", action="store_true", help="as a JSON object in one line")
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="go on with each change, until interrupted; needs a daemon",
+    )
+    add_common(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ota_agent.config.settings import load_settings
+
+    device = load_settings(args.config).device
+    if args.watch:
+        watch(device.socket, is_json=args.json)
+        return Exit.DONE
+    status, is_served = current(device.socket, device.store)
+    if args.json:
+        print(json.dumps({**status.to_json(), "is_served": is_served}))
+        return Exit.DONE
+    for line in lines(status):
+        print(line)
+    if not is_served:
+        print("No agent runs: start it with `ota-agent daemon`")
+    return Exit.DONE
+
+
+def current(socket: Path, store: Path) -> tuple[Status, bool]:
+    """The status, and whether an agent runs who says it; else it is what the last one left.
+
+    Raises:
+        AgentError: it cannot be read.
+    """
+    try:
+        with Client(socket) as client:
+            return client.status(), True
+    except NoAgent:
+        return _left(store), False
+
+
+def _left(path: Path) -> Status:
+    """What the agent's memory says; nothing is changed there."""
+    from ota_agent.store import Store
+
+    try:
+        if not path.exists():
+            return Status()
+    except OSError as error:
+        raise AgentError(f"{path}: {error.strerror}; be root, as with sudo") from error
+    store = Store(path)
+    try:
+        state, provides = store.load().state, store.provides
+    finally:
+        store.close()
+    found = Status(state=type(state).__name__, installed=provides.get("artifact_name", ""))
+    update = getattr(state, "update", None)
+    if update is None:
+        return found
+    return Status(
+        state=found.state,
+        installed=found.installed,
+        deployment=update.deployment,
+        source=update.source.partition("?")[0],
+        artifact=update.artifact.name if update.artifact else "",
+        slot=update.target,
+        reason=update.reason,
+    )
+
+
+def watch(socket: Path, *, is_json: bool) -> None:
+    """Print each change; on a terminal, progress stays in one line.
+
+    Raises:
+        AgentError: no agent serves there, or it has ended.
+    """
+    with Client(socket) as client:
+        if is_json:
+            for status in client.watch():
+                print(json.dumps(status.to_json()), flush=True)
+        elif sys.stdout.isatty():
+            _rewrite(client.watch())
+        else:
+            _list(client.watch())
+
+
+def _rewrite(statuses: Iterator[Status]) -> None:
+    last = ""
+    try:
+        for status in statuses:
+            if last and status.state != last:
+                print()
+            print(f"{_CLEAR}{headline(status)}", end="", flush=True)
+            last = status.state
+    finally:
+        print(flush=True)
+
+
+def _list(statuses: Iterator[Status]) -> None:
+    """A line for each change that is worth one: of progress, each percent."""
+    last: tuple[object, ...] = ()
+    for status in statuses:
+        now = (status.state, status.doing, status.percent, status.waits_for, status.reason)
+        if now != last:
+            print(headline(status), flush=True)
+            last = now
