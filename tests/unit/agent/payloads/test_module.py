@@ -11,12 +11,8 @@ from pathlib import Path
 import pytest
 
 from ota_agent.errors import AgentError
-from ota_agent.payloads.module import (
-    ModuleOptions,
-    UpdateModule,
-    installed_modules,
-    modules_left,
-)
+from ota_agent.payloads.module import UpdateModule, installed_modules, modules_left
+from ota_agent.payloads.options import ModuleOptions
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.header import Header, PayloadHeader
 from tests.unit.agent.payloads.artifacts import ABOUT, after_restart, artifact, begun, stored

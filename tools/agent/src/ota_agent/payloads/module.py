@@ -9,12 +9,12 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ota_agent.errors import AgentError
 from ota_agent.payloads import Progress, Reboot
+from ota_agent.payloads.options import ModuleOptions
 from ota_agent.payloads.streams import Streams, TurnedAway
 from ota_agent.payloads.tree import (
     About,
@@ -37,27 +37,6 @@ _Question = Literal["ProvidePayloadFileSizes", "NeedsArtifactReboot", "SupportsR
 
 _NO, _YES, _AUTOMATIC = "No", "Yes", "Automatic"
 _REBOOTS: dict[str, Reboot] = {_NO: "no", _AUTOMATIC: "automatic", _YES: "custom"}
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleOptions:
-    """Update modules.
-
-    Attributes:
-        folders: where they are; of two for the same payload type, the first folder's runs.
-        payloads: where their working trees are, one for each payload of an artifact.
-        timeout: how long one call of one may take [s]; then it fails, and its process group is
-            killed.
-        keep_free: what a payload that is stored for a module leaves free on its filesystem [B].
-    """
-
-    folders: tuple[Path, ...] = (
-        Path("/usr/share/ota/modules/v3"),
-        Path("/usr/share/mender/modules/v3"),
-    )
-    payloads: Path = Path("/data/ota/payloads")
-    timeout: float = 14400.0
-    keep_free: int = 1 << 20
 
 
 class UpdateModule:
