@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who holds an update up, and who lets it go on; in two threads, and over a restart."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from ota_agent.control.controls import Controls
+from ota_agent.control.options import ControlOptions
+from ota_agent.errors import Aborted, AgentError, Unreachable
+from ota_agent.store import Store
+
+ID = "0d1f8c1e-1c2d-4f6a-9c39-0b6f5f4f2d11"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    found = Store(tmp_path / "state.db")
+    yield found
+    found.close()
+
+
+class Waiter:
+    """Somebody who wants to pass a gate, in a thread."""
+
+    def __init__(self, controls: Controls, before: str = "ArtifactReboot") -> None:
+        self.told: list[tuple[str, str]] = []
+        self.refreshed = 0
+        self.error: AgentError | None = None
+        self._before = before
+        self._controls = controls
+        self._thread = Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._controls.pass_gate(
+                self._before,  # type: ignore[arg-type]
+                refresh=self._refresh,
+                paused=lambda before, by: self.told.append((before, by)),
+            )
+        except AgentError as error:
+            self.error = error
+
+    def _refresh(self) -> None:
+        self.refreshed += 1
+        raise Unreachable("no network")
+
+    def waits(self) -> bool:
+        self._thread.join(0.1)
+        return self._thread.is_alive()
+
+    def passes(self) -> bool:
+        self._thread.join(5)
+        return not self._thread.is_alive()
+
+
+def paused(state: str = "ArtifactReboot_Enter", **more: str) -> dict[str, object]:
+    return {"id": ID, "states": {state: {"action": "pause", **more}}}
+
+
+def test_nobody_holds_up_what_nobody_asked_for(store: Store) -> None:
+    assert Waiter(Controls(ControlOptions(), store)).passes()
+
+
+def test_a_person_pauses_and_goes_on(store: Store) -> None:
+    controls = Controls(ControlOptions(), store)
+    controls.pause("ArtifactReboot")
+
+    waiter = Waiter(controls)
+
+    assert waiter.waits()
+    assert waiter.told == [("ArtifactReboot", "device")]
+    controls.go_on()
+    assert waiter.passes()
+    assert waiter.error is None
+
+
+def test_a_pause_holds_up_its_own_state_alone(store: Store) -> None:
+    controls = Controls(ControlOptions(), store)
+    controls.pause("ArtifactCommit")
+
+    assert Waiter(controls, "ArtifactReboot").passes()
+
+
+def test_an_abort_ends_the_wait_until_the_update_is_over(store: Store) -> None:
+    controls = Controls(ControlOptions(), store)
+    controls.pause("ArtifactReboot")
+    waiter = Waiter(controls)
+    assert waiter.waits()
+
+    controls.abort("not today")
+
+    assert waiter.passes()
+    assert isinstance(waiter.error, Aborted)
+    with pytest.raises(Aborted, match="not today"):
+        controls.check()
+    controls.clear()
+    controls.check()
+
+
+def test_a_pause_outlives_a_restart(store: Store) -> None:
+    Controls(ControlOptions(), store).pause("ArtifactReboot")
+
+    controls = Controls(ControlOptions(), store)
+    waiter = Waiter(controls)
+
+    assert waiter.waits()
+    controls.go_on()
+    assert waiter.passes()
+    assert store.text("control") == ""
+
+
+def test_the_servers_map_pauses_and_is_asked_for_again(store: Store) -> None:
+    controls = Controls(ControlOptions(), store)
+    controls.set_server_map("d1", {"states": {"ArtifactReboot_Enter": {"action": "pause"}}})
+
+    waiter = Waiter(controls)
+
+    assert waiter.waits()
+    assert waiter.told == [("ArtifactReboot", "server")]
+    assert waiter.refreshed == 1
+    controls.set_server_map("d1", None)
+    assert waiter.passes()
+
+
+def test_a_map_that_fails_ends_the_update(store: Store) -> None:
+    controls = Controls(ControlOptions(), store)
+    states = {"ArtifactReboot_Enter": {"action": "fail"}}
+    controls.set_map(json.dumps({"id": ID, "states": states}))
+
+    waiter = Waiter(controls)
+
+    assert waiter.passes()
+    assert isinstance(waiter.error, Aborted)
+
+
+def test_a_map_without_rules_takes_one_away(store: Store) -> None:
+    controls = Controls(ControlOptions(expiry=3600), store)
+    assert controls.set_map(json.dumps(paused())) == 1800
+    waiter = Waiter(controls)
+    assert waiter.waits()
+
+    controls.set_map(json.dumps({"id": ID}))
+
+    assert waiter.passes()
+
+
+def test_after_a_restart_a_map_holds_for_the_shorter_time_of_a_boot(store: Store) -> None:
+    text = json.dumps(paused(on_map_expire="continue"))
+    Controls(ControlOptions(), store, clock=lambda: 1e6).set_map(text)
+    time = [0.0]
+
+    controls = Controls(ControlOptions(boot_expiry=600), store, clock=lambda: time[0])
+    waiter = Waiter(controls)
+    assert waiter.waits()
+    time[0] = 601
+    controls.go_on()  # has it look again
+
+    assert waiter.passes()
+
+
+def test_a_map_that_the_server_takes_for_an_abort_ends_the_wait(store: Store) -> None:
+    controls = Controls(ControlOptions(), store)
+    controls.set_server_map("d1", {"states": {"ArtifactReboot_Enter": {"action": "pause"}}})
+
+    def refresh() -> None:
+        raise Aborted("deployment d1: not found")
+
+    with pytest.raises(Aborted, match="not found"):
+        controls.pass_gate("ArtifactReboot", refresh=refresh, paused=lambda before, by: None)
+
+
+@pytest.mark.parametrize(("hour", "waits"), [(12, True), (23, False)])
+def test_outside_of_the_window_nothing_is_installed(hour: int, waits: bool, store: Store) -> None:
+    now = datetime(2026, 11, 23, hour)
+    controls = Controls(ControlOptions(window="22:00-05:00"), store, now=lambda: now)
+
+    waiter = Waiter(controls, "ArtifactInstall")
+
+    assert waiter.waits() == waits
+    controls.set_window("")
+    assert waiter.passes()
+    assert waiter.told == ([("ArtifactInstall", "window")] if waits else [])
+
+
+def test_updates_that_are_switched_off_wait(store: Store) -> None:
+    controls = Controls(ControlOptions(), store)
+    controls.set_enabled(False)
+    again = Controls(ControlOptions(), store)
+    assert not again.is_enabled
+
+    waiter = Waiter(again, "ArtifactInstall")
+
+    assert waiter.waits()
+    again.set_enabled(True)
+    assert waiter.passes()
+
+
+def test_what_cannot_be_read_any_more_holds_nothing_up(store: Store) -> None:
+    store.put("control", '{"pauses": 3}')
+
+    assert Waiter(Controls(ControlOptions(), store)).passes()
+
+
+def test_there_is_no_pause_before_other_states(store: Store) -> None:
+    with pytest.raises(AgentError, match="'Download' is not one of ArtifactInstall"):
+        Controls(ControlOptions(), store).pause("Download")  # type: ignore[arg-type]

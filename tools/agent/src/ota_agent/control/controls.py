@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holds updates up, or ends them, for whoever asked: the server, a person, the clock."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from threading import Condition
+from typing import Any, cast, get_args
+
+from ota_agent.control.maps import ControlMap, Gate, judged, parse, parse_text, to_json
+from ota_agent.control.options import ControlOptions
+from ota_agent.control.window import is_open, parse_window
+from ota_agent.errors import Aborted, AgentError
+from ota_agent.store import Store
+
+logger = logging.getLogger(__name__)
+
+_NAME = "control"
+"""Of the value in the store."""
+
+_LOOK = 60.0  # [s] until a wait looks at the clock again, at the latest
+
+
+class Controls:
+    """What holds updates up. Several threads may use it; what is set outlives a restart.
+
+    Args:
+        clock: for the life of maps; it does not go back [s].
+        now: local time.
+    """
+
+    def __init__(
+        self,
+        options: ControlOptions,
+        store: Store,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        self._options, self._store, self._clock, self._now = options, store, clock, now
+        self._changed = Condition()
+        self._abort = ""
+        self._maps: dict[tuple[str, int], ControlMap] = {}
+        self._pauses: set[Gate] = set()
+        self._is_enabled, self._window = options.enabled, options.window
+        parse_window(options.window)
+        self._recall()
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether updates are installed at all."""
+        return self._is_enabled
+
+    @property
+    def window(self) -> str:
+        """When updates may be installed; empty: always."""
+        return self._window
+
+    def set_map(self, text: str) -> int:
+        """Take a map from the device's side; gives when to send it again [s].
+
+        One without rules takes the one of the same id and priority away.
+
+        Raises:
+            AgentError: it is no map, or cannot be remembered.
+        """
+        found = parse_text(text)
+        with self._changed:
+            self._put(found)
+        return int(self._options.expiry / 2)
+
+    def set_server_map(self, deployment: str, value: object | None) -> None:
+        """Take the map that the server gives for a deployment; None: it gives none.
+
+        Raises:
+            AgentError: it is no map.
+        """
+        found = parse(value, deployment=deployment) if value is not None else None
+        with self._changed:
+            before = dict(self._maps)
+            for key in [key for key, each in self._maps.items() if each.is_server]:
+                del self._maps[key]
+            if found:
+                self._put(found)
+            elif before != self._maps:
+                self._remember()
+
+    def pause(self, before: Gate) -> None:
+        """Have updates wait before a state."""
+        gate = gate_of(before)
+        with self._changed:
+            self._pauses.add(gate)
+            self._remember()
+
+    def go_on(self) -> None:
+        """End what `pause` began: what waits goes on."""
+        with self._changed:
+            self._pauses.clear()
+            self._remember()
+
+    def abort(self, reason: str) -> None:
+        """End the update that is under way."""
+        with self._changed:
+            self._abort = reason or "aborted by a person"
+            self._changed.notify_all()
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        """Whether updates are installed at all."""
+        with self._changed:
+            self._is_enabled = is_enabled
+            self._remember()
+
+    def set_window(self, window: str) -> None:
+        """When updates may be installed; empty: always.
+
+        Raises:
+            AgentError: it is no window.
+        """
+        parse_window(window)
+        with self._changed:
+            self._window = window
+            self._remember()
+
+    def check(self) -> None:
+        """Pass while nobody has aborted the update.
+
+        Raises:
+            Aborted: somebody has.
+        """
+        if self._abort:
+            raise Aborted(self._abort)
+
+    def clear(self) -> None:
+        """The update is over: forget who aborted it, the server's maps, and what has expired."""
+        with self._changed:
+            self._abort = ""
+            kept = {
+                key: each
+                for key, each in self._maps.items()
+                if not each.is_server and self._clock() < each.ends
+            }
+            if kept != self._maps:
+                self._maps = kept
+                self._remember()
+
+    def wait(self, delay: float) -> None:
+        """Wait for some seconds, less if something changes here [s]."""
+        with self._changed:
+            if not self._abort:
+                self._changed.wait(delay)
+
+    def pass_gate(
+        self,
+        before: Gate,
+        *,
+        refresh: Callable[[], None],
+        paused: Callable[[Gate, str], None],
+    ) -> None:
+        """Return once nobody has the update wait before a state any more.
+
+        Args:
+            refresh: asks the server for its map; that it cannot be reached leaves the old one.
+            paused: told once when it begins to wait, and by whom: device, server, window,
+                disabled.
+
+        Raises:
+            Aborted: a map says ``fail``, or somebody aborts.
+        """
+        is_told, asked = False, -1.0
+        while True:
+            self.check()
+            has_server_map = any(each.is_server for each in self._maps.values())
+            if has_server_map and self._clock() >= asked:
+                asked = self._clock() + _LOOK
+                try:
+                    refresh()
+                except Aborted:
+                    raise
+                except AgentError as error:
+                    logger.warning("pause: the server's control map is not refreshed: %s", error)
+            with self._changed:
+                by = self._who(before)
+            if not by:
+                return
+            if not is_told:
+                logger.info("paused before %s by the %s", before, by)
+                paused(before, by)
+                is_told = True
+            self.wait(self._patience())
+
+    def _who(self, before: Gate) -> str:
+        """Who has it wait; empty: nobody."""
+        verdict, after = judged(self._maps.values(), before, self._clock())
+        if verdict == "fail":
+            raise Aborted(f"an update control map does not allow {before}")
+        changed = {(each.id, each.priority): each for each in after}
+        if changed != self._maps:
+            self._maps = changed
+            self._remember()
+        if verdict == "pause":
+            pausing = [
+                each
+                for each in after
+                if any(gate == before and rule.action == "pause" for gate, rule in each.rules)
+            ]
+            return "server" if any(each.is_server for each in pausing) else "device"
+        if before in self._pauses:
+            return "device"
+        if before == "ArtifactInstall" and not self._is_enabled:
+            return "disabled"
+        if before == "ArtifactInstall" and not is_open(parse_window(self._window), self._now()):
+            return "window"
+        return ""
+
+    def _patience(self) -> float:
+        """Until it is looked at again [s]: the window's edge, or the end of a map."""
+        ends = [each.ends - self._clock() for each in self._maps.values()]
+        return max(0.0, min([_LOOK, *(each for each in ends if each > 0)]))
+
+    def _put(self, found: ControlMap) -> None:
+        key = (found.id, found.priority)
+        self._maps.pop(key, None)
+        if found.rules:
+            begins = self._clock()
+            self._maps[key] = replace(found, begins=begins, ends=begins + self._options.expiry)
+        self._remember()
+
+    def _remember(self) -> None:
+        """Write all of it, and wake whoever waits."""
+        maps = [
+            {"map": to_json(each), "server": each.is_server, "over": self._clock() >= each.ends}
+            for each in self._maps.values()
+        ]
+        found: dict[str, Any] = {"maps": maps, "pauses": sorted(self._pauses)}
+        if self._is_enabled != self._options.enabled:
+            found["enabled"] = self._is_enabled
+        if self._window != self._options.window:
+            found["window"] = self._window
+        is_empty = not maps and not self._pauses and len(found) == 2
+        self._store.put(_NAME, "" if is_empty else json.dumps(found))
+        self._changed.notify_all()
+
+    def _recall(self) -> None:
+        text = self._store.text(_NAME)
+        if not text:
+            return
+        try:
+            found = json.loads(text)
+            self._pauses = {each for each in found["pauses"] if each in get_args(Gate)}
+            self._is_enabled = bool(found.get("enabled", self._is_enabled))
+            self._window = str(found.get("window", self._window))
+            parse_window(self._window)
+            begins = self._clock()
+            for each in found["maps"]:
+                deployment = each["map"]["id"] if each["server"] else ""
+                one = parse(each["map"], deployment=deployment)
+                life = 0.0 if each["over"] else self._options.boot_expiry
+                ends = begins + life
+                self._maps[one.id, one.priority] = replace(one, begins=begins, ends=ends)
+        except (ValueError, KeyError, TypeError, AgentError) as error:
+            logger.error("what held updates up is not known any more: %r", error)
+
+
+def gate_of(name: str) -> Gate:
+    """The state of that name, before which an update can be paused.
+
+    Raises:
+        AgentError: it cannot be paused there.
+    """
+    if name not in get_args(Gate):
+        raise AgentError(f"{name!r} is not one of {', '.join(get_args(Gate))}")
+    return cast(Gate, name)

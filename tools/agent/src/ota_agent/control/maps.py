@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Update control maps: what somebody wants to happen before a state. Pure.
+
+Source: mender-client 3.5, app/updatecontrolmap.go by its behaviour, and its documentation
+(Synchronized updates).
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast, get_args
+
+from ota_agent.errors import AgentError
+
+Gate = Literal["ArtifactInstall", "ArtifactReboot", "ArtifactCommit"]
+Act = Literal["continue", "force_continue", "pause", "fail"]
+Verdict = Literal["continue", "pause", "fail"]
+
+_GATES: tuple[Gate, ...] = get_args(Gate)
+_ACTS: tuple[Act, ...] = get_args(Act)
+_ENTER = "_Enter"
+_HIGHEST = 10
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What happens before one state.
+
+    Attributes:
+        action: as long as the map holds.
+        on_expire: afterwards; never a pause, which could last for ever.
+        on_executed: becomes the action once that was looked at.
+    """
+
+    action: Act = "continue"
+    on_expire: Act = "continue"
+    on_executed: Act = "continue"
+
+
+@dataclass(frozen=True, slots=True)
+class ControlMap:
+    """One map.
+
+    Attributes:
+        id: of whoever gave it; the deployment's, if the server did.
+        priority: -10 to 10; the highest is asked first.
+        rules: what happens before which state.
+        begins: when it was received [s].
+        ends: when it expires [s].
+        is_server: the server gave it.
+    """
+
+    id: str
+    priority: int = 0
+    rules: tuple[tuple[Gate, Rule], ...] = ()
+    begins: float = 0.0
+    ends: float = 0.0
+    is_server: bool = False
+
+    @property
+    def refresh(self) -> float:
+        """When it should be asked for again: half-way [s]."""
+        return (self.begins + self.ends) / 2
+
+
+def parse_text(text: str) -> ControlMap:
+    """A map from JSON, as the device's side gives it.
+
+    Raises:
+        AgentError: it is none.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise AgentError(f"update control map: is not JSON: {error}") from error
+    return parse(value)
+
+
+def parse(value: object, *, deployment: str = "") -> ControlMap:
+    """A map from parsed JSON.
+
+    Args:
+        deployment: whose map it is if the server gives it, without or with this id.
+
+    Raises:
+        AgentError: it is none; the text names the field.
+    """
+    fields = _object(value, "update control map", {"id", "priority", "states"})
+    name = fields.get("id", deployment)
+    if not isinstance(name, str) or not (_ID.fullmatch(name) or (deployment and name)):
+        raise AgentError(f"update control map: id: {name!r} is not a UUID")
+    if deployment and name != deployment:
+        raise AgentError(f"update control map: id: {name!r} is not that of {deployment}")
+    priority = fields.get("priority", 0)
+    if type(priority) is not int or abs(priority) > _HIGHEST:
+        raise AgentError(f"update control map: priority: {priority!r} is not within -10 to 10")
+    states = fields.get("states") or {}
+    known = {f"{each}{_ENTER}" for each in _GATES}
+    rules = []
+    for state, rule in _object(states, "update control map: states", known).items():
+        parsed = _rule(rule, f"update control map: {state}")
+        if parsed != Rule():
+            rules.append((cast(Gate, state.removesuffix(_ENTER)), parsed))
+    return ControlMap(name, priority, tuple(rules), is_server=bool(deployment))
+
+
+def to_json(found: ControlMap) -> dict[str, Any]:
+    """The map as `parse` reads it."""
+    states = {
+        f"{gate}{_ENTER}": {
+            "action": rule.action,
+            "on_map_expire": rule.on_expire,
+            "on_action_executed": rule.on_executed,
+        }
+        for gate, rule in found.rules
+    }
+    return {"id": found.id, "priority": found.priority, "states": states}
+
+
+def judged(
+    maps: Iterable[ControlMap], gate: Gate, now: float
+) -> tuple[Verdict, tuple[ControlMap, ...]]:
+    """What happens before a state, and the maps as they are afterwards.
+
+    The highest priority is asked first; within it a ``fail`` wins over a ``pause``, and that over
+    ``force_continue``, below which nobody is asked. A ``continue`` leaves it to those below.
+
+    Args:
+        now: [s], by the clock of the maps' times.
+    """
+    found = sorted(maps, key=lambda each: -each.priority)
+    asked: set[int] = set()
+    verdict: Verdict = "continue"
+    for priority in sorted({each.priority for each in found}, reverse=True):
+        asked.add(priority)
+        acts = {_act(each, gate, now) for each in found if each.priority == priority}
+        if decisive := next(
+            (act for act in ("fail", "pause", "force_continue") if act in acts), ""
+        ):
+            verdict = cast(Verdict, decisive.removeprefix("force_"))
+            break
+    return verdict, tuple(
+        _executed(each, gate, now) if each.priority in asked else each for each in found
+    )
+
+
+def _act(found: ControlMap, gate: Gate, now: float) -> Act:
+    rule = dict(found.rules).get(gate, Rule())
+    return rule.on_expire if now >= found.ends else rule.action
+
+
+def _executed(found: ControlMap, gate: Gate, now: float) -> ControlMap:
+    """The map after its rule was looked at."""
+    if now >= found.ends:
+        return found
+    rules = tuple(
+        (each, replace(rule, action=rule.on_executed) if each == gate else rule)
+        for each, rule in found.rules
+    )
+    return replace(found, rules=rules)
+
+
+def _rule(value: object, where: str) -> Rule:
+    fields = _object(value, where, {"action", "on_map_expire", "on_action_executed"})
+    action = _choice(fields.get("action", "continue"), _ACTS, f"{where}: action")
+    expires = tuple(each for each in _ACTS if each != "pause")
+    default = "fail" if action == "pause" else action
+    return Rule(
+        action,
+        _choice(fields.get("on_map_expire", default), expires, f"{where}: on_map_expire"),
+        _choice(fields.get("on_action_executed", action), _ACTS, f"{where}: on_action_executed"),
+    )
+
+
+def _choice(value: object, choices: tuple[Act, ...], where: str) -> Act:
+    if value not in choices:
+        raise AgentError(f"{where}: {value!r} is not one of {', '.join(choices)}")
+    return value
+
+
+def _object(value: object, where: str, known: set[str]) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise AgentError(f"{where}: must be an object")
+    for name in value.keys() - known:
+        raise AgentError(f"{where}: {name!r} is unknown; known: {', '.join(sorted(known))}")
+    return value
