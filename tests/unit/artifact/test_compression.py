@@ -152,11 +152,15 @@ def test_reading_can_begin_anew_at_each_boundary(codec: Codec, size: int) -> Non
         assert unpacked(codec, data[restart.read :], size) == plain[restart.given :]
 
 
-def test_uncompressed_stream_has_one_start() -> None:
-    decompressor = Decompressor(Codec.NONE, "x")
+def test_uncompressed_stream_has_a_start_wherever_a_piece_ends() -> None:
+    decompressor = Decompressor(Codec.NONE, "x", Restart(500, 500))
+    seen = []
 
-    assert b"".join(decompressor.run(cut(bytes(1000), 100))) == bytes(1000)
-    assert decompressor.restart == Restart()
+    for _ in decompressor.run(cut(bytes(300), 100)):
+        seen.append(decompressor.restart.given)
+
+    assert seen == [500, 600, 700]
+    assert decompressor.restart == Restart(800, 800)
 
 
 @pytest.mark.parametrize("codec", PACKED)

@@ -18,7 +18,10 @@ def payload(content: dict[str, bytes] | None = None, suffix: str = "") -> Payloa
     """A payload whose manifest lists ``CONTENT``, and whose tar holds that or ``content``."""
     stored = squeeze(tar([Entry(*item) for item in (content or CONTENT).items()]), suffix)
     made = Payload(0, PayloadHeader("files"), codec=Codec(suffix), size=len(stored))
-    made.feed(iter((stored,)), {name: sha256(data) for name, data in CONTENT.items()})
+    made.feed(
+        lambda start: iter((stored[start:],)),
+        {name: sha256(data) for name, data in CONTENT.items()},
+    )
     return made
 
 
@@ -107,7 +110,7 @@ def test_restart_moves_on_at_member_boundaries() -> None:
     whole = tar([Entry("one", CONTENT["one"])])
     parts = (squeeze(whole[:512], ".gz"), squeeze(whole[512:], ".gz"))
     made = Payload(0, PayloadHeader("files"), codec=Codec.GZIP)
-    made.feed(iter(parts), {"one": sha256(CONTENT["one"])})
+    made.feed(lambda start: iter(parts), {"one": sha256(CONTENT["one"])})
     before = made.restart
     file = next(made.files())
 

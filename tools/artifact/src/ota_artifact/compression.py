@@ -54,12 +54,17 @@ class Decompressor:
 
     Attributes:
         restart: the last member boundary; all that was decompressed before it has been given.
+            Uncompressed data has one wherever a piece ends.
+
+    Args:
+        start: where the stream begins, if not at its start.
     """
 
-    def __init__(self, codec: Codec, name: str) -> None:
+    def __init__(self, codec: Codec, name: str, start: Restart = Restart()) -> None:
         self._codec = codec
         self._name = name
-        self.restart = Restart()
+        self._start = start
+        self.restart = start
 
     def run(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """The decompressed bytes, at most 256 KiB a piece; reads ``chunks`` to their end.
@@ -68,23 +73,23 @@ class Decompressor:
             ArtifactError: the data is damaged, truncated, or needs too much memory.
             UnsupportedFeature: zstd, and the package ``zstandard`` is not installed.
         """
+        pieces: _Pieces
         match self._codec:
             case Codec.NONE:
-                yield from chunks
-                return
+                pieces = _plain(chunks)
             case Codec.GZIP:
                 pieces = _gzip(chunks, self._name)
             case Codec.XZ:
                 pieces = _xz(chunks, self._name)
             case Codec.ZSTD:
                 pieces = _zstd(chunks, self._name)
-        given = 0
+        given = self._start.given
         for piece, boundary in pieces:
             given += len(piece)
             if piece:
                 yield piece
             if boundary is not None:
-                self.restart = Restart(boundary, given)
+                self.restart = Restart(self._start.read + boundary, given)
 
 
 def _damaged(name: str, read: int, error: object) -> ArtifactError:
@@ -98,6 +103,13 @@ def _truncated(name: str, read: int) -> ArtifactError:
         f"{name}: ends after {read} B inside compressed data; it is truncated:"
         " fetch or write it anew"
     )
+
+
+def _plain(chunks: Iterator[bytes]) -> _Pieces:
+    read = 0
+    for chunk in chunks:
+        read += len(chunk)
+        yield chunk, read
 
 
 def _gzip(chunks: Iterator[bytes], name: str) -> _Pieces:

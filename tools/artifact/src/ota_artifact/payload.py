@@ -3,7 +3,9 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 from ota_artifact.compression import Codec, Decompressor, Restart
 from ota_artifact.errors import ArtifactError
@@ -11,6 +13,41 @@ from ota_artifact.header import PayloadHeader
 from ota_artifact.names import check_file_name, shown
 from ota_artifact.stream import Chunks, Source
 from ota_artifact.tar import Member, TarReader
+
+Stored = Callable[[int], Iterator[bytes]]
+"""Gives the stored bytes of a payload's tar from a byte [B] on."""
+
+
+class Digest(Protocol):
+    """A running SHA-256, as hashlib has it."""
+
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+    def copy(self) -> "Digest": ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a payload's file where another reader can go on.
+
+    Attributes:
+        name: of the file.
+        size: of the file [B].
+        start: where its content begins in the payload's tar [B].
+        restart: the member boundary in it, or at its end.
+        sha256: of the file's content before that place [hex].
+    """
+
+    name: str
+    size: int
+    start: int
+    restart: Restart
+    sha256: str
+
+    @property
+    def done(self) -> int:
+        """How much of the file stands before it [B]."""
+        return self.restart.given - self.start
 
 
 class PayloadFile:
@@ -22,20 +59,34 @@ class PayloadFile:
         mode: permission bits as stored.
         mtime: modification time [s since 1970].
         sha256: what the manifest says [hex].
+        start: how much of the content was read by somebody before, and is not given [B].
+        mark: the last place passed, after ``start``, where another reader can go on; None if there
+            was none.
         is_checked: all of it has passed, and is what the manifest says.
     """
 
-    def __init__(self, member: Member, sha256: str, content: Iterator[bytes], what: str) -> None:
+    def __init__(
+        self,
+        member: Member,
+        sha256: str,
+        content: Iterator[bytes],
+        what: str,
+        *,
+        place: "_Place",
+        digest: Digest | None = None,
+    ) -> None:
         self.name = member.name
         self.size = member.size
         self.mode = member.mode
         self.mtime = member.mtime
         self.sha256 = sha256
+        self.start = place.done
+        self.mark: Mark | None = None
         self.is_checked = False
-        self._chunks = self._verified(content, what)
+        self._chunks = self._verified(content, what, place, digest or hashlib.sha256())
 
     def chunks(self) -> Iterator[bytes]:
-        """The content, once, in pieces of at most 256 KiB.
+        """The content from ``start`` on, once, in pieces of at most 256 KiB.
 
         The digest is known only at the end: what was written of it must not be used before this
         iterator has ended cleanly.
@@ -45,10 +96,16 @@ class PayloadFile:
         """
         return self._chunks
 
-    def _verified(self, content: Iterator[bytes], what: str) -> Iterator[bytes]:
-        digest = hashlib.sha256()
+    def _verified(
+        self, content: Iterator[bytes], what: str, place: "_Place", digest: Digest
+    ) -> Iterator[bytes]:
+        given = place.start + place.done
         for chunk in content:
+            restart = place.decompressor.restart
+            if restart.given == given > place.start:  # what came before is given, and used
+                self.mark = Mark(self.name, self.size, place.start, restart, digest.hexdigest())
             digest.update(chunk)
+            given += len(chunk)
             yield chunk
         if not hmac.compare_digest(digest.hexdigest(), self.sha256):
             raise ArtifactError(
@@ -56,6 +113,15 @@ class PayloadFile:
                 " it is damaged: fetch or write it anew"
             )
         self.is_checked = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a file begins in its tar [B], how much of it is done [B], and what unpacks it."""
+
+    start: int
+    done: int
+    decompressor: Decompressor
 
 
 class Payload:
@@ -85,8 +151,10 @@ class Payload:
         self.offset = offset
         self.size = size
         self._files: Iterator[PayloadFile] = iter(())
+        self._expected: dict[str, str] = {}
         self.is_checked = True  # until there is something to check
         self._decompressor = Decompressor(codec, "")
+        self._resumed: tuple[Mark, Digest] | None = None
 
     @property
     def restart(self) -> Restart:
@@ -101,29 +169,84 @@ class Payload:
         """
         return self._files
 
-    def feed(self, stored: Iterator[bytes], expected: dict[str, str]) -> None:
-        """Have the files come out of the tar's stored bytes."""
-        what = f"data/{self.number:04}.tar{self.codec.value}"
-        self.is_checked = False
-        self._decompressor = Decompressor(self.codec, what)
-        self._files = self._unpacked(stored, expected, what)
+    def resume(self, mark: Mark, digest: Digest) -> None:
+        """Have the one file go on at a mark; before its first byte is read.
 
-    def _unpacked(
-        self, stored: Iterator[bytes], expected: dict[str, str], what: str
-    ) -> Iterator[PayloadFile]:
-        tar = TarReader(Source(Chunks(self._decompressor.run(stored)), what), what)
-        missing = dict(expected)
+        Nothing of the tar before the mark is read. The file is checked as a whole all the same.
+
+        Args:
+            mark: of the same payload, as an earlier reader gave it.
+            digest: of the file's content before the mark, and no more.
+
+        Raises:
+            ArtifactError: there is no such place.
+        """
+        files, place = list(self._expected), mark.restart
+        is_inside = 0 < mark.done <= mark.size and 0 < place.read < self.size
+        if files != [mark.name] or not is_inside:
+            raise ArtifactError(
+                f"{self._what}: cannot be read from byte {place.read} on: it holds"
+                f" {self.size} B and the files {', '.join(files)}; read it from its start"
+            )
+        self._resumed = mark, digest.copy()
+
+    def feed(self, stored: Stored, expected: dict[str, str]) -> None:
+        """Have the files come out of the tar's stored bytes.
+
+        Args:
+            expected: sha256 [hex] of each file that the manifest lists.
+        """
+        self.is_checked = False
+        self._expected = expected
+        self._files = self._unpacked(stored)
+
+    @property
+    def _what(self) -> str:
+        return f"data/{self.number:04}.tar{self.codec.value}"
+
+    def _unpacked(self, stored: Stored) -> Iterator[PayloadFile]:
+        what = self._what
+        start = self._resumed[0].restart if self._resumed else Restart()
+        self._decompressor = Decompressor(self.codec, what, start)
+        source = Source(Chunks(self._decompressor.run(stored(start.read))), what)
+        tar = TarReader(source, what)
+        missing = dict(self._expected)
+        if self._resumed:
+            yield from self._checked(self._rest(tar, missing, *self._resumed))
         while member := tar.next():
             name = check_file_name(member.name, what)
             if name not in missing:
-                finding = "stands twice" if name in expected else "is not listed in the manifest"
+                listed = name in self._expected
+                finding = "stands twice" if listed else "is not listed in the manifest"
                 raise ArtifactError(f"{what}: {shown(name)} {finding}")
-            file = PayloadFile(member, missing.pop(name), tar.chunks(), f"{what}: {name}")
-            yield file
-            for _ in file.chunks():
-                pass
-            if not file.is_checked:  # its reader closed it, or went on after an error
-                raise ArtifactError(f"{what}: {name} was not read to its end, and is not checked")
+            place = _Place(start.given + source.offset, 0, self._decompressor)
+            file = PayloadFile(
+                member, missing.pop(name), tar.chunks(), f"{what}: {name}", place=place
+            )
+            yield from self._checked(file)
         for name in missing:
             raise ArtifactError(f"{what}: {shown(name)} is listed in the manifest and is not there")
         self.is_checked = True
+
+    def _rest(
+        self, tar: TarReader, missing: dict[str, str], mark: Mark, digest: Digest
+    ) -> PayloadFile:
+        member = Member(mark.name, mark.size)
+        content = tar.begin_inside(member, mark.done)
+        what, place = (
+            f"{self._what}: {mark.name}",
+            _Place(mark.start, mark.done, self._decompressor),
+        )
+        return PayloadFile(
+            member, missing.pop(mark.name), content, what, place=place, digest=digest
+        )
+
+    def _checked(self, file: PayloadFile) -> Iterator[PayloadFile]:
+        """The file; what its reader leaves of it is read over."""
+        yield file
+        for _ in file.chunks():
+            pass
+        if not file.is_checked:  # its reader closed it, or went on after an error
+            raise ArtifactError(
+                f"{self._what}: {file.name} was not read to its end, and is not checked"
+            )

@@ -126,7 +126,7 @@ class Artifact:
                 offset=source.offset,
                 size=member.size,
             )
-            payload.feed(outer.chunks(), expected[number])
+            payload.feed(outer.chunks, expected[number])
             yield payload
             for _ in payload.files():
                 pass

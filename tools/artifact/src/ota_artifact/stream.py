@@ -2,7 +2,7 @@
 """Streams that are read once, from start to end, with bounds and clear ends."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ota_artifact.errors import ArtifactError
 
@@ -14,6 +14,13 @@ class Readable(Protocol):
     """What we need of a file, pipe or socket: up to ``size`` bytes, ``b""`` at the end."""
 
     def read(self, size: int, /) -> bytes: ...
+
+
+@runtime_checkable
+class Skippable(Readable, Protocol):
+    """A stream that passes over ``size`` bytes without giving them: a file, or HTTP with ranges."""
+
+    def skip(self, size: int, /) -> None: ...
 
 
 class Source:
@@ -63,6 +70,19 @@ class Source:
                 raise self.truncated(what, missing)
             missing -= len(data)
             yield data
+
+    def skip(self, size: int, what: str) -> None:
+        """Pass over the next ``size`` bytes [B]; what the stream cannot skip is read over.
+
+        Raises:
+            ArtifactError: the stream ends before, and is one that cannot skip.
+        """
+        if isinstance(self._stream, Skippable):
+            self._stream.skip(size)
+            self.offset += size
+            return
+        for _ in self.chunks(size, what):
+            pass
 
     def truncated(self, what: str, missing: int) -> ArtifactError:
         """The error for a stream that ends ``missing`` bytes [B] early."""

@@ -120,6 +120,7 @@ class TarReader:
         self._name = name
         self._directories = directories
         self._content: Iterator[bytes] = iter(())
+        self._member = Member("", 0)
 
     def next(self) -> Member | None:
         """The next member, or None at the end of the archive.
@@ -154,8 +155,22 @@ class TarReader:
                 return self._open(member, kind, path, size)
             is_extended = True
 
-    def chunks(self) -> Iterator[bytes]:
-        """The content of the current member, once."""
+    def chunks(self, start: int = 0) -> Iterator[bytes]:
+        """The content of the current member, once.
+
+        Args:
+            start: where to begin [B]; what stands before is skipped and not looked at.
+        """
+        if start:
+            self._content = self._padded(self._member, start, is_skipping=True)
+        return self._content
+
+    def begin_inside(self, member: Member, start: int) -> Iterator[bytes]:
+        """The content of a member from byte ``start`` [B] on, where the stream now is.
+
+        Instead of the first `next`: whoever has read the member's header before goes on.
+        """
+        self._content = self._padded(member, start)
         return self._content
 
     def read(self, member: Member, limit: int) -> bytes:
@@ -185,12 +200,16 @@ class TarReader:
             raise UnsupportedFeature(
                 f"{self._name}: {shown(member.name)} is {what}; artifacts hold regular files only"
             )
-        self._content = self._padded(member)
+        self._member, self._content = member, self._padded(member)
         return member
 
-    def _padded(self, member: Member) -> Iterator[bytes]:
+    def _padded(
+        self, member: Member, start: int = 0, *, is_skipping: bool = False
+    ) -> Iterator[bytes]:
         what = f"{shown(member.name)} of {self._name}"
-        yield from self._source.chunks(member.size, what)
+        if is_skipping:
+            self._source.skip(start, what)
+        yield from self._source.chunks(member.size - start, what)
         if self._source.exactly(-member.size % BLOCK, f"the padding of {what}").strip(b"\0"):
             self._refuse(f"there is data in the padding of {shown(member.name)}")
 
