@@ -12,3 +12,23 @@ class EnvironmentFault(AgentError):
 
 class NothingInProgress(AgentError):
     """There is no update that this could be about."""
+
+
+class Unreachable(AgentError):
+    """The server did not answer, or not with sense: try again later.
+
+    Attributes:
+        retry_after: what it asks us to wait at least [s]; 0 if it does not say.
+    """
+
+    def __init__(self, text: str, retry_after: float = 0.0) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Unauthorized(Unreachable):
+    """The server does not accept this device, or not yet."""
+
+
+class Aborted(AgentError):
+    """The update is not wanted any more: the server, or a person, has called it off."""

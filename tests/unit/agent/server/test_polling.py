@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long the agent waits until it asks again."""
+
+import pytest
+
+from ota_agent.server.polling import PollOptions, backoff, delays, first_delay, next_delay
+
+
+def middle() -> float:
+    return 0.5
+
+
+def lowest() -> float:
+    return 0.0
+
+
+def highest() -> float:
+    return 1.0
+
+
+def all_of(options: PollOptions) -> list[float]:
+    found, failures = [], 1
+    while (delay := backoff(options, failures)) is not None and failures < 50:
+        found.append(delay)
+        failures += 1
+    return found
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (PollOptions(), [60] * 3 + [120] * 3 + [240] * 3 + [300] * 3),
+        (PollOptions(retry=60), [60] * 3),
+        (PollOptions(retry=5), [5] * 3),
+        (PollOptions(retry=100), [60] * 3 + [100] * 3),
+        (PollOptions(retry=300, retry_count=2), [60, 60]),
+        (PollOptions(retry=100, retry_count=8), [60] * 3 + [100] * 5),
+        (PollOptions(retry=5, retry_count=4), [5] * 4),
+    ],
+)
+def test_delays_grow_as_menders_do_and_end(options: PollOptions, expected: list[float]) -> None:
+    assert all_of(options) == expected
+
+
+def test_a_failure_shortens_the_wait_and_giving_up_brings_the_usual_one_back() -> None:
+    options = PollOptions()
+
+    found = [next_delay(options, 1800, failures, random=middle) for failures in (0, 1, 4, 12, 13)]
+
+    assert found == [1800, 60, 120, 300, 1800]
+
+
+def test_a_failure_never_makes_the_wait_longer_than_the_interval() -> None:
+    assert next_delay(PollOptions(), 5, 9, random=middle) == 5
+
+
+def test_delays_differ_between_devices_within_the_jitter() -> None:
+    options = PollOptions(jitter=0.1)
+
+    found = [next_delay(options, 1000, 0, random=each) for each in (lowest, middle, highest)]
+
+    assert found == [pytest.approx(900), 1000, pytest.approx(1100)]
+
+
+def test_nobody_asks_before_the_server_wants_it() -> None:
+    options = PollOptions(jitter=0.5)
+
+    for wait in (10.0, 1000.0, 1800.0, 5000.0):
+        for each in (lowest, middle, highest):
+            assert next_delay(options, 1800, 0, random=each, retry_after=wait) >= wait
+    assert next_delay(options, 1800, 0, random=highest, retry_after=5000) == 7500
+
+
+def test_what_must_be_told_is_tried_again_with_at_least_a_minute_between() -> None:
+    assert list(delays(PollOptions(retry=5), random=lambda: 0.0)) == [60, 60, 60]
+    assert sum(delays(PollOptions(), random=lambda: 0.0)) == 2160
+    assert list(delays(PollOptions(retry=5, jitter=0.5), random=lambda: 1.0, least=1)) == [7.5] * 3
+
+
+def test_the_first_question_comes_within_the_spread() -> None:
+    assert first_delay(PollOptions(start_spread=10), random=lambda: 0.25) == 2.5

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a server answers, and what that means: never believed to be short, whole or right."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+
+from ota_agent.errors import AgentError, Unreachable
+from ota_artifact.errors import ArtifactError
+from ota_artifact.json_text import parse_object
+
+LIMIT = 1 << 20  # [B] of a body. Source: Mender's server, SERVICE_REQUEST_SIZE_LIMIT
+_PIECE = 1 << 13  # [B]
+_SAID = 300  # characters of an answer that are repeated in an error
+_LONGEST_WAIT = 86400.0  # [s] nobody can send us to sleep for longer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of the server.
+
+    Attributes:
+        where: the method and the address, for messages.
+        retry_after: what it asks us to wait [s]; 0 if it does not say.
+    """
+
+    where: str
+    status: int
+    body: bytes
+    retry_after: float = 0.0
+
+    def json(self) -> dict[str, Any]:
+        """The object in it.
+
+        Raises:
+            Unreachable: there is none.
+        """
+        try:
+            return parse_object(self.body, self.where)
+        except ArtifactError as error:
+            raise Unreachable(f"{error}; is this the address of a server for updates?") from error
+
+    def text(self) -> str:
+        """What it says of an error."""
+        try:
+            said = json.loads(self.body).get("error", "")
+        except (ValueError, AttributeError, RecursionError):
+            said = self.body[: 4 * _SAID].decode("utf-8", "replace").strip()
+        return " ".join(str(said).split())[:_SAID] or "(no reason given)"
+
+    def check(self) -> None:
+        """Pass if it is a success.
+
+        Raises:
+            Unreachable: the server cannot, for now.
+            AgentError: it refuses, and would again.
+        """
+        if self.status < 300:
+            return
+        if self.status == 413:
+            raise AgentError(f"{self.where}: 413: too large for the server; it is not sent again")
+        if self.status == 429 or self.status >= 500:
+            raise Unreachable(f"{self.where}: {self.status}: {self.text()}", self.retry_after)
+        if self.status < 400:
+            raise AgentError(
+                f"{self.where}: {self.status}: the server sends us elsewhere; configure the address"
+                " that it is really at"
+            )
+        raise AgentError(f"{self.where}: {self.status}: {self.text()}")
+
+
+def ask(
+    pool: urllib3.PoolManager,
+    method: str,
+    url: str,
+    *,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    patience: float,
+    now: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.monotonic,
+) -> Answer:
+    """Send a request, and read its answer whole.
+
+    Args:
+        patience: how long the body of the answer may take [s].
+
+    Raises:
+        Unreachable: no answer, or one that is too long or too slow.
+        AgentError: plain HTTP that is not allowed.
+    """
+    where = f"{method} {url.partition('?')[0]}"
+    response = None
+    try:
+        response = pool.urlopen(
+            method, url, body=body, headers=dict(headers), redirect=False, preload_content=False
+        )
+        data = _read(response, where, clock() + patience, clock)
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Unreachable(f"{where}: {_reason(error)}") from error
+    finally:
+        if response is not None:
+            response.release_conn()
+    return Answer(where, response.status, data, _wait(response.headers.get("Retry-After"), now()))
+
+
+def _read(response: Any, where: str, end: float, clock: Callable[[], float]) -> bytes:
+    data = bytearray()
+    while piece := response.read(_PIECE):
+        data += piece
+        if len(data) > LIMIT:
+            response.close()
+            raise Unreachable(f"{where}: the answer is longer than {LIMIT} B; it is not believed")
+        if clock() > end:
+            response.close()
+            raise Unreachable(f"{where}: the answer did not come to its end in time")
+    return bytes(data)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost reason; urllib3 wraps them several times."""
+    reason: Any = error
+    while isinstance(inner := getattr(reason, "reason", None), BaseException):
+        reason = inner
+    text = str(reason) or type(reason).__name__
+    if "not yet valid" in text or "has expired" in text:
+        text += "; is this device's clock right?"
+    return text
+
+
+def _wait(retry_after: str | None, now: float) -> float:
+    """Seconds that ``Retry-After`` asks for: a number, or a date. Source: RFC 9110, 10.2.3."""
+    if not retry_after:
+        return 0.0
+    if retry_after.strip().isascii() and retry_after.strip().isdigit():
+        return min(float(retry_after.strip()[:12]), _LONGEST_WAIT)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        then = parsedate_to_datetime(retry_after).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(0.0, then - now), _LONGEST_WAIT)

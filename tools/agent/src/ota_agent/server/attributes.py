@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What programs say of the device: who it is, and what is in it."""
+
+import json
+import logging
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_agent.errors import AgentError
+from ota_artifact.errors import ProgramError
+from ota_artifact.run import run
+
+logger = logging.getLogger(__name__)
+
+Attributes = Mapping[str, str | tuple[str, ...]]
+"""What was said by each name; a name that was said more than once has all its values."""
+
+_PATIENCE = 10.0  # [s] Source: Mender's client
+_OF_MENDER = "mender-inventory-"
+_LONGEST = 4096  # characters of a value
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeOptions:
+    """Programs that say who this device is, and what is in it; each line of theirs is key=value.
+
+    Attributes:
+        identity: folders with programs that say what tells this device from all others; those of
+            the first folder that has any count.
+        inventory: folders with programs that say what a person at the server may want to know; a
+            program in an earlier folder takes the place of one with its name in a later one.
+    """
+
+    identity: tuple[Path, ...] = (
+        Path("/usr/share/ota/identity"),
+        Path("/usr/share/mender/identity"),
+    )
+    inventory: tuple[Path, ...] = (
+        Path("/usr/share/ota/inventory"),
+        Path("/usr/share/mender/inventory"),
+    )
+
+
+def identity(folders: Iterable[Path]) -> str:
+    """What tells this device from all others, as the JSON text that a server knows it by.
+
+    Raises:
+        AgentError: nothing says so, or a program that should fails.
+    """
+    names = list(map(str, folders))
+    for folder in map(Path, names):
+        programs = _programs(folder)
+        if not programs:
+            continue
+        found: dict[str, list[str]] = {}
+        for program in programs.values():
+            try:
+                _add(found, run([program], timeout=_PATIENCE))
+            except ProgramError as error:
+                raise AgentError(f"identity: {error}") from error
+        if not found:
+            raise AgentError(f"identity: the programs in {folder} say nothing; they must say who")
+        return json.dumps(_frozen(found), sort_keys=True, separators=(",", ":"))
+    raise AgentError(
+        f"identity: no program in {' or '.join(names)}; put one there that prints what tells this"
+        " device from all others, such as mac=00:11:22:33:44:55"
+    )
+
+
+def inventory(folders: Iterable[Path]) -> dict[str, str | tuple[str, ...]]:
+    """What is in this device; a program that fails is left out."""
+    programs: dict[str, Path] = {}
+    for folder in folders:
+        programs = {**_programs(folder), **programs}
+    found: dict[str, list[str]] = {}
+    for name in sorted(programs):
+        try:
+            _add(found, run([programs[name]], timeout=_PATIENCE))
+        except ProgramError as error:
+            logger.warning("inventory: %s; left out", error)
+    return _frozen(found)
+
+
+def _programs(folder: Path) -> dict[str, Path]:
+    """What can be run in a folder, by name, in the order of names."""
+    found = {}
+    try:
+        for path in sorted(folder.iterdir()):
+            if stat.S_ISREG(path.stat().st_mode) and os.access(path, os.X_OK):
+                found[path.name.removeprefix(_OF_MENDER)] = path
+    except OSError as error:
+        logger.debug("%s: %s", folder, error.strerror)
+    return found
+
+
+def _add(found: dict[str, list[str]], said: bytes) -> None:
+    for line in said.decode("utf-8", "replace").splitlines():
+        key, equals, value = line.partition("=")
+        if equals and key.strip():
+            found.setdefault(key.strip(), []).append(value.strip()[:_LONGEST])
+
+
+def _frozen(found: Mapping[str, list[str]]) -> dict[str, str | tuple[str, ...]]:
+    return {key: values[0] if len(values) == 1 else tuple(values) for key, values in found.items()}

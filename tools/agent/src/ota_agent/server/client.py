@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server: Mender's device API. Source: Mender's API documentation, device APIs."""
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+import urllib3
+
+from ota_agent import __version__
+from ota_agent.errors import Aborted, AgentError, Unauthorized, Unreachable
+from ota_agent.server.answer import Answer, ask
+
+__all__ = ["Aborted", "Deployment", "Server", "ServerOptions", "Unauthorized", "Unreachable"]
+
+logger = logging.getLogger(__name__)
+
+_AUTHENTICATION = "/api/devices/v1/authentication/auth_requests"
+_INVENTORY = "/api/devices/v1/inventory/device/attributes"
+_DEPLOYMENTS = "/api/devices/{version}/deployments/device/deployments"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_TOKEN = re.compile(rb"[\x21-\x7e]{1,16384}")
+_SUBSTATE = 200  # characters. Source: Mender's server
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """The server that says what this device should run.
+
+    Attributes:
+        urls: its addresses, such as https://updates.example.com; the next one is tried when one
+            cannot be reached. None: this device has no server.
+        tenant_token: whose device this is, where a server has several owners; empty for none.
+        timeout: seconds for connecting, and for each wait for an answer.
+    """
+
+    urls: tuple[str, ...] = ()
+    tenant_token: str = ""
+    timeout: float = 60.0
+
+
+class Key(Protocol):
+    """The key that the server knows the device by: `key.DeviceKey`."""
+
+    @property
+    def public(self) -> str:
+        """In PEM."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """The raw signature of a message."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What the server wants installed.
+
+    Attributes:
+        id: its name on the server; letters, digits, dots and dashes.
+        url: of the artifact.
+        control_map: the server's update control map, unchecked; None if it has none.
+    """
+
+    id: str
+    url: str
+    control_map: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """That a server has accepted us.
+
+    Attributes:
+        url: of the server.
+        token: shown with each request.
+    """
+
+    url: str
+    token: str
+
+
+class Server:
+    """The server, or the first of its addresses that answers.
+
+    Every call ends, with what it is for or with an error: `Unreachable` if another try makes sense,
+    `Unauthorized` (one of those) if the server does not accept this device yet, `AgentError` if it
+    refuses. A token that is refused is replaced once; an address that fails is left for the next.
+
+    Args:
+        pool: the connections.
+        identity: gives the JSON text that tells this device from all others.
+    """
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        pool: urllib3.PoolManager,
+        key: Key,
+        identity: Callable[[], str],
+    ) -> None:
+        self._options, self._pool, self._key, self._identity = options, pool, key, identity
+        self._urls = tuple(each.rstrip("/") for each in options.urls)
+        for url in self._urls:
+            if urlsplit(url).scheme not in ("http", "https"):
+                raise AgentError(f"server.urls: {url!r} is no address; write it as https://…")
+        self._next = 0
+        self._session: Session | None = None
+        self._has_v2 = True
+        self._inventory = b""
+
+    @property
+    def session(self) -> Session | None:
+        """The token in use; None if there is none."""
+        return self._session
+
+    def authenticate(self) -> Session:
+        """Have a token, a new one if there is none.
+
+        Raises:
+            Unreachable, Unauthorized, AgentError: as the class says.
+        """
+        session = self._session
+        return session if session is not None else self._authenticated()
+
+    def forget_token(self) -> None:
+        """Authenticate anew with the next call: key, identity or system may be others now."""
+        self._session = None
+
+    def next_deployment(self, provides: Mapping[str, str], device_type: str) -> Deployment | None:
+        """The update that the server has for us; None if it has none."""
+        known = {**provides, "device_type": device_type}
+        if self._has_v2:
+            path = _DEPLOYMENTS.format(version="v2") + "/next"
+            wanted = {"device_provides": known, "update_control_map": True}
+            answer = self._call("POST", path, wanted)
+            if answer.status != 404:
+                return self._deployment(answer)
+            logger.debug("the server has no version 2 of deployments; version 1 from now on")
+        path = _DEPLOYMENTS.format(version="v1") + "/next"
+        names = {name: known.get(name, "") for name in ("artifact_name", "device_type")}
+        answer = self._call("GET", f"{path}?{urlencode(names)}")
+        if answer.status < 300:
+            self._has_v2 = False
+        return self._deployment(answer)
+
+    def report(self, deployment: str, status: str, substate: str = "") -> None:
+        """Tell how far the update is.
+
+        Raises:
+            Aborted: the server does not want it any more, or does not know it.
+        """
+        body = {"status": status, **({"substate": substate[:_SUBSTATE]} if substate else {})}
+        answer = self._call("PUT", _of(deployment, "status"), body)
+        if answer.status in (404, 409):
+            raise Aborted(f"deployment {deployment}: {answer.text()} (the server has aborted it)")
+        answer.check()
+
+    def send_log(self, deployment: str, lines: Iterable[Mapping[str, str]]) -> None:
+        """Give the server the log of the deployment.
+
+        Args:
+            lines: with timestamp, level and message each; under 1 MiB in all.
+        """
+        messages = list(lines)
+        if messages:
+            self._call("PUT", _of(deployment, "log"), {"messages": messages}).check()
+
+    def send_inventory(self, attributes: Mapping[str, str | tuple[str, ...]]) -> None:
+        """Tell what is in this device; not again what this token's server was told last."""
+        body = [
+            {"name": name, "value": value if isinstance(value, str) else list(value)}
+            for name, value in sorted(attributes.items())
+        ]
+        digest = hashlib.sha256(_json(body)).digest()
+        self.authenticate()  # forgets what another server was told
+        if digest == self._inventory:
+            logger.debug("the inventory is as it was")
+            return
+        answer = self._call("PUT", _INVENTORY, body)
+        if answer.status == 405:
+            answer = self._call("PATCH", _INVENTORY, body)
+        answer.check()
+        self._inventory = digest
+
+    def control_map(self, deployment: str) -> dict[str, Any] | None:
+        """The server's update control map for a deployment; None if it has none.
+
+        Raises:
+            Aborted: the server does not know the deployment any more.
+        """
+        answer = self._call("GET", _of(deployment, "update_control_map", version="v2"))
+        if answer.status == 404:
+            raise Aborted(f"deployment {deployment}: {answer.text()} (the server has aborted it)")
+        answer.check()
+        return _map(answer.json()) if answer.status == 200 else None
+
+    def _deployment(self, answer: Answer) -> Deployment | None:
+        answer.check()
+        if answer.status == 204:
+            return None
+        found = answer.json()
+        name = found.get("id")
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise Unreachable(f"{answer.where}: a deployment without a name that can be one")
+        try:
+            uri = found["artifact"]["source"]["uri"]
+            url = urljoin(answer.where.partition(" ")[2], uri)
+            is_url = urlsplit(url).scheme in ("http", "https")
+        except (KeyError, TypeError, ValueError, AttributeError):
+            is_url = False
+        if not is_url:
+            raise Unreachable(f"{answer.where}: deployment {name} has no address of an artifact")
+        return Deployment(name, url, _map(found))
+
+    def _call(self, method: str, path: str, value: object = None) -> Answer:
+        """The answer to a request, as far as it is not about who we are or where the server is."""
+        body = None if value is None else _json(value)
+        failed = refused = 0
+        while True:
+            session = self.authenticate()
+            headers = {"Authorization": f"Bearer {session.token}"}
+            try:
+                answer = self._ask(method, session.url + path, body, headers)
+                if answer.status >= 500:
+                    answer.check()
+            except Unreachable as error:
+                failed += 1
+                if failed >= len(self._urls):
+                    raise
+                self._leave(session, str(error))
+                continue
+            if answer.status != 401:
+                return answer
+            self._session = None
+            refused += 1
+            if refused > 1:
+                raise Unauthorized(f"{answer.where}: 401: {answer.text()}; is it still accepted?")
+
+    def _leave(self, session: Session, why: str) -> None:
+        """Go on with the next address."""
+        self._next = (self._urls.index(session.url) + 1) % len(self._urls)
+        self._session = None
+        logger.warning("server: %s; trying %s", why, self._urls[self._next])
+
+    def _authenticated(self) -> Session:
+        if not self._urls:
+            raise AgentError("server.urls: is empty: this device has no server; configure one")
+        body = _json(
+            {
+                "id_data": self._identity(),
+                "pubkey": self._key.public,
+                **(
+                    {"tenant_token": self._options.tenant_token}
+                    if self._options.tenant_token
+                    else {}
+                ),
+            }
+        )
+        from base64 import b64encode
+
+        headers = {"X-MEN-Signature": b64encode(self._key.sign(body)).decode("ascii")}
+        failures: list[Unreachable] = []
+        for offset in range(len(self._urls)):
+            number = (self._next + offset) % len(self._urls)
+            try:
+                token = self._token(self._urls[number], body, headers)
+            except Unreachable as error:
+                failures.append(error)
+                continue
+            self._next, self._has_v2, self._inventory = number, True, b""
+            self._session = session = Session(self._urls[number], token)
+            logger.info("server: %s accepts this device", session.url)
+            return session
+        text = "; ".join(map(str, failures))
+        wait = max(each.retry_after for each in failures)
+        if any(isinstance(each, Unauthorized) for each in failures):
+            raise Unauthorized(text, wait)
+        raise Unreachable(text, wait)
+
+    def _token(self, url: str, body: bytes, headers: Mapping[str, str]) -> str:
+        answer = self._ask("POST", url + _AUTHENTICATION, body, headers)
+        if answer.status == 401:
+            raise Unauthorized(
+                f"{url}: does not accept this device, or not yet ({answer.text()}); accept it there"
+            )
+        if answer.status != 200:
+            raise Unreachable(
+                f"{answer.where}: {answer.status}: {answer.text()}", answer.retry_after
+            )
+        token = answer.body.strip()
+        if not _TOKEN.fullmatch(token):
+            raise Unreachable(f"{answer.where}: what it answers is not a token")
+        return token.decode("ascii")
+
+    def _ask(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+        common = {"User-Agent": f"ota-agent/{__version__}", "Accept": "application/json"}
+        if body is not None:
+            common["Content-Type"] = "application/json"
+        return ask(
+            self._pool,
+            method,
+            url,
+            body=body,
+            headers={**common, **headers},
+            patience=self._options.timeout,
+        )
+
+
+def _of(deployment: str, what: str, version: str = "v1") -> str:
+    return f"{_DEPLOYMENTS.format(version=version)}/{quote(deployment, safe='')}/{what}"
+
+
+def _map(found: Mapping[str, Any]) -> dict[str, Any] | None:
+    """As it is; what is no map stays what it is, and is refused as one."""
+    value = found.get("update_control_map")
+    return value if value is None or isinstance(value, dict) else {"not a map": value}
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("utf-8")

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When the server is asked again. Pure: how long to wait, from what was seen.
+
+Source: Mender's client: 60 s, each delay three times, then twice as long, up to
+RetryPollIntervalSeconds; and then as if nothing had failed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_FIRST = 60.0  # [s]
+_EACH = 3  # times
+
+
+@dataclass(frozen=True, slots=True)
+class PollOptions:
+    """How often the server is asked and told.
+
+    Attributes:
+        update: seconds from one question for an update to the next.
+        inventory: seconds from one inventory to the next.
+        retry: the longest of the delays in seconds until a server is tried again that could not be
+            reached; below 60, the only one.
+        retry_count: how often it is tried again before it is back to the usual interval; 0: three
+            times for each delay of 60, 120, 240 seconds and so on.
+        jitter: the part of each delay by which it is longer or shorter at random, so that a fleet
+            does not ask all at once; 0 to 1.
+        start_spread: the first question after the agent's start comes at a random time within this
+            many seconds.
+    """
+
+    update: float = 1800.0
+    inventory: float = 28800.0
+    retry: float = 300.0
+    retry_count: int = 0
+    jitter: float = 0.1
+    start_spread: float = 10.0
+
+
+def next_delay(
+    options: PollOptions,
+    interval: float,
+    failures: int,
+    *,
+    random: Callable[[], float],
+    retry_after: float = 0.0,
+) -> float:
+    """Seconds until the server is asked again.
+
+    Args:
+        interval: of what is asked for, `PollOptions.update` or `PollOptions.inventory` [s].
+        failures: how many times it has failed, one after the other, by now.
+        random: gives a number from 0 to 1.
+        retry_after: what the server said to wait at least [s].
+    """
+    delay = backoff(options, failures) if failures else None
+    delay = interval if delay is None else min(delay, interval)
+    if retry_after > delay:  # never earlier than asked for
+        return retry_after * (1 + options.jitter * random())
+    return max(retry_after, delay * (1 + options.jitter * (2 * random() - 1)))
+
+
+def first_delay(options: PollOptions, *, random: Callable[[], float]) -> float:
+    """Seconds from the agent's start to its first question."""
+    return options.start_spread * random()
+
+
+def backoff(options: PollOptions, failures: int) -> float | None:
+    """Seconds until another try after so many failures; None once it is no use.
+
+    Args:
+        failures: from 1 on.
+    """
+    if options.retry_count and failures > options.retry_count:
+        return None
+    if options.retry < _FIRST:
+        return options.retry if options.retry_count or failures <= _EACH else None
+    delay = _FIRST
+    for _ in range((failures - 1) // _EACH):
+        if delay >= options.retry:
+            return delay if options.retry_count else None
+        delay = min(delay * 2, options.retry)
+    return delay
+
+
+def delays(
+    options: PollOptions, *, random: Callable[[], float], least: float = _FIRST
+) -> Iterator[float]:
+    """Seconds before each further try of what must be told, until it is no use any more.
+
+    Args:
+        least: no delay is shorter [s]; a trial needs the time for the network to come up.
+    """
+    failures = 1
+    while (delay := backoff(options, failures)) is not None:
+        yield max(least, delay) * (1 + options.jitter * random())
+        failures += 1

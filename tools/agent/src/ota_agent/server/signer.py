@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that works with the device's key, and ends: ``python -m ota_agent.server.signer``.
+
+``make ALGORITHM`` prints a new private key in PEM, ``public`` the public one, ``sign`` the raw
+signature of what it reads.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.serialization import KeySerializationEncryption
+
+_RSA = 3072, 65537  # bits, exponent. Source: Mender's client up to version 4
+
+
+class _Useless(Exception):
+    """The key, or its passphrase, is of no use; the text says why."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line says; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="ota_agent.server.signer")
+    parser.add_argument("action", choices=("make", "public", "sign"))
+    parser.add_argument("algorithm", nargs="?", choices=("ed25519", "ecdsa", "rsa"))
+    parser.add_argument("--key", type=Path)
+    parser.add_argument("--passphrase-file", type=Path)
+    args = parser.parse_args(arguments)
+    try:
+        passphrase = _first_line(args.passphrase_file)
+        if args.action == "make":
+            output = _made(args.algorithm, passphrase)
+        elif args.action == "public":
+            output = _public(_load(args.key, passphrase))
+        else:
+            output = signature(_load(args.key, passphrase), sys.stdin.buffer.read())
+    except ImportError as error:
+        print(f"it needs the Python package cryptography ({error}); install it", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except _Useless as error:
+        print(error, file=sys.stderr)
+        return 2
+    sys.stdout.buffer.write(output)
+    return 0
+
+
+def signature(key: Any, message: bytes) -> bytes:
+    """The signature by a private key of `cryptography`, as `DeviceKey.sign` says."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
+    match key:
+        case ed25519.Ed25519PrivateKey():
+            return key.sign(message)
+        case rsa.RSAPrivateKey():
+            return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+        case ec.EllipticCurvePrivateKey():
+            return key.sign(message, ec.ECDSA(hashes.SHA256()))
+        case _:
+            raise _Useless("is neither Ed25519 nor ECDSA nor RSA; remove it, and one is made")
+
+
+def _made(algorithm: str, passphrase: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import (
+        BestAvailableEncryption,
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+    )
+
+    key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    if algorithm == "rsa":
+        key = rsa.generate_private_key(key_size=_RSA[0], public_exponent=_RSA[1])
+    elif algorithm == "ecdsa":
+        key = ec.generate_private_key(ec.SECP256R1())
+    else:
+        key = ed25519.Ed25519PrivateKey.generate()
+    encryption: KeySerializationEncryption = (
+        BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    )
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def _load(path: Path, passphrase: bytes) -> Any:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    data = path.read_bytes()
+    is_encrypted = b"ENCRYPTED" in data
+    if is_encrypted and not passphrase:
+        raise _Useless(f"{path}: is encrypted; set passphrase_file")
+    try:
+        return load_pem_private_key(data, passphrase if is_encrypted else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        finding = "the passphrase does not fit" if is_encrypted else str(error)
+        raise _Useless(
+            f"{path}: is not a usable private key in PEM: {finding}; put the right one there, or"
+            " remove it: a new one is made, which the server has to accept"
+        ) from error
+
+
+def _public(key: Any) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    found: bytes = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return found
+
+
+def _first_line(path: Path | None) -> bytes:
+    return path.read_bytes().split(b"\n", 1)[0].removesuffix(b"\r") if path else b""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
