@@ -2,59 +2,17 @@
 """Over real connections, whatever they do: the same bytes, or an error that says why."""
 
 import email.utils
-import random
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import urllib3
 
 from ota_agent.errors import AgentError
-from ota_agent.server.http import TlsOptions, pool
-from ota_agent.source.http import HttpSource, shown_url
-from ota_agent.source.options import DownloadOptions
+from ota_agent.source.http import shown_url
 from ota_agent.source.retry import Changed
-from tests.simulators.certificates import make
 from tests.simulators.file_server import FileServer, Manner, file_server, moved
-from tests.unit.agent.source.around import Time
-
-CONTENT = random.Random(1).randbytes(400_000)
-OPTIONS = DownloadOptions(inactivity=5.0, no_progress=600.0)
-
-
-_open: list[HttpSource] = []
-
-
-@pytest.fixture(autouse=True)
-def hanging_up() -> Iterator[None]:
-    yield
-    while _open:
-        _open.pop().close()
-
-
-class Reading:
-    """A source, and what it has told."""
-
-    def __init__(
-        self, url: str, options: DownloadOptions = OPTIONS, tls: TlsOptions | None = None
-    ) -> None:
-        self.time, self.told = Time(), list[str]()
-        connections = pool(tls or TlsOptions(allow_plain_http=True), timeout=5.0, environment={})
-        self.source = HttpSource(
-            url, connections, options, self.time.surroundings, tell=self.told.append
-        )
-        _open.append(self.source)
-
-    def rest(self, size: int = 1 << 18) -> bytes:
-        return b"".join(iter(lambda: self.source.read(size), b""))
-
-
-@pytest.fixture
-def server() -> Iterator[FileServer]:
-    with file_server(CONTENT) as running:
-        yield running
+from tests.unit.agent.source.reading import CONTENT, OPTIONS, Reading
 
 
 def test_a_file_is_read_in_one_go(server: FileServer) -> None:
@@ -324,87 +282,6 @@ def test_an_abort_ends_it_between_two_reads(server: FileServer) -> None:
 
     with pytest.raises(AgentError, match="aborted"):
         reading.source.read(1000)
-
-
-# TLS.
-
-
-def test_a_certificate_that_is_trusted_is_enough(tmp_path: Path) -> None:
-    authority = make(tmp_path, "authority", is_authority=True)
-    trust = TlsOptions(ca_bundle=str(authority.path))
-    with file_server(CONTENT, tls=make(tmp_path, "server", by=authority)) as server:
-        server.next = [Manner(reset_after=150_000)]
-        reading = Reading(server.url, tls=trust)
-
-        assert reading.rest() == CONTENT
-        assert len(server.requests) == 2
-
-
-@pytest.mark.parametrize(
-    ("valid", "is_known", "said"),
-    [
-        ((-30.0, -1.0), True, "certificate has expired"),
-        ((-1.0, 30.0), False, "unable to get local issuer certificate"),
-    ],
-)
-def test_a_certificate_that_is_not_believed_is_named_at_once(
-    tmp_path: Path, valid: tuple[float, float], is_known: bool, said: str
-) -> None:
-    authority = make(tmp_path, "authority", is_authority=True)
-    other = make(tmp_path, "other", is_authority=True)
-    trust = TlsOptions(ca_bundle=str((authority if is_known else other).path))
-    with file_server(CONTENT, tls=make(tmp_path, "server", by=authority, valid=valid)) as server:
-        reading = Reading(server.url, tls=trust)
-
-        with pytest.raises(AgentError, match=f"is not believed: {said}; correct the"):
-            reading.rest()
-
-        assert reading.time.slept == []
-
-
-def test_a_certificate_of_tomorrow_is_waited_for_since_the_clock_may_be_wrong(
-    tmp_path: Path,
-) -> None:
-    authority = make(tmp_path, "authority", is_authority=True)
-    trust = TlsOptions(ca_bundle=str(authority.path))
-    with file_server(CONTENT, tls=make(tmp_path, "server", by=authority, valid=(1, 2))) as server:
-        reading = Reading(server.url, replace(OPTIONS, no_progress=30.0), tls=trust)
-
-        with pytest.raises(AgentError, match=r"not one new byte for .*not yet valid"):
-            reading.rest()
-
-
-def test_another_name_in_the_certificate_is_named(tmp_path: Path) -> None:
-    authority = make(tmp_path, "authority", is_authority=True)
-    trust = TlsOptions(ca_bundle=str(authority.path))
-    wrong = make(tmp_path, "server", by=authority, hosts=("elsewhere.test",))
-    with (
-        file_server(CONTENT, tls=wrong) as server,
-        pytest.raises(AgentError, match=r"is not believed: .*127\.0\.0\.1"),
-    ):
-        Reading(server.url, tls=trust).rest()
-
-
-def test_plain_http_behind_a_redirect_from_https_is_refused(tmp_path: Path) -> None:
-    authority = make(tmp_path, "authority", is_authority=True)
-    trust = TlsOptions(ca_bundle=str(authority.path), allow_plain_http=True)
-    with (
-        file_server(CONTENT) as plain,
-        file_server(CONTENT, tls=make(tmp_path, "server", by=authority)) as server,
-    ):
-        server.manner = moved(plain.url)
-
-        with pytest.raises(AgentError, match="and from https that must be https"):
-            Reading(server.url, tls=trust).rest()
-
-        assert plain.requests == []
-
-
-def test_a_server_that_speaks_no_tls_is_no_reason_to_hang(server: FileServer) -> None:
-    reading = Reading(server.url.replace("http", "https"), replace(OPTIONS, no_progress=5.0))
-
-    with pytest.raises(AgentError, match="not one new byte for"):
-        reading.rest()
 
 
 # The rest.

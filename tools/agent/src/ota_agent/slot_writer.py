@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,11 @@ from ota_agent.errors import AgentError
 BLOCK = 1 << 20
 """What is compared and written at once [B]."""
 
-_SYNC_EVERY = 16 << 20  # [B] so that little is dirty in memory, and the progress is true
+SYNC_BYTES = 16 << 20
+"""After so much the slot is synced, so that little is dirty in memory [B]."""
+
+SYNC_INTERVAL = 10.0
+"""The same after so long [s]."""
 
 Progress = Callable[[int], None]
 """Told how much of the payload is in the slot [B]."""
@@ -42,6 +47,10 @@ def write_slot(
     start: int = 0,
     is_comparing: bool = True,
     progress: Progress = lambda done: None,
+    synced: Progress = lambda done: None,
+    sync_bytes: int = SYNC_BYTES,
+    sync_interval: float = SYNC_INTERVAL,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Written:
     """Write a payload to a slot; it is on the disk when this returns.
 
@@ -54,6 +63,8 @@ def write_slot(
         size: of the whole payload [B].
         start: where the chunks begin [B].
         is_comparing: blocks are read first, and those that are equal are not written.
+        progress: told after each block.
+        synced: told when all of it is on the disk: what was skipped as equal, too.
 
     Raises:
         AgentError: the slot is too small, mounted, or missing, or the device fails.
@@ -65,53 +76,80 @@ def write_slot(
             raise AgentError(
                 f"{node}: the root filesystem has {size} B, and the slot {room}; build it smaller"
             )
-        at, skipped, unsynced = start, 0, 0
+        there = bytearray(BLOCK) if is_comparing else bytearray()
+        at, skipped = start, 0
+        last, since = start, clock()
         for block in _blocks(chunks):
             with _blamed(node, at):
-                if is_comparing and os.pread(slot, len(block), at) == block:
+                if is_comparing and _is_there(slot, block, at, there):
                     skipped += len(block)
                 else:
                     _put(slot, block, at)
-                    unsynced += len(block)
                 at += len(block)
-                if unsynced >= _SYNC_EVERY:
+                is_due = at - last >= sync_bytes or clock() - since >= sync_interval
+                if is_due:
                     os.fdatasync(slot)
-                    unsynced = 0
             progress(at)
+            if is_due:
+                synced(at)
+                last, since = at, clock()
         with _blamed(node, at):
             os.fsync(slot)
+        if at > last:
+            synced(at)
     return Written(at - start, skipped)
 
 
-def digest_of_slot(node: Path, size: int) -> str:
-    """SHA-256 [hex] of the first ``size`` bytes [B], read from the device and not from memory.
+def hash_of_slot(node: Path, size: int) -> "hashlib._Hash":
+    """SHA-256 of the first ``size`` bytes [B], read from the device and not from memory.
 
     Raises:
         AgentError: it cannot be read, or is shorter.
     """
-    digest, at = hashlib.sha256(), 0
+    digest, at, buffer = hashlib.sha256(), 0, memoryview(bytearray(BLOCK))
     with _opened(node, os.O_RDONLY) as slot:
         os.posix_fadvise(slot, 0, size, os.POSIX_FADV_DONTNEED)
         while at < size:
             with _blamed(node, at):
-                data = os.pread(slot, min(BLOCK, size - at), at)
-            if not data:
+                count = os.preadv(slot, (buffer[: size - at],), at)
+            if not count:
                 raise AgentError(f"{node}: ends at {at} of {size} B")
-            digest.update(data)
-            at += len(data)
-    return digest.hexdigest()
+            digest.update(buffer[:count])
+            at += count
+    return digest
+
+
+def digest_of_slot(node: Path, size: int) -> str:
+    """The same as `hash_of_slot`, ended [hex].
+
+    Raises:
+        AgentError: it cannot be read, or is shorter.
+    """
+    return hash_of_slot(node, size).hexdigest()
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in blocks of one size, the last one shorter."""
-    waiting = bytearray()
+    parts: list[bytes] = []
+    room = BLOCK
     for chunk in chunks:
-        waiting += chunk
-        while len(waiting) >= BLOCK:
-            yield bytes(waiting[:BLOCK])
-            del waiting[:BLOCK]
-    if waiting:
-        yield bytes(waiting)
+        while len(chunk) >= room:
+            parts.append(chunk[:room])
+            chunk = chunk[room:]
+            yield b"".join(parts)
+            parts, room = [], BLOCK
+        if chunk:
+            parts.append(chunk)
+            room -= len(chunk)
+    if parts:
+        yield b"".join(parts)
+
+
+def _is_there(slot: int, block: bytes, at: int, buffer: bytearray) -> bool:
+    """Whether the slot holds a block already; ``buffer`` is as long as the longest."""
+    if len(block) < len(buffer):
+        return os.pread(slot, len(block), at) == block
+    return os.preadv(slot, (buffer,), at) == len(block) and buffer == block
 
 
 def _put(slot: int, data: bytes, at: int) -> None:
