@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happened during a deployment, in a file that outlives restarts; the server gets it.
+
+Lines of JSON with timestamp, level and message, in ``deployments.<id>.log``.
+Source: Mender's API, deployments device API, log; and how its client keeps them.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+_KEPT = 5  # logs
+_LARGEST = 4 << 20  # [B] of one log; the rest is left out
+_SENT = 900 << 10  # [B] the server takes 1 MiB
+_LONGEST = 4096  # characters of one message
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """The logs of deployments.
+
+    Attributes:
+        folder: where they are kept; it must outlive an update.
+        kept: how many.
+    """
+
+    folder: Path = Path("/data/ota/logs")
+    kept: int = _KEPT
+
+
+class DeploymentLog(logging.Handler):
+    """Writes what is logged while a deployment is under way. No error here fails an update."""
+
+    def __init__(self, options: LogOptions) -> None:
+        super().__init__(logging.INFO)
+        self._options = options
+        self._path: Path | None = None
+        self._file: int | None = None
+        self._size = 0
+
+    def open(self, deployment: str) -> None:
+        """Write to the log of a deployment, behind what is there; harmless if it is open."""
+        path = self._options.folder / f"deployments.{_safe(deployment)}.log"
+        if path == self._path:
+            return
+        self.close()
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._size = os.fstat(self._file).st_size
+            self._sweep()
+        except OSError:
+            self._file = None  # it is logged on the console still
+        logging.getLogger().addHandler(self)
+
+    def close(self) -> None:
+        """Write no more."""
+        logging.getLogger().removeHandler(self)
+        if self._file is not None:
+            os.close(self._file)
+        self._path = self._file = None
+        super().close()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        try:
+            when = datetime.fromtimestamp(record.created, UTC)
+            self._write(_line(when, record.levelname.lower(), record.getMessage()))
+        except (OSError, ValueError):
+            pass  # no room, or no such disk any more: the update is what counts
+
+    def add_lines(self, texts: Iterable[str]) -> None:
+        """Write lines that others have said, such as a boot's log."""
+        now = datetime.now(UTC)
+        for text in texts:
+            try:
+                self._write(_line(now, "info", text))
+            except OSError:
+                return
+
+    def lines(self) -> list[dict[str, str]]:
+        """What was written, for the server; the newest of it, if it is too much."""
+        if self._path is None:
+            return []
+        try:
+            written = self._path.read_bytes().splitlines()
+        except OSError:
+            return []
+        kept, room = [], _SENT
+        for line in reversed(written):
+            room -= len(line) + 2
+            if room < 0:
+                kept.append(
+                    _line(datetime.now(UTC), "warning", "older lines are left out").encode()
+                )
+                break
+            kept.append(line)
+        return list(_parsed(reversed(kept)))
+
+    def _write(self, line: str) -> None:
+        data = line.encode() + b"\n"
+        if self._file is None or self._size + len(data) > _LARGEST:
+            return
+        self._size += os.write(self._file, data)
+
+    def _sweep(self) -> None:
+        """Take the oldest logs away."""
+        logs = sorted(
+            self._options.folder.glob("deployments.*.log"), key=lambda each: each.stat().st_mtime
+        )
+        for path in logs[: max(0, len(logs) - max(1, self._options.kept))]:
+            if path != self._path:
+                path.unlink(missing_ok=True)
+
+
+def _line(when: datetime, level: str, message: str) -> str:
+    said = {"timestamp": when.isoformat(), "level": level, "message": message[:_LONGEST]}
+    return json.dumps(said, ensure_ascii=False)
+
+
+def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
+    """The lines as objects; one that a power cut damaged is said to be one."""
+    for line in lines:
+        try:
+            found: Any = json.loads(line)
+            yield {name: str(found[name]) for name in ("timestamp", "level", "message")}
+        except (ValueError, KeyError, TypeError):
+            now = datetime.now(UTC).isoformat()
+            yield {"timestamp": now, "level": "warning", "message": "(a damaged line)"}
+
+
+def _safe(deployment: str) -> str:
+    return "".join(each if each.isalnum() or each in "-_" else "_" for each in deployment)[:64]
