@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -43,6 +44,17 @@ class MemoryKey:
         return signature(self.key, message)
 
 
+_open: list[urllib3.PoolManager] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Connections of a test end with it."""
+    yield
+    while _open:
+        _open.pop().clear()
+
+
 @pytest.fixture
 def server() -> Iterator[MenderServer]:
     with mender_server() as found:
@@ -56,9 +68,14 @@ def artifact(tmp_path: Path) -> Path:
     return path
 
 
+def connected(options: TlsOptions, timeout: float = 2.0) -> urllib3.PoolManager:
+    _open.append(pool(options, timeout=timeout, environment={}))
+    return _open[-1]
+
+
 def client(*servers: MenderServer | str, key: MemoryKey | None = None, **options: Any) -> Server:
     urls = tuple(each if isinstance(each, str) else each.url for each in servers)
-    connections = pool(TlsOptions(allow_plain_http=True), timeout=2, environment={})
+    connections = connected(TlsOptions(allow_plain_http=True))
     settings = ServerOptions(**{"urls": urls, "timeout": 2.0, **options})
     return Server(settings, connections, key or MemoryKey(), lambda: IDENTITY)
 
@@ -232,7 +249,7 @@ def test_an_answer_without_sense_is_a_server_out_of_reach(
 
 def test_a_server_that_says_nothing_is_given_up(server: MenderServer) -> None:
     server.faults.append(Fault("next", kind="stall", seconds=30))
-    connections = pool(TlsOptions(allow_plain_http=True), timeout=0.2, environment={})
+    connections = connected(TlsOptions(allow_plain_http=True), 0.2)
     device = Server(ServerOptions((server.url,)), connections, MemoryKey(), lambda: IDENTITY)
 
     with pytest.raises(Unreachable, match="timed out"):
@@ -326,7 +343,7 @@ def test_a_server_with_an_expired_certificate_is_refused_with_a_hint(tmp_path: P
     options = TlsOptions(ca_bundle=str(old.path))
 
     with mender_server(certificate=old) as server:
-        connections = pool(options, timeout=2, environment={})
+        connections = connected(options)
         device = Server(ServerOptions((server.url,)), connections, MemoryKey(), lambda: IDENTITY)
         with pytest.raises(Unreachable, match=r"expired.*is this device's clock right"):
             device.authenticate()
@@ -343,6 +360,6 @@ def test_a_device_with_a_certificate_may_talk_to_a_server_that_wants_one(tmp_pat
     )
 
     with mender_server(certificate=leaf, clients_of=authority) as server:
-        connections = pool(options, timeout=2, environment={})
+        connections = connected(options)
         found = Server(ServerOptions((server.url,)), connections, MemoryKey(), lambda: IDENTITY)
         assert found.next_deployment(PROVIDES, "board") is None
