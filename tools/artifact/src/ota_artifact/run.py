@@ -332,10 +332,9 @@ class Supervised:
             return
         if not piece:
             self._ready.unregister(key.fileobj)
-        *lines, rest = (self._begun[name] + piece).split(b"\n")
-        if len(rest) > _LINE:
-            lines, rest = [*lines, rest], b""
-        self._begun[name] = rest
+        *lines, self._begun[name] = (self._begun[name] + piece).split(b"\n")
+        if len(self._begun[name]) > _LINE:
+            lines, self._begun[name] = [*lines, self._begun[name]], b""
         for line in lines:
             self._say(name, line)
 
@@ -375,11 +374,12 @@ class Supervised:
 @cache
 def _with_us() -> tuple[str, ...]:
     """`_WITH_US` where it works; otherwise nothing."""
+    words = (shutil.which("setpriv") or "setpriv", *_WITH_US[1:])
     try:
-        run((*_WITH_US, "true"), timeout=10)
+        run((*words, "true"), timeout=10)
     except ProgramError:
         return ()
-    return _WITH_US
+    return words
 
 
 def attached(argv: Sequence[str | os.PathLike[str]]) -> int:
