@@ -34,7 +34,7 @@ class Killed(BaseException):
 def filesystem(size: int, seed: int = 1) -> bytes:
     """What a root filesystem looks like to a compressor: noise, texts and zeros."""
     number = random.Random(seed)
-    parts = []
+    parts: list[bytes] = []
     while sum(map(len, parts)) < size:
         parts += [number.randbytes(150_000), b"text " * 20_000, bytes(50_000)]
     return b"".join(parts)[:size]
@@ -127,7 +127,7 @@ class Device:
 
     def restarted(self, **changes: object) -> "Device":
         """The same device once the agent runs again."""
-        fresh = {"told": [], "kill_at": None, "time": Time()}
+        fresh: dict[str, object] = {"told": [], "kill_at": None, "time": Time()}
         return replace(self, **{**fresh, **changes})  # type: ignore[arg-type]
 
     def fetch(self, source: str, deployment: str = "") -> Fetched:

@@ -89,10 +89,10 @@ def write_slot(
                 is_due = at - last >= sync_bytes or clock() - since >= sync_interval
                 if is_due:
                     os.fdatasync(slot)
-            progress(at)
             if is_due:
                 synced(at)
                 last, since = at, clock()
+            progress(at)
         with _blamed(node, at):
             os.fsync(slot)
         if at > last:
