@@ -55,3 +55,39 @@ def test_whole_piece_is_handed_on_without_a_copy() -> None:
     piece = bytes(1000)
 
     assert Chunks(iter((piece,))).read(1000) is piece
+
+
+class Disk(Pipe):
+    """A stream that can skip."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.skipped: list[int] = []
+        self.rest = data
+
+    def skip(self, size: int, /) -> None:
+        self.skipped.append(size)
+        self.rest = self.rest[size:]
+
+    def read(self, size: int, /) -> bytes:
+        data, self.rest = self.rest[:size], self.rest[size:]
+        return data
+
+
+def test_what_can_skip_is_not_read() -> None:
+    disk = Disk(b"abcdefgh")
+    source = Source(disk, "x")
+
+    source.skip(5, "letters")
+
+    assert (source.exactly(3, "x"), source.offset, disk.skipped) == (b"fgh", 8, [5])
+
+
+def test_what_cannot_skip_is_read_over() -> None:
+    source = Source(Pipe(b"abcdefgh", longest=2), "x")
+
+    source.skip(5, "letters")
+
+    assert (source.exactly(3, "x"), source.offset) == (b"fgh", 8)
+    with pytest.raises(ArtifactError, match="x: ends at byte 8 inside letters, 5 B early"):
+        source.skip(5, "letters")

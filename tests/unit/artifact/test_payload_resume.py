@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A payload's file that another reader has begun: checked as a whole all the same."""
+
+import hashlib
+import random
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ota_artifact.compression import Codec, Restart
+from ota_artifact.errors import ArtifactError
+from ota_artifact.header import PayloadHeader
+from ota_artifact.payload import Mark, Payload
+from tests.golden.draft import Entry, sha256, squeeze, tar
+
+PLAIN = random.Random(9).randbytes(700_000)
+SUFFIXES = [".gz", ".xz", ".zst", ""]
+
+
+def in_members(plain: bytes, cuts: list[int], suffix: str) -> bytes:
+    """A tar of one file, as a stream of members that end at these places of it [B]."""
+    whole = tar([Entry("file", plain)])
+    edges = sorted({0, *(cut % len(whole) for cut in cuts), len(whole)})
+    return b"".join(squeeze(whole[start:end], suffix) for start, end in pairwise(edges))
+
+
+def of(stored: bytes, suffix: str, plain: bytes = PLAIN) -> Payload:
+    made = Payload(0, PayloadHeader("files"), codec=Codec(suffix), size=len(stored))
+    made.feed(lambda start: _pieces(stored[start:]), {"file": sha256(plain)})
+    return made
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    return (data[at : at + 100_000] for at in range(0, len(data), 100_000))
+
+
+def marks(payload: Payload) -> list[Mark]:
+    """Every mark that a reader comes by."""
+    found: list[Mark] = []
+    file = next(payload.files())
+    for _ in file.chunks():
+        if file.mark and file.mark not in found:
+            found.append(file.mark)
+    return found
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_another_reader_goes_on_at_each_mark(suffix: str) -> None:
+    stored = in_members(PLAIN, [512, 512 + 300_000, 512 + 600_000], suffix)
+    found = marks(of(stored, suffix))
+
+    last = [300_000, 600_000] if suffix else [599_488, 699_488]
+    assert [each.done for each in found[-2:]] == last
+    for mark in found:
+        assert mark.sha256 == sha256(PLAIN[: mark.done])
+        payload = of(stored, suffix)
+        payload.resume(mark, hashlib.sha256(PLAIN[: mark.done]))
+
+        (file,) = files = list(payload.files())
+        assert (file.start, file.size, file.is_checked, len(files)) == (mark.done, 700_000, True, 1)
+        assert payload.is_checked
+        assert payload.restart == of_all(stored, suffix).restart
+
+
+def of_all(stored: bytes, suffix: str) -> Payload:
+    payload = of(stored, suffix)
+    list(payload.files())
+    return payload
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.binary(min_size=1, max_size=3000),
+    st.lists(st.integers(0, 5000), max_size=6),
+    st.sampled_from(SUFFIXES),
+)
+def test_marks_are_right_wherever_members_end(plain: bytes, cuts: list[int], suffix: str) -> None:
+    stored = in_members(plain, cuts, suffix)
+
+    for mark in marks(of(stored, suffix, plain)):
+        payload = of(stored, suffix, plain)
+        payload.resume(mark, hashlib.sha256(plain[: mark.done]))
+        (file,) = payload.files()
+        assert 0 < mark.done <= len(plain)
+        assert file.is_checked
+
+
+def test_a_member_that_ends_in_the_tar_header_is_no_mark() -> None:
+    stored = in_members(PLAIN, [100, 512], ".gz")
+
+    assert marks(of(stored, ".gz")) == []
+
+
+def test_a_stream_of_one_member_has_no_mark() -> None:
+    assert marks(of(in_members(PLAIN, [], ".gz"), ".gz")) == []
+
+
+def test_a_mark_with_the_digest_of_something_else_is_found_out() -> None:
+    stored = in_members(PLAIN, [512 + 300_000], ".gz")
+    (mark,) = marks(of(stored, ".gz"))
+    payload = of(stored, ".gz")
+    payload.resume(mark, hashlib.sha256(PLAIN[1 : mark.done]))
+
+    with pytest.raises(ArtifactError, match="file: its sha256 is"):
+        list(payload.files())
+
+    assert not payload.is_checked
+
+
+def test_what_is_behind_the_file_is_looked_at_as_ever() -> None:
+    whole = tar([Entry("file", PLAIN), Entry("more", b"x")])
+    cut = 512 + 300_000
+    stored = squeeze(whole[:cut], ".gz") + squeeze(whole[cut:], ".gz")
+    (mark,) = marks(of(stored, ".gz"))
+    payload = of(stored, ".gz")
+    payload.resume(mark, hashlib.sha256(PLAIN[: mark.done]))
+
+    with pytest.raises(ArtifactError, match="'more' is not listed in the manifest"):
+        list(payload.files())
+
+
+@pytest.mark.parametrize(
+    ("read", "given", "name"),
+    [
+        (0, 512 + 300_000, "file"),
+        (10**9, 512 + 300_000, "file"),
+        (1000, 512, "file"),
+        (1000, 100, "file"),
+        (1000, 512 + 700_001, "file"),
+        (1000, 512 + 300_000, "other"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused(read: int, given: int, name: str) -> None:
+    payload = of(in_members(PLAIN, [512], ".gz"), ".gz")
+
+    with pytest.raises(ArtifactError, match=r"data/0000\.tar\.gz: cannot be read from byte"):
+        payload.resume(Mark(name, 700_000, 512, Restart(read, given), ""), hashlib.sha256())
+
+
+def test_a_payload_of_several_files_is_read_from_its_start() -> None:
+    made = Payload(0, PayloadHeader("files"), codec=Codec.NONE, size=10_000)
+    made.feed(lambda start: iter(()), {"one": "", "two": ""})
+
+    with pytest.raises(ArtifactError, match="one, two; read it from its start"):
+        made.resume(Mark("one", 400_000, 512, Restart(1000, 2000), ""), hashlib.sha256())
