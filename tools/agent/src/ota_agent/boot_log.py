@@ -63,7 +63,7 @@ def collect(options: BootLogOptions, *, boots_since: int, rollback: str = "") ->
         boots_since: what `newest` gave before the trial.
         rollback: the bootloader's stored reason, such as ``count 3``; empty if it did not go back.
     """
-    lines = [f"the bootloader went back: {rollback}{_meaning(rollback)}"] if rollback else []
+    lines = [f"the bootloader went back: {rollback}{meaning(rollback)}"] if rollback else []
     boots = [(number, path) for number, path in _boots(options) if number > boots_since]
     for number, path in boots:
         lines += _boot(number, path)
@@ -121,8 +121,8 @@ def _lines(path: Path) -> list[str]:
     return [line for line in text.replace("\0", "").split("\n") if line]
 
 
-def _meaning(rollback: str) -> str:
-    """What the bootloader's reason means. Source: bootloader/u-boot/ota.env, grub/ota.cfg."""
+def meaning(rollback: str) -> str:
+    """What the bootloader's reason means, to be put behind a sentence; empty if it gives none. Source: bootloader/u-boot/ota.env, grub/ota.cfg."""
     kind, _, partition = rollback.partition(" ")
     match kind:
         case "load":

@@ -91,7 +91,7 @@ def _forward(
     match state, event:
         case Downloading(), Fetched(artifact, target):
             return begin.wait(replace(update, artifact=artifact, target=target))
-        case Downloading(), Failed(reason):
+        case Downloading(), Failed(reason) | RollbackAsked(reason):
             return begin.discard(update, reason, "Download")
         case Downloaded(), Done():
             return begin.install(update)

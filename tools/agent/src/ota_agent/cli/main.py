@@ -11,10 +11,14 @@ from types import FrameType
 
 from ota_agent import __version__
 from ota_agent.cli.exits import Exit
-from ota_agent.errors import AgentError
+from ota_agent.errors import AgentError, NothingInProgress
 from ota_artifact.errors import ArtifactError, ProgramError
 
-_COMMANDS: tuple[str, ...] = ()
+_COMMANDS = (
+    *("install", "commit", "rollback", "resume", "status"),
+    *("show_artifact", "show_provides", "check_update", "send_inventory"),
+    "daemon",
+)
 """Each is a module here, imported when it is called: to start takes less time and memory."""
 
 _EPILOG = """\
@@ -58,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = args.run(args)
         sys.stdout.flush()
         return code
+    except NothingInProgress as error:
+        return _said(error, Exit.NOTHING_IN_PROGRESS)
     except (AgentError, ArtifactError, ProgramError) as error:
         return _said(error, Exit.FAILED)
     except BrokenPipeError:

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts the agent together from its settings."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ota_agent import boot_log
+from ota_agent.agent import Agent, observer
+from ota_agent.api import Commands
+from ota_agent.api.status import Bulletin
+from ota_agent.bootloader.find import find_bootloader
+from ota_agent.bootstrap import bootstrap
+from ota_agent.config.device import DeviceOptions
+from ota_agent.config.settings import Settings
+from ota_agent.control.controls import Controls
+from ota_agent.deployment_log import DeploymentLog
+from ota_agent.device_type import device_type_of
+from ota_agent.errors import AgentError
+from ota_agent.fetch import FetchParts, Progress, fetch
+from ota_agent.headquarters import Headquarters
+from ota_agent.health import check_health
+from ota_agent.payloads import Installer
+from ota_agent.payloads.module import UpdateModule
+from ota_agent.payloads.rootfs import Boot
+from ota_agent.payloads.tree import About
+from ota_agent.performer import Device, DevicePerformer
+from ota_agent.provides import GROUP, NAME
+from ota_agent.runtime import Runtime, boot_id
+from ota_agent.scripts import Scripts
+from ota_agent.slots import Slot, Slots, read_layout
+from ota_agent.source.retry import Surroundings
+from ota_agent.states import Fetched, State
+from ota_agent.store import Store
+from ota_agent.update import Update
+from ota_artifact.header import Header
+
+if TYPE_CHECKING:
+    import urllib3
+
+    from ota_agent.server.client import Server
+
+logger = logging.getLogger(__name__)
+
+_BOOTS = "boots"
+"""Of the store: the number of the boot whose log was kept last, when an update was installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What others than the runtime need of an assembled agent."""
+
+    settings: Settings
+    bulletin: Bulletin
+    controls: Controls
+    server: "Server | None"
+    headquarters: Headquarters
+    device_type: str
+
+    @contextmanager
+    def served(self, commands: Commands | None = None) -> Iterator[None]:
+        """Serve the device API meanwhile; without commands, one that only shows and controls."""
+        from ota_agent.api.busy import Busy
+        from ota_agent.api.server import ApiServer
+
+        device = self.settings.device
+        server = ApiServer(
+            device.socket, self.settings.api, self.bulletin, commands or Busy(self.controls)
+        )
+        with server:
+            yield
+
+
+@contextmanager
+def opened_store(settings: Settings) -> Iterator[Store]:
+    """The agent's memory, with what the device provided at first.
+
+    Raises:
+        AgentError: it cannot be opened.
+    """
+    folder = settings.device.data
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise AgentError(f"{folder}: {error.strerror}; is /data mounted?") from error
+    store = Store(settings.device.store)
+    try:
+        bootstrap(store, folder)
+        yield store
+    finally:
+        store.close()
+
+
+def boot_of(options: DeviceOptions) -> Boot | None:
+    """The slots and the bootloader; None if this device has no slots.
+
+    Raises:
+        AgentError: the layout or the bootloader's configuration is damaged.
+    """
+    slots = _slots(options)
+    if slots is None:
+        return None
+    bootloader = find_bootloader(options, slots.environment)
+
+    def running() -> Slot:
+        return slots.of(options.running) if options.running else slots.running()
+
+    return Boot(slots, running, bootloader)
+
+
+def _slots(options: DeviceOptions) -> Slots | None:
+    if options.slot_a and options.slot_b:
+        return _named(options)
+    return read_layout(options.layout) if options.layout.exists() else None
+
+
+def _named(options: DeviceOptions) -> Slots:
+    """The slots as the configuration names them; the layout adds where the environment is."""
+    from pathlib import Path
+
+    a, b = Path(options.slot_a), Path(options.slot_b)
+    if options.layout.exists():
+        found = read_layout(options.layout)
+        numbers, environment = (found.a.number, found.b.number), found.environment
+    else:
+        numbers, environment = (_number(a), _number(b)), ()
+    return Slots(Slot("A", a, numbers[0]), Slot("B", b, numbers[1]), environment)
+
+
+def _number(node: "object") -> int:
+    """The number of a partition, which its name ends with. Source: Mender's RootfsPartA."""
+    import os
+    import re
+
+    match = re.search(r"(\d+)$", os.path.realpath(str(node)))
+    if not match:
+        raise AgentError(f"{node}: ends with no number; which partition is it?")
+    return int(match[1])
+
+
+def assembled(
+    settings: Settings, *, stop_before: Container[type[State]] = ()
+) -> tuple[Agent, Parts]:
+    """The agent; the caller holds the ownership, and closes its store.
+
+    Raises:
+        AgentError: something is missing that it cannot do without.
+    """
+    with opened_store(settings):
+        pass  # with what the device provided at first
+    store = Store(settings.device.store)
+    try:
+        return _assembled(settings, store, stop_before)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _assembled(
+    settings: Settings, store: Store, stop_before: Container[type[State]]
+) -> tuple[Agent, Parts]:
+    device_type = device_type_of(settings.device)
+    boot = boot_of(settings.device)
+    bulletin, log = Bulletin(), DeploymentLog(settings.log)
+    controls = Controls(settings.control, store)
+    pool = _pool(settings)
+    server = _server(settings, pool)
+    scripts = Scripts(settings.scripts, check=controls.check)
+
+    def paused(before: str, by: str) -> None:
+        bulletin.change(waits_for=before, paused_by=by)
+
+    def boot_lines() -> list[str]:
+        since = int(store.text(_BOOTS) or "0")
+        why = boot.why() if boot else ""
+        return boot_log.collect(settings.boot_log, boots_since=since, rollback=why)
+
+    headquarters = Headquarters(
+        server, controls, store, log, settings.commit, device_type, boot_lines, paused
+    )
+    parts = Parts(settings, bulletin, controls, server, headquarters, device_type)
+    about = About(store.provides.get(NAME, ""), store.provides.get(GROUP, ""), device_type)
+
+    def installer(kind: str, number: int) -> Installer:
+        return UpdateModule(kind, number, settings.modules, about)
+
+    def begun(header: Header, number: int) -> Installer:
+        module = UpdateModule(header.payloads[number].type or "", number, settings.modules, about)
+        module.begin(header)
+        return module
+
+    def fetched(update: Update) -> Fetched:
+        store.put(_BOOTS, str(boot_log.newest(settings.boot_log)))
+        return fetch(
+            update,
+            FetchParts(
+                settings.download,
+                pool,
+                store,
+                (),
+                device_type,
+                store.provides,
+                scripts,
+                begun,
+                boot.target if boot else None,
+                lambda progress: _show(bulletin, progress),
+                Surroundings(
+                    time.monotonic,
+                    time.time,
+                    controls.wait,
+                    random.SystemRandom().random,
+                    controls.check,
+                ),
+            ),
+        )
+
+    device = Device(
+        store,
+        boot,
+        scripts,
+        installer,
+        fetched,
+        lambda: check_health(settings.commit),
+        settings.commit.power_cuts,
+    )
+    observe = observer(bulletin, log, controls, lambda: store.provides.get(NAME, ""))
+    runtime = Runtime(
+        store,
+        DevicePerformer(device, headquarters),
+        boot_id(settings.device.boot_id),
+        observe,
+        stop_before=stop_before,
+    )
+    bulletin.change(
+        state=type(runtime.state).__name__,
+        installed=store.provides.get(NAME, ""),
+        running_slot=_running(boot),
+        is_enabled=controls.is_enabled,
+        window=controls.window,
+    )
+    return Agent(store, runtime, bulletin, log), parts
+
+
+def _show(bulletin: Bulletin, progress: Progress) -> None:
+    bulletin.change(
+        artifact=progress.artifact,
+        slot=progress.slot,
+        size=progress.total or progress.size,
+        done=progress.read if progress.total else progress.done,
+        note=progress.event,
+    )
+
+
+def _running(boot: Boot | None) -> str:
+    try:
+        return boot.running().name if boot else ""
+    except AgentError as error:
+        logger.warning("%s", error)
+        return ""
+
+
+def _pool(settings: Settings) -> "Callable[[], urllib3.PoolManager]":
+    """Makes the connections when they are first needed: until then they cost no memory."""
+    made: list[urllib3.PoolManager] = []
+
+    def pool() -> "urllib3.PoolManager":
+        if not made:
+            from ota_agent.server import http
+
+            made.append(http.pool(settings.tls, timeout=settings.download.inactivity))
+        return made[0]
+
+    return pool
+
+
+def _server(settings: Settings, pool: "Callable[[], urllib3.PoolManager]") -> "Server | None":
+    if not settings.server.urls:
+        return None
+    from ota_agent.server import attributes
+    from ota_agent.server.client import Server
+    from ota_agent.server.key import DeviceKey
+
+    return Server(
+        settings.server,
+        pool(),
+        DeviceKey(settings.key),
+        lambda: attributes.identity(settings.attributes.identity),
+    )

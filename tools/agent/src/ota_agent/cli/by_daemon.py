@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A command that the daemon carries out, watched until it is done."""
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from ota_agent.api.client import Client
+from ota_agent.api.status import Status
+from ota_agent.cli.exits import Exit
+from ota_agent.cli.standalone import COMMIT, REBOOT
+from ota_agent.config.settings import Settings
+from ota_agent.errors import AgentError
+
+_BEGUN = 15.0  # [s] for the daemon to begin with it
+_REST = {"Idle", "Installed", "Proven"}
+"""States in which it waits for somebody."""
+
+
+def followed(settings: Settings, args: argparse.Namespace, call: str, **arguments: Any) -> int:
+    """Have the daemon do it, show how far it is, and give the exit code.
+
+    Raises:
+        NothingInProgress, AgentError: the daemon refuses it, or it failed.
+    """
+    with Client(settings.device.socket) as watcher, Client(settings.device.socket) as client:
+        before = client.status()
+        if call != "install" and before.state == "Idle":
+            print("No update in progress.", file=sys.stderr)
+            return Exit.NOTHING_IN_PROGRESS
+        client.call(call, **arguments)
+        end = _followed(watcher, before)
+    return _outcome(end, call, is_four=getattr(args, "reboot_exit_code", False))
+
+
+def _followed(watcher: Client, before: Status) -> Status:
+    """The status at which it rests again."""
+    began = time.monotonic()
+    has_begun = False
+    shown = ""
+    for status in watcher.watch():
+        has_begun = has_begun or status.state != before.state or status.updates > before.updates
+        if status.state in _REST and has_begun:
+            return status
+        if not has_begun and time.monotonic() - began > _BEGUN:
+            raise AgentError("the daemon has not begun with it; `ota-agent status` says more")
+        text = f"{status.state} {status.percent} %" if status.size else status.state
+        if text != shown and has_begun:
+            shown = text
+            print(f"ota-agent: {text}", file=sys.stderr)
+    raise AgentError("the daemon has ended; it goes on when it starts again")
+
+
+def _outcome(status: Status, call: str, *, is_four: bool) -> int:
+    match status.state:
+        case "Installed":
+            print(COMMIT)
+            if status.wants_reboot:
+                print(REBOOT)
+                return Exit.REBOOT_NEEDED if is_four else Exit.DONE
+        case "Proven":
+            print("The update runs on trial, and is healthy. Use 'ota-agent commit' to keep it.")
+        case _ if status.result == "failure" and call != "rollback":
+            raise AgentError(f"{status.reason}. System not modified.")
+        case _:
+            print({"rollback": "Rolled back.", "commit": "Committed."}.get(call, "Done."))
+    return Exit.DONE

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the agent says on stderr; on a terminal, the progress stays in one line."""
+
+import logging
+import re
+import sys
+
+_PROGRESS = re.compile(r"install: .* \d+ %$")
+_CLEAR = "\r\033[K"
+
+
+class Console(logging.Handler):
+    """Prints the log as ``ota-agent: <text>``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_terminal = sys.stderr.isatty()
+        self._is_open = False  # a line of progress, which the next line overwrites or ends
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        try:
+            text = f"ota-agent: {record.getMessage()}"
+            is_progress = self._is_terminal and _PROGRESS.search(text) is not None
+            if is_progress:
+                sys.stderr.write(f"{_CLEAR}{text}")
+            else:
+                sys.stderr.write(f"{chr(10) if self._is_open else ''}{text}\n")
+            sys.stderr.flush()
+            self._is_open = is_progress
+        except (OSError, ValueError):  # whoever read it has gone
+            pass
+
+    def end(self) -> None:
+        """End a line of progress that is open."""
+        if self._is_open:
+            sys.stderr.write("\n")
+            self._is_open = False
+
+
+def log_to_console(level: str) -> Console:
+    """Have the agent's log printed from ``level`` on: debug, info, warning, error."""
+    console = Console()
+    console.setLevel(level.upper())
+    root = logging.getLogger()
+    root.setLevel(logging.DEBUG if level == "debug" else logging.INFO)
+    root.handlers[:] = [console]
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    return console

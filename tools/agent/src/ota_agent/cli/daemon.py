@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`daemon`: be the agent, from boot to shutdown."""
+
+import argparse
+
+from ota_agent.cli.console import log_to_console
+from ota_agent.cli.options import add_common
+from ota_agent.config.settings import load_settings
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `daemon`."""
+    parser = sub.add_parser(
+        "daemon",
+        help="be the agent, from boot to shutdown",
+        description="Goes on with what was under way, asks the server for updates, and serves the"
+        " device API. SIGUSR1 has the server asked now, SIGUSR2 has the inventory sent.",
+        epilog="example:\n  ota-agent daemon --log-level debug",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=_run)
+    add_common(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    log_to_console(args.log_level)
+    from ota_agent.daemon import run
+
+    return run(load_settings(args.config))

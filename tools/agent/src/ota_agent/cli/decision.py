@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `commit` and `rollback` have in common: a person decides."""
+
+import argparse
+from typing import Literal
+
+from ota_agent.agent import BY_HAND
+from ota_agent.cli.by_daemon import followed
+from ota_agent.cli.options import add_common
+from ota_agent.cli.standalone import add_stop_before, being_the_agent, carried_out
+from ota_agent.config.settings import load_settings
+from ota_agent.owner import Taken
+from ota_agent.states import Downloaded, Downloading, Idle, RestartingBack
+
+
+def add_decision(parser: argparse.ArgumentParser) -> None:
+    """Add the options that both have."""
+    add_stop_before(parser)
+    add_common(parser)
+
+
+def decided(args: argparse.Namespace, call: Literal["commit", "rollback"], said: str) -> int:
+    """Carry the decision out; gives the exit code.
+
+    Raises:
+        NothingInProgress: there is nothing to decide.
+        Unexpected: it cannot be decided now.
+    """
+    settings, is_rollback = load_settings(args.config), call == "rollback"
+    try:
+        with being_the_agent(settings, args) as (agent, _):
+            agent.require()
+
+            def decide() -> None:
+                if not (is_rollback and isinstance(agent.state, Downloading | Downloaded)):
+                    agent.runtime.start()  # after a restart, see what became of it
+                if isinstance(agent.state, Idle):
+                    return
+                try:
+                    (agent.roll_back if is_rollback else agent.commit)()
+                finally:
+                    if isinstance(agent.state, Idle | RestartingBack):
+                        print(said)
+
+            return carried_out(agent, args, decide, is_rollback=is_rollback)
+    except Taken:
+        reason = {"reason": BY_HAND} if is_rollback else {}
+        return followed(settings, args, call, **reason)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`show-artifact`: the name of the artifact that this device runs."""
+
+import argparse
+
+from ota_agent.assembly import opened_store
+from ota_agent.bootstrap import UNKNOWN
+from ota_agent.cli.options import add_common
+from ota_agent.config.settings import load_settings
+from ota_agent.provides import NAME
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `show-artifact`."""
+    parser = sub.add_parser(
+        "show-artifact",
+        help="print the name of the artifact that this device runs",
+        description="Prints the name of the artifact that is committed on this device.",
+        epilog="example:\n  ota-agent show-artifact",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=_run)
+    add_common(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    with opened_store(load_settings(args.config)) as store:
+        print(store.provides.get(NAME, UNKNOWN))
+    return 0

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`show-provides`: what this device provides."""
+
+import argparse
+import json
+
+from ota_agent.assembly import opened_store
+from ota_agent.cli.options import add_common
+from ota_agent.config.settings import load_settings
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `show-provides`."""
+    parser = sub.add_parser(
+        "show-provides",
+        help="print what this device provides",
+        description="Prints what this device provides, and artifacts may depend on.",
+        epilog="example:\n  ota-agent show-provides | grep rootfs-image.checksum",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    add_common(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    settings = load_settings(args.config)
+    with opened_store(settings) as store:
+        found = store.provides
+    if args.json:
+        print(json.dumps(found, indent=1, sort_keys=True))
+    else:
+        print("".join(f"{key}={value}\n" for key, value in sorted(found.items())), end="")
+    return 0

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A command that is the agent for as long as it takes, where no daemon is; or asks the daemon."""
+
+import argparse
+from collections.abc import Callable, Container, Iterator
+from contextlib import ExitStack, contextmanager
+
+from ota_agent.agent import Agent
+from ota_agent.assembly import Parts, assembled
+from ota_agent.cli.console import log_to_console
+from ota_agent.cli.exits import Exit
+from ota_agent.config.settings import Settings
+from ota_agent.errors import AgentError
+from ota_agent.owner import ownership
+from ota_agent.runtime import Restarting, Stopped
+from ota_agent.states import (
+    Cleaning,
+    Committed,
+    Committing,
+    Failing,
+    Idle,
+    Installed,
+    Installing,
+    Proven,
+    RollingBack,
+    State,
+)
+
+STOPS: dict[str, type[State]] = {
+    "ArtifactInstall_Enter": Installing,
+    "ArtifactCommit_Enter": Committing,
+    "ArtifactCommit_Leave": Committed,
+    "ArtifactRollback_Enter": RollingBack,
+    "ArtifactFailure_Enter": Failing,
+    "Cleanup": Cleaning,
+}
+"""Where `--stop-before` can stop. Source: mender-update --help."""
+
+REBOOT = "At least one payload requested a reboot of the device it updated."
+COMMIT = (
+    "Installed, but not committed.\n"
+    "Use 'ota-agent commit' to update, or 'ota-agent rollback' to roll back the update."
+)
+"""Lines that scripts look for. Source: Mender's client."""
+
+
+def add_stop_before(parser: argparse.ArgumentParser) -> None:
+    """Add `--stop-before`."""
+    parser.add_argument(
+        "--stop-before",
+        action="append",
+        default=[],
+        choices=STOPS,
+        metavar="STATE",
+        help=f"stop before this state, and go on with `ota-agent resume`; may be given several"
+        f" times: {', '.join(STOPS)}",
+    )
+
+
+def add_reboot_exit_code(parser: argparse.ArgumentParser) -> None:
+    """Add `--reboot-exit-code`."""
+    parser.add_argument(
+        "--reboot-exit-code",
+        action="store_true",
+        help="end with 4 if the device must be restarted now",
+    )
+
+
+@contextmanager
+def being_the_agent(settings: Settings, args: argparse.Namespace) -> Iterator[tuple[Agent, Parts]]:
+    """Be the agent.
+
+    Raises:
+        Taken: another process is.
+        AgentError: something is missing that it cannot do without.
+    """
+    stops: Container[type[State]] = [STOPS[each] for each in getattr(args, "stop_before", ())]
+    with ExitStack() as stack:
+        stack.enter_context(ownership(settings.device.lock))
+        console = log_to_console(args.log_level)
+        stack.callback(console.end)
+        agent, parts = assembled(settings, stop_before=stops)
+        stack.callback(agent.store.close)
+        stack.enter_context(parts.served())
+        yield agent, parts
+
+
+def carried_out(
+    agent: Agent, args: argparse.Namespace, work: Callable[[], None], *, is_rollback: bool = False
+) -> int:
+    """Do it, say where the update stands then, and give the exit code.
+
+    Args:
+        is_rollback: that it fails is what is wanted.
+    """
+    is_four = getattr(args, "reboot_exit_code", False)
+    try:
+        work()
+    except Stopped as stopped:
+        names = {state: name for name, state in STOPS.items()}
+        print(f"Stopped before {names[stopped.before]}. Use 'ota-agent resume' to go on.")
+        return Exit.DONE
+    except Restarting as restarting:
+        if not restarting.is_manual:
+            reason = agent.update.reason if agent.update else ""
+            raise AgentError(f"{reason}. Rolled back; restart the device.") from None
+        print(REBOOT)
+        return Exit.REBOOT_NEEDED if is_four else Exit.DONE
+    return _outcome(agent, is_four=is_four, is_rollback=is_rollback)
+
+
+def _outcome(agent: Agent, *, is_four: bool, is_rollback: bool) -> int:
+    state = agent.state
+    match state:
+        case Installed(update):
+            print(COMMIT)
+            if update.is_rebooting:
+                print(REBOOT)
+                return Exit.REBOOT_NEEDED if is_four else Exit.DONE
+            return Exit.DONE
+        case Proven():
+            print("The update runs on trial, and is healthy. Use 'ota-agent commit' to keep it.")
+            return Exit.DONE
+        case Idle():
+            status = agent.bulletin.get()
+            if status.result == "failure" and not is_rollback:
+                raise AgentError(f"{status.reason}. System not modified.")
+            return Exit.DONE
+    raise AgentError(f"stands at {type(state).__name__}; `ota-agent resume` goes on")

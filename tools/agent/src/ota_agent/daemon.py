@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent from boot to shutdown: asks, installs, reports, and waits for the next time."""
+
+import logging
+import os
+import queue
+import random
+import signal
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import FrameType
+
+from ota_agent import __version__
+from ota_agent.agent import NAMES, Agent
+from ota_agent.api import Gate
+from ota_agent.assembly import Parts, assembled
+from ota_agent.config.settings import Settings
+from ota_agent.errors import AgentError, NothingInProgress, Unauthorized, Unreachable
+from ota_agent.owner import ownership
+from ota_agent.runtime import Restarting
+from ota_agent.server.polling import first_delay, next_delay
+from ota_agent.states import Failed, PollDue, State
+from ota_artifact.run import run as run_program
+
+logger = logging.getLogger(__name__)
+
+_GONE = 600.0  # [s] for the device to go down once it was told to. Source: Mender's client
+_LONGEST = 3600.0  # [s] of one wait; the clock of the loop is looked at then
+
+
+class Stopping(BaseException):
+    """The daemon was told to end; what is under way goes on when it starts again."""
+
+
+def run(settings: Settings) -> int:
+    """Be the agent until a signal ends it; gives the exit code.
+
+    Raises:
+        Taken: another process is the agent.
+        AgentError: something is missing that it cannot do without.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(ownership(settings.device.lock))
+        _set_clock(settings)
+        agent, parts = assembled(settings)
+        stack.callback(agent.store.close)
+        daemon = Daemon(agent, parts)
+        stack.enter_context(parts.served(daemon))
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, _stop)
+        signal.signal(signal.SIGUSR1, lambda *_: daemon.check_update())
+        signal.signal(signal.SIGUSR2, lambda *_: daemon.send_inventory())
+        try:
+            daemon.run()
+        except Stopping:
+            logger.info("stopped at %s", NAMES[type(agent.state)])
+    return 0
+
+
+class Daemon:
+    """The loop, and what the device API asks of it. See `Commands`."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        parts: Parts,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._agent, self._parts, self._clock, self._chance = agent, parts, clock, chance
+        self._wanted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._failures = {"update": 0, "inventory": 0}
+        soon = clock() + first_delay(parts.settings.polling, random=chance)
+        self._poll_at = self._inventory_at = soon
+        self._is_working = False
+
+    def run(self) -> None:
+        """Go on with what was under way, and then for ever.
+
+        Raises:
+            AgentError: the state cannot be remembered.
+        """
+        self._move(self._agent.runtime.start)
+        while True:
+            if work := self._next():
+                self._move(work)
+                continue
+            if self._parts.server is None or self._agent.update is not None:
+                continue
+            if self._clock() >= self._inventory_at:
+                self._send_inventory()
+            if self._clock() >= self._poll_at:
+                self._poll()
+
+    def _next(self) -> Callable[[], None] | None:
+        """What somebody wants; None once the server is to be asked."""
+        due = self._clock() + _LONGEST
+        if self._parts.server is not None and self._agent.update is None:
+            due = min(due, self._poll_at, self._inventory_at)
+            self._parts.bulletin.change(next_poll=time.time() + self._poll_at - self._clock())
+        try:
+            return self._wanted.get(timeout=max(0.0, due - self._clock()))
+        except queue.Empty:
+            return None
+
+    def _move(self, work: Callable[[], None]) -> None:
+        """Have something happen to the update, whatever comes of it."""
+        self._is_working = True
+        try:
+            work()
+        except Restarting as restarting:
+            self._restart(is_manual=restarting.is_manual)
+        except NothingInProgress as error:
+            logger.info("%s", error)
+        finally:
+            self._is_working = False
+        if self._agent.update is None:
+            self._inventory_at = min(self._inventory_at, self._clock())
+
+    def _restart(self, *, is_manual: bool) -> None:
+        """Restart the device; if it does not go down, the update has failed."""
+        if is_manual:
+            logger.info("the update is taken back with the next restart of the device")
+            return
+        logger.info("restarting the device")
+        run_program(self._parts.settings.device.reboot, timeout=_GONE)
+        time.sleep(_GONE)
+        self._move(lambda: self._agent.runtime.feed(Failed("the device did not restart")))
+
+    def _poll(self) -> None:
+        if not self._parts.controls.is_enabled:
+            self._poll_at = self._clock() + self._delay("update", 0)
+            return
+        before = self._agent.bulletin.get().updates
+        self._move(lambda: self._agent.runtime.feed(PollDue()))
+        error = self._parts.headquarters.poll_error
+        self._failures["update"] = self._failures["update"] + 1 if error else 0
+        after = error.retry_after if isinstance(error, Unreachable) else 0.0
+        self._poll_at = self._clock() + self._delay("update", after)
+        if self._agent.bulletin.get().updates != before:
+            self._poll_at = min(self._poll_at, self._clock() + 5.0)  # is there another one?
+        self._note_token()
+
+    def _send_inventory(self) -> None:
+        from ota_agent.server.attributes import inventory
+
+        server = self._parts.server
+        if server is None:
+            return
+        after = 0.0
+        try:
+            found = inventory(self._parts.settings.attributes.inventory)
+            server.send_inventory({**found, **self._own_attributes()})
+            self._failures["inventory"] = 0
+        except AgentError as error:
+            self._failures["inventory"] += 1
+            after = error.retry_after if isinstance(error, Unreachable) else 0.0
+            level = logging.INFO if isinstance(error, Unauthorized) else logging.WARNING
+            logger.log(level, "inventory: %s", error)
+        self._inventory_at = self._clock() + self._delay("inventory", after)
+        self._note_token()
+
+    def _own_attributes(self) -> dict[str, str]:
+        """What the agent itself knows of the device."""
+        return {
+            **self._agent.store.provides,
+            "device_type": self._parts.device_type,
+            "ota_agent_version": __version__,
+            "ota_running_slot": self._parts.bulletin.get().running_slot,
+        }
+
+    def _delay(self, what: str, after: float) -> float:
+        options = self._parts.settings.polling
+        interval = options.update if what == "update" else options.inventory
+        return next_delay(
+            options, interval, self._failures[what], random=self._chance, retry_after=after
+        )
+
+    def _note_token(self) -> None:
+        server = self._parts.server
+        is_authorized = server is not None and server.session is not None
+        self._parts.bulletin.change(is_authorized=is_authorized)
+
+    def _require_rest(self) -> None:
+        if self._is_working:
+            state: State = self._agent.state
+            raise AgentError(f"busy: an update is at {NAMES[type(state)]}; ask again later")
+
+    def install(self, source: str) -> None:
+        """See `Commands.install`."""
+        self._require_rest()
+        if self._agent.update is not None:
+            raise AgentError("an update waits for a commit or a rollback; decide on it first")
+        self._wanted.put(lambda: self._agent.install(source))
+
+    def commit(self) -> None:
+        """See `Commands.commit`."""
+        self._require_rest()
+        self._wanted.put(self._agent.commit)
+
+    def rollback(self, reason: str) -> None:
+        """See `Commands.rollback`."""
+        if self._is_working:
+            self._parts.controls.abort(reason)
+        else:
+            self._wanted.put(lambda: self._agent.roll_back(reason))
+
+    def resume(self) -> None:
+        """See `Commands.resume`."""
+        self._require_rest()
+        self._wanted.put(self._agent.runtime.start)
+
+    def check_update(self) -> None:
+        """See `Commands.check_update`."""
+        if self._parts.server is None:
+            raise AgentError("this device has no server; set server.urls in agent.toml")
+        self._poll_at = self._clock()
+        self._failures["update"] = 0
+        self._wanted.put(_nothing)
+
+    def send_inventory(self) -> None:
+        """See `Commands.send_inventory`."""
+        if self._parts.server is None:
+            raise AgentError("this device has no server; set server.urls in agent.toml")
+        self._inventory_at = self._clock()
+        self._wanted.put(_nothing)
+
+    def pause(self, before: Gate) -> None:
+        """See `Commands.pause`."""
+        self._parts.controls.pause(before)
+
+    def go_on(self) -> None:
+        """See `Commands.go_on`."""
+        self._parts.controls.go_on()
+
+    def abort(self, reason: str) -> None:
+        """See `Commands.abort`."""
+        if self._agent.update is None:
+            raise NothingInProgress("No update in progress.")
+        self.rollback(reason)
+
+    def set_control_map(self, text: str) -> int:
+        """See `Commands.set_control_map`."""
+        return self._parts.controls.set_map(text)
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        """See `Commands.set_enabled`."""
+        self._parts.controls.set_enabled(is_enabled)
+        self._parts.bulletin.change(is_enabled=is_enabled)
+
+    def set_window(self, window: str) -> None:
+        """See `Commands.set_window`."""
+        self._parts.controls.set_window(window)
+        self._parts.bulletin.change(window=window)
+
+    def token(self) -> tuple[str, str]:
+        """See `Commands.token`."""
+        server = self._parts.server
+        session = server.session if server is not None else None
+        return (session.token, session.url) if session else ("", "")
+
+    def fetch_token(self) -> bool:
+        """See `Commands.fetch_token`."""
+        server = self._parts.server
+        if server is None:
+            return False
+
+        def fetch() -> None:
+            try:
+                server.forget_token()
+                server.authenticate()
+            except AgentError as error:
+                logger.info("%s", error)
+            self._note_token()
+            tokens = self._parts.bulletin.get().tokens
+            self._parts.bulletin.change(tokens=tokens + 1)
+
+        self._wanted.put(fetch)
+        return True
+
+
+def _nothing() -> None:
+    """Wakes the loop, which then looks at the clock."""
+
+
+def _set_clock(settings: Settings) -> None:
+    if settings.tls.set_clock and os.geteuid() == 0:
+        from ota_agent.server.clock import floor, raise_clock
+
+        raise_clock(floor())
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise Stopping

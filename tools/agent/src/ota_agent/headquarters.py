@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server's part in an update, and that of whoever pauses it; an update by hand has less."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ota_agent.control.controls import Controls
+from ota_agent.control.maps import Gate
+from ota_agent.deployment_log import DeploymentLog
+from ota_agent.errors import Aborted, AgentError, Unreachable
+from ota_agent.gate import decide
+from ota_agent.health import GateOptions
+from ota_agent.server.client import Server
+from ota_agent.states import Event, NothingNew, Offered, Pass
+from ota_agent.store import Store
+from ota_agent.update import Update
+
+logger = logging.getLogger(__name__)
+
+_AGAIN = 10.0, 300.0  # [s] until a server that was out of reach is tried again: first, longest
+_END = 86400.0  # [s] for telling it how an update ended; a restart begins anew
+
+
+@dataclass(slots=True)
+class Headquarters:
+    """A server and its deployments, if there is one; and those who may pause or abort.
+
+    Attributes:
+        server: None if this device has none.
+        paused: told of the state before which an update is paused, and by whom; empty: it goes on.
+        poll_error: why the last poll failed; None if it did not.
+    """
+
+    server: Server | None
+    controls: Controls
+    store: Store
+    log: DeploymentLog
+    gate: GateOptions
+    device_type: str
+    boot_lines: Callable[[], list[str]]
+    paused: Callable[[str, str], None]
+    clock: Callable[[], float] = time.monotonic
+    poll_error: AgentError | None = None
+
+    def poll(self) -> Event:
+        """See `performer.Headquarters`."""
+        if self.server is None:
+            return NothingNew()
+        self.poll_error = None
+        try:
+            found = self.server.next_deployment(self.store.provides, self.device_type)
+        except AgentError as error:
+            self.poll_error = error
+            raise
+        if found is None:
+            return NothingNew()
+        self.controls.set_server_map(found.id, found.control_map)
+        return Offered(Update(found.url, found.id))
+
+    def report(self, update: Update, status: str, substate: str = "") -> None:
+        """See `performer.Headquarters`."""
+        if self.server is None or update.is_standalone:
+            return
+        try:
+            self.server.report(update.deployment, status, substate)
+        except Aborted:
+            raise
+        except AgentError as error:
+            logger.warning("the server was not told that it is %s: %s", status, error)
+
+    def tell_the_end(self, update: Update, status: str) -> None:
+        """See `performer.Headquarters`."""
+        if self.server is None or update.is_standalone:
+            return
+        end, delay = self.clock() + _END, _AGAIN[0]
+        while True:
+            try:
+                self.server.report(update.deployment, status)
+                return
+            except Unreachable as error:
+                if self.clock() + delay > end:
+                    logger.error("the server was never told that it is a %s: %s", status, error)
+                    return
+                logger.info("the server is out of reach, trying again in %g s: %s", delay, error)
+            except AgentError as error:
+                logger.warning("the server does not want to know how it ended: %s", error)
+                return
+            self.controls.wait(delay)
+            delay = min(delay * 2, _AGAIN[1])
+
+    def pass_gate(self, update: Update, status: str, waiting: Callable[[], None]) -> None:
+        """See `performer.Headquarters`."""
+        if self.server is None or update.is_standalone:
+            return
+        self.server.forget_token()  # the new system may have another key, or identity
+        began, delay, is_waiting = self.clock(), _AGAIN[0], False
+        while True:
+            self.check()
+            try:
+                self.server.report(update.deployment, status)
+                return
+            except Aborted:
+                raise
+            except AgentError as error:
+                unreachable = self.clock() - began
+                decision = decide(self.gate, unreachable=unreachable, is_healthy=True)
+                logger.info("trial: %s (%s)", decision.why, error)
+                if decision.verdict == "commit":
+                    return
+                if decision.verdict == "fail":
+                    raise AgentError(f"{decision.why} ({error})") from error
+            if not is_waiting:
+                waiting()
+                is_waiting = True
+            self.controls.wait(delay)
+            delay = min(delay * 2, _AGAIN[1])
+
+    def pass_pause(self, update: Update, action: Pass, waiting: Callable[[], None]) -> None:
+        """See `performer.Headquarters`."""
+
+        def refresh() -> None:
+            if self.server is not None and not update.is_standalone:
+                value = self.server.control_map(update.deployment)
+                self.controls.set_server_map(update.deployment, value)
+
+        def paused(before: Gate, by: str) -> None:
+            waiting()
+            self.paused(before, by)
+            statuses = {
+                "ArtifactInstall": "pause_before_installing",
+                "ArtifactReboot": "pause_before_rebooting",
+                "ArtifactCommit": "pause_before_committing",
+            }
+            self.report(update, statuses[before])
+
+        try:
+            self.controls.pass_gate(action.before, refresh=refresh, paused=paused)
+        finally:
+            self.paused("", "")
+
+    def check(self) -> None:
+        """See `performer.Headquarters`."""
+        self.controls.check()
+
+    def send_log(self, update: Update) -> None:
+        """See `performer.Headquarters`."""
+        if self.server is None or update.is_standalone:
+            return
+        try:
+            self.log.add_lines(self.boot_lines())
+            self.server.send_log(update.deployment, self.log.lines())
+        except AgentError as error:
+            logger.warning("the server has not got the log: %s", error)
