@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped update modules, as a device with usual programs has them, and one with busybox."""
+"""Update modules of a test; and the shipped ones, with a device's usual programs, or busybox alone."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,13 @@ from ota_agent.payloads.options import ModuleOptions
 from ota_artifact.run import run
 from tests.conftest import requires_program
 from tests.unit.agent.payloads.artifacts import artifact, stored
+from tests.unit.agent.payloads.modules import Modules
 from tests.unit.agent.payloads.shipped import SHIPPED, Store
+
+
+@pytest.fixture
+def modules(tmp_path: Path) -> Modules:
+    return Modules(tmp_path)
 
 
 @pytest.fixture(
