@@ -122,7 +122,10 @@ def _lines(path: Path) -> list[str]:
 
 
 def meaning(rollback: str) -> str:
-    """What the bootloader's reason means, to be put behind a sentence; empty if it gives none. Source: bootloader/u-boot/ota.env, grub/ota.cfg."""
+    """What the bootloader's reason means, to be put behind a sentence; empty if there is none.
+
+    Source: bootloader/u-boot/ota.env, grub/ota.cfg.
+    """
     kind, _, partition = rollback.partition(" ")
     match kind:
         case "load":
