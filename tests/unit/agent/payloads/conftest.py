@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Update modules of a test; and the shipped ones, with a device's usual programs, or busybox alone."""
+"""A test's update modules; the shipped ones, with usual programs, and with busybox alone."""
 
 import shutil
 from pathlib import Path

@@ -114,7 +114,7 @@ def package(folder: Path, name: str, version: str, *, fails: bool = False) -> by
         (tree / "DEBIAN" / "preinst").chmod(0o755)
     (tree / "usr").mkdir()
     (tree / "usr" / name).write_text(version)
-    run(("dpkg-deb", "--root-owner-group", "-Zgzip", "-b", tree, folder / "made.deb"), timeout=10)
+    run(("dpkg-deb", "-Zgzip", "-b", tree, folder / "made.deb"), timeout=10)
     return (folder / "made.deb").read_bytes()
 
 

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Debian's package of Mender's client holds, unpacked; nothing of it is installed."""
+
+import tarfile
+from pathlib import Path
+
+from ota_artifact.run import run
+from ota_image.cache import made_once
+from ota_image.debian.apt import RELEASE, AptRoot, download
+from ota_image.debian.deb import opened, verified_file
+from ota_image.debian.sources import archives
+
+_PACKAGE = "mender-client"
+_WANTED = ("usr/share/mender/", "usr/share/doc/mender-client/examples/")
+
+
+def unpacked_client() -> Path:
+    """A folder of the cache with the package's update modules and artifact generators.
+
+    Raises:
+        ImageError: there is no such package.
+        ProgramError: the archive cannot be reached.
+    """
+    arch = run(("dpkg", "--print-architecture"), timeout=30).decode().strip()
+    apt = AptRoot(arch, archives(RELEASE))
+    (package,) = (each for each in apt.resolve([_PACKAGE]) if each.name == _PACKAGE)
+    with made_once(f"unpacked/{_PACKAGE}-{package.sha256[:16]}") as (folder, workplace):
+        if workplace:
+            download(apt, [package], print)
+            with opened(verified_file(package)) as tar:
+                for member in tar:
+                    _unpack(tar, member, workplace)
+    return folder
+
+
+def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    name = member.name.removeprefix("./")
+    content = tar.extractfile(member) if member.isreg() and name.startswith(_WANTED) else None
+    if content:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.read())
+        target.chmod(member.mode)
