@@ -93,9 +93,8 @@ def dpkg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     real = shutil.which("dpkg")
     folder = tmp_path / "wrapped"
     folder.mkdir()
-    (folder / "dpkg").write_text(
-        f'#!/bin/sh\nexec {real} --root={root} --force-not-root --force-script-chrootless "$@"\n'
-    )
+    words = f"--root={root} --force-not-root --force-script-chrootless --log=/dev/null"
+    (folder / "dpkg").write_text(f'#!/bin/sh\nexec {real} {words} "$@"\n')
     (folder / "dpkg").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}:/usr/sbin:/sbin")
     return root
