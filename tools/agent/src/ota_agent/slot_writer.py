@@ -128,31 +128,31 @@ def digest_of_slot(node: Path, size: int) -> str:
     return hash_of_slot(node, size).hexdigest()
 
 
-def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in blocks of one size, the last one shorter."""
-    parts: list[bytes] = []
-    room = BLOCK
+def _blocks(chunks: Iterable[bytes]) -> Iterator[bytearray]:
+    """The same bytes in blocks of one size, the last one shorter; it is one buffer all the time."""
+    block = bytearray(BLOCK)
+    view, used = memoryview(block), 0
     for chunk in chunks:
-        while len(chunk) >= room:
-            parts.append(chunk[:room])
-            chunk = chunk[room:]
-            yield b"".join(parts)
-            parts, room = [], BLOCK
-        if chunk:
-            parts.append(chunk)
-            room -= len(chunk)
-    if parts:
-        yield b"".join(parts)
+        taken = 0
+        while taken < len(chunk):
+            count = min(len(chunk) - taken, BLOCK - used)
+            view[used : used + count] = chunk[taken : taken + count]
+            taken, used = taken + count, used + count
+            if used == BLOCK:
+                yield block
+                used = 0
+    if used:
+        yield block[:used]
 
 
-def _is_there(slot: int, block: bytes, at: int, buffer: bytearray) -> bool:
+def _is_there(slot: int, block: bytearray, at: int, buffer: bytearray) -> bool:
     """Whether the slot holds a block already; ``buffer`` is as long as the longest."""
     if len(block) < len(buffer):
         return os.pread(slot, len(block), at) == block
     return os.preadv(slot, (buffer,), at) == len(block) and buffer == block
 
 
-def _put(slot: int, data: bytes, at: int) -> None:
+def _put(slot: int, data: bytearray, at: int) -> None:
     view = memoryview(data)
     while view:
         count = os.pwrite(slot, view, at)
