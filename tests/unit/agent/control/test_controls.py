@@ -210,3 +210,85 @@ def test_what_cannot_be_read_any_more_holds_nothing_up(store: Store) -> None:
 def test_there_is_no_pause_before_other_states(store: Store) -> None:
     with pytest.raises(AgentError, match="'Download' is not one of ArtifactInstall"):
         Controls(ControlOptions(), store).pause("Download")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [{"unknown": 1}, {"id": ID}, {"states": 7}, [], "pause"])
+def test_a_server_that_gives_no_map_fails_the_update_and_not_the_poll(
+    value: object, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    controls = Controls(ControlOptions(), store)
+
+    controls.set_server_map("deployment", value)
+
+    waiter = Waiter(controls, "ArtifactInstall")
+    assert waiter.passes()
+    assert "does not allow ArtifactInstall" in str(waiter.error)
+    assert "deployment deployment: update control map" in caplog.text
+
+
+def test_the_server_is_not_asked_again_before_half_of_the_maps_time(store: Store) -> None:
+    now = [1000.0]
+    controls = Controls(ControlOptions(expiry=600), store, clock=lambda: now[0])
+    controls.set_server_map(ID, paused())
+    waiter = Waiter(controls)
+    assert waiter.waits()
+    assert waiter.refreshed == 1
+
+    for seconds, asked in ((299, 1), (2, 2), (30, 2), (31, 3)):
+        now[0] += seconds
+        controls.go_on()  # wakes it
+        assert waiter.waits()
+        assert waiter.refreshed == asked
+
+    controls.set_server_map(ID, None)
+    assert waiter.passes()
+
+
+def test_what_changes_while_it_is_told_of_its_pause_is_not_missed(store: Store) -> None:
+    controls = Controls(ControlOptions(), store)
+    controls.pause("ArtifactReboot")
+
+    def paused(before: str, by: str) -> None:
+        controls.go_on()
+
+    thread = Thread(
+        target=lambda: controls.pass_gate("ArtifactReboot", refresh=lambda: None, paused=paused)
+    )
+    thread.start()
+    thread.join(5)
+
+    assert not thread.is_alive()
+
+
+def test_an_approval_for_once_is_used_up_also_after_a_restart(store: Store) -> None:
+    once = {"action": "force_continue", "on_action_executed": "pause"}
+    controls = Controls(ControlOptions(), store)
+    controls.set_map(json.dumps({"id": ID, "states": {"ArtifactReboot_Enter": once}}))
+
+    assert Waiter(controls).passes()
+
+    after = Controls(ControlOptions(), store)
+    waiter = Waiter(after)
+    assert waiter.waits()
+    after.set_map(json.dumps({"id": ID}))
+    assert waiter.passes()
+
+
+def test_a_full_disk_stops_no_update(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    controls = Controls(ControlOptions(), store)
+
+    def refuse(name: str, text: str) -> None:
+        raise AgentError("no space")
+
+    monkeypatch.setattr(store, "put", refuse)
+    controls.set_server_map(ID, paused())
+
+    waiter = Waiter(controls)
+    assert waiter.waits()
+    assert "not kept over a restart: no space" in caplog.text
+    with pytest.raises(AgentError, match="no space"):
+        controls.pause("ArtifactCommit")
+    controls.set_server_map(ID, None)
+    assert waiter.passes()

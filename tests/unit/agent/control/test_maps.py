@@ -112,3 +112,21 @@ def test_a_map_that_nobody_asked_keeps_its_action() -> None:
     _, after = judged((a_map("pause"), below), "ArtifactReboot", 1.0)
 
     assert below in after
+
+
+@pytest.mark.parametrize(
+    "text", ["{", '{"id":1,"id":2}', "[" * 100_000, '{"priority":NaN}', "\ud800", "7"]
+)
+def test_what_is_no_json_object_is_no_map(text: str) -> None:
+    with pytest.raises(AgentError, match="update control map"):
+        parse_text(text)
+
+
+def test_a_field_that_is_null_or_empty_is_as_if_it_were_not_there() -> None:
+    empty = {"action": "", "on_map_expire": None, "on_action_executed": "pause"}
+    states = {"ArtifactReboot_Enter": empty, "ArtifactCommit_Enter": None}
+
+    found = parse({"id": "", "priority": None, "states": states}, deployment="d1")
+
+    assert (found.id, found.priority) == ("d1", 0)
+    assert found.rules == (("ArtifactReboot", Rule("continue", "continue", "pause")),)

@@ -10,7 +10,7 @@ from datetime import datetime
 from threading import Condition
 from typing import Any, cast, get_args
 
-from ota_agent.control.maps import ControlMap, Gate, judged, parse, parse_text, to_json
+from ota_agent.control.maps import ControlMap, Gate, Rule, judged, parse, parse_text, to_json
 from ota_agent.control.options import ControlOptions
 from ota_agent.control.window import is_open, parse_window
 from ota_agent.errors import Aborted, AgentError
@@ -42,6 +42,7 @@ class Controls:
     ) -> None:
         self._options, self._store, self._clock, self._now = options, store, clock, now
         self._changed = Condition()
+        self._version = 0
         self._abort = ""
         self._maps: dict[tuple[str, int], ControlMap] = {}
         self._pauses: set[Gate] = set()
@@ -70,23 +71,28 @@ class Controls:
         found = parse_text(text)
         with self._changed:
             self._put(found)
+            self._remember()
         return int(self._options.expiry / 2)
 
     def set_server_map(self, deployment: str, value: object | None) -> None:
         """Take the map that the server gives for a deployment; None: it gives none.
 
-        Raises:
-            AgentError: it is no map.
+        What is no map fails the update before its next state, so that the server learns of it:
+        nobody knows what it wanted.
         """
-        found = parse(value, deployment=deployment) if value is not None else None
+        try:
+            found = parse(value, deployment=deployment) if value is not None else None
+        except AgentError as error:
+            logger.error("deployment %s: %s; it fails", deployment, error)
+            fail = Rule("fail", "fail", "fail")
+            rules = tuple((gate, fail) for gate in get_args(Gate))
+            found = ControlMap(deployment, rules=rules, is_server=True)
         with self._changed:
-            before = dict(self._maps)
             for key in [key for key, each in self._maps.items() if each.is_server]:
                 del self._maps[key]
             if found:
                 self._put(found)
-            elif before != self._maps:
-                self._remember()
+            self._try_to_remember()
 
     def pause(self, before: Gate) -> None:
         """Have updates wait before a state."""
@@ -105,7 +111,7 @@ class Controls:
         """End the update that is under way."""
         with self._changed:
             self._abort = reason or "aborted by a person"
-            self._changed.notify_all()
+            self._announce()
 
     def set_enabled(self, is_enabled: bool) -> None:
         """Whether updates are installed at all."""
@@ -144,13 +150,13 @@ class Controls:
             }
             if kept != self._maps:
                 self._maps = kept
-                self._remember()
+                self._try_to_remember()
 
     def wait(self, delay: float) -> None:
         """Wait for some seconds, less if something changes here [s]."""
         with self._changed:
             if not self._abort:
-                self._changed.wait(delay)
+                self._wait_for_change(self._version, delay)
 
     def pass_gate(
         self,
@@ -169,27 +175,43 @@ class Controls:
         Raises:
             Aborted: a map says ``fail``, or somebody aborts.
         """
-        is_told, asked = False, -1.0
+        is_told, due = False, self._clock()
         while True:
             self.check()
-            has_server_map = any(each.is_server for each in self._maps.values())
-            if has_server_map and self._clock() >= asked:
-                asked = self._clock() + _LOOK
-                try:
-                    refresh()
-                except Aborted:
-                    raise
-                except AgentError as error:
-                    logger.warning("pause: the server's control map is not refreshed: %s", error)
+            if self._clock() >= due and self._server_maps():
+                self._refreshed(refresh)
+                due = self._next_refresh()
             with self._changed:
                 by = self._who(before)
+                version = self._version
             if not by:
                 return
             if not is_told:
                 logger.info("paused before %s by the %s", before, by)
                 paused(before, by)
                 is_told = True
-            self.wait(self._patience())
+            self._wait_for_change(version, self._patience())
+
+    def _wait_for_change(self, version: int, seconds: float) -> None:
+        """Wait, but not if something has changed since that version."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._version != version, seconds)
+
+    def _refreshed(self, refresh: Callable[[], None]) -> None:
+        try:
+            refresh()
+        except Aborted:
+            raise
+        except AgentError as error:
+            logger.warning("pause: the server's control map is not refreshed: %s", error)
+
+    def _server_maps(self) -> list[ControlMap]:
+        with self._changed:
+            return [each for each in self._maps.values() if each.is_server]
+
+    def _next_refresh(self) -> float:
+        """When the server is asked for its map again: half-way to its end, but not in a hurry."""
+        return max([self._clock() + _LOOK, *(each.refresh for each in self._server_maps())])
 
     def _who(self, before: Gate) -> str:
         """Who has it wait; empty: nobody."""
@@ -199,7 +221,7 @@ class Controls:
         changed = {(each.id, each.priority): each for each in after}
         if changed != self._maps:
             self._maps = changed
-            self._remember()
+            self._try_to_remember()
         if verdict == "pause":
             pausing = [
                 each
@@ -226,10 +248,14 @@ class Controls:
         if found.rules:
             begins = self._clock()
             self._maps[key] = replace(found, begins=begins, ends=begins + self._options.expiry)
-        self._remember()
 
     def _remember(self) -> None:
-        """Write all of it, and wake whoever waits."""
+        """Wake whoever waits, and write all of it.
+
+        Raises:
+            AgentError: no space, or the disk fails; it holds until a restart.
+        """
+        self._announce()
         maps = [
             {"map": to_json(each), "server": each.is_server, "over": self._clock() >= each.ends}
             for each in self._maps.values()
@@ -240,7 +266,19 @@ class Controls:
         if self._window != self._options.window:
             found["window"] = self._window
         is_empty = not maps and not self._pauses and len(found) == 2
-        self._store.put(_NAME, "" if is_empty else json.dumps(found))
+        text = "" if is_empty else json.dumps(found)
+        if text != self._store.text(_NAME):
+            self._store.put(_NAME, text)
+
+    def _try_to_remember(self) -> None:
+        """As `_remember`; a full disk is no reason to stop an update."""
+        try:
+            self._remember()
+        except AgentError as error:
+            logger.warning("what holds updates up is not kept over a restart: %s", error)
+
+    def _announce(self) -> None:
+        self._version += 1
         self._changed.notify_all()
 
     def _recall(self) -> None:

@@ -5,13 +5,14 @@ Source: mender-client 3.5, app/updatecontrolmap.go by its behaviour, and its doc
 (Synchronized updates).
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
 from ota_agent.errors import AgentError
+from ota_artifact.errors import ArtifactError
+from ota_artifact.json_text import parse_object
 
 Gate = Literal["ArtifactInstall", "ArtifactReboot", "ArtifactCommit"]
 Act = Literal["continue", "force_continue", "pause", "fail"]
@@ -72,14 +73,14 @@ def parse_text(text: str) -> ControlMap:
         AgentError: it is none.
     """
     try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise AgentError(f"update control map: is not JSON: {error}") from error
+        value = parse_object(text.encode("utf-8", "surrogatepass"), "update control map")
+    except ArtifactError as error:
+        raise AgentError(str(error)) from error
     return parse(value)
 
 
 def parse(value: object, *, deployment: str = "") -> ControlMap:
-    """A map from parsed JSON.
+    """A map from parsed JSON; a field that is null, or an empty text, is as if it were not there.
 
     Args:
         deployment: whose map it is if the server gives it, without or with this id.
@@ -88,19 +89,20 @@ def parse(value: object, *, deployment: str = "") -> ControlMap:
         AgentError: it is none; the text names the field.
     """
     fields = _object(value, "update control map", {"id", "priority", "states"})
-    name = fields.get("id", deployment)
+    name = fields.get("id") or deployment
     if not isinstance(name, str) or not (_ID.fullmatch(name) or (deployment and name)):
         raise AgentError(f"update control map: id: {name!r} is not a UUID")
     if deployment and name != deployment:
         raise AgentError(f"update control map: id: {name!r} is not that of {deployment}")
-    priority = fields.get("priority", 0)
+    priority = fields.get("priority")
+    priority = 0 if priority is None else priority
     if type(priority) is not int or abs(priority) > _HIGHEST:
         raise AgentError(f"update control map: priority: {priority!r} is not within -10 to 10")
     states = fields.get("states") or {}
     known = {f"{each}{_ENTER}" for each in _GATES}
     rules = []
     for state, rule in _object(states, "update control map: states", known).items():
-        parsed = _rule(rule, f"update control map: {state}")
+        parsed = _rule({} if rule is None else rule, f"update control map: {state}")
         if parsed != Rule():
             rules.append((cast(Gate, state.removesuffix(_ENTER)), parsed))
     return ControlMap(name, priority, tuple(rules), is_server=bool(deployment))
@@ -164,20 +166,25 @@ def _executed(found: ControlMap, gate: Gate, now: float) -> ControlMap:
 
 def _rule(value: object, where: str) -> Rule:
     fields = _object(value, where, {"action", "on_map_expire", "on_action_executed"})
-    action = _choice(fields.get("action", "continue"), _ACTS, f"{where}: action")
+    action = _choice(fields, "action", "continue", _ACTS, where)
     expires = tuple(each for each in _ACTS if each != "pause")
-    default = "fail" if action == "pause" else action
+    default: Act = "fail" if action == "pause" else action
     return Rule(
         action,
-        _choice(fields.get("on_map_expire", default), expires, f"{where}: on_map_expire"),
-        _choice(fields.get("on_action_executed", action), _ACTS, f"{where}: on_action_executed"),
+        _choice(fields, "on_map_expire", default, expires, where),
+        _choice(fields, "on_action_executed", action, _ACTS, where),
     )
 
 
-def _choice(value: object, choices: tuple[Act, ...], where: str) -> Act:
+def _choice(
+    fields: Mapping[str, Any], name: str, default: Act, choices: tuple[Act, ...], where: str
+) -> Act:
+    value = fields.get(name)
+    if value is None or value == "":
+        return default
     if value not in choices:
-        raise AgentError(f"{where}: {value!r} is not one of {', '.join(choices)}")
-    return value
+        raise AgentError(f"{where}: {name}: {value!r} is not one of {', '.join(choices)}")
+    return cast(Act, value)
 
 
 def _object(value: object, where: str, known: set[str]) -> Mapping[str, Any]:
