@@ -2,9 +2,12 @@
 """An artifact on a server: a stream that goes on where it was when a connection was lost."""
 
 import email.utils
+import http.client
 import logging
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
@@ -26,14 +29,16 @@ from ota_agent.source.limit import Limit
 from ota_agent.source.options import DownloadOptions
 from ota_agent.source.retry import Changed, Patience, Surroundings, Tell
 
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse  # of urllib3 2
+
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 18  # [B]
-_OLD_CHUNK = 1 << 14  # [B] what an older urllib3 waits for as a whole, and loses as a whole
 _NEAR = 1 << 16  # [B] that are read over rather than asked for anew
 _REDIRECTS = 10
 _NOT_YET_VALID = 9  # Source: OpenSSL, X509_V_ERR_CERT_NOT_YET_VALID
-_LOST = (urllib3.exceptions.HTTPError, OSError)
+_LOST = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 
 class HttpSource:
@@ -69,7 +74,7 @@ class HttpSource:
         self._options, self._around, self._tell = options, surroundings, tell
         self._patience = Patience(self._name, options, surroundings, spent=spent)
         self._limit = Limit(options.bandwidth, clock=surroundings.clock, sleep=surroundings.sleep)
-        self._response: urllib3.BaseHTTPResponse | None = None
+        self._response: BaseHTTPResponse | None = None
         self._file: File | None = None
         self._has_ranges, self._is_lost = True, False
         self._furthest = 0
@@ -134,7 +139,7 @@ class HttpSource:
         """Hang up."""
         self._drop()
 
-    def _connected(self) -> urllib3.BaseHTTPResponse:
+    def _connected(self) -> "BaseHTTPResponse":
         """A response whose next byte is the one at `offset`."""
         while True:
             response = self._asked()
@@ -159,7 +164,7 @@ class HttpSource:
                     response.close()
                     raise AgentError(f"{self._name}: {why}; correct the address or the server")
 
-    def _asked(self) -> urllib3.BaseHTTPResponse:
+    def _asked(self) -> "BaseHTTPResponse":
         """The answer, once redirects are followed: always from the first address on."""
         url = self._url
         for _ in range(_REDIRECTS + 1):
@@ -202,14 +207,16 @@ class HttpSource:
                 headers["If-Range"] = self._file.validator
         return headers
 
-    def _judged(self, response: urllib3.BaseHTTPResponse) -> Answer:
+    def _judged(self, response: "BaseHTTPResponse") -> Answer:
         headers: Mapping[str, str] = response.headers
         return judge(response.status, headers, self.offset, self._file)
 
-    def _accept(self, response: urllib3.BaseHTTPResponse, file: File, start: int) -> None:
+    def _accept(self, response: "BaseHTTPResponse", file: File, start: int) -> None:
         self._response = response
         if self._file is None:
             self._file = file
+        elif self._file.size is None:
+            self._file = replace(self._file, size=file.size)
         if response.headers.get("Accept-Ranges", "").strip().lower() == "none":
             self._has_ranges = False
         known = self.offset - start
@@ -225,7 +232,7 @@ class HttpSource:
             self._tell(f"resumed at {self.offset} B after a lost connection")
         self._is_lost = False
 
-    def _begin_anew(self, response: urllib3.BaseHTTPResponse, why: str) -> None:
+    def _begin_anew(self, response: "BaseHTTPResponse", why: str) -> None:
         is_certain = why == "the server's file has changed"
         if response.status == 200 and self._file and not self._file.validator:
             self._has_ranges = False  # there was no condition that it could have failed
@@ -234,11 +241,12 @@ class HttpSource:
         self._patience.wait(why)
         raise Changed(f"{self._name}: {why}")
 
-    def _piece(self, response: urllib3.BaseHTTPResponse, size: int) -> bytes:
+    def _piece(self, response: "BaseHTTPResponse", size: int) -> bytes:
         """Some of what has arrived, at most ``size`` bytes [B]; it has been waited for."""
         size = self._limit.portion(size)
-        read1 = getattr(response, "read1", None)  # urllib3 < 2.2 has none
-        data: bytes = read1(size) if read1 else response.read(min(size, _OLD_CHUNK))
+        # urllib3 1.26 would wait for all of it, and lose what has come if the connection is lost.
+        read1 = getattr(response, "read1", None) or response._fp.read1  # type: ignore[attr-defined]
+        data: bytes = read1(size)
         self.received += len(data)
         self._limit.take(len(data))
         return data
@@ -291,7 +299,8 @@ def _reason(error: Exception) -> str:
             raise AgentError(str(each)) from error
         cause = each.__cause__ or each.__context__
         each = cause or next((arg for arg in each.args if isinstance(arg, Exception)), None)
-    text = str(error.args[-1] if error.args else error) or type(error).__name__
+    last = error.args[-1] if error.args else None
+    text = str(last if isinstance(last, Exception) else error) or type(error).__name__
     return f"no connection, or lost: {text}"
 
 
