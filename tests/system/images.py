@@ -10,6 +10,7 @@ from ota_board.board import Board
 from ota_board.load import load_board
 from ota_image.build import Built, build
 from ota_image.cache import made_once
+from ota_image.debian.agent import tree_wheels
 from ota_image.debian.recipe import Recipe, find_recipe, load_recipe, recipe_folders
 from ota_image.debian.settings import Settings, read_ssh_keys
 from ota_image.firmware.machine import machine_firmware
@@ -59,6 +60,7 @@ def image_of(
     board = replace(board, firmware=tuple(own))
     recipe = minimal()
     key = ssh_key()
-    settings = Settings(ssh_keys=read_ssh_keys(key.with_suffix(".pub")), overlays=overlays)
+    keys = read_ssh_keys(key.with_suffix(".pub"))
+    settings = Settings(ssh_keys=keys, overlays=overlays, wheels=tree_wheels())
     built = build(board, folder, recipe, settings, output, say=say)
     return Image(board, built, machine_firmware(board, folder, say=say), key)

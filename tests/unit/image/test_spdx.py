@@ -4,6 +4,7 @@
 Source: SPDX 2.3, clauses 6, 7 and 11, and its JSON schema: required fields, patterns, values.
 """
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ota_image.debian.agent import Wheel
 from ota_image.debian.apt import Package
 from ota_image.debian.rootfs import Slot
 from ota_image.spdx import software_list
@@ -59,6 +61,17 @@ def test_firmware_and_u_boot_are_in_it_too() -> None:
     assert names["u-boot"]["versionInfo"] == "2023.01"
     described = {each["relatedSpdxElement"] for each in found["relationships"]}
     assert described == {each["SPDXID"] for each in found["packages"]}
+
+
+def test_the_agent_is_in_it_too() -> None:
+    wheel = Wheel(Path("ota_agent-0.1.0.whl"), "ota-agent", "0.1.0", (), "05" * 32)
+
+    found = json.loads(software_list("minimal-1.2+3", dataclasses.replace(SLOT, wheels=(wheel,))))
+
+    (agent,) = (each for each in found["packages"] if each["name"] == "ota-agent")
+    assert agent["versionInfo"] == "0.1.0"
+    assert agent["checksums"] == [{"algorithm": "SHA256", "checksumValue": "05" * 32}]
+    assert found["relationships"][-1]["relatedSpdxElement"] == agent["SPDXID"]
 
 
 def test_every_package_has_what_is_required(document: dict[str, Any]) -> None:

@@ -251,5 +251,15 @@ def test_without_a_log_output_goes_to_the_console_alone(device: Device) -> None:
 def test_its_own_defaults_are_those_of_the_agent() -> None:
     text, options = SCRIPT.read_text(), BootLogOptions()
 
-    for name in ("folder", "record", "keep", "size", "pstore"):
-        assert f"$(setting {name} {getattr(options, name)})" in text
+    for name in ("record", "keep", "size", "pstore"):
+        assert f"$(setting boot_log {name} {getattr(options, name)})" in text
+    assert f'folder "$(setting device data {options.folder.parent})/boots"' in text
+
+
+def test_the_boots_follow_the_agents_own_folder(device: Device) -> None:
+    (device.folder / "agent.toml").write_text(f'[device]\ndata = "{device.folder}"\n')
+    device.options.stop.touch()
+
+    device.run()
+
+    assert device.kept() == ["000001-first"]

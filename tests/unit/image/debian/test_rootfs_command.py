@@ -9,6 +9,7 @@ from ota_image.cli.main import build_parser, main
 from ota_image.cli.rootfs import recipe_of, settings_of, source_of
 from ota_image.debian.recipe import User
 from ota_image.debian.rootfs import Source
+from tests.house.tree import ROOT
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,8 @@ from ota_image.debian.rootfs import Source
         (["--user", "ada"], "--user: needs --ssh-key"),
         (["--server-cert", "a.pem"], "--server-cert: needs --server"),
         (["--release", "1/2"], "must have no spaces, slashes and quotes"),
+        (["--agent-wheel", "none.whl", "--without-agent"], "leave one of them out"),
+        (["--agent-wheel", str(ROOT / "README.md")], "README.md: is no wheel"),
     ],
 )
 def test_a_wrong_option_is_named(
@@ -35,6 +38,12 @@ def test_a_board_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> No
 
     assert code == 2
     assert "qemu-mips: no such board" in capsys.readouterr().err
+
+
+def test_an_image_may_do_without_the_agent() -> None:
+    args = build_parser().parse_args(["rootfs", "qemu-arm64", "--without-agent"])
+
+    assert settings_of(args).wheels == ()
 
 
 def test_options_become_settings_and_a_source(tmp_path: Path) -> None:

@@ -173,8 +173,9 @@ def test_the_server_is_told_to_both_agents(tree: Tree) -> None:
 
     mender = json.loads(tree.text("/etc/mender/mender.conf"))
     agent = tomllib.loads(tree.text("/etc/ota/agent.toml"))
-    assert mender["ServerURL"] == agent["server"]["url"] == "https://ota.example.org:8443"
-    assert mender["ServerCertificate"] == agent["server"]["certificate"] == "/etc/ota/server.crt"
+    assert [mender["ServerURL"]] == agent["server"]["urls"] == ["https://ota.example.org:8443"]
+    certificate = agent["tls"]["server_certificate"]
+    assert mender["ServerCertificate"] == certificate == "/etc/ota/server.crt"
     assert tree.text("/etc/ota/server.crt") == "PEM"
 
 

@@ -44,6 +44,19 @@ def software_list(
         }
         for each in (*slot.packages, *firmware)
     ]
+    packages += [
+        {
+            "SPDXID": f"SPDXRef-{each.name}",
+            "name": each.name,
+            "versionInfo": each.version,
+            "supplier": "NOASSERTION",
+            "downloadLocation": "NOASSERTION",
+            "filesAnalyzed": False,
+            "checksums": [{"algorithm": "SHA256", "checksumValue": each.sha256}],
+            "comment": "a wheel of Python's, taken apart",
+        }
+        for each in slot.wheels
+    ]
     if u_boot:
         packages.append(
             {

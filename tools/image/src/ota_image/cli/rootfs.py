@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ota_board.board import Board
 from ota_board.load import all_boards, board_folders, find_board, load_board
+from ota_image.debian.agent import Wheel, check_wheels, read_wheel, tree_wheels
 from ota_image.debian.apt import AptRoot
 from ota_image.debian.lock import lock_file
 from ota_image.debian.packages import update_lock
@@ -85,6 +86,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="make this user beside root, who logs in by the same keys (repeatable)",
     )
+    parser.add_argument(
+        "--agent-wheel",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="the agent's wheels, ota-agent's and ota-artifact's, in place of those of this tree"
+        " (to be given for each)",
+    )
+    parser.add_argument("--without-agent", action="store_true", help="leave the agent out")
     parser.add_argument("--server", metavar="URL", default="", help="the fleet server")
     parser.add_argument(
         "--server-cert", metavar="FILE", help="its certificate, if no known authority signed it"
@@ -136,7 +146,18 @@ def settings_of(args: argparse.Namespace) -> Settings:
         server=args.server,
         certificate=read_certificate(Path(args.server_cert)) if args.server_cert else "",
         overlays=tuple(Path(name) for name in args.overlay),
+        wheels=_wheels(args),
     )
+
+
+def _wheels(args: argparse.Namespace) -> tuple[Wheel, ...]:
+    if args.without_agent and args.agent_wheel:
+        raise ImageError("--without-agent: and --agent-wheel gives one; leave one of them out")
+    if args.without_agent:
+        return ()
+    if args.agent_wheel:
+        return check_wheels([read_wheel(Path(name)) for name in args.agent_wheel])
+    return tree_wheels()
 
 
 def source_of(args: argparse.Namespace) -> Source:
@@ -191,6 +212,10 @@ def _facts(slot: Slot) -> dict[str, object]:
         "packages": [
             {"name": each.name, "version": each.version, "arch": each.arch, "sha256": each.sha256}
             for each in slot.packages
+        ],
+        "wheels": [
+            {"name": each.name, "version": each.version, "sha256": each.sha256}
+            for each in slot.wheels
         ],
     }
 

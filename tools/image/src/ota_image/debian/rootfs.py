@@ -10,6 +10,7 @@ import tarfile
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
 from ota_artifact.image.workplace import delivered
@@ -18,7 +19,9 @@ from ota_board.board import Board
 from ota_board.render import rendered
 from ota_image import __version__
 from ota_image.cache import cache_folder, key_of, made_once
+from ota_image.debian.agent import Wheel, add_agent
 from ota_image.debian.apt import AptRoot, Package, Say, digest_of
+from ota_image.debian.bytecode import add_bytecode
 from ota_image.debian.deb import opened, verified_file
 from ota_image.debian.ext4 import Ext4, write_ext4
 from ota_image.debian.fit import fitted
@@ -35,8 +38,8 @@ from ota_image.workfolder import own_folder
 
 _SPACE = uuid.UUID("b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11")
 """Ours, for identities that follow from the inputs. Source: RFC 9562, 5.5."""
-_PLACES = ("path", "overlays")
-"""Of a recipe, what is a place on this machine and nothing else."""
+_PLACES = ("path", "overlays", "wheels")
+"""Of a recipe and the settings, what is a place on this machine; its content counts."""
 _OWN_CODE = Path(__file__).parent
 
 
@@ -63,6 +66,7 @@ class Slot:
         release: what it says of itself.
         packages: those that are in it, by name; the kernel's too.
         time: of its files [s since 1970].
+        wheels: of the agent.
     """
 
     path: Path
@@ -70,6 +74,7 @@ class Slot:
     release: str
     packages: tuple[Package, ...]
     time: int
+    wheels: tuple[Wheel, ...] = ()
 
     def renamed(self, path: Path) -> "Slot":
         """The same under another name, what is there being replaced.
@@ -137,7 +142,7 @@ def make_slot(
         part.chmod(0o644)
     facts = json.loads((folder / "slot.json").read_text("utf-8"))
     packages = tuple(sorted((*chosen.image, *chosen.kernel), key=lambda each: each.name))
-    return Slot(output, facts["sha256"], settings.release, packages, facts["time"])
+    return Slot(output, facts["sha256"], settings.release, packages, facts["time"], settings.wheels)
 
 
 def _build(
@@ -171,8 +176,12 @@ def _build(
     add_accounts(tree, recipe, settings)
     add_board(tree, board, recipe, settings, time)
     add_kernel(tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say)
-    for overlay in (*recipe.overlays, *settings.overlays):
+    for overlay in recipe.overlays:
         tree.add_from(overlay)
+    add_agent(tree, settings.wheels)
+    for overlay in settings.overlays:
+        tree.add_from(overlay)
+    add_bytecode(tree, say)
     size = board.partitions.slot
     say(f"writing the filesystem of {size >> 20} MiB")
     form = Ext4(size, "rootfs", str(uuid.uuid5(_SPACE, key)), time)
@@ -210,7 +219,8 @@ def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> st
     overlays = (*recipe.overlays, *settings.overlays)
     plain = {
         "recipe": {name: str(each) for name, each in asdict(recipe).items() if name not in _PLACES},
-        "settings": {name: each for name, each in asdict(settings).items() if name != "overlays"},
+        "settings": {name: each for name, each in asdict(settings).items() if name not in _PLACES},
+        "wheels": [each.sha256 for each in settings.wheels],
         "packages": [each.sha256 for each in (*chosen.image, *chosen.kernel)],
         "board": asdict(board),
         "files": rendered(board),
@@ -219,6 +229,7 @@ def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> st
     code = sorted(path for path in _OWN_CODE.iterdir() if path.suffix in (".py", ".sh"))
     return key_of(
         __version__,
+        MAGIC_NUMBER,
         json.dumps(plain, sort_keys=True),
         *(_folder_digest(overlay) for overlay in overlays),
         *(path.read_bytes() for path in code),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_image.debian.agent import Wheel
 from ota_image.debian.recipe import USER_IDS, USER_NAME, User
 from ota_image.errors import ImageError
 
@@ -23,6 +24,7 @@ class Settings:
         server: its URL; empty if there is none.
         certificate: of the server, in PEM; empty if a known authority signed it.
         overlays: folders whose files come last.
+        wheels: of the agent; () for an image without it.
     """
 
     release: str = ""
@@ -31,6 +33,7 @@ class Settings:
     server: str = ""
     certificate: str = ""
     overlays: tuple[Path, ...] = ()
+    wheels: tuple[Wheel, ...] = ()
 
 
 def read_users(texts: Sequence[str]) -> tuple[User, ...]:

@@ -153,9 +153,10 @@ def _add_server(tree: Tree, settings: Settings) -> None:
         "/etc/mender/mender.conf",
         json.dumps({name: value for name, value in mender.items() if value}, indent=1) + "\n",
     )
-    agent = {"url": settings.server, "certificate": certificate}
-    lines = [f"{name} = {json.dumps(value)}\n" for name, value in agent.items() if value]
-    tree.add_file("/etc/ota/agent.toml", "[server]\n" + "".join(lines))
+    text = f"[server]\nurls = [{json.dumps(settings.server)}]\n"
+    if certificate:
+        text += f"\n[tls]\nserver_certificate = {json.dumps(certificate)}\n"
+    tree.add_file("/etc/ota/agent.toml", text)
 
 
 def _add_keys(tree: Tree, home: str, uid: int, keys: tuple[str, ...]) -> None:
