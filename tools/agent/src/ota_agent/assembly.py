@@ -25,7 +25,7 @@ from ota_agent.fetch import FetchParts, Progress, fetch
 from ota_agent.headquarters import Headquarters
 from ota_agent.health import check_health
 from ota_agent.payloads import Installer
-from ota_agent.payloads.module import UpdateModule
+from ota_agent.payloads.module import UpdateModule, modules_left
 from ota_agent.payloads.rootfs import Boot
 from ota_agent.payloads.tree import About
 from ota_agent.performer import Device, DevicePerformer
@@ -183,12 +183,13 @@ def _assembled(
         server, controls, store, log, settings.commit, device_type, boot_lines, paused
     )
     parts = Parts(settings, bulletin, controls, server, headquarters, device_type)
-    about = About(store.provides.get(NAME, ""), store.provides.get(GROUP, ""), device_type)
 
     def installer(kind: str, number: int) -> Installer:
-        return UpdateModule(kind, number, settings.modules, about)
+        return UpdateModule(kind, number, settings.modules)
 
     def begun(header: Header, number: int) -> Installer:
+        now = store.provides
+        about = About(now.get(NAME, ""), now.get(GROUP, ""), device_type)
         module = UpdateModule(header.payloads[number].type or "", number, settings.modules, about)
         module.begin(header)
         return module
@@ -226,6 +227,7 @@ def _assembled(
         fetched,
         lambda: check_health(settings.commit),
         settings.commit.power_cuts,
+        lambda: modules_left(settings.modules),
     )
     observe = observer(bulletin, log, controls, lambda: store.provides.get(NAME, ""))
     runtime = Runtime(

@@ -45,6 +45,7 @@ from ota_agent.states import (
 )
 from ota_agent.store import Store
 from ota_agent.update import ROOTFS, Update
+from ota_artifact.errors import ProgramError
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ class Device:
         fetch: reads the artifact of an update, and stores its payloads.
         check_health: raises if the running system is not healthy.
         most_waits: how often a healthy trial that waits may be booted once more.
+        left: those of all payloads that were begun, also by a download that failed.
     """
 
     store: Store
@@ -128,6 +130,7 @@ class Device:
     fetch: Callable[[Update], Fetched]
     check_health: Callable[[], None]
     most_waits: int
+    left: Callable[[], tuple[Installer, ...]]
 
 
 class DevicePerformer:
@@ -243,6 +246,9 @@ class DevicePerformer:
         return RootFilesystem(boot, boot.slots.of(update.target))
 
     def _call(self, update: Update, call: Call) -> None:
+        if call == "Cleanup":
+            self._clean_up()
+            return
         installers = self._installers(update)
         if call in _BACKWARDS:
             modules = [each for each in installers if not isinstance(each[1], RootFilesystem)]
@@ -257,8 +263,18 @@ class DevicePerformer:
             if call in _BY_ITSELF and wanted != "custom":
                 continue
             installer.call(call)
-        if call == "Cleanup":
-            self._device.store.put(_REBOOTS, "")
+
+    def _clean_up(self) -> None:
+        """Of every payload that was begun; one that fails does not keep the others from it."""
+        self._device.store.put(_REBOOTS, "")
+        failures = []
+        for installer in self._device.left():
+            try:
+                installer.call("Cleanup")
+            except (AgentError, ProgramError, OSError) as error:
+                failures.append(str(error))
+        if failures:
+            raise AgentError("; ".join(failures))
 
     def _ask(self, update: Update) -> Answered:
         reboots: dict[int, Reboot] = {}
