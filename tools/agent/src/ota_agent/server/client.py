@@ -323,4 +323,5 @@ def _map(found: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("utf-8")
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode("utf-8", "replace")  # a lone surrogate, from a file name, has no UTF-8
