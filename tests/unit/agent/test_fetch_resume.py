@@ -122,6 +122,41 @@ def test_the_budget_for_all_of_it_outlives_a_restart(tmp_path: Path) -> None:
 
         with pytest.raises(AgentError, match="not done after 90000 s"):
             device.fetch(server.url)
+        device.put("checkpoint", json.dumps({**record, "spent": 90_000.0}))
+        device.fetch(server.url, "another deployment")
+
+    assert device.holds(CONTENT)
+
+
+def test_who_has_failed_may_try_again_with_all_the_time(tmp_path: Path) -> None:
+    content = artifact(tmp_path, ROOTFS)
+    with file_server(content) as server:
+        device = killed(tmp_path, server.url, 3 * MIB)
+        record = json.loads(device.text("checkpoint"))
+        device.put("checkpoint", json.dumps({**record, "spent": 90_000.0}))
+        with pytest.raises(AgentError, match="not done after"):
+            device.fetch(server.url)
+
+        device.restarted().fetch(server.url)
+
+    assert device.holds(CONTENT)
+
+
+def test_a_checkpoint_that_cannot_be_kept_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    artifact(tmp_path, ROOTFS)
+    device = Device(tmp_path)
+
+    def full(self: Device, name: str, text: str) -> None:
+        raise AgentError("state.db: database or disk is full; make room on its filesystem")
+
+    monkeypatch.setattr(Device, "put", full)
+
+    device.fetch(f"{tmp_path}/a.mender")
+
+    assert device.holds(CONTENT)
+    assert "no checkpoint: state.db: database or disk is full" in caplog.text
 
 
 # What cannot be resumed begins at byte 0, and says so.

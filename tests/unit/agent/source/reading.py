@@ -2,7 +2,7 @@
 """A file of a simulated server, as it is read."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from ota_agent.server.http import TlsOptions, pool
@@ -18,10 +18,17 @@ class Reading:
     """A source, and what it has told."""
 
     def __init__(
-        self, url: str, options: DownloadOptions = OPTIONS, tls: TlsOptions | None = None
+        self,
+        url: str,
+        options: DownloadOptions = OPTIONS,
+        tls: TlsOptions | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.time, self.told = Time(), list[str]()
-        connections = pool(tls or TlsOptions(allow_plain_http=True), timeout=5.0, environment={})
+        connections = pool(
+            tls or TlsOptions(allow_plain_http=True), timeout=5.0, environment=environment or {}
+        )
         self.source = HttpSource(
             url, connections, options, self.time.surroundings, tell=self.told.append
         )

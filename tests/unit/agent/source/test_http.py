@@ -12,6 +12,7 @@ from ota_agent.errors import AgentError
 from ota_agent.source.http import shown_url
 from ota_agent.source.retry import Changed
 from tests.simulators.file_server import FileServer, Manner, file_server, moved
+from tests.simulators.proxy import proxy
 from tests.unit.agent.source.reading import CONTENT, OPTIONS, Reading
 
 
@@ -307,6 +308,16 @@ def test_an_older_urllib3_loses_nothing(
 
     assert reading.rest() == CONTENT
     assert len(server.requests) == 100
+
+
+def test_a_proxy_of_the_environment_is_used_and_passed_by(server: FileServer) -> None:
+    with proxy() as between:
+        place = f"http://127.0.0.1:{between.port}"
+        first = Reading(server.url, environment={"HTTP_PROXY": place})
+        second = Reading(server.url, environment={"http_proxy": place, "NO_PROXY": "127.0.0.1"})
+
+        assert first.rest() == second.rest() == CONTENT
+        assert [target for _, target, _ in between.requests] == [server.url]
 
 
 def test_an_address_is_shown_without_its_secrets() -> None:

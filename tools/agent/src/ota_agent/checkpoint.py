@@ -3,7 +3,7 @@
 
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from ota_artifact.compression import Restart
@@ -33,6 +33,7 @@ class Checkpoint:
     server may sign anew each time.
 
     Attributes:
+        deployment: the server's name for the update; empty if a person asked for it.
         source: its address, without the query that signs it.
         manifest: sha256 of the artifact's manifest [hex].
         total: length of the artifact [B]; None if it was not known.
@@ -45,6 +46,7 @@ class Checkpoint:
         spent: how long the download has taken so far [s].
     """
 
+    deployment: str
     source: str
     manifest: str
     total: int | None
@@ -74,6 +76,17 @@ def remember(memory: Memory, checkpoint: Checkpoint) -> None:
         AgentError: it cannot be written.
     """
     memory.put(NAME, json.dumps({"format": FORMAT, **asdict(checkpoint)}))
+
+
+def end(memory: Memory) -> None:
+    """The download has failed: another one may go on there, with a time of its own.
+
+    Raises:
+        AgentError: it cannot be written.
+    """
+    found = recall(memory)
+    if found is not None:
+        remember(memory, replace(found, spent=0.0))
 
 
 def forget(memory: Memory) -> None:

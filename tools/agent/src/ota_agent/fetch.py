@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,10 +27,10 @@ from ota_agent.source.retry import Changed, Surroundings
 from ota_agent.states import Fetched
 from ota_agent.update import ROOTFS, Artifact, Update
 from ota_artifact import reader
-from ota_artifact.errors import ArtifactError
+from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.header import Header, Script
 from ota_artifact.keys import PublicKey
-from ota_artifact.payload import Payload, PayloadFile
+from ota_artifact.payload import Mark, Payload, PayloadFile
 
 if TYPE_CHECKING:
     import urllib3
@@ -132,13 +132,17 @@ class _Fetch:
         self._attempts = 0
         self._shown = update.source.partition("?")[0]
         found = checkpoint.recall(parts.store)
+        is_same = found is not None and (found.deployment, found.source) == (
+            update.deployment,
+            self._shown,
+        )
         self._source = open_source(
             update.source,
             parts.options,
             parts.surroundings,
             pool=parts.pool,
             tell=self._say,
-            spent=found.spent if found else 0.0,
+            spent=found.spent if found and is_same else 0.0,
         )
 
     def run(self) -> Fetched:
@@ -156,6 +160,10 @@ class _Fetch:
                     if not (self._is_resumed and self._source.can_rewind):
                         raise
                     self._say(f"what was resumed is not right ({error}): starting afresh")
+                except (AgentError, ProgramError, OSError):
+                    with suppress(AgentError):
+                        checkpoint.end(self._parts.store)
+                    raise
                 self._source.rewind()
 
     def _attempt(self, source: ArtifactSource) -> Fetched:
@@ -239,21 +247,7 @@ class _Fetch:
 
         def synced(done: int) -> None:
             mark = file.mark if file.mark and file.mark.done <= done else None
-            checkpoint.remember(
-                self._parts.store,
-                Checkpoint(
-                    self._shown,
-                    manifest,
-                    self._source.size,
-                    payload.number,
-                    payload.offset,
-                    payload.size,
-                    target.name,
-                    done,
-                    mark,
-                    self._source.spent,
-                ),
-            )
+            self._remember(payload, target, manifest, done, mark)
 
         write_slot(
             self._watched(file.chunks()),
@@ -269,6 +263,27 @@ class _Fetch:
         )
         if options.is_reading_back:
             _require_equal(target, file)
+
+    def _remember(
+        self, payload: Payload, target: Slot, manifest: str, written: int, mark: Mark | None
+    ) -> None:
+        point = Checkpoint(
+            self._update.deployment,
+            self._shown,
+            manifest,
+            self._source.size,
+            payload.number,
+            payload.offset,
+            payload.size,
+            target.name,
+            written,
+            mark,
+            self._source.spent,
+        )
+        try:
+            checkpoint.remember(self._parts.store, point)
+        except AgentError as error:  # it only costs time, and that only after a restart
+            logger.warning("download: no checkpoint: %s", error)
 
     def _watched(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that fetches: killed for good, and measured."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ota_agent.checkpoint import recall
+from ota_agent.store import Store
+from ota_artifact.run import Background, run
+from tests.simulators.file_server import Manner, file_server
+from tests.unit.agent.fetching import MIB, artifact, filesystem
+
+ROOT = Path(__file__).parents[3]
+MOST = 40_000_000
+"""What a fetch may take with all that it loads, cryptography apart [B]."""
+
+FETCH = """
+import logging, sys
+from pathlib import Path
+from ota_agent.fetch import FetchParts, fetch
+from ota_agent.server.http import TlsOptions, pool
+from ota_agent.slots import Slot
+from ota_agent.source.options import DownloadOptions
+from ota_agent.store import Store
+from ota_agent.update import Update
+
+class Scripts:
+    def store(self, scripts): pass
+
+sys.modules["isal"] = None  # a device has none
+url, folder = sys.argv[1], Path(sys.argv[2])
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+connections = pool(TlsOptions(allow_plain_http=True), timeout=10, environment={})
+fetch(Update(url), FetchParts(
+    DownloadOptions(checkpoint_bytes=1 << 20), lambda: connections, Store(folder / "state.db"), (),
+    "board", {}, Scripts(), None, lambda: Slot("B", folder / "slot", 3)))
+for line in Path("/proc/self/status").read_text().splitlines():
+    if line.startswith("VmHWM"):
+        print("peak", int(line.split()[1]) * 1024)
+"""
+
+
+@pytest.mark.boot
+def test_a_process_that_is_killed_leaves_what_the_next_one_goes_on_with(tmp_path: Path) -> None:
+    content = filesystem(6 * MIB)
+    packed = artifact(tmp_path, {"rootfs.ext4": content})
+    (tmp_path / "slot").write_bytes(bytes(8 * MIB))
+    command = (sys.executable, "-c", FETCH)
+    with file_server(packed) as server:
+        server.manner = Manner(drip=len(packed) // 300)  # 3 s and more
+        process = Background((*command, server.url, tmp_path))
+        _wait_for_a_mark(Store(tmp_path / "state.db"))
+        process.kill()
+        process.close()
+        server.manner = Manner()
+
+        said = run((*command, server.url, tmp_path), timeout=50).decode()
+
+    assert (tmp_path / "slot").read_bytes()[: len(content)] == content
+    assert "download: resumed after a restart at " in said
+    assert "install: slot B: 10 %" not in said
+    assert "install: slot B: 100 %" in said
+
+
+def _wait_for_a_mark(store: Store) -> None:
+    end = time.monotonic() + 30
+    while not (found := recall(store)) or not found.mark:
+        assert time.monotonic() < end, f"no mark after 30 s, but {found}"
+        time.sleep(0.02)
+    store.close()
+
+
+@pytest.mark.boot
+def test_a_large_artifact_takes_no_more_memory_than_it_may(tmp_path: Path) -> None:
+    packed = artifact(tmp_path, {"rootfs.ext4": filesystem(96 * MIB)})
+    (tmp_path / "slot").write_bytes(bytes(96 * MIB))
+    with file_server(packed) as server:
+        said = run((sys.executable, "-c", FETCH, server.url, tmp_path), timeout=50).decode()
+
+    peak = int(said.rpartition("peak ")[2])
+    assert 10_000_000 < peak < MOST
