@@ -20,10 +20,12 @@ from ota_agent.config.settings import Settings
 from ota_agent.control.controls import Controls
 from ota_agent.deployment_log import DeploymentLog
 from ota_agent.device_type import device_type_of
+from ota_agent.downgrade import check_downgrade
 from ota_agent.errors import AgentError
 from ota_agent.fetch import FetchParts, Progress, fetch
 from ota_agent.headquarters import Headquarters
 from ota_agent.health import check_health
+from ota_agent.keys import load_keys
 from ota_agent.payloads import Installer
 from ota_agent.payloads.module import UpdateModule, modules_left
 from ota_agent.payloads.rootfs import Boot
@@ -194,6 +196,10 @@ def _assembled(
         module.begin(header)
         return module
 
+    def accepted(header: Header) -> None:
+        if settings.keys.forbid_downgrade:
+            check_downgrade(header.provides, store.provides, settings.keys.version)
+
     def fetched(update: Update) -> Fetched:
         store.put(_BOOTS, str(boot_log.newest(settings.boot_log)))
         return fetch(
@@ -202,7 +208,7 @@ def _assembled(
                 settings.download,
                 pool,
                 store,
-                (),
+                load_keys(settings.keys),
                 device_type,
                 store.provides,
                 scripts,
@@ -216,6 +222,7 @@ def _assembled(
                     random.SystemRandom().random,
                     controls.check,
                 ),
+                accepted,
             ),
         )
 

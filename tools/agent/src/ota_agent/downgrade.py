@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from ota_agent.errors import AgentError
 
-_PART = re.compile(r"\d+|[a-zA-Z]+")
+_PART = re.compile(r"\d{1,1000}|[a-zA-Z]+")
 _PRE_RELEASE = re.compile(r"[-~]")
 _NUMBER = re.compile(r"\d")
 

@@ -90,6 +90,7 @@ class FetchParts:
             this device has no slots.
         progress: told how far it is, at least once for each MiB.
         surroundings: clock, sleep, chance, and whether it shall go on.
+        accept: raises an AgentError for a header that is not wanted for another reason.
     """
 
     options: DownloadOptions
@@ -107,6 +108,7 @@ class FetchParts:
             time.monotonic, time.time, time.sleep, random.SystemRandom().random
         )
     )
+    accept: Callable[[Header], None] = lambda header: None
 
 
 def fetch(update: Update, parts: FetchParts) -> Fetched:
@@ -174,6 +176,7 @@ class _Fetch:
         header = artifact.header
         self._artifact_name = header.artifact_name
         check_acceptance(header, parts.device_type, parts.provides)
+        parts.accept(header)
         target = self._target(artifact)
         parts.scripts.store(header.scripts)
         for payload in artifact.payloads():

@@ -125,7 +125,7 @@ _OTHERS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], object]], ...] = (
     ("keys", "keys", _keys),
     ("tls", "client_certificate", _client("certificate")),
     ("tls", "client_key", _client("key")),
-    ("server", "key", _identity_key),
+    ("key", "path", _identity_key),
     ("device", "device_type", _device_type),
 )
 """What takes more than a new name."""

@@ -16,6 +16,7 @@ from ota_agent.control.options import ControlOptions
 from ota_agent.deployment_log import LogOptions
 from ota_agent.errors import AgentError
 from ota_agent.health import GateOptions
+from ota_agent.keys import VerifyOptions
 from ota_agent.payloads.options import ModuleOptions
 from ota_agent.scripts import ScriptOptions
 from ota_agent.server.attributes import AttributeOptions
@@ -38,6 +39,7 @@ class Settings:
     polling: PollOptions = field(default_factory=PollOptions)
     download: DownloadOptions = field(default_factory=DownloadOptions)
     key: KeyOptions = field(default_factory=KeyOptions)
+    keys: VerifyOptions = field(default_factory=VerifyOptions)
     attributes: AttributeOptions = field(default_factory=AttributeOptions)
     log: LogOptions = field(default_factory=LogOptions)
     commit: GateOptions = field(default_factory=GateOptions)
