@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
 import urllib3
 
 from ota_agent.errors import AgentError
@@ -20,6 +21,7 @@ from ota_artifact.header import Header, PayloadHeader, Script
 from ota_artifact.keys import PublicKey, Signer
 from ota_artifact.payload import Payload
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
+from tests.simulators.file_server import FileServer
 from tests.unit.agent.source.around import Time
 from tests.unit.artifact.writing import sources, written
 
@@ -172,3 +174,18 @@ class Device:
 
 def _pool() -> urllib3.PoolManager:
     return pool(TlsOptions(allow_plain_http=True), timeout=5.0, environment={})
+
+
+def killed(folder: Path, source: str, at: int, **more: object) -> Device:
+    """A device whose agent ended when so much was in the slot [B]; then it runs again."""
+    device = Device(folder, kill_at=at, **more)  # type: ignore[arg-type]
+    with pytest.raises(Killed):
+        device.fetch(source)
+    return device.restarted()
+
+
+def asked(server: FileServer) -> list[int]:
+    """Where each request since the last question began [B]."""
+    starts = [each.start for each in server.requests]
+    server.requests.clear()
+    return starts

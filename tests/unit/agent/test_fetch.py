@@ -316,3 +316,60 @@ def test_a_server_without_ranges_is_read_over(device: Device, tmp_path: Path) ->
 
     assert device.holds(CONTENT)
     assert any("the server ignores ranges: reading over" in each for each in device.events)
+
+
+def test_a_file_that_changes_unseen_is_begun_anew(device: Device, tmp_path: Path) -> None:
+    """Nothing but the digest tells: no validators, and the same length."""
+    other = bytearray(CONTENT)
+    other[-1] ^= 1
+    old = artifact(tmp_path, {"rootfs.ext4": bytes(other)}, compression="none")
+    new = artifact(tmp_path, ROOTFS, compression="none")
+    assert len(old) == len(new)
+    with file_server(old, etag="") as server:
+        server.next = [Manner(close_after=len(old) // 2)]
+
+        def change(seconds: float) -> None:
+            server.content = new
+            device.time.now += seconds
+
+        parts = device.parts
+        _fetch(server.url, replace(parts, surroundings=replace(parts.surroundings, sleep=change)))
+
+    assert device.holds(CONTENT)
+    assert any("what was resumed is not right" in each for each in device.events)
+
+
+def test_an_end_that_nobody_announced_may_be_no_end(device: Device, tmp_path: Path) -> None:
+    content = artifact(tmp_path, ROOTFS)
+    with file_server(content) as server:
+        server.next = [
+            Manner(close_after=len(content) // 2, headers={"Content-Length": ""}),
+        ]
+
+        device.fetch(server.url)
+
+    assert device.holds(CONTENT)
+
+
+def test_damage_at_the_server_is_not_fetched_a_second_time(device: Device, tmp_path: Path) -> None:
+    content = bytearray(artifact(tmp_path, ROOTFS, compression="none"))
+    content[-MIB] ^= 1
+    with file_server(bytes(content)) as server:
+        with pytest.raises(ArtifactError, match="its sha256 is"):
+            device.fetch(server.url)
+
+        assert len(server.requests) == 1
+
+
+def test_damage_behind_a_bad_connection_is_fetched_twice_and_no_more(
+    device: Device, tmp_path: Path
+) -> None:
+    content = bytearray(artifact(tmp_path, ROOTFS, compression="none"))
+    content[-MIB] ^= 1
+    with file_server(bytes(content)) as server:
+        server.manner = Manner(close_after=2 * len(content) // 3)
+
+        with pytest.raises(ArtifactError, match="its sha256 is"):
+            device.fetch(server.url)
+
+        assert [each.start for each in server.requests].count(0) == 2

@@ -131,7 +131,7 @@ class _Fetch:
         self._update, self._parts = update, parts
         self._event = self._artifact_name = self._slot_name = ""
         self._is_resumed = self._is_storing = False
-        self._attempts = 0
+        self._attempts, self._has_tried_again = 0, False
         self._shown = update.source.partition("?")[0]
         found = checkpoint.recall(parts.store)
         is_same = found is not None and (found.deployment, found.source) == (
@@ -159,7 +159,7 @@ class _Fetch:
                 except ArtifactError as error:
                     if self._is_storing:
                         checkpoint.forget(self._parts.store)
-                    if not (self._is_resumed and self._source.can_rewind):
+                    if not self._may_try_again():
                         raise
                     self._say(f"what was resumed is not right ({error}): starting afresh")
                 except (AgentError, ProgramError, OSError):
@@ -167,6 +167,16 @@ class _Fetch:
                         checkpoint.end(self._parts.store)
                     raise
                 self._source.rewind()
+
+    def _may_try_again(self) -> bool:
+        """Whether the artifact may be right all the same: what was put together may not be.
+
+        Once: what is wrong then is wrong at the source.
+        """
+        if self._has_tried_again or not self._source.can_rewind:
+            return False
+        self._has_tried_again = self._is_resumed or not self._source.is_whole
+        return self._has_tried_again
 
     def _attempt(self, source: ArtifactSource) -> Fetched:
         parts = self._parts

@@ -29,6 +29,11 @@ class ArtifactSource(Protocol):
         ...
 
     @property
+    def is_whole(self) -> bool:
+        """Whether what is wrong in it is wrong where it comes from, and not on the way."""
+        ...
+
+    @property
     def spent(self) -> float:
         """How long the download has taken so far, restarts of the agent included [s]."""
         ...

@@ -18,6 +18,7 @@ class FileSource:
         offset: how far it was read [B].
         received: nothing of it comes through a network.
         spent: and nothing of the time that a download may take.
+        is_whole: nothing of it can have been lost on the way.
 
     Args:
         place: a path, or ``-`` for standard input.
@@ -28,6 +29,7 @@ class FileSource:
 
     received = 0
     spent = 0.0
+    is_whole = True
 
     def __init__(self, place: str) -> None:
         self._place = "standard input" if place == "-" else place

@@ -77,13 +77,18 @@ class HttpSource:
         self._response: BaseHTTPResponse | None = None
         self._file: File | None = None
         self._has_ranges, self._is_lost = True, False
-        self._furthest = 0
+        self._furthest = self._connections = 0
         self.offset = self.received = 0
 
     @property
     def size(self) -> int | None:
         """Of the file; None until the server has said it [B]."""
         return self._file.size if self._file else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came over one connection, up to an end that the server has announced."""
+        return self._connections <= 1 and self.size is not None
 
     @property
     def spent(self) -> float:
@@ -134,6 +139,7 @@ class HttpSource:
         """Begin again at byte 0 of what is there now."""
         self._drop()
         self._file, self.offset, self._is_lost = None, 0, False
+        self._connections = 0
 
     def close(self) -> None:
         """Hang up."""
@@ -213,6 +219,7 @@ class HttpSource:
 
     def _accept(self, response: "BaseHTTPResponse", file: File, start: int) -> None:
         self._response = response
+        self._connections += 1
         if self._file is None:
             self._file = file
         elif self._file.size is None:
