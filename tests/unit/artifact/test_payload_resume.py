@@ -146,3 +146,28 @@ def test_a_payload_of_several_files_is_read_from_its_start() -> None:
 
     with pytest.raises(ArtifactError, match="one, two; read it from its start"):
         made.resume(Mark("one", 400_000, 512, Restart(1000, 2000), ""), hashlib.sha256())
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(0, 5000), max_size=6),
+    st.integers(0, 6000),
+    st.integers(0, 6000),
+    st.sampled_from(SUFFIXES),
+)
+def test_no_place_whatever_leads_to_another_file(
+    cuts: list[int], read: int, given: int, suffix: str
+) -> None:
+    plain = PLAIN[:1500] + bytes(1000) + PLAIN[:500]
+    payload = of(in_members(plain, cuts, suffix), suffix, plain)
+    mark = Mark("file", len(plain), 512, Restart(read, given), "")
+
+    try:
+        payload.resume(mark, hashlib.sha256(plain[: mark.done]))
+        content = [b"".join(file.chunks()) for file in payload.files()]
+    except ArtifactError:
+        assert not payload.is_checked
+        return
+
+    assert content == [plain[mark.done :]]
+    assert payload.is_checked
