@@ -17,7 +17,7 @@ from ota_artifact.errors import ArtifactError, ProgramError
 _COMMANDS = (
     *("install", "commit", "rollback", "resume", "status"),
     *("show_artifact", "show_provides", "check_update", "send_inventory"),
-    "daemon",
+    *("daemon", "dbus"),
 )
 """Each is a module here, imported when it is called: to start takes less time and memory."""
 
@@ -89,3 +89,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
 def _said(error: object, code: int) -> int:
     print(f"ota-agent: {error}", file=sys.stderr)
     return code
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ota-agent status`: with an agent, without one, and while it changes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ota_agent.api.status import Status
+from ota_agent.cli.main import main
+from ota_agent.cli.status import current
+from ota_agent.errors import AgentError
+from ota_agent.states import Downloading, Trying
+from ota_agent.store import Store
+from ota_agent.update import Artifact, Update
+from tests.unit.agent.api.serving import Daemon, serving
+
+UPDATE = Update("https://server/v2?signature=secret", "d1", Artifact("v2"), "B", reason="late")
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Path:
+    """A folder with the configuration of a device in it."""
+    (tmp_path / "agent.toml").write_text(
+        f'[device]\ndata = "{tmp_path}/data"\nrun = "{tmp_path}/run"\n'
+    )
+    (tmp_path / "data").mkdir()
+    return tmp_path
+
+
+def test_the_agent_that_runs_says_it(tmp_path: Path) -> None:
+    daemon = Daemon()
+    daemon.bulletin.change(state="Syncing")
+
+    with serving(tmp_path / "sock", daemon):
+        assert current(tmp_path / "sock", tmp_path / "none") == (Status("Syncing"), True)
+
+
+def test_without_an_agent_it_is_what_the_last_one_left(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+    store.save(Trying(UPDATE), "boot")
+    store.save_provides({"artifact_name": "v1"})
+    store.close()
+
+    status, is_served = current(tmp_path / "sock", tmp_path / "state.db")
+
+    assert not is_served
+    assert status == Status(
+        "Trying",
+        installed="v1",
+        deployment="d1",
+        source="https://server/v2",
+        artifact="v2",
+        slot="B",
+        reason="late",
+    )
+
+
+def test_a_device_that_was_never_updated_says_so_and_gets_no_file(tmp_path: Path) -> None:
+    assert current(tmp_path / "sock", tmp_path / "state.db") == (Status(), False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_agent_that_may_not_be_asked_is_no_reason_to_guess(tmp_path: Path) -> None:
+    (tmp_path / "long").mkdir()
+
+    with pytest.raises(AgentError, match="does an agent serve there"):
+        current(tmp_path / ("x" * 200), tmp_path / "state.db")
+
+
+def test_the_command_prints_sentences(device: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(device / "data" / "state.db")
+    store.save(Downloading(Update("/media/v2.mender")), "boot")
+    store.close()
+
+    assert main(["status", "--config", str(device / "agent.toml")]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "Downloading: /media/v2.mender",
+        "The device runs an artifact that it does not know",
+        "No agent runs: start it with `ota-agent daemon`",
+    ]
+
+
+def test_the_command_prints_json(device: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon = Daemon()
+
+    with serving(device / "run" / "agent.sock", daemon):
+        assert main(["status", "--json", "--config", str(device / "agent.toml")]) == 0
+
+    assert json.loads(capsys.readouterr().out) == {**Status().to_json(), "is_served": True}
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_watching_goes_on_until_the_agent_ends(device: Path, option: tuple[str, ...]) -> None:
+    daemon = Daemon()
+    argv = [sys.executable, "-m", "ota_agent.cli.main", "status", "--watch", *option]
+    if not (Path(sys.executable).parent / "ota-agent").exists():
+        pytest.skip("no ota-agent here: make setup")
+    argv[:3] = [str(Path(sys.executable).parent / "ota-agent")]
+
+    with serving(device / "run" / "agent.sock", daemon):
+        user = subprocess.Popen(  # noqa: S603 - our own command
+            [*argv, "--config", str(device / "agent.toml")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
+        )
+        assert user.stdout
+        first = user.stdout.readline()
+        daemon.bulletin.change(state="Syncing")
+        second = user.stdout.readline()
+    _, complaint = user.communicate(timeout=10)
+
+    if option:
+        assert [json.loads(each)["state"] for each in (first, second)] == ["Idle", "Syncing"]
+    else:
+        assert (first, second) == (
+            "No update is under way\n",
+            "The server is asked for an update\n",
+        )
+    assert user.returncode == 1
+    assert "the agent has ended" in complaint

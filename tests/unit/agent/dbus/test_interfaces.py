@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The descriptions that are installed are those of the code, and as Mender's where it has one."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from ota_agent.api.messages import SHAPES
+from ota_agent.api.status import Status
+from ota_agent.dbus.interfaces import (
+    AGENT,
+    AUTHENTICATION,
+    INTERFACES,
+    UPDATE,
+    Interface,
+    interface_xml,
+    object_xml,
+    values,
+)
+from tests.unit.agent.dbus.bus import SYSTEM
+
+
+@pytest.mark.parametrize("interface", INTERFACES.values(), ids=lambda each: each.name)
+def test_the_committed_description_is_that_of_the_code(interface: Interface) -> None:
+    path = SYSTEM / "dbus-interfaces" / f"{interface.name}.xml"
+
+    assert path.read_text("utf-8") == interface_xml(interface)
+
+
+def test_menders_interfaces_are_menders() -> None:
+    def of(interface: Interface) -> list[tuple[str, str, str]]:
+        return [
+            (each.name, each.signature, "".join(given.signature for given in each.gives))
+            for each in interface.methods
+        ]
+
+    assert of(AUTHENTICATION) == [("GetJwtToken", "", "ss"), ("FetchJwtToken", "", "b")]
+    assert of(UPDATE) == [("SetUpdateControlMap", "s", "i")]
+    ((name, arguments),) = AUTHENTICATION.signals
+    assert (name, [each.signature for each in arguments]) == ("JwtTokenStateChange", ["s", "s"])
+
+
+def test_every_method_is_a_call_of_the_device_api_with_its_arguments() -> None:
+    kinds = {"s": str, "b": bool}
+    called = set()
+    for interface in INTERFACES.values():
+        for method in interface.methods:
+            called.add(method.call)
+            takes = {each.key: kinds[each.signature] for each in method.takes}
+            assert takes == SHAPES[method.call].arguments
+    assert called == SHAPES.keys() - {"status", "watch"}
+
+
+def test_every_key_of_the_status_is_a_property() -> None:
+    found = values(Status(size=1 << 40, done=-1, running_slot="A").to_json())
+
+    assert len(found) == len(Status().to_json())
+    assert found["Size"] == ("t", 1 << 40)
+    assert found["Done"] == ("t", 0)
+    assert found["RunningSlot"] == ("s", "A")
+    assert found["IsEnabled"] == ("b", True)
+
+
+def test_objects_are_found_from_the_top() -> None:
+    found, paths = [], ["/"]
+    while paths:
+        path = paths.pop()
+        root = ElementTree.fromstring(object_xml(path) or "")  # noqa: S314 - our own
+        found += [each.get("name") for each in root.iter("interface")]
+        paths += [
+            f"{path.rstrip('/')}/{each.get('name')}"
+            for each in root.iter("node")
+            if each.get("name")
+        ]
+
+    assert {each.name for each in INTERFACES.values()} <= {*found}
+    assert object_xml("/org") is None
+    assert object_xml(f"{AGENT.path}/below") is None

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`dbus`: the bridge from D-Bus to the device API; the bus starts it when it is needed."""
+
+import argparse
+import asyncio
+
+from ota_agent.cli.console import log_to_console
+from ota_agent.cli.exits import Exit
+from ota_agent.cli.options import add_common
+from ota_agent.config.settings import load_settings
+from ota_agent.dbus.bridge import BridgeOptions, serve
+
+_EXAMPLE = """\
+examples:
+  ota-agent dbus
+  ota-agent dbus --idle 0
+  ota-agent dbus --address "$DBUS_SESSION_BUS_ADDRESS"
+"""
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `dbus`."""
+    parser = sub.add_parser(
+        "dbus",
+        help="serve the device API on D-Bus; the bus starts this by itself",
+        description="Offers io.mender.AuthenticationManager, io.mender.UpdateManager and"
+        " io.otakit.Agent1 on the system bus, as long as one who called is on the bus.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument("--address", default="", help="of another bus than the system's")
+    parser.add_argument(
+        "--idle",
+        type=float,
+        default=BridgeOptions().idle,
+        metavar="SECONDS",
+        help="end so long after the last caller has left the bus; 0: never (default: %(default)g)",
+    )
+    add_common(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    log_to_console(args.log_level)
+    socket = load_settings(args.config).device.socket
+    asyncio.run(serve(BridgeOptions(socket, args.address, args.idle)))
+    return Exit.DONE

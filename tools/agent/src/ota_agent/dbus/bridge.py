@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers on the bus with what the device API says, and ends when nobody listens any more."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ota_agent.api import SOCKET
+from ota_agent.api.client import NoAgent
+from ota_agent.api.messages import Wrong
+from ota_agent.api.status import Status
+from ota_agent.dbus.interfaces import (
+    AGENT,
+    AUTHENTICATION,
+    INTERFACES,
+    Interface,
+    Method,
+    object_xml,
+    values,
+)
+from ota_agent.dbus.link import Link
+from ota_agent.errors import AgentError
+
+if TYPE_CHECKING:
+    from dbus_fast.aio import MessageBus
+    from dbus_fast.message import Message
+
+logger = logging.getLogger(__name__)
+
+_FIRST = 5.0  # [s] for the agent's first word, before anybody on the bus can ask
+_NOBODY = Status(state="")
+_BUS = "org.freedesktop.DBus"
+_PROPERTIES = "org.freedesktop.DBus.Properties"
+_INTROSPECTABLE = "org.freedesktop.DBus.Introspectable"
+_ERROR = "io.otakit.Agent1.Error."
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeOptions:
+    """How the bridge runs.
+
+    Attributes:
+        socket: of the device API.
+        address: of the bus; empty: the system bus.
+        idle: how long after the last of those who called has left the bus it ends [s]; 0: never.
+    """
+
+    socket: Path = SOCKET
+    address: str = ""
+    idle: float = 60.0
+
+
+async def serve(options: BridgeOptions) -> None:
+    """Be on the bus until nobody needs it.
+
+    Raises:
+        AgentError: there is no bus, it has ended, or we may not have our names there.
+    """
+    bus = await _connected(options.address)
+    bridge = Bridge(bus, options)
+    link = asyncio.ensure_future(bridge.link.run())
+    try:
+        await bridge.link.wait_until_known(_FIRST)
+        await bridge.enter()
+        ended = asyncio.ensure_future(_end_of(bus))
+        idle = asyncio.ensure_future(bridge.wait_until_idle())
+        await asyncio.wait((ended, idle), return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            raise AgentError("the bus has ended; the bridge starts again when it is needed")
+        await bridge.leave()
+        ended.cancel()
+    finally:
+        link.cancel()
+        with suppress(asyncio.CancelledError):
+            await link
+        if bus.connected:
+            bus.disconnect()
+
+
+async def _end_of(bus: "MessageBus") -> None:
+    with suppress(Exception):  # however it ended
+        await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+
+
+async def _connected(address: str) -> "MessageBus":
+    try:
+        from dbus_fast import BusType
+        from dbus_fast.aio import MessageBus
+        from dbus_fast.errors import AuthError, InvalidAddressError
+    except ImportError as error:
+        raise AgentError(
+            "D-Bus needs the Python package dbus-fast (Debian: python3-dbus-fast)"
+        ) from error
+    try:
+        if address:
+            return await MessageBus(bus_address=address).connect()
+        return await MessageBus(bus_type=BusType.SYSTEM).connect()
+    except (OSError, AuthError, InvalidAddressError) as error:
+        raise AgentError(f"{address or 'the system bus'}: {error}; does the bus run?") from error
+
+
+class Bridge:
+    """What stands on the bus.
+
+    Args:
+        bus: connected.
+    """
+
+    def __init__(self, bus: "MessageBus", options: BridgeOptions) -> None:
+        self._bus, self._options = bus, options
+        self.link = Link(options.socket, self._changed)
+        self._status = _NOBODY
+        self._callers: set[str] = set()
+        self._quiet = asyncio.Event()
+        self._work: set[asyncio.Task[None]] = set()
+        self._is_entered = False
+
+    async def enter(self) -> None:
+        """Take our names, and answer from now on.
+
+        Raises:
+            AgentError: somebody has them, or we may not.
+        """
+        from dbus_fast import Message, NameFlag, RequestNameReply
+        from dbus_fast.errors import DBusError
+
+        self._bus.add_message_handler(self._handle)
+        rule = f"type='signal',sender='{_BUS}',interface='{_BUS}',member='NameOwnerChanged',arg2=''"
+        await self._bus.call(
+            Message(_BUS, "/org/freedesktop/DBus", _BUS, "AddMatch", signature="s", body=[rule])
+        )
+        for each in INTERFACES.values():
+            try:
+                reply = await self._bus.request_name(each.bus_name, NameFlag.DO_NOT_QUEUE)
+            except DBusError as error:
+                raise AgentError(
+                    f"{each.bus_name}: {error.text}; is the bus's policy for it installed?"
+                ) from error
+            if reply is not RequestNameReply.PRIMARY_OWNER:
+                raise AgentError(f"{each.bus_name}: another program has it; end that one")
+        self._is_entered = True
+
+    async def leave(self) -> None:
+        """Give the names up, and answer those who asked before that.
+
+        Who asks from then on has the bus start another bridge.
+        """
+        for each in INTERFACES.values():
+            await self._bus.release_name(each.bus_name)
+        while self._work:
+            await asyncio.wait(self._work)
+
+    async def wait_until_idle(self) -> None:
+        """Wait until all who ever called have left the bus, and nobody came for a while."""
+        if not self._options.idle:
+            await asyncio.Event().wait()
+        while True:
+            self._quiet.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._quiet.wait(), self._options.idle)
+                continue  # somebody called, or left: from now on, again
+            if not self._callers and not self._work:
+                return
+
+    def _handle(self, message: "Message") -> "Message | bool":
+        """One message of the bus: gives the answer, or whether it is taken care of."""
+        from dbus_fast import MessageType
+
+        if message.message_type is MessageType.SIGNAL:
+            if message.sender == _BUS and message.member == "NameOwnerChanged":
+                self._left(message.body[0])
+            return False
+        if message.message_type is not MessageType.METHOD_CALL:
+            return False
+        if message.sender:
+            self._callers.add(message.sender)
+            self._quiet.set()
+        answer = self._answer(message)
+        return True if answer is not None and not _wants_answer(message) else answer or False
+
+    def _left(self, name: str) -> None:
+        if name in self._callers:
+            self._callers.remove(name)
+            self._quiet.set()
+
+    def _answer(self, message: "Message") -> "Message | bool | None":
+        """The answer; True if it comes later, None if the library has one."""
+        from dbus_fast import Message
+
+        if message.interface == _INTROSPECTABLE and message.member == "Introspect":
+            xml = object_xml(message.path or "")
+            return Message.new_method_return(message, "s", [xml]) if xml else None
+        interface = INTERFACES.get(message.path or "")
+        if interface is None:
+            return None
+        if message.interface == _PROPERTIES:
+            return self._property(message, interface)
+        method = interface.method(message.member or "")
+        if (
+            method is None
+            or message.interface not in (interface.name, None)
+            or message.signature != method.signature
+        ):
+            return None
+        task = asyncio.ensure_future(self._carry_out(message, method))
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return True
+
+    async def _carry_out(self, message: "Message", method: Method) -> None:
+        from dbus_fast import Message
+
+        arguments = {
+            each.key: value for each, value in zip(method.takes, message.body, strict=True)
+        }
+        try:
+            result = await self.link.ask(method.call, **arguments)
+        except AgentError as error:
+            answer = Message.new_error(message, _error_name(error), str(error))
+        else:
+            signature = "".join(each.signature for each in method.gives)
+            answer = Message.new_method_return(
+                message, signature, [result[each.key] for each in method.gives]
+            )
+        if _wants_answer(message):
+            await self._bus.send(answer)
+
+    def _property(self, message: "Message", interface: Interface) -> "Message":
+        from dbus_fast import ErrorType, Message, Variant
+
+        if not message.body or message.body[0] != interface.name:
+            return Message.new_error(
+                message, ErrorType.UNKNOWN_INTERFACE, f"{message.path} has {interface.name}"
+            )
+        found = values(self._status.to_json()) if interface is AGENT else {}
+        match message.member, message.signature, message.body:
+            case "GetAll", "s", _:
+                body = {name: Variant(*value) for name, value in found.items()}
+                return Message.new_method_return(message, "a{sv}", [body])
+            case "Get", "ss", [_, str(name)] if name in found:
+                return Message.new_method_return(message, "v", [Variant(*found[name])])
+            case "Set", "ssv", [_, str(name), _] if name in found:
+                return Message.new_error(
+                    message, ErrorType.PROPERTY_READ_ONLY, f"{name} is changed by methods alone"
+                )
+            case "Get" | "Set", "ss" | "ssv", [_, name, *_]:
+                return Message.new_error(
+                    message, ErrorType.UNKNOWN_PROPERTY, f"{interface.name} has no {name}"
+                )
+        return Message.new_error(
+            message, ErrorType.UNKNOWN_METHOD, f"{_PROPERTIES} has no such {message.member}"
+        )
+
+    def _changed(self, status: Status | None) -> None:
+        """The agent does something else, or has gone."""
+        before, self._status = self._status, status or _NOBODY
+        if not self._is_entered or not self._bus.connected:
+            return
+        self._tell_changes(before)
+        if status is not None and status.tokens != before.tokens:
+            task = asyncio.ensure_future(self._tell_token())
+            self._work.add(task)
+            task.add_done_callback(self._work.discard)
+
+    def _tell_changes(self, before: Status) -> None:
+        from dbus_fast import Variant
+
+        old, new = values(before.to_json()), values(self._status.to_json())
+        changed = {name: Variant(*value) for name, value in new.items() if value != old[name]}
+        if changed:
+            self._emit(
+                AGENT.path, _PROPERTIES, "PropertiesChanged", "sa{sv}as", [AGENT.name, changed, []]
+            )
+
+    async def _tell_token(self) -> None:
+        try:
+            found = await self.link.ask("token")
+        except AgentError as error:
+            logger.warning("the new token is not told: %s", error)
+            return
+        for name, arguments in AUTHENTICATION.signals:
+            signature = "".join(each.signature for each in arguments)
+            body = [found[each.key] for each in arguments]
+            self._emit(AUTHENTICATION.path, AUTHENTICATION.name, name, signature, body)
+
+    def _emit(self, path: str, interface: str, name: str, signature: str, body: list[Any]) -> None:
+        from dbus_fast import Message
+
+        self._bus.send(Message.new_signal(path, interface, name, signature, body))
+
+
+def _wants_answer(message: "Message") -> bool:
+    from dbus_fast import MessageFlag
+
+    return not message.flags & MessageFlag.NO_REPLY_EXPECTED
+
+
+def _error_name(error: AgentError) -> str:
+    match error:
+        case NoAgent():
+            return f"{_ERROR}NoAgent"
+        case Wrong():
+            return f"{_ERROR}{error.kind.capitalize()}"
+        case _:
+            return f"{_ERROR}Failed"

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands on the bus, as tables: names, objects, methods, properties, and their XML.
+
+Source: Mender's documentation of its D-Bus API, for the interfaces of that name.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ota_agent.api.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """Of a method or signal.
+
+    Attributes:
+        signature: its D-Bus type.
+        key: its name in the device API.
+    """
+
+    name: str
+    signature: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method, and the call of the device API that it is."""
+
+    name: str
+    call: str
+    takes: tuple[Argument, ...] = ()
+    gives: tuple[Argument, ...] = ()
+
+    @property
+    def signature(self) -> str:
+        """Of what it takes."""
+        return "".join(each.signature for each in self.takes)
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One interface of one object, and the name on the bus under which it is found.
+
+    Attributes:
+        properties: as arguments, with the keys of the status.
+        signals: beside PropertiesChanged, with their arguments.
+    """
+
+    name: str
+    bus_name: str
+    path: str
+    methods: tuple[Method, ...]
+    properties: tuple[Argument, ...] = ()
+    signals: tuple[tuple[str, tuple[Argument, ...]], ...] = ()
+
+    def method(self, name: str) -> Method | None:
+        """The method of that name."""
+        return next((each for each in self.methods if each.name == name), None)
+
+
+_TOKEN = (Argument("token", "s", "token"), Argument("server_url", "s", "server"))
+
+AUTHENTICATION = Interface(
+    "io.mender.Authentication1",
+    "io.mender.AuthenticationManager",
+    "/io/mender/AuthenticationManager",
+    methods=(
+        Method("GetJwtToken", "token", gives=_TOKEN),
+        Method("FetchJwtToken", "fetch_token", gives=(Argument("success", "b", "is_fetching"),)),
+    ),
+    signals=(("JwtTokenStateChange", _TOKEN),),
+)
+
+UPDATE = Interface(
+    "io.mender.Update1",
+    "io.mender.UpdateManager",
+    "/io/mender/UpdateManager",
+    methods=(
+        Method(
+            "SetUpdateControlMap",
+            "set_control_map",
+            takes=(Argument("update_control_map", "s", "map"),),
+            gives=(Argument("refresh_timeout", "i", "refresh"),),
+        ),
+    ),
+)
+
+_NUMBERS: Mapping[str, str] = {"size": "t", "done": "t", "updates": "u", "tokens": "u"}
+_SIGNATURES: Mapping[type, str] = {str: "s", bool: "b", float: "d", int: "u"}
+
+
+def _properties() -> tuple[Argument, ...]:
+    """Each key of the status: ``running_slot`` is RunningSlot."""
+    return tuple(
+        Argument(
+            "".join(map(str.capitalize, key.split("_"))),
+            _NUMBERS.get(key, _SIGNATURES[type(value)]),
+            key,
+        )
+        for key, value in Status().to_json().items()
+    )
+
+
+AGENT = Interface(
+    "io.otakit.Agent1",
+    "io.otakit.Agent1",
+    "/io/otakit/Agent",
+    methods=(
+        Method("Pause", "pause", (Argument("before", "s", "before"),)),
+        Method("Continue", "continue"),
+        Method("Abort", "abort", (Argument("reason", "s", "reason"),)),
+        Method("SetEnabled", "set_enabled", (Argument("enabled", "b", "enabled"),)),
+        Method("SetWindow", "set_window", (Argument("window", "s", "window"),)),
+        Method("Install", "install", (Argument("source", "s", "source"),)),
+        Method("Commit", "commit"),
+        Method("Rollback", "rollback", (Argument("reason", "s", "reason"),)),
+        Method("Resume", "resume"),
+        Method("CheckUpdate", "check_update"),
+        Method("SendInventory", "send_inventory"),
+    ),
+    properties=_properties(),
+)
+
+INTERFACES: Mapping[str, Interface] = {each.path: each for each in (AUTHENTICATION, UPDATE, AGENT)}
+"""All of them by the path of their object."""
+
+_HEAD = """\
+<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introspection 1.0//EN"
+  "http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd">
+<node>
+"""
+
+_STANDARD = """\
+  <interface name="org.freedesktop.DBus.Introspectable">
+    <method name="Introspect">
+      <arg name="data" type="s" direction="out"/>
+    </method>
+  </interface>
+  <interface name="org.freedesktop.DBus.Peer">
+    <method name="Ping"/>
+    <method name="GetMachineId">
+      <arg name="machine_uuid" type="s" direction="out"/>
+    </method>
+  </interface>
+  <interface name="org.freedesktop.DBus.Properties">
+    <method name="Get">
+      <arg name="interface_name" type="s" direction="in"/>
+      <arg name="property_name" type="s" direction="in"/>
+      <arg name="value" type="v" direction="out"/>
+    </method>
+    <method name="GetAll">
+      <arg name="interface_name" type="s" direction="in"/>
+      <arg name="properties" type="a{sv}" direction="out"/>
+    </method>
+    <method name="Set">
+      <arg name="interface_name" type="s" direction="in"/>
+      <arg name="property_name" type="s" direction="in"/>
+      <arg name="value" type="v" direction="in"/>
+    </method>
+    <signal name="PropertiesChanged">
+      <arg name="interface_name" type="s"/>
+      <arg name="changed_properties" type="a{sv}"/>
+      <arg name="invalidated_properties" type="as"/>
+    </signal>
+  </interface>
+"""
+
+
+def values(status: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+    """Signature and value of each property, by its name.
+
+    Args:
+        status: `Status.to_json` of it.
+    """
+    return {
+        each.name: (
+            each.signature,
+            max(0, status[each.key]) if each.signature in "tu" else status[each.key],
+        )
+        for each in AGENT.properties
+    }
+
+
+def interface_xml(interface: Interface) -> str:
+    """The description of an interface alone, as it is installed."""
+    return f"{_HEAD}{''.join(_interface(interface))}</node>\n"
+
+
+def object_xml(path: str) -> str | None:
+    """What the object at a path answers to Introspect; None if there is none at or below it."""
+    if found := INTERFACES.get(path):
+        return f"{_HEAD}{_STANDARD}{''.join(_interface(found))}</node>\n"
+    above = path.rstrip("/") + "/"
+    names = {
+        each.removeprefix(above).partition("/")[0] for each in INTERFACES if each.startswith(above)
+    }
+    nodes = "".join(f'  <node name="{name}"/>\n' for name in sorted(names))
+    return f"{_HEAD}{nodes}</node>\n" if nodes else None
+
+
+def _interface(interface: Interface) -> Iterator[str]:
+    yield f'  <interface name="{interface.name}">\n'
+    for method in interface.methods:
+        yield from _member(
+            "method",
+            method.name,
+            [(each, ' direction="in"') for each in method.takes]
+            + [(each, ' direction="out"') for each in method.gives],
+        )
+    for name, arguments in interface.signals:
+        yield from _member("signal", name, [(each, "") for each in arguments])
+    for each in interface.properties:
+        yield f'    <property name="{each.name}" type="{each.signature}" access="read"/>\n'
+    yield "  </interface>\n"
+
+
+def _member(kind: str, name: str, arguments: list[tuple[Argument, str]]) -> Iterator[str]:
+    if not arguments:
+        yield f'    <{kind} name="{name}"/>\n'
+        return
+    yield f'    <{kind} name="{name}">\n'
+    for each, direction in arguments:
+        yield f'      <arg name="{each.name}" type="{each.signature}"{direction}/>\n'
+    yield f"    </{kind}>\n"
