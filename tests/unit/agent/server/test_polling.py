@@ -3,7 +3,14 @@
 
 import pytest
 
-from ota_agent.server.polling import PollOptions, backoff, delays, first_delay, next_delay
+from ota_agent.server.polling import (
+    PollOptions,
+    as_attributes,
+    backoff,
+    delays,
+    first_delay,
+    next_delay,
+)
 
 
 def middle() -> float:
@@ -79,3 +86,12 @@ def test_what_must_be_told_is_tried_again_with_at_least_a_minute_between() -> No
 
 def test_the_first_question_comes_within_the_spread() -> None:
     assert first_delay(PollOptions(start_spread=10), random=lambda: 0.25) == 2.5
+
+
+def test_the_inventory_has_the_intervals_by_menders_names() -> None:
+    assert as_attributes(PollOptions(retry=5)) == {
+        "interval-update-poll-seconds": "1800",
+        "interval-inventory-poll-seconds": "28800",
+        "interval-retry-poll-seconds": "5",
+        "interval-retry-poll-count": "0",
+    }

@@ -19,7 +19,7 @@ from ota_agent.config.settings import Settings
 from ota_agent.errors import AgentError, NothingInProgress, Unauthorized, Unreachable
 from ota_agent.owner import ownership
 from ota_agent.runtime import Restarting
-from ota_agent.server.polling import first_delay, next_delay
+from ota_agent.server.polling import as_attributes, first_delay, next_delay
 from ota_agent.states import Failed, PollDue, State
 from ota_artifact.run import run as run_program
 
@@ -165,6 +165,7 @@ class Daemon:
     def _own_attributes(self) -> dict[str, str]:
         """What the agent itself knows of the device."""
         return {
+            **as_attributes(self._parts.settings.polling),
             **self._agent.store.provides,
             "device_type": self._parts.device_type,
             "ota_agent_version": __version__,

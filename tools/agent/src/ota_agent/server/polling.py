@@ -37,6 +37,17 @@ class PollOptions:
     start_spread: float = 10.0
 
 
+def as_attributes(options: PollOptions) -> dict[str, str]:
+    """The intervals for the inventory, by the names that Mender's script gives them."""
+    found = {
+        "interval-update-poll-seconds": options.update,
+        "interval-inventory-poll-seconds": options.inventory,
+        "interval-retry-poll-seconds": options.retry,
+        "interval-retry-poll-count": options.retry_count,
+    }
+    return {name: str(int(value)) for name, value in found.items()}
+
+
 def next_delay(
     options: PollOptions,
     interval: float,
