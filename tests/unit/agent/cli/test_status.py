@@ -3,6 +3,8 @@
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -94,21 +96,18 @@ def test_the_command_prints_json(device: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(capsys.readouterr().out) == {**Status().to_json(), "is_served": True}
 
 
+@pytest.mark.boot  # a process of its own
 @pytest.mark.parametrize("option", [(), ("--json",)])
 def test_watching_goes_on_until_the_agent_ends(device: Path, option: tuple[str, ...]) -> None:
     daemon = Daemon()
-    argv = [sys.executable, "-m", "ota_agent.cli.main", "status", "--watch", *option]
-    if not (Path(sys.executable).parent / "ota-agent").exists():
-        pytest.skip("no ota-agent here: make setup")
-    argv[:3] = [str(Path(sys.executable).parent / "ota-agent")]
+    command = str(Path(sys.executable).parent / "ota-agent")
 
     with serving(device / "run" / "agent.sock", daemon):
         user = subprocess.Popen(  # noqa: S603 - our own command
-            [*argv, "--config", str(device / "agent.toml")],
+            [command, "status", "--watch", *option, "--config", str(device / "agent.toml")],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": ""},
         )
         assert user.stdout
         first = user.stdout.readline()
@@ -125,3 +124,42 @@ def test_watching_goes_on_until_the_agent_ends(device: Path, option: tuple[str, 
         )
     assert user.returncode == 1
     assert "the agent has ended" in complaint
+
+
+@pytest.mark.boot  # a process of its own
+def test_on_a_terminal_progress_stays_in_one_line(device: Path) -> None:
+    daemon = Daemon()
+    daemon.bulletin.change(state="Downloading", source="/v2.mender", size=100_000_000)
+    command = str(Path(sys.executable).parent / "ota-agent")
+    terminal, other_side = os.openpty()
+
+    words = [command, "status", "--watch", "--config", str(device / "agent.toml")]
+    with (
+        serving(device / "run" / "agent.sock", daemon),
+        subprocess.Popen(words, stdout=other_side, stderr=subprocess.DEVNULL) as user,  # noqa: S603
+    ):
+        os.close(other_side)
+        seen = _read_until(terminal, b"0 %")
+        daemon.bulletin.change(done=50_000_000)
+        seen += _read_until(terminal, b"50 %")
+        daemon.bulletin.change(state="Installing")
+        seen += _read_until(terminal, b"Installing: /v2.mender")
+        user.send_signal(signal.SIGINT)
+    os.close(terminal)
+
+    assert user.returncode == 130
+    assert seen.replace(b"\r\n", b"\n").decode() == (
+        "\r\033[KDownloading: /v2.mender: 0.0 MB of 100.0 MB, 0 %"
+        "\r\033[KDownloading: /v2.mender: 50.0 MB of 100.0 MB, 50 %"
+        "\n\r\033[KInstalling: /v2.mender"
+    )
+
+
+def _read_until(terminal: int, text: bytes) -> bytes:
+    """What a terminal shows, up to the end of a text."""
+    shown = b""
+    while text not in shown:
+        ready, _, _ = select.select([terminal], [], [], 10)
+        assert ready, shown
+        shown += os.read(terminal, 4096)
+    return shown

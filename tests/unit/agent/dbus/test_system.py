@@ -11,6 +11,8 @@ import pytest
 from ota_agent.dbus.interfaces import AGENT, AUTHENTICATION, UPDATE, Interface
 from ota_artifact.run import run
 from tests.conftest import requires_program
+from tests.house.pages import commands
+from tests.house.tree import ROOT
 from tests.unit.agent.api.other_user import opened_to_all, requires_root
 from tests.unit.agent.api.serving import Daemon, serving, wait_until
 from tests.unit.agent.dbus.bus import (
@@ -156,3 +158,38 @@ def test_the_bus_starts_the_bridge_and_nobody_waits_in_vain(tmp_path: Path, daem
         wait_until(lambda: not is_owned(address, AGENT.bus_name))
         assert "Idle" in get(address, "State")
         wait_until(lambda: not is_owned(address, AGENT.bus_name))
+
+
+@pytest.mark.boot  # a process of its own
+def test_a_bridge_that_is_told_to_end_has_done_well(tmp_path: Path, daemon: Daemon) -> None:
+    (tmp_path / "agent.toml").write_text(f'[device]\nrun = "{tmp_path}"\n')
+    command = [str(Path(sys.executable).parent / "ota-agent"), "dbus", "--address"]
+    with running_bus(tmp_path) as address, serving(tmp_path / "agent.sock", daemon):
+        words = [*command, address, "--config", str(tmp_path / "agent.toml")]
+        with subprocess.Popen(words, stderr=subprocess.PIPE) as bridge:  # noqa: S603
+            wait_until(lambda: is_owned(address, AGENT.bus_name))
+
+            bridge.terminate()
+
+            _, said = bridge.communicate(timeout=10)
+        assert (bridge.returncode, said) == (0, b"")
+
+
+def test_what_the_page_shows_works(tmp_path: Path, daemon: Daemon) -> None:
+    page = (ROOT / "docs" / "reference" / "d-bus.md").read_text("utf-8")
+    shown = [line.split() for line in commands(page).splitlines()]
+
+    with (
+        running_bus(tmp_path) as address,
+        serving(tmp_path / "sock", daemon),
+        bridged(address, tmp_path / "sock"),
+    ):
+        for words in shown:
+            assert "--system" in words
+            run([f"--bus={address}" if each == "--system" else each for each in words], timeout=10)
+
+    assert daemon.heard == [("fetch_token",), ("pause", "ArtifactReboot"), ("continue",)]
+    for interface in (AGENT, AUTHENTICATION, UPDATE):
+        row = f"| `{interface.bus_name}` | `{interface.path}` | `{interface.name}` |"
+        assert row in page
+        assert all(f"`{each.name}(" in page for each in interface.methods)

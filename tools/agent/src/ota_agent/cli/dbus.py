@@ -3,6 +3,9 @@
 
 import argparse
 import asyncio
+import signal
+from contextlib import suppress
+from types import FrameType
 
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
@@ -43,5 +46,15 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _run(args: argparse.Namespace) -> int:
     log_to_console(args.log_level)
     socket = load_settings(args.config).device.socket
-    asyncio.run(serve(BridgeOptions(socket, args.address, args.idle)))
+    signal.signal(signal.SIGTERM, _stop)
+    with suppress(_Stopping):
+        asyncio.run(serve(BridgeOptions(socket, args.address, args.idle)))
     return Exit.DONE
+
+
+class _Stopping(BaseException):
+    """The bridge was told to end, as by systemd once it has given its names up."""
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise _Stopping
