@@ -12,7 +12,7 @@ TOOLS := $(sort $(wildcard tools/*/pyproject.toml))
 INPUTS := .ci/debian-packages debian-packages.txt requirements.lock $(TOOLS)
 STAMP := $(VENV)/setup-$(shell (pwd; cat $(INPUTS)) | sha256sum | cut -c1-16)
 
-.PHONY: help setup test test-all test-uboot check fmt bench fuzz docs lock clean
+.PHONY: help setup demo test test-all test-uboot check fmt bench fuzz docs lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ $(STAMP): | $(INPUTS)
 	    $(foreach tool,$(TOOLS),--editable $(dir $(tool)))
 	@$(BIN)/pip check
 	@touch $@
+
+demo: setup ## an image, a good update, and one that panics and is rolled back, in QEMU
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ota-hil demo
 
 test: setup ## the tests, all but those that take minutes
 	@$(BIN)/python -m pytest -m "not full"

@@ -2,11 +2,12 @@
 """The way into a running board: SSH, through OpenSSH's client."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ota_artifact.errors import ProgramError
-from ota_artifact.run import run
+from ota_artifact.run import run, stream
 
 _OPTIONS = (
     # A board under test makes new host keys whenever its /data is new.
@@ -39,8 +40,37 @@ class Ssh:
         Raises:
             ProgramError: it failed, or the board cannot be reached.
         """
-        way = ("ssh", *_OPTIONS, "-i", self.key, "-p", str(self.port), f"{self.user}@{self.host}")
-        return run((*way, command), timeout=timeout, stdin=stdin).decode("utf-8", "replace")
+        words = (*self._way, command)
+        return run(words, timeout=timeout, stdin=stdin).decode("utf-8", "replace")
+
+    def follow(self, command: str, hear: Callable[[str], None], *, silence: float) -> None:
+        """Run a line of the board's shell, and tell each line that it prints, as it comes.
+
+        Args:
+            hear: told each line.
+            silence: how long it may print nothing [s].
+
+        Raises:
+            ProgramError: it failed, was silent for too long, or the board cannot be reached.
+        """
+        said = bytearray()
+
+        def pass_on(piece: bytes) -> None:
+            said.extend(piece)
+            *lines, rest = said.split(b"\n")
+            said[:] = rest
+            for line in lines:
+                hear(line.decode("utf-8", "replace"))
+
+        ended = stream((*self._way, f"{command} 2>&1"), silence=silence, sink=pass_on)
+        pass_on(b"\n" if said else b"")
+        if ended.code:
+            raise ProgramError(f"{command}: exit code {ended.code}: {ended.said}")
+
+    @property
+    def _way(self) -> tuple[str | Path, ...]:
+        address = f"{self.user}@{self.host}"
+        return ("ssh", *_OPTIONS, "-i", self.key, "-p", str(self.port), address)
 
     def wait(self, *, timeout: float) -> None:
         """Wait until the board lets us in.

@@ -2,16 +2,20 @@
 """A command that the daemon carries out, watched until it is done."""
 
 import argparse
+import logging
 import sys
 import time
 from typing import Any
 
 from ota_agent.api.client import Client
 from ota_agent.api.status import Status
+from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.standalone import COMMIT, REBOOT
 from ota_agent.config.settings import Settings
 from ota_agent.errors import AgentError
+
+logger = logging.getLogger(__name__)
 
 _BEGUN = 15.0  # [s] for the daemon to begin with it
 _REST = {"Idle", "Installed", "Proven"}
@@ -24,13 +28,18 @@ def followed(settings: Settings, args: argparse.Namespace, call: str, **argument
     Raises:
         NothingInProgress, AgentError: the daemon refuses it, or it failed.
     """
-    with Client(settings.device.socket) as watcher, Client(settings.device.socket) as client:
+    console = log_to_console(args.log_level)
+    path = settings.device.socket
+    with Client(path) as watcher, Client(path) as client:
         before = client.status()
         if call != "install" and before.state == "Idle":
             print("No update in progress.", file=sys.stderr)
             return Exit.NOTHING_IN_PROGRESS
         client.call(call, **arguments)
-        end = _followed(watcher, before)
+        try:
+            end = _followed(watcher, before)
+        finally:
+            console.end()
     return _outcome(end, call, is_four=getattr(args, "reboot_exit_code", False))
 
 
@@ -45,11 +54,18 @@ def _followed(watcher: Client, before: Status) -> Status:
             return status
         if not has_begun and time.monotonic() - began > _BEGUN:
             raise AgentError("the daemon has not begun with it; `ota-agent status` says more")
-        text = f"{status.state} {status.percent} %" if status.size else status.state
+        text = _progress(status)
         if text != shown and has_begun:
             shown = text
-            print(f"ota-agent: {text}", file=sys.stderr)
+            logger.info("%s", text)
     raise AgentError("the daemon has ended; it goes on when it starts again")
+
+
+def _progress(status: Status) -> str:
+    """A line for each tenth, as the daemon's own log has them."""
+    if status.state == "Downloading" and status.size:
+        return f"install: slot {status.slot or '-'}: {status.percent // 10 * 10} %"
+    return f"state {status.state}"
 
 
 def _outcome(status: Status, call: str, *, is_four: bool) -> int:

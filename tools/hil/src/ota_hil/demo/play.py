@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays the demo: a board in QEMU, through its real U-Boot."""
+
+import json
+import re
+import shutil
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from ota_board.load import board_folders, find_board, load_board
+from ota_hil.demo.releases import BOARD, HOST, build_releases
+from ota_hil.demo.serve import served
+from ota_hil.errors import HilError
+from ota_hil.link import Ssh
+from ota_hil.qemu import Qemu, powered
+
+_BOOT = 300.0  # [s] to a network, on a busy machine without KVM
+_INSTALL = 900.0  # [s]
+
+
+class Play:
+    """Tells what happens, with the time since the beginning."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._is_terminal = sys.stdout.isatty()
+
+    def say(self, text: str) -> None:
+        """What happens now."""
+        print(f"[{self._time()}] {self._bold(text)}", flush=True)
+
+    def quote(self, text: str) -> None:
+        """What the board, or a tool, says of it."""
+        print(f"[{self._time()}]     {text}", flush=True)
+
+    def _time(self) -> str:
+        return f"{time.monotonic() - self._begun:6.1f} s"
+
+    def _bold(self, text: str) -> str:
+        return f"\033[1m{text}\033[0m" if self._is_terminal else text
+
+
+class Stage:
+    """The board on the stage: what it says is told as it comes."""
+
+    def __init__(self, machine: Qemu, way_in: Ssh, play: Play) -> None:
+        self._machine, self.way_in, self._play = machine, way_in, play
+
+    def hear(self, pattern: str, timeout: float = _BOOT) -> None:
+        """Wait for a line of the console, and tell it."""
+        self._machine.console.expect(re.compile(pattern), timeout=timeout)
+        line = re.search(rf".*(?:{pattern}).*", self._heard())
+        if line:
+            self._play.quote(f"console: {line[0].strip()}")
+
+    def comes_up_on(self, slot: str, release: str) -> None:
+        """Wait until it runs from a slot, and can be reached."""
+        self.hear(f"ota: slot {slot}, release {release}, userspace up")
+        self._machine.console.expect("ota: network: ", timeout=_BOOT)
+        self._machine.console.expect(" has ", timeout=_BOOT)
+        self.way_in.wait(timeout=_BOOT)
+
+    def do(self, command: str, timeout: float = 120.0) -> str:
+        """Type a command on the board, as by SSH, and tell what it says as it says it.
+
+        Args:
+            timeout: how long it may be silent [s].
+        """
+        self._play.quote(f"$ {command}")
+        lines: list[str] = []
+
+        def hear(line: str) -> None:
+            lines.append(line)
+            self._play.quote(line)
+
+        self.way_in.follow(command, hear, silence=timeout)
+        return "\n".join(lines)
+
+    def status(self) -> dict[str, object]:
+        """What the agent says of itself."""
+        found: dict[str, object] = json.loads(self.way_in.run("ota-agent status --json"))
+        return found
+
+    def restart(self) -> None:
+        """Have it restart; the connection may not survive the answer."""
+        self._play.quote("$ reboot")
+        self.way_in.run("(sleep 1; reboot) >/dev/null 2>&1 & exit 0")
+
+    def _heard(self) -> str:
+        return self._machine.console.said[-4000:]
+
+
+def play_demo(folder: Path) -> None:
+    """Build it, boot it, update it well, update it badly.
+
+    Raises:
+        HilError: the board did not do what it should.
+        ProgramError, BoardError, OSError: what it needs is missing, or fails.
+    """
+    play = Play()
+    play.say("building the image of qemu-arm64 and two updates (minutes the first time)")
+    releases = build_releases(folder, play.quote)
+    disk = folder / "disk.sdimg"
+    shutil.copyfile(releases.image, disk)
+    board = load_board(find_board(BOARD, list(board_folders(None))))
+    files = {"v2.mender": releases.good, "v3.mender": releases.bad}
+    with ExitStack() as stack:
+        port = stack.enter_context(served(files, releases.certificate, releases.certificate_key))
+        play.say("power on: U-Boot starts slot A with release 1")
+        log = folder / "console.log"
+        log.unlink(missing_ok=True)
+        machine = stack.enter_context(powered(board, disk, releases.firmware, log=log))
+        stage = Stage(machine, Ssh("127.0.0.1", machine.ssh_port, releases.key), play)
+        stage.comes_up_on("A", "1")
+        _good_release(stage, play, f"https://{HOST}:{port}/v2.mender")
+        _bad_release(stage, play, f"https://{HOST}:{port}/v3.mender")
+    play.say(f"done: both updates ended as they should; the whole console is in {log}")
+
+
+def _good_release(stage: Stage, play: Play, url: str) -> None:
+    play.say("release 2 is streamed into slot B, which nothing uses")
+    stage.do(f"ota-agent install {url}", timeout=_INSTALL)
+    play.say("a restart: U-Boot tries slot B, once")
+    stage.restart()
+    stage.hear("OTA: trial boot of partition 3")
+    stage.comes_up_on("B", "2")
+    play.say("it is healthy; a person commits it")
+    stage.do("ota-agent commit")
+    if "2" not in stage.do("ota-agent show-artifact"):
+        raise HilError("release 2 was committed, and the device does not provide it")
+
+
+def _bad_release(stage: Stage, play: Play, url: str) -> None:
+    play.say("release 3 is streamed into slot A; it will panic on its trial")
+    stage.do(f"ota-agent install {url}", timeout=_INSTALL)
+    stage.restart()
+    stage.hear("OTA: trial boot of partition 2")
+    stage.hear("Kernel panic")
+    play.say("the kernel panicked, and nobody committed: U-Boot brings the old one back")
+    stage.hear("was not committed, rolling back")
+    stage.comes_up_on("B", "2")
+    play.say("the agent knows what happened")
+    _wait_for_the_end(stage)
+    stage.do("ota-agent status")
+    if stage.status()["result"] != "failure":
+        raise HilError(f"release 3 panicked, and the agent says {stage.status()}")
+
+
+def _wait_for_the_end(stage: Stage) -> None:
+    end = time.monotonic() + 60
+    while stage.status()["state"] != "Idle" and time.monotonic() < end:
+        time.sleep(1)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the demo builds: the image of a board, and two artifacts for it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_artifact.run import run, stream
+from ota_hil.errors import HilError
+
+BOARD = "qemu-arm64"
+HOST = "10.0.2.2"
+"""What the board calls this machine. Source: QEMU, user networking."""
+
+_SILENCE = 1800.0  # [s] the first build waits for packages, and compiles U-Boot
+_CERTIFICATE = "/etc/ota/demo.crt"
+_CRASH = """\
+#!/bin/sh
+# This release dies as a bad kernel would.
+. /usr/lib/ota/functions
+say "demo: this release panics now"
+echo c >/proc/sysrq-trigger
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """What was built.
+
+    Attributes:
+        image: of the board, with release 1.
+        firmware: U-Boot, as QEMU starts it.
+        good: the artifact of release 2.
+        bad: the artifact of release 3, which panics on its trial.
+        key: private SSH key that all of them let in.
+        certificate: of the server that the board trusts, with its key.
+    """
+
+    image: Path
+    firmware: Path
+    good: Path
+    bad: Path
+    key: Path
+    certificate: Path
+    certificate_key: Path
+
+
+def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
+    """Build them with `ota-image build`; what is the same every time comes from its cache.
+
+    Args:
+        say: told what `ota-image` says.
+
+    Raises:
+        HilError: a build failed.
+        ProgramError: a program is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    key, certificate, certificate_key = _keys(folder)
+    overlay = folder / "overlay"
+    settings = overlay / "etc" / "ota"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "agent.toml").write_text(f'[tls]\nserver_certificate = "{_CERTIFICATE}"\n')
+    (settings / "demo.crt").write_bytes(certificate.read_bytes())
+    crash = folder / "overlay-3" / "etc" / "ota" / "start.d" / "00-crash"
+    crash.parent.mkdir(parents=True, exist_ok=True)
+    crash.write_text(_CRASH)
+    crash.chmod(0o755)
+    made = []
+    for release in ("1", "2", "3"):
+        overlays = [overlay, *([folder / "overlay-3"] if release == "3" else [])]
+        made.append(_build(folder / f"release-{release}", release, overlays, key, say))
+    folder_of_u_boot = _ran(["ota-image", "u-boot", BOARD], say).decode().strip()
+    firmware = Path(folder_of_u_boot) / "u-boot.bin"
+    image, good, bad = made[0][0], made[1][1], made[2][1]
+    return Releases(image, firmware, good, bad, key, certificate, certificate_key)
+
+
+def _build(
+    output: Path, release: str, overlays: list[Path], key: Path, say: Callable[[str], None]
+) -> tuple[Path, Path]:
+    """The image and the artifact of a release."""
+    words = ["ota-image", "build", BOARD, "--json", "--output", str(output), "--release", release]
+    words += ["--ssh-key", f"{key}.pub"]
+    for overlay in overlays:
+        words += ["--overlay", str(overlay)]
+    found = json.loads(_ran(words, say))
+    return Path(found["image"]), Path(found["artifact"])
+
+
+def _ran(words: list[str], say: Callable[[str], None]) -> bytes:
+    """What a command printed; what it says of itself is told as it comes."""
+    result, said = bytearray(), bytearray()
+
+    def show(piece: bytes) -> None:
+        said.extend(piece)
+        *lines, rest = said.split(b"\n")
+        said[:] = rest
+        for line in lines:
+            say(line.decode("utf-8", "replace"))
+
+    ended = stream(words, silence=_SILENCE, sink=result.extend, show=show)
+    if ended.code:
+        raise HilError(f"{' '.join(words)}: exit code {ended.code}: {ended.said[-2000:]}")
+    return bytes(result)
+
+
+def _keys(folder: Path) -> tuple[Path, Path, Path]:
+    """A key for SSH, and the certificate of the server with its key; made once."""
+    key, certificate = folder / "ssh-key", folder / "server.crt"
+    certificate_key = folder / "server.key"
+    if not key.exists():
+        argv = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "demo", "-f", key)
+        run(argv, timeout=60)
+    if not certificate.exists():
+        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+        names = ("-subj", "/CN=OTA Kit demo", "-addext", f"subjectAltName=IP:{HOST}")
+        files = ("-keyout", certificate_key, "-out", certificate)
+        options = ("-x509", *curve, "-nodes", "-days", "3650", *names, *files)
+        run(("openssl", "req", *options), timeout=60)
+    return key, certificate, certificate_key

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder's files by HTTPS, with ranges: what a board downloads from in the demo."""
+
+import os
+import re
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+_PIECE = 1 << 18  # [B]
+_RANGE = re.compile(r"bytes=(\d+)-")
+
+
+@contextmanager
+def served(files: Mapping[str, Path], certificate: Path, key: Path) -> Iterator[int]:
+    """Serve files by their names on loopback, which QEMU's boards reach; gives the port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    handler = type("Handler", (_Handler,), {"files": dict(files)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        threading.Thread(target=server.serve_forever, daemon=True, name="files").start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+    files: ClassVar[dict[str, Path]] = {}
+
+    def do_GET(self) -> None:
+        """Give a file, or its end from a byte on."""
+        path = self.files.get(self.path.lstrip("/"))
+        if path is None:
+            self.send_error(404)
+            return
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            match = _RANGE.fullmatch(self.headers.get("Range", ""))
+            start = int(match[1]) if match else 0
+            if start >= size:
+                self.send_error(416)
+                return
+            self.send_response(206 if match else 200)
+            self.send_header("ETag", f'"{size}-{path.stat().st_mtime_ns}"')
+            self.send_header("Content-Length", str(size - start))
+            if match:
+                self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+            self.end_headers()
+            file.seek(start)
+            while piece := file.read(_PIECE):
+                self.wfile.write(piece)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the board says what it does."""
