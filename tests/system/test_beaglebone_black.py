@@ -21,6 +21,7 @@ from ota_board.environment import decode
 from ota_board.load import load_board
 from ota_board.u_boot import default_environment, factory_environment
 from ota_image.build import Built, build, u_boot_of
+from ota_image.debian.agent import tree_wheels
 from ota_image.debian.recipe import find_recipe, load_recipe, recipe_folders
 from ota_image.debian.settings import Settings
 from ota_image.firmware.u_boot import UBoot
@@ -67,7 +68,8 @@ def u_boot() -> UBoot:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The image that a user gets."""
     recipe = load_recipe(find_recipe("minimal", recipe_folders(None)))
-    return build(BOARD, FOLDER, recipe, Settings(), tmp_path_factory.mktemp("built"), say=print)
+    settings = Settings(wheels=tree_wheels())
+    return build(BOARD, FOLDER, recipe, settings, tmp_path_factory.mktemp("built"), say=print)
 
 
 @pytest.fixture(scope="session")
