@@ -74,7 +74,8 @@ class Client:
         on this connection any more.
 
         Raises:
-            AgentError: it has ended, or says nothing any more.
+            NoAgent: it has ended.
+            AgentError: it says nothing any more.
         """
         self._send("watch", {})
         self._next()
@@ -94,9 +95,9 @@ class Client:
                 f"{self._path}: the agent does not answer; is the device very busy?"
             ) from error
         except OSError as error:
-            raise AgentError(f"{self._path}: the agent has ended ({error.strerror})") from error
+            raise NoAgent(f"{self._path}: the agent has ended ({error.strerror})") from error
         if not line:
-            raise AgentError(f"{self._path}: the agent has ended; see its log")
+            raise NoAgent(f"{self._path}: the agent has ended; see its log")
         return parse_answer(line)
 
 

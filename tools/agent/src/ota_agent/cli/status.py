@@ -4,6 +4,7 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ examples:
   ota-agent status --watch
 """
 
+_PAUSE = 0.5  # [s] until the next agent is looked for
 _CLEAR = "\r\033[K"
 
 
@@ -39,7 +41,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--watch",
         action="store_true",
-        help="go on with each change, until interrupted; needs a daemon",
+        help="go on with each change, until interrupted",
     )
     add_common(parser)
 
@@ -49,7 +51,7 @@ def _run(args: argparse.Namespace) -> int:
 
     device = load_settings(args.config).device
     if args.watch:
-        watch(device.socket, is_json=args.json)
+        watch(device.socket, device.store, is_json=args.json)
         return Exit.DONE
     status, is_served = current(device.socket, device.store)
     if args.json:
@@ -104,20 +106,39 @@ def _left(path: Path) -> Status:
     )
 
 
-def watch(socket: Path, *, is_json: bool) -> None:
-    """Print each change; on a terminal, progress stays in one line.
+def watch(socket: Path, store: Path, *, is_json: bool) -> None:
+    """Print each change, of whoever is the agent, until interrupted.
+
+    On a terminal, progress stays in one line. While no process is the agent, it is what the last
+    one left.
 
     Raises:
-        AgentError: no agent serves there, or it has ended.
+        AgentError: the status cannot be read, or the agent does not answer.
     """
-    with Client(socket) as client:
-        if is_json:
-            for status in client.watch():
-                print(json.dumps(status.to_json()), flush=True)
-        elif sys.stdout.isatty():
-            _rewrite(client.watch())
-        else:
-            _list(client.watch())
+    statuses = _statuses(socket, store)
+    if is_json:
+        for status in statuses:
+            print(json.dumps(status.to_json()), flush=True)
+    elif sys.stdout.isatty():
+        _rewrite(statuses)
+    else:
+        _list(statuses)
+
+
+def _statuses(socket: Path, store: Path) -> Iterator[Status]:
+    """The status after each change."""
+    left: Status | None = None
+    while True:
+        try:
+            with Client(socket) as client:
+                left = None
+                yield from client.watch()
+        except NoAgent:
+            found = _left(store)
+            if found != left:
+                yield found
+            left = found
+            time.sleep(_PAUSE)
 
 
 def _rewrite(statuses: Iterator[Status]) -> None:
