@@ -246,6 +246,8 @@ def test_what_a_failed_download_left_can_be_cleaned_up(modules: Modules) -> None
     with pytest.raises(AgentError, match="update module wrong: Download: exit code 1"):
         stored(data, modules.options)
     (modules.options.payloads / "0007" / "tree").mkdir(parents=True)
+    (modules.options.payloads / "0008" / "removed").mkdir(parents=True)
+    (modules.options.payloads / "0009").mkdir()
 
     for module in modules_left(modules.options):
         module.call("Cleanup")

@@ -239,9 +239,10 @@ def modules_left(options: ModuleOptions) -> tuple[UpdateModule, ...]:
         OSError: they cannot be read.
     """
     left = []
-    for tree in sorted(options.payloads.glob("[0-9][0-9][0-9][0-9]/tree"), reverse=True):
+    for folder in sorted(options.payloads.glob("[0-9][0-9][0-9][0-9]"), reverse=True):
+        tree = folder / "tree"
         try:
-            left.append(UpdateModule(type_of_tree(tree), int(tree.parent.name), options))
-        except AgentError:  # half a tree: no module has seen it
+            left.append(UpdateModule(type_of_tree(tree), int(folder.name), options))
+        except AgentError:  # a tree half made, or half removed: it is no module's business
             remove_tree(tree)
     return tuple(left)
