@@ -79,7 +79,7 @@ class Device:
         }
         settings = [f"{name}={self.folder / place}" for name, place in places.items()]
         path = f"PATH={self.folder / 'bin'}:{os.environ['PATH']}"
-        return ("env", "OTA_PAUSE=0.1", *settings, path, *self.shell, str(SCRIPT), what)
+        return ("env", "OTA_PAUSE=0.02", *settings, path, *self.shell, str(SCRIPT), what)
 
     def run(self) -> None:
         """Run it where it has nothing to follow."""
@@ -143,6 +143,19 @@ def test_the_log_ends_with_the_trial(device: Device) -> None:
     device.run()
 
     assert device.kept() == ["000001-first"]
+
+
+def test_the_log_ends_when_the_bootloader_knows_of_no_trial_any_more(device: Device) -> None:
+    script = Background(device.command("run"))
+    pipe = device.say(b"6,1,2500000,-;Booting Linux\n")
+
+    device.is_trial(yes=False)
+
+    wait_for(lambda: not script.is_running, device.kept)
+    script.close()
+    with pytest.raises(BrokenPipeError):
+        write_for_ever(pipe, b"6,2,2500001,-;nobody reads this\n")
+    os.close(pipe)
 
 
 def test_a_boot_that_is_no_trial_keeps_nothing(device: Device) -> None:
