@@ -45,6 +45,7 @@ def test_after_a_restart_only_the_rest_is_fetched(tmp_path: Path, compression: s
     assert device.kept == {"checkpoint": ""}
 
 
+@pytest.mark.boot
 def test_a_kill_at_each_block_leads_to_the_same_slot(tmp_path: Path) -> None:
     content = artifact(tmp_path, ROOTFS)
     with file_server(content) as server:
