@@ -5,17 +5,17 @@ import tarfile
 from pathlib import Path
 
 from ota_artifact.run import run
-from ota_image.cache import made_once
+from ota_image.cache import key_of, made_once
 from ota_image.debian.apt import RELEASE, AptRoot, download
 from ota_image.debian.deb import opened, verified_file
 from ota_image.debian.sources import archives
 
 _PACKAGE = "mender-client"
-_WANTED = ("usr/share/mender/", "usr/share/doc/mender-client/examples/")
+_WANTED = ("usr/bin/mender", "usr/share/mender/", "usr/share/doc/mender-client/examples/")
 
 
 def unpacked_client() -> Path:
-    """A folder of the cache with the package's update modules and artifact generators.
+    """A folder of the cache with the client, its update modules and artifact generators.
 
     Raises:
         ImageError: there is no such package.
@@ -24,7 +24,8 @@ def unpacked_client() -> Path:
     arch = run(("dpkg", "--print-architecture"), timeout=30).decode().strip()
     apt = AptRoot(arch, archives(RELEASE))
     (package,) = (each for each in apt.resolve([_PACKAGE]) if each.name == _PACKAGE)
-    with made_once(f"unpacked/{_PACKAGE}-{package.sha256[:16]}") as (folder, workplace):
+    key = key_of(package.sha256, *_WANTED)
+    with made_once(f"unpacked/{_PACKAGE}-{key}") as (folder, workplace):
         if workplace:
             download(apt, [package], print)
             with opened(verified_file(package)) as tar:

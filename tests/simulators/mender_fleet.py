@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from ota_artifact.errors import ArtifactError
+from ota_artifact.reader import open_artifact
+
 STATUSES = frozenset(
     {
         "installing",
@@ -66,7 +69,7 @@ class Deployment:
 
     Attributes:
         artifact: a file that this server gives.
-        control_map: of the answer to version 2.
+        control_map: of the answer to version 2; a map without an id gets the deployment's.
         is_aborted: a person does not want it any more.
         statuses: told so far, substates with them, in their order.
         log: told at its end.
@@ -79,6 +82,21 @@ class Deployment:
     statuses: list[str] = field(default_factory=list)
     substates: list[str] = field(default_factory=list)
     log: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def sent_map(self) -> Any:
+        """The control map as it is sent: Mender's client wants an id in it."""
+        value = self.control_map
+        return {"id": self.id, **value} if isinstance(value, dict) else value
+
+    @property
+    def name(self) -> str:
+        """What the artifact calls itself; of what is no artifact, the file's name."""
+        try:
+            with self.artifact.open("rb") as file:
+                return open_artifact(file).header.artifact_name
+        except ArtifactError:
+            return self.artifact.stem
 
     @property
     def is_over(self) -> bool:

@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None: ...
 
     def _answer(self) -> None:
-        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.body = self._body()
         fault = self.server_state.fault(self.path)
         if fault and fault.kind != "answer":
             self._note(0)
@@ -175,6 +175,18 @@ class _Handler(BaseHTTPRequestHandler):
         except Refused as error:
             body = {"error": str(error), "request_id": "simulated"}
             self._send(error.status, json.dumps(body).encode())
+
+    def _body(self) -> bytes:
+        """The body, by its length or, as Mender's client sends it, in chunks."""
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return body
 
     def _serve(self) -> None:
         if len(self.body) > _BODY_LIMIT:
@@ -209,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
                 deployment = fleet.deployment(name)
                 if deployment.is_aborted:
                     raise Refused(404, "deployment not found")
-                self._send_json({"update_control_map": deployment.control_map})
+                self._send_json({"update_control_map": deployment.sent_map})
             case _:
                 raise Refused(404, "not found")
 
@@ -230,22 +242,22 @@ class _Handler(BaseHTTPRequestHandler):
         if deployment is None:
             self._send(204)
             return
-        self._send_json(self._offer(deployment, with_map=version == "2"))
+        self._send_json(self._offer(deployment, provides["device_type"], with_map=version == "2"))
 
-    def _offer(self, deployment: Deployment, *, with_map: bool) -> dict[str, Any]:
+    def _offer(self, deployment: Deployment, device_type: str, *, with_map: bool) -> dict[str, Any]:
         host = self.headers.get("Host") or urlsplit(self.server_state.url).netloc
         scheme = urlsplit(self.server_state.url).scheme
         expire = email.utils.formatdate(time.time() + 86400)
         uri = f"{scheme}://{host}/artifacts/{deployment.id}/{deployment.artifact.name}"
         artifact = {
             "id": deployment.id,
-            "artifact_name": deployment.artifact.stem,
+            "artifact_name": deployment.name,
             "source": {"uri": uri, "expire": expire},
-            "device_types_compatible": [],
+            "device_types_compatible": [device_type],
         }
         offer: dict[str, Any] = {"id": deployment.id, "artifact": artifact}
         if with_map and deployment.control_map is not None:
-            offer["update_control_map"] = deployment.control_map
+            offer["update_control_map"] = deployment.sent_map
         return offer
 
     def _artifact(self, path: Path) -> None:

@@ -119,7 +119,7 @@ def test_the_server_is_told_what_the_device_provides_and_says_what_to_install(
     found = client(server).next_deployment(PROVIDES, "board")
 
     url = f"{server.url}/artifacts/{deployment.id}/v2.mender"
-    assert found == Deployment(deployment.id, url, states)
+    assert found == Deployment(deployment.id, url, {"id": deployment.id, **states})
     assert server.fleet.device.provides == {**PROVIDES, "device_type": "board"}
     assert server.asked("next")[0].json["update_control_map"] is True
 
@@ -169,7 +169,7 @@ def test_the_control_map_is_asked_for_anew(server: MenderServer, artifact: Path)
     assert device.control_map(deployment.id) is None
 
     deployment.control_map = {"priority": 1}
-    assert device.control_map(deployment.id) == {"priority": 1}
+    assert device.control_map(deployment.id) == {"id": deployment.id, "priority": 1}
 
     deployment.is_aborted = True
     with pytest.raises(Aborted):
