@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page on trust works as it stands there."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import requires_program
+from tests.house.pages import commands, follow
+from tests.house.tree import ROOT
+
+PORT = "18443"
+
+
+@pytest.mark.boot  # starts the agent three times, and a server
+@requires_program("openssl", package="openssl")
+def test_the_page_on_trust_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = commands((ROOT / "docs" / "howto" / "trust.md").read_text("utf-8"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+
+    said = follow("exec 2>&1\n" + script.replace(PORT, port))
+
+    assert "is not signed; a signature is required" in said
+    assert said.count("update module show (stdout): hello") == 2
+    assert said.count("state Committed") == 2
