@@ -12,7 +12,8 @@ import urllib3
 from ota_agent.errors import AgentError
 from ota_agent.fetch import FetchParts, Progress, fetch
 from ota_agent.payloads import Installer
-from ota_agent.server.http import TlsOptions, pool
+from ota_agent.server.http import pool
+from ota_agent.server.options import TlsOptions
 from ota_agent.slots import Slot
 from ota_agent.source.options import DownloadOptions
 from ota_agent.states import Call, Fetched

@@ -21,7 +21,8 @@ FETCH = """
 import logging, sys
 from pathlib import Path
 from ota_agent.fetch import FetchParts, fetch
-from ota_agent.server.http import TlsOptions, pool
+from ota_agent.server.http import pool
+from ota_agent.server.options import TlsOptions
 from ota_agent.slots import Slot
 from ota_agent.source.options import DownloadOptions
 from ota_agent.store import Store

@@ -14,7 +14,8 @@ import pytest
 import urllib3
 
 from ota_agent.errors import AgentError
-from ota_agent.server.http import TlsOptions, pool
+from ota_agent.server.http import pool
+from ota_agent.server.options import TlsOptions
 from ota_agent.server.pin import parse_pin, pin_of
 from tests.simulators.certificates import Certificate, make
 from tests.simulators.proxy import proxy

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from ota_agent.errors import AgentError
-from ota_agent.server.key import DeviceKey, KeyOptions
+from ota_agent.server.key import DeviceKey
+from ota_agent.server.options import KeyOptions
 from ota_artifact.run import run
 from tests.conftest import requires_program
 

@@ -5,7 +5,8 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from ota_agent.server.http import TlsOptions, pool
+from ota_agent.server.http import pool
+from ota_agent.server.options import TlsOptions
 from ota_agent.source.http import HttpSource
 from ota_agent.source.options import DownloadOptions
 from tests.unit.agent.source.around import Time

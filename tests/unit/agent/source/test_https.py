@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ota_agent.errors import AgentError
-from ota_agent.server.http import TlsOptions
+from ota_agent.server.options import TlsOptions
 from tests.simulators.certificates import make
 from tests.simulators.file_server import FileServer, Manner, file_server, moved
 from tests.unit.agent.source.reading import CONTENT, OPTIONS, Reading

@@ -14,7 +14,7 @@ from ota_agent.agent import Agent, observer
 from ota_agent.api import Commands
 from ota_agent.api.status import Bulletin
 from ota_agent.bootloader.find import find_bootloader
-from ota_agent.bootstrap import bootstrap
+from ota_agent.bootstrap import opened_store
 from ota_agent.config.device import DeviceOptions
 from ota_agent.config.settings import Settings
 from ota_agent.control.controls import Controls
@@ -77,26 +77,6 @@ class Parts:
             yield
 
 
-@contextmanager
-def opened_store(settings: Settings) -> Iterator[Store]:
-    """The agent's memory, with what the device provided at first.
-
-    Raises:
-        AgentError: it cannot be opened.
-    """
-    folder = settings.device.data
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise AgentError(f"{folder}: {error.strerror}; is /data mounted?") from error
-    store = Store(settings.device.store)
-    try:
-        bootstrap(store, folder)
-        yield store
-    finally:
-        store.close()
-
-
 def boot_of(options: DeviceOptions) -> Boot | None:
     """The slots and the bootloader; None if this device has no slots.
 
@@ -152,7 +132,7 @@ def assembled(
     Raises:
         AgentError: something is missing that it cannot do without.
     """
-    with opened_store(settings):
+    with opened_store(settings.device):
         pass  # with what the device provided at first
     store = Store(settings.device.store)
     try:

@@ -3,14 +3,16 @@
 
 import logging
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ota_agent import provides
+from ota_agent.config.device import DeviceOptions
 from ota_agent.errors import AgentError
 from ota_agent.store import Store
 from ota_agent.update import Artifact
 from ota_artifact.errors import ArtifactError
-from ota_artifact.reader import open_artifact
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +21,25 @@ RELEASE = Path("/etc/ota/release")
 
 MENDER = Path("/var/lib/mender/bootstrap.mender")
 UNKNOWN = "unknown"
+
+
+@contextmanager
+def opened_store(options: DeviceOptions) -> Iterator[Store]:
+    """The agent's memory, with what the device provided at first.
+
+    Raises:
+        AgentError: it cannot be opened.
+    """
+    try:
+        options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise AgentError(f"{options.data}: {error.strerror}; is /data mounted?") from error
+    store = Store(options.store)
+    try:
+        bootstrap(store, options.data)
+        yield store
+    finally:
+        store.close()
 
 
 def bootstrap(store: Store, data: Path, *, release: Path = RELEASE, mender: Path = MENDER) -> None:
@@ -46,6 +67,8 @@ def bootstrap(store: Store, data: Path, *, release: Path = RELEASE, mender: Path
 
 
 def _artifact(path: Path) -> Artifact:
+    from ota_artifact.reader import open_artifact
+
     with path.open("rb") as file:
         artifact = open_artifact(file)
         artifact.drain()

@@ -27,12 +27,11 @@ exit codes: 0 done, 1 failed, 2 no update in progress, 4 the device must be rest
 """
 
 
-def build_parser(called: str | None = None) -> argparse.ArgumentParser:
+def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser:
     """The parser of the whole command, which is also what its documentation is made from.
 
     Args:
-        called: the module of the sub-command that is called, which is then the only one in it; if
-            there is none of that name, all are.
+        commands: the modules of the sub-commands that are in it.
     """
     parser = argparse.ArgumentParser(
         prog="ota-agent",
@@ -44,7 +43,7 @@ def build_parser(called: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.set_defaults(run=None)
     sub = parser.add_subparsers(dest="command", metavar="command")
-    for name in (called,) if called in _COMMANDS else _COMMANDS:
+    for name in commands:
         import_module(f"ota_agent.cli.{name}").add_parser(sub)
     return parser
 
@@ -52,8 +51,7 @@ def build_parser(called: str | None = None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; gives its exit code."""
     words = sys.argv[1:] if argv is None else argv
-    called = next((each.replace("-", "_") for each in words if not each.startswith("-")), None)
-    parser = build_parser(called)
+    parser = build_parser(_called(words))
     args = parser.parse_args(words)
     if args.run is None:
         parser.print_help()
@@ -73,6 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _said(f"{error.filename}: {error.strerror}" if error.filename else error, 1)
     except KeyboardInterrupt:
         return _said("interrupted; `ota-agent status` says where it stands", Exit.INTERRUPTED)
+
+
+def _called(words: Sequence[str]) -> Sequence[str]:
+    """The modules that a command line needs; all of them if it is wrong, or asks for help."""
+    name = next((each.replace("-", "_") for each in words if not each.startswith("-")), None)
+    if name in _COMMANDS:
+        return (name,)
+    return () if list(words) == ["--version"] else _COMMANDS
 
 
 def entry() -> None:

@@ -3,8 +3,7 @@
 
 import argparse
 
-from ota_agent.assembly import opened_store
-from ota_agent.bootstrap import UNKNOWN
+from ota_agent.bootstrap import UNKNOWN, opened_store
 from ota_agent.cli.options import add_common
 from ota_agent.config.settings import load_settings
 from ota_agent.provides import NAME
@@ -24,6 +23,6 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
-    with opened_store(load_settings(args.config)) as store:
+    with opened_store(load_settings(args.config).device) as store:
         print(store.provides.get(NAME, UNKNOWN))
     return 0

@@ -4,7 +4,7 @@
 import argparse
 import json
 
-from ota_agent.assembly import opened_store
+from ota_agent.bootstrap import opened_store
 from ota_agent.cli.options import add_common
 from ota_agent.config.settings import load_settings
 
@@ -25,7 +25,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def _run(args: argparse.Namespace) -> int:
     settings = load_settings(args.config)
-    with opened_store(settings) as store:
+    with opened_store(settings.device) as store:
         found = store.provides
     if args.json:
         print(json.dumps(found, indent=1, sort_keys=True))

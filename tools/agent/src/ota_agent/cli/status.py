@@ -79,13 +79,13 @@ def current(socket: Path, store: Path) -> tuple[Status, bool]:
 
 def _left(path: Path) -> Status:
     """What the agent's memory says; nothing is changed there."""
-    from ota_agent.store import Store
-
     try:
         if not path.exists():
             return Status()
     except OSError as error:
         raise AgentError(f"{path}: {error.strerror}; be root, as with sudo") from error
+    from ota_agent.store import Store  # late: SQLite
+
     store = Store(path)
     try:
         state, provides = store.load().state, store.provides

@@ -19,10 +19,7 @@ from ota_agent.health import GateOptions
 from ota_agent.keys import VerifyOptions
 from ota_agent.payloads.options import ModuleOptions
 from ota_agent.scripts import ScriptOptions
-from ota_agent.server.attributes import AttributeOptions
-from ota_agent.server.client import ServerOptions
-from ota_agent.server.http import TlsOptions
-from ota_agent.server.key import KeyOptions
+from ota_agent.server.options import AttributeOptions, KeyOptions, ServerOptions, TlsOptions
 from ota_agent.server.polling import PollOptions
 from ota_agent.source.options import DownloadOptions
 

@@ -2,10 +2,11 @@
 """What installs a payload: one thing for each type of them, all behind one small interface."""
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from ota_agent.states import Call
-from ota_artifact.payload import Payload
+if TYPE_CHECKING:
+    from ota_agent.states import Call
+    from ota_artifact.payload import Payload
 
 Reboot = Literal["no", "automatic", "custom"]
 """Whether a payload wants a restart: of the device, by us; or of whatever it is, by itself."""
@@ -17,7 +18,7 @@ Progress = Callable[[int, int], None]
 class Installer(Protocol):
     """One payload of an update; made anew after a restart, it goes on with what is there."""
 
-    def store(self, payload: Payload, progress: Progress) -> None:
+    def store(self, payload: "Payload", progress: Progress) -> None:
         """Read the payload's files, and put them where nothing uses them yet.
 
         Raises:
@@ -25,7 +26,7 @@ class Installer(Protocol):
         """
         ...
 
-    def call(self, call: Call) -> None:
+    def call(self, call: "Call") -> None:
         """Do something; safe to repeat, but for an update module's install and commit.
 
         Raises:

@@ -6,7 +6,6 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from ota_agent.errors import AgentError
@@ -21,27 +20,6 @@ Attributes = Mapping[str, str | tuple[str, ...]]
 _PATIENCE = 10.0  # [s] Source: Mender's client
 _OF_MENDER = "mender-inventory-"
 _LONGEST = 4096  # characters of a value
-
-
-@dataclass(frozen=True, slots=True)
-class AttributeOptions:
-    """Programs that say who this device is, and what is in it; each line of theirs is key=value.
-
-    Attributes:
-        identity: folders with programs that say what tells this device from all others; those of
-            the first folder that has any count.
-        inventory: folders with programs that say what a person at the server may want to know; a
-            program in an earlier folder takes the place of one with its name in a later one.
-    """
-
-    identity: tuple[Path, ...] = (
-        Path("/usr/share/ota/identity"),
-        Path("/usr/share/mender/identity"),
-    )
-    inventory: tuple[Path, ...] = (
-        Path("/usr/share/ota/inventory"),
-        Path("/usr/share/mender/inventory"),
-    )
 
 
 def identity(folders: Iterable[Path]) -> str:

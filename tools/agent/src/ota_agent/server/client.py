@@ -15,8 +15,9 @@ import urllib3
 from ota_agent import __version__
 from ota_agent.errors import Aborted, AgentError, Unauthorized, Unreachable
 from ota_agent.server.answer import Answer, ask
+from ota_agent.server.options import ServerOptions
 
-__all__ = ["Aborted", "Deployment", "Server", "ServerOptions", "Unauthorized", "Unreachable"]
+__all__ = ["Aborted", "Deployment", "Server", "Unauthorized", "Unreachable"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,22 +27,6 @@ _DEPLOYMENTS = "/api/devices/{version}/deployments/device/deployments"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _TOKEN = re.compile(rb"[\x21-\x7e]{1,16384}")
 _SUBSTATE = 200  # characters. Source: Mender's server
-
-
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
-    """The server that says what this device should run.
-
-    Attributes:
-        urls: its addresses, such as https://updates.example.com; the next one is tried when one
-            cannot be reached. None: this device has no server.
-        tenant_token: whose device this is, where a server has several owners; empty for none.
-        timeout: seconds for connecting, and for each wait for an answer.
-    """
-
-    urls: tuple[str, ...] = ()
-    tenant_token: str = ""
-    timeout: float = 60.0
 
 
 class Key(Protocol):

@@ -17,46 +17,13 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import make_headers, parse_url
 
 from ota_agent.errors import AgentError
+from ota_agent.server.options import TlsOptions
 from ota_agent.server.pin import parse_pin, pin_of
 
 logger = logging.getLogger(__name__)
 
 _REDIRECTS = 5  # one after the other; two are usual: to a storage, and from there to a mirror
 _ONCE = urllib3.Retry(total=None, connect=False, read=False, other=0, status=0, redirect=_REDIRECTS)
-
-
-@dataclass(frozen=True, slots=True)
-class TlsOptions:
-    """Which servers are believed, and how we prove who we are.
-
-    Attributes:
-        server_certificate: PEM file with certificates that are trusted beside the system's; empty
-            for none.
-        ca_bundle: PEM file with certificates that are trusted instead of the system's; empty for
-            the system's.
-        pins: SHA-256 of public keys, in hex or base64: the server's certificate has to hold one of
-            them. Without server_certificate and ca_bundle, that is all it has to prove, whatever
-            the clock says.
-        pinned_hosts: the hosts that pins are for, such as the server's but not that of a storage
-            which artifacts are downloaded from; none means every host.
-        client_certificate: PEM file with our certificate, for mutual TLS; empty for none.
-        client_key: PEM file with its key; empty if that is in client_certificate.
-        skip_verify: believe any server. For the bench alone: whoever is on the network between can
-            be the server.
-        allow_plain_http: also talk to servers without TLS. For the bench alone.
-        set_clock: when the agent starts and the clock is before the time the agent was built, set
-            it to that: a board without a battery cannot check certificates in 1970.
-    """
-
-    server_certificate: str = ""
-    ca_bundle: str = ""
-    pins: tuple[str, ...] = ()
-    pinned_hosts: tuple[str, ...] = ()
-    client_certificate: str = ""
-    client_key: str = ""
-    skip_verify: bool = False
-    allow_plain_http: bool = False
-    set_clock: bool = True
 
 
 def pool(

@@ -7,12 +7,11 @@ the daemon 9 MB for the rest of its life, for one signature a week.
 
 import logging
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ota_agent.durable import sync_folder, write_file
 from ota_agent.errors import AgentError
+from ota_agent.server.options import KeyOptions
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 
@@ -20,25 +19,6 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE = 120.0  # [s] RSA 3072 on a slow core
 _LIMIT = 1 << 16  # [B] of a PEM file
-
-
-@dataclass(frozen=True, slots=True)
-class KeyOptions:
-    """The device's key, which proves to the server who this device is.
-
-    Attributes:
-        path: the private key in PEM; it is made when it is not there.
-        algorithm: of a key that is made. A key that is there may be any of them.
-        passphrase_file: file whose first line is the key's passphrase; empty for a key without
-            one.
-        mender_key: the key of Mender's client: it becomes ours if there is no other, so that the
-            server still knows the device; empty for none.
-    """
-
-    path: Path = Path("/data/ota/key.pem")
-    algorithm: Literal["ed25519", "ecdsa", "rsa"] = "ed25519"
-    passphrase_file: str = ""
-    mender_key: str = "/var/lib/mender/mender-agent.pem"
 
 
 class DeviceKey:
