@@ -34,13 +34,20 @@ def release(tmp_path: Path) -> Path:
     return made(tmp_path, "v2")
 
 
-def made(folder: Path, name: str, kind: str = "scratch", content: bytes = NEW) -> Path:
+def made(
+    folder: Path, name: str, kind: str = "scratch", content: bytes = NEW, more: str = ""
+) -> Path:
+    """An artifact with a root filesystem, and a payload for another module behind it."""
     payload = PayloadSpec(
         PayloadHeader("rootfs-image", provides={"rootfs-image.version": name}),
         sources(folder / name, {"root": content}),
     )
-    written(ArtifactSpec(Header(3, name, (kind,), (payload.header,)), (payload,)),
-            folder / f"{name}.mender")  # fmt: skip
+    others = (
+        (PayloadSpec(PayloadHeader(more), sources(folder / more, {"f": b"x"})),) if more else ()
+    )
+    payloads = (payload, *others)
+    header = Header(3, name, (kind,), tuple(each.header for each in payloads))
+    written(ArtifactSpec(header, payloads), folder / f"{name}.mender")
     return folder / f"{name}.mender"
 
 
@@ -189,6 +196,7 @@ def test_it_stops_where_it_is_told_to_and_goes_on_later(
     [
         (lambda folder: made(folder, "other", kind="pi"), "is for pi, and this device is"),
         (lambda folder: made(folder, "big", content=bytes(3 << 20)), "the slot 2097152"),
+        (lambda folder: made(folder, "two", more="no-such"), "no-such"),
         (lambda folder: folder / "none.mender", "no such file"),
     ],
 )

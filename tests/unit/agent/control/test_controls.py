@@ -226,15 +226,15 @@ def test_a_server_that_gives_no_map_fails_the_update_and_not_the_poll(
     assert "deployment deployment: update control map" in caplog.text
 
 
-def test_the_server_is_not_asked_again_before_half_of_the_maps_time(store: Store) -> None:
+def test_the_server_is_asked_for_its_map_now_and_then_while_it_pauses(store: Store) -> None:
     now = [1000.0]
-    controls = Controls(ControlOptions(expiry=600), store, clock=lambda: now[0])
+    controls = Controls(ControlOptions(refresh=60), store, clock=lambda: now[0])
     controls.set_server_map(ID, paused())
     waiter = Waiter(controls)
     assert waiter.waits()
     assert waiter.refreshed == 1
 
-    for seconds, asked in ((299, 1), (2, 2), (30, 2), (31, 3)):
+    for seconds, asked in ((59, 1), (2, 2), (58, 2), (3, 3)):
         now[0] += seconds
         controls.go_on()  # wakes it
         assert waiter.waits()

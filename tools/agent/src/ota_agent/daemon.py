@@ -75,6 +75,7 @@ class Daemon:
         soon = clock() + first_delay(parts.settings.polling, random=chance)
         self._poll_at = self._inventory_at = soon
         self._is_working = False
+        self._told = ""
 
     def run(self) -> None:
         """Go on with what was under way, and then for ever.
@@ -180,9 +181,12 @@ class Daemon:
         )
 
     def _note_token(self) -> None:
-        server = self._parts.server
-        is_authorized = server is not None and server.session is not None
-        self._parts.bulletin.change(is_authorized=is_authorized)
+        """Say whether there is a token, and that it is another one."""
+        bulletin, (token, _) = self._parts.bulletin, self.token()
+        if token != self._told:
+            self._told = token
+            tokens = bulletin.get().tokens + 1
+            bulletin.change(is_authorized=bool(token), tokens=tokens)
 
     def _require_rest(self) -> None:
         if self._is_working:
@@ -199,10 +203,12 @@ class Daemon:
     def commit(self) -> None:
         """See `Commands.commit`."""
         self._require_rest()
+        self._agent.require()
         self._wanted.put(self._agent.commit)
 
     def rollback(self, reason: str) -> None:
         """See `Commands.rollback`."""
+        self._agent.require()
         if self._is_working:
             self._parts.controls.abort(reason)
         else:
@@ -211,6 +217,7 @@ class Daemon:
     def resume(self) -> None:
         """See `Commands.resume`."""
         self._require_rest()
+        self._agent.require()
         self._wanted.put(self._agent.runtime.start)
 
     def check_update(self) -> None:
@@ -238,8 +245,6 @@ class Daemon:
 
     def abort(self, reason: str) -> None:
         """See `Commands.abort`."""
-        if self._agent.update is None:
-            raise NothingInProgress("No update in progress.")
         self.rollback(reason)
 
     def set_control_map(self, text: str) -> int:
@@ -274,9 +279,8 @@ class Daemon:
                 server.authenticate()
             except AgentError as error:
                 logger.info("%s", error)
+            self._told = "?"  # whoever asked hears of it, also if nothing came of it
             self._note_token()
-            tokens = self._parts.bulletin.get().tokens
-            self._parts.bulletin.change(tokens=tokens + 1)
 
         self._wanted.put(fetch)
         return True

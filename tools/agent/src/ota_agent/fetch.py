@@ -189,13 +189,17 @@ class _Fetch:
         parts.accept(header)
         target = self._target(artifact)
         parts.scripts.store(header.scripts)
+        installers = {  # before the first byte: one may be missing
+            number: parts.installer(header, number)
+            for number, each in enumerate(header.payloads)
+            if each.type not in (None, ROOTFS)
+        }
         for payload in artifact.payloads():
             self._is_storing = True
             if target is not None and payload.header.type == ROOTFS:
                 self._store_slot(payload, target, _digest(artifact.manifest.raw))
-            elif payload.header.type is not None:
-                installer = parts.installer(header, payload.number)
-                installer.store(payload, self._told_of_payload)
+            elif payload.number in installers:
+                installers[payload.number].store(payload, self._told_of_payload)
         if not artifact.is_checked:
             raise ArtifactError("artifact: was not read to its end, and is not checked")
         return Fetched(_described(header), target.name if target else "")
@@ -366,7 +370,7 @@ def _described(header: Header) -> Artifact:
         header.artifact_group or "",
         tuple(payload.type for payload in header.payloads),
         provides,
-        tuple(clears) or None,
+        tuple(clears),
     )
 
 

@@ -180,7 +180,7 @@ class Controls:
             self.check()
             if self._clock() >= due and self._server_maps():
                 self._refreshed(refresh)
-                due = self._next_refresh()
+                due = self._clock() + self._options.refresh
             with self._changed:
                 by = self._who(before)
                 version = self._version
@@ -209,10 +209,6 @@ class Controls:
         with self._changed:
             return [each for each in self._maps.values() if each.is_server]
 
-    def _next_refresh(self) -> float:
-        """When the server is asked for its map again: half-way to its end, but not in a hurry."""
-        return max([self._clock() + _LOOK, *(each.refresh for each in self._server_maps())])
-
     def _who(self, before: Gate) -> str:
         """Who has it wait; empty: nobody."""
         verdict, after = judged(self._maps.values(), before, self._clock())
@@ -240,7 +236,7 @@ class Controls:
     def _patience(self) -> float:
         """Until it is looked at again [s]: the window's edge, or the end of a map."""
         ends = [each.ends - self._clock() for each in self._maps.values()]
-        return max(0.0, min([_LOOK, *(each for each in ends if each > 0)]))
+        return max(0.0, min([_LOOK, self._options.refresh, *(each for each in ends if each > 0)]))
 
     def _put(self, found: ControlMap) -> None:
         key = (found.id, found.priority)

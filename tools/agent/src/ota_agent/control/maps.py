@@ -60,11 +60,6 @@ class ControlMap:
     ends: float = 0.0
     is_server: bool = False
 
-    @property
-    def refresh(self) -> float:
-        """When it should be asked for again: half-way [s]."""
-        return (self.begins + self.ends) / 2
-
 
 def parse_text(text: str) -> ControlMap:
     """A map from JSON, as the device's side gives it.

@@ -15,9 +15,11 @@ class ControlOptions:
             22:00-05:00, Sun 00:00-24:00"; empty: always. The device API can change it.
         expiry: how long an update control map holds after it was received [s].
         boot_expiry: how long one holds that was there before a restart [s].
+        refresh: how long until the server is asked for its map again while an update is paused [s].
     """
 
     enabled: bool = True
     window: str = ""
     expiry: float = 3600.0
     boot_expiry: float = 600.0
+    refresh: float = 60.0
