@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The debian image: systemd comes up sound, the device stays who it is, and goes from A to B."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from ota_board.load import load_board
 from ota_image.build import build, u_boot_of
+from ota_image.debian.agent import tree_wheels
 from ota_image.debian.fit import fitted
 from ota_image.debian.recipe import find_recipe, load_recipe, recipe_folders
 from ota_image.debian.settings import Settings, read_ssh_keys
@@ -35,7 +37,8 @@ pytestmark = [
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     recipe = load_recipe(find_recipe("debian", recipe_folders(None)))
     board, key = fitted(load_board(FOLDER), recipe), ssh_key()
-    settings = Settings(ssh_keys=read_ssh_keys(key.with_suffix(".pub")))
+    keys = read_ssh_keys(key.with_suffix(".pub"))
+    settings = Settings(ssh_keys=keys, wheels=tree_wheels())
     output = tmp_path_factory.mktemp("debian")
     try:
         built = build(board, FOLDER, recipe, settings, output, with_parts=True, say=print)
@@ -61,10 +64,12 @@ def test_systemd_is_sound_and_the_device_stays_who_it_is_on_both_slots(
         assert len(factory[0]) == 32
         assert "ssh-ed25519" in factory[1]
         expect_writable_where_it_should_be(board)
+        expect_agent(board)
 
         try_b(board)
         board.comes_up_on("B", timeout=UP)
         expect_sound(board)
+        expect_log_of_the_trial(board)
         assert identity(board) == factory
         assert board.ssh("cat /data/kept").strip() == "yes"
         commit(board)
@@ -95,6 +100,25 @@ def expect_sound(board: Running) -> None:
     watchdog = board.ssh("systemctl show --property RuntimeWatchdogUSec --value").strip()
     assert watchdog == "30s"
     assert "Reached target" in board.ssh("journalctl --boot --no-pager | grep 'Reached target'")
+
+
+def expect_agent(board: Running) -> None:
+    """systemd runs it, it answers, and the bus starts the bridge to it."""
+    assert board.ssh("systemctl is-active ota-agent").strip() == "active"
+    assert json.loads(board.ssh("ota-agent status --json"))["running_slot"] == "A"
+    bridge = "busctl call io.mender.AuthenticationManager /io/mender/AuthenticationManager"
+    said = board.ssh(f"{bridge} io.mender.Authentication1 GetJwtToken")
+    assert said.strip() == 'ss "" ""'
+
+
+def expect_log_of_the_trial(board: Running) -> None:
+    """The journal is on /data beside what the kernel said, and without it."""
+    (name,) = board.ssh("ls /data/ota/boots").split()
+    assert set(board.ssh(f"ls /data/ota/boots/{name}").split()) == {"about", "journal", "kernel"}
+    assert "Booting Linux" in board.ssh(f"head -n 1 /data/ota/boots/{name}/kernel")
+    journal = board.ssh(f"cat /data/ota/boots/{name}/journal")
+    assert "Reached target" in journal
+    assert " kernel: " not in journal
 
 
 def identity(board: Running) -> tuple[str, str]:
