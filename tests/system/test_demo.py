@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo, as a newcomer runs it: a good release is committed, one that panics comes back."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from ota_artifact.run import run
+from tests.conftest import requires_program
+
+pytestmark = [
+    pytest.mark.boot,
+    pytest.mark.timeout(1800),  # [s] the first one waits for U-Boot and packages
+    requires_program("qemu-system-aarch64", package="qemu-system-arm"),
+    requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
+    requires_program("ssh", package="openssh-client"),
+]
+
+
+def test_the_demo_shows_a_commit_and_a_rollback(tmp_path: Path) -> None:
+    tools = Path(sys.executable).parent
+    path = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+
+    said = run((tools / "ota-hil", "demo", "--output", tmp_path), timeout=1700, environment=path)
+
+    text = said.decode()
+    places = [
+        text.index(each)
+        for each in (
+            "console: ota: slot A, release 1, userspace up",
+            "install: slot B: 50 %",
+            "Installed, but not committed.",
+            "console: OTA: trial boot of partition 3",
+            "console: ota: slot B, release 2, userspace up",
+            "Committed.",
+            "minimal-2",
+            "console: OTA: trial boot of partition 2",
+            "Kernel panic",
+            "was not committed, rolling back",
+            "started on trial, and never committed",
+            "both updates ended as they should",
+        )
+    ]
+    assert places == sorted(places), text

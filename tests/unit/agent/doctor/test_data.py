@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of what outlives an update."""
+
+from pathlib import Path
+
+import pytest
+
+from ota_agent.doctor.data import kept, named, space
+from ota_agent.doctor.system import Mount
+from tests.unit.agent.doctor.patient import patient
+
+RW, RO = frozenset({"rw"}), frozenset({"ro"})
+ROOT = Mount("179:2", "/", "ext4", "/dev/root", RO)
+
+
+@pytest.mark.parametrize(
+    ("mount", "hazards"),
+    [
+        (Mount("179:4", "/data", "ext4", "/dev/mmcblk0p4", RW), []),
+        (Mount("179:4", "/data", "ext4", "/dev/mmcblk0p4", RO), ["data-read-only"]),
+        (Mount("0:30", "/data", "tmpfs", "data", RW), ["data-in-memory"]),
+        (Mount("179:2", "/", "ext4", "/dev/root", RW), ["data-not-mounted"]),
+        (Mount("179:2", "/data", "ext4", "/dev/root", RW), ["data-not-mounted"]),
+    ],
+)
+def test_what_data_is_mounted_from(mount: Mount, hazards: list[str]) -> None:
+    assert [each.hazard for each in kept(Path("/data/ota"), mount, ROOT)] == hazards
+
+
+@pytest.mark.parametrize(
+    ("free", "severity"), [(1 << 19, ["error"]), (2 << 20, ["warning"]), (32 << 20, [])]
+)
+def test_how_much_is_free(free: int, severity: list[str]) -> None:
+    assert [each.severity for each in space("/data", free, 64 << 20, 1 << 20)] == severity
+
+
+@pytest.mark.parametrize(
+    ("remembered", "said", "count"), [("a", "a", 0), ("", "a", 0), ("a", "", 0), ("a", "b", 1)]
+)
+def test_what_the_agent_remembers_is_what_the_slot_says(
+    remembered: str, said: str, count: int
+) -> None:
+    assert len(list(named(remembered, said))) == count
+
+
+def test_a_memory_that_is_damaged_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:
+    device = patient(tmp_path)
+    store = device.folder / "data" / "state.db"
+    store.write_bytes(b"no database" * 100)
+
+    assert device.hazards()["state-unreadable"].place == str(store)
+    assert store.read_bytes() == b"no database" * 100
+
+
+def test_a_device_that_was_never_started_has_no_memory_and_no_hazard_of_it(tmp_path: Path) -> None:
+    device = patient(tmp_path)
+    (device.folder / "data" / "state.db").unlink()
+
+    assert "state-unreadable" not in device.hazards()
+    assert not (device.folder / "data" / "state.db").exists()
+
+
+@pytest.mark.parametrize("text", ["", "scratch\n"])
+def test_a_device_without_a_type_takes_no_artifact(tmp_path: Path, text: str) -> None:
+    device = patient(tmp_path)
+    (device.folder / "data" / "device_type").write_text(text)
+
+    assert "--device-type" in device.hazards()["device-type-missing"].remedy

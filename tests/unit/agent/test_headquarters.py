@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How patiently the server is told, and what a trial does while it is away."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ota_agent.control.controls import Controls
+from ota_agent.control.options import ControlOptions
+from ota_agent.deployment_log import DeploymentLog, LogOptions
+from ota_agent.errors import Aborted, AgentError, Unreachable
+from ota_agent.headquarters import Headquarters
+from ota_agent.health import GateOptions
+from ota_agent.store import Store
+from ota_agent.update import Update
+
+UPDATE = Update("https://server/a", "d1")
+
+
+@dataclass
+class Away:
+    """A server that cannot be reached for a while; what it was told; a clock that sleeps move."""
+
+    for_seconds: float
+    retry_after: float = 0.0
+    time: float = 0.0
+    told: list[str] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+    then: AgentError | None = None
+
+    def report(self, deployment: str, status: str, substate: str = "") -> None:
+        if self.time < self.for_seconds:
+            raise Unreachable("no network", self.retry_after)
+        if self.then:
+            raise self.then
+        self.told.append(status)
+
+    def forget_token(self) -> None: ...
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    found = Store(tmp_path / "state.db")
+    yield found
+    found.close()
+
+
+def of(server: Away, store: Store, tmp_path: Path, **gate: object) -> Headquarters:
+    controls = Controls(ControlOptions(), store)
+    controls.wait = server.sleep  # type: ignore[method-assign]
+    return Headquarters(
+        server,  # type: ignore[arg-type]
+        controls,
+        store,
+        DeploymentLog(LogOptions(tmp_path)),
+        GateOptions(**gate),  # type: ignore[arg-type]
+        "board",
+        list,
+        lambda before, by: None,
+        clock=lambda: server.time,
+        sleep=server.sleep,
+    )
+
+
+def test_the_end_is_told_when_the_server_is_back(store: Store, tmp_path: Path) -> None:
+    server = Away(4000.0)
+
+    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+
+    assert server.told == ["success"]
+    assert server.slept[0] < server.slept[3] <= 375.0
+
+
+def test_the_end_is_told_without_haste_although_somebody_had_aborted(
+    store: Store, tmp_path: Path
+) -> None:
+    server = Away(100.0)
+    headquarters = of(server, store, tmp_path)
+    headquarters.controls.abort("not today")
+
+    headquarters.tell_the_end(UPDATE, "failure")
+
+    assert server.told == ["failure"]
+    assert len(server.slept) < 10
+
+
+def test_a_server_that_does_not_want_to_know_is_left_alone(store: Store, tmp_path: Path) -> None:
+    server = Away(0.0, then=Aborted("deployment d1: gone"))
+
+    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+
+    assert not server.slept
+
+
+def test_after_a_day_it_is_given_up(store: Store, tmp_path: Path) -> None:
+    server = Away(1e9)
+
+    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+
+    assert 80_000 < server.time < 90_000
+
+
+def test_a_server_that_asks_to_wait_is_not_asked_before(store: Store, tmp_path: Path) -> None:
+    server = Away(1000.0, retry_after=600.0)
+
+    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+
+    assert all(600.0 <= each <= 750.0 for each in server.slept)
+
+
+def test_a_trial_waits_for_the_server_and_says_so_once(store: Store, tmp_path: Path) -> None:
+    server, waits = Away(1000.0), []
+
+    of(server, store, tmp_path).pass_gate(UPDATE, "installing", lambda: waits.append(1))
+
+    assert server.told == ["installing"]
+    assert waits == [1]
+
+
+def test_a_trial_whose_server_stays_away_is_over(store: Store, tmp_path: Path) -> None:
+    server = Away(1e9)
+
+    with pytest.raises(AgentError, match=r"out of reach for .* policy is require-server"):
+        of(server, store, tmp_path, server_patience=1800.0).pass_gate(
+            UPDATE, "installing", lambda: None
+        )
+
+    assert 1800.0 <= server.time < 2400.0
+
+
+@pytest.mark.parametrize(("policy", "least"), [("grace", 7200.0), ("local", 0.0)])
+def test_a_board_that_is_offline_commits_by_its_policy(
+    policy: str, least: float, store: Store, tmp_path: Path
+) -> None:
+    server = Away(1e9)
+
+    of(server, store, tmp_path, policy=policy, grace=7200.0).pass_gate(
+        UPDATE, "installing", lambda: None
+    )
+
+    assert least <= server.time < least + 400.0
+
+
+def test_an_abort_ends_the_wait_of_a_trial(store: Store, tmp_path: Path) -> None:
+    server = Away(1e9)
+    headquarters = of(server, store, tmp_path)
+
+    with pytest.raises(Aborted, match="not today"):
+        headquarters.pass_gate(
+            UPDATE, "installing", lambda: headquarters.controls.abort("not today")
+        )

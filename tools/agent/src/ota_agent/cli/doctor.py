@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`doctor`: what is wrong with this device."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from ota_agent.cli.exits import Exit
+from ota_agent.cli.options import add_common
+
+if TYPE_CHECKING:
+    from ota_agent.doctor.finding import Finding
+
+_EXAMPLE = """\
+examples:
+  ota-agent doctor
+  ota-agent doctor --online
+  ota-agent doctor --json | jq -r '.findings[] | select(.severity == "error") | .hazard'
+"""
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `doctor`."""
+    parser = sub.add_parser(
+        "doctor",
+        help="find what is wrong with this device",
+        description="Looks for every hazard that a device can show before an update meets it, and"
+        " says the cause and the remedy of each. It changes nothing, and needs to be root. Exit"
+        " code 0: no error, though there may be warnings; 1: errors.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="also ask the server whether it accepts this device, whose key is made if there is"
+        " none",
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    add_common(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ota_agent.config.settings import load_settings
+    from ota_agent.doctor.examine import examine
+    from ota_agent.doctor.finding import Finding
+    from ota_agent.errors import AgentError
+
+    try:
+        found = examine(load_settings(args.config), is_online=args.online)
+    except AgentError as error:  # nothing else can be told without it
+        remedy = "correct it; the agent does not start with it"
+        found = [Finding("configuration-wrong", str(args.config), str(error), remedy)]
+    if args.json:
+        from dataclasses import asdict
+
+        print(json.dumps({"findings": [asdict(each) for each in found]}, indent=1))
+    else:
+        for each in found:
+            print(f"{each.severity}: {each.hazard}: {each.place}")
+            print(f"  cause: {each.cause}\n  remedy: {each.remedy}")
+        print(_count(found))
+    return Exit.FAILED if any(each.severity == "error" for each in found) else Exit.DONE
+
+
+def _count(found: "list[Finding]") -> str:
+    errors = sum(each.severity == "error" for each in found)
+    if not found:
+        return "no hazard found"
+    return f"{errors} errors, {len(found) - errors} warnings"

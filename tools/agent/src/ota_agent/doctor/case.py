@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is examined, read once for all probes."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ota_agent.assembly import boot_of
+from ota_agent.bootloader import Bootloader
+from ota_agent.config.settings import Settings
+from ota_agent.doctor.finding import Finding
+from ota_agent.doctor.system import Mount, System, parse_mounts
+from ota_agent.errors import AgentError, EnvironmentFault
+from ota_agent.record import from_text
+from ota_agent.slots import Slot, Slots
+from ota_artifact.errors import ProgramError
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A range of the disk, as the layout has it.
+
+    Attributes:
+        offset: its first byte [B].
+        size: its length [B].
+        number: of a partition; 0 for anything else.
+    """
+
+    kind: str
+    name: str
+    offset: int
+    size: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The disk, as `ota-board layout --json` has it.
+
+    Attributes:
+        device: the disk's node.
+        size: of the disk [B]; 0 if it is not said.
+    """
+
+    device: str
+    size: int
+    areas: tuple[Area, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the agent's memory holds.
+
+    Attributes:
+        state: the name of the agent's state; empty if nothing was ever saved.
+        provides: what the device provides.
+    """
+
+    state: str = ""
+    provides: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A device.
+
+    Attributes:
+        slots: both; None: it has none, or they are not known.
+        running: the slot that runs; None: it is not known.
+        bootloader: None: it has no slots, or its configuration is damaged.
+        variables: of the environment; None: it cannot be read.
+        layout: None: there is none, or it is damaged.
+        memory: None: it is not there, or cannot be read.
+        faults: what was found as it was read.
+    """
+
+    settings: Settings
+    system: System
+    mounts: tuple[Mount, ...]
+    slots: Slots | None
+    running: Slot | None
+    bootloader: Bootloader | None
+    variables: Mapping[str, str] | None
+    layout: Layout | None
+    memory: Memory | None
+    faults: tuple[Finding, ...]
+
+    @property
+    def root(self) -> Mount | None:
+        """What is mounted as the root filesystem."""
+        return next((each for each in reversed(self.mounts) if each.point == "/"), None)
+
+
+def open_case(settings: Settings, system: System) -> Case:
+    """Read what the probes look at; nothing is changed, and what cannot be read is a fault."""
+    reader = _Reader(settings, system)
+    slots, running, bootloader = reader.boot()
+    return Case(
+        settings=settings,
+        system=system,
+        mounts=reader.mounts,
+        slots=slots,
+        running=running,
+        bootloader=bootloader,
+        variables=reader.variables(bootloader),
+        layout=reader.layout(),
+        memory=reader.memory(),
+        faults=tuple(reader.faults),
+    )
+
+
+class _Reader:
+    """Reads, and notes what cannot be read."""
+
+    def __init__(self, settings: Settings, system: System) -> None:
+        self._settings, self._system = settings, system
+        self.mounts = parse_mounts(system.text(system.proc / "self" / "mountinfo"))
+        self.faults: list[Finding] = []
+
+    def boot(self) -> tuple[Slots | None, Slot | None, Bootloader | None]:
+        device = self._settings.device
+        try:
+            boot = boot_of(device)
+        except EnvironmentFault as error:
+            self._fault("environment-not-found", "bootloader", error, "see cause")
+            return None, None, None
+        except AgentError as error:
+            self._fault("layout-damaged", device.layout, error, _LAYOUT)
+            return None, None, None
+        if boot is None:
+            return None, None, None
+        running = boot.slots.of(device.running) if device.running else None
+        try:
+            running = running or boot.slots.running(self._system.root)
+        except (AgentError, OSError) as error:
+            self._fault("root-not-from-slot", "/", error, self._root_remedy())
+        return boot.slots, running, boot.bootloader
+
+    def variables(self, bootloader: Bootloader | None) -> Mapping[str, str] | None:
+        if bootloader is None:
+            return None
+        try:
+            return bootloader.read()
+        except (EnvironmentFault, ProgramError) as error:
+            self._fault(
+                "environment-unreadable",
+                "environment",
+                error,
+                "correct what the other findings say of it; without it no update can be installed",
+            )
+            return None
+
+    def layout(self) -> Layout | None:
+        path = self._settings.device.layout
+        try:
+            found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            areas = tuple(
+                Area(
+                    str(each["kind"]),
+                    str(each["name"]),
+                    int(each["offset"]),
+                    int(each["size"]),
+                    int(each.get("number", 0)),
+                )
+                for each in found["areas"]
+            )
+            return Layout(str(found["device"]), int(found.get("size", 0)), areas)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._fault("layout-damaged", path, error.strerror, _LAYOUT)
+        except (ValueError, KeyError, TypeError) as error:
+            self._fault("layout-damaged", path, f"it is no layout ({error!r})", _LAYOUT)
+        return None
+
+    def memory(self) -> Memory | None:
+        path = self._settings.device.store
+        try:
+            if not path.exists():
+                return None
+            return _memory(path)
+        except (sqlite3.Error, AgentError, OSError, ValueError) as error:
+            self._fault(
+                "state-unreadable",
+                path,
+                f"the agent's memory cannot be read ({error})",
+                "be root; restart the agent, which repairs it, or puts it aside and begins anew",
+            )
+        return None
+
+    def _root_remedy(self) -> str:
+        if any(each.point == "/" and each.kind == "overlay" for each in self.mounts):
+            return (
+                "/ is an overlay: mount the slot itself as /, and overlays over single folders such"
+                " as /var"
+            )
+        return "correct the layout or the kernel's root=, so that / is slot A or slot B"
+
+    def _fault(self, hazard: str, place: object, cause: object, remedy: str) -> None:
+        self.faults.append(Finding(hazard, str(place), str(cause), remedy))
+
+
+_LAYOUT = "take that of the board: `ota-board layout --json` writes it"
+
+
+def _memory(path: Path) -> Memory:
+    address = f"file:{quote(str(path))}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as base:
+        found = base.execute("PRAGMA quick_check(1)").fetchone()
+        if found != ("ok",):
+            raise sqlite3.DatabaseError(str(found[0]))
+        kept = dict(base.execute("SELECT name, value FROM kept").fetchall())
+    state = type(from_text(kept["state"])).__name__ if "state" in kept else ""
+    return Memory(state, json.loads(kept.get("provides", "{}")))

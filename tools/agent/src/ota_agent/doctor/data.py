@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of what outlives an update: /data, the agent's memory, who this device is."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ota_agent.bootstrap import released
+from ota_agent.device_type import device_type_of
+from ota_agent.doctor.case import Case
+from ota_agent.doctor.finding import Finding, warning
+from ota_agent.doctor.system import Mount, mount_of
+from ota_agent.errors import AgentError
+from ota_agent.provides import NAME
+
+_IN_MEMORY = ("tmpfs", "ramfs")
+_LEAST_PART = 0.05  # of /data that is better left free
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What is wrong with it."""
+    folder = case.settings.device.data
+    there = _existing(folder)
+    mount = mount_of(there.resolve(), case.mounts)
+    if mount is not None:
+        yield from kept(folder, mount, case.root)
+    if not os.access(there, os.W_OK):
+        yield Finding(
+            "data-not-writable",
+            str(folder),
+            "the agent cannot remember anything there",
+            "be root; mount /data rw",
+        )
+    else:
+        yield from _room(case, there)
+    yield from _type(case)
+    if case.memory and case.memory.state in ("", "Idle"):
+        yield from named(case.memory.provides.get(NAME, ""), released())
+
+
+def kept(folder: Path, mount: Mount, root: Mount | None) -> Iterator[Finding]:
+    """Whether a folder outlives an update and a restart, by what it is mounted from."""
+    remedy = "mount the partition data on /data; fstab has it in our images"
+    if mount.kind in _IN_MEMORY:
+        yield Finding(
+            "data-in-memory",
+            str(folder),
+            f"{mount.point} is a {mount.kind}: state and key of the agent end with each restart",
+            f"{remedy}; /run/log/fsck says why it was not, if the device repairs it at boot",
+        )
+    elif mount.point == "/" or (root is not None and mount.device == root.device):
+        yield Finding(
+            "data-not-mounted",
+            str(folder),
+            "it is in the slot: the agent's state and key are lost with the update",
+            remedy,
+        )
+    if "ro" in mount.options:
+        yield Finding(
+            "data-read-only",
+            str(folder),
+            f"{mount.point} is mounted read-only, as after an error of its filesystem",
+            f"dmesg says why; restart the device, which repairs it, or mount -o remount,rw"
+            f" {mount.point}",
+        )
+
+
+def space(place: object, free: int, whole: int, least: int) -> Iterator[Finding]:
+    """Whether there is room.
+
+    Args:
+        free: what users may still write [B].
+        whole: the size of the filesystem [B].
+        least: below this nothing works [B].
+    """
+    remedy = "remove what is not needed; [log] and [boot_log] say how much the agent keeps"
+    if free < least:
+        yield Finding(
+            "data-full",
+            str(place),
+            f"{free} B are free, and {least} B are left free for the agent's state: payloads are"
+            " refused",
+            remedy,
+        )
+    elif free < _LEAST_PART * whole:
+        yield warning("data-full", place, f"{free} B of {whole} B are free", remedy)
+
+
+def named(remembered: str, said: str) -> Iterator[Finding]:
+    """Whether the device knows what it runs.
+
+    Args:
+        remembered: the artifact's name in the agent's memory; empty if it has none.
+        said: the same in the root filesystem; empty if it does not say.
+    """
+    if remembered and said and remembered != said:
+        yield warning(
+            "artifact-name-differs",
+            remembered,
+            f"the agent remembers this artifact, and the root filesystem is of {said}: the server"
+            " offers again what runs already, or holds back what does not",
+            "if the slot was written by other means, install an update; else see the log of the"
+            " last one",
+        )
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(each for each in (folder, *folder.parents) if each.exists())
+
+
+def _room(case: Case, folder: Path) -> Iterator[Finding]:
+    found = os.statvfs(folder)
+    free, whole = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+    yield from space(folder, free, whole, case.settings.modules.keep_free)
+
+
+def _type(case: Case) -> Iterator[Finding]:
+    try:
+        device_type_of(case.settings.device)
+    except AgentError as error:
+        yield Finding(
+            "device-type-missing",
+            str(case.settings.device.data / "device_type"),
+            str(error),
+            "`ota-agent setup --device-type NAME`, with the name that artifacts are made for",
+        )

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of U-Boot's environment: where it is, whether both copies are whole."""
+
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
+from typing import Literal
+
+from ota_agent.bootloader.u_boot import Place, UBoot
+from ota_agent.doctor.case import Case
+from ota_agent.doctor.finding import Finding, warning
+from ota_agent.doctor.system import device_number
+from ota_agent.errors import EnvironmentFault
+
+_REPAIR = "`echo bootlimit=1 | fw_setenv -s -` twice: each writes the copy that is older or damaged"
+_RENDERED = "take that of the board: `ota-board render` writes it"
+_CRC = 4  # [B]
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What is wrong with where it is kept."""
+    if not isinstance(case.bootloader, UBoot):
+        return
+    for program in ("fw_printenv", "fw_setenv"):
+        if which(program) is None:
+            yield Finding(
+                "program-missing",
+                program,
+                "it is not there: U-Boot's environment can neither be read nor written",
+                "install libubootenv's tools (libubootenv-tool, libubootenv-bin)",
+            )
+    configuration = case.bootloader.configuration
+    try:
+        places = case.bootloader.places()
+    except EnvironmentFault as error:
+        is_there = configuration.exists()
+        yield Finding(
+            "fw-env-config-differs" if is_there else "fw-env-config-missing",
+            str(configuration),
+            f"{error}: Linux does not know where the environment is, and installs no update",
+            _RENDERED,
+        )
+        return
+    yield from _places(case, configuration, places)
+    for place in places:
+        yield from _copy(place, is_alone=len(places) == 1)
+
+
+def judged(raw: bytes) -> Literal["redundant", "single", "empty", "damaged"]:
+    """What a copy is: valid with a counter, valid without, never written, or none of these.
+
+    Source: U-Boot, include/env_internal.h, env_t.
+    """
+    total = int.from_bytes(raw[:_CRC], sys.byteorder)
+    if len(raw) > _CRC and zlib.crc32(raw[_CRC + 1 :]) == total:
+        return "redundant"
+    if len(raw) > _CRC and zlib.crc32(raw[_CRC:]) == total:
+        return "single"
+    return "damaged" if raw.strip(b"\0") and raw.strip(b"\xff") else "empty"
+
+
+def _places(case: Case, configuration: Path, places: tuple[Place, ...]) -> Iterator[Finding]:
+    if len(places) < 2:
+        yield Finding(
+            "redundancy-lost",
+            str(configuration),
+            f"it names {len(places)} copies of the environment: a cut of power while it is saved"
+            " loses the state",
+            "build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10), and name"
+            " both copies",
+        )
+    layout = case.layout
+    areas = [each for each in layout.areas if each.kind == "environment"] if layout else []
+    wanted = sorted((each.offset, each.size) for each in areas)
+    found = sorted((each.offset, each.size) for each in places)
+    if wanted and found != wanted:
+        yield Finding(
+            "fw-env-config-differs",
+            str(configuration),
+            f"it says {_shown(found)}; the layout has {_shown(wanted)}: U-Boot and Linux use"
+            " different bytes",
+            _RENDERED,
+        )
+    for device in sorted({each.device for each in places}):
+        if layout and wanted and not case.settings.device.slot_a:
+            yield from _other_disk(configuration, device, layout.device)
+
+
+def _other_disk(configuration: Path, device: str, wanted: str) -> Iterator[Finding]:
+    """The environment is on the disk of the slots; each node may have several names."""
+    try:
+        if device_number(Path(device)) == device_number(Path(wanted)):
+            return
+    except OSError:
+        if device == wanted:
+            return  # said already: nothing can be read there
+    yield Finding(
+        "fw-env-config-differs",
+        str(configuration),
+        f"it says {device}, and this device's disk is {wanted}: the bootloader of another disk is"
+        " told what to start",
+        _RENDERED,
+    )
+
+
+def _copy(place: Place, *, is_alone: bool) -> Iterator[Finding]:
+    where = f"{place.device} at {place.offset:#x}"
+    try:
+        with Path(place.device).open("rb") as file:
+            file.seek(place.offset)
+            raw = file.read(place.size)
+    except OSError as error:
+        yield Finding(
+            "environment-device-missing",
+            where,
+            f"{error.strerror}: this copy of the environment cannot be read",
+            "be root; correct fw_env.config, if it names a disk that this device has not",
+        )
+        return
+    found = judged(raw) if len(raw) == place.size else "damaged"
+    if found == "empty":
+        yield Finding(
+            "environment-never-written",
+            where,
+            "nothing was ever written there: U-Boot saves elsewhere, or cannot",
+            f"compare ENV_OFFSET and ENV_SIZE of U-Boot's final .config; then {_REPAIR}",
+        )
+    elif found == "damaged":
+        yield warning(
+            "environment-copy-damaged",
+            where,
+            "its checksum is wrong: one more cut of power at the wrong time, and both are lost",
+            f"{_REPAIR}; if that does not help, compare the size with U-Boot's ENV_SIZE",
+        )
+    elif found == "single" and not is_alone:
+        yield Finding(
+            "redundancy-lost",
+            where,
+            "the copy has no counter: whoever wrote it has no redundant environment, and a cut of"
+            " power while saving loses the state",
+            "build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10)",
+        )
+
+
+def _shown(places: list[tuple[int, int]]) -> str:
+    return ", ".join(f"{size:#x} B at {offset:#x}" for offset, size in places) or "nothing"

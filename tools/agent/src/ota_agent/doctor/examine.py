@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs every probe on this device. A new family of hazards is a file with `probe`, named here."""
+
+from collections.abc import Callable, Iterator
+
+from ota_agent.config.settings import Settings
+from ota_agent.doctor import (
+    data,
+    environment,
+    grub,
+    kernel,
+    online,
+    programs,
+    service,
+    slots,
+    trial,
+    trust,
+    watchdog,
+)
+from ota_agent.doctor.case import Case, open_case
+from ota_agent.doctor.finding import Finding
+from ota_agent.doctor.system import System
+
+PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
+    environment.probe,
+    grub.probe,
+    slots.probe,
+    trial.probe,
+    kernel.probe,
+    watchdog.probe,
+    data.probe,
+    trust.probe,
+    programs.probe,
+    service.probe,
+)
+"""In the order in which an update meets them."""
+
+
+def examine(
+    settings: Settings, system: System | None = None, *, is_online: bool = False
+) -> list[Finding]:
+    """Every hazard that this device shows; looking changes nothing, but for the key that going
+    online needs.
+
+    Args:
+        is_online: ask the server, too.
+    """
+    case = open_case(settings, system or System())
+    found = [*case.faults, *(finding for probe in PROBES for finding in probe(case))]
+    return [*found, *online.probe(settings)] if is_online else found

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of GRUB's environment: two files with a lock each, on the boot partition."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from ota_agent.bootloader.grub import BLOCK, COPIES, Grub, decoded
+from ota_agent.doctor.case import Case
+from ota_agent.doctor.finding import Finding, warning
+from ota_agent.doctor.system import mount_of
+
+_FACTORY = "put the files of the image there, or of another device with the same layout"
+_REPAIR = "restart the device: GRUB repairs it from the other copy, as the agent's next change does"
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What is wrong with the files, and with where they are."""
+    if not isinstance(case.bootloader, Grub):
+        return
+    folder = case.bootloader.folder
+    yield from _mounted(case, folder)
+    for copy in COPIES:
+        read = {name: _bytes(folder / copy / name) for name in ("env", "lock", "lock.sha256sum")}
+        yield from judged(f"{folder}/{copy}", read["env"], read["lock"], read["lock.sha256sum"])
+
+
+def judged(
+    place: str, env: bytes | None, lock: bytes | None, total: bytes | None
+) -> Iterator[Finding]:
+    """What is wrong with one copy; None for a file that is not there."""
+    if env is None or lock is None:
+        yield Finding(
+            "grub-environment-missing",
+            place,
+            "env or lock is not there, and GRUB can only overwrite what exists: this copy is lost",
+            f"mount the boot partition; else {_FACTORY}",
+        )
+        return
+    held = decoded(lock)
+    for name, data in (("env", env), ("lock", lock)):
+        if len(data) != BLOCK or decoded(data) is None:
+            yield Finding(
+                "grub-copy-damaged",
+                f"{place}/{name}",
+                f"it is no block of {BLOCK} B: GRUB passes it over, and cannot repair it",
+                _FACTORY,
+            )
+    if held is None:
+        return
+    if held.get("editing") != "0":
+        yield warning(
+            "grub-copy-locked",
+            f"{place}/lock",
+            f"editing={held.get('editing', '(not set)')}: somebody was cut off while writing; until"
+            " it is repaired, there is one copy alone",
+            _REPAIR,
+        )
+    elif (total or b"").split()[:1] != [hashlib.sha256(lock).hexdigest().encode()]:
+        yield warning(
+            "grub-lock-without-sum",
+            f"{place}/lock.sha256sum",
+            "it is not the sum of the open lock: Mender's tools take the copy for a damaged one",
+            _REPAIR,
+        )
+
+
+def _mounted(case: Case, folder: Path) -> Iterator[Finding]:
+    mount = mount_of(folder, case.mounts)
+    if mount is None:
+        return
+    if mount.point == "/":
+        yield Finding(
+            "boot-not-mounted",
+            str(folder),
+            "no partition is mounted there: GRUB reads the boot partition, and not this slot",
+            "mount the boot partition; fstab names it in our images",
+        )
+    elif "ro" in mount.options:
+        yield Finding(
+            "boot-read-only",
+            mount.point,
+            "GRUB's environment cannot be written, and no update installed",
+            f"mount -o remount,rw {mount.point}",
+        )
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

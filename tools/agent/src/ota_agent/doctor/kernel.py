@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of how the running kernel was started."""
+
+import os
+from collections.abc import Iterator
+
+from ota_agent.doctor.case import Case
+from ota_agent.doctor.finding import Finding, warning
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What its arguments and its modules tell."""
+    arguments = case.system.text(case.system.proc / "cmdline")
+    if "${" in arguments:
+        literal = next(word for word in arguments.split() if "${" in word)
+        yield Finding(
+            "firmware-bypasses-u-boot",
+            "/proc/cmdline",
+            f"it has {literal}, which U-Boot would have replaced: something else started the"
+            " kernel, and no update is ever tried",
+            "have the firmware start U-Boot; on a Raspberry Pi, kernel= in config.txt",
+        )
+    modules = case.system.root / "lib" / "modules"
+    release = os.uname().release
+    if modules.is_dir() and any(modules.iterdir()) and not (modules / release).exists():
+        yield warning(
+            "kernel-without-modules",
+            str(modules / release),
+            f"the kernel that runs is {release}, and the slot has modules of others: it was not"
+            " loaded from this slot",
+            "have the bootloader load the kernel from /boot of the slot, so that it is updated, and"
+            " rolls back, with it",
+        )

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the server answers: one authentication, as the agent does it."""
+
+from collections.abc import Iterator
+
+from ota_agent.config.settings import Settings
+from ota_agent.doctor.finding import Finding
+from ota_agent.errors import AgentError, Unauthorized, Unreachable
+
+
+def probe(settings: Settings) -> Iterator[Finding]:
+    """What keeps this device from its server; makes the device's key, if there is none yet."""
+    if not settings.server.urls:
+        return
+    place = ", ".join(settings.server.urls)
+    try:
+        authenticate(settings)
+    except Unauthorized as error:
+        yield Finding("device-not-accepted", place, str(error), "accept the device at the server")
+    except Unreachable as error:
+        yield Finding(
+            "server-unreachable",
+            place,
+            str(error),
+            "see whether the network is up, the name is known, and the certificate is the one that"
+            " [tls] trusts",
+        )
+    except AgentError as error:
+        yield Finding("server-unreachable", place, str(error), "correct agent.toml")
+
+
+def authenticate(settings: Settings) -> str:
+    """Have the server accept this device; gives the address that did.
+
+    Raises:
+        Unreachable, Unauthorized, AgentError: it did not.
+    """
+    from ota_agent.server import attributes, http
+    from ota_agent.server.client import Server
+    from ota_agent.server.key import DeviceKey
+
+    timeout = min(settings.server.timeout, _PATIENCE)
+    server = Server(
+        settings.server,
+        http.pool(settings.tls, timeout=timeout),
+        DeviceKey(settings.key),
+        lambda: attributes.identity(settings.attributes.identity),
+    )
+    return server.authenticate().url
+
+
+_PATIENCE = 20.0  # [s] somebody waits for it

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of what the agent calls: programs, update modules, health checks, scripts, packages."""
+
+import os
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+from typing import Literal
+
+from ota_agent.doctor.case import Case
+from ota_agent.doctor.finding import Finding, warning
+
+_SERVICE = Path("share/dbus-1/system-services/io.otakit.Agent1.service")
+_POLICY = Path("share/dbus-1/system.d/io.otakit.Agent1.conf")
+_PREFIXES = (Path("/usr"), Path("/usr/local"))
+_VERSION = "version"  # of the rules that state scripts are written for; it is no script
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What is missing, or cannot be run."""
+    settings = case.settings
+    reboot = settings.device.reboot[0] if settings.device.reboot else ""
+    if which(reboot) is None:
+        yield Finding(
+            "program-missing",
+            f"[device] reboot: {reboot}",
+            "it is not there: no update of a root filesystem is ever tried",
+            "install it, or name the command that restarts this device",
+        )
+    yield from _checks(settings.commit.folder)
+    for folder in settings.modules.folders:
+        yield from _not_executable(
+            folder, "module-not-executable", "update module: artifacts of its type are refused"
+        )
+    for folder in settings.scripts.folders:
+        yield from _not_executable(
+            folder, "script-not-executable", "state script: it is left out", but=(_VERSION,)
+        )
+    if settings.server.urls:
+        yield from _identity(settings.attributes.identity)
+    if settings.keys.keys or settings.server.urls:
+        yield from _package(
+            "cryptography",
+            "no signature can be checked, and the server not be told who this device is",
+            is_needed=True,
+        )
+    yield from _package("zstandard", "artifacts that are compressed with zstd are refused")
+    yield from bus(_PREFIXES, has_package=find_spec("dbus_fast") is not None)
+
+
+def bus(prefixes: Iterable[Path], *, has_package: bool) -> Iterator[Finding]:
+    """What the bridge to D-Bus lacks where it is installed; a device does well without it."""
+    for prefix in prefixes:
+        if not (prefix / _SERVICE).exists():
+            continue
+        if not (prefix / _POLICY).exists():
+            yield warning(
+                "d-bus-without-policy",
+                prefix / _POLICY,
+                "it is not there: the bus does not let the bridge have its names",
+                "install it with the agent",
+            )
+        if not has_package:
+            yield warning(
+                "python-package-missing",
+                "dbus-fast",
+                "the bus would start the bridge, which cannot run",
+                "install it (python3-dbus-fast), or remove the agent's files of D-Bus",
+            )
+
+
+def _checks(folder: Path) -> Iterator[Finding]:
+    found = list(_files(folder))
+    if not found:
+        yield warning(
+            "no-health-checks",
+            folder,
+            "a new system is committed once the agent runs and reaches the server, if there is one:"
+            " nobody asks whether the device does its work",
+            "put executables there that end with 0 if it does",
+        )
+    for path in found:
+        if not os.access(path, os.X_OK):
+            yield Finding(
+                "check-not-executable",
+                str(path),
+                "it is no health check: a new system is committed without it",
+                f"chmod +x {path}; or remove it",
+            )
+
+
+def _not_executable(
+    folder: Path, hazard: str, what: str, *, but: tuple[str, ...] = ()
+) -> Iterator[Finding]:
+    for path in _files(folder):
+        if path.name not in but and not os.access(path, os.X_OK):
+            yield warning(
+                hazard,
+                path,
+                f"it cannot be run, and is no {what}",
+                f"chmod +x {path}; or remove it",
+            )
+
+
+def _identity(folders: tuple[Path, ...]) -> Iterator[Finding]:
+    if not any(os.access(path, os.X_OK) for folder in folders for path in _files(folder)):
+        yield Finding(
+            "identity-missing",
+            " or ".join(map(str, folders)),
+            "no program says what tells this device from all others: the server is not asked",
+            "put one there that prints such as mac=00:11:22:33:44:55",
+        )
+
+
+def _package(name: str, cause: str, *, is_needed: bool = False) -> Iterator[Finding]:
+    if find_spec(name) is None:
+        severity: Literal["error", "warning"] = "error" if is_needed else "warning"
+        yield Finding(
+            "python-package-missing", name, cause, f"install it (python3-{name})", severity
+        )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    try:
+        yield from sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError:
+        return

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of the agent that runs: whether it answers, and whom."""
+
+import grp
+from collections.abc import Iterator
+
+from ota_agent.api.client import Client, NoAgent
+from ota_agent.doctor.case import Case
+from ota_agent.doctor.finding import Finding, warning
+from ota_agent.errors import AgentError
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """Whether it is there."""
+    settings = case.settings
+    place = str(settings.device.socket)
+    try:
+        with Client(settings.device.socket) as client:
+            client.status()
+    except NoAgent:
+        cause = "no agent runs: the server is not asked, and a trial not committed by itself"
+        remedy = "`ota-agent daemon`, which init starts in our images; its log says why it ended"
+        if settings.server.urls:
+            yield Finding("agent-not-running", place, cause, remedy)
+        else:
+            yield warning("agent-not-running", place, cause, remedy)
+    except AgentError as error:
+        yield Finding("agent-not-running", place, str(error), "see its log; restart it")
+    group = settings.api.group
+    try:
+        if group:
+            grp.getgrnam(group)
+    except KeyError:
+        yield Finding(
+            "group-missing",
+            f"[api] group: {group}",
+            "there is no such group: programs that are not root's cannot talk to the agent",
+            f"addgroup --system {group}",
+        )

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of the two slots, and of the disk that they are on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ota_agent.doctor.case import Area, Case, Layout
+from ota_agent.doctor.finding import Finding, warning
+from ota_agent.doctor.system import SECTOR, device_number, size_of
+from ota_agent.slots import Slots
+
+_WORTH_GROWING = 8 << 20
+"""What may be left behind /data [B]; the images' own scripts leave as much."""
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What is wrong with the slots, and with the disk."""
+    device = case.settings.device
+    if case.slots is None:
+        if not any(each.hazard.startswith(("layout", "environment")) for each in case.faults):
+            yield warning(
+                "no-slots",
+                device.layout,
+                "it is not there, so that this device has no slots: updates of a root filesystem"
+                " are refused, and update modules alone work",
+                "put the layout of the board there, which `ota-image build` does",
+            )
+    else:
+        yield from _slots(case, case.slots)
+    if device.running:
+        yield warning(
+            "running-slot-set",
+            "[device] running",
+            f"it says that slot {device.running} runs, whatever is mounted: after an update the"
+            " agent takes the wrong slot for the passive one",
+            "take the line out, but for trials on another disk",
+        )
+    if case.layout and not device.slot_a:
+        yield from _table(case, case.layout)
+
+
+def _slots(case: Case, slots: Slots) -> Iterator[Finding]:
+    sizes = {}
+    for slot in (slots.a, slots.b):
+        try:
+            sizes[slot.name] = size_of(slot.node, case.system)
+            number = device_number(slot.node)
+        except OSError as error:
+            yield Finding(
+                "slot-missing",
+                f"slot {slot.name}: {slot.node}",
+                f"{error.strerror}: nothing can be written there",
+                "correct the layout, or slot_a and slot_b in the section [device]",
+            )
+            continue
+        points = [each.point for each in case.mounts if number and each.device == number]
+        if points and case.running and slot != case.running:
+            yield Finding(
+                "passive-slot-mounted",
+                f"slot {slot.name}: {slot.node}",
+                f"it is mounted on {', '.join(points)}: an update would be written under a"
+                " filesystem in use, which may write over it",
+                f"umount {points[0]}; take it out of fstab and of what mounts by itself",
+            )
+    if len(set(sizes.values())) == 2:
+        yield Finding(
+            "slots-differ-in-size",
+            f"{slots.a.node}, {slots.b.node}",
+            f"slot A has {sizes['A']} B, slot B {sizes['B']} B: an update that fits one of them"
+            " does not fit the other",
+            "make both of the same size; the layout of `ota-board layout` has them so",
+        )
+
+
+def _table(case: Case, layout: Layout) -> Iterator[Finding]:
+    blocks = case.system.sys / "class" / "block"
+    name = Path(layout.device).name
+    if not (blocks / name).exists():
+        yield Finding(
+            "disk-missing",
+            layout.device,
+            f"there is no disk of this name: {case.settings.device.layout} is for another board, or"
+            " the kernel counts its disks in another order",
+            "boot with the device tree of the board, whose aliases fix the order; or correct the"
+            " layout",
+        )
+        return
+    partitions = [each for each in layout.areas if each.kind == "partition" and each.number]
+    last = max(partitions, key=lambda each: each.offset, default=None)
+    end = 0
+    for area in partitions:
+        base = f"{name}p" if name[-1].isdigit() else name
+        folder = blocks / f"{base}{area.number}"
+        if not folder.exists():
+            yield _other_table(f"{layout.device}, {area.name}", f"no partition {area.number}")
+            continue
+        begin = case.system.number(folder / "start") * SECTOR
+        size = case.system.number(folder / "size") * SECTOR
+        is_right = begin == area.offset and (
+            size >= area.size if area == last else size == area.size
+        )
+        end = max(end, begin + size)
+        if not is_right:
+            yield _differs(layout, area, begin, size)
+    whole = case.system.number(blocks / name / "size") * SECTOR
+    behind = layout.size - (last.offset + last.size) if last else 0  # a backup table, perhaps
+    if last and last.name == "data" and whole - end > _WORTH_GROWING + behind:
+        yield warning(
+            "data-not-grown",
+            f"{layout.device}, data",
+            f"{whole - end} B behind it are used by nobody",
+            "restart the device: our images grow it; else parted resizepart, and resize2fs",
+        )
+
+
+def _differs(layout: Layout, area: Area, begin: int, size: int) -> Finding:
+    return _other_table(
+        f"{layout.device}, {area.name}",
+        f"partition {area.number} has {size} B at {begin:#x}, the layout {area.size} B at"
+        f" {area.offset:#x}",
+    )
+
+
+def _other_table(place: str, cause: str) -> Finding:
+    return Finding(
+        "table-not-layout",
+        place,
+        f"{cause}: what is said of one is written over the other",
+        "write the whole image of the board onto the disk, or the layout of this one into the slot",
+    )
