@@ -35,7 +35,7 @@ def test_the_demo_shows_a_commit_and_a_rollback(tmp_path: Path) -> None:
             "console: OTA: trial boot of partition 3",
             "console: ota: slot B, release 2, userspace up",
             "Committed.",
-            "minimal-2",
+            "     minimal-2\n",
             "console: OTA: trial boot of partition 2",
             "Kernel panic",
             "was not committed, rolling back",

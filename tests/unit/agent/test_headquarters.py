@@ -53,7 +53,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def of(server: Away, store: Store, tmp_path: Path, **gate: object) -> Headquarters:
     controls = Controls(ControlOptions(), store)
-    controls.wait = server.sleep  # type: ignore[method-assign]
+    setattr(controls, "wait", server.sleep)  # noqa: B010 - a method of this one alone
     return Headquarters(
         server,  # type: ignore[arg-type]
         controls,

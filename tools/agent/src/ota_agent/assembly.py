@@ -36,7 +36,7 @@ from ota_agent.runtime import Runtime, boot_id
 from ota_agent.scripts import Scripts
 from ota_agent.slots import Slot, Slots, read_layout
 from ota_agent.source.retry import Surroundings
-from ota_agent.states import Fetched, State
+from ota_agent.states import Committed, Fetched, State
 from ota_agent.store import Store
 from ota_agent.update import Update
 from ota_artifact.header import Header
@@ -216,7 +216,13 @@ def _assembled(
         settings.commit.power_cuts,
         lambda: modules_left(settings.modules),
     )
-    observe = observer(bulletin, log, controls, lambda: store.provides.get(NAME, ""))
+    tell = observer(bulletin, log, controls, lambda: store.provides.get(NAME, ""))
+
+    def observe(state: State) -> None:
+        tell(state)
+        if isinstance(state, Committed):
+            boot_log.stop(settings.boot_log)  # the trial is over
+
     runtime = Runtime(
         store,
         DevicePerformer(device, headquarters),

@@ -83,6 +83,8 @@ class Daemon:
         Raises:
             AgentError: the state cannot be remembered.
         """
+        status = self._parts.bulletin.get()
+        logger.info("started: version %s, slot %s", __version__, status.running_slot or "-")
         self._move(self._agent.runtime.start)
         while True:
             if work := self._next():

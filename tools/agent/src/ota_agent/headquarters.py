@@ -2,6 +2,7 @@
 """The server's part in an update, and that of whoever pauses it; an update by hand has less."""
 
 import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class Headquarters:
     boot_lines: Callable[[], list[str]]
     paused: Callable[[str, str], None]
     clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
     poll_error: AgentError | None = None
 
     def poll(self) -> Event:
@@ -80,14 +82,15 @@ class Headquarters:
                 self.server.report(update.deployment, status)
                 return
             except Unreachable as error:
-                if self.clock() + delay > end:
+                again = _spread(delay, error)
+                if self.clock() + again > end:
                     logger.error("the server was never told that it is a %s: %s", status, error)
                     return
-                logger.info("the server is out of reach, trying again in %g s: %s", delay, error)
+                logger.info("the server is out of reach, trying again in %.0f s: %s", again, error)
             except AgentError as error:
                 logger.warning("the server does not want to know how it ended: %s", error)
                 return
-            self.controls.wait(delay)
+            self.sleep(again)  # an abort is of no use any more
             delay = min(delay * 2, _AGAIN[1])
 
     def pass_gate(self, update: Update, status: str, waiting: Callable[[], None]) -> None:
@@ -111,10 +114,11 @@ class Headquarters:
                     return
                 if decision.verdict == "fail":
                     raise AgentError(f"{decision.why} ({error})") from error
+                again = _spread(delay, error)
             if not is_waiting:
                 waiting()
                 is_waiting = True
-            self.controls.wait(delay)
+            self.controls.wait(again)
             delay = min(delay * 2, _AGAIN[1])
 
     def pass_pause(self, update: Update, action: Pass, waiting: Callable[[], None]) -> None:
@@ -153,3 +157,9 @@ class Headquarters:
             self.server.send_log(update.deployment, self.log.lines())
         except AgentError as error:
             logger.warning("the server has not got the log: %s", error)
+
+
+def _spread(delay: float, error: AgentError) -> float:
+    """A delay [s] that a fleet does not share, and no shorter than the server asks for."""
+    asked = error.retry_after if isinstance(error, Unreachable) else 0.0
+    return max(delay, asked) * random.SystemRandom().uniform(1.0, 1.25)
