@@ -61,7 +61,7 @@ def bootstrap(store: Store, data: Path, *, release: Path = RELEASE, mender: Path
                 return
             except (ArtifactError, AgentError, OSError) as error:
                 logger.error("bootstrap: %s: %s; it is passed over", path, error)
-    name = _released(release)
+    name = released(release)
     found = {provides.NAME: name or UNKNOWN}
     store.save_provides({**found, "rootfs-image.version": name} if name else found)
 
@@ -79,7 +79,8 @@ def _artifact(path: Path) -> Artifact:
     return Artifact(header.artifact_name, header.artifact_group or "", provides=found, clears=())
 
 
-def _released(path: Path) -> str:
+def released(path: Path = RELEASE) -> str:
+    """The artifact's name, as a root filesystem says it; empty if it does not."""
     try:
         words = shlex.split(path.read_text("utf-8"))
     except (OSError, ValueError):
