@@ -46,7 +46,7 @@ def default_text(name: str, kind: type[object]) -> str:
     for each in dataclasses.fields(kind):  # type: ignore[arg-type]
         text = docs.get(each.name, "").replace("``", "`")
         lines += [f"# {part}" for part in _wrapped(text[:1].upper() + text[1:])]
-        lines += [f"#{each.name} = {_toml(each.default)}", ""]
+        lines += [f"#{each.name} = {as_toml(each.default)}", ""]
     return "\n".join(lines)
 
 
@@ -94,9 +94,10 @@ def _value(value: object, kind: Any, where: str) -> object:
     raise AgentError(f"{where}: {value!r} must be {names.get(kind, 'a text')}")
 
 
-def _toml(value: object) -> str:
+def as_toml(value: object) -> str:
+    """A value of an option as it stands in TOML."""
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(map(as_toml, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -13,6 +13,7 @@ from ota_agent.doctor.finding import Finding, warning
 
 _SERVICE = Path("share/dbus-1/system-services/io.otakit.Agent1.service")
 _POLICY = Path("share/dbus-1/system.d/io.otakit.Agent1.conf")
+_BUS = Path("run/dbus/system_bus_socket")
 _PREFIXES = (Path("/usr"), Path("/usr/local"))
 _VERSION = "version"  # of the rules that state scripts are written for; it is no script
 
@@ -46,7 +47,8 @@ def probe(case: Case) -> Iterator[Finding]:
             is_needed=True,
         )
     yield from _package("zstandard", "artifacts that are compressed with zstd are refused")
-    yield from bus(_PREFIXES, has_package=find_spec("dbus_fast") is not None)
+    if (case.system.root / _BUS).exists():
+        yield from bus(_PREFIXES, has_package=find_spec("dbus_fast") is not None)
 
 
 def bus(prefixes: Iterable[Path], *, has_package: bool) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ota_agent.config.settings import Settings
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.finding import Finding, warning
 from ota_agent.errors import AgentError
@@ -30,11 +31,16 @@ def probe(case: Case) -> Iterator[Finding]:
     """What is wrong with it."""
     settings, now = case.settings, case.system.now()
     yield from clock(now, floor(), is_set=settings.tls.set_clock)
+    yield from configured(settings, now)
+    for path in (settings.key.path, Path(settings.tls.client_key)):
+        yield from _private(path)
+
+
+def configured(settings: Settings, now: float) -> Iterator[Finding]:
+    """What is wrong with what the configuration names, at a time [s since 1970]."""
     yield from addresses(settings.server, settings.tls)
     yield from _tls(settings.tls, datetime.fromtimestamp(now, UTC))
     yield from _keys(settings.keys, now)
-    for path in (settings.key.path, Path(settings.tls.client_key)):
-        yield from _private(path)
 
 
 def clock(now: float, least: float, *, is_set: bool) -> Iterator[Finding]:

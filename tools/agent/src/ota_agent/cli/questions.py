@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `setup` asks on a terminal; Enter keeps what is there."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ota_agent.device_type import device_type_of
+from ota_agent.errors import AgentError
+
+if TYPE_CHECKING:
+    from ota_agent.config.settings import Settings
+
+Ask = Callable[[str], str]
+
+_POLICY = """\
+If a new system runs, and its server is out of reach, it is
+  require-server  taken back after a while: a system without its server is of no use
+  grace           kept after a day, if the health checks are passed
+  local           kept at once, if the health checks are passed"""
+_POLICIES = ("require-server", "grace", "local")
+
+
+def asked(
+    now: "Settings",
+    said: Mapping[str, object],
+    *,
+    ask: Ask = input,
+    say: Callable[[str], None] = print,
+) -> dict[str, object]:
+    """What was said by options, and the answers about all else; None for what stays as it is.
+
+    Args:
+        said: the values by option; None for what is to be asked.
+    """
+    found = dict(said)
+
+    def fill(name: str, answer: Callable[[], object]) -> None:
+        if found[name] is None:
+            found[name] = answer()
+
+    say("Enter keeps what is in brackets; a single - takes it away.")
+    fill(
+        "server", lambda: _list(ask, "Server, such as https://updates.example.com", now.server.urls)
+    )
+    urls = found["server"] if found["server"] is not None else now.server.urls
+    if urls:
+        fill("tenant_token", lambda: _text(ask, "Tenant token", now.server.tenant_token))
+        fill(
+            "server_certificate",
+            lambda: _text(ask, "Certificate of an own server (file)", now.tls.server_certificate),
+        )
+        if any(str(each).startswith("http://") for each in urls):  # type: ignore[attr-defined]
+            fill("allow_plain_http", lambda: _yes(ask, "Talk to it without TLS", now))
+    fill("device_type", lambda: _text(ask, "Device type", _type(now)) or None)
+    fill(
+        "key",
+        lambda: _list(ask, "Public keys that artifacts are signed with (files)", now.keys.keys),
+    )
+    if found["policy"] is None and urls:
+        say(_POLICY)
+    fill("policy", lambda: _choice(ask, now.commit.policy) if urls else None)
+    if found["device_type"] == _type(now):
+        found["device_type"] = None  # a file on /data says so: it stays the one that does
+    return found
+
+
+def _type(now: "Settings") -> str:
+    try:
+        return device_type_of(now.device)
+    except AgentError:
+        return ""
+
+
+def _text(ask: Ask, question: str, now: str) -> str:
+    answer = ask(f"{question} [{now}]: ").strip()
+    return "" if answer == "-" else answer or now
+
+
+def _list(ask: Ask, question: str, now: tuple[str, ...]) -> list[str]:
+    answer = ask(f"{question} [{' '.join(now)}]: ").strip()
+    return [] if answer == "-" else answer.split() or list(now)
+
+
+def _yes(ask: Ask, question: str, now: "Settings") -> bool:
+    default = now.tls.allow_plain_http
+    answer = ask(
+        f"{question}? Anybody on the way can read and change it [{'Y/n' if default else 'y/N'}]: "
+    )
+    return answer.strip().lower().startswith("y") if answer.strip() else default
+
+
+def _choice(ask: Ask, now: str) -> str:
+    while True:
+        answer = ask(f"Policy [{now}]: ").strip() or now
+        if answer in _POLICIES:
+            return answer

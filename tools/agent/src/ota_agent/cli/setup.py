@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`setup`: say what this device is, and who its server is."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ota_agent.cli.exits import Exit
+from ota_agent.cli.options import add_common
+from ota_agent.errors import AgentError, Unauthorized
+
+if TYPE_CHECKING:
+    from ota_agent.config.edit import Changes
+    from ota_agent.config.settings import Settings
+
+_EXAMPLE = """\
+examples:
+  ota-agent setup
+  ota-agent setup --server https://updates.example.com --key /etc/ota/vendor.pem --online
+  ota-agent setup --yes --policy grace
+  ota-agent setup --print-default > agent.toml
+"""
+
+_POLICIES = ("require-server", "grace", "local")
+
+PLACES: Mapping[str, tuple[str, str]] = {
+    "server": ("server", "urls"),
+    "tenant_token": ("server", "tenant_token"),
+    "server_certificate": ("tls", "server_certificate"),
+    "allow_plain_http": ("tls", "allow_plain_http"),
+    "device_type": ("device", "device_type"),
+    "key": ("keys", "keys"),
+    "policy": ("commit", "policy"),
+}
+"""Where the value of an option goes: section and key."""
+
+
+def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `setup`."""
+    parser = sub.add_parser(
+        "setup",
+        help="say what this device is, and who its server is",
+        description="Writes the agent's configuration: what is said by options and, on a terminal,"
+        " what is asked for all others. What it does not ask about stays as it is, comments too,"
+        " and the old file is kept as agent.toml.old. If something that is said cannot be, nothing"
+        " is written.",
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=_run)
+    parser.add_argument(
+        "--server", action="append", metavar="URL", help="the server; may be given several times"
+    )
+    parser.add_argument("--tenant-token", metavar="TEXT", help="whose device this is")
+    parser.add_argument(
+        "--server-certificate", metavar="FILE", help="trusted beside the system's certificates"
+    )
+    parser.add_argument(
+        "--allow-plain-http",
+        action="store_true",
+        default=None,
+        help="talk to a server without TLS; on the bench alone",
+    )
+    parser.add_argument("--device-type", metavar="NAME", help="what artifacts must be made for")
+    parser.add_argument(
+        "--key",
+        action="append",
+        metavar="PEM",
+        help="public key that artifacts must be signed with; may be given several times",
+    )
+    parser.add_argument(
+        "--policy",
+        choices=_POLICIES,
+        help="what becomes of a new system whose server is out of reach",
+    )
+    parser.add_argument(
+        "--online", action="store_true", help="ask the server first; makes the device's key"
+    )
+    parser.add_argument("--yes", "-y", action="store_true", help="ask nothing, on a terminal too")
+    parser.add_argument(
+        "--print-default",
+        action="store_true",
+        help="print a configuration with every key as a comment, and do nothing else",
+    )
+    add_common(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from ota_agent.config.settings import default_file, load_settings
+
+    if args.print_default:
+        print(default_file(), end="")
+        return Exit.DONE
+    before = load_settings(args.config)
+    said = {name: getattr(args, name) for name in PLACES}
+    if sys.stdin.isatty() and not args.yes:
+        from ota_agent.cli.questions import asked
+
+        try:
+            said = asked(before, said)
+        except EOFError:
+            raise AgentError("setup: the answers ended; nothing was written") from None
+    elif all(value is None for value in said.values()):
+        raise AgentError("setup: nothing is said; see --help for what can be, or use a terminal")
+    changes = changed(before, said)
+    if not changes:
+        print(f"{args.config}: says all that already")
+        return Exit.DONE
+    for line in written(args.config, changes, before, is_online=args.online):
+        print(line)
+    return Exit.DONE
+
+
+def changed(before: "Settings", said: Mapping[str, object]) -> "Changes":
+    """The keys that get another value than they have.
+
+    Args:
+        said: the values by option; None for what stays.
+    """
+    found = {}
+    for name, value in said.items():
+        section, key = PLACES[name]
+        new = tuple(value) if isinstance(value, list) else value
+        if new is not None and new != getattr(getattr(before, section), key):
+            found[section, key] = new
+    return found
+
+
+def written(
+    path: Path, changes: "Changes", before: "Settings", *, is_online: bool
+) -> Iterator[str]:
+    """Write the changes, once they are found to be right; gives what to tell the user.
+
+    Raises:
+        AgentError: they cannot be, and nothing was written.
+    """
+    from ota_agent.config.edit import edited, save
+    from ota_agent.config.settings import default_file
+
+    try:
+        text = path.read_text("utf-8") if path.exists() else default_file()
+        new = edited(text, changes, str(path))
+        after = _understood(path, new)
+        yield from _checked(before, after)
+        if is_online:
+            yield _accepted(after)
+        old = save(path, new)
+    except OSError as error:
+        raise AgentError(f"{error.filename or path}: {error.strerror}; be root") from error
+    yield f"{path}: written" + (f"; the old one is {old}" if old else "")
+    if _is_in_slot(path, after):
+        yield (
+            f"{path} is in the slot that runs, and an update brings its own: put it into the image,"
+            " too (ota-image build --overlay)"
+        )
+    yield "Now restart the agent, and look with: ota-agent doctor --online"
+
+
+def _understood(path: Path, text: str) -> "Settings":
+    """What the agent makes of a text, with its file in the place of another."""
+    from tempfile import NamedTemporaryFile
+
+    from ota_agent.config.settings import load_settings
+
+    with NamedTemporaryFile("w", encoding="utf-8", suffix=path.name) as file:  # mode 0600
+        file.write(text)
+        file.flush()
+        return load_settings(Path(file.name))
+
+
+def _checked(before: "Settings", after: "Settings") -> Iterator[str]:
+    """What to say of what is new; what was wrong before is not this call's to judge.
+
+    Raises:
+        AgentError: something of it cannot be.
+    """
+    from ota_agent.doctor.trust import configured
+
+    known = {*configured(before, time.time())}
+    new = [each for each in configured(after, time.time()) if each not in known]
+    errors = [f"{each.place}: {each.cause}; {each.remedy}" for each in new if _is_error(each)]
+    if errors:
+        raise AgentError("nothing was written: " + "; ".join(errors))
+    for each in new:
+        yield f"note: {each.place}: {each.cause}"
+
+
+def _is_error(finding: object) -> bool:
+    return getattr(finding, "severity", "") == "error"
+
+
+def _accepted(settings: "Settings") -> str:
+    """What the server says.
+
+    Raises:
+        AgentError: it cannot be reached.
+    """
+    from ota_agent.doctor.online import authenticate
+
+    try:
+        return f"{authenticate(settings)}: accepts this device"
+    except Unauthorized as error:
+        return f"{error}"
+    except AgentError as error:
+        raise AgentError(f"nothing was written: {error}") from error
+
+
+def _is_in_slot(path: Path, settings: "Settings") -> bool:
+    return settings.device.layout.exists() and path.parent.stat().st_dev == Path("/").stat().st_dev
