@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import requires_program
-from tests.simulators.certificates import make
+from tests.simulators.certificates import Certificate, make
 from tests.simulators.mender_fleet import Deployment
 from tests.simulators.mender_server import Fault, MenderServer, mender_server
 from tests.system.images import Image, image_of
@@ -40,20 +40,23 @@ start_spread = 0
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MenderServer]:
-    folder = tmp_path_factory.mktemp("server")
-    certificate = make(folder, "server", hosts=(HOST, "127.0.0.1"))
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make(tmp_path_factory.mktemp("server"), "server", hosts=(HOST, "127.0.0.1"))
+
+
+@pytest.fixture(scope="module")
+def server(certificate: Certificate) -> Iterator[MenderServer]:
     with mender_server(certificate=certificate) as found:
         yield found
 
 
-def built(server: MenderServer, folder: Path, **files: str) -> Image:
+def built(server: MenderServer, certificate: Certificate, folder: Path, **files: str) -> Image:
     """The image with an agent that knows the server, and some more files."""
     settings = folder / "overlay" / "etc" / "ota"
     settings.mkdir(parents=True)
     port = server.url.rpartition(":")[2]
     (settings / "agent.toml").write_text(CONFIGURATION.format(host=HOST, port=port))
-    (settings / "test.crt").write_bytes(next(folder.parent.glob("server*/*.crt")).read_bytes())
+    shutil.copyfile(certificate.path, settings / "test.crt")
     for name, content in files.items():
         check = settings / "health.d" / name
         check.parent.mkdir(exist_ok=True)
@@ -75,10 +78,11 @@ def ended(deployment: Deployment) -> str:
 
 
 def test_a_trial_outlives_a_dead_server_and_a_power_cut_and_an_ill_release_does_not_stay(
-    server: MenderServer, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+    server: MenderServer, certificate: Certificate, tmp_path: Path
 ) -> None:
-    image = built(server, tmp_path_factory.mktemp("good"))
-    ill = built(server, tmp_path_factory.mktemp("ill"), ill="#!/bin/sh\necho too warm\nexit 1\n")
+    check = "#!/bin/sh\necho too warm\nexit 1\n"
+    image = built(server, certificate, tmp_path / "good")
+    ill = built(server, certificate, tmp_path / "ill", check=check)
     disk = tmp_path / "disk.sdimg"
     shutil.copyfile(image.built.image, disk)
     with running(image.board, disk, image.firmware, image.key) as board:
