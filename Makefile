@@ -57,10 +57,11 @@ bench: setup ## measure beside mender-artifact and genimage, and print the table
 fuzz: setup ## hostile input for FUZZ_SECONDS (default 60)
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-docs: setup ## write what comes from the code: cli-*.md, agent-states.md, agent.toml
+docs: setup ## write what comes from the code: cli-*.md, agent-states.md, agent-toml.md, agent.toml
 	@$(BIN)/python -m tests.house.cli_reference --write
 	@$(BIN)/python -m tests.unit.agent.table --write
 	@$(BIN)/python -m tests.unit.agent.configuration --write
+	@$(BIN)/python -m tests.unit.agent.config.reference --write
 
 lock: ## bring requirements.lock to the newest versions; run it with the oldest Python we support
 	.ci/lock $(PYTHON)

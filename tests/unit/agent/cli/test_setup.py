@@ -14,6 +14,8 @@ from ota_agent.cli.questions import asked
 from ota_agent.cli.setup import PLACES, changed
 from ota_agent.config.settings import Settings, default_file, load_settings
 from ota_agent.control.options import ControlOptions
+from tests.house.pages import commands, follow
+from tests.house.tree import ROOT
 from tests.simulators.certificates import make
 from tests.simulators.mender_fleet import Fleet
 from tests.simulators.mender_server import mender_server
@@ -203,6 +205,17 @@ def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
     assert user.returncode == 0
     assert (found.server.urls, found.commit.policy) == (("http://a.example",), "local")
     assert (found.tls.allow_plain_http, found.device.device_type) == (True, "gate")
+
+
+@pytest.mark.boot  # starts the agent, several times
+def test_the_page_on_setting_up_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    said = follow(commands((ROOT / "docs" / "howto" / "set-up-a-device.md").read_text("utf-8")))
+
+    assert "# Gate 7." in said
+    assert settings(tmp_path / "agent.toml").commit.policy == "grace"
+    assert int(said.splitlines()[-1]) >= 3
 
 
 def read_until(terminal: int, text: str, *, end: str = "") -> None:

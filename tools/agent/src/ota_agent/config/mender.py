@@ -66,7 +66,7 @@ def _sections(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         value = found.get(theirs.lower())
         if value not in (None, ""):
             put(section, name, value)
-    for section, name, take in _OTHERS:
+    for _, section, name, take in _OTHERS:
         value = take(found)
         if value:
             put(section, name, value)
@@ -120,12 +120,18 @@ def _device_type(found: Mapping[str, Any]) -> str:
     return text.strip().removeprefix("device_type=")
 
 
-_OTHERS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], object]], ...] = (
-    ("server", "urls", _servers),
-    ("keys", "keys", _keys),
-    ("tls", "client_certificate", _client("certificate")),
-    ("tls", "client_key", _client("key")),
-    ("key", "path", _identity_key),
-    ("device", "device_type", _device_type),
+_OTHERS: tuple[tuple[str, str, str, Callable[[Mapping[str, Any]], object]], ...] = (
+    ("ServerURL, Servers", "server", "urls", _servers),
+    ("ArtifactVerifyKey, ArtifactVerifyKeys", "keys", "keys", _keys),
+    ("HttpsClient.Certificate", "tls", "client_certificate", _client("certificate")),
+    ("HttpsClient.Key", "tls", "client_key", _client("key")),
+    ("Security.AuthPrivateKey", "key", "path", _identity_key),
+    ("DeviceTypeFile", "device", "device_type", _device_type),
 )
 """What takes more than a new name."""
+
+
+def translations() -> list[tuple[str, str, str]]:
+    """Their keys that are read, and the section and key of ours that each sets."""
+    same = [(theirs, section, name) for theirs, (section, name) in _KEYS.items()]
+    return sorted([*same, *((theirs, section, name) for theirs, section, name, _ in _OTHERS)])

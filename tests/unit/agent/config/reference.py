@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reference of agent.toml, written from the option classes that the agent itself reads.
+
+`python -m tests.unit.agent.config.reference --write` writes the page; a test says when it is stale.
+"""
+
+import dataclasses
+import re
+import sys
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from ota_agent.config.mender import translations
+from ota_agent.config.section import as_toml, attribute_docs
+from ota_agent.config.settings import SECTIONS
+from tests.house.tree import ROOT
+
+PAGE = ROOT / "docs" / "reference" / "agent-toml.md"
+HEAD = """\
+# agent.toml
+
+<!-- Made by `make docs` from the agent's own option classes: do not edit. -->
+
+`/etc/ota/agent.toml` is the agent's configuration; each command takes another file with `--config`.
+Every key may be left out. A key or a section that is not here is an error, so that nobody waits for
+what a misspelt key does. `ota-agent setup` [asks for the usual ones](../howto/set-up-a-device.md),
+and `ota-agent setup --print-default` prints a file with every key as a comment.
+
+Mender's JSON is read too. What is said later counts: the defaults, `/var/lib/mender/mender.conf`,
+`/etc/mender/mender.conf`, agent.toml. Default folders below `/data/ota` and `/run/ota` follow
+`data` and `run` of the section [device].
+"""
+_NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [HEAD, *(_section(name, kind) for name, kind in SECTIONS.items()), _mender()]
+    return "\n".join(parts)
+
+
+def kind_of(hint: Any) -> str:
+    """What may stand as the value of a field, in words."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        return ", ".join(f"`{as_toml(each)}`" for each in get_args(hint))
+    if origin is tuple:
+        return f"list of {_NAMES[get_args(hint)[0]]}s"
+    return _NAMES[hint]
+
+
+def unit_of(hint: Any, meaning: str) -> str:
+    """The unit of a number: ``s``, ``B`` or ``B/s``; empty for a count, or what is no number."""
+    if hint not in (int, float):
+        return ""
+    if match := re.search(r"\[(s|B/s|B)\]", meaning):
+        return match[1]
+    return "s" if hint is float and "second" in meaning else ""
+
+
+def _section(name: str, kind: type[Any]) -> str:
+    about = (kind.__doc__ or "").partition("\n")[0]
+    rows = "\n".join(_rows(kind))
+    head = "| key | type | default | unit | |\n|---|---|---|---|---|"
+    return f"## [{name}]\n\n{about}\n\n{head}\n{rows}\n"
+
+
+def _rows(kind: type[Any]) -> Iterator[str]:
+    docs, hints = attribute_docs(kind), typing.get_type_hints(kind)
+    for each in dataclasses.fields(kind):
+        meaning = docs[each.name].replace("``", "`").replace("|", "\\|")
+        unit = unit_of(hints[each.name], meaning)
+        meaning = re.sub(r" ?\[(s|B|B/s)\]", "", meaning)
+        yield (
+            f"| `{each.name}` | {kind_of(hints[each.name])} | `{as_toml(each.default)}` | {unit} |"
+            f" {meaning[:1].upper()}{meaning[1:]} |"
+        )
+
+
+def _mender() -> str:
+    rows = "\n".join(
+        f"| `{theirs}` | [{section}] `{key}` |" for theirs, section, key in translations()
+    )
+    return f"## Keys of mender.conf\n\n| there | here |\n|---|---|\n{rows}\n"
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        PAGE.write_text(render(), "utf-8")
+    else:
+        print(render(), end="")
