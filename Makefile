@@ -50,9 +50,10 @@ fmt: setup ## format the code, and repair what lint can repair
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: setup ## measure beside mender-artifact and genimage, and print the tables
+bench: setup ## measure beside mender-artifact, genimage and mender-client, and print the tables
 	@$(BIN)/python -m bench.artifact
 	@$(BIN)/python -m bench.image
+	@$(BIN)/python -m bench.agent
 
 fuzz: setup ## hostile input for FUZZ_SECONDS (default 60)
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables that people read, and docs/reference/bench-agent.md."""
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.agent.daemon import POLLS, Idle
+from bench.agent.install import UNSIGNED
+from bench.agent.programs import OURS, THEIRS
+from bench.artifact.measure import Sample
+from bench.artifact.page import cpu, table
+from bench.artifact.targets import MB, Result
+from bench.image.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All that one run of the bench found.
+
+    Attributes:
+        installs: by case.
+        idle: by program.
+        starts: from exec to the first poll, by program [s].
+    """
+
+    installs: Mapping[str, Result]
+    idle: Mapping[str, Idle]
+    starts: Mapping[str, float]
+
+
+def targets(found: Measured) -> Iterator[Target]:
+    """What it may cost, and what it did."""
+    ours, theirs = found.idle[OURS], found.idle[THEIRS]
+    yield Target("daemon, idle: peak RSS", ours.rss / MB, 30, "MB")
+    for case, result in found.installs.items():
+        ratio = result.ours.cpu / result.theirs.cpu
+        yield Target(f"{case}: CPU, beside {THEIRS}", ratio, 1.0)
+        yield Target(f"{case}: peak RSS", result.ours.rss / MB, 40, "MB")
+    yield Target(f"daemon, idle: CPU, beside {THEIRS}", ours.cpu / theirs.cpu, 1.0)
+    yield Target("daemon, start to the first poll", found.starts[OURS], 1.5, "s")
+
+
+def verdicts(found: Measured) -> str:
+    """Each target, and whether it is reached."""
+    return table(("", "measured", "at most", ""), (each.cells for each in targets(found)))
+
+
+def installs(found: Measured) -> str:
+    """What each install cost, ours and theirs below one another."""
+    rows = []
+    for case, result in found.installs.items():
+        rows.append((case, OURS, *_cells(result.ours)))
+        rows.append(("", THEIRS, *_cells(result.theirs)))
+    return table(("", "", "CPU", "wall", "peak RSS"), rows)
+
+
+def daemons(found: Measured) -> str:
+    """What each daemon cost."""
+    rows = (
+        (
+            who,
+            f"{found.starts[who]:.2f} s",
+            f"{each.start:.2f} s",
+            f"{each.cpu * 1000:.0f} ms",
+            f"{each.polls}",
+            f"{each.rss / MB:.1f} MB",
+        )
+        for who, each in found.idle.items()
+    )
+    head = ("", "to the first poll", "CPU to start", "CPU, idle", "polls", "peak RSS")
+    return table(head, rows)
+
+
+def facts(versions: Mapping[str, str], image: Path, load: float) -> str:
+    """What the numbers were measured on.
+
+    Args:
+        versions: of Debian's packages.
+        load: the machine's, of the last minute, before the first run.
+    """
+    rows = (
+        ("CPU", f"{cpu()}, {len(os.sched_getaffinity(0))} cores"),
+        ("load before the first run", f"{load:.2f}"),
+        ("kernel", f"{platform.system()} {platform.release()}"),
+        *versions.items(),
+        ("image", f"{image.name}, {image.stat().st_size / MB:.0f} MB"),
+    )
+    return table(("", ""), rows)
+
+
+def page(
+    found: Measured, *, machine: str, command: str, rounds: int, seconds: float, date: str
+) -> str:
+    """docs/reference/bench-agent.md.
+
+    Args:
+        machine: table of facts.
+        command: what was run.
+        rounds: of how many runs the numbers are medians.
+        seconds: that the daemons were idle for [s].
+        date: of the run.
+    """
+    return f"""# What ota-agent costs, beside {THEIRS}
+
+`{command}` wrote this page on {date}. Numbers are medians of {rounds} runs, those of the
+idle daemons of one. CPU is user and system time of all threads and of all children.
+
+{verdicts(found)}
+{installs(found)}
+An install reads an artifact that `ota-artifact` wrote, from an HTTP server on the same machine, and
+ends when slot B is written, on the disk, and named to the bootloader; after each one, slot B was
+compared with the image. Before each one it held another system. `{UNSIGNED}, signed` is signed by
+ECDSA P-256, and both programs demand it.
+
+{daemons(found)}
+Both daemons ran at the same time, for {seconds:g} s, against one server with TLS that has nothing
+to install; both were to ask it {POLLS} times. The idle span begins 10 s after the first poll: what
+is before it, with the inventory, is the CPU to start. The peak is that of the daemon's own process,
+from its start on. The first poll is timed from exec to the server's answer; the daemon has a key
+already.
+
+Both programs ran in the same root filesystem, the packages of the minimal image with {THEIRS}
+beside, which is mounted as `/` from a loop device; slot B is another one. U-Boot's environment is a
+file that fw_setenv of Debian's libubootenv writes. The agent has Debian's Python and Debian's
+packages of what it imports, byte code included, and none of the libraries that make artifacts
+faster on a host.
+
+{machine}"""
+
+
+def _cells(sample: Sample) -> tuple[str, ...]:
+    return f"{sample.cpu:.2f} s", f"{sample.wall:.2f} s", f"{sample.rss / MB:.1f} MB"
