@@ -168,6 +168,34 @@ def test_a_deployment_is_installed_tried_committed_and_reported(site: Site) -> N
     assert site.server.fleet.device.attributes["device_type"] == "scratch"
 
 
+def test_an_inventory_is_made_in_its_own_time_and_not_with_each_poll(site: Site) -> None:
+    folder, count = site.device.folder / "inventory", site.device.folder / "count"
+    folder.mkdir()
+    (folder / "script").write_text(f"#!/bin/sh\necho >>{count}; echo size=1\n")
+    (folder / "script").chmod(0o755)
+    configuration = site.device.configuration
+    text = configuration.read_text()
+    configuration.write_text(text.replace("inventory = []", f'inventory = ["{folder}"]'))
+
+    site.start()
+    site.wait(lambda: len(site.server.asked("deployments/next")) >= 4, "fourth poll")
+
+    assert site.server.fleet.device.attributes["size"] == "1"
+    assert count.read_text().count("\n") == 1
+
+
+def test_an_address_that_has_expired_is_asked_for_anew(site: Site) -> None:
+    deployment = deployed(site)
+    site.server.faults.append(Fault("/artifacts/", "answer", status=403, times=1))
+
+    site.start()
+    site.reboots()
+    site.wait(lambda: is_over(site, deployment), "end")
+
+    assert deployment.statuses[-1] == "success"
+    assert len(site.server.asked("/artifacts/")) >= 2
+
+
 def test_an_unhealthy_release_comes_back_and_the_server_gets_the_log(site: Site) -> None:
     check = site.health / "10-app"
     check.write_text("#!/bin/sh\necho no database\nexit 1\n")

@@ -32,3 +32,7 @@ class Unauthorized(Unreachable):
 
 class Aborted(AgentError):
     """The update is not wanted any more: the server, or a person, has called it off."""
+
+
+class NotGiven(AgentError):
+    """A server does not give the artifact; a signed address may have expired."""

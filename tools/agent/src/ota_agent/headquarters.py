@@ -61,6 +61,17 @@ class Headquarters:
         self.controls.set_server_map(found.id, found.control_map)
         return Offered(Update(found.url, found.id))
 
+    def renewed(self, update: Update) -> str:
+        """See `performer.Headquarters`."""
+        if self.server is None or update.is_standalone:
+            return ""
+        try:
+            found = self.server.next_deployment(self.store.provides, self.device_type)
+        except AgentError as error:
+            logger.warning("the server gives no new address: %s", error)
+            return ""
+        return found.url if found is not None and found.id == update.deployment else ""
+
     def report(self, update: Update, status: str, substate: str = "") -> None:
         """See `performer.Headquarters`."""
         if self.server is None or update.is_standalone:

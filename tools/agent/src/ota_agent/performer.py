@@ -4,12 +4,12 @@
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from ota_agent import provides
 from ota_agent.boot_log import meaning
-from ota_agent.errors import AgentError
+from ota_agent.errors import AgentError, NotGiven
 from ota_agent.payloads import Installer, Reboot
 from ota_agent.payloads.rootfs import Boot, RootFilesystem
 from ota_agent.runtime import Restarting
@@ -67,6 +67,10 @@ class Headquarters(Protocol):
 
     def poll(self) -> Event:
         """`Offered` or `NothingNew`; fails if it cannot be reached."""
+        ...
+
+    def renewed(self, update: Update) -> str:
+        """The address that it gives for the update now; empty if it gives none."""
         ...
 
     def report(self, update: Update, status: str, substate: str = "") -> None:
@@ -154,7 +158,7 @@ class DevicePerformer:
             case Report(status, is_gate):
                 self._report(update, status, is_gate=is_gate)
             case Fetch():
-                return self._device.fetch(update)
+                return self._fetch(update)
             case Pass():
                 self._headquarters.pass_pause(update, action, self._waiting(state))
             case CallPayloads(call, _):
@@ -194,6 +198,17 @@ class DevicePerformer:
             case Poll():
                 return self._headquarters.poll()
         raise AssertionError(f"{action} in {state}")
+
+    def _fetch(self, update: Update) -> Fetched:
+        """Fetch it; if its address is not good any more, once more from a new one."""
+        try:
+            return self._device.fetch(update)
+        except NotGiven as error:
+            source = self._headquarters.renewed(update)
+            if not source:
+                raise
+            logger.info("download: %s: going on at the address that the server gives now", error)
+            return self._device.fetch(replace(update, source=source))
 
     def _run_scripts(self, update: Update, action: RunScripts) -> None:
         name = action.state

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 
 from ota_agent import __version__
-from ota_agent.errors import AgentError
+from ota_agent.errors import AgentError, NotGiven
 from ota_agent.source.answer import (
     Answer,
     Body,
@@ -168,7 +168,7 @@ class HttpSource:
                     self._begin_anew(response, why)
                 case Refused(why):
                     response.close()
-                    raise AgentError(f"{self._name}: {why}; correct the address or the server")
+                    raise NotGiven(f"{self._name}: {why}; correct the address or the server")
 
     def _asked(self) -> "BaseHTTPResponse":
         """The answer, once redirects are followed: always from the first address on."""
