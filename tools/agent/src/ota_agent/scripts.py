@@ -11,13 +11,16 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ota_agent.durable import remove_folder, sync_folder, write_file
 from ota_agent.errors import AgentError
-from ota_agent.states import Moment
 from ota_artifact.errors import ProgramError
-from ota_artifact.header import Script
 from ota_artifact.run import Channel, Supervised
+
+if TYPE_CHECKING:
+    from ota_agent.states import Moment
+    from ota_artifact.header import Script
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +75,7 @@ class Scripts:
     ) -> None:
         self._options, self._sleep, self._clock, self._check = options, sleep, clock, check
 
-    def store(self, scripts: tuple[Script, ...]) -> None:
+    def store(self, scripts: "tuple[Script, ...]") -> None:
         """Put the scripts of an artifact in the place of the last one's; they are on the disk then.
 
         Raises:
@@ -92,7 +95,7 @@ class Scripts:
     def run(
         self,
         state: str,
-        moment: Moment,
+        moment: "Moment",
         *,
         is_ignored: bool = False,
         report: Callable[[str], None] = lambda substate: None,
@@ -126,7 +129,7 @@ class Scripts:
         if failures:
             raise AgentError("; ".join(failures))
 
-    def _found(self, state: str, moment: Moment) -> list[Path]:
+    def _found(self, state: str, moment: "Moment") -> list[Path]:
         """What is to run, in order."""
         folders = self._folders(state)
         if state == "ArtifactCommit" and moment == "Enter":
