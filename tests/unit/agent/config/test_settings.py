@@ -212,3 +212,28 @@ def test_the_default_file_reads_back_as_the_defaults_with_and_without_its_commen
     assert len(re.findall(r"^\w+ = ", taken, re.MULTILINE)) == sum(
         len(dataclasses.fields(each)) for each in SECTIONS.values()
     )
+
+
+def test_a_file_on_data_says_more_for_this_one_device(tmp_path: Path) -> None:
+    main = tmp_path / "agent.toml"
+    main.write_text(f'[device]\ndata = "{tmp_path}/data"\n[polling]\nupdate = 60\nretry = 30\n')
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "agent.toml").write_text("[polling]\nupdate = 5\n")
+
+    found = load_settings(main, menders=())
+
+    assert (found.polling.update, found.polling.retry) == (5.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["[polling", "[poling]\n", "[polling]\nupdate = true\n", '[device]\ndata = "/other"\n']
+)
+def test_a_file_on_data_that_is_wrong_strands_no_slot(text: str, tmp_path: Path) -> None:
+    main = tmp_path / "agent.toml"
+    main.write_text(f'[device]\ndata = "{tmp_path}/data"\n[polling]\nupdate = 60\n')
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "agent.toml").write_text(text)
+
+    found = load_settings(main, menders=())
+
+    assert (found.polling.update, found.device.data) == (60.0, tmp_path / "data")

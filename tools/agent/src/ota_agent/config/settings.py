@@ -2,6 +2,7 @@
 """All options of the agent, of each part its own."""
 
 import dataclasses
+import logging
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,10 @@ from ota_agent.scripts import ScriptOptions
 from ota_agent.server.options import AttributeOptions, KeyOptions, ServerOptions, TlsOptions
 from ota_agent.server.polling import PollOptions
 from ota_agent.source.options import DownloadOptions
+
+logger = logging.getLogger(__name__)
+
+Tables = dict[str, dict[str, Any]]
 
 _DATA, _RUN = DeviceOptions().data, DeviceOptions().run
 
@@ -53,16 +58,36 @@ SECTIONS: dict[str, type[Any]] = {
 """The class of options of each section."""
 
 
+LOCAL = "agent.toml"
+"""A file in `DeviceOptions.data`: what this one device has, whichever slot runs."""
+
+
 def load_settings(path: Path, *, menders: tuple[Path, ...] = mender.FILES) -> Settings:
     """The options of a file, over those of Mender's files, over the defaults.
 
-    A file that is not there says nothing. Folders below the agent's own follow it: with another
-    ``device.data``, the scripts of artifacts are there, too.
+    A file that is not there says nothing. A file of the same name in the agent's folder on /data
+    says more, and comes last: on a root filesystem that cannot be written it is what a person can
+    change. If that one is wrong it is passed over, since it would strand both slots. Folders below
+    the agent's own follow it: with another ``device.data``, an artifact's scripts are there, too.
 
     Raises:
         AgentError: a file cannot be read, or says what cannot be.
     """
-    tables = mender.tables(menders)
+    tables = _merged(mender.tables(menders), path)
+    settings = _settings(tables, path)
+    local = settings.device.data / LOCAL
+    try:
+        if local == path or not local.exists():
+            return settings
+        found = _settings(_merged(tables, local), local)
+        return found if found.device.data == settings.device.data else settings
+    except (AgentError, OSError) as error:
+        logger.error("%s; it is passed over", error)
+        return settings
+
+
+def _merged(tables: Tables, path: Path) -> Tables:
+    """The tables with what a file says on top."""
     try:
         with path.open("rb") as file:
             own = tomllib.load(file)
@@ -72,12 +97,17 @@ def load_settings(path: Path, *, menders: tuple[Path, ...] = mender.FILES) -> Se
         raise AgentError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise AgentError(f"{path}: is not TOML: {error}") from error
+    merged = dict(tables)
     for name, table in own.items():
         if name not in SECTIONS:
             raise AgentError(f"{path}: [{name}]: unknown; known: {', '.join(SECTIONS)}")
         if not isinstance(table, dict):
             raise AgentError(f"{path}: {name}: stands in no section; known: {', '.join(SECTIONS)}")
-        tables[name] = {**tables.get(name, {}), **table}
+        merged[name] = {**merged.get(name, {}), **table}
+    return merged
+
+
+def _settings(tables: Tables, path: Path) -> Settings:
     sections = {
         name: read(kind, tables.get(name, {}), f"{path}: [{name}]")
         for name, kind in SECTIONS.items()
@@ -91,6 +121,7 @@ def default_file() -> str:
     head = (
         "# The agent's configuration. Every key is here with its default, as a comment; sizes are\n"
         "# bytes, times are seconds. Mender's mender.conf is read, too; what is said here counts.\n"
+        "# /data/ota/agent.toml, if it is there, says more: for this one device, in both slots.\n"
     )
     return "\n".join([head, *(default_text(name, kind) for name, kind in SECTIONS.items())])
 
