@@ -189,6 +189,7 @@ def observer(
             if last:
                 ended = last.pop()
                 changes |= {"result": "failure" if ended.reason else "success"}
+                changes |= {"is_consistent": not ended.reason or ended.is_consistent}
                 changes |= {"reason": ended.reason, "updates": bulletin.get().updates + 1}
                 changes |= {"wants_reboot": False}
         bulletin.change(**changes)

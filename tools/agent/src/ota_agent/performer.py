@@ -35,6 +35,7 @@ from ota_agent.states import (
     Report,
     Reporting,
     Restart,
+    RestartingBack,
     RunScripts,
     SaveProvides,
     SendLog,
@@ -168,7 +169,7 @@ class DevicePerformer:
             case CheckHealth():
                 self._device.check_health()
             case Restart():
-                self._restart(update)
+                self._restart(update, is_back=isinstance(state, RestartingBack))
             case SaveProvides():
                 self._save_provides(update)
             case SendLog():
@@ -185,7 +186,11 @@ class DevicePerformer:
         boot = self._device.boot
         if update is None or boot is None or not update.target:
             return "none", ""
-        running, environment = boot.running(), boot.bootloader.read()
+        running = boot.running()
+        try:
+            environment = boot.bootloader.read()
+        except AgentError as error:  # a trial goes on to fail, and the bootloader takes it back
+            return ("running", "") if running.name == update.target else ("rolled-back", str(error))
         found = trial_of(boot.slots, running, update.target, environment)
         why = boot.why() if found == "rolled-back" else ""
         return found, f"the bootloader went back to slot {running.name}{meaning(why)}"
@@ -270,14 +275,30 @@ class DevicePerformer:
             installers = modules[::-1] + installers[len(modules) :]
         if call == "ArtifactInstall":
             self._device.store.put(_WAITS, "")
+        if call == "ArtifactRollback":
+            self._roll_back([each for _, each in installers])
+            return
         reboots = self._reboots()
         for number, installer in installers:
             wanted = reboots.get(number, "automatic")
-            if call in _OF_RESTARTS and wanted == "no":
+            is_slot = isinstance(installer, RootFilesystem)
+            if call in _OF_RESTARTS and wanted == "no" and not is_slot:
                 continue
             if call in _BY_ITSELF and wanted != "custom":
                 continue
             installer.call(call)
+
+    def _roll_back(self, installers: list[Installer | RootFilesystem]) -> None:
+        """All that can be; one that fails does not keep the others from it, the slot least."""
+        failures = []
+        for installer in installers:
+            try:
+                if isinstance(installer, RootFilesystem) or installer.can_roll_back():
+                    installer.call("ArtifactRollback")
+            except (AgentError, ProgramError, OSError) as error:
+                failures.append(str(error))
+        if failures:
+            raise AgentError("; ".join(failures))
 
     def _clean_up(self) -> None:
         """Of every payload that was begun; one that fails does not keep the others from it."""
@@ -307,9 +328,11 @@ class DevicePerformer:
         text = self._device.store.text(_REBOOTS)
         return {int(number): wanted for number, wanted in json.loads(text or "{}").items()}
 
-    def _restart(self, update: Update) -> None:
+    def _restart(self, update: Update, *, is_back: bool) -> None:
         reboots = self._reboots() or {0: "automatic"}
-        if "automatic" in reboots.values():
+        boot = self._device.boot
+        is_on_trial = boot is not None and boot.running().name == update.target
+        if "automatic" in reboots.values() or (is_back and is_on_trial):
             raise Restarting(is_manual=update.is_manual)
 
     def _save_provides(self, update: Update) -> None:

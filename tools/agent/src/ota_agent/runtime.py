@@ -115,7 +115,8 @@ class Runtime:
             self.state = Idle()
             return
         trial, why = self._performer.trial(self.state)
-        self.feed(Started(self._has_rebooted, trial, why))
+        has_rebooted, self._has_rebooted = self._has_rebooted, False
+        self.feed(Started(has_rebooted, trial, why))
 
     def feed(self, event: Event) -> None:
         """Have something happen, and carry out all that follows from it.

@@ -27,7 +27,6 @@ from ota_agent.states import (
     Trying,
     TryingBack,
 )
-from ota_agent.update import Update
 
 MOST_RESTARTS = 20
 """Restarts of the device while one update is under way, downloads aside: then it is a loop."""
@@ -64,7 +63,7 @@ def started(state: State, event: Started) -> Step:
             return begin.clean(update)
         case Reporting(update):
             return begin.tell(update)
-    if event.has_rebooted:
+    if event.has_rebooted and not isinstance(state, Installed | Proven):  # which wait for a person
         restarts = state.update.restarts + 1
         state = replace(state, update=replace(state.update, restarts=restarts))
         if restarts > MOST_RESTARTS:
@@ -95,40 +94,35 @@ def _started_forward(
             return begin.try_it(replace(update, has_rebooted=True))
         case Installing(), _:
             return (
-                begin.err(update, _INTERRUPTED, at)
-                if _has_modules(update)
-                else begin.install(update)
+                begin.err(update, _INTERRUPTED, at) if update.has_modules else begin.install(update)
             )
         case Installed(), "running":
             return begin.try_it(replace(update, has_rebooted=True))
+        case Installed(), "none" if update.has_rootfs and event.has_rebooted:
+            return begin.err(update, f"the bootloader did not start slot {update.target}", at)
         case Installed(), _:
-            return Step(state)
+            restarted = replace(update, is_rebooting=update.is_rebooting and not event.has_rebooted)
+            return Step(Installed(restarted))
         case Rebooting(), _ if not event.has_rebooted:
             return begin.reboot(update)
-        case Rebooting(), "none" if _has_rootfs(update):
+        case Rebooting(), "none" if update.has_rootfs:
             return begin.err(update, f"the bootloader did not start slot {update.target}", at)
         case Rebooting(), _:
             return begin.try_it(replace(update, has_rebooted=True))
         case Proven(), _ if not event.has_rebooted:
             return Step(state)
-        case ((Trying() | Proven()), "none") if _has_rootfs(update) and update.has_rebooted:
+        case ((Trying() | Proven()), "none") if update.has_rootfs and update.has_rebooted:
             return begin.err(update, f"slot {update.target} does not run any more", at)
         case ((Trying() | Proven()), "committed"):
             return begin.commit(update)
         case ((Trying() | Proven()), _):
             return begin.try_it(update)
+        case Committing(), "committed" if update.has_modules:
+            return begin.keep(update)  # the slot's commit is the last of all
         case Committing(), "committed":
-            return begin.keep(update)
-        case Committing(), "running" if not _has_modules(update):
+            return begin.commit(update)  # once more: both copies of the environment must hold it
+        case Committing(), "running" if not update.has_modules:
             return begin.commit(update)
         case Committing(), _:
             return begin.err(update, _INTERRUPTED, at)
     raise AssertionError(f"{state} after {event}: not decided")
-
-
-def _has_modules(update: Update) -> bool:
-    return update.artifact is not None and update.artifact.has_modules
-
-
-def _has_rootfs(update: Update) -> bool:
-    return update.artifact is not None and update.artifact.has_rootfs

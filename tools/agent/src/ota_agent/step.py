@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ota_agent import begin
 from ota_agent.begin import Step
-from ota_agent.started import started
+from ota_agent.started import MOST_RESTARTS, started
 from ota_agent.states import (
     Answered,
     Cleaning,
@@ -40,6 +40,7 @@ from ota_agent.states import (
     Trying,
     TryingBack,
 )
+from ota_agent.update import Update
 
 
 class Unexpected(Exception):
@@ -100,7 +101,8 @@ def _forward(
         case Installing(), Answered(wants_reboot, can_roll_back):
             update = replace(update, is_rebooting=wants_reboot)
             if update.is_standalone:  # what cannot be rolled back is committed with its install
-                return Step(Installed(update)) if can_roll_back else begin.try_it(update)
+                waits = can_roll_back or update.has_rootfs
+                return Step(Installed(update)) if waits else begin.try_it(update)
             return begin.reboot(update) if wants_reboot else begin.try_it(update)
         case Installing(), Failed(reason):
             return begin.err(update, reason, "ArtifactInstall")
@@ -146,23 +148,26 @@ def _trial(state: Trying | Proven | Committing | Committed, event: Event) -> Ste
 def _back(state: State, event: Event) -> Step:
     match state, event:
         case Erring(update, _), Answered(_, can_roll_back):
-            return (
-                begin.roll_back(update) if can_roll_back else begin.fail(begin.inconsistent(update))
-            )
+            if can_roll_back:
+                return begin.roll_back(update)
+            return _back_as_far_as_can_be(update)
         case Erring(update, _), Failed():
-            return begin.fail(begin.inconsistent(update))
+            return _back_as_far_as_can_be(update)
         case RollingBack(update), Answered(wants_reboot, _):
             return begin.restart_back(update) if wants_reboot else begin.fail(update)
-        case RollingBack(update), Failed():
-            return begin.fail(begin.inconsistent(update))
+        case RollingBack(update), Failed(reason):
+            return _back_by_the_bootloader(begin.inconsistent(_and(update, reason)))
         case RestartingBack(update), Done():
             return begin.try_back(update)
-        case RestartingBack(update), Failed():
-            return begin.fail(begin.inconsistent(update))
+        case RestartingBack(update), Failed(reason):
+            return begin.fail(begin.inconsistent(_and(update, reason)))
         case TryingBack(update), Done():
-            return begin.fail(update)
-        case TryingBack(update), Failed():
-            return begin.restart_back(update)
+            return begin.fail(update if update.has_modules else replace(update, is_consistent=True))
+        case TryingBack(update), Failed(reason):
+            again = replace(update, restarts=update.restarts + 1)
+            if again.restarts > MOST_RESTARTS:
+                return begin.fail(begin.inconsistent(_and(update, reason)))
+            return begin.restart_back(again)
         case Failing(update), Done() | Failed():
             return begin.clean(update)
         case Cleaning(update), Done() | Failed():
@@ -170,6 +175,24 @@ def _back(state: State, event: Event) -> Step:
         case Reporting(), Done() | Failed():
             return Step(Idle(), (begin.ENTER_IDLE,))
     raise _unexpected(state, event)
+
+
+def _back_as_far_as_can_be(update: Update) -> Step:
+    """A module cannot be rolled back, or does not say so; the root filesystem always can."""
+    update = begin.inconsistent(update)
+    return begin.roll_back(update) if update.has_rootfs else begin.fail(update)
+
+
+def _back_by_the_bootloader(update: Update) -> Step:
+    """The rollback failed; of a trial that runs, the next boot is one back all the same."""
+    is_trial = update.has_rootfs and update.has_rebooted
+    return begin.restart_back(update) if is_trial else begin.fail(update)
+
+
+def _and(update: Update, reason: str) -> Update:
+    """The update, once its rollback has failed as well."""
+    text = f"{update.reason}; and then: {reason}"
+    return replace(update, reason=text if reason not in update.reason else update.reason)
 
 
 def _unexpected(state: State, event: Event) -> Unexpected:

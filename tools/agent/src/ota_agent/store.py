@@ -115,6 +115,9 @@ class Store:
         self._write({_OWN + name: text})
 
     def _opened(self) -> sqlite3.Connection:
+        if not self._path.exists():
+            with suppress(OSError):
+                self._path.touch(0o600)  # addresses in it may be signed
         base = sqlite3.connect(
             self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
         )
@@ -122,6 +125,9 @@ class Store:
             base.execute("PRAGMA journal_mode=DELETE")
             base.execute("PRAGMA synchronous=FULL")
             base.execute(_TABLE)
+            (found,) = base.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
         except BaseException:
             base.close()
             raise

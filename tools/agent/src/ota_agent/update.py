@@ -66,6 +66,16 @@ class Update:
     is_manual: bool = False
 
     @property
+    def has_rootfs(self) -> bool:
+        """Whether a slot is written, as far as it is known."""
+        return self.artifact is not None and self.artifact.has_rootfs
+
+    @property
+    def has_modules(self) -> bool:
+        """Whether an update module takes part, as far as it is known."""
+        return self.artifact is not None and self.artifact.has_modules
+
+    @property
     def is_standalone(self) -> bool:
         """Whether a person decides on its commit."""
         return not self.deployment

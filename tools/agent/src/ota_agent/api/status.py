@@ -37,6 +37,7 @@ class Status:
         next_poll: when the server is asked next [s since the epoch]; 0: it is not.
         result: how the last update ended.
         reason: why it failed; empty if it did not.
+        is_consistent: whether the device was as before, when the last update failed.
         updates: how many updates have ended since the agent started.
         wants_reboot: the update is installed, and the device has to be restarted for it.
         is_authorized: whether the server has given this device a token.
@@ -63,6 +64,7 @@ class Status:
     next_poll: float = 0.0
     result: Result = ""
     reason: str = ""
+    is_consistent: bool = True
     updates: int = 0
     wants_reboot: bool = False
     is_authorized: bool = False

@@ -11,7 +11,7 @@ from ota_agent.api.client import Client
 from ota_agent.api.status import Status
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.standalone import COMMIT, REBOOT
+from ota_agent.cli.standalone import COMMIT, REBOOT, check_end
 from ota_agent.config.settings import Settings
 from ota_agent.errors import AgentError
 
@@ -77,8 +77,7 @@ def _outcome(status: Status, call: str, *, is_four: bool) -> int:
                 return Exit.REBOOT_NEEDED if is_four else Exit.DONE
         case "Proven":
             print("The update runs on trial, and is healthy. Use 'ota-agent commit' to keep it.")
-        case _ if status.result == "failure" and call != "rollback":
-            raise AgentError(f"{status.reason}. System not modified.")
         case _:
+            check_end(status, is_rollback=call == "rollback")
             print({"rollback": "Rolled back.", "commit": "Committed."}.get(call, "Done."))
     return Exit.DONE

@@ -7,7 +7,12 @@ from typing import Literal
 from ota_agent.agent import BY_HAND
 from ota_agent.cli.by_daemon import followed
 from ota_agent.cli.options import add_common
-from ota_agent.cli.standalone import add_stop_before, being_the_agent, carried_out
+from ota_agent.cli.standalone import (
+    add_stop_before,
+    being_the_agent,
+    carried_out,
+    check_end,
+)
 from ota_agent.config.settings import load_settings
 from ota_agent.owner import Taken
 from ota_agent.states import Downloaded, Downloading, Idle, RestartingBack
@@ -39,8 +44,11 @@ def decided(args: argparse.Namespace, call: Literal["commit", "rollback"], said:
                 try:
                     (agent.roll_back if is_rollback else agent.commit)()
                 finally:
-                    if isinstance(agent.state, Idle | RestartingBack):
+                    if is_rollback and isinstance(agent.state, RestartingBack):
                         print(said)
+                if isinstance(agent.state, Idle):
+                    check_end(agent.bulletin.get(), is_rollback=is_rollback)
+                    print(said)
 
             return carried_out(agent, args, decide, is_rollback=is_rollback)
     except Taken:

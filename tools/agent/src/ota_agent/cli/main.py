@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
+from typing import NoReturn
 
 from ota_agent import __version__
 from ota_agent.cli.exits import Exit
@@ -27,13 +28,22 @@ exit codes: 0 done, 1 failed, 2 no update in progress, 4 the device must be rest
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Ends with 1 where argparse would with 2, which is `Exit.NOTHING_IN_PROGRESS` here."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end."""
+        self.print_usage(sys.stderr)
+        self.exit(Exit.FAILED, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser:
     """The parser of the whole command, which is also what its documentation is made from.
 
     Args:
         commands: the modules of the sub-commands that are in it.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ota-agent",
         description="Brings updates onto this device, tries them, commits them or goes back.",
         epilog=_EPILOG,

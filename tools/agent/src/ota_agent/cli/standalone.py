@@ -5,7 +5,8 @@ import argparse
 from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, contextmanager
 
-from ota_agent.agent import Agent
+from ota_agent.agent import BY_HAND, Agent
+from ota_agent.api.status import Status
 from ota_agent.assembly import Parts, assembled
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
@@ -22,6 +23,7 @@ from ota_agent.states import (
     Installed,
     Installing,
     Proven,
+    Rebooting,
     RollingBack,
     State,
 )
@@ -42,6 +44,8 @@ COMMIT = (
     "Use 'ota-agent commit' to update, or 'ota-agent rollback' to roll back the update."
 )
 """Lines that scripts look for. Source: Mender's client."""
+
+_INCONSISTENT = "It could not be taken back whole: the system may be in an inconsistent state."
 
 
 def add_stop_before(parser: argparse.ArgumentParser) -> None:
@@ -98,15 +102,36 @@ def carried_out(
         work()
     except Stopped as stopped:
         names = {state: name for name, state in STOPS.items()}
-        print(f"Stopped before {names[stopped.before]}. Use 'ota-agent resume' to go on.")
+        word = "commit" if isinstance(agent.state, Installed | Proven) else "resume"
+        print(f"Stopped before {names[stopped.before]}. Use 'ota-agent {word}' to go on.")
         return Exit.DONE
     except Restarting as restarting:
+        if isinstance(agent.state, Rebooting):
+            print(REBOOT)
+            return Exit.REBOOT_NEEDED if is_four else Exit.DONE
         if not restarting.is_manual:
             reason = agent.update.reason if agent.update else ""
             raise AgentError(f"{reason}. Rolled back; restart the device.") from None
         print(REBOOT)
         return Exit.REBOOT_NEEDED if is_four else Exit.DONE
     return _outcome(agent, is_four=is_four, is_rollback=is_rollback)
+
+
+def check_end(status: Status, *, is_rollback: bool) -> None:
+    """Pass if an update ended as it was wanted to.
+
+    Args:
+        is_rollback: it was to be taken back.
+
+    Raises:
+        AgentError: it did not; the text says what the device is now.
+    """
+    if is_rollback and status.result == "success":
+        raise AgentError("it is committed already, and cannot be taken back; install another one")
+    is_wanted = status.reason == BY_HAND if is_rollback else status.result != "failure"
+    if not is_wanted:
+        system = "System not modified." if status.is_consistent else _INCONSISTENT
+        raise AgentError(f"{status.reason}. {system}")
 
 
 def _outcome(agent: Agent, *, is_four: bool, is_rollback: bool) -> int:
@@ -122,8 +147,6 @@ def _outcome(agent: Agent, *, is_four: bool, is_rollback: bool) -> int:
             print("The update runs on trial, and is healthy. Use 'ota-agent commit' to keep it.")
             return Exit.DONE
         case Idle():
-            status = agent.bulletin.get()
-            if status.result == "failure" and not is_rollback:
-                raise AgentError(f"{status.reason}. System not modified.")
+            check_end(agent.bulletin.get(), is_rollback=is_rollback)
             return Exit.DONE
     raise AgentError(f"stands at {type(state).__name__}; `ota-agent resume` goes on")

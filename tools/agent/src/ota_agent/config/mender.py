@@ -64,7 +64,7 @@ def _sections(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
     for theirs, (section, name) in _KEYS.items():
         value = found.get(theirs.lower())
-        if value not in (None, ""):
+        if value not in (None, "", 0):  # as in Mender's client, 0 is the default
             put(section, name, value)
     for _, section, name, take in _OTHERS:
         value = take(found)
