@@ -10,10 +10,10 @@ import pytest
 
 from ota_artifact.image.sparse import copy_range, copy_sparse, extents
 from ota_board.board import Board
+from ota_board.entry import extlinux
 from ota_board.load import load_board
 from ota_board.u_boot import default_environment, factory_environment
 from ota_image.debian.apt import source_package
-from ota_image.debian.kernel import extlinux
 from ota_image.disk.compose import Parts, compose
 from tests.boot.machine import Machine
 from tests.house.tree import ROOT

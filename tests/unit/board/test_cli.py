@@ -105,9 +105,55 @@ def test_render_writes_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
     assert main(["render", "--boards", BOARDS, "raspberrypi3", "--output", str(folder)]) == 0
 
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == ["fstab", "fw_env.config", "layout.json", "u-boot.cfg", "u-boot.env"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "fstab",
+        "fw_env.config",
+        "layout.json",
+        "ota-raspberrypi3.inc",
+        "u-boot.cfg",
+        "u-boot.env",
+    ]
     assert str(folder / "fstab") in capsys.readouterr().out
+
+
+def test_an_entry_is_written_where_the_bootloader_looks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["entry", "--boards", BOARDS, "qemu-arm64", "--kernel", "/boot/Image"]
+
+    assert main([*command, "--output", str(tmp_path)]) == 0
+
+    path = tmp_path / "boot/extlinux/extlinux.conf"
+    assert capsys.readouterr().out == f"{path}\n"
+    assert main(command) == 0
+    assert path.read_text("utf-8") == capsys.readouterr().out
+
+
+def test_check_finds_what_a_build_of_u_boot_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["render", "--boards", BOARDS, "qemu-arm64", "--output", str(tmp_path)])
+    config = tmp_path / ".config"
+    text = (tmp_path / "u-boot.cfg").read_text("utf-8").replace("u-boot.env", "/elsewhere/u.env")
+    config.write_text(text)
+    command = ["check", "--boards", BOARDS, "qemu-arm64", "--u-boot-config", str(config)]
+
+    assert main(command) == 0
+
+    lost = [line for line in text.splitlines() if "REDUNDA" not in line]
+    config.write_text("\n".join(lost))
+    assert main(command) == 2
+    assert "is built without CONFIG_ENV_REDUNDANT=y, is n" in capsys.readouterr().err
+
+
+def test_check_knows_that_grub_has_no_such_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / ".config"
+    config.touch()
+
+    assert main(["check", "--boards", BOARDS, "qemu-x86-64", "--u-boot-config", str(config)]) == 2
+    assert "qemu-x86-64: starts with grub, not with U-Boot" in capsys.readouterr().err
 
 
 LAYOUT = """\

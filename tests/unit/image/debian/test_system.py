@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.run import run
+from ota_board.entry import extlinux
 from ota_board.load import load_board
-from ota_image.debian.kernel import extlinux
 from ota_image.debian.recipe import Login, Recipe, User
 from ota_image.debian.settings import Settings, read_certificate, read_ssh_keys, read_users
 from ota_image.debian.system import add_accounts, add_applets, add_board, add_certificates

@@ -192,6 +192,19 @@ class Qemu:
 
 
 @dataclass(frozen=True, slots=True)
+class Yocto:
+    """What Yocto builds for the board.
+
+    Attributes:
+        machine: its name there.
+        settings: of BitBake, that a machine of others lacks, by the name of the variable.
+    """
+
+    machine: str
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """All that is particular to one board."""
 
@@ -209,6 +222,7 @@ class Board:
     console: Console
     watchdog: Watchdog
     qemu: Qemu | None
+    yocto: Yocto | None = None
 
     @property
     def layout(self) -> Layout:

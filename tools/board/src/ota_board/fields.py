@@ -88,14 +88,13 @@ class Fields:
 
     def numbers(self, name: str) -> dict[str, int]:
         """A mapping of names to whole numbers; empty if it is not there."""
-        if name not in self._nodes:
-            return {}
-        node = self._nodes[name]
-        if not isinstance(node, yaml.MappingNode):
-            raise self.wrong(name, "must be a mapping of names to numbers")
-        names = [self._scalar(name, key) for key, _ in node.value]
-        inner = Fields(self._path, self._at(name), node, names)
-        return {each: inner.number(each) for each in names}
+        inner = self._mapping(name, "numbers")
+        return {each: inner.number(each) for each in inner._nodes} if inner else {}
+
+    def named_texts(self, name: str) -> dict[str, str]:
+        """A mapping of names to texts; empty if it is not there."""
+        inner = self._mapping(name, "texts")
+        return {each: inner.text(each) for each in inner._nodes} if inner else {}
 
     def inner(self, name: str, known: Sequence[str]) -> "Fields":
         """A mapping inside this one."""
@@ -109,6 +108,15 @@ class Fields:
     def wrong(self, name: str, finding: str) -> BoardError:
         """The error to raise for a field."""
         return self._error(self._at(name), self._nodes.get(name, self._node), finding)
+
+    def _mapping(self, name: str, of: str) -> "Fields | None":
+        if name not in self._nodes:
+            return None
+        node = self._nodes[name]
+        if not isinstance(node, yaml.MappingNode):
+            raise self.wrong(name, f"must be a mapping of names to {of}")
+        names = [self._scalar(name, key) for key, _ in node.value]
+        return Fields(self._path, self._at(name), node, names)
 
     def _required(self, name: str) -> yaml.Node:
         if name not in self._nodes:

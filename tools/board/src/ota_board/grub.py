@@ -139,13 +139,22 @@ def configuration(board: Board) -> str:
     return "\n".join((f"# {board.name}", *settings, "", logic))
 
 
-def entry(board: Board) -> str:
-    """A slot's own: kernel, initrd and arguments; the boot logic adds the root device."""
-    console = f"console={board.console.device},{board.console.speed}"
-    return (
-        f"{_SIGNATURE}kernel=/boot/vmlinuz\ninitrd=/boot/initrd.img\n"
-        f"arguments=rootwait ro {console} panic=10 loglevel=5\n"
-    )
+def entry(
+    board: Board,
+    kernel: str = "/boot/vmlinuz",
+    initrd: str = "/boot/initrd.img",
+    console: str = "",
+) -> str:
+    """A slot's own: kernel, initrd and arguments; the boot logic adds the root device.
+
+    Args:
+        kernel: its path in the slot.
+        initrd: its path in the slot; empty if there is none.
+        console: Linux's name of the console, where another kernel calls it otherwise.
+    """
+    tty = f"console={console or board.console.device},{board.console.speed}"
+    loaded = f"initrd={initrd}\n" if initrd else ""
+    return f"{_SIGNATURE}kernel={kernel}\n{loaded}arguments=rootwait ro {tty} panic=10 loglevel=5\n"
 
 
 def mender_config() -> str:

@@ -28,6 +28,7 @@ from ota_board.board import (
     Stopper,
     Storage,
     Watchdog,
+    Yocto,
     plan_of,
 )
 from ota_board.errors import BoardError, LayoutError
@@ -55,10 +56,12 @@ _FIELDS = (
     "console",
     "watchdog",
     "qemu",
+    "yocto",
 )
 BOARD_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 """What a board may be called; its device type too."""
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,15}")  # ext4 holds 16 characters
+_SETTING = re.compile(r"[A-Z][A-Z0-9_]*(:[a-z0-9-]+)*")  # a variable of BitBake, with overrides
 _TAKEN = {"boot", "A", "B", "data"}
 _WATCHDOG_FIELDS = ("driver", "armed_by", "timeout", "stopped_by")
 
@@ -105,6 +108,7 @@ def load_board(path: Path) -> Board:
         console=_console(fields.inner("console", ("device", "speed"))),
         watchdog=_watchdog(fields.inner("watchdog", _WATCHDOG_FIELDS)),
         qemu=_qemu(fields),
+        yocto=_yocto(fields),
     )
 
 
@@ -256,6 +260,20 @@ def _qemu(fields: Fields) -> Qemu | None:
         disk=inner.choice("disk", get_args(Disk)),
         network=inner.choice("network", get_args(Network)),
     )
+
+
+def _yocto(fields: Fields) -> Yocto | None:
+    if not fields.has("yocto"):
+        return None
+    inner = fields.inner("yocto", ("machine", "settings"))
+    settings = inner.named_texts("settings")
+    for name, value in settings.items():
+        if not _SETTING.fullmatch(name):
+            raise inner.wrong("settings", f"{name!r} is no variable of BitBake")
+        if '"' in value or "\\" in value or "\n" in value:
+            raise inner.wrong("settings", f"{name}: must have no quote, backslash or second line")
+    machine = _matching(inner, "machine", BOARD_NAME, "lower-case letters, digits, single dashes")
+    return Yocto(machine, settings)
 
 
 def _some(fields: Fields, name: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from ota_board import grub
+from ota_board import grub, yocto
 from ota_board.board import Board
 from ota_board.layout import node_base, to_json
 from ota_board.u_boot import default_environment, fragment
@@ -27,6 +27,8 @@ def rendered(board: Board, folder: Path | None = None) -> dict[str, str]:
         files["grub.cfg"] = grub.configuration(board)
         files["ota.env"] = grub.entry(board)
         files[grub.MENDER_CONFIG] = grub.mender_config()
+    if board.yocto:
+        files[yocto.include_name(board)] = yocto.include(board)
     return files
 
 

@@ -61,6 +61,16 @@ def fragment(board: Board, environment: Path, folder: Path | None = None) -> str
     return "\n".join(lines) + "\n"
 
 
+def needed(board: Board, folder: Path | None = None) -> str:
+    """The part of the fragment that any build must have, wherever its environment's text is.
+
+    Raises:
+        OSError: a part cannot be read.
+    """
+    lines = fragment(board, Path("u-boot.env"), folder).splitlines()
+    return "\n".join(line for line in lines if not line.endswith('="u-boot.env"'))
+
+
 def missing(fragment: str, config: str) -> list[str]:
     """The lines of a fragment that did not come through into the final ``.config``.
 

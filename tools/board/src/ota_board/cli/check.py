@@ -3,10 +3,13 @@
 
 import argparse
 import sys
+from pathlib import Path
 
+from ota_board.board import Board
 from ota_board.cli.arguments import Subparsers, add_command
 from ota_board.errors import BoardError
 from ota_board.load import all_boards, board_folders, find_board, load_board
+from ota_board.u_boot import missing, needed
 
 
 def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -19,15 +22,23 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
     )
     parser.set_defaults(run=_run)
     parser.add_argument("board", nargs="*", help="its name, or a path with a '/' to its folder")
+    parser.add_argument(
+        "--u-boot-config",
+        metavar="FILE",
+        help="a final .config of U-Boot, which must have all that the board needs",
+    )
 
 
 def _run(args: argparse.Namespace) -> int:
     folders = list(board_folders(args.boards))
     paths = [find_board(name, folders) for name in args.board] or all_boards(folders)
     wrong = 0
+    config = Path(args.u_boot_config).read_text("utf-8") if args.u_boot_config else None
     for path in paths:
         try:
             board = load_board(path)
+            if config is not None:
+                _check_config(board, path, config, args.u_boot_config)
         except BoardError as error:
             print(f"ota-board: {error}", file=sys.stderr)
             wrong += 1
@@ -36,3 +47,13 @@ def _run(args: argparse.Namespace) -> int:
     if not paths:
         raise BoardError("no board found; name a folder with --boards")
     return 2 if wrong else 0
+
+
+def _check_config(board: Board, folder: Path, config: str, name: str) -> None:
+    if board.bootloader.kind != "u-boot":
+        raise BoardError(f"{board.name}: starts with {board.bootloader.kind}, not with U-Boot")
+    if lost := missing(needed(board, folder), config):
+        raise BoardError(
+            f"{name}: U-Boot for {board.name} is built without {'; '.join(lost)}; merge u-boot.cfg"
+            " of `ota-board render` last"
+        )

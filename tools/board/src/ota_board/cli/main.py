@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from ota_board import __version__
 from ota_board.cli import check, layout, new, render, show
+from ota_board.cli import entry as entry_command
 from ota_board.errors import BoardError
 
-_COMMANDS = (show, check, layout, render, new)
+_COMMANDS = (show, check, layout, render, entry_command, new)
 
 _EPILOG = """\
 Boards are looked for in --boards, in the folders of $OTA_BOARDS, in ./boards, then among those that

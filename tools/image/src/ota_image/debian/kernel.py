@@ -12,6 +12,7 @@ from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
 from ota_board import grub
 from ota_board.board import Board
+from ota_board.entry import EXTLINUX, extlinux
 from ota_image.cache import made_once
 from ota_image.debian.apt import Package, Say
 from ota_image.debian.deb import verified_file
@@ -67,26 +68,10 @@ def add_kernel(
     _add_entry(tree, board)
 
 
-def extlinux(board: Board) -> str:
-    """What U-Boot's ``sysboot`` reads: files of the slot, and the kernel's arguments.
-
-    U-Boot puts in ``mender_kernel_root``, the slot's device. Without a device tree of the board's
-    it takes what ``fdt_addr`` says, which is QEMU's.
-    """
-    lines = ["default slot", "label slot", "  kernel /boot/vmlinuz", "  initrd /boot/initrd.img"]
-    if len(board.device_trees) == 1:
-        lines.append(f"  fdt /boot/dtbs/{board.device_trees[0]}")
-    elif board.device_trees:
-        lines.append("  fdtdir /boot/dtbs")  # and there ${fdtfile}, which says which board it is
-    console = f"console={board.console.device},{board.console.speed}"
-    lines.append(f"  append root=${{mender_kernel_root}} rootwait ro {console} panic=10 loglevel=5")
-    return "\n".join(lines) + "\n"
-
-
 def _add_entry(tree: Tree, board: Board) -> None:
     match board.bootloader.kind:
         case "u-boot":
-            tree.add_file("/boot/extlinux/extlinux.conf", extlinux(board))
+            tree.add_file(EXTLINUX, extlinux(board))
         case "grub":
             tree.add_file(grub.ENTRY, grub.entry(board))
 

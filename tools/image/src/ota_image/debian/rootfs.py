@@ -16,6 +16,7 @@ from pathlib import Path
 from ota_artifact.image.workplace import delivered
 from ota_artifact.run import run
 from ota_board.board import Board
+from ota_board.entry import extlinux
 from ota_board.render import rendered
 from ota_image import __version__
 from ota_image.cache import cache_folder, key_of, made_once
@@ -26,7 +27,7 @@ from ota_image.debian.deb import opened, verified_file
 from ota_image.debian.ext4 import Ext4, write_ext4
 from ota_image.debian.fit import fitted
 from ota_image.debian.installed import install, time_of
-from ota_image.debian.kernel import add_kernel, extlinux
+from ota_image.debian.kernel import add_kernel
 from ota_image.debian.packages import Chosen, choose
 from ota_image.debian.recipe import Recipe
 from ota_image.debian.settings import Settings

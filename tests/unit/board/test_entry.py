@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A slot's boot entry, for each bootloader and for each number of device trees."""
+
+import pytest
+
+from ota_board.entry import entry, entry_path
+from ota_board.load import load_board
+from tests.house.tree import ROOT
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("qemu-arm64", None),
+        ("beaglebone-black", "  fdt /boot/dtbs/am335x-boneblack.dtb"),
+        ("raspberrypi3", "  fdtdir /boot/dtbs"),
+    ],
+)
+def test_the_device_tree_is_named_as_far_as_it_is_known(name: str, line: str | None) -> None:
+    lines = entry(load_board(ROOT / "boards" / name), "/boot/Image").splitlines()
+
+    assert [each for each in lines if each.startswith("  fdt")] == ([line] if line else [])
+    assert "  kernel /boot/Image" in lines
+
+
+def test_without_an_initrd_none_is_named() -> None:
+    for name in ("qemu-arm64", "qemu-x86-64"):
+        board = load_board(ROOT / "boards" / name)
+
+        assert "initrd" not in entry(board, "/boot/Image")
+        assert "/boot/initrd.img" in entry(board, "/boot/Image", initrd="/boot/initrd.img")
+
+
+def test_another_kernel_calls_the_console_otherwise() -> None:
+    board = load_board(ROOT / "boards" / "raspberrypi3")
+
+    assert " console=ttyS1,115200 " in entry(board, "/boot/Image")
+    assert " console=ttyS0,115200 " in entry(board, "/boot/Image", console="ttyS0")
+
+
+def test_each_bootloader_looks_in_its_own_place() -> None:
+    arm, x86 = (load_board(ROOT / "boards" / name) for name in ("qemu-arm64", "qemu-x86-64"))
+
+    assert entry_path(arm) == "/boot/extlinux/extlinux.conf"
+    assert entry_path(x86) == "/boot/grub/ota.env"
