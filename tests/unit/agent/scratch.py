@@ -81,6 +81,11 @@ class Scratch:
         names = {str(number): name for name, number in NUMBERS.items()}
         self._configure(names[self.environment["mender_boot_part"]])
 
+    def set(self, **changes: str) -> None:
+        """Change variables as U-Boot saves them; an empty one goes."""
+        variables = {**self.environment, **changes}
+        self._save({name: value for name, value in variables.items() if value})
+
     def set_up(self, slot_size: int) -> None:
         """Make it as it leaves the factory."""
         for name in NUMBERS:

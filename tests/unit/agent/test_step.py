@@ -10,13 +10,17 @@ from ota_agent.started import MOST_RESTARTS
 from ota_agent.states import (
     CallPayloads,
     CommitAsked,
+    Done,
     Event,
+    Failed,
+    Failing,
     Installed,
     Installing,
     Restart,
     Started,
     State,
     Trying,
+    TryingBack,
 )
 from ota_agent.step import Unexpected, step
 from ota_agent.update import ROOTFS, Artifact, Update
@@ -272,3 +276,20 @@ def test_a_commit_before_the_restart_is_refused_with_what_to_do() -> None:
 
 def test_the_table_in_the_docs_is_what_the_code_does() -> None:
     assert PAGE.read_text("utf-8") == page(), "run `make docs`"
+
+
+def test_a_module_that_never_comes_back_does_not_go_round_for_ever() -> None:
+    update = Update("u", "d", artifact=Artifact("app", types=("app",)), reason="because")
+    state: State = TryingBack(update)
+
+    rounds = 0
+    while rounds < 100:
+        rounds += 1
+        state = step(state, Failed("it is not back")).state
+        if isinstance(state, Failing):
+            break
+        state = step(state, Done()).state
+
+    assert isinstance(state, Failing)
+    assert rounds < 25
+    assert not state.update.is_consistent

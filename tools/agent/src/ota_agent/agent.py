@@ -63,6 +63,9 @@ NAMES: dict[type[State], str] = {
 }
 """What the log calls a state: by what Mender's documentation calls it, where it does."""
 
+REVERSIBLE = (Downloading, Downloaded, Installing, Installed, Rebooting, Trying, Proven)
+"""States in which an update can be taken back still."""
+
 BY_HAND = "taken back by hand"
 """Why an update fails that a person did not want to keep."""
 

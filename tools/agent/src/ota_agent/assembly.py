@@ -7,15 +7,14 @@ import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ota_agent import boot_log
 from ota_agent.agent import Agent, observer
 from ota_agent.api import Commands
 from ota_agent.api.status import Bulletin
-from ota_agent.bootloader.find import find_bootloader
+from ota_agent.booting import boot_of
 from ota_agent.bootstrap import opened_store
-from ota_agent.config.device import DeviceOptions
 from ota_agent.config.settings import Settings
 from ota_agent.control.controls import Controls
 from ota_agent.deployment_log import DeploymentLog
@@ -34,7 +33,6 @@ from ota_agent.performer import Device, DevicePerformer
 from ota_agent.provides import GROUP, NAME
 from ota_agent.runtime import Runtime, boot_id
 from ota_agent.scripts import Scripts
-from ota_agent.slots import Slot, Slots, read_layout
 from ota_agent.source.retry import Surroundings
 from ota_agent.states import Committed, Fetched, State
 from ota_agent.store import Store
@@ -75,53 +73,6 @@ class Parts:
         )
         with server:
             yield
-
-
-def boot_of(options: DeviceOptions) -> Boot | None:
-    """The slots and the bootloader; None if this device has no slots.
-
-    Raises:
-        AgentError: the layout or the bootloader's configuration is damaged.
-    """
-    slots = _slots(options)
-    if slots is None:
-        return None
-    bootloader = find_bootloader(options, slots.environment)
-
-    def running() -> Slot:
-        return slots.of(options.running) if options.running else slots.running()
-
-    return Boot(slots, running, bootloader)
-
-
-def _slots(options: DeviceOptions) -> Slots | None:
-    if options.slot_a and options.slot_b:
-        return _named(options)
-    return read_layout(options.layout) if options.layout.exists() else None
-
-
-def _named(options: DeviceOptions) -> Slots:
-    """The slots as the configuration names them; the layout adds where the environment is."""
-    from pathlib import Path
-
-    a, b = Path(options.slot_a), Path(options.slot_b)
-    if options.layout.exists():
-        found = read_layout(options.layout)
-        numbers, environment = (found.a.number, found.b.number), found.environment
-    else:
-        numbers, environment = (_number(a), _number(b)), ()
-    return Slots(Slot("A", a, numbers[0]), Slot("B", b, numbers[1]), environment)
-
-
-def _number(node: "object") -> int:
-    """The number of a partition, which its name ends with. Source: Mender's RootfsPartA."""
-    import os
-    import re
-
-    match = re.search(r"(\d+)$", os.path.realpath(str(node)))
-    if not match:
-        raise AgentError(f"{node}: ends with no number; which partition is it?")
-    return int(match[1])
 
 
 def assembled(
@@ -278,10 +229,11 @@ def _server(settings: Settings, pool: "Callable[[], urllib3.PoolManager]") -> "S
     from ota_agent.server import attributes
     from ota_agent.server.client import Server
     from ota_agent.server.key import DeviceKey
+    from ota_agent.server.lazy import LazyPool
 
     return Server(
         settings.server,
-        pool(),
+        cast("urllib3.PoolManager", LazyPool(pool)),
         DeviceKey(settings.key),
         lambda: attributes.identity(settings.attributes.identity),
     )

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from types import FrameType
 
 from ota_agent import __version__
-from ota_agent.agent import NAMES, Agent
+from ota_agent.agent import NAMES, REVERSIBLE, Agent
 from ota_agent.api import Gate
 from ota_agent.assembly import Parts, assembled
 from ota_agent.config.settings import Settings
@@ -20,12 +20,15 @@ from ota_agent.errors import AgentError, NothingInProgress, Unauthorized, Unreac
 from ota_agent.owner import ownership
 from ota_agent.runtime import Restarting
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
-from ota_agent.states import Failed, PollDue, State
+from ota_agent.states import Failed, Installed, PollDue, Proven, State, Syncing
+from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.run import run as run_program
 
 logger = logging.getLogger(__name__)
 
 _GONE = 600.0  # [s] for the device to go down once it was told to. Source: Mender's client
+_AGAIN = 60.0  # [s] until what could not be done is tried again
+_RESTING = (Installed, Proven)
 _LONGEST = 3600.0  # [s] of one wait; the clock of the loop is looked at then
 
 
@@ -49,8 +52,8 @@ def run(settings: Settings) -> int:
         stack.enter_context(parts.served(daemon))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, _stop)
-        signal.signal(signal.SIGUSR1, lambda *_: daemon.check_update())
-        signal.signal(signal.SIGUSR2, lambda *_: daemon.send_inventory())
+        signal.signal(signal.SIGUSR1, lambda *_: daemon.wants(daemon.check_update))
+        signal.signal(signal.SIGUSR2, lambda *_: daemon.wants(daemon.send_inventory))
         try:
             daemon.run()
         except Stopping:
@@ -76,12 +79,12 @@ class Daemon:
         self._poll_at = self._inventory_at = soon
         self._is_working = False
         self._told = ""
+        self._again_at: float | None = None
 
     def run(self) -> None:
         """Go on with what was under way, and then for ever.
 
-        Raises:
-            AgentError: the state cannot be remembered.
+        What goes wrong with an update is no reason to end: it is tried again.
         """
         status = self._parts.bulletin.get()
         logger.info("started: version %s, slot %s", __version__, status.running_slot or "-")
@@ -90,6 +93,9 @@ class Daemon:
             if work := self._next():
                 self._move(work)
                 continue
+            if self._again_at is not None and self._clock() >= self._again_at:
+                self._again_at = None
+                self._move(self._agent.runtime.start)
             if self._parts.server is None or self._agent.update is not None:
                 continue
             if self._clock() >= self._inventory_at:
@@ -103,6 +109,8 @@ class Daemon:
         if self._parts.server is not None and self._agent.update is None:
             due = min(due, self._poll_at, self._inventory_at)
             self._parts.bulletin.change(next_poll=time.time() + self._poll_at - self._clock())
+        if self._again_at is not None:
+            due = min(due, self._again_at)
         try:
             return self._wanted.get(timeout=max(0.0, due - self._clock()))
         except queue.Empty:
@@ -110,6 +118,7 @@ class Daemon:
 
     def _move(self, work: Callable[[], None]) -> None:
         """Have something happen to the update, whatever comes of it."""
+        before = self._agent.bulletin.get().updates
         self._is_working = True
         try:
             work()
@@ -117,10 +126,24 @@ class Daemon:
             self._restart(is_manual=restarting.is_manual)
         except NothingInProgress as error:
             logger.info("%s", error)
+        except (AgentError, ArtifactError, ProgramError, OSError) as error:
+            self._recover(error)
         finally:
             self._is_working = False
-        if self._agent.update is None:
+        if self._agent.bulletin.get().updates != before:  # one has ended: tell what is there now
             self._inventory_at = min(self._inventory_at, self._clock())
+
+    def _recover(self, error: Exception) -> None:
+        """Something cannot be done now, such as to remember a state on a full disk."""
+        logger.error("%s", error)
+        if isinstance(self._agent.state, Syncing):  # an offer that could not be remembered
+            offered = self._parts.headquarters.offered
+            self._agent.runtime.feed(Failed(str(error)))
+            if offered is not None:
+                self._parts.headquarters.report(offered, "failure")
+        elif self._agent.update is not None and not isinstance(self._agent.state, _RESTING):
+            logger.info("trying again in %g s", _AGAIN)
+            self._again_at = self._clock() + _AGAIN
 
     def _restart(self, *, is_manual: bool) -> None:
         """Restart the device; if it does not go down, the update has failed."""
@@ -128,9 +151,13 @@ class Daemon:
             logger.info("the update is taken back with the next restart of the device")
             return
         logger.info("restarting the device")
-        run_program(self._parts.settings.device.reboot, timeout=_GONE)
-        time.sleep(_GONE)
-        self._move(lambda: self._agent.runtime.feed(Failed("the device did not restart")))
+        why = "the device did not restart"
+        try:
+            run_program(self._parts.settings.device.reboot, timeout=_GONE)
+            time.sleep(_GONE)
+        except ProgramError as error:
+            why = f"{why}: {error}"
+        self._move(lambda: self._agent.runtime.feed(Failed(why)))
 
     def _poll(self) -> None:
         if not self._parts.controls.is_enabled:
@@ -142,7 +169,8 @@ class Daemon:
         self._failures["update"] = self._failures["update"] + 1 if error else 0
         after = error.retry_after if isinstance(error, Unreachable) else 0.0
         self._poll_at = self._clock() + self._delay("update", after)
-        if self._agent.bulletin.get().updates != before:
+        status = self._agent.bulletin.get()
+        if status.updates != before and status.result == "success":
             self._poll_at = min(self._poll_at, self._clock() + 5.0)  # is there another one?
         self._note_token()
 
@@ -195,6 +223,10 @@ class Daemon:
             state: State = self._agent.state
             raise AgentError(f"busy: an update is at {NAMES[type(state)]}; ask again later")
 
+    def wants(self, work: Callable[[], None]) -> None:
+        """Have the loop do something; a signal's handler may do no more than this."""
+        self._wanted.put(work)
+
     def install(self, source: str) -> None:
         """See `Commands.install`."""
         self._require_rest()
@@ -211,6 +243,8 @@ class Daemon:
     def rollback(self, reason: str) -> None:
         """See `Commands.rollback`."""
         self._agent.require()
+        if not isinstance(self._agent.state, REVERSIBLE):
+            raise AgentError("the update is committed, or taken back already")
         if self._is_working:
             self._parts.controls.abort(reason)
         else:
@@ -220,12 +254,16 @@ class Daemon:
         """See `Commands.resume`."""
         self._require_rest()
         self._agent.require()
+        if isinstance(self._agent.state, _RESTING):
+            raise AgentError("the update waits for a commit or a rollback; decide on it")
         self._wanted.put(self._agent.runtime.start)
 
     def check_update(self) -> None:
         """See `Commands.check_update`."""
         if self._parts.server is None:
             raise AgentError("this device has no server; set server.urls in agent.toml")
+        if not self._parts.controls.is_enabled:
+            raise AgentError("updates are switched off; switch them on first")
         self._poll_at = self._clock()
         self._failures["update"] = 0
         self._wanted.put(_nothing)

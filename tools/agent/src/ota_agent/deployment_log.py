@@ -17,6 +17,7 @@ from typing import Any
 _KEPT = 5  # logs
 _LARGEST = 4 << 20  # [B] of one log; the rest is left out
 _SENT = 900 << 10  # [B] the server takes 1 MiB
+_OTHERS = 400 << 10  # [B] of what others have said
 _LONGEST = 4096  # characters of one message
 
 
@@ -62,9 +63,13 @@ class DeploymentLog(logging.Handler):
     def close(self) -> None:
         """Write no more."""
         logging.getLogger().removeHandler(self)
-        if self._file is not None:
-            os.close(self._file)
-        self._path = self._file = None
+        self.acquire()  # another thread may be at it
+        try:
+            if self._file is not None:
+                os.close(self._file)
+            self._path = self._file = None
+        finally:
+            self.release()
         super().close()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -75,33 +80,21 @@ class DeploymentLog(logging.Handler):
         except (OSError, ValueError):
             pass  # no room, or no such disk any more: the update is what counts
 
-    def add_lines(self, texts: Iterable[str]) -> None:
-        """Write lines that others have said, such as a boot's log."""
-        now = datetime.now(UTC)
-        for text in texts:
-            try:
-                self._write(_line(now, "info", text))
-            except OSError:
-                return
+    def lines(self, others: Iterable[str] = ()) -> list[dict[str, str]]:
+        """What was written, for the server; the newest of it, if it is too much.
 
-    def lines(self) -> list[dict[str, str]]:
-        """What was written, for the server; the newest of it, if it is too much."""
+        Args:
+            others: lines that stand before it, such as a boot's; they leave room for it.
+        """
         if self._path is None:
             return []
+        now = datetime.now(UTC)
+        before = _newest((_line(now, "info", each).encode() for each in others), _OTHERS)
         try:
             written = self._path.read_bytes().splitlines()
         except OSError:
             return []
-        kept, room = [], _SENT
-        for line in reversed(written):
-            room -= len(line) + 2
-            if room < 0:
-                kept.append(
-                    _line(datetime.now(UTC), "warning", "older lines are left out").encode()
-                )
-                break
-            kept.append(line)
-        return list(_parsed(reversed(kept)))
+        return list(_parsed([*before, *_newest(written, _SENT - sum(map(len, before)))]))
 
     def _write(self, line: str) -> None:
         data = line.encode() + b"\n"
@@ -117,6 +110,19 @@ class DeploymentLog(logging.Handler):
         for path in logs[: max(0, len(logs) - max(1, self._options.kept))]:
             if path != self._path:
                 path.unlink(missing_ok=True)
+
+
+def _newest(lines: Iterable[bytes], room: int) -> list[bytes]:
+    """As many of the last lines as there is room for [B]."""
+    kept: list[bytes] = []
+    for line in reversed(list(lines)):
+        room -= len(line) + 2
+        if room < 0:
+            said = _line(datetime.now(UTC), "warning", "older lines are left out")
+            kept.append(said.encode())
+            break
+        kept.append(line)
+    return kept[::-1]
 
 
 def _line(when: datetime, level: str, message: str) -> str:

@@ -21,7 +21,10 @@ from ota_agent.update import Update
 logger = logging.getLogger(__name__)
 
 _AGAIN = 10.0, 300.0  # [s] until a server that was out of reach is tried again: first, longest
-_END = 86400.0  # [s] for telling it how an update ended; a restart begins anew
+_END = 7 * 86400.0  # [s] for telling it how an update ended; a restart begins anew
+_ASKED = 3600.0  # [s] of what a server may ask us to wait
+_AWAY = "away"
+"""Of the store: how long the server was out of reach during the trial [s], over power cuts."""
 
 
 @dataclass(slots=True)
@@ -32,6 +35,7 @@ class Headquarters:
         server: None if this device has none.
         paused: told of the state before which an update is paused, and by whom; empty: it goes on.
         poll_error: why the last poll failed; None if it did not.
+        offered: what the server has offered last.
     """
 
     server: Server | None
@@ -45,6 +49,7 @@ class Headquarters:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     poll_error: AgentError | None = None
+    offered: Update | None = None
 
     def poll(self) -> Event:
         """See `performer.Headquarters`."""
@@ -59,7 +64,8 @@ class Headquarters:
         if found is None:
             return NothingNew()
         self.controls.set_server_map(found.id, found.control_map)
-        return Offered(Update(found.url, found.id))
+        self.offered = Update(found.url, found.id)
+        return Offered(self.offered)
 
     def renewed(self, update: Update) -> str:
         """See `performer.Headquarters`."""
@@ -87,29 +93,17 @@ class Headquarters:
         """See `performer.Headquarters`."""
         if self.server is None or update.is_standalone:
             return
-        end, delay = self.clock() + _END, _AGAIN[0]
-        while True:
-            try:
-                self.server.report(update.deployment, status)
-                return
-            except Unreachable as error:
-                again = _spread(delay, error)
-                if self.clock() + again > end:
-                    logger.error("the server was never told that it is a %s: %s", status, error)
-                    return
-                logger.info("the server is out of reach, trying again in %.0f s: %s", again, error)
-            except AgentError as error:
-                logger.warning("the server does not want to know how it ended: %s", error)
-                return
-            self.sleep(again)  # an abort is of no use any more
-            delay = min(delay * 2, _AGAIN[1])
+        server = self.server
+        self._patiently(f"that it is a {status}", lambda: server.report(update.deployment, status))
+        if self.store.text(_AWAY):
+            self.store.put(_AWAY, "")
 
     def pass_gate(self, update: Update, status: str, waiting: Callable[[], None]) -> None:
         """See `performer.Headquarters`."""
         if self.server is None or update.is_standalone:
             return
         self.server.forget_token()  # the new system may have another key, or identity
-        began, delay, is_waiting = self.clock(), _AGAIN[0], False
+        began, delay, is_waiting = self.clock() - self._away(), _AGAIN[0], False
         while True:
             self.check()
             try:
@@ -119,6 +113,7 @@ class Headquarters:
                 raise
             except AgentError as error:
                 unreachable = self.clock() - began
+                self.store.put(_AWAY, f"{unreachable:.0f}")
                 decision = decide(self.gate, unreachable=unreachable, is_healthy=True)
                 logger.info("trial: %s (%s)", decision.why, error)
                 if decision.verdict == "commit":
@@ -131,6 +126,13 @@ class Headquarters:
                 is_waiting = True
             self.controls.wait(again)
             delay = min(delay * 2, _AGAIN[1])
+
+    def _away(self) -> float:
+        """How long the server was out of reach in earlier boots of this trial [s]."""
+        try:
+            return float(self.store.text(_AWAY) or 0)
+        except ValueError:
+            return 0.0
 
     def pass_pause(self, update: Update, action: Pass, waiting: Callable[[], None]) -> None:
         """See `performer.Headquarters`."""
@@ -161,16 +163,39 @@ class Headquarters:
 
     def send_log(self, update: Update) -> None:
         """See `performer.Headquarters`."""
-        if self.server is None or update.is_standalone:
+        server = self.server
+        if server is None or update.is_standalone:
             return
         try:
-            self.log.add_lines(self.boot_lines())
-            self.server.send_log(update.deployment, self.log.lines())
-        except AgentError as error:
-            logger.warning("the server has not got the log: %s", error)
+            boots = self.boot_lines()
+        except (AgentError, OSError) as error:
+            boots = [f"no log of boots: {error}"]
+        self._patiently("the log", lambda: server.send_log(update.deployment, self._lines(boots)))
+
+    def _lines(self, boots: list[str]) -> list[dict[str, str]]:
+        return self.log.lines(boots)
+
+    def _patiently(self, what: str, tell: Callable[[], None]) -> None:
+        """Tell the server something that it has to know, however long it is away."""
+        end, delay = self.clock() + _END, _AGAIN[0]
+        while True:
+            try:
+                tell()
+                return
+            except Unreachable as error:
+                again = _spread(delay, error)
+                if self.clock() + again > end:
+                    logger.error("the server was never told %s: %s", what, error)
+                    return
+                logger.info("the server is out of reach, trying again in %.0f s: %s", again, error)
+            except AgentError as error:
+                logger.warning("the server does not want to know %s: %s", what, error)
+                return
+            self.sleep(again)  # an abort is of no use any more
+            delay = min(delay * 2, _AGAIN[1])
 
 
 def _spread(delay: float, error: AgentError) -> float:
     """A delay [s] that a fleet does not share, and no shorter than the server asks for."""
     asked = error.retry_after if isinstance(error, Unreachable) else 0.0
-    return max(delay, asked) * random.SystemRandom().uniform(1.0, 1.25)
+    return max(delay, min(asked, _ASKED)) * random.SystemRandom().uniform(1.0, 1.25)

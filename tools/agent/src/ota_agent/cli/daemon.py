@@ -6,6 +6,9 @@ import argparse
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.options import add_common
 from ota_agent.config.settings import load_settings
+from ota_agent.errors import AgentError
+from ota_agent.last_resort import give_up_trial
+from ota_artifact.errors import ArtifactError, ProgramError
 
 
 def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,6 +27,10 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def _run(args: argparse.Namespace) -> int:
     log_to_console(args.log_level)
-    from ota_agent.daemon import run
+    try:
+        from ota_agent.daemon import run
 
-    return run(load_settings(args.config))
+        return run(load_settings(args.config))
+    except (AgentError, ArtifactError, ProgramError, OSError) as error:
+        give_up_trial(str(error))
+        raise

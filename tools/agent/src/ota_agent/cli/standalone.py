@@ -128,7 +128,8 @@ def check_end(status: Status, *, is_rollback: bool) -> None:
     """
     if is_rollback and status.result == "success":
         raise AgentError("it is committed already, and cannot be taken back; install another one")
-    is_wanted = status.reason == BY_HAND if is_rollback else status.result != "failure"
+    is_back = status.reason == BY_HAND and status.is_consistent
+    is_wanted = is_back if is_rollback else status.result != "failure"
     if not is_wanted:
         system = "System not modified." if status.is_consistent else _INCONSISTENT
         raise AgentError(f"{status.reason}. {system}")
