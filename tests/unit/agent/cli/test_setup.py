@@ -11,7 +11,7 @@ import pytest
 
 from ota_agent.cli.main import main
 from ota_agent.cli.questions import asked
-from ota_agent.cli.setup import PLACES, changed
+from ota_agent.cli.setup import PLACES, changed, place
 from ota_agent.config.settings import Settings, default_file, load_settings
 from ota_agent.control.options import ControlOptions
 from tests.house.pages import commands, follow
@@ -107,6 +107,44 @@ def test_what_was_wrong_before_does_not_stand_in_the_way(tmp_path: Path) -> None
     path.write_text('[keys]\nkeys = ["/none.pem"]\n')
 
     assert setup(path, "--server", "https://a.example") == 0
+
+
+def test_on_a_device_with_slots_the_file_on_data_is_written(tmp_path: Path) -> None:
+    device = scratch(tmp_path)
+    local = tmp_path / "data" / "agent.toml"
+    options = settings(device.configuration)
+
+    assert place(Path("/etc/ota/agent.toml"), options) == local
+    assert place(Path("/etc/ota/agent.toml"), Settings()) == Path("/etc/ota/agent.toml")
+    assert place(Path("/proc/self/agent.toml"), options) == Path("/proc/self/agent.toml")
+
+
+def test_the_file_on_data_is_changed_if_there_is_one_and_counts(tmp_path: Path) -> None:
+    device = scratch(tmp_path)
+    before = device.configuration.read_text()
+    local = tmp_path / "data" / "agent.toml"
+    local.write_text("# of this gate\n[server]\ntimeout = 9\n")
+
+    assert setup(device.configuration, "--policy", "grace") == 0
+
+    assert (
+        local.read_text() == '# of this gate\n[server]\ntimeout = 9\n\n[commit]\npolicy = "grace"\n'
+    )
+    assert device.configuration.read_text() == before
+    assert settings(device.configuration).commit.policy == "grace"
+
+
+def test_a_file_that_the_agent_would_not_take_is_not_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device = scratch(tmp_path)
+    local = tmp_path / "data" / "agent.toml"
+    local.write_text("[sevrer]\n")
+
+    assert setup(device.configuration, "--policy", "grace") == 1
+
+    assert f"{local}: [sevrer]: unknown" in capsys.readouterr().err
+    assert local.read_text() == "[sevrer]\n"
 
 
 @pytest.mark.parametrize(("accepts", "said"), [(True, "accepts this device"), (False, "accept it")])

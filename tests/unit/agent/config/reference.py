@@ -29,8 +29,9 @@ what a misspelt key does. `ota-agent setup` [asks for the usual ones](../howto/s
 and `ota-agent setup --print-default` prints a file with every key as a comment.
 
 Mender's JSON is read too. What is said later counts: the defaults, `/var/lib/mender/mender.conf`,
-`/etc/mender/mender.conf`, agent.toml. Default folders below `/data/ota` and `/run/ota` follow
-`data` and `run` of the section [device].
+`/etc/mender/mender.conf`, agent.toml, and last `/data/ota/agent.toml`, which is for one device and
+outlives its updates; if that one is wrong it is passed over. Default folders below `/data/ota` and
+`/run/ota` follow `data` and `run` of the section [device].
 """
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
 

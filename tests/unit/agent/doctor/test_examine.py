@@ -2,12 +2,16 @@
 """The doctor says nothing of a healthy device, and looks without changing anything."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from ota_agent.cli.main import main
+from ota_artifact.run import run
 from tests.conftest import requires_program
+from tests.house.tree import ROOT
 from tests.simulators.mender_fleet import Fleet
 from tests.simulators.mender_server import mender_server
 from tests.unit.agent.api.serving import Daemon, serving
@@ -113,3 +117,20 @@ def test_online_a_server_that_is_gone_is_unreachable(tmp_path: Path) -> None:
     device = patient(tmp_path, server={"urls": [url]}, tls={"allow_plain_http": True})
 
     assert "refused" in device.hazards(is_online=True)["server-unreachable"].cause
+
+
+def test_a_device_that_lacks_a_package_is_told_so_and_the_doctor_runs(tmp_path: Path) -> None:
+    """The interpreter sees nothing but the standard library and our own packages."""
+    device = patient(tmp_path)
+    words = [sys.executable, "-S", "-m", "ota_agent.cli.main", "doctor", "--json"]
+    words += ["--config", str(device.device.configuration)]
+    paths = os.pathsep.join(str(ROOT / "tools" / each / "src") for each in ("agent", "artifact"))
+
+    said = run(words, timeout=30, environment={"PYTHONPATH": paths}, success=(1,))
+
+    missing = {
+        each["place"]: each["severity"]
+        for each in json.loads(said)["findings"]
+        if each["hazard"] == "python-package-missing"
+    }
+    assert missing == {"urllib3": "error", "cryptography": "error", "zstandard": "warning"}

@@ -109,7 +109,8 @@ def _run(args: argparse.Namespace) -> int:
     if not changes:
         print(f"{args.config}: says all that already")
         return Exit.DONE
-    for line in written(args.config, changes, before, is_online=args.online):
+    path = place(args.config, before)
+    for line in written(path, changes, before, is_online=args.online):
         print(line)
     return Exit.DONE
 
@@ -138,12 +139,13 @@ def written(
         AgentError: they cannot be, and nothing was written.
     """
     from ota_agent.config.edit import edited, save
-    from ota_agent.config.settings import default_file
+    from ota_agent.config.settings import check
 
     try:
-        text = path.read_text("utf-8") if path.exists() else default_file()
+        text = path.read_text("utf-8") if path.exists() else _begun(path, before)
         new = edited(text, changes, str(path))
-        after = _understood(path, new)
+        check(new, path)
+        after = _with(before, changes)
         yield from _checked(before, after)
         if is_online:
             yield _accepted(after)
@@ -151,24 +153,40 @@ def written(
     except OSError as error:
         raise AgentError(f"{error.filename or path}: {error.strerror}; be root") from error
     yield f"{path}: written" + (f"; the old one is {old}" if old else "")
-    if _is_in_slot(path, after):
-        yield (
-            f"{path} is in the slot that runs, and an update brings its own: put it into the image,"
-            " too (ota-image build --overlay)"
-        )
     yield "Now restart the agent, and look with: ota-agent doctor --online"
 
 
-def _understood(path: Path, text: str) -> "Settings":
-    """What the agent makes of a text, with its file in the place of another."""
-    from tempfile import NamedTemporaryFile
+def place(configuration: Path, settings: "Settings", root: Path = Path("/")) -> Path:
+    """The file that is to be written: on /data, if the configuration is in a slot.
 
-    from ota_agent.config.settings import load_settings
+    There it counts for both slots, and outlives an update, which brings the other one anew.
+    """
+    from ota_agent.config.settings import LOCAL
 
-    with NamedTemporaryFile("w", encoding="utf-8", suffix=path.name) as file:  # mode 0600
-        file.write(text)
-        file.flush()
-        return load_settings(Path(file.name))
+    local = settings.device.data / LOCAL
+    folder = next(each for each in configuration.absolute().parents if each.exists())
+    has_slots = settings.device.layout.exists()
+    is_in_slot = has_slots and folder.stat().st_dev == root.stat().st_dev
+    return local if local.exists() or is_in_slot else configuration
+
+
+def _begun(path: Path, settings: "Settings") -> str:
+    """What a file has in it before anything is set."""
+    from ota_agent.config.settings import LOCAL, default_file
+
+    if path == settings.device.data / LOCAL:
+        return "# What this one device has, whichever slot runs: it counts over /etc/ota.\n"
+    return default_file()
+
+
+def _with(settings: "Settings", changes: "Changes") -> "Settings":
+    """The settings as they will be."""
+    from dataclasses import replace
+
+    for (section, key), value in changes.items():
+        options = replace(getattr(settings, section), **{key: value})
+        settings = replace(settings, **{section: options})
+    return settings
 
 
 def _checked(before: "Settings", after: "Settings") -> Iterator[str]:
@@ -206,7 +224,3 @@ def _accepted(settings: "Settings") -> str:
         return f"{error}"
     except AgentError as error:
         raise AgentError(f"nothing was written: {error}") from error
-
-
-def _is_in_slot(path: Path, settings: "Settings") -> bool:
-    return settings.device.layout.exists() and path.parent.stat().st_dev == Path("/").stat().st_dev

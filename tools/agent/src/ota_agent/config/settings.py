@@ -97,6 +97,24 @@ def _merged(tables: Tables, path: Path) -> Tables:
         raise AgentError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise AgentError(f"{path}: is not TOML: {error}") from error
+    return _over(tables, own, path)
+
+
+def check(text: str, path: Path) -> None:
+    """Refuse the text of a file that would not be taken.
+
+    Raises:
+        AgentError: as for the file itself.
+    """
+    try:
+        own = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise AgentError(f"{path}: is not TOML: {error}") from error
+    _settings(_over({}, own, path), path)
+
+
+def _over(tables: Tables, own: dict[str, Any], path: Path) -> Tables:
+    """The tables with those of a file on top."""
     merged = dict(tables)
     for name, table in own.items():
         if name not in SECTIONS:

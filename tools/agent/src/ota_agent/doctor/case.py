@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ota_agent.assembly import boot_of
+from ota_agent.booting import boot_of
 from ota_agent.bootloader import Bootloader
 from ota_agent.config.settings import Settings
 from ota_agent.doctor.finding import Finding

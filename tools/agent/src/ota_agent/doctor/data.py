@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ota_agent.bootstrap import released
+from ota_agent.config.settings import LOCAL, check
 from ota_agent.device_type import device_type_of
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.finding import Finding, warning
@@ -34,6 +35,7 @@ def probe(case: Case) -> Iterator[Finding]:
     else:
         yield from _room(case, there)
     yield from _type(case)
+    yield from _local(folder / LOCAL)
     if case.memory and case.memory.state in ("", "Idle"):
         yield from named(case.memory.provides.get(NAME, ""), released())
 
@@ -113,6 +115,21 @@ def _room(case: Case, folder: Path) -> Iterator[Finding]:
     found = os.statvfs(folder)
     free, whole = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
     yield from space(folder, free, whole, case.settings.modules.keep_free)
+
+
+def _local(path: Path) -> Iterator[Finding]:
+    """Whether the device's own file is taken; the agent passes over one that is wrong."""
+    if not path.exists():
+        return
+    try:
+        check(path.read_text("utf-8", "replace"), path)
+    except AgentError as error:
+        yield Finding(
+            "configuration-passed-over",
+            str(path),
+            f"{error}: nothing of this file counts",
+            "correct it, or remove it",
+        )
 
 
 def _type(case: Case) -> Iterator[Finding]:

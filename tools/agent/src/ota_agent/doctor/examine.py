@@ -46,5 +46,19 @@ def examine(
         is_online: ask the server, too.
     """
     case = open_case(settings, system or System())
-    found = [*case.faults, *(finding for probe in PROBES for finding in probe(case))]
+    found = [*case.faults, *(finding for probe in PROBES for finding in _looked(probe, case))]
     return [*found, *online.probe(settings)] if is_online else found
+
+
+def _looked(probe: Callable[[Case], Iterator[Finding]], case: Case) -> Iterator[Finding]:
+    """What a probe finds; and that it could not look, as when the user may not."""
+    try:
+        yield from probe(case)
+    except OSError as error:
+        name = probe.__module__.rpartition(".")[2]
+        yield Finding(
+            "not-examined",
+            f"{error.filename or name}",
+            f"{error.strerror}: what the doctor's {name} would tell is not known",
+            "be root",
+        )

@@ -46,6 +46,9 @@ def probe(case: Case) -> Iterator[Finding]:
             "no signature can be checked, and the server not be told who this device is",
             is_needed=True,
         )
+    is_needed = bool(settings.server.urls)
+    cause = "neither a server nor the address of an artifact can be reached"
+    yield from _package("urllib3", cause, is_needed=is_needed)
     yield from _package("zstandard", "artifacts that are compressed with zstd are refused")
     if (case.system.root / _BUS).exists():
         yield from bus(_PREFIXES, has_package=find_spec("dbus_fast") is not None)

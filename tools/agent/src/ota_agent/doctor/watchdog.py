@@ -60,7 +60,9 @@ def judged(found: tuple[Watchdog, ...], panic: str) -> Iterator[Finding]:
             "load the driver of the board's watchdog, if it has one",
         )
     for each in found:
-        cause = f"it is {each.state}" if each.state else "the kernel does not say whether it is fed"
+        cause = "the kernel does not say whether it is fed"
+        if each.state:
+            cause = f"it is {each.state}, and could reset the device after {each.timeout} s"
         yield warning(
             "watchdog-not-armed",
             each.name,
