@@ -36,8 +36,8 @@ class GateOptions:
             ``local`` commits as soon as they are.
         server_patience: with ``require-server``, how long the server may be out of reach [s].
         grace: with ``grace``, how long the server may be out of reach [s].
-        power_cuts: how many of them a healthy trial survives while it waits for the server or for
-            a person; 0 means that every boot before the commit rolls back.
+        power_cuts: how many of them a healthy trial of a deployment survives while it waits for the
+            server, or is paused; 0 means that every boot before the commit rolls back.
     """
 
     folder: Path = Path("/etc/ota/health.d")
