@@ -17,6 +17,7 @@ from ota_agent.errors import AgentError
 from ota_agent.server.http import pool
 from ota_agent.server.options import TlsOptions
 from ota_agent.server.pin import parse_pin, pin_of
+from tests.conftest import requires_localhost
 from tests.simulators.certificates import Certificate, make
 from tests.simulators.proxy import proxy
 
@@ -106,6 +107,18 @@ def test_a_server_is_believed_if_its_authority_is(
     assert got(url, **{option: str(authority.path)}) == b"here"
 
 
+def test_authorities_that_urllib3_brings_of_itself_are_not_believed(
+    url: str, folder: Path, authority: Certificate
+) -> None:
+    """Debian's urllib3 1.26 has each connection trust the system's bundle, whatever we trust."""
+    own = make(folder, "another-authority", is_authority=True)
+    connections = pool(TlsOptions(ca_bundle=str(own.path)), timeout=5, environment={})
+    connections.connection_pool_kw["ca_certs"] = str(authority.path)
+
+    with pytest.raises(urllib3.exceptions.HTTPError, match="unable to get local issuer"):
+        connections.request("GET", url)
+
+
 def test_a_servers_own_certificate_is_enough(url: str, leaf: Certificate) -> None:
     assert got(url, server_certificate=str(leaf.path)) == b"here"
 
@@ -163,6 +176,7 @@ def test_a_pin_does_not_replace_an_authority_that_is_named(
         got(url, pins=(pin(leaf),), ca_bundle=str(stranger.path))
 
 
+@requires_localhost
 def test_a_pin_is_for_its_hosts_and_others_are_checked_as_ever(url: str, leaf: Certificate) -> None:
     port = url.rpartition(":")[2]
     options: dict[str, Any] = {"pins": (pin(leaf),), "pinned_hosts": ("LocalHost",)}
@@ -231,6 +245,7 @@ def test_a_proxy_is_gone_through_with_tls_to_the_server_itself(
     assert between.requests[0] == ("CONNECT", url.removeprefix("https://"), authorization)
 
 
+@requires_localhost
 def test_a_redirect_leads_past_the_proxy_where_no_proxy_says_so(
     url: str, authority: Certificate
 ) -> None:

@@ -217,6 +217,8 @@ def _pool_class(trust: _Trust) -> type[HTTPSConnectionPool]:
             is_pinned = trust.is_pinned(host)
             self.ssl_context = trust.pinned if is_pinned else trust.context
             self.cert_reqs = self.ssl_context.verify_mode
+            # Debian's urllib3 1.26 would have every context trust the system's authorities as well.
+            self.ca_certs = self.ca_cert_dir = self.ca_cert_data = None
             super().connect()
             if is_pinned:
                 trust.check_pin(host, cast(ssl.SSLSocket, self.sock).getpeercert(True))
