@@ -8,9 +8,14 @@ something or works a program hard; ``full`` what takes minutes. `make test` runs
 
 import os
 import shutil
+import signal
+import socket
 from pathlib import Path
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background of a shell
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # or no child would hear Ctrl-C
 
 PROMPT = 1.0  # what a test without a marker may take [s]
 
@@ -21,6 +26,19 @@ def requires_program(program: str, *, package: str) -> pytest.MarkDecorator:
     """A mark that skips a test where a program is missing, and says which package has it."""
     found = shutil.which(program, path=_search_path())
     return pytest.mark.skipif(not found, reason=f"no {program} here: apt-get install {package}")
+
+
+def _has_localhost() -> bool:
+    try:
+        return bool(socket.getaddrinfo("localhost", None, socket.AF_INET))
+    except OSError:
+        return False
+
+
+requires_localhost = pytest.mark.skipif(
+    not _has_localhost(), reason="localhost has no address here: put 127.0.0.1 into /etc/hosts"
+)
+"""A mark for tests that need a second name for this machine."""
 
 
 def nobody_may_enter(folder: Path) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import requires_program
+from tests.conftest import requires_localhost, requires_program
 from tests.house.pages import commands, follow
 from tests.house.tree import ROOT
 
@@ -14,6 +14,7 @@ PORT = "18443"
 
 
 @pytest.mark.boot  # starts the agent three times, and a server
+@requires_localhost
 @requires_program("openssl", package="openssl")
 def test_the_page_on_trust_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
