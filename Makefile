@@ -60,6 +60,7 @@ fuzz: setup ## hostile input for FUZZ_SECONDS (default 60)
 
 docs: setup ## write what comes from the code: cli-*.md, agent-states.md, agent-toml.md, agent.toml
 	@$(BIN)/python -m tests.house.cli_reference --write
+	@$(BIN)/python -m tests.yocto.variables --write
 	@$(BIN)/python -m tests.unit.agent.table --write
 	@$(BIN)/python -m tests.unit.agent.configuration --write
 	@$(BIN)/python -m tests.unit.agent.config.reference --write

@@ -12,10 +12,13 @@ import pytest
 
 from ota_board.board import Extra, plan_of
 from ota_board.layout import Layout
+from ota_board.load import load_board
+from ota_image.cli.main import main
 from ota_image.disk.compose import Parts, Raw
 from ota_image.disk.split import INDEX, Piece, split
 from ota_image.errors import ImageError
 from tests.conftest import requires_program
+from tests.house.tree import ROOT
 from tests.unit.image.disk.small import MIB, composed, ext4, small_board, tree, variables
 
 pytestmark = [
@@ -113,3 +116,17 @@ def test_older_parts_give_way_and_other_folders_stay(tmp_path: Path) -> None:
     assert not (case.folder / "old").exists()
     assert list(other.iterdir()) == []
     assert list(tmp_path.glob(".parts.*")) == []
+
+
+@pytest.mark.boot
+def test_compose_writes_the_parts_of_the_image_that_it_makes(tmp_path: Path) -> None:
+    root, disk, parts = tmp_path / "root", tmp_path / "my.sdimg", tmp_path / "parts"
+    (root / "etc").mkdir(parents=True)
+    words = ["compose", str(ROOT / "boards" / "qemu-arm64"), "--rootfs", str(root)]
+
+    assert main([*words, "--output", str(disk), "--parts", str(parts)]) == 0
+
+    slot = load_board(ROOT / "boards" / "qemu-arm64").layout.partition("A")
+    with disk.open("rb") as file:
+        file.seek(slot.offset)
+        assert file.read(slot.size) == (parts / "2-slot-A.ext4").read_bytes()

@@ -14,6 +14,7 @@ from ota_board.size import format_size
 from ota_board.u_boot import default_environment, factory_environment
 from ota_image.disk.boot import Content
 from ota_image.disk.compose import Parts, Raw, compose
+from ota_image.disk.split import split
 from ota_image.errors import ImageError
 
 _EXAMPLE = """\
@@ -53,6 +54,9 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="the board's firmware files, each by the name that its board.yaml has",
     )
     parser.add_argument("--output", metavar="FILE", required=True, help="the image")
+    parser.add_argument(
+        "--parts", metavar="DIR", help="also write each part of the image into a file there"
+    )
     parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
     parser.add_argument("--json", action="store_true", help="say what was made as JSON")
 
@@ -70,6 +74,8 @@ def _run(args: argparse.Namespace) -> int:
         data=Path(args.data) if args.data else None,
     )
     done = compose(board.layout, parts, output, progress=_say)
+    if args.parts:
+        split(output, board.layout, raw, Path(args.parts))
     if args.json:
         said = {"image": str(output), "map": f"{output}.bmap", "size": done.size}
         print(json.dumps({**said, "mapped": done.mapped}))

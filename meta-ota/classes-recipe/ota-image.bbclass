@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+# Images with two slots. All types come from one call of `ota-image compose`, so that slot A of the
+# disk image and the payload of the update file are the same bytes:
+#
+#   sdimg       the disk image; its block map is made with it, as sdimg.bmap
+#   mender      the update file
+#   bootimg     the boot partition alone
+#   dataimg     the data partition alone
+
+inherit ota-board
+
+OTA_IMAGE_FSTYPES ??= "sdimg sdimg.bmap mender"
+OTA_RELEASE ??= "${PV}"
+OTA_ARTIFACT_NAME ??= "${IMAGE_BASENAME}-${OTA_RELEASE}"
+OTA_COMPRESSION ??= "lzma"
+OTA_SIGNING_KEY ??= ""
+OTA_ARTIFACT_ARGUMENTS ??= ""
+OTA_BOOT_FOLDER ??= "${@ota_boot_folder(d)}"
+OTA_FIRMWARE_FOLDERS ??= "${DEPLOY_DIR_IMAGE} ${DEPLOY_DIR_IMAGE}/bootfiles"
+OTA_FIRMWARE_RECIPES ??= "${@ota_firmware_recipes(d)}"
+OTA_KERNEL ??= "/boot/${KERNEL_IMAGETYPE}"
+OTA_INITRD ??= ""
+
+OTA_PARTS = "${WORKDIR}/ota-parts"
+OTA_SLOT_FILE = "${OTA_PARTS}/2-slot-A.ext4"
+
+IMAGE_TYPES += "sdimg mender bootimg dataimg"
+IMAGE_FSTYPES:ota = "${OTA_IMAGE_FSTYPES}"
+
+# The filesystem is made in the slot's size; what is larger than a slot stops the build here.
+IMAGE_OVERHEAD_FACTOR:ota = "1.0"
+IMAGE_ROOTFS_EXTRA_SPACE:ota = "0"
+IMAGE_ROOTFS_SIZE:ota = "8192"
+IMAGE_ROOTFS_MAXSIZE:ota = "${@int(d.getVar('OTA_SLOT_SIZE')) // 1024}"
+
+# The kernel and its device trees are the slot's, so that they roll back with it.
+IMAGE_INSTALL:append:ota = " kernel-image ${@'kernel-devicetree' if d.getVar('OTA_DEVICE_TREES') else ''}"
+
+IMAGE_TYPEDEP:mender = "sdimg"
+IMAGE_TYPEDEP:bootimg = "sdimg"
+IMAGE_TYPEDEP:dataimg = "sdimg"
+
+OTA_NATIVE = "python3-ota-image-native:do_populate_sysroot"
+do_rootfs[depends] += "python3-ota-board-native:do_populate_sysroot"
+do_rootfs[file-checksums] += "${@ota_board_files(d)}"
+do_image_sdimg[depends] += "${OTA_NATIVE} ${OTA_FIRMWARE_RECIPES} \
+    dosfstools-native:do_populate_sysroot e2fsprogs-native:do_populate_sysroot \
+    mtools-native:do_populate_sysroot util-linux-native:do_populate_sysroot"
+do_image_sdimg[file-checksums] += "${@ota_board_files(d)}"
+do_image_mender[depends] += "${OTA_NATIVE}"
+do_image_mender[file-checksums] += "${@'%s:True' % d.getVar('OTA_SIGNING_KEY') if d.getVar('OTA_SIGNING_KEY') else ''}"
+
+IMAGE_CMD:sdimg () {
+	rm -rf ${OTA_PARTS} ${WORKDIR}/ota-firmware
+	mkdir -p ${WORKDIR}/ota-firmware
+	for name in ${OTA_FIRMWARE}; do
+		ota_take_firmware $name
+	done
+	set --
+	if [ -n "${OTA_FIRMWARE}" ]; then
+		set -- --u-boot $(for name in ${OTA_FIRMWARE}; do echo ${WORKDIR}/ota-firmware/$name; done)
+	fi
+	if [ -n "${OTA_BOOT_FOLDER}" ]; then
+		set -- "$@" --boot ${OTA_BOOT_FOLDER}
+	fi
+	if [ -d ${WORKDIR}/ota-data ]; then
+		set -- "$@" --data ${WORKDIR}/ota-data
+	fi
+	SOURCE_DATE_EPOCH=${REPRODUCIBLE_TIMESTAMP_ROOTFS} ota-image compose ${OTA_BOARD_FOLDER} \
+		--rootfs ${IMAGE_ROOTFS} --parts ${OTA_PARTS} \
+		--output ${IMGDEPLOYDIR}/${IMAGE_NAME}.sdimg "$@"
+}
+
+# Made with the disk image already.
+CONVERSION_CMD:bmap:sdimg = "test -s ${IMAGE_NAME}.sdimg.bmap"
+
+IMAGE_CMD:mender () {
+	set -- ${OTA_ARTIFACT_ARGUMENTS}
+	for type in ${OTA_DEVICE_TYPES}; do
+		set -- "$@" --compatible-types $type
+	done
+	if [ -n "${OTA_SIGNING_KEY}" ]; then
+		set -- "$@" --key ${OTA_SIGNING_KEY}
+	else
+		bbnote "${OTA_ARTIFACT_NAME} is unsigned; OTA_SIGNING_KEY signs it"
+	fi
+	cp ${OTA_SLOT_FILE} ${WORKDIR}/rootfs.ext4
+	ota-artifact write rootfs-image --file ${WORKDIR}/rootfs.ext4 --no-progress \
+		--artifact-name ${OTA_ARTIFACT_NAME} --compression ${OTA_COMPRESSION} \
+		--output-path ${IMGDEPLOYDIR}/${IMAGE_NAME}.mender "$@"
+}
+
+IMAGE_CMD:bootimg = "cp ${OTA_PARTS}/1-boot.vfat ${IMGDEPLOYDIR}/${IMAGE_NAME}.bootimg"
+IMAGE_CMD:dataimg = "cp ${OTA_PARTS}/*-data.ext4 ${IMGDEPLOYDIR}/${IMAGE_NAME}.dataimg"
+
+# One file of the firmware, by the name that the board's description has for it.
+ota_take_firmware () {
+	for folder in ${OTA_FIRMWARE_FOLDERS}; do
+		for name in $1 ${OTA_FIRMWARE_ALIAS}; do
+			if [ -f $folder/$name ]; then
+				cp -L $folder/$name ${WORKDIR}/ota-firmware/$1
+				return
+			fi
+		done
+	done
+	bbfatal "${OTA_BOARD}: its board.yaml wants the firmware $1, which is in none of: ${OTA_FIRMWARE_FOLDERS}"
+}
+
+# What a slot must have and no package brings: mounts, the boot entry, the release's name.
+ROOTFS_POSTPROCESS_COMMAND:append:ota = " ota_slot_files ota_move_data"
+
+ota_slot_files () {
+	root=${IMAGE_ROOTFS}
+	rm -rf ${WORKDIR}/ota-rendered
+	ota-board render ${OTA_BOARD_FOLDER} --output ${WORKDIR}/ota-rendered
+	install -d $root/boot/firmware $root/data $root${sysconfdir}/ota $root${sysconfdir}/mender
+	install -D -m 0644 ${WORKDIR}/ota-rendered/layout.json $root${datadir}/ota/layout.json
+	for name in fw_env.config mender_grubenv.config; do
+		if [ -f ${WORKDIR}/ota-rendered/$name ]; then
+			install -m 0644 ${WORKDIR}/ota-rendered/$name $root${sysconfdir}/$name
+		fi
+	done
+	cat ${WORKDIR}/ota-rendered/fstab >> $root${sysconfdir}/fstab
+	echo "artifact_name=${OTA_ARTIFACT_NAME}" > $root${sysconfdir}/mender/artifact_info
+	printf 'image=%s\nrelease=%s\nartifact=%s\nboard=%s\n' "${IMAGE_BASENAME}" "${OTA_RELEASE}" \
+		"${OTA_ARTIFACT_NAME}" "${OTA_BOARD}" > $root${sysconfdir}/ota/release
+	ota_check_kernel
+	set -- --kernel ${OTA_KERNEL} --console ${OTA_CONSOLE} --output $root
+	if [ -n "${OTA_INITRD}" ]; then
+		set -- "$@" --initrd ${OTA_INITRD}
+	fi
+	ota-board entry ${OTA_BOARD_FOLDER} "$@"
+}
+
+ota_check_kernel () {
+	root=${IMAGE_ROOTFS}
+	for path in ${OTA_KERNEL} ${OTA_INITRD}; do
+		if [ ! -e $root$path ] && [ ! -L $root$path ]; then
+			bbfatal "$path is not in the root filesystem, so that it would not roll back with it; install kernel-image, or set OTA_KERNEL or OTA_INITRD"
+		fi
+	done
+	for name in ${OTA_DEVICE_TREES}; do
+		found=$(find $root/boot -name $name ! -path "*/dtbs/*" | head -n 1)
+		if [ -z "$found" ]; then
+			bbfatal "/boot of the root filesystem has no $name, which ${OTA_BOARD} needs; add it to KERNEL_DEVICETREE and install kernel-devicetree"
+		fi
+		install -d $root/boot/dtbs
+		ln -sf ../${found#$root/boot/} $root/boot/dtbs/$name
+	done
+}
+
+# What is below /data belongs to the partition, and never to a slot.
+ota_move_data () {
+	rm -rf ${WORKDIR}/ota-data
+	if [ -n "$(ls -A ${IMAGE_ROOTFS}/data)" ]; then
+		mkdir -p ${WORKDIR}/ota-data
+		cp -a ${IMAGE_ROOTFS}/data/. ${WORKDIR}/ota-data/
+		find ${IMAGE_ROOTFS}/data -mindepth 1 -delete
+	fi
+}
+
+def ota_boot_folder(d):
+    """The board's own files for the boot partition, if it has any."""
+    folder = os.path.join(d.getVar("OTA_BOARD_FOLDER"), "boot")
+    return folder if os.path.isdir(folder) else ""
+
+def ota_firmware_recipes(d):
+    """What deploys the firmware, as dependencies of a task."""
+    recipes = {"u-boot": "virtual/bootloader:do_deploy", "grub": "grub-efi:do_deploy"}
+    return recipes.get(d.getVar("OTA_BOOTLOADER") or "", "")
+
+python () {
+    if not d.getVar("OTA_BOARD"):
+        raise bb.parse.SkipRecipe("no board: require conf/machine/include/ota-<board>.inc in"
+                                  " local.conf or in the machine's configuration")
+    machine = d.getVar("OTA_MACHINE")
+    if machine and machine != d.getVar("MACHINE"):
+        raise bb.parse.SkipRecipe("board %s is for MACHINE %s, not %s; an own board sets OTA_MACHINE"
+                                  % (d.getVar("OTA_BOARD"), machine, d.getVar("MACHINE")))
+}

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+SUMMARY = "An image to try updates with"
+DESCRIPTION = "The minimal image with an SSH server, and root without a password: for a desk, and for \
+no product."
+
+require ota-image-minimal.bb
+
+IMAGE_FEATURES += "ssh-server-dropbear allow-empty-password allow-root-login empty-root-password"

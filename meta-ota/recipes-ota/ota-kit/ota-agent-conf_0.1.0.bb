@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+SUMMARY = "What the agent is told: its server, its device type, whose updates it takes"
+DESCRIPTION = "The configuration of ota-agent, apart from its code, so that a product replaces it alone."
+HOMEPAGE = "https://otakit.example"
+SECTION = "base"
+LICENSE = "Apache-2.0"
+LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/Apache-2.0;md5=89aea4e17d99a7cacdbeed46a0096b10"
+
+PACKAGE_ARCH = "${MACHINE_ARCH}"
+
+inherit ota-variables
+
+OTA_SERVER_URLS ??= ""
+OTA_SERVER_CERTIFICATE ??= ""
+OTA_VERIFY_KEYS ??= ""
+OTA_DEVICE_TYPES ??= ""
+
+S = "${@d.getVar('UNPACKDIR') or d.getVar('WORKDIR')}"
+
+do_install[file-checksums] += "${@' '.join('%s:True' % each for each in \
+    ('%s %s' % (d.getVar('OTA_SERVER_CERTIFICATE'), d.getVar('OTA_VERIFY_KEYS'))).split())}"
+
+do_install () {
+	install -d ${D}${sysconfdir}/ota/keys
+	if [ -n "${OTA_SERVER_CERTIFICATE}" ]; then
+		install -m 0644 ${OTA_SERVER_CERTIFICATE} ${D}${sysconfdir}/ota/server.crt
+	fi
+	for key in ${OTA_VERIFY_KEYS}; do
+		if grep -q "PRIVATE KEY" $key; then
+			bbfatal "OTA_VERIFY_KEYS: $key is a private key, which must not be on a device"
+		fi
+		install -m 0644 $key ${D}${sysconfdir}/ota/keys/
+	done
+}
+
+python do_configuration () {
+    import json
+
+    server = (d.getVar("OTA_SERVER_URLS") or "").split()
+    types = (d.getVar("OTA_DEVICE_TYPES") or "").split()
+    keys = [os.path.basename(each) for each in (d.getVar("OTA_VERIFY_KEYS") or "").split()]
+    lines = ["[device]"]
+    if types:
+        lines.append("device_type = %s" % json.dumps(types[0]))
+    lines += ["", "[server]", "urls = %s" % json.dumps(server)]
+    if keys:
+        folder = d.getVar("sysconfdir") + "/ota/keys/"
+        lines += ["", "[keys]", "keys = %s" % json.dumps([folder + each for each in keys])]
+    if d.getVar("OTA_SERVER_CERTIFICATE"):
+        path = d.getVar("sysconfdir") + "/ota/server.crt"
+        lines += ["", "[tls]", "server_certificate = %s" % json.dumps(path)]
+    path = os.path.join(d.getVar("D") + d.getVar("sysconfdir"), "ota", "agent.toml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+}
+do_install[postfuncs] += "do_configuration"
+
+CONFFILES:${PN} = "${sysconfdir}/ota/agent.toml"

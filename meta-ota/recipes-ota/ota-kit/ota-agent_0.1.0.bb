@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+SUMMARY = "Brings updates onto the device, tries them, and rolls back"
+DESCRIPTION = "The agent of OTA Kit: a daemon, its command ota-agent, and the update modules."
+
+require ota-kit.inc
+OTA_TOOL = "agent"
+
+inherit systemd update-rc.d
+
+# D-Bus is a bridge beside the agent; dbus-fast is in meta-python.
+PACKAGECONFIG ??= ""
+PACKAGECONFIG[dbus] = ",,,python3-dbus-fast"
+
+SYSTEMD_SERVICE:${PN} = "ota-agent.service ota-boot-log.service"
+INITSCRIPT_NAME = "ota-agent"
+INITSCRIPT_PARAMS = "defaults 90 10"
+
+do_install:append () {
+	if ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'false', 'true', d)}; then
+		rm -rf ${D}${systemd_system_unitdir}
+	fi
+	if ${@bb.utils.contains('DISTRO_FEATURES', 'sysvinit', 'true', 'false', d)}; then
+		install -D -m 0755 ${D}${datadir}/ota/init.d/ota-agent ${D}${sysconfdir}/init.d/ota-agent
+	fi
+	install -d ${D}${localstatedir}/lib
+	ln -s /data/ota ${D}${localstatedir}/lib/ota
+}
+
+FILES:${PN} += " \
+    ${datadir}/dbus-1 \
+    ${datadir}/ota \
+    ${nonarch_libdir}/ota \
+    ${systemd_system_unitdir} \
+"
+
+RDEPENDS:${PN} = " \
+    ota-agent-conf \
+    python3-asyncio \
+    python3-core \
+    python3-crypt \
+    python3-datetime \
+    python3-email \
+    python3-fcntl \
+    python3-io \
+    python3-json \
+    python3-logging \
+    python3-math \
+    python3-netclient \
+    python3-ota-artifact \
+    python3-shell \
+    python3-sqlite3 \
+    python3-threading \
+    python3-tomllib \
+    python3-urllib3 \
+"
+RDEPENDS:${PN}:append:ota-u-boot = " libubootenv-bin"

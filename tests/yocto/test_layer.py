@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be seen of the Yocto layer without BitBake: its conventions, and that it is complete."""
+
+import ast
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from ota_board.load import all_boards, load_board
+from tests.house.tree import ROOT, tools
+from tests.yocto.variables import PAGE, page, variables
+
+LAYER = ROOT / "meta-ota"
+RECIPES = sorted(LAYER.glob("recipes-*/*/*.bb*"))
+METADATA = sorted(
+    path for path in LAYER.rglob("*") if path.suffix in (".bb", ".bbappend", ".bbclass", ".inc")
+)
+UPSTREAM = re.compile(
+    r"^Upstream-Status: (Pending|Submitted \[.+\]|Backport \[.+\]|Denied|Inappropriate \[.+\]"
+    r"|Inactive-Upstream \[.+\])",
+    re.MULTILINE,
+)
+
+# Which package of OpenEmbedded has a module of Python's library, beside python3-core.
+# Source: openembedded-core, python3-manifest.json of scarthgap and of wrynose.
+PACKAGES = {
+    "asyncio": "asyncio",
+    "base64": "netclient",
+    "concurrent": "asyncio",
+    "datetime": "datetime",
+    "email": "email",
+    "fcntl": "fcntl",
+    "hashlib": "crypt",
+    "hmac": "netclient",
+    "http": "netclient",
+    "json": "json",
+    "logging": "logging",
+    "queue": "threading",
+    "random": "math",
+    "secrets": "netclient",
+    "shlex": "shell",
+    "socket": "io",
+    "sqlite3": "sqlite3",
+    "ssl": "io",
+    "tarfile": "compression",
+    "tempfile": "io",
+    "termios": "io",
+    "tomllib": "tomllib",
+    "uuid": "netclient",
+}
+_CORE = """
+argparse binascii collections configparser contextlib dataclasses enum errno fnmatch
+functools grp importlib io itertools lzma math os pathlib posixpath re selectors shutil
+signal stat struct subprocess sys textwrap threading time types typing urllib warnings zlib
+"""
+CORE = frozenset(_CORE.split())
+
+
+def recipe(name: str) -> str:
+    """The text of a recipe by its name."""
+    (path,) = [path for path in RECIPES if path.name.partition("_")[0] == name]
+    return path.read_text("utf-8")
+
+
+def library(tool: str) -> set[str]:
+    """The modules of Python's library that a tool imports, by their first names."""
+    found = set()
+    for path in (ROOT / "tools" / tool / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Import(names=names):
+                    found |= {alias.name.partition(".")[0] for alias in names}
+                case ast.ImportFrom(module=str(module), level=0):
+                    found.add(module.partition(".")[0])
+    return found & sys.stdlib_module_names
+
+
+def packages(modules: set[str]) -> set[str]:
+    """The packages that have the modules.
+
+    Raises:
+        KeyError: the tables above do not know one.
+    """
+    return {f"python3-{PACKAGES[module]}" for module in modules - CORE}
+
+
+def test_the_layer_says_which_releases_it_is_for() -> None:
+    text = (LAYER / "conf" / "layer.conf").read_text("utf-8")
+
+    assert 'LAYERSERIES_COMPAT_ota = "scarthgap wrynose"' in text
+    assert 'LAYERDEPENDS_ota = "core"' in text
+
+
+def test_the_papers_that_a_layer_must_have_are_there() -> None:
+    readme = (LAYER / "README.md").read_text("utf-8")
+
+    assert "maintainer" in readme.lower()
+    assert "patch" in readme.lower()
+    assert re.search(r"\S+@\S+", readme)
+    assert (LAYER / "SECURITY.md").stat().st_size
+    assert (LAYER / "COPYING.Apache-2.0").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_every_patch_has_its_upstream_status() -> None:
+    patches = list(LAYER.rglob("*.patch"))
+
+    assert patches
+    assert [path for path in patches if not UPSTREAM.search(path.read_text("utf-8"))] == []
+    assert not UPSTREAM.search("Upstream-Status: Backported\n")
+
+
+def test_the_licence_that_the_recipes_check_is_that_of_the_tree() -> None:
+    digest = hashlib.md5((ROOT / "LICENSE").read_bytes(), usedforsecurity=False).hexdigest()
+
+    text = (LAYER / "recipes-ota" / "ota-kit" / "ota-kit.inc").read_text("utf-8")
+    assert f'"file://LICENSE;md5={digest}"' in text
+
+
+def test_the_recipes_have_the_version_of_what_they_build() -> None:
+    versions = {path.name.rpartition("_")[2].removesuffix(".bb") for path in RECIPES}
+    (version,) = {tool.version for tool in tools()}
+
+    assert versions - {"%.bbappend", "ota-image-demo", "ota-image-minimal"} == {version}
+
+
+@pytest.mark.parametrize(
+    ("tool", "name"), [("artifact", "python3-ota-artifact"), ("agent", "ota-agent")]
+)
+def test_a_device_gets_every_module_of_python_that_is_imported(tool: str, name: str) -> None:
+    wanted = packages(library(tool))
+
+    assert wanted
+    assert wanted <= set(re.findall(r"python3-[\w-]+", recipe(name)))
+
+
+def test_a_module_that_the_tables_do_not_know_is_found() -> None:
+    with pytest.raises(KeyError, match="turtle"):
+        packages({"turtle"})
+
+
+def test_every_variable_that_the_layer_reads_is_in_the_table() -> None:
+    used: set[str] = set()
+    for path in METADATA:
+        used |= set(re.findall(r"\bOTA_[A-Z_]+\b", path.read_text("utf-8")))
+    used |= set(re.findall(r"^OTA_\w+", (LAYER / "conf/layer.conf").read_text("utf-8"), re.M))
+
+    assert used == set(variables())
+
+
+def test_the_page_of_the_variables_is_fresh() -> None:
+    assert PAGE.read_text("utf-8") == page(variables()), "run: make docs"
+
+
+def test_a_board_may_set_no_variable_that_the_layer_does_not_know() -> None:
+    for path in all_boards([ROOT / "boards"]):
+        board = load_board(path)
+        names = {name.partition(":")[0] for name in board.yocto.settings} if board.yocto else set()
+        assert {name for name in names if name.startswith("OTA_")} <= set(variables())
+
+
+def test_nothing_of_others_is_changed_by_adding_the_layer() -> None:
+    """Each line of an append is behind a board's override, or required for a board alone."""
+    free = re.compile(r"#.*|$|FILESEXTRAPATHS:prepend :=|\w+:append:ota|require \$\{@.*else ''\}$")
+    for path in LAYER.rglob("*.bbappend"):
+        for line in path.read_text("utf-8").splitlines():
+            assert free.match(line), f"{path.relative_to(ROOT)}: {line}"
+
+
+@pytest.mark.parametrize("path", METADATA, ids=lambda path: path.name)
+def test_the_licence_stands_first(path: Path) -> None:
+    first = path.read_text("utf-8").splitlines()[0]
+
+    made = path.parent.name == "include"
+    assert made or first == "# SPDX-License-Identifier: Apache-2.0"
