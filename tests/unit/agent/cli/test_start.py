@@ -49,6 +49,18 @@ def test_a_device_that_was_never_updated_has_no_memory_to_be_read(tmp_path: Path
     assert "sqlite3" not in loaded("status", "--config", str(device.configuration))
 
 
+def test_a_daemon_that_waits_has_not_loaded_what_installs() -> None:
+    """The modules are those that it has before the first update; memory is little on a board."""
+    program = "import sys, ota_agent.daemon; print(*sys.modules)"
+
+    found = run((sys.executable, "-c", program), timeout=30).decode().split()
+
+    assert {"ota_agent.assembly", "ota_agent.config.settings"} <= set(found)
+    assert {"ota_agent.fetch", "ota_agent.payloads.module", "ota_artifact.payload"}.isdisjoint(
+        found
+    )
+
+
 def test_what_is_loaded_is_seen() -> None:
     """The test of the test: all commands together need what none may need alone."""
     said = run((sys.executable, "-c", SHOW, "--help"), timeout=30).decode()

@@ -19,30 +19,28 @@ from ota_agent.config.settings import Settings
 from ota_agent.control.controls import Controls
 from ota_agent.deployment_log import DeploymentLog
 from ota_agent.device_type import device_type_of
-from ota_agent.downgrade import check_downgrade
+from ota_agent.downgrade import check_downgrade, check_has_version
 from ota_agent.errors import AgentError
-from ota_agent.fetch import FetchParts, Progress, fetch
 from ota_agent.headquarters import Headquarters
 from ota_agent.health import check_health
 from ota_agent.keys import load_keys
 from ota_agent.payloads import Installer
-from ota_agent.payloads.module import UpdateModule, modules_left
 from ota_agent.payloads.rootfs import Boot
-from ota_agent.payloads.tree import About
 from ota_agent.performer import Device, DevicePerformer
 from ota_agent.provides import GROUP, NAME
 from ota_agent.runtime import Runtime, boot_id
 from ota_agent.scripts import Scripts
 from ota_agent.source.retry import Surroundings
-from ota_agent.states import Committed, Fetched, State
+from ota_agent.states import Committed, Fetched, Idle, State
 from ota_agent.store import Store
-from ota_agent.update import Update
-from ota_artifact.header import Header
+from ota_agent.update import ROOTFS, Update
 
 if TYPE_CHECKING:
     import urllib3
 
+    from ota_agent.fetch import Progress
     from ota_agent.server.client import Server
+    from ota_artifact.header import Header
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +77,9 @@ def assembled(
     settings: Settings, *, stop_before: Container[type[State]] = ()
 ) -> tuple[Agent, Parts]:
     """The agent; the caller holds the ownership, and closes its store.
+
+    What an install alone needs is imported by the first one: a daemon waits all its life, and may
+    never install.
 
     Raises:
         AgentError: something is missing that it cannot do without.
@@ -118,20 +119,30 @@ def _assembled(
     parts = Parts(settings, bulletin, controls, server, headquarters, device_type)
 
     def installer(kind: str, number: int) -> Installer:
+        from ota_agent.payloads.module import UpdateModule
+
         return UpdateModule(kind, number, settings.modules)
 
-    def begun(header: Header, number: int) -> Installer:
+    def begun(header: "Header", number: int) -> Installer:
+        from ota_agent.payloads.module import UpdateModule
+        from ota_agent.payloads.tree import About
+
         now = store.provides
         about = About(now.get(NAME, ""), now.get(GROUP, ""), device_type)
         module = UpdateModule(header.payloads[number].type or "", number, settings.modules, about)
         module.begin(header)
         return module
 
-    def accepted(header: Header) -> None:
+    def accepted(header: "Header") -> None:
         if settings.keys.forbid_downgrade:
-            check_downgrade(header.provides, store.provides, settings.keys.version)
+            has_rootfs = any(each.type == ROOTFS for each in header.payloads)
+            key = settings.keys.version
+            check_has_version(header.provides, has_rootfs=has_rootfs, key=key)
+            check_downgrade(header.provides, store.provides, key)
 
     def fetched(update: Update) -> Fetched:
+        from ota_agent.fetch import FetchParts, fetch
+
         store.put(_BOOTS, str(boot_log.newest(settings.boot_log)))
         return fetch(
             update,
@@ -157,6 +168,11 @@ def _assembled(
             ),
         )
 
+    def left() -> tuple[Installer, ...]:
+        from ota_agent.payloads.module import modules_left
+
+        return modules_left(settings.modules)
+
     device = Device(
         store,
         boot,
@@ -165,12 +181,14 @@ def _assembled(
         fetched,
         lambda: check_health(settings.commit),
         settings.commit.power_cuts,
-        lambda: modules_left(settings.modules),
+        left,
     )
     tell = observer(bulletin, log, controls, lambda: store.provides.get(NAME, ""))
 
     def observe(state: State) -> None:
         tell(state)
+        if isinstance(state, Idle):
+            headquarters.hurry.clear()
         if isinstance(state, Committed):
             boot_log.stop(settings.boot_log)  # the trial is over
 
@@ -191,7 +209,7 @@ def _assembled(
     return Agent(store, runtime, bulletin, log), parts
 
 
-def _show(bulletin: Bulletin, progress: Progress) -> None:
+def _show(bulletin: Bulletin, progress: "Progress") -> None:
     bulletin.change(
         artifact=progress.artifact,
         slot=progress.slot,
