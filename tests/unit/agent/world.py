@@ -40,15 +40,15 @@ from ota_agent.step import step
 from ota_agent.update import Artifact, Update
 
 
-class Cut(Exception):
+class Cut(BaseException):
     """The power is gone."""
 
 
-class Reset(Exception):
+class Reset(BaseException):
     """The device restarts because it was asked to."""
 
 
-class Dead(Exception):
+class Dead(BaseException):
     """The world went on for too long: a loop."""
 
 

@@ -250,8 +250,9 @@ def test_an_answer_without_sense_is_a_server_out_of_reach(
 
 def test_a_server_that_says_nothing_is_given_up(server: MenderServer) -> None:
     server.faults.append(Fault("next", kind="stall", seconds=30))
-    connections = connected(TlsOptions(allow_plain_http=True), 0.2)
-    device = Server(ServerOptions((server.url,)), connections, MemoryKey(), lambda: IDENTITY)
+    connections = connected(TlsOptions(allow_plain_http=True), 30)  # as downloads have it
+    options = ServerOptions((server.url,), timeout=0.2)
+    device = Server(options, connections, MemoryKey(), lambda: IDENTITY)
 
     with pytest.raises(Unreachable, match="timed out"):
         device.next_deployment(PROVIDES, "board")

@@ -19,6 +19,7 @@ from ota_agent.states import (
     Downloading,
     Erring,
     Event,
+    Failed,
     Failing,
     Idle,
     Installed,
@@ -99,6 +100,9 @@ class Agent:
         Raises:
             AgentError: another update is under way.
         """
+        if isinstance(self.state, Reporting):
+            logger.warning("the server is not told how the last update ended")
+            self.runtime.feed(Failed("another install is wanted"))
         update = self.update
         if update is None:
             self.runtime.feed(Offered(Update(source)))

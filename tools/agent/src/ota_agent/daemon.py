@@ -20,7 +20,7 @@ from ota_agent.errors import AgentError, NothingInProgress, Unauthorized, Unreac
 from ota_agent.owner import ownership
 from ota_agent.runtime import Restarting
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
-from ota_agent.states import Failed, Installed, PollDue, Proven, State, Syncing
+from ota_agent.states import Failed, Installed, PollDue, Proven, Reporting, State, Syncing
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.run import run as run_program
 
@@ -229,6 +229,10 @@ class Daemon:
 
     def install(self, source: str) -> None:
         """See `Commands.install`."""
+        if isinstance(self._agent.state, Reporting):
+            self._parts.headquarters.hurry.set()
+            self._wanted.put(lambda: self._agent.install(source))
+            return
         self._require_rest()
         if self._agent.update is not None:
             raise AgentError("an update waits for a commit or a rollback; decide on it first")

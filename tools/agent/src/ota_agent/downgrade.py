@@ -24,7 +24,8 @@ def check_downgrade(artifact: Mapping[str, str], device: Mapping[str, str], key:
     Args:
         artifact: what the artifact provides.
         device: what this device provides.
-        key: of the version; an artifact that does not provide it leaves it as it is.
+        key: of the version; an artifact that does not provide it leaves it as it is, unless it
+            clears it or holds a root filesystem: see `check_has_version`.
 
     Raises:
         AgentError: it is lower, or one of the two cannot be compared.
@@ -44,6 +45,19 @@ def check_downgrade(artifact: Mapping[str, str], device: Mapping[str, str], key:
         raise AgentError(
             f"downgrade: the artifact has {key} {offered!r}, and this device has {installed!r};"
             " give the artifact a higher version, or set keys.forbid_downgrade to false"
+        )
+
+
+def check_has_version(artifact: Mapping[str, str], *, has_rootfs: bool, key: str) -> None:
+    """Pass if an artifact with a root filesystem says which version that is.
+
+    Raises:
+        AgentError: it does not, so that an old one could not be told from a new one.
+    """
+    if has_rootfs and key not in artifact:
+        raise AgentError(
+            f"downgrade: the artifact holds a root filesystem and does not provide {key}; write it"
+            " with its version, or set keys.forbid_downgrade to false"
         )
 
 

@@ -5,7 +5,8 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 
 from ota_agent.control.controls import Controls
 from ota_agent.control.maps import Gate
@@ -14,7 +15,8 @@ from ota_agent.errors import Aborted, AgentError, Unreachable
 from ota_agent.gate import decide
 from ota_agent.health import GateOptions
 from ota_agent.server.client import Server
-from ota_agent.states import Event, NothingNew, Offered, Pass
+from ota_agent.states import Event as Happening
+from ota_agent.states import NothingNew, Offered, Pass
 from ota_agent.store import Store
 from ota_agent.update import Update
 
@@ -22,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _AGAIN = 10.0, 300.0  # [s] until a server that was out of reach is tried again: first, longest
 _END = 7 * 86400.0  # [s] for telling it how an update ended; a restart begins anew
+_REFUSALS = 20  # tries until a server that refuses is left alone
 _ASKED = 3600.0  # [s] of what a server may ask us to wait
 _AWAY = "away"
 """Of the store: how long the server was out of reach during the trial [s], over power cuts."""
@@ -36,6 +39,7 @@ class Headquarters:
         paused: told of the state before which an update is paused, and by whom; empty: it goes on.
         poll_error: why the last poll failed; None if it did not.
         offered: what the server has offered last.
+        hurry: set while nobody shall wait for the server any more.
     """
 
     server: Server | None
@@ -47,11 +51,12 @@ class Headquarters:
     boot_lines: Callable[[], list[str]]
     paused: Callable[[str, str], None]
     clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] | None = None
     poll_error: AgentError | None = None
     offered: Update | None = None
+    hurry: Event = field(default_factory=Event)
 
-    def poll(self) -> Event:
+    def poll(self) -> Happening:
         """See `performer.Headquarters`."""
         if self.server is None:
             return NothingNew()
@@ -177,7 +182,7 @@ class Headquarters:
 
     def _patiently(self, what: str, tell: Callable[[], None]) -> None:
         """Tell the server something that it has to know, however long it is away."""
-        end, delay = self.clock() + _END, _AGAIN[0]
+        end, delay, refusals = self.clock() + _END, _AGAIN[0], 0
         while True:
             try:
                 tell()
@@ -188,10 +193,20 @@ class Headquarters:
                     logger.error("the server was never told %s: %s", what, error)
                     return
                 logger.info("the server is out of reach, trying again in %.0f s: %s", again, error)
-            except AgentError as error:
+            except Aborted as error:
                 logger.warning("the server does not want to know %s: %s", what, error)
                 return
-            self.sleep(again)  # an abort is of no use any more
+            except AgentError as error:
+                refusals += 1
+                if refusals >= _REFUSALS:
+                    logger.error("the server was never told %s: %s", what, error)
+                    return
+                again = _spread(delay, error)
+                logger.warning("the server was not told %s, trying again: %s", what, error)
+            (self.sleep or self.hurry.wait)(again)  # an abort is of no use any more
+            if self.hurry.is_set():
+                logger.warning("the server is not told %s: another install is wanted", what)
+                return
             delay = min(delay * 2, _AGAIN[1])
 
 

@@ -163,6 +163,11 @@ class Runtime:
                     continue
                 logger.error("%s: %s", _name(action), error)
                 return Failed(f"{_name(action)}: {error}")
+            except (Restarting, Stopped):
+                raise
+            except Exception as error:  # a bug of ours: the update fails, and the agent goes on
+                logger.exception("%s", _name(action))
+                return Failed(f"{_name(action)}: a fault of the agent: {error!r}")
         if event is not None:
             return event
         return None if isinstance(self.state, Idle) else Done()

@@ -52,6 +52,14 @@ class Answer:
             said = self.body[: 4 * _SAID].decode("utf-8", "replace").strip()
         return " ".join(str(said).split())[:_SAID] or "(no reason given)"
 
+    @property
+    def is_about_deployment(self) -> bool:
+        """Whether the server itself says so, and not a proxy before it that lost it."""
+        try:
+            return "error" in json.loads(self.body)
+        except (ValueError, TypeError, RecursionError):
+            return False
+
     def check(self) -> None:
         """Pass if it is a success.
 
@@ -70,6 +78,8 @@ class Answer:
                 f"{self.where}: {self.status}: the server sends us elsewhere; configure the address"
                 " that it is really at"
             )
+        if self.status == 404 and not self.is_about_deployment:
+            raise Unreachable(f"{self.where}: 404, and not from a server for updates")
         raise AgentError(f"{self.where}: {self.status}: {self.text()}")
 
 
@@ -87,7 +97,7 @@ def ask(
     """Send a request, and read its answer whole.
 
     Args:
-        patience: how long the body of the answer may take [s].
+        patience: how long each wait for the server may take, and its answer in all [s].
 
     Raises:
         Unreachable: no answer, or one that is too long or too slow.
@@ -97,7 +107,13 @@ def ask(
     response = None
     try:
         response = pool.urlopen(
-            method, url, body=body, headers=dict(headers), redirect=False, preload_content=False
+            method,
+            url,
+            body=body,
+            headers=dict(headers),
+            redirect=False,
+            preload_content=False,
+            timeout=patience,
         )
         data = _read(response, where, clock() + patience, clock)
     except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -110,7 +126,7 @@ def ask(
 
 def _read(response: Any, where: str, end: float, clock: Callable[[], float]) -> bytes:
     data = bytearray()
-    while piece := response.read(_PIECE):
+    while piece := _piece(response):
         data += piece
         if len(data) > LIMIT:
             response.close()
@@ -119,6 +135,15 @@ def _read(response: Any, where: str, end: float, clock: Callable[[], float]) -> 
             response.close()
             raise Unreachable(f"{where}: the answer did not come to its end in time")
     return bytes(data)
+
+
+def _piece(response: Any) -> bytes:
+    """What has come by now, and not a whole piece: a server may drip."""
+    if hasattr(response, "read1"):  # urllib3 2
+        found: bytes = response.read1(_PIECE)
+    else:
+        found = response.read(1)
+    return found
 
 
 def _reason(error: BaseException) -> str:

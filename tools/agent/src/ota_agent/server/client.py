@@ -142,7 +142,7 @@ class Server:
         """
         body = {"status": status, **({"substate": substate[:_SUBSTATE]} if substate else {})}
         answer = self._call("PUT", _of(deployment, "status"), body)
-        if answer.status in (404, 409):
+        if answer.status == 409 or (answer.status == 404 and answer.is_about_deployment):
             raise Aborted(f"deployment {deployment}: {answer.text()} (the server has aborted it)")
         answer.check()
 
@@ -180,7 +180,7 @@ class Server:
             Aborted: the server does not know the deployment any more.
         """
         answer = self._call("GET", _of(deployment, "update_control_map", version="v2"))
-        if answer.status == 404:
+        if answer.status == 404 and answer.is_about_deployment:
             raise Aborted(f"deployment {deployment}: {answer.text()} (the server has aborted it)")
         answer.check()
         return _map(answer.json()) if answer.status == 200 else None

@@ -190,7 +190,13 @@ class HttpSource:
             if not isinstance(answer, Moved):
                 return response
             response.close()
-            url = self._allowed(url, urljoin(url, answer.url))
+            try:
+                url = self._allowed(url, urljoin(url, answer.url))
+            except ValueError as error:  # no address at all, as [x
+                raise AgentError(
+                    f"{self._name}: is redirected to what is no address ({error}); correct the"
+                    " server"
+                ) from error
         raise AgentError(
             f"{self._name}: was redirected more than {_REDIRECTS} times; correct the server"
         )

@@ -100,11 +100,13 @@ class Patience:
 
     def _delay(self, asked: float | None) -> float:
         options, spread = self._options, self._around.random()
-        if asked is not None:  # never earlier than that
-            return min(asked, options.longest_retry_after) * (1 + _SPREAD * spread)
         doubled: float = options.first_delay * 2 ** min(self._retries, 30)
         self._retries += 1
-        return min(doubled, options.longest_delay) * (1 - _SPREAD + 2 * _SPREAD * spread)
+        own = min(doubled, options.longest_delay) * (1 - _SPREAD + 2 * _SPREAD * spread)
+        if asked is None:
+            return own
+        # Never earlier than that; and not at once, where that is a time in the past.
+        return max(own, min(asked, options.longest_retry_after) * (1 + _SPREAD * spread))
 
     def _sleep(self, seconds: float) -> None:
         end = self._around.clock() + seconds
