@@ -100,7 +100,7 @@ def file_server(
                 server.socket, server_side=True, do_handshake_on_connect=False
             )
         told.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}/a.mender"
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield told

@@ -124,7 +124,7 @@ def mender_server(
         scheme = "https" if certificate else "http"
         server = MenderServer(f"{scheme}://{address[0]}:{listener.server_port}", fleet or Fleet())
         handler.server_state = server  # type: ignore[attr-defined]
-        thread = threading.Thread(target=listener.serve_forever, args=(0.02,))
+        thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield server

@@ -33,7 +33,7 @@ class Waiter:
         self.error: AgentError | None = None
         self._before = before
         self._controls = controls
-        self._thread = Thread(target=self._run)
+        self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:

@@ -76,11 +76,13 @@ def served(
             server.socket = context.wrap_socket(
                 server.socket, server_side=True, do_handshake_on_connect=False
             )
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
-        yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join(10)
+        try:
+            yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join(10)
 
 
 def got(url: str, environment: Any = None, **options: Any) -> bytes:
