@@ -12,7 +12,7 @@ TOOLS := $(sort $(wildcard tools/*/pyproject.toml))
 INPUTS := .ci/debian-packages debian-packages.txt requirements.lock $(TOOLS)
 STAMP := $(VENV)/setup-$(shell (pwd; cat $(INPUTS)) | sha256sum | cut -c1-16)
 
-.PHONY: help setup demo test test-all test-uboot check fmt bench fuzz docs lock clean
+.PHONY: help setup demo test test-all test-uboot test-yocto check fmt bench fuzz docs lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,10 @@ test-all: setup ## every test
 test-uboot: setup ## the boot logic with another U-Boot: UBOOT_ROOT=its source tree
 	@test -n "$(UBOOT_ROOT)" || { echo "give UBOOT_ROOT, a source tree of U-Boot" >&2; exit 2; }
 	@UBOOT_ROOT="$(abspath $(UBOOT_ROOT))" $(BIN)/python -m pytest tests/boot
+
+test-yocto: setup ## the Yocto layer with BitBake: OE_ROOT=a folder with checkouts for each release
+	@test -n "$(OE_ROOT)" || { echo "give OE_ROOT, see tests/yocto/test_bitbake.py" >&2; exit 2; }
+	@OE_ROOT="$(abspath $(OE_ROOT))" $(BIN)/python -m pytest tests/yocto
 
 check: setup ## formatting, lint and types
 	$(BIN)/ruff format --check .
