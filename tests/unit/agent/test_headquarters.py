@@ -181,7 +181,8 @@ def test_the_time_that_the_server_is_away_counts_over_power_cuts(
         UPDATE, "installing", lambda: None
     )
 
-    assert 3_300 < second.time < 4_700
+    longest = 300.0 * 1.25  # [s] between two tries; the one that was cut off is not counted
+    assert 7_200 - 3_000 <= second.time <= 7_200 - 3_000 + 2 * longest
 
 
 def test_one_long_retry_after_does_not_end_a_trial(store: Store, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class Saved:
 
 
 class Store:
-    """The agent's memory in a file.
+    """The agent's memory in a file, read once: nobody else may write it while this is open.
 
     A file that is damaged is put aside as ``<name>.broken``, and the memory begins anew: the
     bootloader's state is what the device stands on, not this. Several threads may use it.
@@ -51,6 +51,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._alone = Lock()
+        self._kept: dict[str, str] = {}
         try:
             self._base = self._opened()
         except sqlite3.DatabaseError as error:
@@ -61,6 +62,7 @@ class Store:
             with suppress(OSError):
                 path.with_name(f"{path.name}-journal").unlink()
             self._base = self._opened()
+        self._kept = self._read()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -68,7 +70,7 @@ class Store:
 
     def load(self) -> Saved:
         """What was saved last; `Idle` if nothing was, or if it cannot be read any more."""
-        kept = self._read()
+        kept = self._kept
         try:
             state = from_text(kept[_STATE]) if _STATE in kept else Idle()
         except AgentError as error:
@@ -90,7 +92,7 @@ class Store:
     @property
     def provides(self) -> dict[str, str]:
         """What the device provides, ``artifact_name`` and ``artifact_group`` among it."""
-        text = self._read().get(_PROVIDES)
+        text = self._kept.get(_PROVIDES)
         found: dict[str, str] = json.loads(text) if text else {}
         return found
 
@@ -104,7 +106,7 @@ class Store:
 
     def text(self, name: str) -> str:
         """A small value of a part of the agent; empty if there is none."""
-        return self._read().get(_OWN + name, "")
+        return self._kept.get(_OWN + name, "")
 
     def put(self, name: str, text: str) -> None:
         """Remember a small value of a part of the agent; an empty one is none.
@@ -134,8 +136,7 @@ class Store:
         return base
 
     def _read(self) -> dict[str, str]:
-        with self._alone:
-            return dict(self._base.execute("SELECT name, value FROM kept").fetchall())
+        return dict(self._base.execute("SELECT name, value FROM kept").fetchall())
 
     def _write(self, values: Mapping[str, str]) -> None:
         with self._alone:
@@ -146,4 +147,7 @@ class Store:
             except sqlite3.Error as error:
                 with suppress(sqlite3.Error):
                     self._base.execute("ROLLBACK")
+                with suppress(sqlite3.Error):
+                    self._kept = self._read()
                 raise AgentError(f"{self._path}: {error}; make room on its filesystem") from error
+            self._kept = {**self._kept, **values}

@@ -6,7 +6,6 @@ import os
 import re
 import selectors
 import shlex
-import shutil
 import signal
 import subprocess
 import time
@@ -17,6 +16,7 @@ from functools import cache
 from typing import BinaryIO, Literal, Self, cast
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.which import which
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ class Background:
     def __init__(self, argv: Sequence[str | os.PathLike[str]]) -> None:
         self.argv = [os.fspath(word) for word in argv]
         logger.debug("+ %s", _masked(shlex.join(self.argv)))
-        if shutil.which(self.argv[0]) is None:
+        if which(self.argv[0]) is None:
             raise ProgramError(f"{self.argv[0]}: not found; install the package that has it")
         try:
             self._program = subprocess.Popen(
@@ -238,7 +238,7 @@ class Supervised:
         words = [os.fspath(word) for word in argv]
         self._line, self._timeout, self._grace, self._hear = shlex.join(words), timeout, grace, hear
         logger.debug("+ %s", _masked(self._line))
-        if shutil.which(words[0]) is None:
+        if which(words[0]) is None:
             raise ProgramError(f"{words[0]}: is missing, or not executable")
         try:
             self._program = subprocess.Popen(
@@ -374,7 +374,7 @@ class Supervised:
 @cache
 def _with_us() -> tuple[str, ...]:
     """`_WITH_US` where it works; otherwise nothing."""
-    words = (shutil.which("setpriv") or "setpriv", *_WITH_US[1:])
+    words = (which("setpriv") or "setpriv", *_WITH_US[1:])
     try:
         run((*words, "true"), timeout=10)
     except ProgramError:

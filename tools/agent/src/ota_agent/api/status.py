@@ -132,9 +132,10 @@ class Bulletin:
     def change(self, **changes: Any) -> Status:
         """Change some attributes of the status; gives what it is then."""
         with self._changed:
-            status = dataclasses.replace(self._status, **changes)
-            if status == self._status:
+            status = self._status
+            if all(getattr(status, name) == value for name, value in changes.items()):
                 return status
+            status = dataclasses.replace(status, **changes)
             self._status, self._number = status, self._number + 1
             self._changed.notify_all()
             listeners = self._listeners

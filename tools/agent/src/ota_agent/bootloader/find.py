@@ -4,17 +4,17 @@
 from pathlib import Path
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.bootloader.file import File
-from ota_agent.bootloader.grub import CONFIGURATION as GRUB
-from ota_agent.bootloader.grub import find_grub
-from ota_agent.bootloader.u_boot import CONFIGURATION as U_BOOT
-from ota_agent.bootloader.u_boot import UBoot
 from ota_agent.config.device import DeviceOptions
 from ota_agent.errors import AgentError
 
+U_BOOT = Path("/etc/fw_env.config")
+"""libubootenv's configuration."""
+GRUB = Path("/etc/mender_grubenv.config")
+"""That of Mender's tools for GRUB's environment."""
+
 
 def find_bootloader(options: DeviceOptions, offsets: tuple[int, ...]) -> Bootloader:
-    """The bootloader that is configured, or found.
+    """The bootloader that is configured, or found; the others' code is not loaded.
 
     Args:
         offsets: where the layout has U-Boot's environment [B]; () if it does not say.
@@ -28,9 +28,15 @@ def find_bootloader(options: DeviceOptions, offsets: tuple[int, ...]) -> Bootloa
         kind = "grub" if not U_BOOT.exists() and GRUB.exists() else "u-boot"
     match kind:
         case "u-boot":
+            from ota_agent.bootloader.u_boot import UBoot
+
             return UBoot(named or U_BOOT, offsets)
         case "grub":
+            from ota_agent.bootloader.grub import find_grub
+
             return find_grub(named or GRUB)
         case _ if named:
+            from ota_agent.bootloader.file import File
+
             return File(named)
     raise AgentError('the bootloader "file" needs the path of its file: set environment, too')

@@ -18,8 +18,6 @@ from pathlib import Path
 
 from ota_agent.errors import EnvironmentFault
 
-CONFIGURATION = Path("/etc/mender_grubenv.config")
-
 BLOCK = 1024
 """Size of a block [B]."""
 _PATIENCE, _PAUSE = 30.0, 0.1  # [s] for another program that writes
@@ -162,7 +160,7 @@ def _locked(folder: int) -> bool:
     return True
 
 
-def find_grub(configuration: Path = CONFIGURATION) -> Grub:
+def find_grub(configuration: Path) -> Grub:
     """GRUB's environment, where /etc/mender_grubenv.config says.
 
     Raises:

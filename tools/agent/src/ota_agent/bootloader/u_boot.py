@@ -9,8 +9,6 @@ from ota_agent.errors import EnvironmentFault
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 
-CONFIGURATION = Path("/etc/fw_env.config")
-
 _TIMEOUT = 60.0  # [s] a card that is slow to write
 _CHECKED, _CANARY = "mender_check_saveenv_canary", "mender_saveenv_canary"
 
@@ -39,7 +37,7 @@ class UBoot:
         offsets: where the board has the copies [B]; empty if that is not known.
     """
 
-    configuration: Path = CONFIGURATION
+    configuration: Path
     offsets: tuple[int, ...] = ()
 
     def read(self) -> dict[str, str]:

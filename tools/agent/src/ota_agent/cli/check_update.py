@@ -4,7 +4,7 @@
 import argparse
 
 from ota_agent.api.client import Client
-from ota_agent.cli.options import add_common
+from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
 
 
@@ -15,7 +15,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="have the daemon ask the server now",
         description="Has the daemon ask the server for an update now, not at the next interval.",
         epilog="example:\n  ota-agent check-update",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     add_common(parser)

@@ -4,6 +4,7 @@
 import argparse
 
 from ota_agent.cli.decision import add_decision, decided
+from ota_agent.cli.options import Help
 from ota_agent.cli.standalone import add_reboot_exit_code
 
 _EXAMPLE = """\
@@ -21,7 +22,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         description="Keeps the update: the bootloader starts it from now on. Its health checks are"
         " run first, if they have not been yet.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     add_reboot_exit_code(parser)

@@ -4,7 +4,7 @@
 import argparse
 
 from ota_agent.cli.console import log_to_console
-from ota_agent.cli.options import add_common
+from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
 from ota_agent.errors import AgentError
 from ota_agent.last_resort import give_up_trial
@@ -19,7 +19,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         description="Goes on with what was under way, asks the server for updates, and serves the"
         " device API. SIGUSR1 has the server asked now, SIGUSR2 has the inventory sent.",
         epilog="example:\n  ota-agent daemon --log-level debug",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     add_common(parser)

@@ -9,7 +9,7 @@ from types import FrameType
 
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import add_common
+from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
 from ota_agent.dbus.bridge import BridgeOptions, serve
 
@@ -29,7 +29,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         description="Offers io.mender.AuthenticationManager, io.mender.UpdateManager and"
         " io.otakit.Agent1 on the system bus, as long as one who called is on the bus.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     parser.add_argument("--address", default="", help="of another bus than the system's")

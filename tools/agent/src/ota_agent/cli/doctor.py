@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import add_common
+from ota_agent.cli.options import Help, add_common
 
 if TYPE_CHECKING:
     from ota_agent.doctor.finding import Finding
@@ -28,7 +28,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         " says the cause and the remedy of each. It changes nothing, and needs to be root. Exit"
         " code 0: no error, though there may be warnings; 1: errors.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     parser.add_argument(

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from ota_agent.cli.by_daemon import followed
-from ota_agent.cli.options import add_common
+from ota_agent.cli.options import Help, add_common
 from ota_agent.cli.standalone import (
     add_reboot_exit_code,
     add_stop_before,
@@ -34,7 +34,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         description="Streams an artifact into the passive slot, or to its update module, and has"
         " the bootloader try it at the next boot.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     parser.add_argument("artifact", help="a URL, a file, or - for stdin")

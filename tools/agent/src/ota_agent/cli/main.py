@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from ota_agent import __version__
 from ota_agent.cli.exits import Exit
+from ota_agent.cli.options import Help
 from ota_agent.errors import AgentError, NothingInProgress
 from ota_artifact.errors import ArtifactError, ProgramError
 
@@ -47,12 +48,16 @@ def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser
         prog="ota-agent",
         description="Brings updates onto this device, tries them, commits them or goes back.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.set_defaults(run=None)
-    sub = parser.add_subparsers(dest="command", metavar="command")
+    sub = parser.add_subparsers(
+        dest="command",
+        metavar="command",
+        prog=parser.prog,  # or argparse would load what it formats a usage line with
+    )
     for name in commands:
         import_module(f"ota_agent.cli.{name}").add_parser(sub)
     return parser

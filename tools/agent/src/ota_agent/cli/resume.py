@@ -4,7 +4,7 @@
 import argparse
 
 from ota_agent.cli.by_daemon import followed
-from ota_agent.cli.options import add_common
+from ota_agent.cli.options import Help, add_common
 from ota_agent.cli.standalone import (
     add_reboot_exit_code,
     add_stop_before,
@@ -27,7 +27,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="go on with an update that was interrupted or stopped",
         description="Goes on with the update where the power, the agent or --stop-before ended it.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     add_reboot_exit_code(parser)

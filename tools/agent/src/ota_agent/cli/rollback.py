@@ -4,6 +4,7 @@
 import argparse
 
 from ota_agent.cli.decision import add_decision, decided
+from ota_agent.cli.options import Help
 from ota_agent.cli.standalone import add_reboot_exit_code
 
 _EXAMPLE = """\
@@ -20,7 +21,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         description="Takes back an update that was installed and not committed. If it runs"
         " already, the next boot starts the old system.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     add_reboot_exit_code(parser)

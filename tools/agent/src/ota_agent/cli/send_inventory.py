@@ -4,7 +4,7 @@
 import argparse
 
 from ota_agent.api.client import Client
-from ota_agent.cli.options import add_common
+from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
 
 
@@ -15,7 +15,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="have the daemon send the inventory now",
         description="Has the daemon send the inventory to the server now.",
         epilog="example:\n  ota-agent send-inventory",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     add_common(parser)

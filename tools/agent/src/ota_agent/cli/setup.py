@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import add_common
+from ota_agent.cli.options import Help, add_common
 from ota_agent.errors import AgentError, Unauthorized
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         " and the old file is kept as agent.toml.old. If something that is said cannot be, nothing"
         " is written.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     parser.add_argument(

@@ -4,7 +4,7 @@
 import argparse
 
 from ota_agent.bootstrap import UNKNOWN, opened_store
-from ota_agent.cli.options import add_common
+from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
 from ota_agent.provides import NAME
 
@@ -16,7 +16,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="print the name of the artifact that this device runs",
         description="Prints the name of the artifact that is committed on this device.",
         epilog="example:\n  ota-agent show-artifact",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     add_common(parser)

@@ -5,7 +5,7 @@ import argparse
 import json
 
 from ota_agent.bootstrap import opened_store
-from ota_agent.cli.options import add_common
+from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
 
 
@@ -16,7 +16,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="print what this device provides",
         description="Prints what this device provides, and artifacts may depend on.",
         epilog="example:\n  ota-agent show-provides | grep rootfs-image.checksum",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     parser.add_argument("--json", action="store_true", help="print it as JSON")

@@ -12,7 +12,7 @@ from ota_agent.api.client import Client, NoAgent
 from ota_agent.api.sentences import headline, lines
 from ota_agent.api.status import Status
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import add_common
+from ota_agent.cli.options import Help, add_common
 from ota_agent.errors import AgentError
 
 _EXAMPLE = """\
@@ -34,7 +34,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         description="Says what the agent is doing, what the device runs, and how the last update"
         " ended. Without a daemon it says where an update stands that was interrupted.",
         epilog=_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.set_defaults(run=_run)
     parser.add_argument("--json", action="store_true", help="as a JSON object in one line")

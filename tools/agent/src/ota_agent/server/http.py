@@ -9,12 +9,13 @@ import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import urllib3
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import make_headers, parse_url
+from urllib3.util import Url, make_headers, parse_url
 
 from ota_agent.errors import AgentError
 from ota_agent.server.options import TlsOptions
@@ -161,7 +162,7 @@ class _Pool(urllib3.PoolManager):
     def urlopen(  # type: ignore[override]  # as urllib3's own
         self, method: str, url: str, redirect: bool = True, **more: Any
     ) -> Any:
-        address = parse_url(url)
+        address = _parsed(url)
         host = address.host or ""
         if address.scheme == "http":
             self._allow_plain(url, host)
@@ -208,10 +209,33 @@ class _Proxied(urllib3.ProxyManager):
         return self._front.urlopen(method, url, redirect, **more)
 
 
+@lru_cache(maxsize=8)
+def _parsed(url: str) -> Url:
+    """A device asks the same few addresses all its life."""
+    return parse_url(url)
+
+
 def _pool_class(trust: _Trust) -> type[HTTPSConnectionPool]:
     """The class of connections that are checked by ``trust``; urllib3 takes a class, no object."""
 
     class Connection(HTTPSConnection):
+        _held: bytearray | None = None
+
+        def request(self, *words: Any, **more: Any) -> None:
+            """As urllib3's, in one record of TLS, where it would send the head by itself."""
+            self._held = bytearray()
+            try:
+                super().request(*words, **more)
+            finally:
+                held, self._held = self._held, None
+            super().send(held)
+
+        def send(self, data: Any) -> None:
+            if self._held is None:
+                super().send(data)
+            else:
+                self._held += data
+
         def connect(self) -> None:
             host: str = getattr(self, "_tunnel_host", None) or self.host
             is_pinned = trust.is_pinned(host)
