@@ -177,7 +177,7 @@ def observer(
             logger.info("state %s", NAMES[type(state)])
         else:
             logger.debug("state %s", NAMES[type(state)])
-        changes: dict[str, object] = {"state": type(state).__name__, "doing": ""}
+        changes: dict[str, object] = {"state": type(state).__name__, "rate": 0.0}
         if update is not None:
             last[:] = [update]
             changes |= {
@@ -192,7 +192,7 @@ def observer(
             log.close()
             controls.clear()
             changes |= {"deployment": "", "source": "", "slot": "", "size": 0, "done": 0}
-            changes |= {"note": "", "rate": 0.0, "installed": installed()}
+            changes |= {"note": "", "installed": installed()}
             if last:
                 ended = last.pop()
                 changes |= {"result": "failure" if ended.reason else "success"}

@@ -103,7 +103,11 @@ def _assembled(
     controls = Controls(settings.control, store)
     pool = _pool(settings)
     server = _server(settings, pool)
-    scripts = Scripts(settings.scripts, check=controls.check)
+
+    def doing(script: str) -> None:
+        bulletin.change(doing=script)
+
+    scripts = Scripts(settings.scripts, check=controls.check, tell=doing)
 
     def paused(before: str, by: str) -> None:
         bulletin.change(waits_for=before, paused_by=by)
@@ -142,7 +146,9 @@ def _assembled(
 
     def fetched(update: Update) -> Fetched:
         from ota_agent.fetch import FetchParts, fetch
+        from ota_agent.pace import Pace
 
+        pace = Pace()
         store.put(_BOOTS, str(boot_log.newest(settings.boot_log)))
         return fetch(
             update,
@@ -156,7 +162,7 @@ def _assembled(
                 scripts,
                 begun,
                 boot.target if boot else None,
-                lambda progress: _show(bulletin, progress),
+                lambda progress: _show(bulletin, progress, pace.of(progress.received)),
                 Surroundings(
                     time.monotonic,
                     time.time,
@@ -209,8 +215,9 @@ def _assembled(
     return Agent(store, runtime, bulletin, log), parts
 
 
-def _show(bulletin: Bulletin, progress: "Progress") -> None:
+def _show(bulletin: Bulletin, progress: "Progress", rate: float) -> None:
     bulletin.change(
+        rate=float(rate),
         artifact=progress.artifact,
         slot=progress.slot,
         size=progress.total or progress.size,

@@ -63,6 +63,7 @@ class Scripts:
 
     Args:
         check: raises if somebody aborts the update; asked while a script wants to run later.
+        tell: told the name of the script that runs, and "" after it.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class Scripts:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         check: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._options, self._sleep, self._clock, self._check = options, sleep, clock, check
+        self._tell = tell
 
     def store(self, scripts: "tuple[Script, ...]") -> None:
         """Put the scripts of an artifact in the place of the last one's; they are on the disk then.
@@ -118,6 +121,7 @@ class Scripts:
         failures = []
         for script in self._found(state, moment):
             report(f"Executing script: {script.name}")
+            self._tell(script.name)
             try:
                 self._run_to_end(script, can_abort=can_abort)
             except (AgentError, ProgramError) as error:
@@ -125,6 +129,8 @@ class Scripts:
                     raise
                 logger.error("%s; the scripts after it run all the same", error)
                 failures.append(str(error))
+            finally:
+                self._tell("")
             report(f"finished executing script: {script.name}")
         if failures:
             raise AgentError("; ".join(failures))

@@ -237,6 +237,7 @@ class HttpSource:
             self._has_ranges = False
             self._tell(f"the server ignores ranges: reading over {known} B")
             while known:
+                self._around.check()
                 data = self._piece(response, min(known, _CHUNK))
                 if not data:
                     raise urllib3.exceptions.ProtocolError("the server closed the connection")
