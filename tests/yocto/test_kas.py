@@ -5,12 +5,14 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 from ota_board.load import all_boards, load_board
 from tests.conftest import requires_program
@@ -30,6 +32,7 @@ REPOSITORIES = (
     "meta-yocto",
     "openembedded-core",
 )
+FILES = (ROOT / "kas.yml", *ROOT.glob("boards/*/kas.yml"), *ROOT.glob("meta-ota/kas/*.yml"))
 LAYERS = ("meta", "meta-oe", "meta-python", "meta-yocto-bsp")
 
 pytestmark = [
@@ -40,18 +43,17 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the kas files, and an overlay that puts the stand-ins in."""
+    """A copy of the kas files, whose lock files have the commits of the stand-ins."""
     place = tmp_path_factory.mktemp("kas")
     root = place / "kit"
-    for path in (ROOT / "kas.yml", *ROOT.glob("boards/*/kas.yml"), *ROOT.glob("meta-ota/kas/*")):
+    for path in FILES:
         copy = root / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-    overlay: dict[str, Any] = {}
-    for name in REPOSITORIES:
-        commit = _repository(place / name)
-        overlay[name] = {"url": f"file://{place / name}", "commit": commit}
-    (place / "stand-ins.json").write_text(json.dumps(overlay))
+    commits = {name: {"commit": _repository(place / name)} for name in REPOSITORIES}
+    for release in RELEASES:
+        lock = {"header": {"version": 14}, "overrides": {"repos": commits}}
+        (root / f"meta-ota/kas/{release}.lock.yml").write_text(yaml.safe_dump(lock))
     run(("git", "init", "--quiet", root), timeout=30)
     return root
 
@@ -70,24 +72,29 @@ def _repository(path: Path) -> str:
     return run((*git, "rev-parse", "HEAD"), timeout=30).decode().strip()
 
 
+def repositories(file: Path) -> set[str]:
+    """The repositories that a kas file takes from elsewhere."""
+    found = (yaml.safe_load(file.read_text("utf-8")) or {}).get("repos", {})
+    return {name for name, each in found.items() if "url" in each}
+
+
 def dumped(tree: Path, *files: str) -> dict[str, Any]:
-    """What kas makes of the files, the commits of the stand-ins in place of the pinned ones."""
-    stand_ins = json.loads((tree.parent / "stand-ins.json").read_text())
-    base = yaml.safe_load((tree / "kas.yml").read_text())
-    used = set(base["repos"])
-    for file in files:
-        used |= set(yaml.safe_load((tree / file).read_text()).get("repos", {}))
-    own = {name: {"url": each["url"]} for name, each in stand_ins.items() if name in used}
-    commits = {name: {"commit": stand_ins[name]["commit"]} for name in own}
-    overlay = {"header": {"version": 14}, "repos": own, "overrides": {"repos": commits}}
-    (tree / "stand-ins.yml").write_text(yaml.safe_dump(overlay))
+    """What kas makes of kas.yml and other files."""
+    found: dict[str, Any] = json.loads(kas(tree, ("dump", "--format", "json"), "kas.yml", *files))
+    return found
+
+
+def kas(tree: Path, words: Sequence[str], *files: str) -> bytes:
+    """What kas prints, with the stand-ins in place of the repositories."""
+    used = {
+        name for file in ("meta-ota/kas/base.yml", *files) for name in repositories(tree / file)
+    }
+    own = {name: {"url": f"file://{tree.parent / name}"} for name in used}
+    (tree / "stand-ins.yml").write_text(yaml.safe_dump({"header": {"version": 14}, "repos": own}))
     work = tree.parent / "work"
     work.mkdir(exist_ok=True)
-    names = (str(tree / name) for name in ("kas.yml", *files, "stand-ins.yml"))
-    words = (KAS, "dump", "--format", "json", ":".join(names))
-    said = run(words, timeout=60, environment={"KAS_WORK_DIR": str(work)})
-    found: dict[str, Any] = json.loads(said)
-    return found
+    names = ":".join(str(tree / name) for name in (*files, "stand-ins.yml"))
+    return run((KAS, *words, names), timeout=60, environment={"KAS_WORK_DIR": str(work)})
 
 
 @pytest.mark.parametrize(
@@ -115,21 +122,57 @@ def test_without_overlays_it_is_the_image_of_qemu(tree: Path) -> None:
 
 
 def test_what_can_be_chosen_goes_together(tree: Path) -> None:
-    found = dumped(tree, *(f"meta-ota/kas/{name}.yml" for name in ("demo", "dbus", "signed")))
+    names = ("demo", "dbus", "read-only", "signed", "sysv")
+    found = dumped(tree, *(f"meta-ota/kas/{name}.yml" for name in names))
 
     assert found["target"] == "ota-image-demo"
+    settings = "".join(found["local_conf_header"].values())
+    assert 'INIT_MANAGER = "sysvinit"' in settings
+    assert 'INIT_MANAGER = "systemd"' not in settings
+    assert '" read-only-rootfs"' in settings
+    assert "BB_SIGNATURE_LOCAL_DIRS_EXCLUDE" in settings
     assert set(found["env"]) == {"OTA_SIGNING_KEY", "OTA_VERIFY_KEYS"}
     assert "meta-python" in found["repos"]["meta-openembedded"]["layers"]
 
 
+@pytest.mark.parametrize("release", RELEASES)
+def test_kas_takes_the_commits_of_the_releases_lock_file(tree: Path, release: str) -> None:
+    lock = tree / f"meta-ota/kas/{release}.lock.yml"
+    whole = lock.read_text()
+    other = yaml.safe_load(whole)
+    other["overrides"]["repos"]["bitbake"]["commit"] = "0" * 40
+    lock.write_text(yaml.safe_dump(other))
+
+    try:
+        with pytest.raises(ProgramError, match="0" * 40):
+            dumped(tree, f"meta-ota/kas/{release}.yml")
+    finally:
+        lock.write_text(whole)
+
+
+def test_one_release_is_brought_up_to_date_and_the_other_stays(tree: Path) -> None:
+    folder = tree / "meta-ota/kas"
+    before = {path.name: path.read_text() for path in folder.glob("*.lock.yml")}
+    git = ("git", "-C", tree.parent / "bitbake")
+    words = ("commit", "--quiet", "--allow-empty", "-m", "newer")
+    run((*git, "checkout", "--quiet", "2.8"), timeout=30)
+    run((*git, "-c", "user.name=ota", "-c", "user.email=ota@otakit.example", *words), timeout=30)
+    newest = run((*git, "rev-parse", "HEAD"), timeout=30).decode().strip()
+
+    kas(tree, ("lock", "--update"), "meta-ota/kas/base.yml", "meta-ota/kas/scarthgap.yml")
+
+    pins = yaml.safe_load((folder / "scarthgap.lock.yml").read_text())["overrides"]["repos"]
+    assert pins["bitbake"]["commit"] == newest
+    assert (folder / "wrynose.lock.yml").read_text() == before["wrynose.lock.yml"]
+    assert {path.name for path in folder.glob("*.lock.yml")} == set(before)
+    (folder / "scarthgap.lock.yml").write_text(before["scarthgap.lock.yml"])
+
+
 def test_every_repository_is_pinned_on_both_releases() -> None:
-    named: set[str] = set()
-    for path in (ROOT / "kas.yml", *ROOT.glob("boards/*/kas.yml"), *ROOT.glob("meta-ota/kas/*")):
-        repositories = (yaml.safe_load(path.read_text("utf-8")) or {}).get("repos", {})
-        named |= {name for name, each in repositories.items() if "url" in each}
+    named = {name for path in FILES for name in repositories(path)}
 
     for release in RELEASES:
-        file = yaml.safe_load((ROOT / f"meta-ota/kas/{release}.yml").read_text("utf-8"))
+        file = yaml.safe_load((ROOT / f"meta-ota/kas/{release}.lock.yml").read_text("utf-8"))
         pins = {name: each["commit"] for name, each in file["overrides"]["repos"].items()}
         assert set(pins) == named
         assert all(re.fullmatch(r"[0-9a-f]{40}", commit) for commit in pins.values())
