@@ -7,7 +7,7 @@
 #   bootimg     the boot partition alone
 #   dataimg     the data partition alone
 
-inherit ota-board
+inherit ota-board ota-features
 
 OTA_IMAGE_FSTYPES ??= "sdimg sdimg.bmap mender"
 OTA_RELEASE ??= "${PV}"
@@ -107,7 +107,7 @@ ota_take_firmware () {
 }
 
 # What a slot must have and no package brings: mounts, the boot entry, the release's name.
-ROOTFS_POSTPROCESS_COMMAND:append:ota = " ota_slot_files ota_move_data"
+ROOTFS_POSTPROCESS_COMMAND:append:ota = " ota_slot_files ota_features ota_move_data"
 
 ota_slot_files () {
 	root=${IMAGE_ROOTFS}

@@ -106,6 +106,7 @@ def test_render_writes_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["render", "--boards", BOARDS, "raspberrypi3", "--output", str(folder)]) == 0
 
     assert sorted(path.name for path in folder.iterdir()) == [
+        "board",
         "fstab",
         "fw_env.config",
         "layout.json",

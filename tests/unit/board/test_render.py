@@ -45,6 +45,7 @@ def test_grub_has_no_raw_environment() -> None:
     files = rendered(board)
 
     assert sorted(files) == [
+        "board",
         "fstab",
         "grub.cfg",
         "layout.json",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ota_board import grub, yocto
 from ota_board.board import Board
+from ota_board.device import device_settings, shell_text
 from ota_board.layout import node_base, to_json
 from ota_board.u_boot import default_environment, fragment
 
@@ -18,7 +19,11 @@ def rendered(board: Board, folder: Path | None = None) -> dict[str, str]:
     Raises:
         OSError: a part cannot be read.
     """
-    files = {"layout.json": to_json(board.layout), "fstab": fstab(board)}
+    files = {
+        "layout.json": to_json(board.layout),
+        "fstab": fstab(board),
+        "board": shell_text(device_settings(board)),
+    }
     if board.environment.kind == "raw":
         files["fw_env.config"] = fw_env_config(board)
         files["u-boot.cfg"] = fragment(board, Path("u-boot.env"), folder)

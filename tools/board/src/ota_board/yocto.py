@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Yocto's layer knows of a board: the file that a machine's configuration requires."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from ota_board.board import Board
 from ota_board.errors import BoardError
+
+_INCLUDES = Path("conf", "machine", "include")
+_OUR_BOARDS = "../../../../boards"  # as seen from meta-ota's own
 
 
 def include_name(board: Board) -> str:
@@ -12,10 +17,34 @@ def include_name(board: Board) -> str:
     return f"ota-{board.name}.inc"
 
 
-def include(board: Board) -> str:
+def include_of(board: Board, folder: Path, layer: Path) -> tuple[Path, str]:
+    """The file of a board in a layer, and what is to be in it.
+
+    Args:
+        folder: of the board, which has its name; the file says where that is.
+
+    Raises:
+        BoardError: Yocto does not build the board, the folder has another name, or the layer is
+            none.
+    """
+    if folder.resolve().name != board.name:
+        raise BoardError(
+            f"{folder}: describes the board {board.name}, and BitBake looks for a folder of that"
+            " name; rename one of them"
+        )
+    if not (layer / "conf" / "layer.conf").is_file():
+        raise BoardError(f"{layer}: has no conf/layer.conf; name the top folder of a layer")
+    boards = os.path.relpath(folder.resolve().parent, (layer / _INCLUDES).resolve())
+    return layer / _INCLUDES / include_name(board), include(board, boards)
+
+
+def include(board: Board, boards: str = _OUR_BOARDS) -> str:
     """The settings of a board, as BitBake reads them.
 
     ``OTA_SLOT_SIZE`` is in bytes; a board's own settings come last and may change the others.
+
+    Args:
+        boards: the folder that has the board's own, as seen from the file's.
 
     Raises:
         BoardError: Yocto does not build the board.
@@ -26,9 +55,12 @@ def include(board: Board) -> str:
     own = board.yocto.settings
     lines = [
         f"# {board.summary}.",
-        f"# Made by `ota-board render {board.name}`: change its board.yaml instead.",
+        f"# Made by `ota-board render {board.name} --layer`: change its board.yaml instead.",
+        # FILE_DIRNAME is that of this file, since := expands it here.
+        f"OTA_BOARDS := \"${{@os.path.normpath('${{FILE_DIRNAME}}/{boards}')}}\"",
         *(_line(name, value) for name, value in _values(board) if name not in own),
         *(_line(name, value) for name, value in own.items()),
+        *(_line(name, value) for name, value in _runqemu(board)),
         _line("MACHINEOVERRIDES:append", f":ota:ota-{kind}"),
     ]
     return "\n".join(lines) + "\n"
@@ -43,6 +75,30 @@ def _values(board: Board) -> Iterator[tuple[str, str]]:
     yield "OTA_FIRMWARE", " ".join(_firmware(board))
     yield "OTA_DEVICE_TREES", " ".join(board.device_trees)
     yield "OTA_CONSOLE", board.console.device
+
+
+def _runqemu(board: Board) -> Iterator[tuple[str, str]]:
+    """How Yocto's runqemu starts the disk image, for a machine that exists in QEMU alone.
+
+    The machine's own settings come after this file, and have no override.
+    """
+    if board.qemu is None or not board.storage.grows:
+        return
+    is_card = board.qemu.disk == "sdhci"
+    device = "sdhci-pci -device sd-card" if is_card else "virtio-blk-pci"
+    yield "QB_DEFAULT_FSTYPE:ota", "sdimg"
+    yield "QB_DEFAULT_KERNEL:ota", "none"
+    if board.bootloader.kind == "u-boot":
+        yield "QB_DEFAULT_BIOS:ota", "u-boot.bin"
+    else:
+        yield "EXTRA_IMAGEDEPENDS:append", " ovmf"
+    yield "QB_MEM:ota", f"-m {board.qemu.memory >> 20}"
+    yield (
+        "QB_ROOTFS_OPT:ota",
+        f"-drive if=none,id=disk,format=raw,file=@ROOTFS@ -device {device},drive=disk",
+    )
+    if board.watchdog.driver == "i6300esb":
+        yield "QB_OPT_APPEND:append:ota", " -device i6300esb -action watchdog=reset"
 
 
 def _firmware(board: Board) -> list[str]:

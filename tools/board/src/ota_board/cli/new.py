@@ -56,13 +56,21 @@ def _run(args: argparse.Namespace) -> int:
         shutil.copytree(origin, folder)
         file = folder / "board.yaml"
         file.write_text(_renamed(file.read_text("utf-8"), old.name, args.name), "utf-8")
+        _rename_include(folder / "kas.yml", old.name, args.name)
         (folder / "README.md").write_text(_README.format(name=args.name, old=old.name), "utf-8")
         load_board(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    print(f"{folder}: made from {old.name}; change board.yaml, then: ota-board check {args.name}")
+    print(f"{folder}: made from {old.name}; change board.yaml, then: ota-board check {folder}")
     return 0
+
+
+def _rename_include(file: Path, old: str, new: str) -> None:
+    """Have kas require the new board's file; a board that Yocto does not build has none."""
+    if file.exists():
+        text = file.read_text("utf-8")
+        file.write_text(text.replace(f"/ota-{old}.inc", f"/ota-{new}.inc"), "utf-8")
 
 
 def _renamed(text: str, old: str, new: str) -> str:

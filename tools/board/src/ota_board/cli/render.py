@@ -7,6 +7,7 @@ from pathlib import Path
 from ota_board.cli.arguments import Subparsers, add_board, add_command
 from ota_board.load import board_folders, find_board, load_board
 from ota_board.render import rendered
+from ota_board.yocto import include_of
 
 
 def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -15,18 +16,32 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
         sub,
         "render",
         help="write the files that follow from a board's description",
-        example="ota-board render qemu-arm64 --output build/qemu-arm64",
+        example="ota-board render qemu-arm64 --output build/qemu-arm64"
+        "\n  ota-board render boards/mine --layer meta-mine",
     )
     parser.set_defaults(run=_run)
     add_board(parser)
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--output", metavar="DIR", help="write them there (default: print them, one after another)"
+    )
+    where.add_argument(
+        "--layer",
+        metavar="DIR",
+        help="write what a machine of Yocto requires instead, ota-BOARD.inc, into this layer",
     )
 
 
 def _run(args: argparse.Namespace) -> int:
     folder = find_board(args.board, list(board_folders(args.boards)))
-    files = rendered(load_board(folder), folder)
+    board = load_board(folder)
+    if args.layer:
+        path, text = include_of(board, folder, Path(args.layer))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(path)
+        return 0
+    files = rendered(board, folder)
     if args.output is None:
         for name, text in files.items():
             print(f"==> {name} <==\n{text}")

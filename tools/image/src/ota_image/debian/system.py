@@ -6,9 +6,9 @@ Debian's packages run scripts for that; here the few things that they do are don
 
 import json
 import posixpath
-import shlex
 
-from ota_board.board import SLOTS, Board
+from ota_board.board import Board
+from ota_board.device import device_settings, shell_text
 from ota_board.grub import MENDER_CONFIG
 from ota_board.render import rendered
 from ota_image.debian.recipe import Recipe, User
@@ -114,29 +114,17 @@ def add_board(tree: Tree, board: Board, recipe: Recipe, settings: Settings, cloc
     tree.add_file("/etc/hostname", f"{board.name}\n")
     artifact = f"{recipe.name}-{settings.release}"
     release = {"image": recipe.name, "release": settings.release, "artifact": artifact}
-    tree.add_file("/etc/ota/release", _variables({**release, "board": board.name}))
-    tree.add_file("/etc/ota/board", _variables(_board(board, recipe, settings, clock)))
+    tree.add_file("/etc/ota/release", shell_text({**release, "board": board.name}))
+    tree.add_file("/etc/ota/board", shell_text(_board(board, recipe, settings, clock)))
     tree.add_file("/etc/mender/artifact_info", f"artifact_name={artifact}\n")
     _add_server(tree, settings)
 
 
 def _board(board: Board, recipe: Recipe, settings: Settings, clock: int) -> dict[str, str]:
-    """What the scripts of a slot must know of the board, by the name of the variable."""
-    layout, is_armed = board.layout, board.watchdog.armed_by != "nobody"
+    """What the scripts of a slot must know, by the name of the variable."""
     is_open = recipe.login == "open" and not settings.ssh_keys
     return {
-        "OTA_DEVICE_TYPE": board.device_types[0],
-        "OTA_DISK": layout.device,
-        **{f"OTA_SLOT_{slot}": layout.node(slot) for slot in SLOTS},
-        "OTA_DATA": layout.node("data"),
-        "OTA_DATA_NUMBER": str(layout.partition("data").number),
-        "OTA_EXTENDED": "".join(str(a.number) for a in layout.areas if a.kind == "extended"),
-        # Only GRUB's state is there to be written; a FAT that is not, needs no check after a cut.
-        "OTA_BOOT_MODE": "rw" if board.environment.kind == "grub" else "ro",
-        "OTA_CONSOLE": board.console.device,
-        "OTA_SPEED": str(board.console.speed),
-        "OTA_WATCHDOG": board.watchdog.driver if is_armed else "",
-        "OTA_WATCHDOG_TIMEOUT": str(board.watchdog.timeout),
+        **device_settings(board),
         "OTA_DROPBEAR": "-B" if is_open else "-s",  # blank passwords do, or none at all
         "OTA_CLOCK": str(clock),
     }
@@ -168,7 +156,3 @@ def _add_keys(tree: Tree, home: str, uid: int, keys: tuple[str, ...]) -> None:
 
 def _shell(path: str) -> str:
     return "/bin/sh" if path == "/bin/bash" else path
-
-
-def _variables(values: dict[str, str]) -> str:
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the scripts of a slot must know of its board, as they read it: /etc/ota/board."""
+
+import shlex
+from collections.abc import Mapping
+
+from ota_board.board import SLOTS, Board
+
+
+def device_settings(board: Board) -> dict[str, str]:
+    """The settings by the name of the shell's variable."""
+    layout, is_armed = board.layout, board.watchdog.armed_by != "nobody"
+    return {
+        "OTA_DEVICE_TYPE": board.device_types[0],
+        "OTA_DISK": layout.device,
+        **{f"OTA_SLOT_{slot}": layout.node(slot) for slot in SLOTS},
+        "OTA_DATA": layout.node("data"),
+        "OTA_DATA_NUMBER": str(layout.partition("data").number),
+        "OTA_EXTENDED": "".join(str(a.number) for a in layout.areas if a.kind == "extended"),
+        # Only GRUB's state is there to be written; a FAT that is not, needs no check after a cut.
+        "OTA_BOOT_MODE": "rw" if board.environment.kind == "grub" else "ro",
+        "OTA_CONSOLE": board.console.device,
+        "OTA_SPEED": str(board.console.speed),
+        "OTA_WATCHDOG": board.watchdog.driver if is_armed else "",
+        "OTA_WATCHDOG_TIMEOUT": str(board.watchdog.timeout),
+    }
+
+
+def shell_text(values: Mapping[str, str]) -> str:
+    """Settings as a shell reads them, one on a line."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
