@@ -110,7 +110,6 @@ def test_render_writes_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "fstab",
         "fw_env.config",
         "layout.json",
-        "ota-raspberrypi3.inc",
         "u-boot.cfg",
         "u-boot.env",
     ]

@@ -50,7 +50,6 @@ def test_grub_has_no_raw_environment() -> None:
         "grub.cfg",
         "layout.json",
         "mender_grubenv.config",
-        "ota-qemu-x86-64.inc",
         "ota.env",
     ]
     assert files["fstab"].splitlines()[1].startswith("/dev/vda4 /data ext4 ")

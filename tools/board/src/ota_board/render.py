@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from ota_board import grub, yocto
+from ota_board import grub
 from ota_board.board import Board
 from ota_board.device import device_settings, shell_text
 from ota_board.layout import node_base, to_json
@@ -32,8 +32,6 @@ def rendered(board: Board, folder: Path | None = None) -> dict[str, str]:
         files["grub.cfg"] = grub.configuration(board)
         files["ota.env"] = grub.entry(board)
         files[grub.MENDER_CONFIG] = grub.mender_config()
-    if board.yocto:
-        files[yocto.include_name(board)] = yocto.include(board)
     return files
 
 
