@@ -7,14 +7,13 @@
 #   bootimg     the boot partition alone
 #   dataimg     the data partition alone
 
-inherit ota-board ota-features
+inherit ota-artifact ota-board ota-features
 
 OTA_IMAGE_FSTYPES ??= "sdimg sdimg.bmap mender"
 OTA_RELEASE ??= "${PV}"
 OTA_ARTIFACT_NAME ??= "${IMAGE_BASENAME}-${OTA_RELEASE}"
-OTA_COMPRESSION ??= "lzma"
-OTA_SIGNING_KEY ??= ""
 OTA_ARTIFACT_ARGUMENTS ??= ""
+OTA_STATE_SCRIPTS ??= ""
 OTA_BOOT_FOLDER ??= "${@ota_boot_folder(d)}"
 OTA_FIRMWARE_FOLDERS ??= "${DEPLOY_DIR_IMAGE} ${DEPLOY_DIR_IMAGE}/bootfiles"
 OTA_FIRMWARE_RECIPES ??= "${@ota_firmware_recipes(d)}"
@@ -34,7 +33,7 @@ IMAGE_ROOTFS_SIZE:ota = "8192"
 IMAGE_ROOTFS_MAXSIZE:ota = "${@int(d.getVar('OTA_SLOT_SIZE')) // 1024}"
 
 # The kernel and its device trees are the slot's, so that they roll back with it.
-IMAGE_INSTALL:append:ota = " kernel-image ${@'kernel-devicetree' if d.getVar('OTA_DEVICE_TREES') else ''}"
+IMAGE_INSTALL:append:ota = " ${OTA_STATE_SCRIPTS} kernel-image ${@'kernel-devicetree' if d.getVar('OTA_DEVICE_TREES') else ''}"
 
 IMAGE_TYPEDEP:mender = "sdimg"
 IMAGE_TYPEDEP:bootimg = "sdimg"
@@ -48,7 +47,8 @@ do_image_sdimg[depends] += "${OTA_NATIVE} ${OTA_FIRMWARE_RECIPES} \
     mtools-native:do_populate_sysroot util-linux-native:do_populate_sysroot"
 do_image_sdimg[file-checksums] += "${@ota_board_files(d)}"
 do_image_mender[depends] += "${OTA_NATIVE}"
-do_image_mender[file-checksums] += "${@'%s:True' % d.getVar('OTA_SIGNING_KEY') if d.getVar('OTA_SIGNING_KEY') else ''}"
+do_image_mender[depends] += "${@' '.join('%s:do_populate_sysroot' % each for each in d.getVar('OTA_STATE_SCRIPTS').split())}"
+do_image_mender[file-checksums] += "${OTA_KEY_CHECKSUM}"
 
 IMAGE_CMD:sdimg () {
 	rm -rf ${OTA_PARTS} ${WORKDIR}/ota-firmware
@@ -76,18 +76,13 @@ CONVERSION_CMD:bmap:sdimg = "test -s ${IMAGE_NAME}.sdimg.bmap"
 
 IMAGE_CMD:mender () {
 	set -- ${OTA_ARTIFACT_ARGUMENTS}
-	for type in ${OTA_DEVICE_TYPES}; do
-		set -- "$@" --compatible-types $type
-	done
-	if [ -n "${OTA_SIGNING_KEY}" ]; then
-		set -- "$@" --key ${OTA_SIGNING_KEY}
-	else
-		bbnote "${OTA_ARTIFACT_NAME} is unsigned; OTA_SIGNING_KEY signs it"
+	scripts=${RECIPE_SYSROOT}${datadir}/ota/artifact-scripts
+	if [ -n "${OTA_STATE_SCRIPTS}" ] && [ -d $scripts ]; then
+		set -- "$@" --script $scripts
 	fi
 	cp ${OTA_SLOT_FILE} ${WORKDIR}/rootfs.ext4
-	ota-artifact write rootfs-image --file ${WORKDIR}/rootfs.ext4 --no-progress \
-		--artifact-name ${OTA_ARTIFACT_NAME} --compression ${OTA_COMPRESSION} \
-		--output-path ${IMGDEPLOYDIR}/${IMAGE_NAME}.mender "$@"
+	ota_write_artifact rootfs-image ${OTA_ARTIFACT_NAME} ${IMGDEPLOYDIR}/${IMAGE_NAME}.mender \
+		--file ${WORKDIR}/rootfs.ext4 "$@"
 }
 
 IMAGE_CMD:bootimg = "cp ${OTA_PARTS}/1-boot.vfat ${IMGDEPLOYDIR}/${IMAGE_NAME}.bootimg"

@@ -29,7 +29,7 @@ LAYERS = {
 }
 MASK = (
     "/openembedded-core/meta/recipes-(?!bsp/u-boot|bsp/grub|core/images|kernel/linux/linux-yocto)"
-    " /meta-raspberrypi/(?!conf) /meta-yocto/.*/recipes-"
+    " /meta-raspberrypi/(?!conf|recipes-kernel/linux) /meta-yocto/.*/recipes-"
 )
 _NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# Writes update files, for images and for modules: who may install it, how it is packed, who signs it.
+
+inherit ota-variables python3native
+
+OTA_COMPRESSION ??= "lzma"
+OTA_DEVICE_TYPES ??= ""
+OTA_SIGNING_KEY ??= ""
+
+OTA_KEY_CHECKSUM = "${@'%s:True' % d.getVar('OTA_SIGNING_KEY') if d.getVar('OTA_SIGNING_KEY') else ''}"
+
+# ota_write_artifact KIND NAME FILE OPTION...
+ota_write_artifact () {
+	kind=$1
+	name=$2
+	file=$3
+	shift 3
+	for type in ${OTA_DEVICE_TYPES}; do
+		set -- "$@" --compatible-types $type
+	done
+	if [ -n "${OTA_SIGNING_KEY}" ]; then
+		set -- "$@" --key ${OTA_SIGNING_KEY}
+	else
+		bbnote "$name is unsigned; OTA_SIGNING_KEY signs it"
+	fi
+	ota-artifact write $kind --no-progress --artifact-name $name --output-path $file \
+		--compression ${OTA_COMPRESSION} "$@"
+}
