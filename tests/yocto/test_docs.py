@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ota_artifact.cli.failure import Failure
 from tests.house.cli_reference import calls, leaves, parsers
@@ -171,6 +172,18 @@ def test_every_name_of_meta_mender_has_one_counterpart() -> None:
 
     assert {name for name, count in names.items() if count > 1} == set()
     assert len(set(re.findall(r"\bMENDER_[A-Z0-9_]*[A-Z0-9]\b", page))) == 162 - 42
+
+
+def test_a_slot_leads_to_what_menders_client_has_left_on_data() -> None:
+    """Its key, identity and settings, as the page on meta-mender says, and as in Debian's images."""
+    recipe = (ROOT / "meta-ota/recipes-ota/ota-kit/ota-agent_0.1.0.bb").read_text("utf-8")
+    image = yaml.safe_load((ROOT / "images/minimal.yaml").read_text("utf-8"))
+
+    links = {each["at"]: each["to"] for each in image["links"]}
+
+    for name in ("mender", "ota"):
+        line = f"ln -s {links[f'/var/lib/{name}']} ${{D}}${{localstatedir}}/lib/{name}\n"
+        assert line in recipe
 
 
 def test_what_does_not_exist_is_found() -> None:

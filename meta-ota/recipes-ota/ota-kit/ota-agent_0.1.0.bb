@@ -16,17 +16,18 @@ INITSCRIPT_NAME = "ota-agent"
 INITSCRIPT_PARAMS = "defaults 90 10"
 
 do_install:append () {
-	if ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'false', 'true', d)}; then
-		rm -rf ${D}${systemd_system_unitdir}
-	fi
-	if ${@bb.utils.contains('DISTRO_FEATURES', 'sysvinit', 'true', 'false', d)}; then
-		install -D -m 0755 ${D}${datadir}/ota/init.d/ota-agent ${D}${sysconfdir}/init.d/ota-agent
-	fi
-	install -d ${D}${localstatedir}/lib
-	ln -s /data/ota ${D}${localstatedir}/lib/ota
+    if ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'false', 'true', d)}; then
+        rm -rf ${D}${systemd_system_unitdir}
+    fi
+    if ${@bb.utils.contains('DISTRO_FEATURES', 'sysvinit', 'true', 'false', d)}; then
+        install -D -m 0755 ${D}${datadir}/ota/init.d/ota-agent ${D}${sysconfdir}/init.d/ota-agent
+    fi
+    install -d ${D}${localstatedir}/lib
+    ln -s /data/ota ${D}${localstatedir}/lib/ota
+    ln -s /data/mender ${D}${localstatedir}/lib/mender
 }
 
-FILES:${PN} += " \
+FILES:${PN} += "\
     ${datadir}/dbus-1 \
     ${datadir}/ota \
     ${nonarch_libdir}/ota \
