@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from ota_artifact.cli.failure import Failure
+from ota_board.load import load_board
 from tests.house.cli_reference import calls, leaves, parsers
 from tests.house.tree import ROOT
 from tests.yocto.said import GAP, is_said, texts
@@ -174,8 +175,28 @@ def test_every_name_of_meta_mender_has_one_counterpart() -> None:
     assert len(set(re.findall(r"\bMENDER_[A-Z0-9_]*[A-Z0-9]\b", page))) == 162 - 42
 
 
+def test_the_layout_of_meta_mender_is_the_one_that_its_classes_compute(tmp_path: Path) -> None:
+    """Source: meta-mender, mender-setup-image.inc: what is left of 1024 MiB, halved."""
+    (fields,) = [text for language, text in _FENCE.findall(MIGRATION.read_text()) if language]
+    board = (ROOT / "boards/beaglebone-black/board.yaml").read_text("utf-8")
+    for section in yaml.safe_load(fields):
+        board = re.sub(rf"^{section}:\n(?: .*\n)*", "", board, flags=re.MULTILINE)
+    (tmp_path / "board.yaml").write_text(board + fields)
+    slot = (1024 - 16 - 128 - 2 * 8 - 2 * 8) // 2
+
+    layout = load_board(tmp_path).layout
+
+    assert [(area.number, area.offset >> 20, area.size >> 20) for area in layout.partitions] == [
+        (1, 24, 16),
+        (2, 40, slot),
+        (3, 40 + slot, slot),
+        (4, 40 + 2 * slot, 128),
+    ]
+    assert [area.offset for area in layout.environment] == [0x800000, 0x1000000]
+
+
 def test_a_slot_leads_to_what_menders_client_has_left_on_data() -> None:
-    """Its key, identity and settings, as the page on meta-mender says, and as in Debian's images."""
+    """Its key and settings, as the page on meta-mender says, and as in images of Debian."""
     recipe = (ROOT / "meta-ota/recipes-ota/ota-kit/ota-agent_0.1.0.bb").read_text("utf-8")
     image = yaml.safe_load((ROOT / "images/minimal.yaml").read_text("utf-8"))
 
