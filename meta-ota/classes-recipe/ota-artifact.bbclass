@@ -11,18 +11,18 @@ OTA_KEY_CHECKSUM = "${@'%s:True' % d.getVar('OTA_SIGNING_KEY') if d.getVar('OTA_
 
 # ota_write_artifact KIND NAME FILE OPTION...
 ota_write_artifact () {
-	kind=$1
-	name=$2
-	file=$3
-	shift 3
-	for type in ${OTA_DEVICE_TYPES}; do
-		set -- "$@" --compatible-types $type
-	done
-	if [ -n "${OTA_SIGNING_KEY}" ]; then
-		set -- "$@" --key ${OTA_SIGNING_KEY}
-	else
-		bbnote "$name is unsigned; OTA_SIGNING_KEY signs it"
-	fi
-	ota-artifact write $kind --no-progress --artifact-name $name --output-path $file \
-		--compression ${OTA_COMPRESSION} "$@"
+    kind=$1
+    name=$2
+    file=$3
+    shift 3
+    for type in ${OTA_DEVICE_TYPES}; do
+        set -- "$@" --compatible-types $type
+    done
+    if [ -n "${OTA_SIGNING_KEY}" ]; then
+        set -- "$@" --key ${OTA_SIGNING_KEY}
+    else
+        bbnote "$name is unsigned; OTA_SIGNING_KEY signs it"
+    fi
+    ota-artifact write $kind --no-progress --artifact-name $name --output-path $file \
+        --compression ${OTA_COMPRESSION} "$@"
 }

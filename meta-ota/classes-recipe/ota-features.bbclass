@@ -24,50 +24,50 @@ def ota_feature_packages(d):
 
 # The class ota-image calls it when the slot has its other files.
 ota_features () {
-	root=${IMAGE_ROOTFS}
-	if [ -z "${@(d.getVar('OTA_FEATURES') or '').strip()}" ]; then
-		return
-	fi
-	install -m 0644 ${WORKDIR}/ota-rendered/board $root${sysconfdir}/ota/board
-	printf "OTA_FEATURES='%s'\nOTA_PERSISTENT_FOLDERS='%s'\nOTA_CLOCK='%s'\nOTA_DROPBEAR=''\n" \
-		"${OTA_FEATURES}" "${OTA_PERSISTENT_FOLDERS}" "${REPRODUCIBLE_TIMESTAMP_ROOTFS}" \
-		>> $root${sysconfdir}/ota/board
-	# Mounted already when init reads this; a check of it then would be one of a mounted filesystem.
-	sed -i -e '/ \/boot\/firmware \| \/data /{s/ defaults/ noauto/;s/ 0 2$/ 0 0/}' $root${sysconfdir}/fstab
-	if ${@bb.utils.contains('OTA_FEATURES', 'machine-id', 'true', 'false', d)}; then
-		touch $root${sysconfdir}/machine-id
-	fi
-	if ${@bb.utils.contains('OTA_FEATURES', 'persist', 'true', 'false', d)}; then
-		ota_keys_persist
-	fi
-	ota_before_init
+    root=${IMAGE_ROOTFS}
+    if [ -z "${@(d.getVar('OTA_FEATURES') or '').strip()}" ]; then
+        return
+    fi
+    install -m 0644 ${WORKDIR}/ota-rendered/board $root${sysconfdir}/ota/board
+    printf "OTA_FEATURES='%s'\nOTA_PERSISTENT_FOLDERS='%s'\nOTA_CLOCK='%s'\nOTA_DROPBEAR=''\n" \
+        "${OTA_FEATURES}" "${OTA_PERSISTENT_FOLDERS}" "${REPRODUCIBLE_TIMESTAMP_ROOTFS}" \
+        >> $root${sysconfdir}/ota/board
+    # Mounted already when init reads this; a check of it then would be one of a mounted filesystem.
+    sed -i -e '/ \/boot\/firmware \| \/data /{s/ defaults/ noauto/;s/ 0 2$/ 0 0/}' $root${sysconfdir}/fstab
+    if ${@bb.utils.contains('OTA_FEATURES', 'machine-id', 'true', 'false', d)}; then
+        touch $root${sysconfdir}/machine-id
+    fi
+    if ${@bb.utils.contains('OTA_FEATURES', 'persist', 'true', 'false', d)}; then
+        ota_keys_persist
+    fi
+    ota_before_init
 }
 
 # With read-only-rootfs, OpenEmbedded has SSH make its keys in memory, or anew after each update.
 ota_keys_persist () {
-	for name in dropbear ssh; do
-		file=${IMAGE_ROOTFS}${sysconfdir}/default/$name
-		if [ -f $file ]; then
-			sed -i -e '/^DROPBEAR_RSAKEY_DIR=\/var\/lib/d' -e '/^SYSCONFDIR=.*\/var\/run/d' \
-				-e '/^SSHD_OPTS=.*sshd_config_readonly/d' $file
-		fi
-	done
+    for name in dropbear ssh; do
+        file=${IMAGE_ROOTFS}${sysconfdir}/default/$name
+        if [ -f $file ]; then
+            sed -i -e '/^DROPBEAR_RSAKEY_DIR=\/var\/lib/d' -e '/^SYSCONFDIR=.*\/var\/run/d' \
+                -e '/^SSHD_OPTS=.*sshd_config_readonly/d' $file
+        fi
+    done
 }
 
 ota_before_init () {
-	init=${IMAGE_ROOTFS}${base_sbindir}/init
-	next=${IMAGE_ROOTFS}${nonarch_libdir}/ota/next
-	if [ ! -e $init ] && [ ! -L $init ]; then
-		bbfatal "the image has no ${base_sbindir}/init for ota-init to go on with; set INIT_MANAGER, or OTA_FEATURES = \"\""
-	fi
-	install -d $next
-	target=$(readlink $init || true)
-	case $target in
-	"") mv $init $next/init ;;
-	/*) ln -sf $target $next/init ;;
-	*) ln -sf ${base_sbindir}/$target $next/init ;;
-	esac
-	ln -sf ${nonarch_libdir}/ota/init $init
+    init=${IMAGE_ROOTFS}${base_sbindir}/init
+    next=${IMAGE_ROOTFS}${nonarch_libdir}/ota/next
+    if [ ! -e $init ] && [ ! -L $init ]; then
+        bbfatal "the image has no ${base_sbindir}/init for ota-init to go on with; set INIT_MANAGER, or OTA_FEATURES = \"\""
+    fi
+    install -d $next
+    target=$(readlink $init || true)
+    case $target in
+    "") mv $init $next/init ;;
+    /*) ln -sf $target $next/init ;;
+    *) ln -sf ${base_sbindir}/$target $next/init ;;
+    esac
+    ln -sf ${nonarch_libdir}/ota/init $init
 }
 
 python () {

@@ -51,38 +51,38 @@ do_image_mender[depends] += "${@' '.join('%s:do_populate_sysroot' % each for eac
 do_image_mender[file-checksums] += "${OTA_KEY_CHECKSUM}"
 
 IMAGE_CMD:sdimg () {
-	rm -rf ${OTA_PARTS} ${WORKDIR}/ota-firmware
-	mkdir -p ${WORKDIR}/ota-firmware
-	for name in ${OTA_FIRMWARE}; do
-		ota_take_firmware $name
-	done
-	set --
-	if [ -n "${OTA_FIRMWARE}" ]; then
-		set -- --u-boot $(for name in ${OTA_FIRMWARE}; do echo ${WORKDIR}/ota-firmware/$name; done)
-	fi
-	if [ -n "${OTA_BOOT_FOLDER}" ]; then
-		set -- "$@" --boot ${OTA_BOOT_FOLDER}
-	fi
-	if [ -d ${WORKDIR}/ota-data ]; then
-		set -- "$@" --data ${WORKDIR}/ota-data
-	fi
-	SOURCE_DATE_EPOCH=${REPRODUCIBLE_TIMESTAMP_ROOTFS} ota-image compose ${OTA_BOARD_FOLDER} \
-		--rootfs ${IMAGE_ROOTFS} --parts ${OTA_PARTS} \
-		--output ${IMGDEPLOYDIR}/${IMAGE_NAME}.sdimg "$@"
+    rm -rf ${OTA_PARTS} ${WORKDIR}/ota-firmware
+    mkdir -p ${WORKDIR}/ota-firmware
+    for name in ${OTA_FIRMWARE}; do
+        ota_take_firmware $name
+    done
+    set --
+    if [ -n "${OTA_FIRMWARE}" ]; then
+        set -- --u-boot $(for name in ${OTA_FIRMWARE}; do echo ${WORKDIR}/ota-firmware/$name; done)
+    fi
+    if [ -n "${OTA_BOOT_FOLDER}" ]; then
+        set -- "$@" --boot ${OTA_BOOT_FOLDER}
+    fi
+    if [ -d ${WORKDIR}/ota-data ]; then
+        set -- "$@" --data ${WORKDIR}/ota-data
+    fi
+    SOURCE_DATE_EPOCH=${REPRODUCIBLE_TIMESTAMP_ROOTFS} ota-image compose ${OTA_BOARD_FOLDER} \
+        --rootfs ${IMAGE_ROOTFS} --parts ${OTA_PARTS} \
+        --output ${IMGDEPLOYDIR}/${IMAGE_NAME}.sdimg "$@"
 }
 
 # Made with the disk image already.
 CONVERSION_CMD:bmap:sdimg = "test -s ${IMAGE_NAME}.sdimg.bmap"
 
 IMAGE_CMD:mender () {
-	set -- ${OTA_ARTIFACT_ARGUMENTS}
-	scripts=${RECIPE_SYSROOT}${datadir}/ota/artifact-scripts
-	if [ -n "${OTA_STATE_SCRIPTS}" ] && [ -d $scripts ]; then
-		set -- "$@" --script $scripts
-	fi
-	cp ${OTA_SLOT_FILE} ${WORKDIR}/rootfs.ext4
-	ota_write_artifact rootfs-image ${OTA_ARTIFACT_NAME} ${IMGDEPLOYDIR}/${IMAGE_NAME}.mender \
-		--file ${WORKDIR}/rootfs.ext4 "$@"
+    set -- ${OTA_ARTIFACT_ARGUMENTS}
+    scripts=${RECIPE_SYSROOT}${datadir}/ota/artifact-scripts
+    if [ -n "${OTA_STATE_SCRIPTS}" ] && [ -d $scripts ]; then
+        set -- "$@" --script $scripts
+    fi
+    cp ${OTA_SLOT_FILE} ${WORKDIR}/rootfs.ext4
+    ota_write_artifact rootfs-image ${OTA_ARTIFACT_NAME} ${IMGDEPLOYDIR}/${IMAGE_NAME}.mender \
+        --file ${WORKDIR}/rootfs.ext4 "$@"
 }
 
 IMAGE_CMD:bootimg = "cp ${OTA_PARTS}/1-boot.vfat ${IMGDEPLOYDIR}/${IMAGE_NAME}.bootimg"
@@ -90,68 +90,68 @@ IMAGE_CMD:dataimg = "cp ${OTA_PARTS}/*-data.ext4 ${IMGDEPLOYDIR}/${IMAGE_NAME}.d
 
 # One file of the firmware, by the name that the board's description has for it.
 ota_take_firmware () {
-	for folder in ${OTA_FIRMWARE_FOLDERS}; do
-		for name in $1 ${OTA_FIRMWARE_ALIAS}; do
-			if [ -f $folder/$name ]; then
-				cp -L $folder/$name ${WORKDIR}/ota-firmware/$1
-				return
-			fi
-		done
-	done
-	bbfatal "${OTA_BOARD}: its board.yaml wants the firmware $1, which is in none of: ${OTA_FIRMWARE_FOLDERS}"
+    for folder in ${OTA_FIRMWARE_FOLDERS}; do
+        for name in $1 ${OTA_FIRMWARE_ALIAS}; do
+            if [ -f $folder/$name ]; then
+                cp -L $folder/$name ${WORKDIR}/ota-firmware/$1
+                return
+            fi
+        done
+    done
+    bbfatal "${OTA_BOARD}: its board.yaml wants the firmware $1, which is in none of: ${OTA_FIRMWARE_FOLDERS}"
 }
 
 # What a slot must have and no package brings: mounts, the boot entry, the release's name.
 ROOTFS_POSTPROCESS_COMMAND:append:ota = " ota_slot_files ota_features ota_move_data"
 
 ota_slot_files () {
-	root=${IMAGE_ROOTFS}
-	rm -rf ${WORKDIR}/ota-rendered
-	ota-board render ${OTA_BOARD_FOLDER} --output ${WORKDIR}/ota-rendered
-	install -d $root/boot/firmware $root/data $root${sysconfdir}/ota $root${sysconfdir}/mender
-	install -D -m 0644 ${WORKDIR}/ota-rendered/layout.json $root${datadir}/ota/layout.json
-	for name in fw_env.config mender_grubenv.config; do
-		if [ -f ${WORKDIR}/ota-rendered/$name ]; then
-			install -m 0644 ${WORKDIR}/ota-rendered/$name $root${sysconfdir}/$name
-		fi
-	done
-	cat ${WORKDIR}/ota-rendered/fstab >> $root${sysconfdir}/fstab
-	echo "artifact_name=${OTA_ARTIFACT_NAME}" > $root${sysconfdir}/mender/artifact_info
-	printf 'image=%s\nrelease=%s\nartifact=%s\nboard=%s\n' "${IMAGE_BASENAME}" "${OTA_RELEASE}" \
-		"${OTA_ARTIFACT_NAME}" "${OTA_BOARD}" > $root${sysconfdir}/ota/release
-	ota_check_kernel
-	set -- --kernel ${OTA_KERNEL} --console ${OTA_CONSOLE} --output $root
-	if [ -n "${OTA_INITRD}" ]; then
-		set -- "$@" --initrd ${OTA_INITRD}
-	fi
-	ota-board entry ${OTA_BOARD_FOLDER} "$@"
+    root=${IMAGE_ROOTFS}
+    rm -rf ${WORKDIR}/ota-rendered
+    ota-board render ${OTA_BOARD_FOLDER} --output ${WORKDIR}/ota-rendered
+    install -d $root/boot/firmware $root/data $root${sysconfdir}/ota $root${sysconfdir}/mender
+    install -D -m 0644 ${WORKDIR}/ota-rendered/layout.json $root${datadir}/ota/layout.json
+    for name in fw_env.config mender_grubenv.config; do
+        if [ -f ${WORKDIR}/ota-rendered/$name ]; then
+            install -m 0644 ${WORKDIR}/ota-rendered/$name $root${sysconfdir}/$name
+        fi
+    done
+    cat ${WORKDIR}/ota-rendered/fstab >> $root${sysconfdir}/fstab
+    echo "artifact_name=${OTA_ARTIFACT_NAME}" > $root${sysconfdir}/mender/artifact_info
+    printf 'image=%s\nrelease=%s\nartifact=%s\nboard=%s\n' "${IMAGE_BASENAME}" "${OTA_RELEASE}" \
+        "${OTA_ARTIFACT_NAME}" "${OTA_BOARD}" > $root${sysconfdir}/ota/release
+    ota_check_kernel
+    set -- --kernel ${OTA_KERNEL} --console ${OTA_CONSOLE} --output $root
+    if [ -n "${OTA_INITRD}" ]; then
+        set -- "$@" --initrd ${OTA_INITRD}
+    fi
+    ota-board entry ${OTA_BOARD_FOLDER} "$@"
 }
 
 ota_check_kernel () {
-	root=${IMAGE_ROOTFS}
-	for path in ${OTA_KERNEL} ${OTA_INITRD}; do
-		if [ ! -e $root$path ] && [ ! -L $root$path ]; then
-			bbfatal "$path is not in the root filesystem, so that it would not roll back with it; install kernel-image, or set OTA_KERNEL or OTA_INITRD"
-		fi
-	done
-	for name in ${OTA_DEVICE_TREES}; do
-		found=$(find $root/boot -name $name ! -path "*/dtbs/*" | head -n 1)
-		if [ -z "$found" ]; then
-			bbfatal "/boot of the root filesystem has no $name, which ${OTA_BOARD} needs; add it to KERNEL_DEVICETREE and install kernel-devicetree"
-		fi
-		install -d $root/boot/dtbs
-		ln -sf ../${found#$root/boot/} $root/boot/dtbs/$name
-	done
+    root=${IMAGE_ROOTFS}
+    for path in ${OTA_KERNEL} ${OTA_INITRD}; do
+        if [ ! -e $root$path ] && [ ! -L $root$path ]; then
+            bbfatal "$path is not in the root filesystem, so that it would not roll back with it; install kernel-image, or set OTA_KERNEL or OTA_INITRD"
+        fi
+    done
+    for name in ${OTA_DEVICE_TREES}; do
+        found=$(find $root/boot -name $name ! -path "*/dtbs/*" | head -n 1)
+        if [ -z "$found" ]; then
+            bbfatal "/boot of the root filesystem has no $name, which ${OTA_BOARD} needs; add it to KERNEL_DEVICETREE and install kernel-devicetree"
+        fi
+        install -d $root/boot/dtbs
+        ln -sf ../${found#$root/boot/} $root/boot/dtbs/$name
+    done
 }
 
 # What is below /data belongs to the partition, and never to a slot.
 ota_move_data () {
-	rm -rf ${WORKDIR}/ota-data
-	if [ -n "$(ls -A ${IMAGE_ROOTFS}/data)" ]; then
-		mkdir -p ${WORKDIR}/ota-data
-		cp -a ${IMAGE_ROOTFS}/data/. ${WORKDIR}/ota-data/
-		find ${IMAGE_ROOTFS}/data -mindepth 1 -delete
-	fi
+    rm -rf ${WORKDIR}/ota-data
+    if [ -n "$(ls -A ${IMAGE_ROOTFS}/data)" ]; then
+        mkdir -p ${WORKDIR}/ota-data
+        cp -a ${IMAGE_ROOTFS}/data/. ${WORKDIR}/ota-data/
+        find ${IMAGE_ROOTFS}/data -mindepth 1 -delete
+    fi
 }
 
 def ota_boot_folder(d):

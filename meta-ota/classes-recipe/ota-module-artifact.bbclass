@@ -13,43 +13,44 @@ OTA_MODULE_META_DATA ??= ""
 OTA_MODULE_ARTIFACT_NAME ??= "${PN}-${PV}"
 OTA_MODULE_ARGUMENTS ??= ""
 
+INHIBIT_DEFAULT_DEPS = "1"
+DEPENDS += "python3-ota-artifact-native"
+
 S = "${@d.getVar('UNPACKDIR') or d.getVar('WORKDIR')}"
 B = "${WORKDIR}/payload"
 
-INHIBIT_DEFAULT_DEPS = "1"
-DEPENDS += "python3-ota-artifact-native"
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 
 do_install[noexec] = "1"
 do_compile[cleandirs] += "${B}"
 
 ota_single_file () {
-	cp $1 ${B}/
-	basename $1 > ${B}/filename
-	echo $2 > ${B}/dest_dir
-	echo $3 > ${B}/permissions
+    cp $1 ${B}/
+    basename $1 > ${B}/filename
+    echo $2 > ${B}/dest_dir
+    echo $3 > ${B}/permissions
 }
 
 ota_directory () {
-	echo $2 > ${B}/dest_dir
-	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@${SOURCE_DATE_EPOCH} \
-		-C $1 -cf ${B}/update.tar .
+    echo $2 > ${B}/dest_dir
+    tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@${SOURCE_DATE_EPOCH} \
+        -C $1 -cf ${B}/update.tar .
 }
 
 do_deploy[file-checksums] += "${OTA_KEY_CHECKSUM}"
 do_deploy () {
-	set -- --type ${OTA_MODULE}
-	for name in ${OTA_MODULE_FILES}; do
-		if [ ! -f ${B}/$name ]; then
-			bbfatal "${B}/$name: is not there; OTA_MODULE_FILES names what do_compile makes"
-		fi
-		set -- "$@" --file ${B}/$name
-	done
-	if [ -n "${OTA_MODULE_META_DATA}" ]; then
-		set -- "$@" --meta-data ${OTA_MODULE_META_DATA}
-	fi
-	ota_write_artifact module-image ${OTA_MODULE_ARTIFACT_NAME} \
-		${DEPLOYDIR}/${OTA_MODULE_ARTIFACT_NAME}.mender "$@" ${OTA_MODULE_ARGUMENTS}
+    set -- --type ${OTA_MODULE}
+    for name in ${OTA_MODULE_FILES}; do
+        if [ ! -f ${B}/$name ]; then
+            bbfatal "${B}/$name: is not there; OTA_MODULE_FILES names what do_compile makes"
+        fi
+        set -- "$@" --file ${B}/$name
+    done
+    if [ -n "${OTA_MODULE_META_DATA}" ]; then
+        set -- "$@" --meta-data ${OTA_MODULE_META_DATA}
+    fi
+    ota_write_artifact module-image ${OTA_MODULE_ARTIFACT_NAME} \
+        ${DEPLOYDIR}/${OTA_MODULE_ARTIFACT_NAME}.mender "$@" ${OTA_MODULE_ARGUMENTS}
 }
 addtask deploy after do_compile before do_build
 

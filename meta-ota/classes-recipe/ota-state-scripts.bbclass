@@ -12,22 +12,22 @@ INHIBIT_DEFAULT_DEPS = "1"
 ALLOW_EMPTY:${PN} = "1"
 
 do_install () {
-	for name in ${OTA_SCRIPTS}; do
-		case $name in
-		Artifact*) ;;
-		*) install -D -m 0755 ${S}/$name ${D}${sysconfdir}/ota/scripts/$name ;;
-		esac
-	done
+    for name in ${OTA_SCRIPTS}; do
+        case $name in
+        Artifact*) ;;
+        *) install -D -m 0755 ${S}/$name ${D}${sysconfdir}/ota/scripts/$name ;;
+        esac
+    done
 }
 
 SYSROOT_PREPROCESS_FUNCS += "ota_stage_scripts"
 
 ota_stage_scripts () {
-	for name in ${OTA_SCRIPTS}; do
-		case $name in
-		Artifact*) install -D -m 0755 ${S}/$name ${SYSROOT_DESTDIR}${datadir}/ota/artifact-scripts/$name ;;
-		esac
-	done
+    for name in ${OTA_SCRIPTS}; do
+        case $name in
+        Artifact*) install -D -m 0755 ${S}/$name ${SYSROOT_DESTDIR}${datadir}/ota/artifact-scripts/$name ;;
+        esac
+    done
 }
 
 python () {

@@ -120,7 +120,8 @@ def test_the_licence_that_the_recipes_check_is_that_of_the_tree() -> None:
 
 
 def test_the_recipes_have_the_version_of_what_they_build() -> None:
-    recipes = [path.stem for path in RECIPES if path.suffix == ".bb" and "_" in path.name]
+    ours = [path for path in RECIPES if "recipes-ota" in path.parts and "_" in path.name]
+    recipes = [path.stem for path in ours]
     (version,) = {tool.version for tool in tools()}
 
     assert {name.partition("_")[2] for name in recipes} == {version}
@@ -164,7 +165,9 @@ def test_a_board_may_set_no_variable_that_the_layer_does_not_know() -> None:
 
 def test_nothing_of_others_is_changed_by_adding_the_layer() -> None:
     """Each line of an append is behind a board's override, or required for a board alone."""
-    free = re.compile(r"#.*|$|FILESEXTRAPATHS:prepend :=|\w+:append:ota|require \$\{@.*else ''\}$")
+    free = re.compile(
+        r"#.*|$|FILESEXTRAPATHS:prepend:ota :=|\w+:append:ota|require \$\{@.*else ''\}$"
+    )
     for path in LAYER.rglob("*.bbappend"):
         for line in path.read_text("utf-8").splitlines():
             assert free.match(line), f"{path.relative_to(ROOT)}: {line}"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # A slot is reached without an initrd: what it takes is in the kernel and no module.
-FILESEXTRAPATHS:prepend := "${THISDIR}/files:"
+FILESEXTRAPATHS:prepend:ota := "${THISDIR}/files:"
 
 SRC_URI:append:ota = " file://ota.cfg"
 SRC_URI:append:ota:qemuarm64 = " file://ota-qemuarm64.cfg"

@@ -5,4 +5,5 @@ no product."
 
 require ota-image-minimal.bb
 
+# nooelint: oelint.var.badimagefeature.allow-empty-password,oelint.var.badimagefeature.allow-root-login,oelint.var.badimagefeature.empty-root-password
 IMAGE_FEATURES += "ssh-server-dropbear allow-empty-password allow-root-login empty-root-password"

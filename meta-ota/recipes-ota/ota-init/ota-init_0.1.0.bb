@@ -19,18 +19,18 @@ inherit systemd
 SYSTEMD_SERVICE:${PN} = "ota-watchdog.service"
 
 do_install () {
-	install -d ${D}${nonarch_libdir}/ota
-	for name in data functions identity; do
-		install -m 0644 ${S}/images/overlay/common/usr/lib/ota/$name ${D}${nonarch_libdir}/ota/
-	done
-	install -m 0755 ${S}/init ${D}${nonarch_libdir}/ota/
-	if ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'true', 'false', d)}; then
-		install -m 0755 ${S}/images/overlay/debian/usr/lib/ota/watchdog ${D}${nonarch_libdir}/ota/
-		install -D -m 0644 ${S}/images/overlay/debian/usr/lib/systemd/system/ota-watchdog.service \
-			${D}${systemd_system_unitdir}/ota-watchdog.service
-	fi
+    install -d ${D}${nonarch_libdir}/ota
+    for name in data functions identity; do
+        install -m 0644 ${S}/images/overlay/common/usr/lib/ota/$name ${D}${nonarch_libdir}/ota/
+    done
+    install -m 0755 ${S}/init ${D}${nonarch_libdir}/ota/
+    if ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'true', 'false', d)}; then
+        install -m 0755 ${S}/images/overlay/debian/usr/lib/ota/watchdog ${D}${nonarch_libdir}/ota/
+        install -D -m 0644 ${S}/images/overlay/debian/usr/lib/systemd/system/ota-watchdog.service \
+            ${D}${systemd_system_unitdir}/ota-watchdog.service
+    fi
 }
 
-FILES:${PN} = "${nonarch_libdir}/ota ${systemd_system_unitdir}"
+FILES:${PN} += "${nonarch_libdir}/ota ${systemd_system_unitdir}"
 
 RDEPENDS:${PN} = "e2fsprogs-e2fsck e2fsprogs-mke2fs"

@@ -6,6 +6,10 @@ SECTION = "base"
 LICENSE = "Apache-2.0"
 LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/Apache-2.0;md5=89aea4e17d99a7cacdbeed46a0096b10"
 
+SRC_URI = ""
+
+S = "${@d.getVar('UNPACKDIR') or d.getVar('WORKDIR')}"
+
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 
 inherit ota-variables
@@ -15,22 +19,20 @@ OTA_SERVER_CERTIFICATE ??= ""
 OTA_VERIFY_KEYS ??= ""
 OTA_DEVICE_TYPES ??= ""
 
-S = "${@d.getVar('UNPACKDIR') or d.getVar('WORKDIR')}"
-
 do_install[file-checksums] += "${@' '.join('%s:True' % each for each in \
     ('%s %s' % (d.getVar('OTA_SERVER_CERTIFICATE'), d.getVar('OTA_VERIFY_KEYS'))).split())}"
 
 do_install () {
-	install -d ${D}${sysconfdir}/ota/keys
-	if [ -n "${OTA_SERVER_CERTIFICATE}" ]; then
-		install -m 0644 ${OTA_SERVER_CERTIFICATE} ${D}${sysconfdir}/ota/server.crt
-	fi
-	for key in ${OTA_VERIFY_KEYS}; do
-		if grep -q "PRIVATE KEY" $key; then
-			bbfatal "OTA_VERIFY_KEYS: $key is a private key, which must not be on a device"
-		fi
-		install -m 0644 $key ${D}${sysconfdir}/ota/keys/
-	done
+    install -d ${D}${sysconfdir}/ota/keys
+    if [ -n "${OTA_SERVER_CERTIFICATE}" ]; then
+        install -m 0644 ${OTA_SERVER_CERTIFICATE} ${D}${sysconfdir}/ota/server.crt
+    fi
+    for key in ${OTA_VERIFY_KEYS}; do
+        if grep -q "PRIVATE KEY" $key; then
+            bbfatal "OTA_VERIFY_KEYS: $key is a private key, which must not be on a device"
+        fi
+        install -m 0644 $key ${D}${sysconfdir}/ota/keys/
+    done
 }
 
 python do_configuration () {

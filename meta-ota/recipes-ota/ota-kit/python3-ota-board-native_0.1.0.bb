@@ -6,6 +6,6 @@ require ota-kit.inc
 OTA_TOOL = "board"
 SRC_URI += "file://boards file://bootloader"
 
-inherit native
+inherit_defer native
 
 RDEPENDS:${PN} = "python3-pyyaml-native"

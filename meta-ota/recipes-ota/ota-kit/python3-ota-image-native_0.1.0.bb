@@ -6,6 +6,6 @@ require ota-kit.inc
 OTA_TOOL = "image"
 SRC_URI += "file://images"
 
-inherit native
+inherit_defer native
 
 RDEPENDS:${PN} = "python3-ota-artifact-native python3-ota-board-native python3-pyyaml-native"

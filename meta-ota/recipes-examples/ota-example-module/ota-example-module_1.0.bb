@@ -14,9 +14,9 @@ S = "${@d.getVar('UNPACKDIR') or d.getVar('WORKDIR')}"
 INHIBIT_DEFAULT_DEPS = "1"
 
 do_install () {
-	install -D -m 0755 ${S}/motd ${D}${datadir}/ota/modules/v3/motd
+    install -D -m 0755 ${S}/motd ${D}${datadir}/ota/modules/v3/motd
 }
 
-FILES:${PN} = "${datadir}/ota/modules/v3"
+FILES:${PN} += "${datadir}/ota/modules/v3"
 
 RDEPENDS:${PN} = "ota-agent"

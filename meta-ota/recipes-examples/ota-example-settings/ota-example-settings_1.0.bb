@@ -15,5 +15,5 @@ OTA_MODULE = "single-file"
 OTA_MODULE_FILES = "dest_dir filename permissions product.conf"
 
 do_compile () {
-	ota_single_file ${S}/product.conf /data/etc 0644
+    ota_single_file ${S}/product.conf /data/etc 0644
 }
