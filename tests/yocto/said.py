@@ -12,7 +12,7 @@ GAP = "…"
 """Stands for a name, a path or a number."""
 
 _METADATA = (".bb", ".bbappend", ".bbclass", ".inc")
-_SHELL = re.compile(r'^\s*(?:bbfatal|bbwarn|bbnote) "(.*)"$', re.MULTILINE)
+_SHELL = re.compile(r'^\s*(bbfatal|bbwarn|bbnote) "(.*)"$', re.MULTILINE)
 _VARIABLE = re.compile(r"\$\{[^}]+\}|\$\w+|%[sd]")
 _PYTHON = re.compile(r"^python\b[^(]*\(\) \{\n(.*?)^\}|^(def .*?)(?=^\S|\Z)", re.M | re.S)
 _BOOT_LOGIC = re.compile(r'echo "(.*?)"')
@@ -27,6 +27,18 @@ def texts(root: Path = ROOT) -> Iterator[str]:
             yield from _of_metadata(path.read_text("utf-8"))
     logic = (root / "bootloader" / "u-boot" / "ota.env").read_text("utf-8")
     yield from (_VARIABLE.sub(GAP, text) for text in _BOOT_LOGIC.findall(logic))
+
+
+def stops(root: Path = ROOT) -> Iterator[str]:
+    """The texts with which a class or a recipe stops a build, or leaves an image out."""
+    for path in sorted((root / "meta-ota").rglob("*")):
+        if path.suffix in _METADATA:
+            text = path.read_text("utf-8")
+            yield from (_filled(said) for kind, said in _SHELL.findall(text) if kind == "bbfatal")
+            for node in (each for code in _python(text) for each in ast.walk(ast.parse(code))):
+                match node:
+                    case ast.Call(func=ast.Attribute(attr="fatal" | "SkipRecipe"), args=[said]):
+                        yield next(_of_python(ast.unparse(said)))
 
 
 def is_said(quote: str, known: list[str]) -> bool:
@@ -57,8 +69,16 @@ def _of_python(code: str) -> Iterator[str]:
 
 
 def _of_metadata(text: str) -> Iterator[str]:
-    for said in _SHELL.findall(text):
-        yield _VARIABLE.sub(GAP, said)
-    for body, function in _PYTHON.findall(text):
-        code = function or "if True:\n" + body
+    yield from (_filled(said) for _, said in _SHELL.findall(text))
+    for code in _python(text):
         yield from _of_python(code)
+
+
+def _filled(said: str) -> str:
+    return _VARIABLE.sub(GAP, said.replace('\\"', '"'))
+
+
+def _python(text: str) -> Iterator[str]:
+    """The Python of a class: its anonymous functions, and those with a name."""
+    for body, function in _PYTHON.findall(text):
+        yield function or "if True:\n" + body

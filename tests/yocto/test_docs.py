@@ -14,7 +14,7 @@ from ota_artifact.cli.failure import Failure
 from ota_board.load import load_board
 from tests.house.cli_reference import calls, leaves, parsers
 from tests.house.tree import ROOT
-from tests.yocto.said import GAP, is_said, texts
+from tests.yocto.said import GAP, is_said, stops, texts
 from tests.yocto.variables import INTERNAL, variables
 
 PORT, MIGRATION, TROUBLE = (
@@ -153,6 +153,15 @@ def test_every_message_that_is_quoted_is_said_by_the_code() -> None:
 
     assert page.count("```text\n") > 10
     assert unsaid(page, known) == []
+
+
+def test_every_message_that_stops_a_build_is_explained() -> None:
+    quotes = [text for language, text in _FENCE.findall(TROUBLE.read_text("utf-8"))]
+
+    messages = list(stops())
+
+    assert len(messages) > 5
+    assert [said for said in messages if not any(is_said(each, [said]) for each in quotes)] == []
 
 
 def test_a_message_that_nothing_says_is_found() -> None:
