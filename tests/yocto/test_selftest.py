@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The classes of meta-ota run under BitBake, and what they make boots: `make test-yocto OE_ROOT=…`.
+
+In a distribution that compiles nothing, see selftest.py; $OE_ROOT as in test_bitbake.py. Beside
+what BitBake asks of every host it takes Debian's pseudo, apt-utils, python3-build,
+python3-installer, python3-yaml and python3-cryptography.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ota_artifact.errors import ProgramError
+from ota_image.disk.inspect import as_json, inspect
+from ota_image.doctor.examine import examine
+from tests.conftest import requires_open_tree, requires_program
+from tests.house.tree import ROOT
+from tests.system import test_qemu_arm64
+from tests.system.images import Image, image_of
+from tests.system.running import Running, running
+from tests.system.test_agent import expect_agent
+from tests.system.test_deployments import until
+from tests.system.u_boot_cycle import expect_variables, go_through
+from tests.yocto.selftest import Build, Inputs, inputs
+from tests.yocto.test_bitbake import OE_ROOT, RELEASES
+
+IMAGES = {"ota-image-minimal": "1.0", "ota-image-next": "2", "ota-image-panics": "3"}
+"""What is built, and the release of each."""
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.timeout(3600),  # [s] the first one waits for BitBake, U-Boot and packages
+    requires_open_tree,
+    requires_program("pseudo", package="pseudo"),
+    requires_program("apt-ftparchive", package="apt-utils"),
+    requires_program("pyproject-build", package="python3-build python3-installer"),
+    requires_program("chrpath", package="chrpath diffstat gawk lz4 zstd cpio file texinfo"),
+    requires_program("qemu-system-aarch64", package="qemu-system-arm"),
+    requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
+    requires_program("ssh", package="openssh-client"),
+    pytest.mark.skipif(not RELEASES, reason="OE_ROOT has no scarthgap and no wrynose"),
+]
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A folder that the user nobody can reach; pytest closes its own at every start."""
+    with tempfile.TemporaryDirectory(prefix="ota-selftest-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def given(place: Path) -> Inputs:
+    return inputs("qemu-arm64", place)
+
+
+@pytest.fixture(scope="module")
+def debian(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """The image that `ota-image build` makes of the same board."""
+    return image_of("qemu-arm64", tmp_path_factory.mktemp("debian"))
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def build(request: pytest.FixtureRequest, place: Path, given: Inputs) -> Iterator[Build]:
+    """A build directory of each release in which the images are built."""
+    made = Build(place / request.param, OE_ROOT / request.param, given)
+    made.configure()
+    made.bitbake(*IMAGES)
+    yield made
+    shutil.rmtree(made.folder)
+
+
+@pytest.fixture
+def image(build: Build) -> Image:
+    return build.image("ota-image-minimal", IMAGES["ota-image-minimal"])
+
+
+def digest(path: Path, offset: int = 0, size: int = -1) -> str:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return hashlib.sha256(file.read(size)).hexdigest()
+
+
+def test_each_part_is_what_the_disk_image_has(image: Image) -> None:
+    disk = image.built.image
+
+    for kind, name in (("bootimg", "boot"), ("dataimg", "data")):
+        area = image.board.layout.partition(name)
+        assert digest(disk.with_suffix(f".{kind}")) == digest(disk, area.offset, area.size)
+    assert disk.with_suffix(".sdimg.bmap").stat().st_size
+    assert disk.stat().st_size == image.board.layout.size
+
+
+def test_slot_a_is_the_payload(image: Image) -> None:
+    test_qemu_arm64.test_slot_a_of_the_image_is_the_payload_of_the_artifact(image)
+
+
+def test_the_layout_is_that_of_the_image_from_debian_packages(image: Image, debian: Image) -> None:
+    ours, theirs = (as_json(inspect(each.built.image)) for each in (image, debian))
+
+    assert ours["partitions"] == theirs["partitions"]
+    assert json.dumps(ours["state"]) == json.dumps(theirs["state"])
+
+
+def test_the_doctor_finds_nothing(image: Image) -> None:
+    assert examine(image.built.image, image.board, artifact=image.built.artifact) == []
+
+
+def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_path: Path) -> None:
+    go_through(image, tmp_path)
+
+
+def test_the_agent_brings_an_update_and_one_that_panics_does_not_stay(
+    build: Build, tmp_path: Path
+) -> None:
+    first, good, ill = (build.image(*each) for each in IMAGES.items())
+    disk = tmp_path / "disk.sdimg"
+    shutil.copyfile(first.built.image, disk)
+    with running(first.board, disk, first.firmware, first.key) as board:
+        board.comes_up_on("A")
+        expect_agent(board, runs=first.built.name)
+
+        try_release(board, good)
+        board.expect("OTA: trial boot of partition 3", timeout=120)
+        board.comes_up_on("B")
+        until(lambda: '"Proven"' in status(board), "healthy trial")
+        board.ssh("ota-agent commit")
+        assert json.loads(status(board))["installed"] == good.built.name
+        expect_variables(board, upgrade_available="0", mender_boot_part="3", bootcount="0")
+
+        try_release(board, ill)
+        board.expect("OTA: trial boot of partition 2", timeout=120)
+        board.expect("Kernel panic", timeout=120)
+        board.expect("was not committed, rolling back", timeout=120)
+        board.comes_up_on("B")
+        until(lambda: '"Idle"' in status(board), "end")
+        said = json.loads(status(board))
+        assert (said["installed"], said["result"]) == (good.built.name, "failure")
+        expect_variables(board, upgrade_available="0", mender_boot_part="3")
+
+
+def try_release(board: Running, image: Image) -> None:
+    """Have the agent write a release into the passive slot, and restart into it."""
+    board.way_in.run("cat >/data/update.mender", stdin=image.built.artifact.read_bytes())
+    board.ssh("ota-agent install /data/update.mender && rm /data/update.mender", timeout=900)
+    board.restart()
+
+
+def status(board: Running) -> str:
+    return board.ssh("ota-agent status --json")
+
+
+def test_two_builds_give_the_same_bytes(build: Build, image: Image, place: Path) -> None:
+    again = Build(place / f"{build.folder.name}-again", build.checkouts, build.inputs)
+    again.configure()
+    again.bitbake("ota-image-minimal")
+    other = again.image("ota-image-minimal", IMAGES["ota-image-minimal"])
+
+    assert digest(other.built.image) == digest(image.built.image)
+    assert digest(other.built.artifact) == digest(image.built.artifact)
+    shutil.rmtree(again.folder)
+
+
+@pytest.fixture
+def spoilt(build: Build, place: Path) -> Iterator[Build]:
+    """Another build directory, which takes from the first one what stays as it is."""
+    made = Build(place / f"{build.folder.name}-spoilt", build.checkouts, build.inputs)
+    yield made
+    shutil.rmtree(made.folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('OTA_KERNEL = "/boot/zImage"', "/boot/zImage is not in the root filesystem"),
+        ('OTA_DEVICE_TREES = "a.dtb"', "/boot of the root filesystem has no a.dtb"),
+        ('OTA_FIRMWARE = "MLO"', "its board.yaml wants the firmware MLO, which is in none of"),
+        ('OTA_SLOT_SIZE = "67108864"', "exceeds IMAGE_ROOTFS_MAXSIZE: 65536"),
+        ('OTA_BOARDS = "${TOPDIR}/boards"', r"environment 1 .* overlaps"),
+    ],
+    ids=("kernel", "device-tree", "firmware", "slot-too-small", "environment-in-a-partition"),
+)
+def test_what_would_not_boot_stops_the_build(
+    build: Build, spoilt: Build, settings: str, said: str
+) -> None:
+    shutil.copytree(ROOT / "boards", spoilt.folder / "boards")
+    file = spoilt.folder / "boards" / "qemu-arm64" / "board.yaml"
+    file.write_text(file.read_text("utf-8").replace("0x400000,", "0x1800000,"), "utf-8")
+    spoilt.configure(f'SSTATE_DIR = "{build.folder}/sstate-cache"\n{settings}\n')
+
+    with pytest.raises(ProgramError, match=said):
+        spoilt.bitbake("ota-image-minimal")
