@@ -109,6 +109,11 @@ ota_slot_files () {
     rm -rf ${WORKDIR}/ota-rendered
     ota-board render ${OTA_BOARD_FOLDER} --output ${WORKDIR}/ota-rendered
     install -d $root/boot/firmware $root/data $root${sysconfdir}/ota $root${sysconfdir}/mender
+    # Where Mender's programs, if there are any, look for what outlives an update.
+    if [ ! -L $root${localstatedir}/lib/mender ] && [ ! -e $root${localstatedir}/lib/mender ]; then
+        install -d $root${localstatedir}/lib
+        ln -s /data/mender $root${localstatedir}/lib/mender
+    fi
     install -D -m 0644 ${WORKDIR}/ota-rendered/layout.json $root${datadir}/ota/layout.json
     for name in fw_env.config mender_grubenv.config; do
         if [ -f ${WORKDIR}/ota-rendered/$name ]; then
