@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The made-up board of docs/howto/port-a-board-with-yocto.md, ported by the commands of that page.
 
-kas and BitBake read what they make; with $OE_ROOT as in test_bitbake.py.
+kas and BitBake read what they make; with $OE_ROOT as in bitbake.py.
 """
 
 import json
@@ -20,7 +20,7 @@ from ota_board.u_boot import needed
 from tests.conftest import requires_open_tree, requires_program
 from tests.house.pages import commands, follow
 from tests.house.tree import ROOT
-from tests.yocto.test_bitbake import RELEASES, Build
+from tests.yocto.bitbake import RELEASES, BuildFolder, masked
 
 PAGE = ROOT / "docs" / "howto" / "port-a-board-with-yocto.md"
 ELSEWHERE = ("openembedded-core", "bitbake", "meta-yocto", "ota-kit")
@@ -98,13 +98,13 @@ def _dumped(port: Path) -> dict[str, Any]:
 @pytest.mark.full
 @pytest.mark.timeout(900)  # [s] two parses on a busy machine
 @requires_open_tree
-@pytest.mark.skipif(not RELEASES, reason="OE_ROOT has no release: see test_bitbake.py")
+@pytest.mark.skipif(not RELEASES, reason="OE_ROOT has no release: see bitbake.py")
 @pytest.mark.parametrize("release", RELEASES)
 def test_bitbake_finds_the_board_in_its_own_tree(port: Path, release: str) -> None:
     with tempfile.TemporaryDirectory(prefix="ota-bitbake-") as name:
         place = Path(name)
         place.chmod(0o755)
-        build = Build(place / "build", release, "beaglebone-black")
+        build = masked(place / "build", release, "beaglebone-black")
         _for_the_port(build, port)
 
         said = build.bitbake("-p")
@@ -117,7 +117,7 @@ def test_bitbake_finds_the_board_in_its_own_tree(port: Path, release: str) -> No
     assert 'IMAGE_ROOTFS_MAXSIZE="1048576"' in environment
 
 
-def _for_the_port(build: Build, port: Path) -> None:
+def _for_the_port(build: BuildFolder, port: Path) -> None:
     """Have a build directory of BeagleBone Black build the made-up board."""
     layers, local = (build.folder / "conf" / name for name in ("bblayers.conf", "local.conf"))
     own = ROOT / "meta-ota"
