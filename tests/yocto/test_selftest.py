@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The classes of meta-ota run under BitBake, and what they make boots: `make test-yocto OE_ROOT=…`.
 
-In a distribution that compiles nothing, see selftest.py; $OE_ROOT as in test_bitbake.py. Beside
+In a distribution that compiles nothing, see selftest.py; $OE_ROOT as in bitbake.py. Beside
 what BitBake asks of every host it takes Debian's pseudo, apt-utils, python3-build,
 python3-installer, python3-yaml and python3-cryptography.
 """
@@ -26,8 +26,8 @@ from tests.system.running import Running, running
 from tests.system.test_agent import expect_agent
 from tests.system.test_deployments import until
 from tests.system.u_boot_cycle import expect_variables, go_through
+from tests.yocto.bitbake import RELEASES, BuildFolder
 from tests.yocto.selftest import Build, Inputs, inputs
-from tests.yocto.test_bitbake import OE_ROOT, RELEASES
 
 IMAGES = {"ota-image-minimal": "1.0", "ota-image-next": "2", "ota-image-panics": "3"}
 """What is built, and the release of each."""
@@ -69,16 +69,22 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Image:
 @pytest.fixture(scope="module", params=RELEASES)
 def build(request: pytest.FixtureRequest, place: Path, given: Inputs) -> Iterator[Build]:
     """A build directory of each release in which the images are built."""
-    made = Build(place / request.param, OE_ROOT / request.param, given)
+    made = Build(BuildFolder(place / request.param, request.param), given)
     made.configure()
     made.bitbake(*IMAGES)
     yield made
-    shutil.rmtree(made.folder)
+    shutil.rmtree(made.at.folder)
 
 
 @pytest.fixture
 def image(build: Build) -> Image:
     return build.image("ota-image-minimal", IMAGES["ota-image-minimal"])
+
+
+def beside(build: Build, name: str) -> Build:
+    """Another build directory of the same, not yet configured."""
+    folder, release = build.at.folder, build.at.release
+    return Build(BuildFolder(folder.with_name(f"{release}-{name}"), release), build.inputs)
 
 
 def digest(path: Path, offset: int = 0, size: int = -1) -> str:
@@ -87,6 +93,7 @@ def digest(path: Path, offset: int = 0, size: int = -1) -> str:
         return hashlib.sha256(file.read(size)).hexdigest()
 
 
+@pytest.mark.shows("ran", board="qemu-arm64")
 def test_each_part_is_what_the_disk_image_has(image: Image) -> None:
     disk = image.built.image
 
@@ -116,6 +123,7 @@ def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_pat
     go_through(image, tmp_path)
 
 
+@pytest.mark.shows("booted", board="qemu-arm64")
 def test_the_agent_brings_an_update_and_one_that_panics_does_not_stay(
     build: Build, tmp_path: Path
 ) -> None:
@@ -156,23 +164,23 @@ def status(board: Running) -> str:
     return board.ssh("ota-agent status --json")
 
 
-def test_two_builds_give_the_same_bytes(build: Build, image: Image, place: Path) -> None:
-    again = Build(place / f"{build.folder.name}-again", build.checkouts, build.inputs)
+def test_two_builds_give_the_same_bytes(build: Build, image: Image) -> None:
+    again = beside(build, "again")
     again.configure()
     again.bitbake("ota-image-minimal")
     other = again.image("ota-image-minimal", IMAGES["ota-image-minimal"])
 
     assert digest(other.built.image) == digest(image.built.image)
     assert digest(other.built.artifact) == digest(image.built.artifact)
-    shutil.rmtree(again.folder)
+    shutil.rmtree(again.at.folder)
 
 
 @pytest.fixture
-def spoilt(build: Build, place: Path) -> Iterator[Build]:
-    """Another build directory, which takes from the first one what stays as it is."""
-    made = Build(place / f"{build.folder.name}-spoilt", build.checkouts, build.inputs)
+def spoilt(build: Build) -> Iterator[Build]:
+    """Another build directory, for one with an error."""
+    made = beside(build, "spoilt")
     yield made
-    shutil.rmtree(made.folder)
+    shutil.rmtree(made.at.folder)
 
 
 @pytest.mark.parametrize(
@@ -189,10 +197,10 @@ def spoilt(build: Build, place: Path) -> Iterator[Build]:
 def test_what_would_not_boot_stops_the_build(
     build: Build, spoilt: Build, settings: str, said: str
 ) -> None:
-    shutil.copytree(ROOT / "boards", spoilt.folder / "boards")
-    file = spoilt.folder / "boards" / "qemu-arm64" / "board.yaml"
+    shutil.copytree(ROOT / "boards", spoilt.at.folder / "boards")
+    file = spoilt.at.folder / "boards" / "qemu-arm64" / "board.yaml"
     file.write_text(file.read_text("utf-8").replace("0x400000,", "0x1800000,"), "utf-8")
-    spoilt.configure(f'SSTATE_DIR = "{build.folder}/sstate-cache"\n{settings}\n')
+    spoilt.configure(f'SSTATE_DIR = "{build.at.folder}/sstate-cache"\n{settings}\n')
 
     with pytest.raises(ProgramError, match=said):
         spoilt.bitbake("ota-image-minimal")

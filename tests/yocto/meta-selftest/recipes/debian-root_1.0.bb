@@ -14,7 +14,7 @@ inherit deploy
 # What the classes of meta-ota write, and what its recipes bring, is not to be there before.
 NOT_FROM_DEBIAN = "boot/extlinux boot/grub boot/ota data/etc etc/dropbear etc/fstab etc/fw_env.config \
     etc/inittab etc/machine-id etc/mender etc/mender_grubenv.config etc/ota usr/lib/ota/data \
-    usr/lib/ota/functions usr/lib/ota/identity usr/lib/ota/start usr/share/ota var/lib/ota"
+    usr/lib/ota/functions usr/lib/ota/identity usr/lib/ota/start usr/share/ota var/lib/mender var/lib/ota"
 
 SRC_URI = "file://inittab file://start"
 
