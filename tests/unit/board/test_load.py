@@ -85,7 +85,7 @@ def test_on_every_mmc_board_environment_and_first_partition_stand_at_the_same_pl
             r"extra\[0\].label: 'a b' must be",
         ),
         ("kind: u-boot", "kind: lilo", r"bootloader.kind: 'lilo' is not one of u-boot, grub"),
-        ("kind: u-boot", "kind: grub", r"bootloader.kind: GRUB has neither"),
+        ("kind: u-boot", "kind: grub", r"bootloader.kind: GRUB has no defconfig"),
         ("kind: raw", "kind: grub", r"environment.kind: 'grub' does not go with"),
         (
             "firmware: []",

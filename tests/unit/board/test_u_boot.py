@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What U-Boot is built with: the state apart from the logic, and nothing lost on the way."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from ota_board.board import Board
@@ -45,6 +48,18 @@ def test_all_that_is_not_state_is_taken_from_u_boot_itself_at_each_boot(text: st
     assert len(names) < 60  # CONFIG_SYS_MAXARGS
     for stub in ("bootcmd", "altbootcmd"):
         assert variables[stub].startswith("env default -f ota_vars; env default -f ${ota_vars}; ")
+
+
+def test_u_boot_may_count_its_disks_otherwise_than_linux() -> None:
+    board = load_board(ROOT / "boards" / "beaglebone-black")
+    board = replace(board, bootloader=replace(board.bootloader, mmc=2))
+
+    variables = factory_environment(default_environment(board))
+
+    assert variables["ota_disk"] == "mmc 2"
+    assert variables["ota_linux"] == "/dev/mmcblk0p"
+    symbols = fragment(board, Path("u-boot.env")).splitlines()
+    assert {"CONFIG_ENV_MMC_DEVICE_INDEX=2", "CONFIG_SYS_MMC_ENV_DEV=2"} <= set(symbols)
 
 
 def test_the_canary_is_absent_from_the_factory(text: str) -> None:

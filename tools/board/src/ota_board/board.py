@@ -106,11 +106,13 @@ class Bootloader:
     Attributes:
         defconfig: of U-Boot; empty for GRUB.
         addresses: where U-Boot loads to, by the name of its variable.
+        mmc: U-Boot's number of the disk; None: that of Linux.
     """
 
     kind: BootloaderKind
     defconfig: str = ""
     addresses: dict[str, int] = field(default_factory=dict)
+    mmc: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def load_board(path: Path) -> Board:
     partitions = _partitions(
         fields.inner("partitions", ("start", "boot", "slots", "data", "extra"))
     )
-    bootloader = _bootloader(fields.inner("bootloader", ("kind", "defconfig", "addresses")))
+    bootloader = _bootloader(fields.inner("bootloader", ("kind", "defconfig", "addresses", "mmc")))
     environment = _environment(fields.inner("environment", ("kind", "offsets", "size")), bootloader)
     _check_environment(fields, storage, environment)
     try:
@@ -179,12 +179,13 @@ def _partitions(fields: Fields) -> Partitions:
 
 def _bootloader(fields: Fields) -> Bootloader:
     kind = fields.choice("kind", get_args(BootloaderKind))
-    if kind == "grub" and (fields.has("defconfig") or fields.has("addresses")):
-        raise fields.wrong("kind", "GRUB has neither defconfig nor addresses; leave them out")
+    if kind == "grub" and any(fields.has(name) for name in ("defconfig", "addresses", "mmc")):
+        raise fields.wrong("kind", "GRUB has no defconfig, addresses and mmc; leave them out")
     return Bootloader(
         kind,
         fields.text("defconfig") if kind == "u-boot" else "",
         fields.numbers("addresses"),
+        fields.number("mmc") if fields.has("mmc") else None,
     )
 
 

@@ -142,4 +142,6 @@ def _symbols(config: str) -> Mapping[str, str | None]:
 
 
 def _mmc_index(board: Board) -> int:
+    if board.bootloader.mmc is not None:
+        return board.bootloader.mmc
     return int(board.storage.device.removeprefix("/dev/mmcblk"))
