@@ -26,3 +26,9 @@ ota_write_artifact () {
     ota-artifact write $kind --no-progress --artifact-name $name --output-path $file \
         --compression ${OTA_COMPRESSION} "$@"
 }
+
+python () {
+    key = d.getVar("OTA_SIGNING_KEY")
+    if key and not (os.path.isabs(key) and os.path.isfile(key)):
+        bb.fatal("OTA_SIGNING_KEY: %s is not the full path of a file" % key)
+}

@@ -57,4 +57,11 @@ python do_configuration () {
 }
 do_install[postfuncs] += "do_configuration"
 
+python () {
+    for name in ("OTA_SERVER_CERTIFICATE", "OTA_VERIFY_KEYS"):
+        for path in (d.getVar(name) or "").split():
+            if not (os.path.isabs(path) and os.path.isfile(path)):
+                bb.fatal("%s: %s is not the full path of a file" % (name, path))
+}
+
 CONFFILES:${PN} = "${sysconfdir}/ota/agent.toml"
