@@ -53,9 +53,11 @@ def test_a_process_that_is_killed_leaves_what_the_next_one_goes_on_with(tmp_path
     with file_server(packed) as server:
         server.manner = Manner(drip=len(packed) // 300)  # 3 s and more
         process = Background((*command, server.url, tmp_path))
-        _wait_for_a_mark(Store(tmp_path / "state.db"))
-        process.kill()
-        process.close()
+        try:
+            _wait_for_a_mark(tmp_path / "state.db")
+        finally:
+            process.kill()
+            process.close()
         server.manner = Manner()
 
         said = run((*command, server.url, tmp_path), timeout=50).decode()
@@ -66,12 +68,16 @@ def test_a_process_that_is_killed_leaves_what_the_next_one_goes_on_with(tmp_path
     assert "install: slot B: 100 %" in said
 
 
-def _wait_for_a_mark(store: Store) -> None:
+def _wait_for_a_mark(path: Path) -> None:
     end = time.monotonic() + 30
-    while not (found := recall(store)) or not found.mark:
+    while True:
+        store = Store(path)  # what another process has written is there for who opens it anew
+        found = recall(store)
+        store.close()
+        if found and found.mark:
+            return
         assert time.monotonic() < end, f"no mark after 30 s, but {found}"
         time.sleep(0.02)
-    store.close()
 
 
 @pytest.mark.boot
