@@ -22,9 +22,10 @@ def findings(layer: Path, release: str) -> list[str]:
     paths = [path for path in files(root=layer) if path.suffix in METADATA]
     assert paths
     program = Path(sys.executable).with_name("oelint-adv")
-    words = (program, "--release", release, "--quiet", "--nobackup", "--exit-zero", *paths)
-    shell = ("sh", "-c", 'cd "$0" && exec "$@" 2>&1', layer)
-    said = run((*shell, *words), timeout=240).decode()
+    options = ("--release", release, "--quiet", "--nobackup", "--exit-zero")
+    words: tuple[str | Path, ...] = (program, *options, *paths)
+    in_layer = ("sh", "-c", 'cd "$0" && exec "$@" 2>&1', layer, *words)
+    said = run(in_layer, timeout=240).decode()
     return [line for line in said.splitlines() if re.search(r":(error|warning):", line)]
 
 
