@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+require recipes-ota/images/ota-image-minimal.bb
+SUMMARY = "The minimal image with one feature, state scripts and an update module"
+
+OTA_FEATURES = "machine-id"
+OTA_STATE_SCRIPTS = "ota-example-scripts"
+IMAGE_INSTALL += "ota-example-module"
