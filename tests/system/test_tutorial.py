@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tutorial, command by command as it is written, and all that it says will be seen.
+"""The tutorials, command by command as they are written, and all that they say will be seen.
 
 Of its blocks ``sh`` is run here, ``console`` is typed on the board, and ``text`` must be seen, line
 by line, at the place that spoke last.
@@ -24,7 +24,7 @@ pytestmark = [
     requires_program("ssh", package="openssh-client"),
 ]
 
-PAGE = ROOT / "docs" / "tutorial" / "first-image.md"
+PAGES = [ROOT / "docs" / "tutorial" / f"{name}.md" for name in ("first-image", "first-update")]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _RUN = "ota-image run"
 _PROMPT = ":~# "
@@ -52,7 +52,7 @@ class Reader:
         self._said = ""
         for line in text.splitlines():
             if line != _LOGIN:
-                self._console.expect(_PROMPT, timeout=60)
+                self._console.expect(_PROMPT, timeout=300)
             self._console.send(f"{line}\n")
 
     def sees(self, text: str) -> None:
@@ -77,10 +77,13 @@ class Reader:
             self._program = None
 
 
-def test_the_tutorial_goes_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_tutorial_goes_as_it_says(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
-    blocks = _BLOCK.findall(PAGE.read_text("utf-8"))
+    blocks = _BLOCK.findall(page.read_text("utf-8"))
     reader = Reader()
 
     try:

@@ -36,6 +36,14 @@ def test_a_download_says_what_where_and_how_far() -> None:
     ]
 
 
+def test_a_trial_says_what_runs_and_what_it_goes_back_to() -> None:
+    trial = Status("Proven", artifact="v2", slot="B", running_slot="B", installed="v1")
+
+    assert list(lines(trial))[1] == (
+        "The device runs v2 on trial, slot B; until it is committed, v1 is what it goes back to"
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "says"),
     [

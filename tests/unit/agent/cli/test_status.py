@@ -84,7 +84,7 @@ def test_the_command_prints_sentences(device: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.splitlines() == [
         "Downloading: /media/v2.mender",
         "The device runs an artifact that it does not know",
-        "No agent runs: start it with `ota-agent daemon`",
+        "No agent runs, or not yet; init starts it, or `ota-agent daemon`",
     ]
 
 

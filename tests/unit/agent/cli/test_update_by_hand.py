@@ -227,8 +227,13 @@ def test_a_damaged_artifact_is_no_update(
 
 
 def test_one_process_is_the_agent(
-    device: Scratch, release: Path, capsys: pytest.CaptureFixture[str]
+    device: Scratch,
+    release: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("ota_agent.cli.by_daemon._STARTS", 0.1)
+
     with ownership(device.folder / "run" / "agent.lock"):
         assert agent(device, "install", str(release)) == 1
 

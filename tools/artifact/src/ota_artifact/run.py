@@ -383,17 +383,16 @@ def _with_us() -> tuple[str, ...]:
 
 
 def attached(argv: Sequence[str | os.PathLike[str]]) -> int:
-    """Run a program on our own terminal, for as long as the user likes; gives its exit code.
+    """Run a program on our own terminal, for as long as the user and we live; gives its exit code.
 
     Raises:
         ProgramError: it is not installed.
     """
     words = [os.fspath(word) for word in argv]
     logger.debug("+ %s", _masked(shlex.join(words)))
-    try:
-        return subprocess.run(words, check=False).returncode
-    except FileNotFoundError as error:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it") from error
+    if which(words[0]) is None:
+        raise ProgramError(f"{words[0]}: not found; install the package that has it")
+    return subprocess.run((*_with_us(), *words), check=False).returncode
 
 
 def _masked(text: str) -> str:

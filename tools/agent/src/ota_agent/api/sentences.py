@@ -93,6 +93,12 @@ def _ended(status: Status) -> str:
 
 def _runs(status: Status) -> str:
     what = status.installed or "an artifact that it does not know"
+    if status.state in ("Trying", "Proven") and status.slot == status.running_slot != "":
+        old, what = what, f"{status.artifact} on trial"
+        slot = f"slot {status.running_slot}"
+        return (
+            f"The device runs {what}, {slot}; until it is committed, {old} is what it goes back to"
+        )
     slot = f", slot {status.running_slot}" if status.running_slot else ""
     deployment = f"; deployment {status.deployment}" if status.deployment else ""
     return f"The device runs {what}{slot}{deployment}"

@@ -5,9 +5,10 @@ import argparse
 import logging
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-from ota_agent.api.client import Client
+from ota_agent.api.client import Client, NoAgent
 from ota_agent.api.status import Status
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
@@ -17,7 +18,9 @@ from ota_agent.errors import AgentError
 
 logger = logging.getLogger(__name__)
 
+_AGAIN = 0.3  # [s]
 _BEGUN = 15.0  # [s] for the daemon to begin with it
+_STARTS = 60.0  # [s] for a daemon to serve that is the agent already, and to look at its trial
 _REST = {"Idle", "Installed", "Proven"}
 """States in which it waits for somebody."""
 
@@ -30,8 +33,8 @@ def followed(settings: Settings, args: argparse.Namespace, call: str, **argument
     """
     console = log_to_console(args.log_level)
     path = settings.device.socket
-    with Client(path) as watcher, Client(path) as client:
-        before = client.status()
+    with _served(path) as watcher, Client(path) as client:
+        before = _looked(client) if call == "commit" else client.status()
         if call != "install" and before.state == "Idle":
             print("No update in progress.", file=sys.stderr)
             return Exit.NOTHING_IN_PROGRESS
@@ -41,6 +44,33 @@ def followed(settings: Settings, args: argparse.Namespace, call: str, **argument
         finally:
             console.end()
     return _outcome(end, call, is_four=getattr(args, "reboot_exit_code", False))
+
+
+def _served(path: Path) -> Client:
+    """A connection to the daemon, which may be starting.
+
+    Raises:
+        NoAgent: it does not serve.
+    """
+    end, is_told = time.monotonic() + _STARTS, False
+    while True:
+        try:
+            return Client(path)
+        except NoAgent:
+            if time.monotonic() > end:
+                raise
+        if not is_told:
+            logger.info("the agent is there, and does not serve yet: waiting for it")
+            is_told = True
+        time.sleep(_AGAIN)
+
+
+def _looked(client: Client) -> Status:
+    """The status, once a trial that has just begun is looked at."""
+    end = time.monotonic() + _STARTS
+    while (status := client.status()).state == "Trying" and time.monotonic() < end:
+        time.sleep(_AGAIN)
+    return status
 
 
 def _followed(watcher: Client, before: Status) -> Status:

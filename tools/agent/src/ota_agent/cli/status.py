@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace) -> int:
     for line in lines(status):
         print(line)
     if not is_served:
-        print("No agent runs: start it with `ota-agent daemon`")
+        print("No agent runs, or not yet; init starts it, or `ota-agent daemon`")
     return Exit.DONE
 
 
@@ -79,12 +79,14 @@ def current(socket: Path, store: Path) -> tuple[Status, bool]:
 
 def _left(path: Path) -> Status:
     """What the agent's memory says; nothing is changed there."""
+    from ota_agent.bootstrap import released  # late: SQLite, as the store
+
     try:
         if not path.exists():
-            return Status()
+            return Status(installed=released())
     except OSError as error:
         raise AgentError(f"{path}: {error.strerror}; be root, as with sudo") from error
-    from ota_agent.store import Store  # late: SQLite
+    from ota_agent.store import Store
 
     store = Store(path)
     try:
