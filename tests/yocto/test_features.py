@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Features one by one, and the recipes to copy, run under BitBake: `make test-yocto OE_ROOT=…`.
+
+In the distribution of selftest.py, which says what it takes of the host.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ota_artifact.cli.main import main
+from ota_artifact.errors import ProgramError
+from tests.conftest import requires_open_tree, requires_program
+from tests.system.images import Image
+from tests.yocto.bitbake import RELEASES, BuildFolder
+from tests.yocto.selftest import Build, inputs
+
+TARGETS = ("ota-image-plain", "ota-image-product", "ota-example-settings")
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.timeout(3600),  # [s] the first one waits for BitBake, U-Boot and packages
+    requires_open_tree,
+    requires_program("pseudo", package="pseudo"),
+    requires_program("apt-ftparchive", package="apt-utils"),
+    requires_program("pyproject-build", package="python3-build python3-installer"),
+    requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
+    pytest.mark.skipif(not RELEASES, reason="OE_ROOT has no scarthgap and no wrynose"),
+]
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def build(request: pytest.FixtureRequest) -> Iterator[Build]:
+    """A build directory of each release in which it all is built."""
+    with tempfile.TemporaryDirectory(prefix="ota-features-") as name:
+        place = Path(name)  # where nobody can go; pytest closes its own at every start
+        place.chmod(0o755)
+        made = Build(BuildFolder(place / "build", request.param), inputs("qemu-arm64", place))
+        made.configure('OTA_COMPRESSION = "gzip"\n')  # lzma takes a minute for each image
+        made.bitbake(*TARGETS)
+        yield made
+
+
+@pytest.fixture
+def plain(build: Build) -> Image:
+    return build.image("ota-image-plain", "1.0")
+
+
+@pytest.fixture
+def product(build: Build) -> Image:
+    return build.image("ota-image-product", "1.0")
+
+
+def text(image: Image, path: str, capsys: pytest.CaptureFixture[str]) -> str | None:
+    """A file of slot A; None if it is not there."""
+    code = main(["cat", f"{image.built.image}:{path}"])
+    said = capsys.readouterr().out
+    return said if code == 0 else None
+
+
+def header(artifact: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What an artifact says of itself."""
+    assert main(["read", "--json", "--no-progress", str(artifact)]) == 0
+    said: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return said
+
+
+def test_without_features_an_image_starts_its_own_init_and_mounts_by_fstab(
+    plain: Image, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert text(plain, "/usr/lib/ota/init", capsys) is None
+    assert text(plain, "/etc/ota/board", capsys) is None
+    assert "/dev/mmcblk0p4 /data ext4 defaults 0 2\n" in (text(plain, "/etc/fstab", capsys) or "")
+
+
+def test_one_feature_brings_no_other(product: Image, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "OTA_FEATURES='machine-id'\n" in (text(product, "/etc/ota/board", capsys) or "")
+    assert text(product, "/etc/machine-id", capsys) == ""
+    assert (text(product, "/usr/lib/ota/init", capsys) or "").startswith("#!/bin/sh\n")
+    assert "/data ext4 noauto 0 0\n" in (text(product, "/etc/fstab", capsys) or "")
+
+
+def test_a_state_script_is_in_the_update_file_or_on_the_device_by_its_state(
+    product: Image, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = header(product.built.artifact, capsys)
+
+    assert "ArtifactInstall_Enter_10_quiet" in json.dumps(said)
+    assert "Download_Enter_00_room" not in json.dumps(said)
+    script = text(product, "/etc/ota/scripts/Download_Enter_00_room", capsys)
+    assert (script or "").startswith("#!/bin/sh\n")
+    assert text(product, "/etc/ota/scripts/ArtifactInstall_Enter_10_quiet", capsys) is None
+
+
+def test_the_update_module_is_where_the_agent_looks(
+    product: Image, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = text(product, "/usr/share/ota/modules/v3/motd", capsys)
+
+    assert "SupportsRollback" in (module or "")
+
+
+def test_an_update_file_for_a_module_is_deployed_without_an_image(
+    build: Build, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (artifact,) = build.at.folder.glob("tmp*/deploy/images/*/ota-example-settings-1.0.mender")
+
+    said = header(artifact, capsys)
+    names = {"dest_dir", "filename", "permissions", "product.conf"}
+    assert all(name in json.dumps(said) for name in (*names, "single-file", "qemu-arm64"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('OTA_FEATURES = "grwo"', "OTA_FEATURES has grwo; known are grow, machine-id, persist"),
+        ('OTA_SIGNING_KEY = "key.pem"', "OTA_SIGNING_KEY: key.pem is not the full path of a file"),
+        ('OTA_VERIFY_KEYS = "/no.pem"', "OTA_VERIFY_KEYS: /no.pem is not the full path of a file"),
+        (
+            'OTA_SCRIPTS:pn-ota-example-scripts = "ArtifactInstall_Before_1"',
+            "OTA_SCRIPTS: ArtifactInstall_Before_1; a name is as ArtifactInstall_Enter_50_stop",
+        ),
+    ],
+    ids=("feature", "signing-key", "verify-key", "script"),
+)
+def test_what_is_set_wrongly_stops_the_build_and_is_named(
+    build: Build, settings: str, said: str
+) -> None:
+    other = Build(BuildFolder(build.at.folder.with_name("wrong"), build.at.release), build.inputs)
+    other.configure(settings)
+
+    with pytest.raises(ProgramError, match=said):
+        other.bitbake("-p")
+    shutil.rmtree(other.at.folder)
