@@ -10,13 +10,12 @@ python -m tests.yocto.runs
 import json
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ota_artifact.run import run
 from ota_image.cache import cache_folder, key_of
-from tests.house.tree import ROOT, files, place
+from tests.house.tree import ROOT, files
 from tests.yocto.bitbake import MACHINES, OE_ROOT, RELEASES
 
 STEPS = ("parsed", "dry-run", "ran", "U-Boot compiled", "booted")
@@ -50,9 +49,10 @@ def keep(shown: Shown, seconds: float) -> None:
     """Remember it, with the time that it took [s].
 
     Raises:
+        ValueError: there is no such step.
         OSError: the cache cannot be written.
     """
-    path = _file(shown)
+    path = _here(shown)
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(f".{os.getpid()}")
     new.write_text(json.dumps({"seconds": round(seconds, 1)}))
@@ -61,19 +61,18 @@ def keep(shown: Shown, seconds: float) -> None:
 
 def kept(shown: Shown) -> float | None:
     """How long it took [s], if it was shown with what is here now."""
-    path = _file(shown)
-    if not path.is_file():
-        return None
-    seconds: float = json.loads(path.read_text())["seconds"]
-    return seconds
+    return _time(_here(shown))
 
 
 def table() -> str:
     """All that was shown with what is here now, as a table in Markdown, times in seconds."""
     lines = [f"| machine | release | {' | '.join(STEPS)} |", f"|{'---|' * (len(STEPS) + 2)}"]
+    content = {step: _content(step) for step in STEPS}
     for board, machine in MACHINES.items():
         for release in RELEASES:
-            cells = [_cell(kept(Shown(board, release, step))) for step in STEPS]
+            commits = _commits(release)
+            shown = (Shown(board, release, step) for step in STEPS)
+            cells = [_cell(_time(_file(each, content[each.step], commits))) for each in shown]
             lines.append(f"| {machine} | {release} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -82,32 +81,46 @@ def _cell(seconds: float | None) -> str:
     return "not run" if seconds is None else f"yes, {seconds:.0f} s"
 
 
-def _file(shown: Shown) -> Path:
-    if shown.step not in STEPS:
-        raise ValueError(f"{shown.step}: is none of {', '.join(STEPS)}")
-    key = key_of(shown.board, shown.step, *_inputs(shown))
+def _time(path: Path) -> float | None:
+    if not path.is_file():
+        return None
+    seconds: float = json.loads(path.read_text())["seconds"]
+    return seconds
+
+
+def _file(shown: Shown, content: str, commits: str) -> Path:
+    key = key_of(shown.board, content, commits)
     name = f"{shown.release}-{shown.board}-{shown.step.replace(' ', '-')}-{key}.json"
     return cache_folder() / "yocto-runs" / name
 
 
-def _inputs(shown: Shown) -> Iterator[str | bytes]:
-    """What the result follows from."""
+def _here(shown: Shown) -> Path:
+    if shown.step not in STEPS:
+        raise ValueError(f"{shown.step}: is none of {', '.join(STEPS)}")
+    return _file(shown, _content(shown.step), _commits(shown.release))
+
+
+def _content(step: str) -> str:
+    """A key of the files that the result of a step follows from."""
+    metadata_alone = step in ("parsed", "dry-run")
+    folders = tuple(f"{folder}/" for folder in (_LAYER if metadata_alone else _ALL))
+    found: list[str | bytes] = [step]
+    for path in files(root=ROOT):
+        name = path.relative_to(ROOT).as_posix()
+        matters = path.suffix in _METADATA if metadata_alone else path.suffix != ".md"
+        if matters and name.startswith(folders):
+            found += [name, path.read_bytes()]
+    return key_of(*found)
+
+
+def _commits(release: str) -> str:
+    """A key of the checkouts of a release, which somebody else may own."""
+    found = []
     for name in _REPOSITORIES:
-        yield _commit(OE_ROOT / shown.release / name)
-    metadata_alone = shown.step in ("parsed", "dry-run")
-    for folder in _LAYER if metadata_alone else _ALL:
-        for path in files(root=ROOT / folder):
-            if path.suffix in _METADATA or not (metadata_alone or path.suffix == ".md"):
-                yield place(path)
-                yield path.read_bytes()
-
-
-def _commit(checkout: Path) -> str:
-    """The commit of a checkout, also one that somebody else owns; empty if there is none."""
-    if not checkout.is_dir():
-        return ""
-    git = ("git", "-c", "safe.directory=*", "-C", str(checkout), "rev-parse", "HEAD")
-    return run(git, timeout=30).decode().strip()
+        checkout = OE_ROOT / release / name
+        git = ("git", "-c", "safe.directory=*", "-C", str(checkout), "rev-parse", "HEAD")
+        found.append(run(git, timeout=30) if checkout.is_dir() else b"")
+    return key_of(*found)
 
 
 if __name__ == "__main__":
