@@ -88,10 +88,15 @@ def test_the_tutorial_goes_as_it_says(
 
     try:
         for kind, text in blocks:
+            if text.startswith("pkill "):
+                continue
             {"sh": reader.host, "console": reader.board, "text": reader.sees}[kind](text)
             if text.endswith("poweroff\n"):
                 reader.waits_for_power_off()
     finally:
         reader.close()
+        for kind, text in blocks:  # what the page starts on this machine ends, however far it came
+            if kind == "sh" and text.startswith("pkill "):
+                run(("sh", "-c", f"{text.strip()} || true"), timeout=10)
 
     assert {kind for kind, _ in blocks} == {"sh", "console", "text"}
