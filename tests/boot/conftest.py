@@ -26,7 +26,13 @@ label slot
 
 @pytest.fixture(scope="session")
 def u_boot() -> UBoot:
-    """U-Boot of qemu-arm64, compiled once: Debian's source package, or the tree in $UBOOT_ROOT."""
+    """U-Boot of qemu-arm64, compiled once: Debian's source package, or the tree in $UBOOT_ROOT.
+
+    $UBOOT_BUILT is a folder with one that was compiled elsewhere: ``u-boot.bin``, ``u-boot.env``.
+    """
+    built = os.environ.get("UBOOT_BUILT")
+    if built:
+        return UBoot(Path(built), "as built")
     tree = os.environ.get("UBOOT_ROOT")
     source = Path(tree) if tree else source_package("u-boot")
     return build_u_boot(load_board(FOLDER), FOLDER, source, print)
