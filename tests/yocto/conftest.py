@@ -24,9 +24,12 @@ def _shown(item: pytest.Item) -> tuple[Shown, bool] | None:
     mark = item.get_closest_marker("shows")
     if mark is None or not isinstance(item, pytest.Function):
         return None
-    values = item.callspec.params.values()
-    board = mark.kwargs.get("board") or next(each for each in values if each in MACHINES)
-    release = next(each for each in values if each in RELEASES)
+    callspec = getattr(item, "callspec", None)
+    values = callspec.params.values() if callspec else ()
+    board = mark.kwargs.get("board") or next((each for each in values if each in MACHINES), None)
+    release = next((each for each in values if each in RELEASES), None)
+    if board is None or release is None:  # without checkouts there are no releases
+        return None
     return Shown(board, release, mark.args[0]), bool(mark.kwargs.get("once"))
 
 
