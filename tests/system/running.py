@@ -36,8 +36,8 @@ class Running:
         self.expect(f"ota: slot {slot}, release ", timeout=timeout)
         self.is_reached(timeout=timeout)
 
-    def is_reached(self, *, timeout: float = 120.0) -> None:
-        """Wait until the board has a network."""
+    def is_reached(self, *, timeout: float = 300.0) -> None:
+        """Wait until the board has a network; a filesystem may have to be made first."""
         self.expect("ota: network: ", timeout=timeout)
         self.expect(" has ", timeout=timeout)
 

@@ -2,7 +2,6 @@
 """What a device provides before its first update."""
 
 import logging
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +9,12 @@ from pathlib import Path
 from ota_agent import provides
 from ota_agent.config.device import DeviceOptions
 from ota_agent.errors import AgentError
+from ota_agent.release import RELEASE, released
 from ota_agent.store import Store
 from ota_agent.update import Artifact
 from ota_artifact.errors import ArtifactError
 
 logger = logging.getLogger(__name__)
-
-RELEASE = Path("/etc/ota/release")
-"""What `ota-image` writes into a root filesystem: which release it is."""
 
 MENDER = Path("/var/lib/mender/bootstrap.mender")
 UNKNOWN = "unknown"
@@ -77,12 +74,3 @@ def _artifact(path: Path) -> Artifact:
         raise AgentError("holds a payload; install it as an update")
     found = {key: value for each in header.payloads for key, value in each.provides.items()}
     return Artifact(header.artifact_name, header.artifact_group or "", provides=found, clears=())
-
-
-def released(path: Path = RELEASE) -> str:
-    """The artifact's name, as a root filesystem says it; empty if it does not."""
-    try:
-        words = shlex.split(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return dict(each.partition("=")[::2] for each in words).get("artifact", "")

@@ -5,7 +5,6 @@ import argparse
 import asyncio
 import signal
 from contextlib import suppress
-from types import FrameType
 
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
@@ -46,15 +45,16 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _run(args: argparse.Namespace) -> int:
     log_to_console(args.log_level)
     socket = load_settings(args.config).device.socket
-    signal.signal(signal.SIGTERM, _stop)
-    with suppress(_Stopping):
-        asyncio.run(serve(BridgeOptions(socket, args.address, args.idle)))
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_serve(BridgeOptions(socket, args.address, args.idle)))
     return Exit.DONE
 
 
-class _Stopping(BaseException):
-    """The bridge was told to end, as by systemd once it has given its names up."""
+async def _serve(options: BridgeOptions) -> None:
+    """Serve until it is told to end, as by systemd once it has given its names up.
 
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise _Stopping
+    An exception out of a signal's handler would end whatever callback it meets, and be kept there.
+    """
+    task = asyncio.ensure_future(serve(options))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await task

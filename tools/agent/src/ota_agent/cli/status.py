@@ -14,6 +14,7 @@ from ota_agent.api.status import Status
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import Help, add_common
 from ota_agent.errors import AgentError
+from ota_agent.release import released
 
 _EXAMPLE = """\
 examples:
@@ -79,8 +80,6 @@ def current(socket: Path, store: Path) -> tuple[Status, bool]:
 
 def _left(path: Path) -> Status:
     """What the agent's memory says; nothing is changed there."""
-    from ota_agent.bootstrap import released  # late: SQLite, as the store
-
     try:
         if not path.exists():
             return Status(installed=released())
