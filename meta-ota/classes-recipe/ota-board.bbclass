@@ -4,6 +4,8 @@
 inherit ota-variables python3native
 
 OTA_BOARD_FOLDER = "${OTA_BOARDS}/${OTA_BOARD}"
+# What is in it counts, see ota_board_files; not where somebody has put it.
+OTA_BOARD_FOLDER[vardepvalue] = "${OTA_BOARD}"
 
 def ota_board_files(d):
     """The board's own files, for the signatures of the tasks that read them."""

@@ -35,6 +35,14 @@ MASK = (
 )
 """A setting by which no recipes are read but those that meta-ota appends to, and its own."""
 
+ALONE = (
+    'ASSUME_PROVIDED:append = "'
+    ' ^(?!grub|linux-yocto|ota-|pseudo|python3-ota-|u-boot|virtual/fakeroot).*$"\n'
+    'PSEUDO_SETSCENE_DEPS:forcevariable = ""\n'
+    'DEPENDS:append:pn-grub-efi = " linux-yocto u-boot"'  # "world" alone leaves them out
+)
+"""A setting, beside MASK, by which the recipes that are read depend on none that are not."""
+
 NOBODY = 65534
 _AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
 _SYSTEM = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"

@@ -5,6 +5,7 @@ What $OE_ROOT has is in bitbake.py. Other recipes than those that the layer appe
 so that it is quick: what is shown is that the layer parses; nothing is built.
 """
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,8 @@ import pytest
 
 from ota_artifact.errors import ProgramError
 from tests.conftest import requires_open_tree
-from tests.yocto.bitbake import MACHINES, masked
-from tests.yocto.bitbake import OE_ROOT as OE_ROOT
-from tests.yocto.bitbake import RELEASES as RELEASES
+from tests.house.tree import ROOT
+from tests.yocto.bitbake import ALONE, MACHINES, RELEASES, masked
 
 pytestmark = [
     pytest.mark.full,
@@ -51,3 +51,25 @@ def test_a_misspelt_variable_stops_the_build_and_is_named(place: Path, release: 
 
     with pytest.raises(ProgramError, match=r"OTA_SERVER_URL \(did you mean OTA_SERVER_URLS"):
         build.bitbake("-p")
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_what_was_built_is_shared_wherever_the_board_lies_and_not_when_it_differs(
+    place: Path, release: str
+) -> None:
+    def signatures(name: str, folder: Path) -> set[str]:
+        """Of all tasks of U-Boot, for a board in a folder."""
+        settings = f'{ALONE}\nOTA_BOARDS = "{folder}"'
+        masked(place / name, release, "qemu-arm64", settings).bitbake("-S", "none", "u-boot")
+        return {each.name for each in (place / name).glob("tmp*/stamps/*/u-boot/*.sigdata.*")}
+
+    shutil.copytree(ROOT / "boards", place / "boards")
+    here, there = signatures("here", ROOT / "boards"), signatures("there", place / "boards")
+    with (place / "boards" / "qemu-arm64" / "board.yaml").open("a") as board:
+        board.write("# another one\n")
+    other = signatures("other", place / "boards")
+
+    assert any("do_configure" in each for each in here)
+    assert there == here
+    assert {each for each in here - other if "do_configure" in each}
+    assert not {each for each in here - other if "do_fetch" in each}

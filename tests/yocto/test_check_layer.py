@@ -17,7 +17,7 @@ import pytest
 from ota_artifact.errors import ProgramError
 from tests.conftest import requires_open_tree
 from tests.house.tree import ROOT
-from tests.yocto.bitbake import MASK, RELEASES, BuildFolder, Configuration, configuration
+from tests.yocto.bitbake import ALONE, MASK, RELEASES, BuildFolder, Configuration, configuration
 
 pytestmark = [
     pytest.mark.full,
@@ -27,13 +27,6 @@ pytestmark = [
         not RELEASES, reason="OE_ROOT has no scarthgap and no wrynose: see tests/yocto/bitbake.py"
     ),
 ]
-
-_ALONE = (
-    'ASSUME_PROVIDED:append = "'
-    ' ^(?!grub|linux-yocto|ota-|pseudo|python3-ota-|u-boot|virtual/fakeroot).*$"\n'
-    'PSEUDO_SETSCENE_DEPS:forcevariable = ""\n'
-    'DEPENDS:append:pn-grub-efi = " linux-yocto u-boot"'  # "world" alone leaves them out
-)
 
 
 @pytest.fixture
@@ -54,7 +47,7 @@ def checked(place: Path, release: str, layer: Path) -> str:
     others = tuple(each for each in given.layers if each != ROOT / "meta-ota")
     settings = re.sub(r"^require .*", "", given.settings, flags=re.MULTILINE)
     build = BuildFolder(place / "build", release)
-    build.configure(Configuration(others, settings), f"{MASK}\n{_ALONE}")
+    build.configure(Configuration(others, settings), f"{MASK}\n{ALONE}")
     words = ("yocto-check-layer", "--no-auto-dependency", str(layer))
     return build.run(words, timeout=840)
 

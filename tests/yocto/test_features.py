@@ -97,6 +97,15 @@ def test_a_state_script_is_in_the_update_file_or_on_the_device_by_its_state(
     assert text(product, "/etc/ota/scripts/ArtifactInstall_Enter_10_quiet", capsys) is None
 
 
+def test_what_a_product_adds_to_the_configuration_has_the_last_word(
+    plain: Image, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = text(plain, "/etc/ota/agent.toml", capsys) or ""
+
+    assert said.startswith("[device]\n")
+    assert said.endswith("[polling]\nupdate = 3600\n")
+
+
 def test_the_update_module_is_where_the_agent_looks(
     product: Image, capsys: pytest.CaptureFixture[str]
 ) -> None:

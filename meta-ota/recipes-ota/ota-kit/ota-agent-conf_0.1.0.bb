@@ -9,6 +9,7 @@ LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/Apache-2.0;md5=89aea4e17d99a7ca
 SRC_URI = ""
 
 S = "${@d.getVar('UNPACKDIR') or d.getVar('WORKDIR')}"
+B = "${WORKDIR}/build"
 
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 
@@ -33,8 +34,10 @@ do_install () {
         fi
         install -m 0644 $key ${D}${sysconfdir}/ota/keys/
     done
+    install -m 0644 ${B}/agent.toml ${D}${sysconfdir}/ota/agent.toml
 }
 
+# Before do_install, so that what a bbappend adds to that has the last word.
 python do_configuration () {
     import json
 
@@ -51,11 +54,10 @@ python do_configuration () {
     if d.getVar("OTA_SERVER_CERTIFICATE"):
         path = d.getVar("sysconfdir") + "/ota/server.crt"
         lines += ["", "[tls]", "server_certificate = %s" % json.dumps(path)]
-    path = os.path.join(d.getVar("D") + d.getVar("sysconfdir"), "ota", "agent.toml")
-    with open(path, "w", encoding="utf-8") as file:
+    with open(os.path.join(d.getVar("B"), "agent.toml"), "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
 }
-do_install[postfuncs] += "do_configuration"
+do_install[prefuncs] += "do_configuration"
 
 python () {
     for name in ("OTA_SERVER_CERTIFICATE", "OTA_VERIFY_KEYS"):
