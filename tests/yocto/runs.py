@@ -30,7 +30,7 @@ _REPOSITORIES = (
 )
 _METADATA = (
     *(".bb", ".bbappend", ".bbclass", ".conf", ".inc", ".json", ".patch"),
-    *(".cfg", ".env", ".yaml"),
+    *(".cfg", ".env", ".yaml", ".yml"),
 )
 _ALL = ("boards", "bootloader", "images", "meta-ota", "tests/yocto/meta-selftest", "tools")
 _LAYER = ("boards", "meta-ota")

@@ -20,7 +20,8 @@ from ota_board.u_boot import needed
 from tests.conftest import requires_open_tree, requires_program
 from tests.house.pages import commands, follow
 from tests.house.tree import ROOT
-from tests.yocto.bitbake import RELEASES, BuildFolder, masked
+from tests.yocto.bitbake import RELEASES, BuildFolder, configuration, masked
+from tests.yocto.planning import LIMIT, QUICK, expect_planned, work_folder
 
 PAGE = ROOT / "docs" / "howto" / "port-a-board-with-yocto.md"
 ELSEWHERE = ("openembedded-core", "bitbake", "meta-yocto", "ota-kit")
@@ -115,6 +116,20 @@ def test_bitbake_finds_the_board_in_its_own_tree(port: Path, release: str) -> No
     assert "BBFILE_PATTERN_gate" not in said  # a layer without recipes may be one
     assert f'OTA_BOARD_FOLDER="{port}/boards/gate"' in environment
     assert 'IMAGE_ROOTFS_MAXSIZE="1048576"' in environment
+
+
+@pytest.mark.full
+@pytest.mark.timeout(LIMIT + 60)
+@requires_open_tree
+@requires_program("chrpath", package="chrpath diffstat gawk lz4 zstd cpio file texinfo")
+@pytest.mark.skipif(not RELEASES, reason="OE_ROOT has no release: see bitbake.py")
+@pytest.mark.parametrize("release", RELEASES[-1:])
+def test_its_image_is_planned(port: Path, release: str) -> None:
+    build = work_folder(release)
+    build.configure(configuration(release, "beaglebone-black"), QUICK)
+    _for_the_port(build, port)
+
+    expect_planned(build, "ota-image-minimal")
 
 
 def _for_the_port(build: BuildFolder, port: Path) -> None:
