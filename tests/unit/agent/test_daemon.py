@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ota_agent.api.client import Client
+from ota_agent.api.messages import Wrong
 from ota_agent.api.status import Status
 from ota_agent.errors import AgentError
 from ota_artifact.header import Header, PayloadHeader
@@ -290,6 +291,9 @@ def test_a_person_aborts_while_it_is_paused(site: Site) -> None:
     deployment = deployed(site)
     site.wait(lambda: (s := site.status()) and s.waits_for == "ArtifactReboot", "pause")
 
+    with pytest.raises(Wrong, match="at ArtifactReboot; ask again later") as refused:
+        site.call("commit")
+    assert refused.value.kind == "busy"
     site.call("abort", reason="not today")
     site.wait(lambda: is_over(site, deployment), "end")
 
@@ -358,8 +362,7 @@ def test_an_update_by_hand_goes_through_the_daemon(
     site.stop()
     site.device.boot()
     site.start()
-    site.wait(lambda: site.is_at("Proven"), "healthy trial")
-    assert b"Committed." in run(command(site.device, "commit"), timeout=60)
+    assert b"Committed." in run(command(site.device, "commit"), timeout=60)  # as early as can be
 
     assert site.device.environment["upgrade_available"] == "0"
     provides = json.loads(run(command(site.device, "show-provides", "--json"), timeout=30))

@@ -23,11 +23,13 @@ class Daemon:
     Attributes:
         heard: each call with its arguments, in order.
         refuses: why it does nothing now; empty: it does.
+        refuses_with: the error that says so.
     """
 
     bulletin: Bulletin = field(default_factory=Bulletin)
     heard: list[tuple[object, ...]] = field(default_factory=list)
     refuses: str = ""
+    refuses_with: type[AgentError] = AgentError
     has_server: bool = True
 
     def install(self, source: str) -> None:
@@ -81,7 +83,7 @@ class Daemon:
 
     def _hear(self, *call: object) -> None:
         if self.refuses:
-            raise AgentError(self.refuses)
+            raise self.refuses_with(self.refuses)
         self.heard.append(call)
 
 

@@ -16,7 +16,7 @@ from ota_agent.agent import NAMES, REVERSIBLE, Agent
 from ota_agent.api import Gate
 from ota_agent.assembly import Parts, assembled
 from ota_agent.config.settings import Settings
-from ota_agent.errors import AgentError, NothingInProgress, Unauthorized, Unreachable
+from ota_agent.errors import AgentError, Busy, NothingInProgress, Unauthorized, Unreachable
 from ota_agent.owner import ownership
 from ota_agent.runtime import Restarting
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
@@ -221,7 +221,7 @@ class Daemon:
     def _require_rest(self) -> None:
         if self._is_working:
             state: State = self._agent.state
-            raise AgentError(f"busy: an update is at {NAMES[type(state)]}; ask again later")
+            raise Busy(f"busy: an update is at {NAMES[type(state)]}; ask again later")
 
     def wants(self, work: Callable[[], None]) -> None:
         """Have the loop do something; a signal's handler may do no more than this."""

@@ -14,6 +14,10 @@ class NothingInProgress(AgentError):
     """There is no update that this could be about."""
 
 
+class Busy(AgentError):
+    """The agent is at work on an update: ask again later."""
+
+
 class Unreachable(AgentError):
     """The server did not answer, or not with sense: try again later.
 

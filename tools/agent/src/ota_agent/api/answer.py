@@ -14,7 +14,7 @@ from ota_agent.api.messages import (
 )
 from ota_agent.api.peer import Peer
 from ota_agent.api.status import Bulletin
-from ota_agent.errors import AgentError
+from ota_agent.errors import AgentError, Busy
 from ota_agent.step import Unexpected
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ def answer(line: bytes, peer: Peer, bulletin: Bulletin, commands: Commands) -> b
         result = carry_out(request, bulletin, commands)
     except Wrong as error:
         return error_line(error.kind, str(error))
+    except Busy as error:
+        return error_line("busy", str(error))
     except (AgentError, Unexpected) as error:
         return error_line("impossible", str(error))
     except Exception:

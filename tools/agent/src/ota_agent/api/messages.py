@@ -24,7 +24,7 @@ HEARTBEAT = 30.0
 """A watcher gets a line at least this often [s]: who is gone is noticed, on either side."""
 
 Kind = Literal["invalid", "refused", "impossible", "busy", "bug"]
-"""Of an error: the request is wrong; the caller may not; not now; too many callers; our fault."""
+"""Of an error: the request is wrong; the caller may not; it cannot be; later; our fault."""
 
 Who = Literal["group", "root"]
 """Who may send a request: members of the group and root, or root alone."""

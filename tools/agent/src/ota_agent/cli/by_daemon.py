@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ota_agent.api.client import Client, NoAgent
+from ota_agent.api.messages import Wrong
 from ota_agent.api.status import Status
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
@@ -34,11 +35,10 @@ def followed(settings: Settings, args: argparse.Namespace, call: str, **argument
     console = log_to_console(args.log_level)
     path = settings.device.socket
     with _served(path) as watcher, Client(path) as client:
-        before = _looked(client) if call == "commit" else client.status()
-        if call != "install" and before.state == "Idle":
+        before = _asked(client, call, arguments)
+        if before is None:
             print("No update in progress.", file=sys.stderr)
             return Exit.NOTHING_IN_PROGRESS
-        client.call(call, **arguments)
         try:
             end = _followed(watcher, before)
         finally:
@@ -65,12 +65,27 @@ def _served(path: Path) -> Client:
         time.sleep(_AGAIN)
 
 
-def _looked(client: Client) -> Status:
-    """The status, once a trial that has just begun is looked at."""
+def _asked(client: Client, call: str, arguments: dict[str, Any]) -> Status | None:
+    """Ask for it; a commit, once a daemon that has just started has looked at its trial.
+
+    Returns:
+        The status before it; None if there is no update that it could be about.
+
+    Raises:
+        AgentError: the daemon refuses it.
+    """
     end = time.monotonic() + _STARTS
-    while (status := client.status()).state == "Trying" and time.monotonic() < end:
+    while True:
+        before = client.status()
+        if call != "install" and before.state == "Idle":
+            return None
+        try:
+            client.call(call, **arguments)
+            return before
+        except Wrong as error:
+            if error.kind != "busy" or call != "commit" or time.monotonic() > end:
+                raise
         time.sleep(_AGAIN)
-    return status
 
 
 def _followed(watcher: Client, before: Status) -> Status:
