@@ -8,6 +8,8 @@ source tree of the version that the release has. Nothing in them is changed.
 
 import os
 import shlex
+import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,7 @@ ALONE = (
 
 NOBODY = 65534
 _AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
+_LEAVES = 30.0  # [s]
 _SYSTEM = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -106,6 +109,16 @@ class BuildFolder:
         if os.geteuid() == 0:  # BitBake refuses root
             for path in (self.folder, conf, *conf.iterdir()):
                 os.chown(path, NOBODY, NOBODY)
+
+    def remove(self) -> None:
+        """Remove it, once BitBake's server has taken its own files away.
+
+        Raises:
+            OSError: something is made there again and again.
+        """
+        end = time.monotonic() + _LEAVES
+        while self.folder.exists():
+            shutil.rmtree(self.folder, ignore_errors=time.monotonic() < end)
 
     def bitbake(self, *words: str, timeout: float = 840) -> str:
         """What BitBake prints.

@@ -5,7 +5,6 @@ In the distribution of selftest.py, which says what it takes of the host.
 """
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,4 +144,4 @@ def test_what_is_set_wrongly_stops_the_build_and_is_named(
 
     with pytest.raises(ProgramError, match=said):
         other.bitbake("-p")
-    shutil.rmtree(other.at.folder)
+    other.at.remove()

@@ -33,6 +33,7 @@ IMAGES = {"ota-image-minimal": "1.0", "ota-image-next": "2", "ota-image-panics":
 """What is built, and the release of each."""
 
 SETTINGS = 'OTA_COMPRESSION = "gzip"'  # lzma takes a minute for each image
+HOST_KEY = "sha256sum /etc/dropbear/dropbear_ed25519_host_key"
 BOARDS = ("qemu-arm64", "qemu-x86-64")
 ON_ARM64 = pytest.mark.parametrize("board", ["qemu-arm64"], indirect=True)
 
@@ -88,7 +89,7 @@ def build(place: Path, release: str, given: Inputs) -> Iterator[Build]:
     made.configure(SETTINGS)
     made.bitbake(*IMAGES)
     yield made
-    shutil.rmtree(made.at.folder)
+    made.at.remove()
 
 
 @pytest.fixture
@@ -153,11 +154,14 @@ def test_the_agent_brings_an_update_and_one_that_panics_does_not_stay(
         board.comes_up_on("A")
         board.ssh("until [ -S /run/ota/agent.sock ]; do sleep 0.5; done", timeout=600)
         expect_agent(board, runs=first.built.name)
+        key = board.ssh(HOST_KEY)
 
         try_release(board, good)
         board.expect("OTA: trial boot of partition 3", timeout=120)
         board.comes_up_on("B")
         until(lambda: '"Proven"' in status(board), "healthy trial")
+        assert " / ext4 ro," in board.ssh("cat /proc/mounts")
+        assert board.ssh(HOST_KEY) == key  # kept on /data, over a slot's folder
         board.ssh("ota-agent commit")
         assert json.loads(status(board))["installed"] == good.built.name
         assert json.loads(status(board))["running_slot"] == "B"
@@ -194,7 +198,7 @@ def test_two_builds_give_the_same_bytes(build: Build, image: Image) -> None:
 
     assert digest(other.built.image) == digest(image.built.image)
     assert digest(other.built.artifact) == digest(image.built.artifact)
-    shutil.rmtree(again.at.folder)
+    again.at.remove()
 
 
 @pytest.fixture
@@ -202,7 +206,7 @@ def spoilt(build: Build) -> Iterator[Build]:
     """Another build directory, for one with an error."""
     made = beside(build, "spoilt")
     yield made
-    shutil.rmtree(made.at.folder)
+    made.at.remove()
 
 
 @ON_ARM64
