@@ -9,6 +9,9 @@
 # They are done before init, by the recipe ota-init; an image without any of them is as it would be.
 
 OTA_FEATURES ??= "grow machine-id persist watchdog"
+# What time it is at least [s since 1970], for a board that wakes up without knowing: in 1970 no
+# certificate is valid yet.
+OTA_CLOCK ??= "1793491200"
 OTA_PERSISTENT_FOLDERS ??= "${sysconfdir}/NetworkManager/system-connections \
     ${sysconfdir}/dropbear ${sysconfdir}/network ${sysconfdir}/ssh ${sysconfdir}/systemd/network ${sysconfdir}/wpa_supplicant"
 
@@ -30,7 +33,7 @@ ota_features () {
     fi
     install -m 0644 ${WORKDIR}/ota-rendered/board $root${sysconfdir}/ota/board
     printf "OTA_FEATURES='%s'\nOTA_PERSISTENT_FOLDERS='%s'\nOTA_CLOCK='%s'\nOTA_DROPBEAR=''\n" \
-        "${OTA_FEATURES}" "${OTA_PERSISTENT_FOLDERS}" "${REPRODUCIBLE_TIMESTAMP_ROOTFS}" \
+        "${OTA_FEATURES}" "${OTA_PERSISTENT_FOLDERS}" "${OTA_CLOCK}" \
         >> $root${sysconfdir}/ota/board
     # Mounted already when init reads this; a check of it then would be one of a mounted filesystem.
     sed -i -e '/ \/boot\/firmware \| \/data /{s/ defaults/ noauto/;s/ 0 2$/ 0 0/}' $root${sysconfdir}/fstab

@@ -15,6 +15,7 @@ OTA_ARTIFACT_NAME ??= "${IMAGE_BASENAME}-${OTA_RELEASE}"
 OTA_ARTIFACT_ARGUMENTS ??= ""
 OTA_STATE_SCRIPTS ??= ""
 OTA_BOOT_FOLDER ??= "${@ota_boot_folder(d)}"
+OTA_BOOT_FILES ??= ""
 OTA_FIRMWARE_FOLDERS ??= "${DEPLOY_DIR_IMAGE} ${DEPLOY_DIR_IMAGE}/bootfiles"
 OTA_FIRMWARE_RECIPES ??= "${@ota_firmware_recipes(d)}"
 OTA_KERNEL ??= "/boot/${KERNEL_IMAGETYPE}"
@@ -51,17 +52,25 @@ do_image_mender[depends] += "${@' '.join('%s:do_populate_sysroot' % each for eac
 do_image_mender[file-checksums] += "${OTA_KEY_CHECKSUM}"
 
 IMAGE_CMD:sdimg () {
-    rm -rf ${OTA_PARTS} ${WORKDIR}/ota-firmware
-    mkdir -p ${WORKDIR}/ota-firmware
+    rm -rf ${OTA_PARTS} ${WORKDIR}/ota-firmware ${WORKDIR}/ota-boot
+    mkdir -p ${WORKDIR}/ota-firmware ${WORKDIR}/ota-boot
     for name in ${OTA_FIRMWARE}; do
-        ota_take_firmware $name
+        ota_take $name ${WORKDIR}/ota-firmware "${OTA_FIRMWARE_ALIAS}" || \
+            bbfatal "${OTA_BOARD}: its board.yaml wants the firmware $name, which is in none of: ${OTA_FIRMWARE_FOLDERS}"
+    done
+    if [ -n "${OTA_BOOT_FOLDER}" ]; then
+        cp -r ${OTA_BOOT_FOLDER}/. ${WORKDIR}/ota-boot/
+    fi
+    for name in ${OTA_BOOT_FILES}; do
+        ota_take $name ${WORKDIR}/ota-boot || \
+            bbfatal "OTA_BOOT_FILES has $name, which is in none of: ${OTA_FIRMWARE_FOLDERS}"
     done
     set --
     if [ -n "${OTA_FIRMWARE}" ]; then
         set -- --u-boot $(for name in ${OTA_FIRMWARE}; do echo ${WORKDIR}/ota-firmware/$name; done)
     fi
-    if [ -n "${OTA_BOOT_FOLDER}" ]; then
-        set -- "$@" --boot ${OTA_BOOT_FOLDER}
+    if [ -n "$(ls -A ${WORKDIR}/ota-boot)" ]; then
+        set -- "$@" --boot ${WORKDIR}/ota-boot
     fi
     if [ -d ${WORKDIR}/ota-data ]; then
         set -- "$@" --data ${WORKDIR}/ota-data
@@ -88,17 +97,17 @@ IMAGE_CMD:mender () {
 IMAGE_CMD:bootimg = "cp ${OTA_PARTS}/1-boot.vfat ${IMGDEPLOYDIR}/${IMAGE_NAME}.bootimg"
 IMAGE_CMD:dataimg = "cp ${OTA_PARTS}/*-data.ext4 ${IMGDEPLOYDIR}/${IMAGE_NAME}.dataimg"
 
-# One file of the firmware, by the name that the board's description has for it.
-ota_take_firmware () {
-    for folder in ${OTA_FIRMWARE_FOLDERS}; do
-        for name in $1 ${OTA_FIRMWARE_ALIAS}; do
-            if [ -f $folder/$name ]; then
-                cp -L $folder/$name ${WORKDIR}/ota-firmware/$1
+# ota_take NAME FOLDER ALIASES: copy a file that was deployed, maybe by another name; not 0 if none was.
+ota_take () {
+    for place in ${OTA_FIRMWARE_FOLDERS}; do
+        for found in $1 $3; do
+            if [ -f $place/$found ]; then
+                cp -L $place/$found $2/$1
                 return
             fi
         done
     done
-    bbfatal "${OTA_BOARD}: its board.yaml wants the firmware $1, which is in none of: ${OTA_FIRMWARE_FOLDERS}"
+    return 1
 }
 
 # What a slot must have and no package brings: mounts, the boot entry, the release's name.

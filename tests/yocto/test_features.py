@@ -11,15 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ota_artifact.cli.main import main
 from ota_artifact.errors import ProgramError
+from ota_artifact.run import run
 from tests.conftest import requires_open_tree, requires_program
+from tests.house.tree import ROOT
 from tests.system.images import Image
 from tests.yocto.bitbake import RELEASES, BuildFolder
 from tests.yocto.selftest import Build, inputs
 
 TARGETS = ("ota-image-plain", "ota-image-product", "ota-example-settings")
+_FILE = yaml.safe_load((ROOT / "meta-ota" / "kas" / "signed.yml").read_text("utf-8"))
+SIGNED: str = _FILE["local_conf_header"]["ota-signed"]
+"""What signed.yml has BitBake do."""
 
 pytestmark = [
     pytest.mark.full,
@@ -77,6 +83,15 @@ def test_without_features_an_image_starts_its_own_init_and_mounts_by_fstab(
     assert "/dev/mmcblk0p4 /data ext4 defaults 0 2\n" in (text(plain, "/etc/fstab", capsys) or "")
 
 
+def test_a_file_that_was_deployed_is_on_the_boot_partition(build: Build, product: Image) -> None:
+    boot = product.built.image.with_suffix(".bootimg")
+    (deployed,) = build.at.folder.glob("tmp*/deploy/images/*/vmlinuz")
+
+    found = run(("mcopy", "-n", "-i", boot, "::/vmlinuz", "-"), timeout=60)
+
+    assert found == deployed.read_bytes()
+
+
 def test_one_feature_brings_no_other(product: Image, capsys: pytest.CaptureFixture[str]) -> None:
     assert "OTA_FEATURES='machine-id'\n" in (text(product, "/etc/ota/board", capsys) or "")
     assert text(product, "/etc/machine-id", capsys) == ""
@@ -128,13 +143,14 @@ def test_an_update_file_for_a_module_is_deployed_without_an_image(
     [
         ('OTA_FEATURES = "grwo"', "OTA_FEATURES has grwo; known are grow, machine-id, persist"),
         ('OTA_SIGNING_KEY = "key.pem"', "OTA_SIGNING_KEY: key.pem is not the full path of a file"),
+        (SIGNED, "OTA_SIGNING_KEY: nothing is not the full path of a file"),
         ('OTA_VERIFY_KEYS = "/no.pem"', "OTA_VERIFY_KEYS: /no.pem is not the full path of a file"),
         (
             'OTA_SCRIPTS:pn-ota-example-scripts = "ArtifactInstall_Before_1"',
             "OTA_SCRIPTS: ArtifactInstall_Before_1; a name is as ArtifactInstall_Enter_50_stop",
         ),
     ],
-    ids=("feature", "signing-key", "verify-key", "script"),
+    ids=("feature", "signing-key", "no-key", "verify-key", "script"),
 )
 def test_what_is_set_wrongly_stops_the_build_and_is_named(
     build: Build, settings: str, said: str

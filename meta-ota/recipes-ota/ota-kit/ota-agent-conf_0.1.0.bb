@@ -66,4 +66,7 @@ python () {
                 bb.fatal("%s: %s is not the full path of a file" % (name, path))
 }
 
+# Here, since it is the machine that has a bootloader, and the agent is of no machine.
+RDEPENDS:${PN}:append:ota-u-boot = " libubootenv-bin"
+
 CONFFILES:${PN} = "${sysconfdir}/ota/agent.toml"

@@ -39,6 +39,7 @@ RDEPENDS:${PN} = " \
     python3-asyncio \
     python3-core \
     python3-crypt \
+    python3-cryptography \
     python3-datetime \
     python3-email \
     python3-fcntl \
@@ -54,4 +55,3 @@ RDEPENDS:${PN} = " \
     python3-tomllib \
     python3-urllib3 \
 "
-RDEPENDS:${PN}:append:ota-u-boot = " libubootenv-bin"

@@ -11,6 +11,7 @@ RDEPENDS:${PN} = " \
     python3-compression \
     python3-core \
     python3-crypt \
+    python3-cryptography \
     python3-datetime \
     python3-fcntl \
     python3-io \
@@ -21,7 +22,7 @@ RDEPENDS:${PN} = " \
     python3-shell \
     python3-threading \
 "
-# To sign; what native Python brings is not in packages of its own.
+# What native Python brings is not in packages of its own.
 RDEPENDS:${PN}:class-native = "python3-cryptography-native"
 
 BBCLASSEXTEND = "native"

@@ -67,9 +67,12 @@ def test_firmware_that_stands_twice_on_the_disk_is_named_once() -> None:
 def test_a_setting_of_the_board_replaces_the_one_that_follows_from_it() -> None:
     (board,) = [each for each in BOARDS if each.name == "raspberrypi3"]
 
-    text = include(board)
+    assert board.yocto
+    yocto = replace(board.yocto, settings={"OTA_CONSOLE": "ttyS9"})
 
-    assert values(text)["OTA_CONSOLE"] == "ttyS0"
+    text = include(replace(board, yocto=yocto))
+
+    assert values(text)["OTA_CONSOLE"] == "ttyS9"
     assert text.count("OTA_CONSOLE") == 1
 
 

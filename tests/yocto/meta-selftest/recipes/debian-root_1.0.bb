@@ -26,6 +26,7 @@ fakeroot do_install () {
 		rm -rf ${D}/$path
 	done
 	install -d ${D}${sysconfdir}/dropbear
+	install -D -m 0644 /dev/null ${D}${sysconfdir}/default/dropbear # as OpenEmbedded's dropbear does
 	install -m 0644 ${S}/inittab ${D}${sysconfdir}/inittab
 	install -D -m 0755 ${S}/start ${D}${nonarch_libdir}/selftest/start
 	echo ${PYTHON_SITEPACKAGES_DIR} >${D}/usr/lib/python3/dist-packages/openembedded.pth
@@ -64,6 +65,7 @@ RPROVIDES:${PN} = " \
     python3-compression \
     python3-core \
     python3-crypt \
+    python3-cryptography \
     python3-datetime \
     python3-email \
     python3-fcntl \

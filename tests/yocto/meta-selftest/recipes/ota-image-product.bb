@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 require recipes-ota/images/ota-image-minimal.bb
-SUMMARY = "The minimal image with one feature, state scripts and an update module"
+SUMMARY = "The minimal image with one feature, state scripts, an update module, and a file for the firmware"
 
 OTA_FEATURES = "machine-id"
+OTA_BOOT_FILES = "vmlinuz"
 OTA_STATE_SCRIPTS = "ota-example-scripts"
 IMAGE_INSTALL += "ota-example-module"

@@ -3,3 +3,4 @@
 FILESEXTRAPATHS:prepend:ota := "${OTA_LAYER}/recipes-kernel/linux/files:"
 
 SRC_URI:append:ota = " file://ota.cfg"
+SRC_URI:append:ota:raspberrypi3-64 = " file://ota-raspberrypi3-64.cfg"
