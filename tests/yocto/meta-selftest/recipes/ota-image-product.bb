@@ -4,5 +4,6 @@ SUMMARY = "The minimal image with one feature, state scripts, an update module, 
 
 OTA_FEATURES = "machine-id"
 OTA_BOOT_FILES = "vmlinuz"
+OTA_FIRMWARE_RECIPES:append = " virtual/kernel:do_deploy"
 OTA_STATE_SCRIPTS = "ota-example-scripts"
 IMAGE_INSTALL += "ota-example-module"
