@@ -43,6 +43,7 @@ test-uboot: setup ## the boot logic with another U-Boot: UBOOT_ROOT=its source t
 
 test-yocto: setup ## the Yocto layer with BitBake: OE_ROOT=a folder with checkouts for each release
 	@test -n "$(OE_ROOT)" || { echo "give OE_ROOT, see tests/yocto/bitbake.py" >&2; exit 2; }
+	@.ci/debian-packages tests/yocto/debian-packages.txt
 	@OE_ROOT="$(abspath $(OE_ROOT))" $(BIN)/python -m pytest tests/yocto
 
 check: setup ## formatting, lint and types

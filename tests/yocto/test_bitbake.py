@@ -13,17 +13,14 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.errors import ProgramError
-from tests.conftest import requires_open_tree
 from tests.house.tree import ROOT
 from tests.yocto.bitbake import ALONE, MACHINES, RELEASES, masked
+from tests.yocto.host import requires_bitbake
 
 pytestmark = [
     pytest.mark.full,
     pytest.mark.timeout(900),  # [s] a parse on a busy machine
-    requires_open_tree,
-    pytest.mark.skipif(
-        not RELEASES, reason="OE_ROOT has no scarthgap and no wrynose: see tests/yocto/bitbake.py"
-    ),
+    requires_bitbake,
 ]
 
 

@@ -6,8 +6,8 @@ A run takes minutes. What was planned once with the same layer is not planned ag
 
 import pytest
 
-from tests.conftest import requires_open_tree, requires_program
 from tests.yocto.bitbake import MACHINES, RELEASES, configuration
+from tests.yocto.host import requires_bitbake
 from tests.yocto.planning import LIMIT, QUICK, expect_planned, work_folder
 
 IMAGES = ("ota-image-minimal", "ota-image-demo")
@@ -15,11 +15,7 @@ IMAGES = ("ota-image-minimal", "ota-image-demo")
 pytestmark = [
     pytest.mark.full,
     pytest.mark.timeout(LIMIT + 60),
-    requires_open_tree,
-    requires_program("chrpath", package="chrpath diffstat gawk lz4 zstd cpio file texinfo"),
-    pytest.mark.skipif(
-        not RELEASES, reason="OE_ROOT has no scarthgap and no wrynose: see tests/yocto/bitbake.py"
-    ),
+    requires_bitbake,
 ]
 
 

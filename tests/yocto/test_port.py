@@ -17,10 +17,11 @@ import yaml
 from ota_artifact.run import run
 from ota_board.load import load_board
 from ota_board.u_boot import needed
-from tests.conftest import requires_open_tree, requires_program
+from tests.conftest import requires_program
 from tests.house.pages import commands, follow
 from tests.house.tree import ROOT
 from tests.yocto.bitbake import RELEASES, BuildFolder, configuration, masked
+from tests.yocto.host import requires_bitbake
 from tests.yocto.planning import LIMIT, QUICK, expect_planned, work_folder
 
 PAGE = ROOT / "docs" / "howto" / "port-a-board-with-yocto.md"
@@ -98,8 +99,7 @@ def _dumped(port: Path) -> dict[str, Any]:
 
 @pytest.mark.full
 @pytest.mark.timeout(900)  # [s] two parses on a busy machine
-@requires_open_tree
-@pytest.mark.skipif(not RELEASES, reason="OE_ROOT has no release: see bitbake.py")
+@requires_bitbake
 @pytest.mark.parametrize("release", RELEASES)
 def test_bitbake_finds_the_board_in_its_own_tree(port: Path, release: str) -> None:
     with tempfile.TemporaryDirectory(prefix="ota-bitbake-") as name:
@@ -120,9 +120,7 @@ def test_bitbake_finds_the_board_in_its_own_tree(port: Path, release: str) -> No
 
 @pytest.mark.full
 @pytest.mark.timeout(LIMIT + 60)
-@requires_open_tree
-@requires_program("chrpath", package="chrpath diffstat gawk lz4 zstd cpio file texinfo")
-@pytest.mark.skipif(not RELEASES, reason="OE_ROOT has no release: see bitbake.py")
+@requires_bitbake
 @pytest.mark.parametrize("release", RELEASES[-1:])
 def test_its_image_is_planned(port: Path, release: str) -> None:
     build = work_folder(release)

@@ -19,10 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import requires_open_tree, requires_program
+from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.system.images import image_of
 from tests.yocto.bitbake import MACHINES, OE_ROOT, RELEASES, BuildFolder, masked
+from tests.yocto.host import requires_bitbake
 
 RECIPE = ROOT / "meta-ota" / "recipes-ota" / "images" / "ota-image-minimal.bb"
 UEFI = Path("/usr/share/ovmf/OVMF.fd")
@@ -30,11 +31,10 @@ UEFI = Path("/usr/share/ovmf/OVMF.fd")
 pytestmark = [
     pytest.mark.full,
     pytest.mark.timeout(1200),  # [s] BitBake reads the layer, an image is made, and it starts
-    requires_open_tree,
+    requires_bitbake,
     requires_program("qemu-system-aarch64", package="qemu-system-arm"),
     requires_program("qemu-system-x86_64", package="qemu-system-x86"),
     pytest.mark.skipif(not UEFI.exists(), reason=f"no {UEFI} here: apt-get install ovmf"),
-    pytest.mark.skipif(not RELEASES, reason="OE_ROOT has no scarthgap and no wrynose: see above"),
 ]
 
 

@@ -24,9 +24,10 @@ from ota_artifact.run import run
 from ota_board.load import load_board
 from ota_board.u_boot import default_environment, missing, needed
 from ota_image.firmware.u_boot import tree_version
-from tests.conftest import requires_open_tree, requires_program
+from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.yocto.bitbake import NOBODY, OE_ROOT, RELEASES, BuildFolder, Configuration
+from tests.yocto.host import requires_selftest
 
 BOARD = ROOT / "boards" / "qemu-arm64"
 COMPILE_TIME = 1800.0  # [s] on a busy machine
@@ -36,14 +37,8 @@ _HOST = "bc bison cc dtc flex openssl pkg-config swig xxd"
 pytestmark = [
     pytest.mark.full,
     pytest.mark.timeout(3600),  # [s] on a busy machine
-    requires_open_tree,
-    requires_program("chrpath", package="chrpath diffstat gawk lz4 zstd cpio file texinfo"),
-    requires_program("pyproject-build", package="python3-build python3-installer"),
-    requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
+    requires_selftest,
     requires_program("qemu-system-aarch64", package="qemu-system-arm"),
-    pytest.mark.skipif(
-        not RELEASES, reason="OE_ROOT has no scarthgap and no wrynose: see tests/yocto/bitbake.py"
-    ),
 ]
 
 
