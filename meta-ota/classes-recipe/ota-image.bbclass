@@ -76,7 +76,7 @@ IMAGE_CMD:sdimg () {
         set -- "$@" --data ${WORKDIR}/ota-data
     fi
     SOURCE_DATE_EPOCH=${REPRODUCIBLE_TIMESTAMP_ROOTFS} ota-image compose ${OTA_BOARD_FOLDER} \
-        --rootfs ${IMAGE_ROOTFS} --parts ${OTA_PARTS} \
+        --slots ${OTA_SLOT_SIZE}B --rootfs ${IMAGE_ROOTFS} --parts ${OTA_PARTS} \
         --output ${IMGDEPLOYDIR}/${IMAGE_NAME}.sdimg "$@"
 }
 
@@ -116,7 +116,7 @@ ROOTFS_POSTPROCESS_COMMAND:append:ota = " ota_slot_files ota_features ota_move_d
 ota_slot_files () {
     root=${IMAGE_ROOTFS}
     rm -rf ${WORKDIR}/ota-rendered
-    ota-board render ${OTA_BOARD_FOLDER} --output ${WORKDIR}/ota-rendered
+    ota-board render ${OTA_BOARD_FOLDER} --slots ${OTA_SLOT_SIZE}B --output ${WORKDIR}/ota-rendered
     install -d $root/boot/firmware $root/data $root${sysconfdir}/ota $root${sysconfdir}/mender
     # Where Mender's programs, if there are any, look for what outlives an update.
     if [ ! -L $root${localstatedir}/lib/mender ] && [ ! -e $root${localstatedir}/lib/mender ]; then

@@ -16,10 +16,13 @@ import yaml
 from ota_artifact.cli.main import main
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
-from tests.conftest import requires_open_tree, requires_program
+from ota_board.size import MIB
+from ota_image.disk.opened import open_disk
+from ota_image.doctor.examine import examine
 from tests.house.tree import ROOT
 from tests.system.images import Image
 from tests.yocto.bitbake import RELEASES, BuildFolder
+from tests.yocto.host import requires_selftest
 from tests.yocto.selftest import Build, inputs
 
 TARGETS = ("ota-image-plain", "ota-image-product", "ota-example-settings")
@@ -30,12 +33,7 @@ SIGNED: str = _FILE["local_conf_header"]["ota-signed"]
 pytestmark = [
     pytest.mark.full,
     pytest.mark.timeout(3600),  # [s] the first one waits for BitBake, U-Boot and packages
-    requires_open_tree,
-    requires_program("pseudo", package="pseudo"),
-    requires_program("apt-ftparchive", package="apt-utils"),
-    requires_program("pyproject-build", package="python3-build python3-installer"),
-    requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
-    pytest.mark.skipif(not RELEASES, reason="OE_ROOT has no scarthgap and no wrynose"),
+    requires_selftest,
 ]
 
 
@@ -81,6 +79,14 @@ def test_without_features_an_image_starts_its_own_init_and_mounts_by_fstab(
     assert text(plain, "/usr/lib/ota/init", capsys) is None
     assert text(plain, "/etc/ota/board", capsys) is None
     assert "/dev/mmcblk0p4 /data ext4 defaults 0 2\n" in (text(plain, "/etc/fstab", capsys) or "")
+
+
+def test_a_slot_has_room_for_systemd_where_the_disk_grows(plain: Image) -> None:
+    disk = open_disk(plain.built.image)
+
+    sizes = {part.name: part.size for part in disk.parts}
+    assert (sizes["A"], sizes["B"]) == (256 * MIB, 256 * MIB)
+    assert examine(plain.built.image, plain.board, artifact=plain.built.artifact) == []
 
 
 def test_a_file_that_was_deployed_is_on_the_boot_partition(build: Build, product: Image) -> None:

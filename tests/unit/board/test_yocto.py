@@ -52,10 +52,13 @@ def test_every_line_is_one_that_bitbake_reads() -> None:
         assert all(re.fullmatch(r'#.*|[A-Z_]+(:[a-z]+)* :?= "[^"]*"', line) for line in lines)
 
 
-def test_a_slot_has_the_size_of_the_layout() -> None:
-    (board,) = [each for each in BOARDS if each.name == "qemu-arm64"]
+def test_a_slot_has_the_size_of_the_layout_and_on_a_disk_that_grows_room_for_systemd() -> None:
+    sizes = {board.name: int(values(include(board))["OTA_SLOT_SIZE"]) for board in BOARDS}
 
-    assert values(include(board))["OTA_SLOT_SIZE"] == str(128 << 20)
+    for board in BOARDS:
+        own = board.layout.partition("A").size
+        assert sizes[board.name] == (256 << 20 if board.storage.grows else own)
+    assert {board.name for board in BOARDS if board.storage.grows} == {"qemu-arm64", "qemu-x86-64"}
 
 
 def test_firmware_that_stands_twice_on_the_disk_is_named_once() -> None:

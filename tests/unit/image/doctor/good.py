@@ -97,7 +97,9 @@ def image(
     """
     content = {**files(board), **(changes or {})}
     kept = {name: data for name, data in content.items() if data is not None}
-    rootfs = ext4(folder / "rootfs.ext4", tree(folder / "tree", kept), features=features)
+    slot = tree(folder / "tree", kept)
+    size = board.layout.partition("A").size
+    rootfs = ext4(folder / "rootfs.ext4", slot, size=size, features=features)
     boot: dict[str, Content] = {
         each.path: u_boot(board) if each.source.startswith("u-boot/") else b"firmware"
         for each in board.firmware

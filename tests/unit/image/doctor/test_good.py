@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_board.grow import with_slots
 from ota_image.cli.main import main
 from ota_image.disk.opened import open_disk
 from ota_image.disk.state import change
@@ -38,6 +39,17 @@ def test_an_image_that_has_run_is_good_with_the_canary(tmp_path: Path) -> None:
     change(open_disk(path), {"mender_saveenv_canary": "1", "upgrade_available": "1"})
 
     assert examine(path, board, is_booted=True) == []
+
+
+@pytest.mark.boot
+@pytest.mark.parametrize("name", ["qemu-arm64", "qemu-x86-64"])
+def test_larger_slots_than_the_boards_own_are_no_hazard_where_the_disk_grows(
+    tmp_path: Path, name: str
+) -> None:
+    board = small_board(tmp_path, name)
+    path = image(tmp_path, with_slots(board, 2 * board.partitions.slot))
+
+    assert examine(path, board) == []
 
 
 def test_the_command_says_that_there_is_none(

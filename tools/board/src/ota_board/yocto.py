@@ -7,9 +7,16 @@ from pathlib import Path
 
 from ota_board.board import Board
 from ota_board.errors import BoardError
+from ota_board.grow import with_slots
+from ota_board.size import MIB
 
 _INCLUDES = Path("conf", "machine", "include")
 _OUR_BOARDS = "../../../../boards"  # as seen from meta-ota's own
+_ROOM = 256 * MIB
+"""A slot for what OpenEmbedded makes with systemd, where the disk grows [B].
+
+The kernel, systemd with its hardware database, and Python alone are more than 128 MiB.
+"""
 
 
 def include_name(board: Board) -> str:
@@ -41,7 +48,8 @@ def include_of(board: Board, folder: Path, layer: Path) -> tuple[Path, str]:
 def include(board: Board, boards: str = _OUR_BOARDS) -> str:
     """The settings of a board, as BitBake reads them.
 
-    ``OTA_SLOT_SIZE`` is in bytes; a board's own settings come last and may change the others.
+    ``OTA_SLOT_SIZE`` is in bytes, and has room for systemd on a board whose disk grows; a board's
+    own settings come last and may change the others.
 
     Args:
         boards: the folder that has the board's own, as seen from the file's.
@@ -71,7 +79,7 @@ def _values(board: Board) -> Iterator[tuple[str, str]]:
     yield "OTA_MACHINE", board.yocto.machine if board.yocto else ""
     yield "OTA_DEVICE_TYPES", " ".join(board.device_types)
     yield "OTA_BOOTLOADER", board.bootloader.kind
-    yield "OTA_SLOT_SIZE", str(board.layout.partition("A").size)
+    yield "OTA_SLOT_SIZE", str(_slot(board))
     yield "OTA_FIRMWARE", " ".join(_firmware(board))
     yield "OTA_DEVICE_TREES", " ".join(board.device_trees)
     yield "OTA_CONSOLE", board.console.device
@@ -99,6 +107,12 @@ def _runqemu(board: Board) -> Iterator[tuple[str, str]]:
     )
     if board.watchdog.driver == "i6300esb":
         yield "QB_OPT_APPEND:append:ota", " -device i6300esb -action watchdog=reset"
+
+
+def _slot(board: Board) -> int:
+    """How large a slot is to be [B]."""
+    grown = with_slots(board, _ROOM) if board.storage.grows else board
+    return grown.layout.partition("A").size
 
 
 def _firmware(board: Board) -> list[str]:

@@ -4,7 +4,9 @@
 import argparse
 
 from ota_board.board import Board
+from ota_board.grow import with_slots
 from ota_board.load import board_folders, find_board, load_board
+from ota_board.size import parse_size
 
 Subparsers = argparse._SubParsersAction  # argparse has no public name for what it returns
 
@@ -30,11 +32,23 @@ def add_board(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("board", help="its name, or a path with a '/' to its folder")
 
 
+def add_slots(parser: argparse.ArgumentParser) -> None:
+    """How large slots are to be, for images that need more than the board's own."""
+    parser.add_argument(
+        "--slots",
+        metavar="SIZE",
+        help="make slots at least that large, such as '256 MiB', on a board whose disk grows; those"
+        " of other boards are what board.yaml says",
+    )
+
+
 def board_of(args: argparse.Namespace) -> Board:
-    """The board that was named.
+    """The board that was named, with slots as `--slots` asks for.
 
     Raises:
         BoardError: there is none, or its description is wrong.
         OSError: it cannot be read.
     """
-    return load_board(find_board(args.board, list(board_folders(args.boards))))
+    board = load_board(find_board(args.board, list(board_folders(args.boards))))
+    asked = getattr(args, "slots", None)
+    return with_slots(board, parse_size(asked)) if asked else board

@@ -3,7 +3,7 @@
 
 import argparse
 
-from ota_board.cli.arguments import Subparsers, add_board, add_command, board_of
+from ota_board.cli.arguments import Subparsers, add_board, add_command, add_slots, board_of
 from ota_board.layout import to_json
 from ota_board.picture import picture, table
 
@@ -14,10 +14,12 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
         sub,
         "layout",
         help="show where everything stands on a board's disk",
-        example="ota-board layout beaglebone-black",
+        example="ota-board layout beaglebone-black"
+        "\n  ota-board layout qemu-arm64 --slots '256 MiB'",
     )
     parser.set_defaults(run=_run)
     add_board(parser)
+    add_slots(parser)
     parser.add_argument("--json", action="store_true", help="as the JSON that travels on the image")
 
 

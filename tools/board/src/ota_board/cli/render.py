@@ -4,8 +4,8 @@
 import argparse
 from pathlib import Path
 
-from ota_board.cli.arguments import Subparsers, add_board, add_command
-from ota_board.load import board_folders, find_board, load_board
+from ota_board.cli.arguments import Subparsers, add_board, add_command, add_slots, board_of
+from ota_board.load import board_folders, find_board
 from ota_board.render import rendered
 from ota_board.yocto import include_of
 
@@ -21,6 +21,7 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
     )
     parser.set_defaults(run=_run)
     add_board(parser)
+    add_slots(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--output", metavar="DIR", help="write them there (default: print them, one after another)"
@@ -34,7 +35,7 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
 
 def _run(args: argparse.Namespace) -> int:
     folder = find_board(args.board, list(board_folders(args.boards)))
-    board = load_board(folder)
+    board = board_of(args)
     if args.layer:
         path, text = include_of(board, folder, Path(args.layer))
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_board.board import Board
+from ota_board.grow import with_slots
 from ota_board.layout import Layout
 from ota_image.disk.opened import Disk, open_disk
 from ota_image.disk.slot import Slot, read_slot
@@ -70,7 +71,7 @@ def open_case(
     if disk.table is None:
         raise ImageError(f"{path}: is one filesystem; give the disk image that it is part of")
     if board:
-        disk = disk.seen_as(board.layout)
+        disk = disk.seen_as(_as_grown(board, disk).layout)
     is_grub = disk.is_grub
     slots = tuple(read_slot(part, is_grub=is_grub) for part in disk.slots)
     return Case(
@@ -85,6 +86,13 @@ def open_case(
         drivers={slot.part.name: _drivers(slot) for slot in slots},
         artifact=artifact,
     )
+
+
+def _as_grown(board: Board, disk: Disk) -> Board:
+    """The board with the slots of an image that was made with larger ones, if it may have them."""
+    number = board.layout.partition("A").number
+    found = max((part.size for part in disk.parts if part.number == number), default=0)
+    return with_slots(board, found) if board.storage.grows else board
 
 
 def _drivers(slot: Slot) -> frozenset[str] | None:
