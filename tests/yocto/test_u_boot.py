@@ -96,7 +96,7 @@ def build(place: Path, release: str) -> BuildFolder:
         ' /meta-ota/recipes-(bsp/grub|kernel)/ /meta-selftest/recipes/firmware-"\n'
         'PREFERRED_PROVIDER_virtual/bootloader:forcevariable = "u-boot"\n'
         'ASSUME_PROVIDED += "^(bc|bison|dtc|flex|gnutls|ncurses|openssl|pkgconf(ig)?|swig)-native$'
-        ' ^python3-(pyelftools|setuptools)-native$"\n'
+        ' ^python3-(pyelftools|setuptools)-native$ ^xxd-native$"\n'
         f'HOSTTOOLS += "{tools} {_HOST}"\n'
         'TARGET_PREFIX:pn-u-boot = "aarch64-linux-gnu-"\n'
         'TOOLCHAIN_OPTIONS:pn-u-boot = ""\n'
@@ -148,6 +148,13 @@ def test_the_recipe_compiles_it_as_the_board_needs_it(compiled: Compiled, releas
     wanted = default_environment(board, BOARD)
     assert (compiled.folder / "u-boot.env").read_text() == wanted
     assert b"mender_boot_part=2\0" in (compiled.folder / "u-boot.bin").read_bytes()
+
+
+def test_what_our_environment_takes_to_compile_is_no_matter_of_the_host(build: BuildFolder) -> None:
+    said = build.bitbake("-e", "u-boot")
+
+    (depends,) = re.findall(r'^DEPENDS="(.*)"$', said, re.MULTILINE)
+    assert {"xxd-native", "python3-ota-board-native"} <= set(depends.split())
 
 
 def test_our_patch_is_for_older_versions_alone(compiled: Compiled) -> None:
