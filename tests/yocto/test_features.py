@@ -144,6 +144,25 @@ def test_an_update_file_for_a_module_is_deployed_without_an_image(
     assert all(name in json.dumps(said) for name in (*names, "single-file", "qemu-arm64"))
 
 
+@pytest.mark.parametrize("features", ["sysvinit", "systemd usrmerge"])
+def test_nothing_of_the_agent_is_left_out_of_its_packages(build: Build, features: str) -> None:
+    folder = build.at.folder.with_name("packages")
+    other = Build(BuildFolder(folder, build.at.release), build.inputs)
+    other.configure(
+        f'SSTATE_DIR = "{build.at.folder}/sstate-cache"\n'
+        f'DISTRO_FEATURES:forcevariable = "{features}"\n'
+        'ASSUME_PROVIDED += "initscripts systemd-systemctl-native update-rc.d"\n'
+    )
+
+    said = other.bitbake("-c", "package", "ota-agent", "ota-init")
+
+    has_units = any(folder.glob("tmp*/work/*/ota-agent/*/package/**/ota-agent.service"))
+    has_script = any(folder.glob("tmp*/work/*/ota-agent/*/package/etc/init.d/ota-agent"))
+    assert (has_units, has_script) == ("systemd" in features, "sysvinit" in features)
+    assert "ERROR" not in said
+    other.at.remove()
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

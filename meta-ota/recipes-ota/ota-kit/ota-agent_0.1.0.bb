@@ -7,9 +7,9 @@ OTA_TOOL = "agent"
 
 inherit systemd update-rc.d
 
-# D-Bus is a bridge beside the agent; dbus-fast is in meta-python.
+# D-Bus is a bridge beside the agent; dbus-fast is in meta-python, and does not name xml.
 PACKAGECONFIG ??= ""
-PACKAGECONFIG[dbus] = ",,,python3-dbus-fast"
+PACKAGECONFIG[dbus] = ",,,python3-dbus-fast python3-xml"
 
 SYSTEMD_SERVICE:${PN} = "ota-agent.service ota-boot-log.service"
 INITSCRIPT_NAME = "ota-agent"
@@ -17,7 +17,7 @@ INITSCRIPT_PARAMS = "defaults 90 10"
 
 do_install:append () {
     if ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'false', 'true', d)}; then
-        rm -rf ${D}${systemd_system_unitdir}
+        rm -rf ${D}${nonarch_libdir}/systemd  # where our wheel has them, with usrmerge or without
     fi
     if ${@bb.utils.contains('DISTRO_FEATURES', 'sysvinit', 'true', 'false', d)}; then
         install -D -m 0755 ${D}${datadir}/ota/init.d/ota-agent ${D}${sysconfdir}/init.d/ota-agent
