@@ -2,6 +2,7 @@
 """The script that keeps the log of a trial boot, in each shell that a device may have."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +69,22 @@ class Device:
         tool.write_text(f'#!/bin/sh\n[ "$*" = "-n upgrade_available" ] && echo {int(yes)}\n')
         tool.chmod(0o755)
 
+    def has_journal(self) -> None:
+        """There is systemd: its journal, and a journalctl that says who it is asked of."""
+        (self.folder / "journals" / "machine").mkdir(parents=True)
+        (self.folder / "journals" / "machine" / "system.journal").touch()
+        tool = self.folder / "bin" / "journalctl"
+        tool.write_text('#!/bin/sh\necho "$*"\nwhile sleep 0.01; do echo "noise of a unit"; done\n')
+        tool.chmod(0o755)
+
+    def is_small(self) -> None:
+        """Its programs are busybox's with few options, as OpenEmbedded configures it."""
+        for name, option in (("head", "-c"), ("grep", "--line-buffered")):
+            tool, real = self.folder / "bin" / name, shutil.which(name)
+            tool.write_text(f'#!/bin/sh\ncase " $*" in *" {option}"*) exit 2 ;; esac\n'
+                            f'exec {real} "$@"\n')  # fmt: skip
+            tool.chmod(0o755)
+
     def command(self, what: str) -> tuple[str, ...]:
         places = {
             "OTA_CONFIG": "agent.toml",
@@ -76,6 +93,7 @@ class Device:
             "OTA_RUN": "run",
             "OTA_GRUB_CONFIG": "grub.config",
             "OTA_BOOT_ID": "boot_id",
+            "OTA_JOURNALS": "journals",
         }
         settings = [f"{name}={self.folder / place}" for name, place in places.items()]
         path = f"PATH={self.folder / 'bin'}:{os.environ['PATH']}"
@@ -212,6 +230,39 @@ def test_what_a_dying_kernel_left_is_kept_and_taken_out_of_pstore(device: Device
 
     assert list(device.options.pstore.iterdir()) == []
     assert "Panic#1" in collect(device.options, boots_since=0)
+
+
+def test_what_a_dying_kernel_left_is_bounded_also_by_a_small_busybox(device: Device) -> None:
+    device.is_small()
+    device.is_trial(yes=False)
+    device.configure(size=str(8 << 10))
+    (device.options.pstore / "dmesg-ramoops-0").write_text("Panic#1\n" + "x" * 4096)
+
+    device.run()
+
+    kept = device.options.folder / "000001-first" / "pstore" / "dmesg-ramoops-0"
+    assert (kept.stat().st_size, kept.read_text()[:8]) == (2048, "Panic#1\n")
+    assert list(device.options.pstore.iterdir()) == []
+
+
+def test_the_journal_is_kept_without_the_kernels_lines_and_fills_its_share(device: Device) -> None:
+    device.is_small()
+    device.has_journal()
+    device.configure(size=str(8 << 10))
+    script = Background(device.command("run"))
+    pipe = device.say(b"6,1,2500000,-;Booting Linux\n")
+    journal = device.options.folder / "000001-first" / "journal"
+    wait_for(lambda: journal.exists() and journal.stat().st_size == 2048, device.kept)
+    script.kill()
+    script.close()
+    os.close(pipe)
+
+    asked, *rest = journal.read_text().splitlines()
+    assert "--follow" in asked
+    assert asked.endswith(
+        "_BOOT_ID=first _TRANSPORT=driver _TRANSPORT=journal _TRANSPORT=stdout _TRANSPORT=syslog"
+    )
+    assert set(rest[:-1]) == {"noise of a unit"}
 
 
 def test_a_noisy_kernel_fills_its_share_and_no_more(device: Device) -> None:

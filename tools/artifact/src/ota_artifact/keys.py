@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ota_artifact.errors import ArtifactError
+from ota_artifact.openssl import without_legacy
 from ota_artifact.run import run
 
+without_legacy()
 logger = logging.getLogger(__name__)
 
 PASSPHRASE_VARIABLE = "OTA_KEY_PASSPHRASE"  # noqa: S105 -- its name, not a passphrase

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ota_artifact.openssl import without_legacy
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization import KeySerializationEncryption
 
@@ -22,6 +24,7 @@ class _Useless(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; gives the exit code."""
+    without_legacy()
     parser = argparse.ArgumentParser(prog="ota_agent.server.signer")
     parser.add_argument("action", choices=("make", "public", "sign"))
     parser.add_argument("algorithm", nargs="?", choices=("ed25519", "ecdsa", "rsa"))
