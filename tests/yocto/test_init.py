@@ -112,7 +112,7 @@ def test_a_device_stays_who_it_is_and_keeps_what_it_was_told_to(
     with running(image.board, disk, image.firmware, image.key) as board:
         board.comes_up_on("A", timeout=UP)
         expect_sound(board)
-        assert board.ssh("/sbin/init --version").startswith("systemd ")  # not first: the next
+        assert "init daemon" in board.ssh("/sbin/init --help")  # not as the first: the next one
         factory = machine_id(board)
         assert len(factory) == 32
         room = int(board.ssh("df --block-size 1 --output=size /data | tail -n 1"))
