@@ -11,13 +11,19 @@ from collections.abc import Generator
 import pytest
 
 from tests.yocto.bitbake import MACHINES, RELEASES
-from tests.yocto.runs import Shown, keep, kept, table
+from tests.yocto.runs import STEPS, Shown, content, keep, kept, table
 
 _time = pytest.StashKey[float]()
+_begun = pytest.StashKey[dict[str, str]]()
+"""What was there when the run began, for each step: what changes meanwhile is not shown."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "shows(step, once, board): see tests/yocto/conftest.py")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[_begun] = {step: content(step) for step in STEPS if RELEASES}
 
 
 def _shown(item: pytest.Item) -> tuple[Shown, bool] | None:
@@ -49,7 +55,9 @@ def pytest_runtest_makereport(
     item.stash[_time] = item.stash.get(_time, 0.0) + call.duration
     shown = _shown(item)
     if shown and call.when == "call" and report.passed:
-        keep(shown[0], item.stash[_time])
+        step = shown[0].step
+        if content(step) == item.config.stash[_begun][step]:
+            keep(shown[0], item.stash[_time])
     return report
 
 

@@ -67,12 +67,12 @@ def kept(shown: Shown) -> float | None:
 def table() -> str:
     """All that was shown with what is here now, as a table in Markdown, times in seconds."""
     lines = [f"| machine | release | {' | '.join(STEPS)} |", f"|{'---|' * (len(STEPS) + 2)}"]
-    content = {step: _content(step) for step in STEPS}
+    contents = {step: content(step) for step in STEPS}
     for board, machine in MACHINES.items():
         for release in RELEASES:
             commits = _commits(release)
             shown = (Shown(board, release, step) for step in STEPS)
-            cells = [_cell(_time(_file(each, content[each.step], commits))) for each in shown]
+            cells = [_cell(_time(_file(each, contents[each.step], commits))) for each in shown]
             lines.append(f"| {machine} | {release} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -97,10 +97,10 @@ def _file(shown: Shown, content: str, commits: str) -> Path:
 def _here(shown: Shown) -> Path:
     if shown.step not in STEPS:
         raise ValueError(f"{shown.step}: is none of {', '.join(STEPS)}")
-    return _file(shown, _content(shown.step), _commits(shown.release))
+    return _file(shown, content(shown.step), _commits(shown.release))
 
 
-def _content(step: str) -> str:
+def content(step: str) -> str:
     """A key of the files that the result of a step follows from."""
     metadata_alone = step in ("parsed", "dry-run")
     folders = tuple(f"{folder}/" for folder in (_LAYER if metadata_alone else _ALL))
