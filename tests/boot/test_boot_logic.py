@@ -182,12 +182,16 @@ def test_noise_on_the_console_does_not_stop_the_boot(machine: Machine) -> None:
     assert "KERNEL A" in said
 
 
-def test_power_cut_at_any_message_of_a_trial_ends_on_a_slot_that_boots(machine: Machine) -> None:
+@pytest.mark.parametrize(
+    "message", ["Loading Environment", "Saving Environment", "OTA: trial boot", "Retrieving"]
+)
+def test_power_cut_at_any_message_of_a_trial_ends_on_a_slot_that_boots(
+    machine: Machine, message: str
+) -> None:
     machine.boot()
     machine.set(**TRIAL_OF_B)
 
-    for message in ("Loading Environment", "Saving Environment", "OTA: trial boot", "Retrieving"):
-        machine.boot(until=message)
+    machine.boot(until=message)  # on a busy machine the board gets further than that
 
     assert "KERNEL A" in machine.boot() + machine.boot()
     assert machine.variables()["upgrade_available"] == "0"
