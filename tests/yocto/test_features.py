@@ -17,6 +17,8 @@ from ota_artifact.cli.main import main
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 from ota_board.size import MIB
+from ota_image.debian.fit import fitted
+from ota_image.debian.recipe import find_recipe, load_recipe, recipe_folders
 from ota_image.disk.opened import open_disk
 from ota_image.doctor.examine import examine
 from tests.house.tree import ROOT
@@ -81,11 +83,13 @@ def test_without_features_an_image_starts_its_own_init_and_mounts_by_fstab(
     assert "/dev/mmcblk0p4 /data ext4 defaults 0 2\n" in (text(plain, "/etc/fstab", capsys) or "")
 
 
-def test_a_slot_has_room_for_systemd_where_the_disk_grows(plain: Image) -> None:
-    disk = open_disk(plain.built.image)
+def test_a_slot_has_room_for_systemd_as_that_of_the_image_debian(plain: Image) -> None:
+    recipe = load_recipe(find_recipe("debian", recipe_folders(None)))
+    same = fitted(plain.board, recipe).layout
 
-    sizes = {part.name: part.size for part in disk.parts}
-    assert (sizes["A"], sizes["B"]) == (256 * MIB, 256 * MIB)
+    found = {part.name: (part.offset, part.size) for part in open_disk(plain.built.image).parts}
+    assert found == {area.name: (area.offset, area.size) for area in same.partitions}
+    assert found["A"][1] == 256 * MIB
     assert examine(plain.built.image, plain.board, artifact=plain.built.artifact) == []
 
 
