@@ -120,6 +120,11 @@ class BuildFolder:
         while self.folder.exists():
             shutil.rmtree(self.folder, ignore_errors=time.monotonic() < end)
 
+    def made_of(self, recipe: str) -> Path:
+        """The folder in which BitBake has worked on a recipe, its WORKDIR."""
+        (found,) = self.folder.glob(str(Path("tmp*", "work", "*", recipe, "*")))
+        return found
+
     def bitbake(self, *words: str, timeout: float = 840) -> str:
         """What BitBake prints.
 

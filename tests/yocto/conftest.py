@@ -55,9 +55,7 @@ def pytest_runtest_makereport(
     item.stash[_time] = item.stash.get(_time, 0.0) + call.duration
     shown = _shown(item)
     if shown and call.when == "call" and report.passed:
-        step = shown[0].step
-        if content(step) == item.config.stash[_begun][step]:
-            keep(shown[0], item.stash[_time])
+        keep(shown[0], item.stash[_time], begun=item.config.stash[_begun][shown[0].step])
     return report
 
 

@@ -45,14 +45,19 @@ class Shown:
     step: str
 
 
-def keep(shown: Shown, seconds: float) -> None:
-    """Remember it, with the time that it took [s].
+def keep(shown: Shown, seconds: float, *, begun: str) -> None:
+    """Remember it, with the time that it took [s], unless the tree was changed meanwhile.
+
+    Args:
+        begun: the content of the tree when the run began.
 
     Raises:
         ValueError: there is no such step.
         OSError: the cache cannot be written.
     """
     path = _here(shown)
+    if content(shown.step) != begun:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(f".{os.getpid()}")
     new.write_text(json.dumps({"seconds": round(seconds, 1)}))
@@ -101,7 +106,7 @@ def _here(shown: Shown) -> Path:
 
 
 def content(step: str) -> str:
-    """A key of the files that the result of a step follows from."""
+    """The content of the tree: a key of the files that the result of a step follows from."""
     metadata_alone = step in ("parsed", "dry-run")
     folders = tuple(f"{folder}/" for folder in (_LAYER if metadata_alone else _ALL))
     found: list[str | bytes] = [step]

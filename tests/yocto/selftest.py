@@ -95,7 +95,7 @@ class Build:
             name=f"{name}-{release}",
             image=deploy / f"{stem}.sdimg",
             artifact=deploy / f"{stem}.mender",
-            layout=next(folder.glob(f"tmp*/work/*/{name}/*/ota-rendered/layout.json")),
+            layout=self.at.made_of(name) / "ota-rendered" / "layout.json",
             software=deploy / f"{stem}.manifest",
         )
         return Image(self.inputs.board, built, self.inputs.firmware, ssh_key())

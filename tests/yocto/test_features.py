@@ -160,9 +160,9 @@ def test_nothing_of_the_agent_is_left_out_of_its_packages(build: Build, features
 
     said = other.bitbake("-c", "package", "ota-agent", "ota-init")
 
-    has_units = any(folder.glob("tmp*/work/*/ota-agent/*/package/**/ota-agent.service"))
-    has_script = any(folder.glob("tmp*/work/*/ota-agent/*/package/etc/init.d/ota-agent"))
-    assert (has_units, has_script) == ("systemd" in features, "sysvinit" in features)
+    packaged = other.at.made_of("ota-agent") / "package"
+    assert any(packaged.rglob("ota-agent.service")) == ("systemd" in features)
+    assert (packaged / "etc/init.d/ota-agent").is_file() == ("sysvinit" in features)
     assert "ERROR" not in said
     other.at.remove()
 

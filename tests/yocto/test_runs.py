@@ -31,7 +31,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_was_shown_is_known_the_next_time(tree: Path) -> None:
     assert runs.kept(DRY) is None
 
-    runs.keep(DRY, 12.34)
+    runs.keep(DRY, 12.34, begun=runs.content("dry-run"))
 
     assert runs.kept(DRY) == 12.3
     assert runs.kept(Shown("qemu-arm64", "scarthgap", "dry-run")) is None
@@ -39,7 +39,7 @@ def test_what_was_shown_is_known_the_next_time(tree: Path) -> None:
 
 
 def test_another_recipe_is_shown_anew_and_another_page_is_not(tree: Path) -> None:
-    runs.keep(DRY, 1.0)
+    runs.keep(DRY, 1.0, begun=runs.content("dry-run"))
 
     (tree / "meta-ota" / "README.md").write_text("b\n")
     assert runs.kept(DRY) == 1.0
@@ -48,9 +48,18 @@ def test_another_recipe_is_shown_anew_and_another_page_is_not(tree: Path) -> Non
     assert runs.kept(DRY) is None
 
 
+def test_what_was_changed_while_it_ran_is_not_kept(tree: Path) -> None:
+    begun = runs.content("dry-run")
+    (tree / "meta-ota" / "recipes-ota" / "a_1.0.bb").write_text('SUMMARY = "b"\n')
+
+    runs.keep(DRY, 1.0, begun=begun)
+
+    assert runs.kept(DRY) is None
+
+
 def test_what_cannot_be_shown_is_refused(tree: Path) -> None:
     with pytest.raises(ValueError, match="tested: is none of parsed, dry-run"):
-        runs.keep(Shown("qemu-arm64", "wrynose", "tested"), 1.0)
+        runs.keep(Shown("qemu-arm64", "wrynose", "tested"), 1.0, begun="")
 
 
 def test_the_page_says_of_every_machine_and_release_what_was_shown() -> None:

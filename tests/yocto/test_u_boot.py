@@ -128,7 +128,7 @@ def _repository(source: Path, path: Path) -> tuple[Path, str]:
 def compiled(build: BuildFolder, place: Path) -> Compiled:
     """Compile it; a log is where BitBake keeps it."""
     build.bitbake("u-boot", "-c", "deploy", timeout=COMPILE_TIME)
-    (work,) = build.folder.glob("tmp*/work/*/u-boot/*/")
+    work = build.made_of("u-boot")
     folder = place / "compiled"
     folder.mkdir()
     for name in ("build/u-boot.bin", "build/.config", "ota-rendered/u-boot.env"):

@@ -37,18 +37,27 @@ def add_slots(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--slots",
         metavar="SIZE",
+        default="0 B",
         help="make slots at least that large, such as '256 MiB', on a board whose disk grows; those"
         " of other boards are what board.yaml says",
     )
 
 
 def board_of(args: argparse.Namespace) -> Board:
-    """The board that was named, with slots as `--slots` asks for.
+    """The board that was named.
 
     Raises:
         BoardError: there is none, or its description is wrong.
         OSError: it cannot be read.
     """
-    board = load_board(find_board(args.board, list(board_folders(args.boards))))
-    asked = getattr(args, "slots", None)
-    return with_slots(board, parse_size(asked)) if asked else board
+    return load_board(find_board(args.board, list(board_folders(args.boards))))
+
+
+def grown_board_of(args: argparse.Namespace) -> Board:
+    """The board that was named, with slots as `--slots` asks for.
+
+    Raises:
+        BoardError: there is none, its description is wrong, or its slots may not be that large.
+        OSError: it cannot be read.
+    """
+    return with_slots(board_of(args), parse_size(args.slots))

@@ -3,7 +3,7 @@
 
 import argparse
 
-from ota_board.cli.arguments import Subparsers, add_board, add_command, add_slots, board_of
+from ota_board.cli.arguments import Subparsers, add_board, add_command, add_slots, grown_board_of
 from ota_board.layout import to_json
 from ota_board.picture import picture, table
 
@@ -24,7 +24,7 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    layout = board_of(args).layout
+    layout = grown_board_of(args).layout
     print(to_json(layout) if args.json else f"{table(layout)}\n\n{picture(layout)}", end="")
     if not args.json:
         print()

@@ -4,7 +4,7 @@
 import argparse
 from pathlib import Path
 
-from ota_board.cli.arguments import Subparsers, add_board, add_command, add_slots, board_of
+from ota_board.cli.arguments import Subparsers, add_board, add_command, add_slots, grown_board_of
 from ota_board.load import board_folders, find_board
 from ota_board.render import rendered
 from ota_board.yocto import include_of
@@ -35,7 +35,7 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
 
 def _run(args: argparse.Namespace) -> int:
     folder = find_board(args.board, list(board_folders(args.boards)))
-    board = board_of(args)
+    board = grown_board_of(args)
     if args.layer:
         path, text = include_of(board, folder, Path(args.layer))
         path.parent.mkdir(parents=True, exist_ok=True)

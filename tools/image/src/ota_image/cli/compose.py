@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ota_board.board import Board
-from ota_board.grow import with_slots
+from ota_board.cli.arguments import add_slots, grown_board_of
 from ota_board.grub import boot_files
-from ota_board.load import board_folders, find_board, load_board
-from ota_board.size import format_size, parse_size
+from ota_board.load import board_folders, find_board
+from ota_board.size import format_size
 from ota_board.u_boot import default_environment, factory_environment
 from ota_image.disk.boot import Content
 from ota_image.disk.compose import Parts, Raw, compose
@@ -45,13 +45,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         required=True,
         help="an ext4, taken as it is, or a tar or a folder, made into one of the slot's size",
     )
-    parser.add_argument(
-        "--slots",
-        metavar="SIZE",
-        default="0 B",
-        help="make slots at least that large, such as '256 MiB', on a board whose disk grows; those"
-        " of other boards are what board.yaml says",
-    )
+    add_slots(parser)
     parser.add_argument("--boot", metavar="DIR", help="what goes onto the boot partition")
     parser.add_argument("--data", metavar="DIR", help="what goes onto /data")
     parser.add_argument(
@@ -71,7 +65,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def _run(args: argparse.Namespace) -> int:
     folder = find_board(args.board, list(board_folders(args.boards)))
-    board, output = with_slots(load_board(folder), parse_size(args.slots)), Path(args.output)
+    board, output = grown_board_of(args), Path(args.output)
     raw, files = _firmware(board, [Path(each) for each in args.u_boot])
     text = default_environment(board, folder) if board.environment.kind == "raw" else ""
     parts = Parts(
