@@ -31,7 +31,7 @@ IMAGE_FSTYPES:ota = "${OTA_IMAGE_FSTYPES}"
 IMAGE_OVERHEAD_FACTOR:ota = "1.0"
 IMAGE_ROOTFS_EXTRA_SPACE:ota = "0"
 IMAGE_ROOTFS_SIZE:ota = "8192"
-IMAGE_ROOTFS_MAXSIZE:ota = "${@int(d.getVar('OTA_SLOT_SIZE')) // 1024}"
+IMAGE_ROOTFS_MAXSIZE:ota = "${@ota_slot_kib(d)}"
 
 # The kernel and its device trees are the slot's, so that they roll back with it.
 IMAGE_INSTALL:append:ota = " ${OTA_STATE_SCRIPTS} kernel-image ${@'kernel-devicetree' if d.getVar('OTA_DEVICE_TREES') else ''}"
@@ -167,6 +167,13 @@ ota_move_data () {
         find ${IMAGE_ROOTFS}/data -mindepth 1 -delete
     fi
 }
+
+def ota_slot_kib(d):
+    """The size of a slot, as images are limited [KiB]."""
+    size = d.getVar("OTA_SLOT_SIZE") or "nothing"
+    if not size.isdecimal():
+        bb.fatal("OTA_SLOT_SIZE: %s is no number of bytes; 268435456 are 256 MiB" % size)
+    return int(size) // 1024
 
 def ota_boot_folder(d):
     """The board's own files for the boot partition, if it has any."""

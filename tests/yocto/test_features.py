@@ -170,6 +170,7 @@ def test_nothing_of_the_agent_is_left_out_of_its_packages(build: Build, features
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
+        ('OTA_SLOT_SIZE = "256 MiB"', "OTA_SLOT_SIZE: 256 MiB is no number of bytes"),
         ('OTA_FEATURES = "grwo"', "OTA_FEATURES has grwo; known are grow, machine-id, persist"),
         ('OTA_SIGNING_KEY = "key.pem"', "OTA_SIGNING_KEY: key.pem is not the full path of a file"),
         (SIGNED, "OTA_SIGNING_KEY: nothing is not the full path of a file"),
@@ -179,7 +180,7 @@ def test_nothing_of_the_agent_is_left_out_of_its_packages(build: Build, features
             "OTA_SCRIPTS: ArtifactInstall_Before_1; a name is as ArtifactInstall_Enter_50_stop",
         ),
     ],
-    ids=("feature", "signing-key", "no-key", "verify-key", "script"),
+    ids=("slot-size", "feature", "signing-key", "no-key", "verify-key", "script"),
 )
 def test_what_is_set_wrongly_stops_the_build_and_is_named(
     build: Build, settings: str, said: str
