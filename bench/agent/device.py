@@ -14,15 +14,15 @@ from pathlib import Path
 
 from ota_artifact.run import run
 from ota_image.cache import key_of, made_once
-from ota_image.debian.agent import Wheel, add_agent, tree_wheels
-from ota_image.debian.apt import AptRoot, Package, download
-from ota_image.debian.bytecode import add_bytecode
-from ota_image.debian.deb import opened, verified_file
-from ota_image.debian.ext4 import Ext4, write_ext4
-from ota_image.debian.recipe import find_recipe, load_recipe, recipe_folders
-from ota_image.debian.sources import archives
-from ota_image.debian.system import add_applets, add_certificates
-from ota_image.debian.tree import Tree
+from ota_image.packages.apt import AptRoot, Package, download
+from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.recipe import find_recipe, load_recipe, recipe_folders
+from ota_image.packages.sources import archives
+from ota_image.rootfs.agent import Wheel, add_agent, tree_wheels
+from ota_image.rootfs.bytecode import add_bytecode
+from ota_image.rootfs.mkfs import Ext4, write_ext4
+from ota_image.rootfs.system import add_applets, add_certificates
+from ota_image.rootfs.tree import Tree
 
 SIZE = 512 << 20
 """Of a slot [B]."""

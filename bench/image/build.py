@@ -10,7 +10,8 @@ from bench.image.compose import BOARD
 from bench.image.target import Target
 from ota_board.load import board_folders, find_board, load_board
 from ota_hil.qemu import powered
-from ota_image.build import newest_image, u_boot_of
+from ota_image.build import newest_image
+from ota_image.firmware.u_boot import u_boot_of
 
 _USERSPACE = "userspace up"
 """The milestone: the first that init says. Source: images/overlay, usr/lib/ota/start."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ota_artifact.run import run
 from ota_image.cache import key_of, made_once
-from ota_image.debian.apt import RELEASE, AptRoot, download
-from ota_image.debian.deb import opened, verified_file
-from ota_image.debian.sources import archives
+from ota_image.packages.apt import RELEASE, AptRoot, download
+from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.sources import archives
 
 _PACKAGE = "mender-client"
 _WANTED = ("usr/bin/mender", "usr/share/mender/", "usr/share/doc/mender-client/examples/")

@@ -14,8 +14,8 @@ from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.u_boot import default_environment, fragment, missing
 from ota_image.cache import key_of, made_once
-from ota_image.debian.apt import Say
 from ota_image.firmware.u_boot import tree_digest, tree_version
+from ota_image.progress import Say
 from tests.house.tree import ROOT
 
 HERE = Path(__file__).parent

@@ -10,11 +10,11 @@ from ota_board.board import Board
 from ota_board.load import load_board
 from ota_image.build import Built, build
 from ota_image.cache import made_once
-from ota_image.debian.agent import tree_wheels
-from ota_image.debian.recipe import Recipe, find_recipe, load_recipe, recipe_folders
-from ota_image.debian.settings import Settings, read_ssh_keys
 from ota_image.firmware.machine import machine_firmware
 from ota_image.firmware.packages import LICENCES
+from ota_image.packages.recipe import Recipe, find_recipe, load_recipe, recipe_folders
+from ota_image.rootfs.agent import tree_wheels
+from ota_image.rootfs.settings import Settings, read_ssh_keys
 from tests.house.tree import ROOT
 
 

@@ -7,10 +7,10 @@ import tarfile
 from pathlib import Path
 
 from ota_board.load import load_board
-from ota_image.debian.apt import AptRoot, Package, download
-from ota_image.debian.deb import opened, verified_file
-from ota_image.debian.recipe import Recipe
-from ota_image.debian.sources import archives
+from ota_image.packages.apt import AptRoot, Package, download
+from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.recipe import Recipe
+from ota_image.packages.sources import archives
 from tests.house.tree import ROOT
 
 _UNWANTED = (

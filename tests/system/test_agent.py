@@ -22,7 +22,7 @@ pytestmark = [
 
 PID = r"ps | sed -n 's/^ *\([0-9]*\) .* .usr.bin.ota-agent daemon$/\1/p'"
 COLLECT = (
-    "python3 -c \"from ota_agent.boot_log import *; print('\\n'.join("
+    "python3 -c \"from ota_agent.trial.boot_log import *; print('\\n'.join("
     'collect(BootLogOptions(), boots_since=0)))"'
 )
 

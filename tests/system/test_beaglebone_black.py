@@ -20,11 +20,11 @@ from ota_artifact.run import run
 from ota_board.environment import decode
 from ota_board.load import load_board
 from ota_board.u_boot import default_environment, factory_environment
-from ota_image.build import Built, build, u_boot_of
-from ota_image.debian.agent import tree_wheels
-from ota_image.debian.recipe import find_recipe, load_recipe, recipe_folders
-from ota_image.debian.settings import Settings
-from ota_image.firmware.u_boot import UBoot
+from ota_image.build import Built, build
+from ota_image.firmware.u_boot import UBoot, u_boot_of
+from ota_image.packages.recipe import find_recipe, load_recipe, recipe_folders
+from ota_image.rootfs.agent import tree_wheels
+from ota_image.rootfs.settings import Settings
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from ota_board.board import Board
 from ota_board.load import load_board
 from ota_image.build import Built
-from ota_image.debian.rootfs import make_slot
-from ota_image.debian.settings import Settings, read_ssh_keys
 from ota_image.firmware.machine import machine_firmware
 from ota_image.firmware.packages import packaged_firmware
+from ota_image.rootfs.settings import Settings, read_ssh_keys
+from ota_image.rootfs.slot import make_slot
 from tests.house.tree import ROOT
 from tests.system.images import Image, minimal, ssh_key
 from tests.yocto.bitbake import OE_ROOT, BuildFolder, Configuration

@@ -17,10 +17,9 @@ from ota_artifact.cli.main import main
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 from ota_board.size import MIB
-from ota_image.debian.fit import fitted
-from ota_image.debian.recipe import find_recipe, load_recipe, recipe_folders
-from ota_image.disk.opened import open_disk
+from ota_image.disk.image import open_disk
 from ota_image.doctor.examine import examine
+from ota_image.packages.recipe import find_recipe, fitted, load_recipe, recipe_folders
 from tests.house.tree import ROOT
 from tests.system.images import Image
 from tests.yocto.bitbake import RELEASES, BuildFolder

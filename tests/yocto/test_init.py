@@ -15,12 +15,12 @@ from ota_artifact.run import run
 from ota_board.device import device_settings, shell_text
 from ota_board.load import load_board
 from ota_board.render import fstab
-from ota_image.build import build, u_boot_of
-from ota_image.debian.agent import tree_wheels
-from ota_image.debian.fit import fitted
-from ota_image.debian.recipe import find_recipe, load_recipe, recipe_folders
-from ota_image.debian.settings import Settings, read_ssh_keys
+from ota_image.build import build
 from ota_image.errors import WorldError
+from ota_image.firmware.u_boot import u_boot_of
+from ota_image.packages.recipe import find_recipe, fitted, load_recipe, recipe_folders
+from ota_image.rootfs.agent import tree_wheels
+from ota_image.rootfs.settings import Settings, read_ssh_keys
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.system.images import Image, ssh_key

@@ -7,26 +7,24 @@ python -m tests.unit.agent.table --write
 import sys
 from dataclasses import replace
 
-from ota_agent.states import (
-    Action,
+from ota_agent.lifecycle.actions import Action, RunScripts
+from ota_agent.lifecycle.events import (
     Answered,
     CommitAsked,
     Done,
     Event,
     Failed,
     Fetched,
-    Idle,
     NothingNew,
     Offered,
     PollDue,
     RollbackAsked,
-    RunScripts,
     Started,
-    State,
     Trial,
 )
-from ota_agent.step import Unexpected, step
-from ota_agent.update import ROOTFS, Artifact, Update
+from ota_agent.lifecycle.states import Idle, State
+from ota_agent.lifecycle.step import Unexpected, step
+from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
 from tests.house.tree import ROOT
 
 PAGE = ROOT / "docs" / "design" / "agent-states.md"

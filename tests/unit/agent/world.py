@@ -9,35 +9,32 @@ runtime.py; what is held to the light is `step`.
 
 from dataclasses import dataclass, field
 
-from ota_agent.begin import Step
-from ota_agent.states import (
+from ota_agent.lifecycle.actions import (
     Action,
-    Answered,
     Ask,
     CallPayloads,
-    CommitAsked,
-    Done,
-    Event,
-    Failed,
     Fetch,
-    Fetched,
-    Idle,
-    Installed,
-    Offered,
     Poll,
-    PollDue,
-    Proven,
     Report,
     Restart,
     RunScripts,
     SaveProvides,
+)
+from ota_agent.lifecycle.events import (
+    Answered,
+    CommitAsked,
+    Done,
+    Event,
+    Failed,
+    Fetched,
+    Offered,
+    PollDue,
     Started,
-    State,
-    Syncing,
     Trial,
 )
-from ota_agent.step import step
-from ota_agent.update import Artifact, Update
+from ota_agent.lifecycle.states import Idle, Installed, Proven, State, Step, Syncing
+from ota_agent.lifecycle.step import step
+from ota_agent.lifecycle.update import Artifact, Update
 
 
 class Cut(BaseException):

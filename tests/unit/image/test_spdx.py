@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ota_image.debian.agent import Wheel
-from ota_image.debian.apt import Package
-from ota_image.debian.rootfs import Slot
+from ota_image.packages.apt import Package
+from ota_image.rootfs.agent import Wheel
+from ota_image.rootfs.slot import Slot
 from ota_image.spdx import software_list
 
 SLOT = Slot(

@@ -8,7 +8,7 @@ import pytest
 
 from ota_agent.api.sentences import _SAYS, headline, lines
 from ota_agent.api.status import Status
-from ota_agent.states import State
+from ota_agent.lifecycle.states import State
 
 DOWNLOADING = Status(
     "Downloading",

@@ -19,7 +19,7 @@ from ota_agent.api.messages import Wrong
 from ota_agent.api.server import ApiServer
 from ota_agent.api.status import Status
 from ota_agent.errors import AgentError
-from ota_agent.step import Unexpected
+from ota_agent.lifecycle.step import Unexpected
 from tests.unit.agent.api.serving import Daemon, Line, serving, wait_until
 
 

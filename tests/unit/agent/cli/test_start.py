@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ota_agent.cli.main import build_parser
-from ota_agent.store import Store
+from ota_agent.memory.store import Store
 from ota_artifact.run import run
 from tests.unit.agent.scratch import scratch
 
@@ -51,14 +51,16 @@ def test_a_device_that_was_never_updated_has_no_memory_to_be_read(tmp_path: Path
 
 def test_a_daemon_that_waits_has_not_loaded_what_installs() -> None:
     """The modules are those that it has before the first update; memory is little on a board."""
-    program = "import sys, ota_agent.daemon; print(*sys.modules)"
+    program = "import sys, ota_agent.engine.daemon; print(*sys.modules)"
 
     found = run((sys.executable, "-c", program), timeout=30).decode().split()
 
-    assert {"ota_agent.assembly", "ota_agent.config.settings"} <= set(found)
-    assert {"ota_agent.fetch", "ota_agent.payloads.module", "ota_artifact.payload"}.isdisjoint(
-        found
-    )
+    assert {"ota_agent.engine.assembly", "ota_agent.config.settings"} <= set(found)
+    assert {
+        "ota_agent.download.fetch",
+        "ota_agent.payloads.module",
+        "ota_artifact.payload",
+    }.isdisjoint(found)
 
 
 def test_what_is_loaded_is_seen() -> None:

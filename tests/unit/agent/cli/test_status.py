@@ -16,9 +16,9 @@ from ota_agent.api.status import Status
 from ota_agent.cli.main import main
 from ota_agent.cli.status import current
 from ota_agent.errors import AgentError
-from ota_agent.states import Downloading, Trying
-from ota_agent.store import Store
-from ota_agent.update import Artifact, Update
+from ota_agent.lifecycle.states import Downloading, Trying
+from ota_agent.lifecycle.update import Artifact, Update
+from ota_agent.memory.store import Store
 from tests.unit.agent.api.serving import Daemon, serving
 
 UPDATE = Update("https://server/v2?signature=secret", "d1", Artifact("v2"), "B", reason="late")

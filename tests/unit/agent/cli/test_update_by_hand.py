@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ota_agent.cli.main import main
-from ota_agent.owner import ownership
+from ota_agent.engine.owner import ownership
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
 from tests.conftest import requires_program

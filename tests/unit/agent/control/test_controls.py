@@ -12,7 +12,7 @@ import pytest
 from ota_agent.control.controls import Controls
 from ota_agent.control.options import ControlOptions
 from ota_agent.errors import Aborted, AgentError, Unreachable
-from ota_agent.store import Store
+from ota_agent.memory.store import Store
 
 ID = "0d1f8c1e-1c2d-4f6a-9c39-0b6f5f4f2d11"
 

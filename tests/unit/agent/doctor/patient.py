@@ -13,7 +13,7 @@ from ota_agent.config.settings import load_settings
 from ota_agent.doctor.examine import examine
 from ota_agent.doctor.finding import Finding
 from ota_agent.doctor.system import System
-from ota_agent.store import Store
+from ota_agent.memory.store import Store
 from tests.unit.agent.scratch import Scratch, scratch
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ota_agent.config.device import DeviceOptions
 from ota_agent.config.settings import Settings
+from ota_agent.device.options import DeviceOptions
 from ota_agent.doctor.case import Case, open_case
 from ota_agent.doctor.slots import probe
 from ota_agent.doctor.system import System, mount_of, parse_mounts

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.trial import contract, told
-from ota_agent.slots import Slot, Slots
-from ota_agent.states import Trying
-from ota_agent.store import Store
-from ota_agent.update import Artifact, Update
+from ota_agent.lifecycle.states import Trying
+from ota_agent.lifecycle.update import Artifact, Update
+from ota_agent.memory.store import Store
 from ota_artifact.run import run
 from tests.conftest import requires_program
 from tests.unit.agent.doctor.patient import patient

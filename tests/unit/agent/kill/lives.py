@@ -17,16 +17,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ota_agent import store
-from ota_agent.assembly import assembled
 from ota_agent.cli.console import log_to_console
 from ota_agent.config.settings import load_settings
-from ota_agent.owner import ownership
-from ota_agent.performer import DevicePerformer
-from ota_agent.runtime import Restarting
+from ota_agent.engine.assembly import assembled
+from ota_agent.engine.owner import ownership
+from ota_agent.engine.performer import DevicePerformer
+from ota_agent.engine.runtime import Restarting
+from ota_agent.lifecycle.events import PollDue
+from ota_agent.memory import store
 from ota_agent.server import key, signer
 from ota_agent.server.client import Server
-from ota_agent.states import PollDue
 from ota_artifact import run as door
 
 RESTARTING = 10
@@ -117,7 +117,7 @@ def live(configuration: Path, points: Path, log: Path) -> None:
 
 
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__, "ota_agent.server.http", "ota_agent.daemon"])
+_PROCESSES.set_forkserver_preload([__name__, "ota_agent.server.http", "ota_agent.engine.daemon"])
 
 
 def lived(configuration: Path, points: Path, log: Path) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ota_agent.store import Store
+from ota_agent.memory.store import Store
 from ota_artifact.header import Header, PayloadHeader, Script
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
 from tests.conftest import requires_program

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.u_boot import UBoot
+from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import AgentError, EnvironmentFault
-from ota_agent.payloads.rootfs import Boot, RootFilesystem
-from ota_agent.slots import Slot, Slots
+from ota_agent.payloads.rootfs import RootFilesystem
 from tests.conftest import requires_program
 from tests.unit.agent.scratch import OFFSETS, Scratch, scratch
 

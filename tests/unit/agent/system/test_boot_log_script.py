@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ota_agent.boot_log import BootLogOptions, collect
+from ota_agent.trial.boot_log import BootLogOptions, collect
 from ota_artifact.run import Background, run
 from tests.conftest import requires_program
 from tests.house.tree import ROOT

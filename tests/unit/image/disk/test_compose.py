@@ -326,7 +326,7 @@ def test_where_every_file_has_a_name_it_begins_with_a_dot_and_goes_with_a_failur
     def refuse() -> None:
         raise OSError(errno.EOPNOTSUPP, "not here")
 
-    monkeypatch.setattr("ota_image.disk.output._require_real_paths", refuse)
+    monkeypatch.setattr("ota_image.disk.whole_file._require_real_paths", refuse)
     image = composed(tmp_path, board.layout, Parts(rootfs, variables(board)))
     before = sorted(tmp_path.iterdir()), image.read_bytes()
     monkeypatch.setattr("ota_image.disk.bmap._TIMEOUT", 0.0)

@@ -11,8 +11,8 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_image.cli.main import main
-from ota_image.disk.opened import open_disk
-from ota_image.disk.state import change
+from ota_image.disk.boot_state import change
+from ota_image.disk.image import open_disk
 from ota_image.doctor.bootloader import default_environment
 from ota_image.doctor.examine import examine
 from tests.conftest import requires_program

@@ -8,8 +8,8 @@ import pytest
 
 from ota_board.grow import with_slots
 from ota_image.cli.main import main
-from ota_image.disk.opened import open_disk
-from ota_image.disk.state import change
+from ota_image.disk.boot_state import change
+from ota_image.disk.image import open_disk
 from ota_image.doctor.examine import examine
 from tests.conftest import requires_program
 from tests.unit.image.disk.small import small_board

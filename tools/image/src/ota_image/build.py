@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes what a board needs from Debian packages: the disk image, the artifact, their papers."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,21 +15,17 @@ from ota_board import grub
 from ota_board.board import Board
 from ota_board.layout import to_json
 from ota_board.u_boot import factory_environment
-from ota_image.debian.apt import source_package
-from ota_image.debian.fit import fitted
-from ota_image.debian.recipe import Recipe
-from ota_image.debian.rootfs import Slot, Source, make_slot
-from ota_image.debian.settings import Settings
 from ota_image.disk.compose import Parts, Raw, compose
 from ota_image.disk.split import split
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, packaged_firmware
-from ota_image.firmware.u_boot import UBoot, build_u_boot
+from ota_image.firmware.u_boot import u_boot_of
+from ota_image.packages.recipe import Recipe, fitted
+from ota_image.progress import Say
+from ota_image.rootfs.settings import Settings
+from ota_image.rootfs.slot import Slot, Source, make_slot
 from ota_image.spdx import software_list
 from ota_image.workfolder import own_folder
-
-Say = Callable[[str], None]
-"""Told what is being done."""
 
 ANY_SOURCE = Source()
 """The machine's own mirrors; a package that is gone from them is replaced by a newer one."""
@@ -141,16 +137,6 @@ def build(
         software_list(name, slot, firmware.packages, u_boot=u_boot.version if u_boot else ""),
     )
     return made
-
-
-def u_boot_of(board: Board, board_folder: Path, tree: Path | None, say: Say) -> UBoot:
-    """U-Boot for a board, from a tree or Debian's source package.
-
-    Raises:
-        ImageError: the board has none, or its configuration is lost.
-        ProgramError: it cannot be downloaded or compiled.
-    """
-    return build_u_boot(board, board_folder, tree or source_package("u-boot", say=say), say)
 
 
 def newest_image(board: Board, folder: Path) -> Path:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from ota_image.debian.apt import Package
-from ota_image.debian.rootfs import Slot
+from ota_image.packages.apt import Package
+from ota_image.rootfs.slot import Slot
 
 
 def software_list(

@@ -15,7 +15,7 @@ from ota_agent.api.messages import (
 from ota_agent.api.peer import Peer
 from ota_agent.api.status import Bulletin
 from ota_agent.errors import AgentError, Busy
-from ota_agent.step import Unexpected
+from ota_agent.lifecycle.step import Unexpected
 
 logger = logging.getLogger(__name__)
 

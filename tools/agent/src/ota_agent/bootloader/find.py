@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.config.device import DeviceOptions
+from ota_agent.device.options import DeviceOptions
 from ota_agent.errors import AgentError
 
 U_BOOT = Path("/etc/fw_env.config")

@@ -3,11 +3,11 @@
 
 import argparse
 
+from ota_agent.bootloader.last_resort import give_up_trial
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
 from ota_agent.errors import AgentError
-from ota_agent.last_resort import give_up_trial
 from ota_artifact.errors import ArtifactError, ProgramError
 
 
@@ -28,7 +28,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _run(args: argparse.Namespace) -> int:
     log_to_console(args.log_level)
     try:
-        from ota_agent.daemon import run
+        from ota_agent.engine.daemon import run
 
         return run(load_settings(args.config))
     except (AgentError, ArtifactError, ProgramError, OSError) as error:

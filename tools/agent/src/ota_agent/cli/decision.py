@@ -4,7 +4,6 @@
 import argparse
 from typing import Literal
 
-from ota_agent.agent import BY_HAND
 from ota_agent.cli.by_daemon import followed
 from ota_agent.cli.options import add_common
 from ota_agent.cli.standalone import (
@@ -14,8 +13,9 @@ from ota_agent.cli.standalone import (
     check_end,
 )
 from ota_agent.config.settings import load_settings
-from ota_agent.owner import Taken
-from ota_agent.states import Downloaded, Downloading, Idle, RestartingBack
+from ota_agent.engine.agent import BY_HAND
+from ota_agent.engine.owner import Taken
+from ota_agent.lifecycle.states import Downloaded, Downloading, Idle, RestartingBack
 
 
 def add_decision(parser: argparse.ArgumentParser) -> None:

@@ -13,8 +13,8 @@ from ota_agent.cli.standalone import (
     carried_out,
 )
 from ota_agent.config.settings import load_settings
+from ota_agent.engine.owner import Taken
 from ota_agent.errors import AgentError
-from ota_agent.owner import Taken
 
 _EXAMPLE = """\
 examples:

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ota_agent.device_type import device_type_of
+from ota_agent.device.device_type import device_type_of
 from ota_agent.errors import AgentError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ota_agent.cli.standalone import (
     carried_out,
 )
 from ota_agent.config.settings import load_settings
-from ota_agent.owner import Taken
+from ota_agent.engine.owner import Taken
 
 _EXAMPLE = """\
 examples:

@@ -3,10 +3,10 @@
 
 import argparse
 
-from ota_agent.bootstrap import UNKNOWN, opened_store
 from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
-from ota_agent.provides import NAME
+from ota_agent.lifecycle.provides import NAME
+from ota_agent.memory.bootstrap import UNKNOWN, opened_store
 
 
 def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

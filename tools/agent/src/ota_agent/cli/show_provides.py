@@ -4,9 +4,9 @@
 import argparse
 import json
 
-from ota_agent.bootstrap import opened_store
 from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
+from ota_agent.memory.bootstrap import opened_store
 
 
 def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

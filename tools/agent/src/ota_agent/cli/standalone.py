@@ -5,16 +5,16 @@ import argparse
 from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, contextmanager
 
-from ota_agent.agent import BY_HAND, Agent
 from ota_agent.api.status import Status
-from ota_agent.assembly import Parts, assembled
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
 from ota_agent.config.settings import Settings
+from ota_agent.engine.agent import BY_HAND, Agent
+from ota_agent.engine.assembly import Parts, assembled
+from ota_agent.engine.owner import ownership
+from ota_agent.engine.runtime import Restarting, Stopped
 from ota_agent.errors import AgentError
-from ota_agent.owner import ownership
-from ota_agent.runtime import Restarting, Stopped
-from ota_agent.states import (
+from ota_agent.lifecycle.states import (
     Cleaning,
     Committed,
     Committing,

@@ -13,8 +13,8 @@ from ota_agent.api.sentences import headline, lines
 from ota_agent.api.status import Status
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import Help, add_common
+from ota_agent.device.release import released
 from ota_agent.errors import AgentError
-from ota_agent.release import released
 
 _EXAMPLE = """\
 examples:
@@ -85,7 +85,7 @@ def _left(path: Path) -> Status:
             return Status(installed=released())
     except OSError as error:
         raise AgentError(f"{path}: {error.strerror}; be root, as with sudo") from error
-    from ota_agent.store import Store
+    from ota_agent.memory.store import Store
 
     store = Store(path)
     try:

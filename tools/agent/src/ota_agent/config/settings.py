@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ota_agent.admission.keys import VerifyOptions
 from ota_agent.api import ApiOptions
-from ota_agent.boot_log import BootLogOptions
 from ota_agent.config import mender
-from ota_agent.config.device import DeviceOptions
 from ota_agent.config.section import default_text, read
 from ota_agent.control.options import ControlOptions
-from ota_agent.deployment_log import LogOptions
+from ota_agent.device.options import DeviceOptions
+from ota_agent.download.source.options import DownloadOptions
 from ota_agent.errors import AgentError
-from ota_agent.health import GateOptions
-from ota_agent.keys import VerifyOptions
 from ota_agent.payloads.options import ModuleOptions
-from ota_agent.scripts import ScriptOptions
+from ota_agent.payloads.scripts import ScriptOptions
+from ota_agent.server.deployment_log import LogOptions
 from ota_agent.server.options import AttributeOptions, KeyOptions, ServerOptions, TlsOptions
 from ota_agent.server.polling import PollOptions
-from ota_agent.source.options import DownloadOptions
+from ota_agent.trial.boot_log import BootLogOptions
+from ota_agent.trial.health import GateOptions
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from ota_agent.control.maps import ControlMap, Gate, Rule, judged, parse, parse_
 from ota_agent.control.options import ControlOptions
 from ota_agent.control.window import is_open, parse_window
 from ota_agent.errors import Aborted, AgentError
-from ota_agent.store import Store
+from ota_agent.memory.store import Store
 
 logger = logging.getLogger(__name__)
 

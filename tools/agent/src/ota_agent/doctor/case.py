@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ota_agent.booting import boot_of
 from ota_agent.bootloader import Bootloader
+from ota_agent.bootloader.booting import boot_of
 from ota_agent.config.settings import Settings
+from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.finding import Finding
 from ota_agent.doctor.system import Mount, System, parse_mounts
 from ota_agent.errors import AgentError, EnvironmentFault
-from ota_agent.record import from_text
-from ota_agent.slots import Slot, Slots
+from ota_agent.memory.record import from_text
 from ota_artifact.errors import ProgramError
 
 

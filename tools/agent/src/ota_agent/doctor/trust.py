@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ota_agent.admission.keys import TrustedKey, VerifyOptions, parse_key
 from ota_agent.config.settings import Settings
+from ota_agent.device.clock import floor
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.finding import Finding, warning
 from ota_agent.errors import AgentError
-from ota_agent.keys import TrustedKey, VerifyOptions, parse_key
-from ota_agent.server.clock import floor
 from ota_agent.server.options import ServerOptions, TlsOptions
 from ota_agent.server.pin import parse_pin
 from ota_artifact.errors import ArtifactError

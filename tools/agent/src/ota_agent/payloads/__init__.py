@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from ota_agent.states import Call
+    from ota_agent.lifecycle.actions import Call
     from ota_artifact.payload import Payload
 
 Reboot = Literal["no", "automatic", "custom"]

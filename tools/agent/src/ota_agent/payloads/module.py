@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.actions import Call
 from ota_agent.payloads import Progress, Reboot
 from ota_agent.payloads.options import ModuleOptions
 from ota_agent.payloads.streams import Streams, TurnedAway
@@ -24,7 +25,6 @@ from ota_agent.payloads.tree import (
     tree_of,
     type_of_tree,
 )
-from ota_agent.states import Call
 from ota_artifact.errors import ArtifactError
 from ota_artifact.header import Header
 from ota_artifact.names import check_payload_type

@@ -52,8 +52,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def _get(args: argparse.Namespace) -> int:
     # Late: each command pays for what it uses alone, at every start.
-    from ota_image.disk.opened import open_disk
-    from ota_image.disk.state import find_state
+    from ota_image.disk.boot_state import find_state
+    from ota_image.disk.image import open_disk
 
     path = Path(args.file)
     state = find_state(open_disk(path))
@@ -73,8 +73,8 @@ def _get(args: argparse.Namespace) -> int:
 
 
 def _set(args: argparse.Namespace) -> int:
-    from ota_image.disk.opened import open_disk
-    from ota_image.disk.state import change
+    from ota_image.disk.boot_state import change
+    from ota_image.disk.image import open_disk
 
     changes = {}
     for each in args.change:

@@ -37,9 +37,9 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def _run(args: argparse.Namespace) -> int:
     # Late: each command pays for what it uses alone, at every start.
-    from ota_image.disk.device import find_device
-    from ota_image.disk.flash import flash, map_of
-    from ota_image.disk.opened import open_disk
+    from ota_image.disk.image import open_disk
+    from ota_image.flash.device import find_device
+    from ota_image.flash.write import flash, map_of
 
     image = Path(args.file)
     open_disk(image)  # says what is wrong with it, before anything is erased

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from ota_board.board import Board
 from ota_board.load import all_boards, board_folders, find_board, load_board
-from ota_image.debian.agent import Wheel, check_wheels, read_wheel, tree_wheels
-from ota_image.debian.apt import AptRoot
-from ota_image.debian.lock import lock_file
-from ota_image.debian.packages import update_lock
-from ota_image.debian.recipe import Recipe, find_recipe, load_recipe, recipe_folders
-from ota_image.debian.rootfs import Slot, Source, make_slot
-from ota_image.debian.settings import Settings, read_certificate, read_ssh_keys, read_users
-from ota_image.debian.sources import archives
 from ota_image.errors import ImageError
+from ota_image.packages.apt import AptRoot
+from ota_image.packages.choice import update_lock
+from ota_image.packages.lock import lock_file
+from ota_image.packages.recipe import Recipe, find_recipe, load_recipe, recipe_folders
+from ota_image.packages.sources import archives
+from ota_image.rootfs.agent import Wheel, check_wheels, read_wheel, tree_wheels
+from ota_image.rootfs.settings import Settings, read_certificate, read_ssh_keys, read_users
+from ota_image.rootfs.slot import Slot, Source, make_slot
 
 _EXAMPLE = """\
 examples:

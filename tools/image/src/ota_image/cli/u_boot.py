@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ota_board.load import board_folders, find_board, load_board
-from ota_image.firmware.u_boot import build_u_boot
+from ota_image.firmware.u_boot import u_boot_of
 
 _EXAMPLE = """\
 examples:
@@ -39,12 +39,10 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
-    from ota_image.debian.apt import source_package
-
     folder = find_board(args.board, list(board_folders(args.boards)))
     board = load_board(folder)
-    source = Path(args.u_boot) if args.u_boot else source_package("u-boot")
-    built = build_u_boot(board, folder, source, lambda text: print(text, file=sys.stderr))
+    tree = Path(args.u_boot) if args.u_boot else None
+    built = u_boot_of(board, folder, tree, lambda text: print(text, file=sys.stderr))
     if args.output:
         shutil.copytree(built.folder, args.output, dirs_exist_ok=True)
     print(args.output or built.folder)

@@ -2,7 +2,7 @@
 """Composes a disk image from a layout and what goes into it; neither root nor loop devices."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,14 +20,12 @@ from ota_board.layout import Area, Layout, to_json
 from ota_board.size import format_size
 from ota_image.disk import bmap
 from ota_image.disk.boot import Content, make_boot
-from ota_image.disk.ext4 import Archive, Folder, Tree, make_ext4, tree_of
 from ota_image.disk.identity import Identity, identity_of, time_of
-from ota_image.disk.output import whole_disk
+from ota_image.disk.mkfs import Archive, Folder, Tree, make_ext4, tree_of
 from ota_image.disk.table import write_table
+from ota_image.disk.whole_file import whole_disk
 from ota_image.errors import ImageError
-
-Say = Callable[[str], None]
-"""Told what is being done."""
+from ota_image.progress import Say
 
 _LAYOUT = "layout.json"  # on the boot partition
 

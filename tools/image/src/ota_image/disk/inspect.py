@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_board.size import format_size
-from ota_image.disk.opened import Disk, open_disk
+from ota_image.disk.boot_state import State, find_state
+from ota_image.disk.firmware_found import find_u_boot
+from ota_image.disk.image import Disk, open_disk
 from ota_image.disk.slot import EXTLINUX, Slot, read_slot
-from ota_image.disk.state import State, find_state
-from ota_image.disk.versions import find_u_boot
 
 
 @dataclass(frozen=True, slots=True)

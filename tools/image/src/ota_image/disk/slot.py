@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ota_board import grub
-from ota_image.disk.opened import Part
+from ota_image.disk.image import Part
 
 EXTLINUX = "/boot/extlinux/extlinux.conf"
 """What U-Boot reads of a slot."""

@@ -8,7 +8,7 @@ from ota_artifact.errors import about
 from ota_artifact.payload import PayloadFile
 from ota_artifact.reader import open_artifact
 from ota_board.size import format_size
-from ota_image.disk.opened import Part
+from ota_image.disk.image import Part
 from ota_image.doctor.case import Case, Finding
 
 _ROOTFS = "rootfs-image"

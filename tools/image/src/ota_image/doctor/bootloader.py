@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from ota_image.disk.versions import Firmware
+from ota_image.disk.firmware_found import Firmware
 from ota_image.doctor.case import Case, Finding
 
 _LOADS = b"Loading Environment from"

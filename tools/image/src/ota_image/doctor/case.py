@@ -8,10 +8,10 @@ from pathlib import Path
 from ota_board.board import Board
 from ota_board.grow import with_slots
 from ota_board.layout import Layout
-from ota_image.disk.opened import Disk, open_disk
+from ota_image.disk.boot_state import Found, State, find_state, scan
+from ota_image.disk.firmware_found import Firmware, find_u_boot
+from ota_image.disk.image import Disk, open_disk
 from ota_image.disk.slot import Slot, read_slot
-from ota_image.disk.state import Found, State, find_state, scan
-from ota_image.disk.versions import Firmware, find_u_boot
 from ota_image.errors import ImageError
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ota_board.environment import decode
 from ota_board.layout import Area
-from ota_image.disk.state import Found
+from ota_image.disk.boot_state import Found
 from ota_image.doctor.case import Case, Finding
 
 _CANARY = "mender_saveenv_canary"

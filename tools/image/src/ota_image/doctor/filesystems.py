@@ -13,7 +13,7 @@ from ota_artifact.image.superblock import read_superblock
 from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
 from ota_board.size import format_size
-from ota_image.disk.opened import Part
+from ota_image.disk.image import Part
 from ota_image.doctor.case import Case, Finding
 
 _TIMEOUT = 600.0  # [s]

@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterator
 
-from ota_image.disk.versions import Firmware
+from ota_image.disk.firmware_found import Firmware
 from ota_image.doctor.bootloader import default_environment, is_whole
 from ota_image.doctor.case import Case, Finding
 

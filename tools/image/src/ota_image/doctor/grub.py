@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterator
 
 from ota_board import grub
-from ota_image.disk.opened import Part
+from ota_image.disk.image import Part
 from ota_image.disk.slot import Slot
 from ota_image.doctor.case import Case, Finding
 

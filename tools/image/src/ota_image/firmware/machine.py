@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ota_artifact.errors import ProgramError
 from ota_board.board import Board
-from ota_image.build import Say, u_boot_of
+from ota_image.firmware.u_boot import u_boot_of
+from ota_image.progress import Say
 
 _UEFI = (
     Path("/usr/share/OVMF/OVMF_CODE_4M.fd"),  # Source: Debian, package ovmf

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ota_board.board import Board
 from ota_image.cache import made_once
-from ota_image.debian.apt import AptRoot, Package, Say, download
-from ota_image.debian.deb import opened, verified_file
-from ota_image.debian.sources import archives
 from ota_image.errors import ImageError
+from ota_image.packages.apt import AptRoot, Package, download
+from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.sources import archives
+from ota_image.progress import Say
 
 U_BOOT = "u-boot"
 """The first part of a source that is no package: the build of U-Boot."""

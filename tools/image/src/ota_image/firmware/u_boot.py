@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,8 @@ from ota_board.board import Board
 from ota_board.u_boot import default_environment, fragment, missing
 from ota_image.cache import key_of, made_once
 from ota_image.errors import ImageError
-
-Say = Callable[[str], None]
-"""Told what is being done."""
+from ota_image.packages.apt import source_package
+from ota_image.progress import Say
 
 _BUILD_TIME = 1800.0  # [s] on a slow machine
 _CROSS = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-", "amd64": ""}
@@ -47,6 +45,16 @@ class UBoot:
     def environment(self) -> str:
         """The default environment, as text."""
         return (self.folder / "u-boot.env").read_text("utf-8")
+
+
+def u_boot_of(board: Board, board_folder: Path, tree: Path | None, say: Say) -> UBoot:
+    """U-Boot for a board, from a tree or Debian's source package.
+
+    Raises:
+        ImageError: the board has none, or its configuration is lost.
+        ProgramError: it cannot be downloaded or compiled.
+    """
+    return build_u_boot(board, board_folder, tree or source_package("u-boot", say=say), say)
 
 
 def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UBoot:

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trial whose agent does not start goes back, and nothing else does."""
+
+from pathlib import Path
+
+import pytest
+
+from ota_agent.bootloader.file import File
+from ota_agent.bootloader.last_resort import give_up_trial
+
+
+@pytest.mark.parametrize(
+    ("upgrade_available", "uptime", "restarts"),
+    [("1", "601.2 3.4\n", True), ("1", "599 3\n", False), ("0", "9999 3\n", False)],
+)
+def test_only_a_trial_that_has_had_its_time_is_given_up(
+    upgrade_available: str, uptime: str, *, restarts: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "environment").write_text(f"upgrade_available={upgrade_available}\n")
+    (tmp_path / "uptime").write_text(uptime)
+
+    give_up_trial(
+        "no certificate",
+        find=lambda: File(tmp_path / "environment"),
+        uptime=tmp_path / "uptime",
+        reboot=("touch", str(tmp_path / "restarted")),
+    )
+
+    assert (tmp_path / "restarted").exists() == restarts
+
+
+def test_what_is_not_known_to_be_a_trial_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "uptime").write_text("9999 3\n")
+
+    give_up_trial(
+        "no certificate",
+        find=lambda: File(tmp_path / "none"),
+        uptime=tmp_path / "uptime",
+        reboot=("touch", str(tmp_path / "restarted")),
+    )
+
+    assert not (tmp_path / "restarted").exists()

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A download's surroundings in which waiting takes no time."""
+
+from dataclasses import dataclass, field
+
+from ota_agent.download.source.retry import Surroundings
+
+
+@dataclass
+class Time:
+    """A clock that only sleeping moves.
+
+    Attributes:
+        now: [s].
+        slept: each wait [s].
+        aborted: raised when it is asked whether to go on.
+    """
+
+    now: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+    aborted: BaseException | None = None
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def check(self) -> None:
+        if self.aborted:
+            raise self.aborted
+
+    @property
+    def surroundings(self) -> Surroundings:
+        return Surroundings(lambda: self.now, lambda: self.now, self.sleep, lambda: 0.5, self.check)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A state outlives the agent, a power cut, and the agent's version."""
+
+import json
+
+import pytest
+
+from ota_agent.errors import AgentError
+from ota_agent.lifecycle.states import Erring, Idle, Reporting, State, Trying
+from ota_agent.lifecycle.update import Artifact, Update
+from ota_agent.memory.record import from_text, to_text
+from tests.unit.agent.table import reached
+
+FULL = Update(
+    "https://server/a?b=c",
+    "d1",
+    Artifact("v2", "beta", (None, "single-file", "rootfs-image"), {"a.b": "ä"}, ("a.*",)),
+    "B",
+    is_rebooting=True,
+    has_rebooted=True,
+    restarts=3,
+    reason="not 'healthy'\n",
+    is_consistent=False,
+)
+
+
+@pytest.mark.parametrize("state", reached().values(), ids=reached())
+def test_every_state_comes_back_as_it_was(state: State) -> None:
+    assert from_text(to_text(state)) == state
+
+
+@pytest.mark.parametrize("clears", [None, (), ("a", "b.*")])
+def test_all_of_an_update_comes_back(clears: tuple[str, ...] | None) -> None:
+    artifact = Artifact("v2", "beta", (None, "single-file"), {"a": "b"}, clears)
+
+    assert from_text(to_text(Trying(FULL))) == Trying(FULL)
+    state = Reporting(Update("u", artifact=artifact))
+    assert from_text(to_text(state)) == state
+
+
+def test_what_a_newer_agent_wrote_is_read_as_far_as_it_is_known() -> None:
+    record = json.loads(to_text(Trying(FULL)))
+    record["format"] = 7
+    record["update"]["news"] = {"from": "the future"}
+    record["update"]["artifact"]["colour"] = "blue"
+
+    assert from_text(json.dumps(record)) == Trying(FULL)
+
+
+def test_a_state_that_is_not_known_is_one_that_failed() -> None:
+    record = json.loads(to_text(Trying(FULL)))
+    record["state"] = "Dreaming"
+
+    assert from_text(json.dumps(record)) == Erring(FULL, "")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"state": "Trying"}', '{"state": "Trying", "update": {}}', "7"]
+)
+def test_what_is_no_record_is_said_to_be_damaged(text: str) -> None:
+    with pytest.raises(AgentError, match="damaged"):
+        from_text(text)
+
+
+def test_a_record_of_idle_needs_nothing_else() -> None:
+    assert from_text('{"state": "Idle"}') == Idle()

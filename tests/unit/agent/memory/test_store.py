@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's memory: there after a cut, shared by processes, and never in the way."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from ota_agent.errors import AgentError
+from ota_agent.lifecycle.states import Downloading, Idle, Trying
+from ota_agent.lifecycle.update import Update
+from ota_agent.memory.store import Saved, Store
+
+UPDATE = Update("https://server/a", "d1")
+
+
+def test_a_new_memory_knows_of_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+
+    assert store.load() == Saved(Idle(), "")
+    assert store.provides == {}
+
+
+def test_what_is_saved_is_there_for_the_next_one(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+    store.save(Downloading(UPDATE), "boot 1")
+    store.save(Trying(UPDATE), "boot 2")
+    store.save_provides({"artifact_name": "v1", "a": "ä"})
+    store.close()
+
+    again = Store(tmp_path / "state.db")
+    assert again.load() == Saved(Trying(UPDATE), "boot 2")
+    assert again.provides == {"artifact_name": "v1", "a": "ä"}
+
+
+def test_who_opens_it_next_sees_it_at_once(tmp_path: Path) -> None:
+    one = Store(tmp_path / "state.db")
+
+    one.save(Trying(UPDATE), "boot 1")
+
+    assert Store(tmp_path / "state.db").load().state == Trying(UPDATE)
+    assert one.load().state == Trying(UPDATE)
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\0" * 99])
+def test_a_damaged_memory_is_put_aside_and_said_to_be(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(content)
+
+    store = Store(path)
+    store.save(Trying(UPDATE), "boot 1")
+
+    assert store.load().state == Trying(UPDATE)
+    assert (tmp_path / "state.db.broken").read_bytes() == content
+    assert "is damaged" in caplog.text
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match=r"none/state\.db: .*is its folder there"):
+        Store(tmp_path / "none" / "state.db")
+
+
+def test_a_full_disk_loses_nothing_that_was_saved(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    Store(path).save(Trying(UPDATE), "boot 1")
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from ota_agent.memory.store import Store; from ota_agent.errors import AgentError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "store = Store(Path(sys.argv[1]))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "try: store.save_provides({'a': 'b' * 100000})\n"
+        "except AgentError as error: print(error)\n"
+    )
+
+    done = subprocess.run(  # noqa: S603
+        (sys.executable, "-c", code, path), capture_output=True, check=True
+    )
+
+    assert b"make room on its filesystem" in done.stdout
+    assert Store(path).load() == Saved(Trying(UPDATE), "boot 1")
+
+
+def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    code = (
+        "import itertools, sys; from pathlib import Path\n"
+        "from ota_agent.memory.store import Store; from ota_agent.lifecycle.states import Trying\n"
+        "from ota_agent.lifecycle.update import Update\n"
+        "store = Store(Path(sys.argv[1]))\n"
+        "for number in itertools.count():\n"
+        "    store.save(Trying(Update('u', 'd', restarts=number)), str(number))\n"
+        "    print(number, flush=True)\n"
+    )
+    for _ in range(3):
+        with subprocess.Popen(  # noqa: S603
+            (sys.executable, "-c", code, path), stdout=subprocess.PIPE
+        ) as writer:
+            assert writer.stdout
+            for _ in range(5):
+                said = int(writer.stdout.readline())
+            os.kill(writer.pid, signal.SIGKILL)
+            said = max([said, *map(int, writer.stdout.read().split())])
+
+        saved = Store(path).load()
+        assert isinstance(saved.state, Trying)
+        assert saved.boot == str(saved.state.update.restarts)
+        assert saved.state.update.restarts >= said
+
+
+def test_a_part_of_the_agent_has_values_of_its_own_beside_the_state(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+
+    store.put("checkpoint", "here")
+    store.put("state", "mine")
+
+    assert (store.text("checkpoint"), store.text("state")) == ("here", "mine")
+    assert store.load().state == Idle()
+    store.put("checkpoint", "")
+    assert store.text("checkpoint") == ""
+    store.close()
+
+
+def test_another_thread_may_read_what_is_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+    store.put("name", "value")
+    seen: list[str] = []
+
+    thread = Thread(target=lambda: seen.append(store.text("name")))
+    thread.start()
+    thread.join(10)
+
+    assert seen == ["value"]
+    store.close()

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The passive slot: whole and on the disk, or an error that says what and where."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ota_agent.errors import AgentError
+from ota_agent.payloads.slot_writer import BLOCK, Written, digest_of_slot, write_slot
+from ota_artifact.errors import ArtifactError, ProgramError
+from ota_artifact.run import run
+
+SIZE = 3 * BLOCK + 12345
+PAYLOAD = bytes(range(256)) * (SIZE // 256) + b"x" * (SIZE % 256)
+
+
+def pieces(data: bytes, size: int = 50_000) -> Iterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+@pytest.fixture
+def slot(tmp_path: Path) -> Path:
+    path = tmp_path / "slot"
+    path.write_bytes(b"\xa5" * (4 * BLOCK))
+    return path
+
+
+@pytest.fixture
+def device(slot: Path) -> Iterator[Path]:
+    """The same as a block device, where the machine has loop devices to give."""
+    try:
+        said = run(("losetup", "--find", "--show", slot), timeout=10)
+    except ProgramError as error:
+        pytest.skip(f"no loop device here: {error}")
+    path = Path(said.decode().strip())
+    yield path
+    run(("losetup", "--detach", path), timeout=10)
+
+
+def test_the_payload_is_in_the_slot_and_what_is_behind_it_stays(slot: Path) -> None:
+    told: list[int] = []
+
+    written = write_slot(pieces(PAYLOAD), slot, SIZE, progress=told.append)
+
+    data = slot.read_bytes()
+    assert data[:SIZE] == PAYLOAD
+    assert set(data[SIZE:]) == {0xA5}
+    assert written == Written(SIZE, 0)
+    assert told == [BLOCK, 2 * BLOCK, 3 * BLOCK, SIZE]
+    assert digest_of_slot(slot, SIZE) == hashlib.sha256(PAYLOAD).hexdigest()
+
+
+def test_a_block_device_is_written_as_a_file_is(device: Path) -> None:
+    write_slot(pieces(PAYLOAD), device, SIZE)
+
+    assert digest_of_slot(device, SIZE) == hashlib.sha256(PAYLOAD).hexdigest()
+
+
+def test_blocks_that_are_there_are_not_written_again(slot: Path) -> None:
+    write_slot(pieces(PAYLOAD), slot, SIZE)
+    changed = PAYLOAD[:BLOCK] + b"new" + PAYLOAD[BLOCK + 3 :]
+
+    assert write_slot(pieces(changed), slot, SIZE) == Written(SIZE, SIZE - BLOCK)
+    assert slot.read_bytes()[:SIZE] == changed
+
+
+def test_all_is_written_if_comparing_is_off(slot: Path) -> None:
+    write_slot(pieces(PAYLOAD), slot, SIZE)
+
+    assert write_slot(pieces(PAYLOAD), slot, SIZE, is_comparing=False) == Written(SIZE, 0)
+
+
+def test_a_payload_goes_on_where_it_stopped(slot: Path) -> None:
+    with pytest.raises(ArtifactError, match="broken"):
+        write_slot(_broken(PAYLOAD, 2 * BLOCK + 7), slot, SIZE)
+
+    write_slot(pieces(PAYLOAD[2 * BLOCK :]), slot, SIZE, start=2 * BLOCK)
+
+    assert digest_of_slot(slot, SIZE) == hashlib.sha256(PAYLOAD).hexdigest()
+
+
+def _broken(data: bytes, at: int) -> Iterator[bytes]:
+    yield from pieces(data[:at])
+    raise ArtifactError("broken")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, BLOCK * 2), min_size=1, max_size=6))
+def test_pieces_of_any_size_give_the_same_slot(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int]
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "slot"
+    path.write_bytes(bytes(sum(sizes)))
+    chunks = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
+
+    write_slot(chunks, path, sum(sizes))
+
+    assert path.read_bytes() == b"".join(chunks)
+
+
+# What goes wrong.
+
+
+def test_a_slot_that_is_too_small_is_left_alone(slot: Path) -> None:
+    before = slot.read_bytes()
+
+    with pytest.raises(AgentError, match=r"slot: the root filesystem has 4194305 B, and the slot"):
+        write_slot(pieces(bytes(4 * BLOCK + 1)), slot, 4 * BLOCK + 1)
+
+    assert slot.read_bytes() == before
+
+
+def test_a_slot_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match="none: No such file or directory"):
+        write_slot([b"x"], tmp_path / "none", 1)
+
+
+def test_a_mounted_slot_is_refused_by_the_kernel(device: Path, tmp_path: Path) -> None:
+    run(("mke2fs", "-q", "-F", device), timeout=30)
+    (tmp_path / "mounted").mkdir()
+    try:
+        run(("mount", device, tmp_path / "mounted"), timeout=10)
+    except ProgramError as error:
+        pytest.skip(f"nothing can be mounted here: {error}")
+    try:
+        with pytest.raises(AgentError, match="it is mounted: unmount it, or is it the slot that"):
+            write_slot(pieces(PAYLOAD), device, SIZE)
+    finally:
+        run(("umount", tmp_path / "mounted"), timeout=10)
+
+
+def test_a_device_that_takes_no_writes_is_named_with_the_place(device: Path) -> None:
+    run(("blockdev", "--setro", device), timeout=10)
+    try:
+        with pytest.raises(AgentError, match=f"{device}: "):
+            write_slot(pieces(PAYLOAD), device, SIZE)
+    finally:  # the next owner of the loop device would find it so
+        run(("blockdev", "--setrw", device), timeout=10)
+
+
+def test_a_slot_that_ends_too_early_cannot_be_proven(slot: Path) -> None:
+    os.truncate(slot, BLOCK)
+
+    with pytest.raises(AgentError, match=f"ends at {BLOCK} of {SIZE} B"):
+        digest_of_slot(slot, SIZE)

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How patiently the server is told, and what a trial does while it is away."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ota_agent.control.controls import Controls
+from ota_agent.control.options import ControlOptions
+from ota_agent.errors import Aborted, AgentError, Unreachable
+from ota_agent.lifecycle.update import Update
+from ota_agent.memory.store import Store
+from ota_agent.server.deployment_log import DeploymentLog, LogOptions
+from ota_agent.server.deployments import Headquarters
+from ota_agent.trial.health import GateOptions
+
+UPDATE = Update("https://server/a", "d1")
+
+
+@dataclass
+class Away:
+    """A server that cannot be reached for a while; what it was told; a clock that sleeps move."""
+
+    for_seconds: float
+    retry_after: float = 0.0
+    time: float = 0.0
+    told: list[str] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+    then: AgentError | None = None
+
+    def report(self, deployment: str, status: str, substate: str = "") -> None:
+        if self.time < self.for_seconds:
+            raise Unreachable("no network", self.retry_after)
+        if self.then:
+            raise self.then
+        self.told.append(status)
+
+    def forget_token(self) -> None: ...
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    found = Store(tmp_path / "state.db")
+    yield found
+    found.close()
+
+
+def of(server: Away, store: Store, tmp_path: Path, **gate: object) -> Headquarters:
+    controls = Controls(ControlOptions(), store)
+    setattr(controls, "wait", server.sleep)  # noqa: B010 - a method of this one alone
+    return Headquarters(
+        server,  # type: ignore[arg-type]
+        controls,
+        store,
+        DeploymentLog(LogOptions(tmp_path)),
+        GateOptions(**gate),  # type: ignore[arg-type]
+        "board",
+        list,
+        lambda before, by: None,
+        clock=lambda: server.time,
+        sleep=server.sleep,
+    )
+
+
+def test_the_end_is_told_when_the_server_is_back(store: Store, tmp_path: Path) -> None:
+    server = Away(4000.0)
+
+    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+
+    assert server.told == ["success"]
+    assert server.slept[0] < server.slept[3] <= 375.0
+
+
+def test_the_end_is_told_without_haste_although_somebody_had_aborted(
+    store: Store, tmp_path: Path
+) -> None:
+    server = Away(100.0)
+    headquarters = of(server, store, tmp_path)
+    headquarters.controls.abort("not today")
+
+    headquarters.tell_the_end(UPDATE, "failure")
+
+    assert server.told == ["failure"]
+    assert len(server.slept) < 10
+
+
+def test_a_server_that_does_not_want_to_know_is_left_alone(store: Store, tmp_path: Path) -> None:
+    server = Away(0.0, then=Aborted("deployment d1: gone"))
+
+    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+
+    assert not server.slept
+
+
+def test_after_a_week_it_is_given_up(store: Store, tmp_path: Path) -> None:
+    server = Away(1e9)
+
+    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+
+    assert 600_000 < server.time < 610_000
+
+
+def test_a_server_that_asks_to_wait_is_not_asked_before(store: Store, tmp_path: Path) -> None:
+    server = Away(1000.0, retry_after=600.0)
+
+    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+
+    assert all(600.0 <= each <= 750.0 for each in server.slept)
+
+
+def test_a_trial_waits_for_the_server_and_says_so_once(store: Store, tmp_path: Path) -> None:
+    server, waits = Away(1000.0), []
+
+    of(server, store, tmp_path).pass_gate(UPDATE, "installing", lambda: waits.append(1))
+
+    assert server.told == ["installing"]
+    assert waits == [1]
+
+
+def test_a_trial_whose_server_stays_away_is_over(store: Store, tmp_path: Path) -> None:
+    server = Away(1e9)
+
+    with pytest.raises(AgentError, match=r"out of reach for .* policy is require-server"):
+        of(server, store, tmp_path, server_patience=1800.0).pass_gate(
+            UPDATE, "installing", lambda: None
+        )
+
+    assert 1800.0 <= server.time < 2400.0
+
+
+@pytest.mark.parametrize(("policy", "least"), [("grace", 7200.0), ("local", 0.0)])
+def test_a_board_that_is_offline_commits_by_its_policy(
+    policy: str, least: float, store: Store, tmp_path: Path
+) -> None:
+    server = Away(1e9)
+
+    of(server, store, tmp_path, policy=policy, grace=7200.0).pass_gate(
+        UPDATE, "installing", lambda: None
+    )
+
+    assert least <= server.time < least + 400.0
+
+
+def test_an_abort_ends_the_wait_of_a_trial(store: Store, tmp_path: Path) -> None:
+    server = Away(1e9)
+    headquarters = of(server, store, tmp_path)
+
+    with pytest.raises(Aborted, match="not today"):
+        headquarters.pass_gate(
+            UPDATE, "installing", lambda: headquarters.controls.abort("not today")
+        )
+
+
+def test_the_time_that_the_server_is_away_counts_over_power_cuts(
+    store: Store, tmp_path: Path
+) -> None:
+    first = Away(1e9)
+    headquarters = of(first, store, tmp_path, policy="grace", grace=7200.0)
+
+    def cut() -> None:
+        headquarters.controls.abort("power") if first.time > 3_000 else None
+
+    sleep = first.sleep
+
+    def slept(seconds: float) -> None:
+        sleep(seconds)
+        cut()
+
+    headquarters.controls.wait = slept  # type: ignore[method-assign,assignment]
+    with pytest.raises(Aborted):
+        headquarters.pass_gate(UPDATE, "installing", lambda: None)
+
+    second = Away(1e9)
+    of(second, store, tmp_path, policy="grace", grace=7200.0).pass_gate(
+        UPDATE, "installing", lambda: None
+    )
+
+    longest = 300.0 * 1.25  # [s] between two tries; the one that was cut off is not counted
+    assert 7_200 - 3_000 <= second.time <= 7_200 - 3_000 + 2 * longest
+
+
+def test_one_long_retry_after_does_not_end_a_trial(store: Store, tmp_path: Path) -> None:
+    server = Away(1500.0, retry_after=86400.0)
+
+    of(server, store, tmp_path, server_patience=7200.0).pass_gate(
+        UPDATE, "installing", lambda: None
+    )
+
+    assert server.told == ["installing"]
+
+
+def test_the_log_is_given_when_the_server_is_back(store: Store, tmp_path: Path) -> None:
+    server = Away(1000.0)
+    given: list[int] = []
+
+    def send_log(deployment: str, lines: list[dict[str, str]]) -> None:
+        if server.time < server.for_seconds:
+            raise Unreachable("no network")
+        given.append(len(lines))
+
+    server.send_log = send_log  # type: ignore[attr-defined]
+    headquarters = of(server, store, tmp_path)
+    headquarters.log.open("d1")
+
+    headquarters.send_log(UPDATE)
+    headquarters.log.close()
+
+    assert given

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `ota-image rootfs` refuses before it does anything."""
+
+from pathlib import Path
+
+import pytest
+
+from ota_image.cli.main import build_parser, main
+from ota_image.cli.rootfs import recipe_of, settings_of, source_of
+from ota_image.packages.recipe import User
+from ota_image.rootfs.slot import Source
+from tests.house.tree import ROOT
+
+
+@pytest.mark.parametrize(
+    ("options", "finding"),
+    [
+        (["--image", "nope"], "nope: no such image in images"),
+        (["--server", "http://ota.example.org"], "must be an address with https://"),
+        (["--user", "ada"], "--user: needs --ssh-key"),
+        (["--server-cert", "a.pem"], "--server-cert: needs --server"),
+        (["--release", "1/2"], "must have no spaces, slashes and quotes"),
+        (["--agent-wheel", "none.whl", "--without-agent"], "leave one of them out"),
+        (["--agent-wheel", str(ROOT / "README.md")], "README.md: is no wheel"),
+    ],
+)
+def test_a_wrong_option_is_named(
+    options: list[str], finding: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["rootfs", "qemu-arm64", *options])
+
+    assert code == 2
+    assert finding in capsys.readouterr().err
+
+
+def test_a_board_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["rootfs", "qemu-mips"])
+
+    assert code == 2
+    assert "qemu-mips: no such board" in capsys.readouterr().err
+
+
+def test_an_image_may_do_without_the_agent() -> None:
+    args = build_parser().parse_args(["rootfs", "qemu-arm64", "--without-agent"])
+
+    assert settings_of(args).wheels == ()
+
+
+def test_options_become_settings_and_a_source(tmp_path: Path) -> None:
+    (tmp_path / "key.pub").write_text("ssh-ed25519 AAAA ada@example.org\n")
+    words = ["rootfs", "qemu-arm64", "--ssh-key", str(tmp_path / "key.pub"), "--locked"]
+    words += [
+        "--user",
+        "ada",
+        "--overlay",
+        str(tmp_path),
+        "--mirror",
+        "http://mirror.example/debian",
+    ]
+
+    args = build_parser().parse_args(words)
+
+    assert settings_of(args).ssh_keys == ("ssh-ed25519 AAAA ada@example.org",)
+    assert settings_of(args).users == (User("ada", 1000),)
+    assert settings_of(args).overlays == (tmp_path,)
+    assert source_of(args) == Source(("http://mirror.example/debian",), True)
+    assert recipe_of(args).name == "minimal"

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a command imports before it does anything."""
+
+import sys
+
+import pytest
+
+from ota_artifact.run import run
+from ota_image.cli.main import build_parser, main
+
+_OWN = {"ota_artifact", "ota_board", "ota_image"}
+_PROGRAM = """\
+import sys
+before = set(sys.modules)
+from ota_image.cli.main import main
+try:
+    main(["compose", "--help"])
+except SystemExit:
+    pass
+print("imported:", *sorted(set(sys.modules) - before))
+"""
+
+
+def test_compose_needs_the_standard_library_yaml_and_our_packages_alone() -> None:
+    said = run((sys.executable, "-c", _PROGRAM), timeout=30).decode()
+
+    names = said.rpartition("imported:")[2].split()
+    roots = {name.partition(".")[0] for name in names if "cython" not in name}  # yaml's
+    assert roots - sys.stdlib_module_names - _OWN <= {"yaml", "_yaml"}
+    assert "ota_image.disk.compose" in names
+    assert not [
+        name for name in names if name.startswith(("ota_image.packages", "ota_image.doctor"))
+    ]
+
+
+def test_a_command_that_is_none_is_refused_with_those_that_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["composed"])
+
+    said = capsys.readouterr().err
+    assert "compose" in said
+    assert "u-boot" in said
+    assert "compose" in build_parser("compose").format_help() + build_parser().format_help()

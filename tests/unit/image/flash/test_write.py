@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flashing: what is written to an open file, what is refused, and once a real loop device."""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ota_image.cli.main import main
+from ota_image.disk.bmap import make_map, to_xml
+from ota_image.disk.compose import Parts
+from ota_image.errors import ImageError, WorldError
+from ota_image.flash.device import checked_device, find_device
+from ota_image.flash.write import flash, map_of
+from tests.conftest import requires_program
+from tests.unit.image.disk.small import MIB, OLD, composed, ext4, small_board, variables
+
+SIZE = 6 * MIB
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """An image of which the second MiB, and half of the fifth one, are mapped."""
+    path = tmp_path / "test.sdimg"
+    path.write_bytes(os.urandom(SIZE))
+    spans = [(MIB, 2 * MIB), (4 * MIB, 4 * MIB + MIB // 2)]
+    Path(f"{path}.bmap").write_text(to_xml(make_map(path, spans)))
+    return path
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Iterator[int]:
+    path = tmp_path / "card"
+    path.write_bytes(OLD * (SIZE + 4096))
+    descriptor = os.open(path, os.O_RDWR)
+    yield descriptor
+    os.close(descriptor)
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Hears of progress, and says nothing."""
+
+
+def test_what_is_mapped_is_written_and_the_rest_stays(image: Path, card: int) -> None:
+    told = []
+
+    flash(image, map_of(image), card, progress=lambda *each: told.append(each))
+
+    data = image.read_bytes()
+    assert os.pread(card, MIB, 0) == OLD * MIB
+    assert os.pread(card, MIB, MIB) == data[MIB : 2 * MIB]
+    assert os.pread(card, MIB // 2, 4 * MIB) == data[4 * MIB : 4 * MIB + MIB // 2]
+    assert os.pread(card, MIB, 4 * MIB + MIB // 2) == OLD * MIB
+    assert told[-1] == ("verify", MIB * 3 // 2, MIB * 3 // 2)
+
+
+def test_without_a_map_everything_is_written(image: Path, card: int) -> None:
+    Path(f"{image}.bmap").unlink()
+
+    flash(image, map_of(image), card, progress=silent)
+
+    assert os.pread(card, SIZE, 0) == image.read_bytes()
+    assert os.pread(card, 4096, SIZE) == OLD * 4096
+
+
+def test_an_image_that_is_not_its_maps_is_found(image: Path, card: int) -> None:
+    with image.open("r+b") as file:
+        file.seek(MIB)
+        file.write(b"changed")
+
+    with pytest.raises(ImageError, match="differs from its block map at 0x100000"):
+        flash(image, map_of(image), card, progress=silent)
+
+
+def test_a_map_of_another_image_is_refused(image: Path) -> None:
+    os.truncate(image, SIZE - 4096)
+
+    with pytest.raises(ImageError, match="is of an image of 6291456 B"):
+        map_of(image)
+
+
+def test_a_card_that_forgets_is_found(
+    image: Path, card: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(device: int) -> None:
+        os.pwrite(device, b"\0", MIB + 5)
+
+    monkeypatch.setattr("ota_image.flash.write._forget", lose)
+
+    with pytest.raises(WorldError, match="does not give back what was written at 0x100000"):
+        flash(image, map_of(image), card, progress=silent)
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Path:
+    """/proc and /sys of a system with a disk sdb of 8 MiB that has one partition."""
+    root = tmp_path / "root"
+    files = {
+        "sys/block/sdb/dev": "8:16",
+        "sys/block/sdb/size": "16384",
+        "sys/block/sdb/ro": "0",
+        "sys/block/sdb/removable": "1",
+        "sys/block/sdb/device/model": "STORAGE DEVICE",
+        "sys/block/sdb/sdb1/dev": "8:17",
+        "sys/block/sdb/sdb1/partition": "1",
+        "proc/self/mountinfo": "25 1 254:0 / / rw shared:1 - ext4 /dev/vda rw\n",
+        "proc/swaps": "Filename Type Size Used Priority\n",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(f"{text.rstrip()}\n")
+    (root / "sys/block/sdb/holders").mkdir()
+    return root
+
+
+def append(name: str, text: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text((path.read_text() if path.exists() else "") + text)
+
+    return change
+
+
+def write(name: str, text: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        (root / name).write_text(text)
+
+    return change
+
+
+def test_a_card_that_nothing_uses_is_taken(system: Path) -> None:
+    device = checked_device(Path("/dev/sdb"), system / "sys/block/sdb", 8 * MIB, root=system)
+
+    assert (device.size, device.model, device.is_removable) == (8 * MIB, "STORAGE DEVICE", True)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            append("proc/self/mountinfo", "26 25 8:17 / /mnt rw - vfat /dev/sdb1 rw\n"),
+            "sdb1 is mounted at /mnt",
+        ),
+        (
+            append("proc/self/mountinfo", "26 25 8:16 / / rw - ext4 /dev/root rw\n"),
+            "sdb is mounted at /",
+        ),
+        (
+            append("proc/self/mountinfo", "26 25 0:31 / /b rw shared:2 - btrfs /dev/sdb1 rw\n"),
+            "sdb1 is mounted at /b",
+        ),
+        (append("proc/swaps", "/dev/sdb1 partition 1 0 -2\n"), "sdb1 is swap space"),
+        (append("sys/block/sdb/holders/dm-0", ""), "sdb is part of dm-0"),
+        (append("sys/block/sdb/sdb1/holders/md0", ""), "sdb1 is part of md0"),
+        (write("sys/block/sdb/ro", "1\n"), "is write-protected"),
+        (write("sys/block/sdb/size", "8192\n"), "has 4 MiB, the image 8 MiB"),
+    ],
+)
+def test_a_disk_that_is_in_use_or_unfit_is_refused(
+    system: Path, change: Callable[[Path], None], said: str
+) -> None:
+    change(system)
+
+    with pytest.raises(ImageError) as caught:
+        checked_device(Path("/dev/sdb"), system / "sys/block/sdb", 8 * MIB, root=system)
+
+    assert said in str(caught.value)
+
+
+def test_a_partition_is_refused(system: Path) -> None:
+    with pytest.raises(ImageError, match="is a partition; name the whole disk, sdb"):
+        checked_device(Path("/dev/sdb1"), system / "sys/block/sdb/sdb1", 1, root=system)
+
+
+def test_what_is_no_device_is_refused(tmp_path: Path) -> None:
+    for path, said in ((tmp_path, "is no block device"), (tmp_path / "no", "no such device")):
+        with pytest.raises(ImageError, match=said):
+            find_device(path, 1)
+
+
+@pytest.mark.boot
+@requires_program("losetup", package="mount")
+@requires_program("sfdisk", package="fdisk")
+@requires_program("mcopy", package="mtools")
+def test_the_command_writes_a_device(
+    tmp_path: Path,
+    loop: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    board = small_board(tmp_path, "qemu-arm64")
+    rootfs = ext4(tmp_path / "rootfs.ext4")
+    path = composed(tmp_path, board.layout, Parts(rootfs, variables(board)))
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+
+    assert main(["flash", str(path), str(loop)]) == 2
+    assert "nobody to ask; give --yes" in capsys.readouterr().err
+    assert main(["flash", str(path), str(loop), "--yes"]) == 0
+
+    said = capsys.readouterr()
+    assert "written and verified" in said.out
+    assert "flash: write: 100 %\n" in said.err
+    assert "flash: verify: 100 %\n" in said.err
+    slot = board.layout.partition("A")
+    with loop.open("rb") as file:
+        file.seek(slot.offset)
+        assert file.read(slot.size) == rootfs.read_bytes()

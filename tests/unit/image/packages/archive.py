@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Debian archive in a folder, for the real apt."""
+
+import hashlib
+from pathlib import Path
+
+from ota_image.packages.apt import AptRoot
+from ota_image.packages.sources import Archive
+
+
+def entry(folder: Path, name: str, version: str, *more: str) -> str:
+    """What the list of an archive says of a package, whose file is made too."""
+    file = folder / f"{name}_{version.replace(':', '%3a')}_arm64.deb"
+    file.write_bytes(f"{name} {version}".encode())
+    lines = (
+        f"Package: {name}",
+        f"Version: {version}",
+        "Architecture: arm64",
+        "Maintainer: Nobody <nobody@example.org>",
+        f"Filename: ./{file.name}",
+        f"Size: {file.stat().st_size}",
+        f"SHA256: {hashlib.sha256(file.read_bytes()).hexdigest()}",
+        *more,
+        "Description: nothing",
+    )
+    return "\n".join(lines) + "\n\n"
+
+
+def root(archive: Path) -> AptRoot:
+    """An apt root that knows that archive alone."""
+    return AptRoot("arm64", [Archive((f"file:{archive}",), ("./",), (), (("trusted", "yes"),))])

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""apt in the cache, against an archive in a folder."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from ota_artifact.errors import ProgramError
+from ota_image.errors import ImageError
+from ota_image.packages.apt import download, package_file
+from tests.conftest import requires_program
+from tests.unit.image.packages.archive import root
+
+pytestmark = requires_program("/usr/lib/apt/apt-helper", package="apt")
+
+
+def test_dependencies_come_along_and_recommendations_do_not(archive: Path) -> None:
+    packages = root(archive).resolve(["init"])
+
+    assert [(each.name, each.version) for each in packages] == [
+        ("init", "1:2.0-1"),
+        ("libinit", "2.0-1"),
+    ]
+    assert packages[1].sha256 == hashlib.sha256(b"libinit 2.0-1").hexdigest()
+
+
+def test_packages_come_into_the_cache_by_their_digest(archive: Path) -> None:
+    apt = root(archive)
+    packages = apt.resolve(["init"])
+
+    download(apt, packages, lambda text: None)
+
+    assert package_file(packages[1]).read_bytes() == b"libinit 2.0-1"
+    assert len(list(package_file(packages[0]).parent.iterdir())) == 2
+
+
+def test_a_package_that_is_another_than_the_list_says_stays_out(archive: Path) -> None:
+    apt = root(archive)
+    packages = apt.resolve(["init"])
+    (archive / "libinit_2.0-1_arm64.deb").write_bytes(b"malware 2.0-1")
+
+    with pytest.raises(ProgramError, match="Hash"):
+        download(apt, packages, lambda text: None)
+
+    assert list(package_file(packages[0]).parent.iterdir()) == []
+
+
+def test_an_unknown_package_is_named(archive: Path) -> None:
+    with pytest.raises(ImageError, match="Unable to locate package nonsense for arm64"):
+        root(archive).resolve(["init", "nonsense"])
+
+
+def test_a_version_that_is_gone_is_named(archive: Path) -> None:
+    with pytest.raises(ImageError, match="Version '3' for 'init' was not found for arm64"):
+        root(archive).resolve(["init=3"])
+
+
+def test_the_machines_own_lists_do_not_get_it(archive: Path) -> None:
+    root(archive).resolve(["init"])
+
+    lists = Path("/var/lib/apt/lists")
+    assert not list(lists.glob(f"*{archive.parent.name}*"))
+
+
+def test_hooks_of_the_machine_are_not_run(archive: Path) -> None:
+    text = (root(archive).folder / "apt.conf").read_text("utf-8")
+
+    assert "Invoke" not in text
+    assert 'Dir::Etc::parts "/dev/null";' in text

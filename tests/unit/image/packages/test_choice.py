@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The choice of packages, with a lock and without, against an archive in a folder."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ota_image.errors import ImageError
+from ota_image.packages.apt import Package, package_file
+from ota_image.packages.choice import Chosen, choose, update_lock
+from ota_image.packages.lock import Lock, lock_file, lock_text, read_lock
+from ota_image.packages.recipe import Recipe
+from tests.conftest import requires_program
+from tests.unit.image.packages.archive import entry, root
+
+pytestmark = requires_program("/usr/lib/apt/apt-helper", package="apt")
+
+KERNEL = "linux-image-arm64"
+
+
+@pytest.fixture
+def recipe(archive: Path, tmp_path: Path) -> Recipe:
+    """A recipe for the archive, which has a kernel too."""
+    with (archive / "Packages").open("a") as file:
+        file.write(entry(archive, KERNEL, "6.1", "Depends: linux-image-6.1, initramfs-tools"))
+        file.write(entry(archive, "linux-image-6.1", "6.1-1", "Depends: libinit"))
+        file.write(entry(archive, "initramfs-tools", "1"))
+    return Recipe(
+        tmp_path / "tiny.yaml", "tiny", "tiny", "bookworm", (), "unpack", ("init",), (), (), (), (),
+        (), (), "keys", (), 0,
+    )  # fmt: skip
+
+
+class Builder:
+    """Chooses from the archive, and remembers what was said."""
+
+    def __init__(self, archive: Path, recipe: Recipe) -> None:
+        self.archive = archive
+        self.recipe = recipe
+        self.said: list[str] = []
+
+    def choose(self, *, is_locked: bool = False) -> Chosen:
+        """The packages for arm64."""
+        return choose(
+            self.recipe,
+            "arm64",
+            KERNEL,
+            apt=lambda: root(self.archive),
+            is_locked=is_locked,
+            say=self.said.append,
+        )
+
+    def renew(self, name: str, old: str, new: str) -> None:
+        """Have the archive replace a version by another one."""
+        text = (self.archive / "Packages").read_text("utf-8")
+        begin = text.index(f"Package: {name}\nVersion: {old}\n")
+        end = text.index("\n\n", begin) + 2
+        depends = [line for line in text[begin:end].splitlines() if line.startswith("Depends")]
+        newer = entry(self.archive, name, new, *depends)
+        (self.archive / "Packages").write_text(text[:begin] + newer + text[end:], "utf-8")
+        for stamp in self.archive.parent.glob("cache/**/updated"):
+            stamp.unlink()
+
+    def warnings(self) -> list[str]:
+        return [text for text in self.said if text.startswith("warning")]
+
+
+@pytest.fixture
+def builder(archive: Path, recipe: Recipe) -> Builder:
+    """One that has written the lock."""
+    update_lock(recipe, "arm64", [KERNEL], root(archive))
+    return Builder(archive, recipe)
+
+
+def names(packages: tuple[Package, ...]) -> list[str]:
+    return [f"{package.name} {package.version}" for package in packages]
+
+
+def test_of_a_kernel_only_its_own_packages_are_taken(builder: Builder) -> None:
+    chosen = builder.choose()
+
+    assert names(chosen.image) == ["init 1:2.0-1", "libinit 2.0-1"]
+    assert names(chosen.kernel) == ["linux-image-6.1 6.1-1", "linux-image-arm64 6.1"]
+    assert builder.warnings() == []
+    assert all(package_file(each).exists() for each in (*chosen.image, *chosen.kernel))
+
+
+def test_what_is_in_the_cache_needs_no_archive(builder: Builder) -> None:
+    first = builder.choose()
+    (builder.archive / "Packages").unlink()
+
+    second = choose(
+        builder.recipe, "arm64", KERNEL, apt=lambda: pytest.fail("asked"), is_locked=True, say=print
+    )
+
+    assert names(second.image) == names(first.image)
+
+
+def test_a_version_that_is_gone_is_replaced_and_that_is_said(builder: Builder) -> None:
+    builder.renew("libinit", "2.0-1", "2.0-2")
+
+    chosen = builder.choose()
+
+    assert names(chosen.image) == ["init 1:2.0-1", "libinit 2.0-2"]
+    assert builder.warnings() == [
+        "warning: libinit 2.0-1 is gone from the archive; 2.0-2 takes its place"
+    ]
+
+
+def test_a_version_that_is_gone_fails_a_locked_build(builder: Builder) -> None:
+    builder.renew("libinit", "2.0-1", "2.0-2")
+
+    with pytest.raises(ImageError, match=r"gone from the archive: libinit 2.0-1; --update-lock"):
+        builder.choose(is_locked=True)
+
+
+def test_another_file_of_the_same_version_is_refused(builder: Builder, archive: Path) -> None:
+    file = lock_file(builder.recipe, "arm64")
+    lock = read_lock(file)
+    assert lock is not None
+    forged = [dataclasses.replace(each, sha256="0" * 64) for each in lock.groups["image"]]
+    file.write_text(lock_text(Lock(lock.choice, {**lock.groups, "image": tuple(forged)})))
+
+    with pytest.raises(ImageError, match=r"init 1:2.0-1: the archive has another file"):
+        builder.choose()
+
+
+def test_a_lock_of_another_recipe_is_not_used(builder: Builder) -> None:
+    builder.recipe = dataclasses.replace(builder.recipe, packages=("manual",))
+
+    chosen = builder.choose()
+
+    assert names(chosen.image) == ["manual 1"]
+    assert "is of another recipe; the newest packages are taken" in builder.warnings()[0]
+    with pytest.raises(ImageError, match="is of another recipe; run --update-lock"):
+        builder.choose(is_locked=True)
+
+
+def test_packages_may_be_left_out(builder: Builder) -> None:
+    builder.recipe = dataclasses.replace(builder.recipe, without=("libinit",))
+
+    assert names(builder.choose().image) == ["init 1:2.0-1"]
+
+
+def test_a_line_that_is_none_of_a_lock_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.arm64.lock"
+    file.write_text("choice 1\n\n[image]\nbusybox 1.0\n")
+
+    with pytest.raises(ImageError, match=r"tiny.arm64.lock:4: 'busybox 1.0' is no line of a lock"):
+        read_lock(file)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which archives are taken from the machine's apt configuration."""
+
+from pathlib import Path
+
+import pytest
+
+from ota_image.errors import ImageError
+from ota_image.packages.sources import Archive, archives, chosen_archive, host_archives
+
+DEBIAN = """\
+Types: deb
+# a comment
+URIs: http://mirror.example/debian
+Suites: bookworm bookworm-updates bookworm-backports
+Components: main contrib
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+Architectures: amd64
+
+Types: deb
+URIs: http://mirror.example/debian-security
+Suites: bookworm-security
+Components: main
+Signed-By:
+ -----BEGIN PGP PUBLIC KEY BLOCK-----
+ .
+ -----END PGP PUBLIC KEY BLOCK-----
+"""
+VENDOR = """\
+Types: deb
+URIs: https://vendor.example/apt
+Suites: bookworm
+Components: stable
+
+Types: deb
+URIs: https://vendor.example/node
+Suites: nodistro
+Components: main
+"""
+
+
+def etc_apt(folder: Path, **files: str) -> Path:
+    """A folder like /etc/apt; a name's ``__`` stands for a dot."""
+    parts = folder / "sources.list.d"
+    parts.mkdir()
+    for name, text in files.items():
+        (parts / name.replace("__", ".")).write_text(text, "utf-8")
+    return folder
+
+
+def test_the_debian_archives_are_taken_and_a_vendors_are_not(tmp_path: Path) -> None:
+    folder = etc_apt(tmp_path, debian__sources=DEBIAN, vendor__sources=VENDOR)
+
+    found = host_archives("bookworm", folder)
+
+    assert [each.uris for each in found] == [
+        ("http://mirror.example/debian",),
+        ("http://mirror.example/debian-security",),
+    ]
+    assert found[0].suites == ("bookworm", "bookworm-updates")
+    assert found[0].components == ("main", "contrib")
+
+
+def test_keys_come_along_and_the_architecture_of_the_machine_does_not(tmp_path: Path) -> None:
+    folder = etc_apt(tmp_path, debian__sources=DEBIAN)
+
+    first, second = host_archives("bookworm", folder)
+
+    assert dict(first.options) == {
+        "signed-by": "/usr/share/keyrings/debian-archive-keyring.gpg",
+    }
+    assert "-----BEGIN PGP" in second.stanza("deb")
+    assert second.stanza("deb-src").startswith("Types: deb-src\n")
+
+
+def test_entries_of_one_line_are_read_too(tmp_path: Path) -> None:
+    text = "# deb http://off.example/ bookworm main\ndeb [signed-by=/k.gpg arch=amd64]"
+    text += " http://mirror.example/debian bookworm main # why\n"
+    folder = etc_apt(tmp_path, debian__list=text)
+
+    found = host_archives("bookworm", folder)
+
+    options = (("signed-by", "/k.gpg"),)
+    assert found == (Archive(("http://mirror.example/debian",), ("bookworm",), ("main",), options),)
+
+
+def test_a_disabled_entry_is_passed_over(tmp_path: Path) -> None:
+    folder = etc_apt(tmp_path, debian__sources="Enabled: no\n" + DEBIAN)
+
+    found = host_archives("bookworm", folder)
+
+    assert [each.suites for each in found] == [("bookworm-security",)]
+
+
+def test_a_machine_without_an_archive_of_the_release_is_told_of_the_option(tmp_path: Path) -> None:
+    folder = etc_apt(tmp_path, debian__sources=DEBIAN)
+
+    with pytest.raises(ImageError, match="no Debian archive of trixie; name one with --mirror"):
+        host_archives("trixie", folder)
+
+
+def test_a_mirror_of_an_option_has_the_release_and_main_unless_it_says_more() -> None:
+    short = chosen_archive("http://mirror.example/debian", "bookworm")
+    full = chosen_archive("http://mirror.example/debian sid main contrib", "bookworm")
+
+    assert (short.suites, short.components) == (("bookworm",), ("main",))
+    assert (full.suites, full.components) == (("sid",), ("main", "contrib"))
+
+
+def test_a_mirror_that_is_no_url_is_refused() -> None:
+    with pytest.raises(ImageError, match=r"--mirror 'mirror\.example': is no URL"):
+        chosen_archive("mirror.example", "bookworm")
+
+
+def test_further_components_are_added() -> None:
+    found = archives("bookworm", ["http://mirror.example/debian"], ["non-free-firmware", "main"])
+
+    assert found[0].components == ("main", "non-free-firmware")

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which keys an artifact may be signed with, now."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from ota_agent.device.clock import floor
+from ota_agent.errors import AgentError
+from ota_artifact.errors import ArtifactError
+from ota_artifact.keys import PublicKey, load_public_key
+
+logger = logging.getLogger(__name__)
+
+_EXPIRES = re.compile(r"(?P<path>.*?)\s*,\s*expires\s*=\s*(?P<day>\S*)\s*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """Which artifacts are believed.
+
+    Attributes:
+        keys: files with public keys in PEM, one of which must have signed an artifact; none: any
+            artifact is installed. ``/etc/ota/keys/old.pem, expires = 2027-01-01`` is the last day
+            on which a key is good.
+        forbid_downgrade: refuse an artifact whose version is lower than that of what is installed.
+        version: the key among an artifact's provides that is its version.
+    """
+
+    keys: tuple[str, ...] = ()
+    forbid_downgrade: bool = False
+    version: str = "rootfs-image.version"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A key that is good until the end of a day (UTC); for ever without one."""
+
+    path: Path
+    expires: date | None = None
+
+    def is_good(self, now: float) -> bool:
+        """Whether it is at a time [s since 1970]."""
+        if self.expires is None:
+            return True
+        return datetime.fromtimestamp(now, UTC) < _end(self.expires)
+
+
+def parse_key(text: str) -> TrustedKey:
+    """The key in a line of the configuration.
+
+    Raises:
+        AgentError: its last day is no date.
+    """
+    found = _EXPIRES.fullmatch(text)
+    if not found:
+        return TrustedKey(Path(text.strip()))
+    try:
+        return TrustedKey(Path(found["path"].strip()), date.fromisoformat(found["day"]))
+    except ValueError as error:
+        raise AgentError(
+            f"keys.keys: {text!r}: {found['day']!r} is no day; write it as expires = 2027-01-01"
+        ) from error
+
+
+def load_keys(
+    options: VerifyOptions,
+    *,
+    now: Callable[[], float] = time.time,
+    least: Callable[[], float] = floor,
+) -> tuple[PublicKey, ...]:
+    """The keys that are good now; none only if none is configured.
+
+    Args:
+        least: the time it is at least, whatever the clock says [s since 1970].
+
+    Raises:
+        AgentError: keys are configured, and none of them is good; or one has a day that is none.
+    """
+    if not options.keys:
+        return ()
+    trusted = tuple(map(parse_key, options.keys))
+    time_at_least = max(now(), least())
+    good: list[PublicKey] = []
+    findings: list[str] = []
+    for each in trusted:
+        if not each.is_good(time_at_least):
+            findings.append(f"{each.path}: has expired on {each.expires}")
+            continue
+        try:
+            good.append(load_public_key(each.path))
+        except (ArtifactError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            findings.append(f"{each.path}: {reason}" if reason else str(error))
+    if not good:
+        raise AgentError(
+            f"no artifact can be verified: {'; '.join(findings)}; configure a key that is good"
+            " (keys.keys)"
+        )
+    for finding in findings:
+        logger.warning("keys: %s; it is left out", finding)
+    return tuple(good)
+
+
+def _end(day: date) -> datetime:
+    try:
+        after = day + timedelta(days=1)
+    except OverflowError:
+        after = day
+    return datetime(after.year, after.month, after.day, tzinfo=UTC)

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An artifact on a server: a stream that goes on where it was when a connection was lost."""
+
+import email.utils
+import http.client
+import logging
+import ssl
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+
+from ota_agent import __version__
+from ota_agent.download.source.answer import (
+    Answer,
+    Body,
+    File,
+    Later,
+    Moved,
+    Other,
+    Refused,
+    WrongRange,
+    judge,
+)
+from ota_agent.download.source.limit import Limit
+from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download.source.retry import Changed, Patience, Surroundings, Tell
+from ota_agent.errors import AgentError, NotGiven
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse  # of urllib3 2
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 1 << 18  # [B]
+_NEAR = 1 << 16  # [B] that are read over rather than asked for anew
+_REDIRECTS = 10
+_NOT_YET_VALID = 9  # Source: OpenSSL, X509_V_ERR_CERT_NOT_YET_VALID
+_LOST = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+
+
+class HttpSource:
+    """A file on a server, read once from start to end, over as many connections as it takes.
+
+    Each new connection asks for the rest, if the file is still the same. Every wait has an end,
+    and so has the number of tries: see `DownloadOptions`.
+
+    Attributes:
+        size: None until the server has said it [B].
+        offset: how far it was read [B].
+        received: bytes of the file that came, those that were known among them [B].
+
+    Args:
+        pool: makes the connections; proxies and trust are its own.
+        tell: told when a connection was resumed, and of what the server cannot.
+        spent: of the budget for all of it, before [s].
+    """
+
+    can_rewind = True
+
+    def __init__(
+        self,
+        url: str,
+        pool: urllib3.PoolManager,
+        options: DownloadOptions,
+        surroundings: Surroundings,
+        *,
+        tell: Tell,
+        spent: float = 0.0,
+    ) -> None:
+        self._url, self._name, self._pool = url, shown_url(url), pool
+        self._options, self._around, self._tell = options, surroundings, tell
+        self._patience = Patience(self._name, options, surroundings, spent=spent)
+        self._limit = Limit(options.bandwidth, clock=surroundings.clock, sleep=surroundings.sleep)
+        self._response: BaseHTTPResponse | None = None
+        self._file: File | None = None
+        self._has_ranges, self._is_lost = True, False
+        self._furthest = self._connections = 0
+        self.offset = self.received = 0
+
+    @property
+    def size(self) -> int | None:
+        """Of the file; None until the server has said it [B]."""
+        return self._file.size if self._file else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came over one connection, up to an end that the server has announced."""
+        return self._connections <= 1 and self.size is not None
+
+    @property
+    def spent(self) -> float:
+        """How long the download has taken so far [s]."""
+        return self._patience.spent
+
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes [B], ``b""`` at the end; reconnects as long as it takes.
+
+        Raises:
+            AgentError: it is not there, is not given, or a budget is used up.
+            Changed: it is another file now, or one cannot tell: `rewind` and begin anew.
+        """
+        while True:
+            self._around.check()
+            if self._file and self.offset == self._file.size:
+                self._drop()
+                return b""
+            try:
+                data = self._piece(self._response or self._connected(), size)
+            except _LOST as error:
+                self._lose(_reason(error))
+                continue
+            if data or self.size is None:
+                self.offset += len(data)
+                self._note_progress()
+                return data
+            self._lose("the server closed the connection")
+
+    def skip(self, size: int, /) -> None:
+        """Pass over ``size`` bytes [B]: the next request asks for what is behind them.
+
+        Raises:
+            AgentError, Changed: as `read`, if the server has no ranges.
+        """
+        if size > _NEAR and self._has_ranges:
+            self._drop()
+            self.offset += size
+            self._furthest = max(self._furthest, self.offset)
+            return
+        if size > _NEAR:
+            self._tell(f"the server ignores ranges: reading over {size} B")
+        end = self.offset + size
+        while self.offset < end and self.read(min(_CHUNK, end - self.offset)):
+            pass
+
+    def rewind(self) -> None:
+        """Begin again at byte 0 of what is there now."""
+        self._drop()
+        self._file, self.offset, self._is_lost = None, 0, False
+        self._connections = 0
+
+    def close(self) -> None:
+        """Hang up."""
+        self._drop()
+
+    def _connected(self) -> "BaseHTTPResponse":
+        """A response whose next byte is the one at `offset`."""
+        while True:
+            response = self._asked()
+            match self._judged(response):
+                case Body(file, start):
+                    self._accept(response, file, start)
+                    return response
+                case Moved():
+                    raise AssertionError("a redirect was followed")
+                case Later(why, retry_after):
+                    response.close()
+                    self._is_lost = self.offset > 0
+                    self._patience.wait(why, _seconds(retry_after, self._around.now()))
+                case WrongRange(why):
+                    response.close()
+                    self._has_ranges = False
+                    self._patience.wait(why)
+                case Other(why):
+                    response.close()
+                    self._begin_anew(response, why)
+                case Refused(why):
+                    response.close()
+                    raise NotGiven(f"{self._name}: {why}; correct the address or the server")
+
+    def _asked(self) -> "BaseHTTPResponse":
+        """The answer, once redirects are followed: always from the first address on."""
+        url = self._url
+        for _ in range(_REDIRECTS + 1):
+            response = self._pool.request(
+                "GET",
+                url,
+                headers=self._headers(),
+                preload_content=False,
+                decode_content=False,
+                redirect=False,
+                retries=False,
+                timeout=urllib3.Timeout(
+                    connect=min(60.0, self._options.inactivity), read=self._options.inactivity
+                ),
+            )
+            answer = self._judged(response)
+            if not isinstance(answer, Moved):
+                return response
+            response.close()
+            try:
+                url = self._allowed(url, urljoin(url, answer.url))
+            except ValueError as error:  # no address at all, as [x
+                raise AgentError(
+                    f"{self._name}: is redirected to what is no address ({error}); correct the"
+                    " server"
+                ) from error
+        raise AgentError(
+            f"{self._name}: was redirected more than {_REDIRECTS} times; correct the server"
+        )
+
+    def _allowed(self, old: str, new: str) -> str:
+        before, after = urlsplit(old).scheme.lower(), urlsplit(new).scheme.lower()
+        if after not in ("http", "https") or (before == "https" and after == "http"):
+            raise AgentError(
+                f"{self._name}: is redirected to {shown_url(new)}, and from https that must be"
+                " https; correct the server"
+            )
+        logger.info("%s: is redirected to %s", self._name, shown_url(new))
+        return new
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept-Encoding": "identity", "User-Agent": f"ota-agent/{__version__}"}
+        if self.offset and self._has_ranges:
+            headers["Range"] = f"bytes={self.offset}-"
+            if self._file and self._file.validator:
+                headers["If-Range"] = self._file.validator
+        return headers
+
+    def _judged(self, response: "BaseHTTPResponse") -> Answer:
+        headers: Mapping[str, str] = response.headers
+        return judge(response.status, headers, self.offset, self._file)
+
+    def _accept(self, response: "BaseHTTPResponse", file: File, start: int) -> None:
+        self._response = response
+        self._connections += 1
+        if self._file is None:
+            self._file = file
+        elif self._file.size is None:
+            self._file = replace(self._file, size=file.size)
+        if response.headers.get("Accept-Ranges", "").strip().lower() == "none":
+            self._has_ranges = False
+        known = self.offset - start
+        if known:
+            self._has_ranges = False
+            self._tell(f"the server ignores ranges: reading over {known} B")
+            while known:
+                self._around.check()
+                data = self._piece(response, min(known, _CHUNK))
+                if not data:
+                    raise urllib3.exceptions.ProtocolError("the server closed the connection")
+                known -= len(data)
+        elif self._is_lost:
+            self._tell(f"resumed at {self.offset} B after a lost connection")
+        self._is_lost = False
+
+    def _begin_anew(self, response: "BaseHTTPResponse", why: str) -> None:
+        is_certain = why == "the server's file has changed"
+        if response.status == 200 and self._file and not self._file.validator:
+            self._has_ranges = False  # there was no condition that it could have failed
+        if is_certain:
+            self._furthest = 0
+        self._patience.wait(why)
+        raise Changed(f"{self._name}: {why}")
+
+    def _piece(self, response: "BaseHTTPResponse", size: int) -> bytes:
+        """Some of what has arrived, at most ``size`` bytes [B]; it has been waited for."""
+        size = self._limit.portion(size)
+        # urllib3 1.26 would wait for all of it, and lose what has come if the connection is lost.
+        read1 = getattr(response, "read1", None) or response._fp.read1  # type: ignore[attr-defined]
+        data: bytes = read1(size)
+        self.received += len(data)
+        self._limit.take(len(data))
+        return data
+
+    def _note_progress(self) -> None:
+        if self.offset > self._furthest:
+            self._furthest = self.offset
+            self._patience.progressed()
+
+    def _lose(self, why: str) -> None:
+        self._drop()
+        self._is_lost = self.offset > 0
+        at = f" at byte {self.offset}" if self.offset else ""
+        self._patience.wait(f"{why}{at}")
+
+    def _drop(self) -> None:
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+
+
+def shown_url(url: str) -> str:
+    """A URL for messages: what signs it, and who logs in by it, is left out."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def _reason(error: Exception) -> str:
+    """Why a connection was lost, in one line.
+
+    Raises:
+        AgentError: the other side is not the one that it should be.
+    """
+    if isinstance(error, urllib3.exceptions.LocationValueError):
+        raise AgentError(f"{error}; correct the address") from error
+    each: BaseException | None = error
+    while each is not None:
+        if isinstance(each, ssl.SSLCertVerificationError) and each.verify_code != _NOT_YET_VALID:
+            raise AgentError(
+                f"the server's certificate is not believed: {each.verify_message}; correct the"
+                " certificate, the clock, or what is trusted (tls)"
+            ) from error
+        if type(each).__name__ == "CertificateError":  # urllib3's: another host's certificate
+            raise AgentError(
+                f"the server's certificate is not believed: {each}; correct the address or the"
+                " certificate"
+            ) from error
+        if type(each) is ssl.SSLError and not getattr(each, "reason", None):  # not OpenSSL's: a pin
+            raise AgentError(str(each)) from error
+        cause = each.__cause__ or each.__context__
+        each = cause or next((arg for arg in each.args if isinstance(arg, Exception)), None)
+    last = error.args[-1] if error.args else None
+    text = str(last if isinstance(last, Exception) else error) or type(error).__name__
+    return f"no connection, or lost: {text}"
+
+
+def _seconds(retry_after: str, now: float) -> float | None:
+    """What Retry-After asks for [s]; None if it is not there, or is neither seconds nor a date."""
+    text = retry_after.strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdecimal():
+        return float(text[:12])
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - now)

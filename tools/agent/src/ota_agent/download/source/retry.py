@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a download is tried again, and when it is given up."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ota_agent.download.source.options import DownloadOptions
+from ota_agent.errors import AgentError
+
+logger = logging.getLogger(__name__)
+
+Tell = Callable[[str], None]
+"""Told of what an operator wants to know, such as that a lost connection was resumed."""
+
+_SLICE = 1.0  # [s] after which a wait looks whether it shall go on
+_SPREAD = 0.25  # of a delay, more or less
+
+
+class Changed(AgentError):
+    """What the server has is another file now, or one cannot tell: it is begun anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a download has around it, beside the network.
+
+    Attributes:
+        clock: a time that never goes back [s].
+        now: the time of the day [s since 1970]: a server may name one.
+        sleep: waits for some seconds [s].
+        random: a number from 0 up to 1.
+        check: raises if nobody wants the download any more.
+    """
+
+    clock: Callable[[], float]
+    now: Callable[[], float]
+    sleep: Callable[[float], None]
+    random: Callable[[], float]
+    check: Callable[[], None] = lambda: None
+
+
+class Patience:
+    """Two budgets: one for the time without a new byte, one for all of it.
+
+    Args:
+        what: is downloaded, for messages.
+        spent: of the second budget, before [s].
+    """
+
+    def __init__(
+        self,
+        what: str,
+        options: DownloadOptions,
+        surroundings: Surroundings,
+        *,
+        spent: float = 0.0,
+    ) -> None:
+        self._what, self._options, self._around = what, options, surroundings
+        self._begun = surroundings.clock() - spent
+        self._progress = surroundings.clock()
+        self._retries = 0
+
+    @property
+    def spent(self) -> float:
+        """How long the download has taken so far [s]."""
+        return self._around.clock() - self._begun
+
+    def progressed(self) -> None:
+        """A new byte has come.
+
+        Raises:
+            AgentError: the budget for all of it is used up.
+        """
+        self._progress, self._retries = self._around.clock(), 0
+        self._require_total("it goes on, but too slowly")
+
+    def wait(self, why: str, asked: float | None = None) -> None:
+        """Wait before the next try.
+
+        Args:
+            why: the last one failed.
+            asked: how long the server wants us to wait [s]: that is no time without progress.
+
+        Raises:
+            AgentError: a budget is used up; the text has ``why``.
+        """
+        self._require_total(why)
+        without = self._around.clock() - self._progress
+        if without >= self._options.no_progress:
+            raise AgentError(
+                f"{self._what}: not one new byte for {without:.0f} s: {why}; what is in the slot"
+                " is kept: check the network and the server, and install it again"
+            )
+        delay = self._delay(asked)
+        logger.warning("%s: %s; trying again in %.1f s", self._what, why, delay)
+        if asked is not None:
+            self._progress += delay
+        self._sleep(delay)
+
+    def _delay(self, asked: float | None) -> float:
+        options, spread = self._options, self._around.random()
+        doubled: float = options.first_delay * 2 ** min(self._retries, 30)
+        self._retries += 1
+        own = min(doubled, options.longest_delay) * (1 - _SPREAD + 2 * _SPREAD * spread)
+        if asked is None:
+            return own
+        # Never earlier than that; and not at once, where that is a time in the past.
+        return max(own, min(asked, options.longest_retry_after) * (1 + _SPREAD * spread))
+
+    def _sleep(self, seconds: float) -> None:
+        end = self._around.clock() + seconds
+        while (left := end - self._around.clock()) > 0:
+            self._around.check()
+            self._around.sleep(min(left, _SLICE))
+        self._around.check()
+
+    def _require_total(self, why: str) -> None:
+        if self.spent >= self._options.total:
+            raise AgentError(
+                f"{self._what}: not done after {self.spent:.0f} s: {why}; give it more time"
+                " (download.total), or make the artifact smaller"
+            )

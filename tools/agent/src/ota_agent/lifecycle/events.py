@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to an update, each event a value."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ota_agent.lifecycle.update import Artifact, Update
+
+Trial = Literal["none", "running", "committed", "rolled-back"]
+"""What the bootloader's environment and the running slot say of a trial boot."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollDue:
+    """It is time to ask the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingNew:
+    """The server has no update for us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The server, or a person at the device, wants an update installed."""
+
+    update: Update
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """All payloads are stored."""
+
+    artifact: Artifact
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the payloads say of themselves.
+
+    Attributes:
+        wants_reboot: one of them does.
+        can_roll_back: all of them can.
+    """
+
+    wants_reboot: bool
+    can_roll_back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """All actions were carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An action failed; those after it were not carried out."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAsked:
+    """A person says that it stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackAsked:
+    """A person, or the server, says that it goes."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The agent has started with an update under way.
+
+    Attributes:
+        has_rebooted: the device has, too; otherwise it was the agent alone.
+        trial: what the bootloader made of it; of an update without a root filesystem always none.
+        why: the bootloader's reason for a rollback.
+    """
+
+    has_rebooted: bool
+    trial: Trial = "none"
+    why: str = ""
+
+
+Event = (
+    PollDue
+    | NothingNew
+    | Offered
+    | Fetched
+    | Answered
+    | Done
+    | Failed
+    | CommitAsked
+    | RollbackAsked
+    | Started
+)

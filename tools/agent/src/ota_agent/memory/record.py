@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A state as text that outlives the agent, and the agent's version.
+
+A trial system may have written it, and the old system reads it after a rollback: what it does not
+know it leaves out, and a state that it does not know is one that has failed.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, get_args
+
+from ota_agent.errors import AgentError
+from ota_agent.lifecycle.states import Erring, Idle, State, Syncing
+from ota_agent.lifecycle.update import Artifact, Update
+
+FORMAT = 1
+"""Of the record; a newer one is read as far as it is understood."""
+
+_STATES: Mapping[str, type[State]] = {each.__name__: each for each in get_args(State)}
+
+
+def to_text(state: State) -> str:
+    """The state in one line of JSON."""
+    return json.dumps({"format": FORMAT, "state": type(state).__name__, **asdict(state)})
+
+
+def from_text(text: str) -> State:
+    """The state that was written.
+
+    Raises:
+        AgentError: it is no record of a state.
+    """
+    try:
+        record: dict[str, Any] = json.loads(text)
+        name = record["state"]
+        if name in (Idle.__name__, Syncing.__name__):
+            return _STATES[name]()  # type: ignore[call-arg]
+        update = _update(record["update"])
+        kind = _STATES.get(name)
+        if kind is None:
+            return Erring(update, "")
+        if kind is Erring:
+            return Erring(update, record["at"])
+        return kind(update)  # type: ignore[call-arg]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise AgentError(f"the record of the update is damaged: {error!r}") from error
+
+
+def _update(record: Mapping[str, Any]) -> Update:
+    artifact = record.get("artifact")
+    known = {name: record[name] for name in _names(Update) & record.keys() if name != "artifact"}
+    return Update(**known, artifact=_artifact(artifact) if artifact else None)
+
+
+def _artifact(record: Mapping[str, Any]) -> Artifact:
+    known = {name: record[name] for name in _names(Artifact) & record.keys()}
+    clears = known.get("clears")
+    known["types"] = tuple(known.get("types", ()))
+    known["clears"] = None if clears is None else tuple(clears)
+    return Artifact(**known)
+
+
+def _names(kind: type[Update | Artifact]) -> set[str]:
+    return {each.name for each in fields(kind)}

@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Root filesystems from Debian packages, without root and without running what is in them."""

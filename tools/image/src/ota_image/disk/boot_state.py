@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bootloader's state on a disk image: found, read, and changed in both copies."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_board import grub
+from ota_board.environment import Copy, decode, encode, newest
+from ota_image.disk.image import Disk
+from ota_image.errors import ImageError
+
+SCANNED = 32 << 20
+"""How much of a disk is searched for an environment [B]."""
+
+STEP = 64 << 10
+"""At which multiples one is looked for [B]."""
+
+SIZES = (0x2000, 0x4000, 0x8000, 0x10000, 0x20000, 0x40000)
+"""Usual sizes of one copy [B]."""
+
+_BEGINS = re.compile(rb"[A-Za-z0-9_.#-][A-Za-z0-9_.#/-]*=")
+_SHUT = ("lock.sha256sum", "lock")
+"""What ends the writing of one of GRUB's copies, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One valid copy of an environment.
+
+    Attributes:
+        offset: its first byte [B].
+        size: [B].
+    """
+
+    offset: int
+    size: int
+    copy: Copy
+
+    @property
+    def is_redundant(self) -> bool:
+        """Whether it is one of a pair."""
+        return self.copy.flag is not None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The state of a disk.
+
+    Attributes:
+        offsets: where the copies stand [B]; none if they are files.
+        size: of one copy [B].
+        copies: each as far as it is valid.
+        source: how it was found: ``layout``, ``scan``, or ``files``.
+    """
+
+    offsets: tuple[int, ...]
+    size: int
+    copies: tuple[Copy | None, ...]
+    source: str
+
+    @property
+    def newest(self) -> int | None:
+        """Which copy the bootloader takes; None if none is valid."""
+        return newest(self.copies)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the bootloader reads; nothing if no copy is valid."""
+        index = self.newest
+        copy = None if index is None else self.copies[index]
+        return dict(copy.variables) if copy else {}
+
+
+def find_state(disk: Disk) -> State | None:
+    """The state of a disk: where its layout says, else in GRUB's files, else where it looks so.
+
+    Raises:
+        OSError: the image cannot be read.
+    """
+    if disk.layout and (areas := disk.layout.environment):
+        size = areas[0].size
+        copies = tuple(
+            decode(_bytes(disk.path, area.offset, size), is_redundant=len(areas) > 1)
+            for area in areas
+        )
+        return State(tuple(area.offset for area in areas), size, copies, "layout")
+    if (state := _grub_state(disk)) is not None:
+        return state
+    found = list(scan(disk.path))
+    if not found:
+        return None
+    first = found[0]
+    alike = [
+        each for each in found if (each.size, each.is_redundant) == (first.size, first.is_redundant)
+    ][: 2 if first.is_redundant else 1]
+    return State(
+        tuple(each.offset for each in alike),
+        first.size,
+        tuple(each.copy for each in alike),
+        "scan",
+    )
+
+
+def scan(path: Path) -> Iterator[Found]:
+    """Every copy of a usual size in the first 32 MiB, redundant or not.
+
+    Raises:
+        OSError: the image cannot be read.
+    """
+    with path.open("rb") as file:
+        for offset in range(0, SCANNED, STEP):
+            file.seek(offset)
+            head = file.read(512)
+            kinds = [each for each in (True, False) if _BEGINS.match(head, 5 if each else 4)]
+            if not kinds:
+                continue
+            file.seek(offset)
+            raw = file.read(SIZES[-1])
+            for size in SIZES:
+                for is_redundant in kinds:
+                    copy = decode(raw[:size], is_redundant=is_redundant)
+                    if copy and copy.variables and len(raw) >= size:
+                        yield Found(offset, size, copy)
+
+
+def change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
+    """Set variables in both copies, and give all that are there then; an empty value removes one.
+
+    The older copy is written first and synced, then the other: whenever the power fails, one is
+    valid. Both hold the same then, as after two runs of fw_setenv. Of GRUB's files it is the second
+    that is written first.
+
+    Raises:
+        ImageError: there is no valid environment.
+        BoardError: a variable that cannot be stored.
+        OSError: the image cannot be written.
+    """
+    state = find_state(disk)
+    if state is None or state.newest is None:
+        raise ImageError(f"{disk.path}: no valid environment; `ota-image doctor` says why")
+    variables = {**state.variables, **changes}
+    variables = {name: value for name, value in variables.items() if value}
+    if state.source == "files":
+        _write_grub(disk, variables)
+        return variables
+    index, count = state.newest, len(state.offsets)
+    current = state.copies[index]
+    flag = current.flag if current else None
+    with disk.path.open("r+b", buffering=0) as file:
+        for step in range(1, count + 1):
+            place = state.offsets[(index + step) % count]
+            counter = None if flag is None else (flag + step) % 256
+            data = encode(variables, state.size, flag=counter)
+            if os.pwrite(file.fileno(), data, place) != len(data):
+                raise ImageError(f"{disk.path}: was not written as a whole; set it again")
+            os.fsync(file.fileno())
+    return variables
+
+
+def _grub_state(disk: Disk) -> State | None:
+    boot = disk.boot
+    if boot is None or not boot.exists(grub.FOLDER):
+        return None
+    copies = tuple(
+        grub.decode_copy(boot.read(f"{folder}/env"), boot.read(f"{folder}/lock"))
+        for folder in grub.COPIES
+    )
+    return State((), grub.BLOCK, copies, "files")
+
+
+def _write_grub(disk: Disk, variables: Mapping[str, str]) -> None:
+    """Write both copies, the second first, each behind its lock, as GRUB's own logic does."""
+    boot = disk.boot
+    if boot is None:
+        return
+    files = grub.copy_files(variables)
+    locked = grub.encode_block({"editing": "1"})
+    for folder in reversed(grub.COPIES):
+        writes = (("lock", locked), *((name, files[name]) for name in ("env", *_SHUT)))
+        for name, data in writes:
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(data)
+                file.flush()
+                boot.open().write_file(Path(file.name), f"{folder}/{name}")
+
+
+def _bytes(path: Path, offset: int, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bootloaders on a disk, found by what they say of themselves."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ota_image.disk.image import Disk
+
+_BANNER = re.compile(rb"U-Boot (?:SPL )?((20\d\d)\.(\d\d)[\w.+~-]*)[^\0\n]{0,80}")
+_SPL = b"U-Boot SPL"
+_RAW = 32 << 20  # [B] of a disk, at most, are looked through
+_FILES = re.compile(r"(?:u-?boot.*|mlo|kernel.*\.img|.*\.bin|.*\.img)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """U-Boot, or its SPL, as it was found.
+
+    Attributes:
+        place: a file on the boot partition, or an offset on the disk.
+        version: such as ``2023.01+dfsg``.
+        number: the same as two numbers, to compare by.
+        is_spl: whether it is the part that loads U-Boot.
+        data: its bytes; of one that stands raw, the area reserved for it, else all up to the first
+            partition.
+    """
+
+    place: str
+    version: str
+    number: tuple[int, int]
+    is_spl: bool
+    data: bytes
+
+
+def find_u_boot(disk: Disk) -> Iterator[Firmware]:
+    """Every U-Boot, uncompressed, before the first partition and on the boot partition.
+
+    Raises:
+        OSError: the image cannot be read.
+    """
+    first = min((part.offset for part in disk.parts), default=0)
+    with disk.path.open("rb") as file:
+        raw = file.read(min(first, _RAW))
+    seen = set()
+    for match in _BANNER.finditer(raw):
+        start, end = _reserved(disk, match.start())
+        found = _firmware(match, f"at {match.start():#x}", raw[start:end])
+        if (found.version, found.is_spl) not in seen:
+            seen.add((found.version, found.is_spl))
+            yield found
+    boot = disk.boot
+    for name in boot.names("/") if boot else ():
+        if boot and _FILES.fullmatch(name):
+            data = boot.read(f"/{name}") or b""
+            if banner := _BANNER.search(data):
+                yield _firmware(banner, f"/{name} of the boot partition", data)
+
+
+def _reserved(disk: Disk, at: int) -> tuple[int, int | None]:
+    """Where the area begins and ends that is reserved for what stands there [B]."""
+    for area in disk.layout.areas if disk.layout else ():
+        if area.kind == "reserved" and area.offset <= at < area.end:
+            return area.offset, area.end
+    return 0, None
+
+
+def _firmware(match: re.Match[bytes], place: str, data: bytes) -> Firmware:
+    return Firmware(
+        place,
+        match[1].decode("ascii", "replace"),
+        (int(match[2]), int(match[3])),
+        match[0].startswith(_SPL),
+        data,
+    )

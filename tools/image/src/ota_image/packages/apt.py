@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""apt with a root of its own in the cache: foreign architectures, and source packages.
+
+The machine's own apt gives archives, keys and proxies, and is never changed: its hooks do not run,
+its lists and its status are not touched. Needs no root.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from ota_artifact.errors import ProgramError
+from ota_artifact.run import run
+from ota_image.cache import cache_folder, key_of, made_once
+from ota_image.errors import ImageError, WorldError
+from ota_image.packages.sources import Archive, archives
+from ota_image.progress import Say
+
+RELEASE = "bookworm"
+"""The release that sources come from if nothing says otherwise."""
+
+_FRESH = 3600.0  # [s] that lists are taken as they are
+_UPDATE_TIME = 600.0  # [s]
+_DOWNLOAD_TIME = 3600.0  # [s]
+_HELPER = "/usr/lib/apt/apt-helper"
+_URI = re.compile(r"^'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$", re.MULTILINE)
+_HOST_SETTINGS = re.compile(r"^(Acquire::(?!IndexTargets|Languages|GzipIndexes|Changelogs).*)$")
+_UNKNOWN = re.compile(
+    r"E: (Unable to locate package .*|Package .* has no installation.*|"
+    r"Version .* was not found|Unable to find a source package.*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package of exactly one version.
+
+    Attributes:
+        arch: as in its name; ``all`` too.
+        sha256: of its file [hex].
+        size: of its file [B].
+        uri: where the archive has it; empty if only the cache is asked.
+    """
+
+    name: str
+    version: str
+    arch: str
+    sha256: str
+    size: int = 0
+    uri: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    uri: str
+    name: str
+    size: int
+    sha256: str
+
+
+class AptRoot:
+    """One architecture's view of the archives.
+
+    Attributes:
+        folder: in the cache; different archives have different ones.
+    """
+
+    def __init__(
+        self,
+        arch: str,
+        archives: Sequence[Archive],
+        *,
+        kind: str = "deb",
+        say: Say = lambda text: None,
+    ) -> None:
+        """Make the root; nothing is downloaded yet.
+
+        Args:
+            arch: Debian's name.
+            archives: as `ota_image.packages.sources.archives` finds them.
+            kind: ``deb``, or ``deb-src`` for source packages.
+
+        Raises:
+            OSError: the cache cannot be written.
+        """
+        stanzas = [each.stanza(kind) for each in archives]
+        settings = _host_settings()
+        self._say = say
+        self._arch = arch
+        key = key_of(arch, *stanzas, settings)
+        self.folder = cache_folder() / "apt" / f"{arch}-{kind}-{key}"
+        for name in ("sources", "lists/partial", "archives/partial", "preferences"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        _write(self.folder / "sources" / "debian.sources", "\n".join(stanzas))
+        _write(self.folder / "status", "")
+        _write(self.folder / "apt.conf", _configuration(self.folder, arch) + settings)
+
+    def update(self) -> None:
+        """Fetch the lists of packages, unless that was done within the hour.
+
+        Raises:
+            ProgramError: the archive cannot be reached, or is not signed by a known key.
+        """
+        stamp = self.folder / "updated"
+        with _locked(self.folder / "lock"):
+            if stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH:
+                return
+            self._say(f"asking the Debian archive what it has for {self._arch}")
+            try:
+                self._apt("update", "-o", "APT::Update::Error-Mode=any", timeout=_UPDATE_TIME)
+            except ProgramError as error:
+                if not list((self.folder / "lists").glob("*_Packages*")) and not list(
+                    (self.folder / "lists").glob("*_Sources*")
+                ):
+                    raise
+                reason = re.search(r"E: (.*?)(?: \[IP.*)?$", str(error), re.MULTILINE)
+                said = reason[1] if reason else str(error)
+                self._say(f"warning: only a part of the archive's lists came: {said}")
+            stamp.touch()
+
+    def resolve(self, names: Sequence[str]) -> tuple[Package, ...]:
+        """The packages and all that they depend on, recommendations left out, by name.
+
+        Args:
+            names: ``name`` or ``name=version``.
+
+        Raises:
+            ImageError: a package is unknown.
+            ProgramError: they cannot be installed together.
+        """
+        self.update()
+        said = self._asked("install", "--no-install-recommends", "--print-uris", *names)
+        return tuple(sorted(map(_package, _files(said)), key=lambda each: each.name))
+
+    def find(self, name: str, version: str) -> Package | None:
+        """One package of exactly that version; None if the archive has it no longer.
+
+        Raises:
+            ProgramError: the archive cannot be reached.
+        """
+        self.update()
+        try:
+            said = self._asked("download", "--print-uris", f"{name}={version}")
+        except ImageError:
+            return None
+        return next(map(_package, _files(said)), None)
+
+    def source(self, name: str) -> tuple[_File, ...]:
+        """The files of a source package: the .dsc and what it lists.
+
+        Raises:
+            ImageError: it is unknown.
+        """
+        self.update()
+        return tuple(_files(self._asked("source", "--print-uris", name)))
+
+    def fetch(self, files: Mapping[Path, tuple[str, str]]) -> None:
+        """Download files through apt, so that its proxies, keys and passwords count.
+
+        Args:
+            files: by where they are put: URI and SHA-256 [hex].
+
+        Raises:
+            ProgramError: a file does not come, or is another one.
+        """
+        words = [
+            word
+            for path, (uri, sha256) in files.items()
+            for word in (uri, str(path), f"SHA256:{sha256}")
+        ]
+        argv = (_HELPER, "download-file", *words)
+        run(argv, timeout=_DOWNLOAD_TIME, environment=self._environment)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {"APT_CONFIG": str(self.folder / "apt.conf"), "LC_ALL": "C.UTF-8"}
+
+    def _apt(self, *words: str, timeout: float = 120) -> str:
+        argv = ("apt-get", "-qq", "--yes", *words)
+        return run(argv, timeout=timeout, environment=self._environment).decode()
+
+    def _asked(self, *words: str) -> str:
+        try:
+            with _locked(self.folder / "lock"):
+                return self._apt(*words)
+        except ProgramError as error:
+            unknown = _UNKNOWN.search(str(error))
+            if unknown:
+                raise ImageError(f"{unknown[1]} for {self._arch} in the archive") from error
+            raise
+
+
+def package_file(package: Package) -> Path:
+    """Where the cache has a package, or would have it."""
+    return cache_folder() / "packages" / f"{package.sha256}.deb"
+
+
+def download(apt: AptRoot, packages: Sequence[Package], say: Say) -> None:
+    """Bring packages into the cache; each is there whole and verified, or not at all.
+
+    Raises:
+        ProgramError: one does not come.
+        WorldError: what came has another digest.
+        OSError: no space in the cache.
+    """
+    absent = [package for package in packages if not package_file(package).exists()]
+    if not absent:
+        return
+    size = sum(package.size for package in absent)
+    say(f"downloading {len(absent)} packages, {size / 1e6:.1f} MB")
+    folder = cache_folder() / "packages"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".download.", dir=folder) as name:
+        places = {package: Path(name, package.sha256) for package in absent}
+        apt.fetch({place: (each.uri, each.sha256) for each, place in places.items()})
+        for package, place in places.items():
+            if digest_of(place) != package.sha256:
+                raise WorldError(f"{package.uri}: has another SHA-256 than the archive says")
+            place.rename(package_file(package))
+
+
+def source_package(
+    name: str,
+    into: Path | None = None,
+    *,
+    release: str = RELEASE,
+    mirrors: Sequence[str] = (),
+    say: Say = lambda text: None,
+) -> Path:
+    """The unpacked tree of Debian's source package, patches applied.
+
+    Args:
+        into: a folder for the tree, which is then the caller's; by default the cache has it, and
+            it must not be changed.
+
+    Raises:
+        ImageError: no archive, or no such package.
+        ProgramError: the archive cannot be reached, or dpkg-source fails.
+    """
+    apt = AptRoot(_host_arch(), archives(release, mirrors), kind="deb-src", say=say)
+    files = apt.source(name)
+    description = next(each for each in files if each.name.endswith(".dsc"))
+    with made_once(f"source/{name}-{description.sha256[:16]}") as (folder, workplace):
+        if workplace:
+            say(f"downloading the source of {name}, {sum(f.size for f in files) / 1e6:.1f} MB")
+            apt.fetch({workplace / each.name: (each.uri, each.sha256) for each in files})
+            dsc = workplace / description.name
+            argv = ("dpkg-source", "--no-check", "-x", dsc, workplace / "tree")
+            run(argv, timeout=600)
+            for each in files:
+                (workplace / each.name).unlink()
+    if into is None:
+        return folder / "tree"
+    return Path(shutil.copytree(folder / "tree", into / name, symlinks=True))
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file [hex]."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _host_settings() -> str:
+    """What the machine's apt says of getting files: proxies, time-outs, checks of dates."""
+    said = run(("apt-config", "dump"), timeout=60, environment={"LC_ALL": "C.UTF-8"}).decode()
+    return "".join(f"{line}\n" for line in said.splitlines() if _HOST_SETTINGS.match(line))
+
+
+def _configuration(folder: Path, arch: str) -> str:
+    """The only file of settings that apt reads: no hook of the machine is in it.
+
+    Source: apt.conf(5); Acquire::ForceHash has --print-uris name the SHA-256.
+    """
+    values = {
+        "Dir::State": folder,
+        "Dir::State::lists": folder / "lists",
+        "Dir::State::status": folder / "status",
+        "Dir::Cache": folder,
+        "Dir::Cache::archives": folder / "archives",
+        "Dir::Etc::main": "/dev/null",
+        "Dir::Etc::parts": "/dev/null",
+        "Dir::Etc::sourcelist": "/dev/null",
+        "Dir::Etc::sourceparts": folder / "sources",
+        "Dir::Etc::preferences": "/dev/null",
+        "Dir::Etc::preferencesparts": folder / "preferences",
+        "APT::Architecture": arch,
+        "Acquire::ForceHash": "SHA256",
+        "Acquire::Languages": "none",
+    }
+    if os.geteuid() == 0:
+        values["APT::Sandbox::User"] = "root"
+    lines = [f'{name} "{value}";\n' for name, value in values.items()]
+    return "".join(lines) + f'#clear APT::Architectures;\nAPT::Architectures {{ "{arch}"; }};\n'
+
+
+def _files(said: str) -> Iterator[_File]:
+    for uri, name, size, sha256 in _URI.findall(said):
+        yield _File(uri, unquote(name), int(size), sha256)
+
+
+def _package(file: _File) -> Package:
+    name, version, rest = file.name.rsplit("_", 2)
+    arch = rest.removesuffix(".deb")
+    return Package(name, version, arch, file.sha256, file.size, file.uri)
+
+
+def _host_arch() -> str:
+    return run(("dpkg", "--print-architecture"), timeout=30).decode().strip()
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a text into a file, unless it is there: another process may be reading it."""
+    if not path.exists() or path.read_text("utf-8") != text:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).rename(path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Wait until no other process holds the lock."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which packages an image has, to the byte: ``images/<image>.<arch>.lock``.
+
+A text: ``choice <digest of what the recipe wants>``, then for the image and for each kernel a line
+``[<name>]`` with its packages below, ``<name> <version> <arch> <sha256>`` each.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_image.errors import ImageError
+from ota_image.packages.apt import Package
+from ota_image.packages.recipe import Recipe
+
+IMAGE = "image"
+"""The group of what the recipe names; a kernel's group has the name of its package."""
+
+_HEAD = (
+    "# What `ota-image rootfs --update-lock` wrote: packages by name, version, arch and sha256.\n"
+)
+_LINE = re.compile(r"([a-z0-9][a-z0-9+.-]+) (\S+) ([a-z0-9-]+) ([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """What was chosen once.
+
+    Attributes:
+        choice: of the recipe that it was chosen for.
+        groups: packages by what asked for them.
+    """
+
+    choice: str
+    groups: Mapping[str, tuple[Package, ...]]
+
+
+def lock_file(recipe: Recipe, arch: str) -> Path:
+    """Where the lock of a recipe is, or would be."""
+    return recipe.path.with_name(f"{recipe.name}.{arch}.lock")
+
+
+def read_lock(path: Path) -> Lock | None:
+    """What was chosen; None if there is no such file.
+
+    Raises:
+        ImageError: it is no lock; with file and line.
+    """
+    if not path.exists():
+        return None
+    choice, groups, group = "", dict[str, list[Package]](), ""
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("choice "):
+            choice = line.removeprefix("choice ")
+        elif line.startswith("[") and line.endswith("]"):
+            group = line[1:-1]
+            groups[group] = []
+        elif (match := _LINE.fullmatch(line)) and group:
+            groups[group].append(Package(match[1], match[2], match[3], match[4]))
+        else:
+            raise ImageError(
+                f"{path}:{number}: {line!r} is no line of a lock; make it anew with --update-lock"
+            )
+    return Lock(choice, {name: tuple(packages) for name, packages in groups.items()})
+
+
+def lock_text(lock: Lock) -> str:
+    """The form that `read_lock` reads."""
+    lines = [f"choice {lock.choice}"]
+    for name in sorted(lock.groups, key=lambda name: (name != IMAGE, name)):
+        lines += ["", f"[{name}]"]
+        lines += [
+            f"{each.name} {each.version} {each.arch} {each.sha256}" for each in lock.groups[name]
+        ]
+    return _HEAD + "\n".join(lines) + "\n"

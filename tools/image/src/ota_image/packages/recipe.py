@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes into a root filesystem: reads ``images/<image>.yaml`` and checks it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ota_board.board import Board
+from ota_board.errors import BoardError
+from ota_board.fields import Fields, read_fields
+from ota_board.grow import with_slots
+from ota_image.cache import key_of
+from ota_image.errors import ImageError
+
+SCHEMA = 1
+"""Version of the recipes' form."""
+
+Login = Literal["keys", "open"]
+"""Who gets in: who has an SSH key of the image, or anybody at all, root without a password."""
+
+Install = Literal["unpack", "mmdebstrap"]
+"""How packages come in: taken apart, and nothing of them is run; or with their scripts, by
+mmdebstrap, under emulation if the board has another CPU than this machine."""
+
+_FIELDS = (
+    "schema",
+    "name",
+    "summary",
+    "release",
+    "components",
+    "install",
+    "packages",
+    "without",
+    "leave_out",
+    "folders",
+    "links",
+    "modules",
+    "overlays",
+    "login",
+    "users",
+    "needs",
+)
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Source: Debian Policy, 5.6.7
+USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+USER_IDS = range(1000, 60000)
+"""Those of people. Source: Debian Policy, 9.2.2."""
+_ESSENTIAL = "?essential"  # Source: apt-patterns(7)
+_PACKAGE_FOLDER = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody beside root, who logs in with the image's SSH keys."""
+
+    name: str
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symlink: where it is, and where it leads."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A root filesystem, whatever the board.
+
+    Attributes:
+        path: where it was read from; the locks lie beside it.
+        release: of Debian, its code name.
+        components: of the archive, beside those that the machine has.
+        install: how packages come in.
+        packages: with all that they depend on, but for those in ``without``.
+        leave_out: patterns of paths; what matches goes, with what is below it.
+        folders: that are made, such as places to mount on.
+        links: that are made.
+        modules: of the kernel, beside the board's drivers; one that a kernel lacks is passed over.
+        overlays: folders whose files are put over the packages', in order.
+        slot: how large slots must be for it [B]; 0 if the board's own will do.
+    """
+
+    path: Path
+    name: str
+    summary: str
+    release: str
+    components: tuple[str, ...]
+    install: Install
+    packages: tuple[str, ...]
+    without: tuple[str, ...]
+    leave_out: tuple[str, ...]
+    folders: tuple[str, ...]
+    links: tuple[Link, ...]
+    modules: tuple[str, ...]
+    overlays: tuple[Path, ...]
+    login: Login
+    users: tuple[User, ...]
+    slot: int
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """What apt is asked for; for scripts that run, all that Debian takes to be there."""
+        return (*self.packages, *((_ESSENTIAL,) if self.install == "mmdebstrap" else ()))
+
+    @property
+    def choice(self) -> str:
+        """What decides which packages come in, as a digest; the lock has it."""
+        return key_of(
+            self.release, *sorted(self.components), "", *sorted(self.wanted), "",
+            *sorted(self.without),
+        )  # fmt: skip
+
+
+def fitted(board: Board, recipe: Recipe) -> Board:
+    """The board with slots that the recipe fits into.
+
+    Raises:
+        ImageError: the slots of a real board are too small.
+    """
+    try:
+        return with_slots(board, recipe.slot)
+    except BoardError as error:
+        raise ImageError(f"{error} for the image {recipe.name}, or choose another") from error
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check one recipe.
+
+    Raises:
+        BoardError: not YAML, or a field is missing, unknown or wrong; with file and line.
+        OSError: the file cannot be read.
+    """
+    fields = read_fields(path, _FIELDS)
+    if fields.number("schema") != SCHEMA:
+        raise fields.wrong("schema", f"must be {SCHEMA}; a newer one needs a newer ota-image")
+    name = fields.text("name")
+    if not _NAME.fullmatch(name):
+        raise fields.wrong("name", f"{name!r} must be lower-case letters, digits and single dashes")
+    install = fields.choice("install", get_args(Install), "unpack")
+    if install == "mmdebstrap" and fields.has("without"):
+        raise fields.wrong("without", "mmdebstrap takes every dependency; use leave_out for files")
+    return Recipe(
+        path=path,
+        name=name,
+        summary=fields.text("summary"),
+        release=fields.text("release"),
+        components=fields.texts("components"),
+        install=install,
+        packages=_packages(fields, "packages"),
+        without=_packages(fields, "without"),
+        leave_out=_paths(fields, "leave_out"),
+        folders=_paths(fields, "folders"),
+        links=tuple(_link(each) for each in fields.each("links", ("at", "to"))),
+        modules=fields.texts("modules"),
+        overlays=_overlays(fields, path),
+        login=fields.choice("login", get_args(Login), "keys"),
+        users=tuple(_user(each) for each in fields.each("users", ("name", "uid"))),
+        slot=fields.inner("needs", ("slots",)).size("slots") if fields.has("needs") else 0,
+    )
+
+
+def recipe_folders(chosen: str | None = None) -> Sequence[Path]:
+    """Where recipes are looked for: what was chosen, ./images, then the package's own."""
+    packaged = _PACKAGE_FOLDER / "images"
+    ours = packaged if packaged.is_dir() else _PACKAGE_FOLDER.parents[3] / "images"
+    return (*((Path(chosen),) if chosen else ()), Path("images"), ours)
+
+
+def find_recipe(name: str, folders: Sequence[Path]) -> Path:
+    """The recipe of that name, or the file itself that the name leads to.
+
+    Raises:
+        ImageError: there is none; says which there are.
+    """
+    if "/" in name and Path(name).is_file():
+        return Path(name)
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    places = ", ".join(str(folder) for folder in folders)
+    raise ImageError(f"{name}: no such image in {places}; there are: {', '.join(known) or 'none'}")
+
+
+def _packages(fields: Fields, name: str) -> tuple[str, ...]:
+    texts = fields.texts(name)
+    for text in texts:
+        if not _PACKAGE.fullmatch(text):
+            raise fields.wrong(name, f"{text!r} is no name of a Debian package")
+    if name == "packages" and not texts:
+        raise fields.wrong(name, "must have at least one entry")
+    return texts
+
+
+def _paths(fields: Fields, name: str) -> tuple[str, ...]:
+    paths = fields.texts(name)
+    for path in paths:
+        _check_path(fields, name, path)
+    return paths
+
+
+def _link(fields: Fields) -> Link:
+    path = fields.text("at")
+    _check_path(fields, "at", path)
+    return Link(path, fields.text("to"))
+
+
+def _check_path(fields: Fields, name: str, path: str) -> None:
+    if not path.startswith("/") or path.rstrip("/*") == "" or ".." in path.split("/"):
+        raise fields.wrong(name, f"{path!r} must be a path from '/', not all of it")
+
+
+def _overlays(fields: Fields, path: Path) -> tuple[Path, ...]:
+    folders = tuple(path.parent / name for name in fields.texts("overlays"))
+    for folder in folders:
+        if not folder.is_dir():
+            raise fields.wrong("overlays", f"no folder {folder}")
+    return folders
+
+
+def _user(fields: Fields) -> User:
+    name, uid = fields.text("name"), fields.number("uid")
+    if not USER_NAME.fullmatch(name) or name == "root":
+        raise fields.wrong("name", f"{name!r} must be lower-case letters, digits, '_' and '-'")
+    if uid not in USER_IDS:
+        raise fields.wrong("uid", f"{uid} is not a user's; choose one from 1000 to 59999")
+    return User(name, uid)

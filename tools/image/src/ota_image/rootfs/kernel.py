@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernel, initrd, device trees and modules of a slot, from Debian's kernel package.
+
+The bootloader reads them from the slot's /boot, so that they roll back with it.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ota_artifact.image.workplace import find_program
+from ota_artifact.run import run
+from ota_board import grub
+from ota_board.board import Board
+from ota_board.entry import EXTLINUX, extlinux
+from ota_image.cache import made_once
+from ota_image.errors import ImageError
+from ota_image.packages.apt import Package
+from ota_image.packages.deb import verified_file
+from ota_image.progress import Say
+from ota_image.rootfs.initrd import gzipped, initrd
+from ota_image.rootfs.modules import Modules
+from ota_image.rootfs.tree import Tree
+
+_LISTS = ("modules.order", "modules.builtin", "modules.builtin.modinfo")
+_BUSYBOX = "/bin/busybox"
+
+
+def add_kernel(
+    tree: Tree,
+    board: Board,
+    packages: Sequence[Package],
+    *,
+    modules: Sequence[str],
+    workplace: Path,
+    say: Say,
+) -> None:
+    """Put a board's kernel and all that goes with it into the tree.
+
+    Args:
+        packages: of the kernel; the one that has it is among them.
+        modules: wanted beside the board's own; those that the kernel lacks are passed over.
+        workplace: an empty folder, which is the caller's.
+
+    Raises:
+        ImageError: the kernel lacks a driver or a device tree of the board.
+        ProgramError: dpkg-deb, gzip or depmod is missing, or fails.
+    """
+    package = next((each for each in packages if each.name != board.kernel.package), packages[0])
+    folder = _unpacked(package, say)
+    version = _version(folder, package)
+    tree.add_file("/boot/vmlinuz", _image(folder, version, package, board, say))
+    for name, path in _device_trees(folder, version, board).items():
+        tree.add_file(f"/boot/dtbs/{name}", path)
+    known = Modules(_modules_folder(folder) / version)
+    own = [board.watchdog.driver] if board.watchdog.driver else []
+    for name in (*board.kernel.drivers, *own):
+        if not known.has(name):
+            raise ImageError(
+                f"boards/{board.name}/board.yaml: {name!r}: kernel {version} has no such module"
+            )
+    busybox = tree.get(_BUSYBOX)
+    if busybox is None or busybox.content is None:
+        raise ImageError("the initrd needs busybox-static; add it to the recipe's packages")
+    drivers = known.needed(board.kernel.drivers)
+    tree.add_file("/boot/initrd.img", initrd(busybox.content.read_bytes(), drivers))
+    wanted = (*board.kernel.drivers, *own, *(name for name in modules if known.has(name)))
+    _add_modules(tree, known, wanted, workplace)
+    _add_entry(tree, board)
+
+
+def _add_entry(tree: Tree, board: Board) -> None:
+    match board.bootloader.kind:
+        case "u-boot":
+            tree.add_file(EXTLINUX, extlinux(board))
+        case "grub":
+            tree.add_file(grub.ENTRY, grub.entry(board))
+
+
+def _unpacked(package: Package, say: Say) -> Path:
+    """A kernel package's files, kept in the cache: it is large, and nearly all builds share it."""
+    with made_once(f"kernel/{package.sha256[:16]}") as (folder, workplace):
+        if workplace:
+            say(f"unpacking {package.name} {package.version}")
+            run(("dpkg-deb", "-x", verified_file(package), workplace), timeout=600)
+    return folder
+
+
+def _modules_folder(folder: Path) -> Path:
+    return next(
+        (path for path in (folder / "usr/lib/modules", folder / "lib/modules") if path.is_dir()),
+        folder / "lib/modules",
+    )
+
+
+def _version(folder: Path, package: Package) -> str:
+    modules = _modules_folder(folder)
+    versions = sorted(path.name for path in modules.iterdir()) if modules.is_dir() else []
+    if len(versions) != 1:
+        raise ImageError(f"{package.name} {package.version}: has no kernel, but {versions}")
+    return versions[0]
+
+
+def _image(folder: Path, version: str, package: Package, board: Board, say: Say) -> Path:
+    plain = folder / "boot" / f"vmlinuz-{version}"
+    if board.kernel.format == "plain":
+        return plain
+    with made_once(f"kernel/{package.sha256[:16]}-gzip") as (packed, workplace):
+        if workplace:
+            say(f"compressing kernel {version}")
+            (workplace / "vmlinuz").write_bytes(gzipped(plain.read_bytes()))
+    return packed / "vmlinuz"
+
+
+def _device_trees(folder: Path, version: str, board: Board) -> dict[str, Path]:
+    """Each of the board's by its name alone; the package has them in folders by maker."""
+    base = folder / "usr" / "lib" / f"linux-image-{version}"
+    found: dict[str, Path] = {}
+    for name in board.device_trees:
+        paths = sorted(base.rglob(Path(name).name)) if base.is_dir() else []
+        if not paths:
+            like = sorted(path.name for path in base.rglob(f"{name.partition('-')[0]}*.dtb"))
+            hint = f"; alike are {', '.join(like[:5])}" if like else ""
+            raise ImageError(
+                f"boards/{board.name}/board.yaml: device_trees: kernel {version} has no"
+                f" {name}{hint}"
+            )
+        found[name] = paths[0]
+    return found
+
+
+def _add_modules(tree: Tree, known: Modules, names: Sequence[str], workplace: Path) -> None:
+    """The modules of these names, with the lists by which the device's modprobe finds them."""
+    version = known.folder.name
+    target = workplace / "lib" / "modules" / version
+    target.mkdir(parents=True)
+    for module in known.needed(names):
+        place = target / module.path.relative_to(known.folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(module.path, place)
+    for name in _LISTS:
+        if (known.folder / name).exists():
+            shutil.copyfile(known.folder / name, target / name)
+    depmod = find_program("depmod", package="kmod")
+    run((depmod, "-b", workplace, version), timeout=120, environment={"LC_ALL": "C"})
+    for path in sorted(target.rglob("*")):
+        if path.is_file():
+            tree.add_file(f"/lib/modules/{version}/{path.relative_to(target)}", path)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is put into a root filesystem at build time, beside its recipe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_image.errors import ImageError
+from ota_image.packages.recipe import USER_IDS, USER_NAME, User
+from ota_image.rootfs.agent import Wheel
+
+_KEYS = ("ssh-", "ecdsa-", "sk-")
+"""How a line of a public key begins. Source: sshd(8), "AUTHORIZED_KEYS FILE FORMAT"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a build adds.
+
+    Attributes:
+        release: empty for the default one, ``<version>+<hash of the inputs>``.
+        ssh_keys: public ones, a line each, of who may log in.
+        users: beside the recipe's; they log in by the same keys.
+        server: its URL; empty if there is none.
+        certificate: of the server, in PEM; empty if a known authority signed it.
+        overlays: folders whose files come last.
+        wheels: of the agent; () for an image without it.
+    """
+
+    release: str = ""
+    ssh_keys: tuple[str, ...] = ()
+    users: tuple[User, ...] = ()
+    server: str = ""
+    certificate: str = ""
+    overlays: tuple[Path, ...] = ()
+    wheels: tuple[Wheel, ...] = ()
+
+
+def read_users(texts: Sequence[str]) -> tuple[User, ...]:
+    """Users of options, ``NAME`` or ``NAME:UID`` each; without a number they count from 1000.
+
+    Raises:
+        ImageError: no name, no number of a user, or two users with one name or number.
+    """
+    users: list[User] = []
+    for count, text in enumerate(texts):
+        name, colon, number = text.partition(":")
+        if not USER_NAME.fullmatch(name) or name == "root":
+            raise ImageError(f"--user {text!r}: must begin with a name in lower-case letters")
+        uid = int(number) if number.isdecimal() else USER_IDS.start + count
+        if (colon and not number.isdecimal()) or uid not in USER_IDS:
+            raise ImageError(f"--user {text!r}: must have a number from 1000 to 59999")
+        users.append(User(name, uid))
+    check_users(users)
+    return tuple(users)
+
+
+def check_users(users: Sequence[User]) -> None:
+    """Fail if two have one name or number.
+
+    Raises:
+        ImageError: they have.
+    """
+    for index, user in enumerate(users):
+        for other in users[:index]:
+            if user.name == other.name or user.uid == other.uid:
+                raise ImageError(
+                    f"user {user.name} ({user.uid}): {other.name} has the number {other.uid};"
+                    " write the number of one of them, as in --user NAME:UID"
+                )
+
+
+def read_ssh_keys(path: Path) -> tuple[str, ...]:
+    """The public keys of a file such as ``~/.ssh/id_ed25519.pub``.
+
+    Raises:
+        ImageError: a line is none; a private key most of all.
+        OSError: it cannot be read.
+    """
+    text = path.read_text("utf-8", "replace")
+    if "PRIVATE KEY" in text:
+        raise ImageError(f"{path}: is a private key; give the public one, {path}.pub")
+    lines = [line.strip() for line in text.splitlines()]
+    keys = tuple(line for line in lines if line and not line.startswith("#"))
+    for number, line in enumerate(lines, 1):
+        if line in keys and not line.startswith(_KEYS):
+            raise ImageError(f"{path}:{number}: is no public key of OpenSSH")
+    if not keys:
+        raise ImageError(f"{path}: has no public key")
+    return keys
+
+
+def read_certificate(path: Path) -> str:
+    """A certificate in PEM.
+
+    Raises:
+        ImageError: it is none.
+        OSError: it cannot be read.
+    """
+    text = path.read_text("utf-8", "replace")
+    if "-----BEGIN CERTIFICATE-----" not in text or "PRIVATE KEY" in text:
+        raise ImageError(f"{path}: is no certificate in PEM alone")
+    return text

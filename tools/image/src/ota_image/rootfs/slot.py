@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the root filesystem of a slot: recipe and board in, ``slot.ext4`` out.
+
+No root, and the same inputs always give the same bytes. No program of the image is run, unless the
+recipe has its packages installed by mmdebstrap.
+"""
+
+import json
+import tarfile
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.util import MAGIC_NUMBER
+from pathlib import Path
+
+from ota_artifact.image.workplace import delivered
+from ota_artifact.run import run
+from ota_board.board import Board
+from ota_board.entry import extlinux
+from ota_board.render import rendered
+from ota_image import __version__, packages
+from ota_image.cache import cache_folder, key_of, made_once
+from ota_image.errors import ImageError
+from ota_image.packages.apt import AptRoot, Package, digest_of
+from ota_image.packages.choice import Chosen, choose
+from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.recipe import Recipe, fitted
+from ota_image.packages.sources import archives
+from ota_image.progress import Say
+from ota_image.rootfs.agent import Wheel, add_agent
+from ota_image.rootfs.bytecode import add_bytecode
+from ota_image.rootfs.installed import install, time_of
+from ota_image.rootfs.kernel import add_kernel
+from ota_image.rootfs.mkfs import Ext4, write_ext4
+from ota_image.rootfs.settings import Settings
+from ota_image.rootfs.system import add_accounts, add_applets, add_board, add_certificates
+from ota_image.rootfs.tree import Tree
+from ota_image.workfolder import own_folder
+
+_SPACE = uuid.UUID("b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11")
+"""Ours, for identities that follow from the inputs. Source: RFC 9562, 5.5."""
+_PLACES = ("path", "overlays", "wheels")
+"""Of a recipe and the settings, what is a place on this machine; its content counts."""
+_OWN_CODE = (Path(__file__).parent, Path(packages.__file__).parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where packages come from.
+
+    Attributes:
+        mirrors: as of ``--mirror``; by default those of the machine's own apt.
+        is_locked: exactly the lock, or an error.
+    """
+
+    mirrors: tuple[str, ...] = ()
+    is_locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A root filesystem, ready to be written into a slot.
+
+    Attributes:
+        path: the ext4 image, as large as the slot.
+        sha256: of all its bytes [hex].
+        release: what it says of itself.
+        packages: those that are in it, by name; the kernel's too.
+        time: of its files [s since 1970].
+        wheels: of the agent.
+    """
+
+    path: Path
+    sha256: str
+    release: str
+    packages: tuple[Package, ...]
+    time: int
+    wheels: tuple[Wheel, ...] = ()
+
+    def renamed(self, path: Path) -> "Slot":
+        """The same under another name, what is there being replaced.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        self.path.replace(path)
+        return replace(self, path=path)
+
+
+def make_slot(
+    board: Board,
+    recipe: Recipe,
+    settings: Settings,
+    output: Path,
+    *,
+    source: Source = Source(),
+    progress: Say = lambda text: None,
+) -> Slot:
+    """Make the root filesystem of a board, or take it from the cache, and put it into a file.
+
+    Args:
+        output: the file; what is there is replaced, whole or not at all.
+        progress: told what is being done, and warned.
+
+    Raises:
+        ImageError: the recipe, the lock, the board or an overlay is at fault, or it does not fit.
+        ProgramError: the archive cannot be reached, or a program is missing or fails.
+        WorldError: a package in the cache was damaged.
+        OSError: no space.
+    """
+    board = fitted(board, recipe)
+    if recipe.login == "open":
+        where = "on the console" if settings.ssh_keys else "on the console and by SSH"
+        progress(f"warning: {recipe.path}: login: open; root gets in {where} without a password")
+
+    def apt() -> AptRoot:
+        found = archives(recipe.release, source.mirrors, recipe.components)
+        return AptRoot(board.arch, found, say=progress)
+
+    chosen = choose(
+        recipe,
+        board.arch,
+        board.kernel.package,
+        apt=apt,
+        is_locked=source.is_locked,
+        say=progress,
+    )
+    key = _key(board, recipe, settings, chosen)
+    settings = _with_release(settings, key)
+    folder = cache_folder() / f"slots/{recipe.name}-{board.name}-{key}"
+    if folder.is_dir():
+        progress("the root filesystem is in the cache")
+    else:
+        with own_folder(cache_folder()) as place:
+            made = _build(board, recipe, settings, chosen, key, place, progress)
+            with made_once(f"slots/{folder.name}") as (_, workplace):
+                if workplace:
+                    for path in made.iterdir():
+                        path.rename(workplace / path.name)
+    with delivered(output) as part:
+        argv = ("cp", "--sparse=always", "--reflink=auto", folder / "slot.ext4", part)
+        run(argv, timeout=600)
+        part.chmod(0o644)
+    facts = json.loads((folder / "slot.json").read_text("utf-8"))
+    packages = tuple(sorted((*chosen.image, *chosen.kernel), key=lambda each: each.name))
+    return Slot(output, facts["sha256"], settings.release, packages, facts["time"], settings.wheels)
+
+
+def _build(
+    board: Board,
+    recipe: Recipe,
+    settings: Settings,
+    chosen: Chosen,
+    key: str,
+    place: Path,
+    say: Say,
+) -> Path:
+    """Make the image in a folder of a build; gives the folder of what is to be kept."""
+    contents, modules, made = (place / name for name in ("contents", "modules", "made"))
+    for folder in (contents, modules, made):
+        folder.mkdir()
+    tree = Tree(contents)
+    if recipe.install == "mmdebstrap":
+        time = _installed(tree, recipe, chosen.image, board.arch, say)
+    else:
+        say(f"unpacking {len(chosen.image)} packages")
+        time = _unpack(tree, chosen.image)
+    for pattern in recipe.leave_out:
+        tree.remove(pattern)
+    for path in recipe.folders:
+        tree.add_folder(path)
+    for link in recipe.links:
+        tree.add_link(link.path, link.target)
+    if recipe.install == "unpack":
+        add_applets(tree)
+        add_certificates(tree)
+    add_accounts(tree, recipe, settings)
+    add_board(tree, board, recipe, settings, time)
+    add_kernel(tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say)
+    for overlay in recipe.overlays:
+        tree.add_from(overlay)
+    add_agent(tree, settings.wheels)
+    for overlay in settings.overlays:
+        tree.add_from(overlay)
+    add_bytecode(tree, say)
+    size = board.partitions.slot
+    say(f"writing the filesystem of {size >> 20} MiB")
+    form = Ext4(size, "rootfs", str(uuid.uuid5(_SPACE, key)), time)
+    write_ext4(tree, made / "slot.ext4", form)
+    facts = {"sha256": digest_of(made / "slot.ext4"), "time": time}
+    (made / "slot.json").write_text(json.dumps(facts), "utf-8")
+    return made
+
+
+def _unpack(tree: Tree, packages: Sequence[Package]) -> int:
+    """Put packages into the tree; gives the newest of their times [s since 1970]."""
+    newest = 1
+    for package in packages:
+        with opened(verified_file(package)) as tar:
+            newest = max(newest, tree.add_tar(tar))
+    return newest
+
+
+def _installed(tree: Tree, recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) -> int:
+    """Put in what packages are once installed; gives the newest of their times."""
+    made = install(recipe, packages, arch, say)
+    say("reading the installed packages")
+    with tarfile.open(made, "r:") as tar:
+        tree.add_tar(tar)
+    return time_of(packages)
+
+
+def _with_release(settings: Settings, key: str) -> Settings:
+    release = settings.release or f"{__version__}+{key[:12]}"
+    return replace(settings, release=release)
+
+
+def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> str:
+    """16 hex digits that differ if any input does."""
+    overlays = (*recipe.overlays, *settings.overlays)
+    plain = {
+        "recipe": {name: str(each) for name, each in asdict(recipe).items() if name not in _PLACES},
+        "settings": {name: each for name, each in asdict(settings).items() if name not in _PLACES},
+        "wheels": [each.sha256 for each in settings.wheels],
+        "packages": [each.sha256 for each in (*chosen.image, *chosen.kernel)],
+        "board": asdict(board),
+        "files": rendered(board),
+        "boot": extlinux(board),
+    }
+    code = sorted(
+        path for folder in _OWN_CODE for path in folder.iterdir() if path.suffix in (".py", ".sh")
+    )
+    return key_of(
+        __version__,
+        MAGIC_NUMBER,
+        json.dumps(plain, sort_keys=True),
+        *(_folder_digest(overlay) for overlay in overlays),
+        *(path.read_bytes() for path in code),
+    )
+
+
+def _folder_digest(folder: Path) -> str:
+    """A digest of names, contents and who may execute, of all that is in a folder.
+
+    Raises:
+        ImageError: it is no folder.
+    """
+    if not folder.is_dir():
+        raise ImageError(f"{folder}: is no folder; name the one whose files are to come in")
+    parts: list[str] = []
+    for path in sorted(folder.rglob("*")):
+        parts.append(str(path.relative_to(folder)))
+        if path.is_symlink():
+            parts.append(f"link {path.readlink()}")
+        elif path.is_file():
+            parts.append(f"{path.stat().st_mode & 0o100} {digest_of(path)}")
+    return key_of(*parts)

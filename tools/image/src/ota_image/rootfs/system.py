@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What packages would do as they are installed, and what the board and the build add.
+
+Debian's packages run scripts for that; here the few things that they do are done to the tree.
+"""
+
+import json
+import posixpath
+
+from ota_board.board import Board
+from ota_board.device import device_settings, shell_text
+from ota_board.grub import MENDER_CONFIG
+from ota_board.render import rendered
+from ota_image.errors import ImageError
+from ota_image.packages.recipe import Recipe, User
+from ota_image.rootfs.settings import Settings, check_users
+from ota_image.rootfs.tree import Tree
+
+_BUSYBOX = "/bin/busybox"
+_APPLETS = b"[\0[[\0"
+"""How busybox's list of its own names begins, which stands in it as one text each."""
+_ROOT_APPLETS = ("init", "modprobe", "getty", "reboot", "poweroff", "halt", "udhcpc", "ifconfig")
+"""Applets that the kernel and scripts look for in /sbin too."""
+_MASTERS = "/usr/share/base-passwd"
+_AUTHORITIES = "/usr/share/ca-certificates"
+_SHADOW_GROUP = 42  # Source: Debian, base-passwd, group.master
+
+
+def add_applets(tree: Tree) -> None:
+    """A link to busybox for each of its names that no package has.
+
+    Raises:
+        ImageError: busybox is there, and has no such list.
+    """
+    busybox = tree.get(_BUSYBOX)
+    if busybox is None or busybox.content is None:
+        return
+    program = busybox.content.read_bytes()
+    begin = program.find(_APPLETS)
+    end = program.find(b"\0\0", begin)
+    if begin < 0 or end < 0:
+        raise ImageError(f"{_BUSYBOX}: has no list of its applets; a busybox of another kind?")
+    folders = ("/usr/bin", "/usr/sbin")
+    for name in program[begin:end].decode("ascii").split("\0"):
+        if not any(f"{folder}/{name}" in tree for folder in folders):
+            for folder in folders if name in _ROOT_APPLETS else folders[:1]:
+                tree.add_link(f"{folder}/{name}", "/usr/bin/busybox")
+
+
+def add_accounts(tree: Tree, recipe: Recipe, settings: Settings) -> None:
+    """passwd, group and shadow, and who may log in: nobody by password, but for an open image.
+
+    The accounts of packages that were installed stay; else they are those of base-passwd.
+
+    Raises:
+        ImageError: there are no accounts to begin with, or two have one name or number.
+    """
+    rows, group = _accounts(tree)
+    users = (*recipe.users, *settings.users)
+    check_users((*(User(row[0], int(row[2])) for row in rows), *users))
+    for user in users:
+        home = f"/home/{user.name}"
+        rows.append([user.name, "x", str(user.uid), str(user.uid), "", home, "/bin/sh"])
+        group.append(f"{user.name}:x:{user.uid}:")
+        tree.add_folder(home, 0o755, uid=user.uid)
+        _add_keys(tree, home, user.uid, settings.ssh_keys)
+    _add_keys(tree, "/root", 0, settings.ssh_keys)
+    root = "" if recipe.login == "open" else "*"
+    shadow = [f"{row[0]}:{root if row[0] == 'root' else '*'}::0:99999:7:::" for row in rows]
+    tree.add_file("/etc/passwd", "".join(f"{':'.join(row)}\n" for row in rows))
+    tree.add_file("/etc/group", "".join(f"{line}\n" for line in group))
+    tree.add_file("/etc/shadow", "".join(f"{line}\n" for line in shadow), 0o640)
+    tree.own("/etc/shadow", gid=_SHADOW_GROUP)
+
+
+def _accounts(tree: Tree) -> tuple[list[list[str]], list[str]]:
+    """Rows of passwd and lines of group, as they are before ours."""
+    if "/etc/passwd" in tree:
+        rows = [line.split(":") for line in tree.text("/etc/passwd").splitlines()]
+        return rows, tree.text("/etc/group").splitlines()
+    passwd = [line.split(":") for line in tree.text(f"{_MASTERS}/passwd.master").splitlines()]
+    group = tree.text(f"{_MASTERS}/group.master").replace(":*:", ":x:").splitlines()
+    tree.remove(_MASTERS)
+    return [[name, "x", *rest[1:-1], _shell(rest[-1])] for name, *rest in passwd], group
+
+
+def add_certificates(tree: Tree) -> None:
+    """The bundle of known authorities where OpenSSL looks for it, if the packages have any.
+
+    What ca-certificates' own script does, where it does not run.
+    """
+    names = [path for path, entry in tree if path.startswith(f"{_AUTHORITIES}/") and entry.content]
+    if not names:
+        return
+    bundle = "/etc/ssl/certs/ca-certificates.crt"
+    tree.add_file(bundle, "".join(tree.text(name).rstrip() + "\n" for name in names))
+    tree.add_link("/usr/lib/ssl/cert.pem", bundle)
+    tree.add_link("/usr/lib/ssl/certs", posixpath.dirname(bundle))
+    tree.remove(_AUTHORITIES)
+
+
+def add_board(tree: Tree, board: Board, recipe: Recipe, settings: Settings, clock: int) -> None:
+    """What says which board, which release and which server this is.
+
+    Args:
+        clock: a time that is past on every device [s since 1970].
+    """
+    files = rendered(board)
+    tree.add_file("/etc/fstab", files["fstab"])
+    tree.add_file("/usr/share/ota/layout.json", files["layout.json"])
+    for name in ("fw_env.config", MENDER_CONFIG):
+        if name in files:
+            tree.add_file(f"/etc/{name}", files[name])
+    tree.add_file("/etc/hostname", f"{board.name}\n")
+    artifact = f"{recipe.name}-{settings.release}"
+    release = {"image": recipe.name, "release": settings.release, "artifact": artifact}
+    tree.add_file("/etc/ota/release", shell_text({**release, "board": board.name}))
+    tree.add_file("/etc/ota/board", shell_text(_board(board, recipe, settings, clock)))
+    tree.add_file("/etc/mender/artifact_info", f"artifact_name={artifact}\n")
+    _add_server(tree, settings)
+
+
+def _board(board: Board, recipe: Recipe, settings: Settings, clock: int) -> dict[str, str]:
+    """What the scripts of a slot must know, by the name of the variable."""
+    is_open = recipe.login == "open" and not settings.ssh_keys
+    return {
+        **device_settings(board),
+        "OTA_DROPBEAR": "-B" if is_open else "-s",  # blank passwords do, or none at all
+        "OTA_CLOCK": str(clock),
+    }
+
+
+def _add_server(tree: Tree, settings: Settings) -> None:
+    if not settings.server:
+        return
+    certificate = "/etc/ota/server.crt" if settings.certificate else ""
+    if certificate:
+        tree.add_file(certificate, settings.certificate)
+    mender = {"ServerURL": settings.server, "ServerCertificate": certificate}
+    tree.add_file(
+        "/etc/mender/mender.conf",
+        json.dumps({name: value for name, value in mender.items() if value}, indent=1) + "\n",
+    )
+    text = f"[server]\nurls = [{json.dumps(settings.server)}]\n"
+    if certificate:
+        text += f"\n[tls]\nserver_certificate = {json.dumps(certificate)}\n"
+    tree.add_file("/etc/ota/agent.toml", text)
+
+
+def _add_keys(tree: Tree, home: str, uid: int, keys: tuple[str, ...]) -> None:
+    if keys:
+        tree.add_folder(f"{home}/.ssh", 0o700, uid=uid)
+        text = "".join(f"{key}\n" for key in keys)
+        tree.add_file(f"{home}/.ssh/authorized_keys", text, 0o600, uid=uid)
+
+
+def _shell(path: str) -> str:
+    return "/bin/sh" if path == "/bin/bash" else path
