@@ -25,7 +25,7 @@ _TICK = 100  # of /proc/PID/stat, in a second. Source: proc(5), USER_HZ
 _START = 'echo $$ >"$1"; log=$2; shift 2; exec "$@" >"$log" 2>&1'
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Idle:
     """What a daemon cost.
 
@@ -42,7 +42,7 @@ class Idle:
     polls: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
     """A daemon that runs.
 
@@ -164,7 +164,7 @@ def _cost(one: Daemon, begun: float, server: Watched, since: float) -> Idle:
     polls = len(server.polls(is_ours=one.who == OURS, since=since))
     if not polls:
         raise ProgramError(f"{one.who}: did not ask while it was idle: {one.said}")
-    return Idle(begun, one.cpu - begun, one.peak, polls)
+    return Idle(start=begun, cpu=one.cpu - begun, rss=one.peak, polls=polls)
 
 
 @contextmanager
@@ -185,7 +185,7 @@ def daemon(stand: Stand, who: str, folder: Path) -> Iterator[Daemon]:
             if not process.is_running:
                 raise ProgramError(f"{who}: could not be started")
             time.sleep(0.001)
-        yield Daemon(who, began, int(number.read_text()), log)
+        yield Daemon(who=who, began=began, pid=int(number.read_text()), log=log)
     finally:
         process.kill()
         process.close()

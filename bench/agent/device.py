@@ -94,4 +94,4 @@ def _make(image: Path, tree: Tree, packages: Sequence[Package], wheels: Sequence
         tree.add_file(path, _IDENTITY, 0o755)
     add_agent(tree, wheels)
     add_bytecode(tree, lambda _: None)
-    write_ext4(tree, image, Ext4(SIZE, "rootfs", str(uuid.UUID(_UUID)), time))
+    write_ext4(tree, image, Ext4(size=SIZE, label="rootfs", uuid=str(uuid.UUID(_UUID)), time=time))

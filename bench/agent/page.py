@@ -34,13 +34,15 @@ class Measured:
 def targets(found: Measured) -> Iterator[Target]:
     """What it may cost, and what it did."""
     ours, theirs = found.idle[OURS], found.idle[THEIRS]
-    yield Target("daemon, idle: peak RSS", ours.rss / MB, 30, "MB")
+    yield Target(what="daemon, idle: peak RSS", value=ours.rss / MB, limit=30, unit="MB")
     for case, result in found.installs.items():
         ratio = result.ours.cpu / result.theirs.cpu
-        yield Target(f"{case}: CPU, beside {THEIRS}", ratio, 1.0)
-        yield Target(f"{case}: peak RSS", result.ours.rss / MB, 40, "MB")
-    yield Target(f"daemon, idle: CPU, beside {THEIRS}", ours.cpu / theirs.cpu, 1.0)
-    yield Target("daemon, start to the first poll", found.starts[OURS], 1.5, "s")
+        yield Target(what=f"{case}: CPU, beside {THEIRS}", value=ratio, limit=1.0)
+        yield Target(what=f"{case}: peak RSS", value=result.ours.rss / MB, limit=40, unit="MB")
+    yield Target(what=f"daemon, idle: CPU, beside {THEIRS}", value=ours.cpu / theirs.cpu, limit=1.0)
+    yield Target(
+        what="daemon, start to the first poll", value=found.starts[OURS], limit=1.5, unit="s"
+    )
 
 
 def verdicts(found: Measured) -> str:

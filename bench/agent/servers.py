@@ -18,7 +18,7 @@ _READY = 30.0  # [s]
 _POLL = "/deployments/next"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Watched:
     """A server whose requests are seen.
 
@@ -66,7 +66,7 @@ def watched_server(folder: Path) -> Iterator[Watched]:
     """
     with _background(sys.executable, "-m", "bench.agent.serve", str(folder)) as process:
         os.set_blocking(process.output, False)
-        server = Watched(process)
+        server = Watched(process=process)
         end = time.monotonic() + _READY
         while not server.seen:
             if time.monotonic() > end:

@@ -31,7 +31,7 @@ _INVENTORY = "/usr/share/ota/inventory"
 _IDENTITY = "/usr/share/bench/identity"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
     """The device, ready.
 
@@ -161,7 +161,7 @@ def stand(image: Path, folder: Path) -> Iterator[Stand]:
         stack.callback(run, ("umount", "--recursive", root), timeout=60)
         for name in _MOUNTED:
             run(("mount", "--rbind", f"/{name}", root / name), timeout=60)
-        yield Stand(root, image, *nodes)
+        yield Stand(root=root, image=image, a=nodes[0], b=nodes[1])
 
 
 def _loop(file: Path, stack: ExitStack) -> str:

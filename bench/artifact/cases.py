@@ -16,7 +16,7 @@ THEIRS = "mender-artifact"
 _WRITE = ("write", "rootfs-image", "--no-progress", "-n", "v2")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """The same work for both.
 
@@ -56,11 +56,11 @@ def cases(image: Path, folder: Path, *, is_quick: bool) -> Iterator[Case]:
     def write(name: str, ours: str, theirs: str, *, is_long: bool = False) -> Case:
         image_and_output = ("-f", str(image), "-o", str(output))
         return Case(
-            f"write {name}",
-            (*_WRITE, "-c", "qemu-arm64", "--compression", ours, *image_and_output),
-            (*_WRITE, "-t", "qemu-arm64", "--compression", theirs, *image_and_output),
-            output,
-            is_long,
+            name=f"write {name}",
+            ours=(*_WRITE, "-c", "qemu-arm64", "--compression", ours, *image_and_output),
+            theirs=(*_WRITE, "-t", "qemu-arm64", "--compression", theirs, *image_and_output),
+            output=output,
+            is_long=is_long,
         )
 
     yield write("gzip", "gzip", "gzip")
@@ -68,7 +68,7 @@ def cases(image: Path, folder: Path, *, is_quick: bool) -> Iterator[Case]:
     yield write("none", "none", "none")
     for name, file in (("validate gzip", "theirs"), ("validate gzip of ours", "ours")):
         words = ("validate", str(folder / f"{file}.mender"))
-        yield Case(name, words, words, output)
+        yield Case(name=name, ours=words, theirs=words, output=output)
     if not is_quick:
         yield write("xz", "lzma", "lzma", is_long=True)
 

@@ -17,7 +17,7 @@ from ota_artifact.errors import ProgramError
 _LAUNCHER = Path(__file__).with_name("launch.py")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """What a run cost, or the median of several.
 
@@ -66,15 +66,15 @@ def measured(argv: Sequence[str | Path], *, environment: Mapping[str, str], outp
     if cost.get("code") != 0:
         raise ProgramError(f"{shlex.join(words)}: exit code {cost.get('code', 'unknown')}: {text}")
     size = output.stat().st_size if output.exists() else 0
-    return Sample(cost["cpu"], cost["wall"], cost["rss"], size)
+    return Sample(cpu=cost["cpu"], wall=cost["wall"], rss=cost["rss"], size=size)
 
 
 def median(samples: Iterable[Sample]) -> Sample:
     """The median of each cost alone; there must be one sample at least."""
     every = list(samples)
     return Sample(
-        statistics.median(each.cpu for each in every),
-        statistics.median(each.wall for each in every),
-        statistics.median(each.rss for each in every),
-        statistics.median(each.size for each in every),
+        cpu=statistics.median(each.cpu for each in every),
+        wall=statistics.median(each.wall for each in every),
+        rss=statistics.median(each.rss for each in every),
+        size=statistics.median(each.size for each in every),
     )

@@ -23,7 +23,7 @@ class Result:
     theirs: Sample
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """The most that something may cost.
 
@@ -71,18 +71,18 @@ class Finding:
 
 
 TARGETS = (
-    Target("write gzip", "cpu", 0.5),
-    Target("write gzip", "wall", 0.4),
-    Target("write gzip", "size", 1.05),
-    Target("write gzip", "rss", 64 * MB, is_ratio=False),
-    Target("write zstd", "cpu", 0.5),
-    Target("write zstd", "size", 0.9),
-    Target("write xz", "cpu", 0.75),
-    Target("write xz", "wall", 0.4),
-    Target("write xz", "size", 1.06),
-    Target("write xz", "rss", 350 * MB, is_ratio=False),
-    Target("validate gzip", "cpu", 0.8),
-    Target("validate gzip", "rss", 64 * MB, is_ratio=False),
+    Target(case="write gzip", cost="cpu", limit=0.5),
+    Target(case="write gzip", cost="wall", limit=0.4),
+    Target(case="write gzip", cost="size", limit=1.05),
+    Target(case="write gzip", cost="rss", limit=64 * MB, is_ratio=False),
+    Target(case="write zstd", cost="cpu", limit=0.5),
+    Target(case="write zstd", cost="size", limit=0.9),
+    Target(case="write xz", cost="cpu", limit=0.75),
+    Target(case="write xz", cost="wall", limit=0.4),
+    Target(case="write xz", cost="size", limit=1.06),
+    Target(case="write xz", cost="rss", limit=350 * MB, is_ratio=False),
+    Target(case="validate gzip", cost="cpu", limit=0.8),
+    Target(case="validate gzip", cost="rss", limit=64 * MB, is_ratio=False),
 )
 """Every target; zstd stands beside mender-artifact's gzip, as that one writes no zstd."""
 

@@ -59,10 +59,22 @@ def power_on_to_userspace(folder: Path, *, rounds: int) -> float:
 
 def targets(build: Sample, userspace: float, from_nothing: Sample | None) -> list[Target]:
     """What they may cost, and what they did."""
-    found = [Target(f"build {BOARD}, packages and U-Boot in the cache", build.wall, 40, "s")]
+    found = [
+        Target(
+            what=f"build {BOARD}, packages and U-Boot in the cache",
+            value=build.wall,
+            limit=40,
+            unit="s",
+        )
+    ]
     if from_nothing:
-        found.append(Target(f"build {BOARD}, empty cache", from_nothing.wall, 360, "s"))
-    return [*found, Target(f"{BOARD}, power-on to userspace", userspace, 10, "s")]
+        found.append(
+            Target(what=f"build {BOARD}, empty cache", value=from_nothing.wall, limit=360, unit="s")
+        )
+    return [
+        *found,
+        Target(what=f"{BOARD}, power-on to userspace", value=userspace, limit=10, unit="s"),
+    ]
 
 
 def _build(folder: Path, *, release: str, cache: Path | None = None) -> Sample:

@@ -68,10 +68,14 @@ def targets(found: list[Row]) -> list[Target]:
     cost = {row.name: row.cost for row in found}
     ours = cost[_OURS]
     return [
-        Target("compose, 512 MiB", ours.wall, 8, "s"),
-        Target("compose, 512 MiB: peak RSS", ours.rss / 1e6, 150, "MB"),
-        Target(f"compose, beside {_ALONE}, which makes no block map", _ratio(cost, _ALONE), 1.1),
-        Target(f"compose, beside {_THEIRS}", _ratio(cost, _THEIRS), 1.1),
+        Target(what="compose, 512 MiB", value=ours.wall, limit=8, unit="s"),
+        Target(what="compose, 512 MiB: peak RSS", value=ours.rss / 1e6, limit=150, unit="MB"),
+        Target(
+            what=f"compose, beside {_ALONE}, which makes no block map",
+            value=_ratio(cost, _ALONE),
+            limit=1.1,
+        ),
+        Target(what=f"compose, beside {_THEIRS}", value=_ratio(cost, _THEIRS), limit=1.1),
     ]
 
 

@@ -49,7 +49,7 @@ def golden_disk(u_boot: UBoot, tmp_path_factory: pytest.TempPathFactory) -> Path
         (boot / "extlinux").mkdir(parents=True)
         (boot / "extlinux" / "extlinux.conf").write_text(EXTLINUX)
         shutil.copyfile(make_kernel(slot, folder), boot / "vmlinuz")
-        parts = Parts(folder / slot, factory_environment(u_boot.environment))
+        parts = Parts(rootfs=folder / slot, variables=factory_environment(u_boot.environment))
         compose(board.layout, parts, folder / f"{slot}.sdimg", progress=print)
         slots.append(folder / f"{slot}.sdimg")
     first, second = slots
@@ -65,4 +65,4 @@ def machine(u_boot: UBoot, golden_disk: Path, tmp_path: Path) -> Machine:
     """The board, never powered on yet."""
     disk = tmp_path / "disk.sdimg"
     shutil.copyfile(golden_disk, disk)
-    return Machine(load_board(FOLDER), disk, u_boot.folder / "u-boot.bin")
+    return Machine(board=load_board(FOLDER), disk=disk, u_boot=u_boot.folder / "u-boot.bin")

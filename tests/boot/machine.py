@@ -47,7 +47,7 @@ text:   .asciz "KERNEL {name}\\n"
 """Source: Linux, Documentation/arm64/booting.rst (header); QEMU, hw/arm/virt.c (address)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """A board with its disk and U-Boot.
 

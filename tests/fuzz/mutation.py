@@ -153,13 +153,21 @@ class Mutator:
                 value = self._random.choice((*_NAMES, "0", "8", "-1", "99999999999999999999999"))
                 return part(pax(**{record: value}))
             case 1:
-                return part(Entry("././@LongLink", name.encode("latin-1") + b"\0", b"L"))
+                return part(
+                    Entry(name="././@LongLink", content=name.encode("latin-1") + b"\0", kind=b"L")
+                )
             case 2:
                 other, _ = split(self._random.choice(self.corpus))
-                return self._random.choice(other).copy() if other else part(Entry("x"))
+                return self._random.choice(other).copy() if other else part(Entry(name="x"))
             case _:
                 kind = bytes((self._random.choice(_KINDS),))
-                return part(Entry(name.encode("latin-1"), b"x" * self._random.randint(0, 9), kind))
+                return part(
+                    Entry(
+                        name=name.encode("latin-1"),
+                        content=b"x" * self._random.randint(0, 9),
+                        kind=kind,
+                    )
+                )
 
     def _lines(self, content: bytes) -> bytes:
         lines = content.split(b"\n")

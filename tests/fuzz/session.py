@@ -33,7 +33,7 @@ class Hang(BaseException):
     """An input took too long; no handler for errors may take it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a session saw.
 
@@ -89,8 +89,15 @@ def fuzz(seed: str, seconds: float, folder: Path) -> Report:
             if len(mutator.corpus) < _CORPUS:
                 mutator.corpus.append(data)
     found, memory = len(mutator.corpus) - len(start), peak() - before
-    report = (executions, accepted, len(start), found, memory)
-    return Report(*report, crash, str(_saved(data, folder))) if crash else Report(*report)
+    return Report(
+        executions=executions,
+        accepted=accepted,
+        seeds=len(start),
+        found=found,
+        memory=memory,
+        crash=crash,
+        input=str(_saved(data, folder)) if crash else "",
+    )
 
 
 def _tried(data: bytes) -> tuple[str | None, str]:

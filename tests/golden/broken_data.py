@@ -27,11 +27,17 @@ _COMMITTED = {
 def broken_data() -> Iterator[Broken]:
     for name, finding, entries in (*_listings(), *_names(), *_lies(), *_extensions()):
         content = PLAIN.with_data(squeeze(tar(entries), ".gz"))
-        yield Broken(name, finding, content, is_committed=name in _COMMITTED)
+        yield Broken(name=name, finding=finding, content=content, is_committed=name in _COMMITTED)
     for name, finding, entries in (*_kinds(), *_records()):
         content = PLAIN.with_data(squeeze(tar(entries), ".gz"))
         committed = name in _COMMITTED
-        yield Broken(name, finding, content, UnsupportedFeature, is_committed=committed)
+        yield Broken(
+            name=name,
+            finding=finding,
+            content=content,
+            error=UnsupportedFeature,
+            is_committed=committed,
+        )
     yield from _streams()
 
 
@@ -39,10 +45,10 @@ _Row = tuple[str, str, tuple[Entry, ...]]
 
 
 def _listings() -> Iterator[_Row]:
-    other = Entry("other", b"x")
+    other = Entry(name="other", content=b"x")
     yield "unlisted-payload-file", "'other' is not listed in the manifest", (FILE, other)
     yield "unlisted-payload-file-first", "'other' is not listed", (other, FILE)
-    yield "unlisted-empty-file", "'other' is not listed", (FILE, Entry("other"))
+    yield "unlisted-empty-file", "'other' is not listed", (FILE, Entry(name="other"))
     yield "payload-file-twice", "'file' stands twice", (FILE, FILE)
     yield "listed-file-is-missing", "'file' is listed in the manifest and is not there", ()
     changed = replace(FILE, content=b"Content\n")
@@ -73,9 +79,9 @@ def _names() -> Iterator[_Row]:
     yield "payload-name-is-not-utf-8", finding, (replace(FILE, name=b"\xff"),)
     yield "payload-file-in-a-ustar-prefix", finding, (replace(FILE, prefix=b".."),)
     yield "payload-file-in-a-pax-path", finding, (pax(path="../file"), FILE)
-    long = Entry("././@LongLink", b"../file\0", b"L")
+    long = Entry(name="././@LongLink", content=b"../file\0", kind=b"L")
     yield "payload-file-in-a-long-name", finding, (long, FILE)
-    huge = Entry("././@LongLink", b"n" * 2000, b"L")
+    huge = Entry(name="././@LongLink", content=b"n" * 2000, kind=b"L")
     yield "payload-name-is-huge", finding, (huge, FILE)
 
 
@@ -98,7 +104,7 @@ def _lies() -> Iterator[_Row]:
 
 
 def _extensions() -> Iterator[_Row]:
-    name = Entry("././@LongLink", b"file\0", b"L")
+    name = Entry(name="././@LongLink", content=b"file\0", kind=b"L")
     path = pax(path="file")
     yield "two-long-names", "too many extension headers", (name, name, FILE)
     yield "comment-without-file", "an extension header without a file", (pax(comment="x"),)
@@ -111,9 +117,13 @@ def _extensions() -> Iterator[_Row]:
     yield (
         "huge-pax-header",
         "extension header has 65537 B",
-        (Entry("pax", bytes(65537), b"x"), FILE),
+        (Entry(name="pax", content=bytes(65537), kind=b"x"), FILE),
     )
-    yield "huge-long-name", "extension header has 65537 B", (Entry("L", bytes(65537), b"L"), FILE)
+    yield (
+        "huge-long-name",
+        "extension header has 65537 B",
+        (Entry(name="L", content=bytes(65537), kind=b"L"), FILE),
+    )
     for case, record in (
         ("without-length", b"path=file\n"),
         ("with-a-length-of-nothing", b"0 path=file\n"),
@@ -122,11 +132,15 @@ def _extensions() -> Iterator[_Row]:
         ("without-line-end", b"13 path=file "),
     ):
         finding = "(pax record is malformed|pax record length .* is not a number)"
-        yield f"pax-record-{case}", finding, (Entry("pax", record, b"x"), FILE)
-    twice = Entry("pax", b"13 path=file\n" * 2, b"x")
+        yield f"pax-record-{case}", finding, (Entry(name="pax", content=record, kind=b"x"), FILE)
+    twice = Entry(name="pax", content=b"13 path=file\n" * 2, kind=b"x")
     yield "pax-record-twice", "the pax record 'path' stands twice", (twice, FILE)
-    yield "pax-path-is-not-utf-8", "is not UTF-8", (Entry("pax", b"10 path=\xff\n", b"x"), FILE)
-    yield "payload-file-is-a-folder", "'file' is a directory", (Entry("file", kind=b"5"),)
+    yield (
+        "pax-path-is-not-utf-8",
+        "is not UTF-8",
+        (Entry(name="pax", content=b"10 path=\xff\n", kind=b"x"), FILE),
+    )
+    yield "payload-file-is-a-folder", "'file' is a directory", (Entry(name="file", kind=b"5"),)
 
 
 def _kinds() -> Iterator[_Row]:
@@ -138,12 +152,16 @@ def _kinds() -> Iterator[_Row]:
         (b"6", "FIFO"),
     ):
         row = f"payload-file-is-a-{name.replace(' ', '-').lower()}"
-        yield row, f"'file' is a {name}", (Entry("file", kind=kind, link=b"/etc/passwd"),)
+        yield row, f"'file' is a {name}", (Entry(name="file", kind=kind, link=b"/etc/passwd"),)
     yield "payload-file-is-sparse", "a GNU sparse file", (replace(FILE, kind=b"S"),)
     yield "payload-file-is-contiguous", "a contiguous file", (replace(FILE, kind=b"7"),)
     yield "payload-file-is-of-no-kind", "of the unknown kind", (replace(FILE, kind=b"Z"),)
     yield "global-pax-header", "a global pax header", (replace(pax(path="x"), kind=b"g"), FILE)
-    yield "long-link", "a GNU long link", (Entry("././@LongLink", b"x\0", b"K"), FILE)
+    yield (
+        "long-link",
+        "a GNU long link",
+        (Entry(name="././@LongLink", content=b"x\0", kind=b"K"), FILE),
+    )
 
 
 def _records() -> Iterator[_Row]:
@@ -174,7 +192,9 @@ def _streams() -> Iterator[Broken]:
         ("payload-ends-in-gzip", squeeze(whole, ".gz")[:-1], "it is truncated"),
         ("payload-ends-without-end", squeeze(whole[:-1024], ".gz"), "it is truncated"),
     ):
-        yield Broken(name, finding, PLAIN.with_data(stored), is_committed=False)
+        yield Broken(
+            name=name, finding=finding, content=PLAIN.with_data(stored), is_committed=False
+        )
     for suffix, name in ((".xz", "xz"), (".zst", "zstd")):
         draft = replace(PLAIN, suffix=suffix)
         stored = squeeze(whole, suffix)
@@ -183,7 +203,12 @@ def _streams() -> Iterator[Broken]:
             ("checksum-differs-in", _flipped(stored, -2), "damaged data"),
             ("truncated", stored[:-1], "it is truncated"),
         ):
-            yield Broken(f"{case}-{name}", finding, draft.with_data(content), is_committed=False)
+            yield Broken(
+                name=f"{case}-{name}",
+                finding=finding,
+                content=draft.with_data(content),
+                is_committed=False,
+            )
     zstd = replace(PLAIN, suffix=".zst")
     window = b"\x28\xb5\x2f\xfd" + b"\0" + b"\xf8" + b"\x01\0\0"
     large = b"\x28\xb5\x2f\xfd" + b"\0" + b"\0" + (0x30_0000 << 3 | 1).to_bytes(4, "little")[:3]
@@ -192,13 +217,15 @@ def _streams() -> Iterator[Broken]:
         ("zstd-block-is-too-large", large, "larger than the format allows"),
         ("zstd-skippable-frame-is-truncated", b"\x50\x2a\x4d\x18\xff\xff\xff\xff", "truncated"),
     ):
-        yield Broken(name, finding, zstd.with_data(stored), is_committed=False)
+        yield Broken(name=name, finding=finding, content=zstd.with_data(stored), is_committed=False)
     # Signed as it should be, and the payload replaced afterwards.
     signed = Draft(key=EC_KEY)
     changed = Draft(payloads=((replace(FILE, content=b"other\n"),),)).data[0].content
     content = signed.with_data(changed)
     keys = (EC_KEY.public,)
-    yield Broken("payload-replaced-after-signing", "its sha256", content, keys=keys)
+    yield Broken(
+        name="payload-replaced-after-signing", finding="its sha256", content=content, keys=keys
+    )
 
 
 def _flipped(data: bytes, at: int) -> bytes:

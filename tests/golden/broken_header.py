@@ -39,7 +39,13 @@ def broken_headers() -> Iterator[Broken]:
         *_tars(),
     ):
         error = UnsupportedFeature if name.startswith("link") else ArtifactError
-        yield Broken(name, finding, content, error, is_committed=name in _COMMITTED)
+        yield Broken(
+            name=name,
+            finding=finding,
+            content=content,
+            error=error,
+            is_committed=name in _COMMITTED,
+        )
 
 
 _Row = tuple[str, str, bytes]
@@ -155,7 +161,7 @@ def _type_infos() -> Iterator[_Row]:
         ),
     ):
         yield name, finding, _with(path, raw)
-    more = Entry("headers/0001/type-info", type_info("single-file"))
+    more = Entry(name="headers/0001/type-info", content=type_info("single-file"))
     content = replace(PLAIN, header=(*PLAIN.header, more)).built()
     yield "more-type-infos-than-payloads", "'headers/0001/type-info' is unknown", content
     path = "headers/0001/type-info"
@@ -184,7 +190,9 @@ def _meta_data() -> Iterator[_Row]:
         yield name, f"{path}: .*{finding}", _with(path, raw)
     huge = as_json({"a": "x" * (2 << 20)})
     yield "huge-meta-data", "of header-info, type-info and meta-data are left", _with(path, huge)
-    content = replace(BOOTSTRAP, header=(*BOOTSTRAP.header, Entry(path, b"{}"))).built()
+    content = replace(
+        BOOTSTRAP, header=(*BOOTSTRAP.header, Entry(name=path, content=b"{}"))
+    ).built()
     yield "meta-data-of-an-empty-payload", "neither meta-data nor files", content
 
 
@@ -198,7 +206,7 @@ def _orders() -> Iterator[_Row]:
         ("meta-data-first", (INFO, META_DATA, TYPE_INFO), "type-info is missing at"),
         (
             "unknown-file-in-headers",
-            (INFO, TYPE_INFO, Entry("headers/0000/x")),
+            (INFO, TYPE_INFO, Entry(name="headers/0000/x")),
             "'headers/0000/x' is unknown",
         ),
         (
@@ -213,18 +221,18 @@ def _orders() -> Iterator[_Row]:
         ),
         (
             "headers-path-leads-out",
-            (INFO, TYPE_INFO, Entry("headers/0000/../../x")),
+            (INFO, TYPE_INFO, Entry(name="headers/0000/../../x")),
             "is unknown, stands twice or out of order",
         ),
-        ("unknown-file-in-header", (INFO, TYPE_INFO, Entry("x")), "'x' is unknown"),
+        ("unknown-file-in-header", (INFO, TYPE_INFO, Entry(name="x")), "'x' is unknown"),
         (
             "unknown-folder-in-header",
-            (INFO, TYPE_INFO, Entry("headers/0000/sub/", kind=b"5")),
+            (INFO, TYPE_INFO, Entry(name="headers/0000/sub/", kind=b"5")),
             "is not a directory of a header",
         ),
         (
             "folder-in-header-leads-out",
-            (INFO, Entry("../", kind=b"5"), TYPE_INFO),
+            (INFO, Entry(name="../", kind=b"5"), TYPE_INFO),
             "'../' is not a directory of a header",
         ),
     ):
@@ -272,7 +280,7 @@ def _files() -> Iterator[_Row]:
 
 
 def _tars() -> Iterator[_Row]:
-    flood = Entry("scripts/ArtifactInstall_Enter_00", bytes(17 << 20))
+    flood = Entry(name="scripts/ArtifactInstall_Enter_00", content=bytes(17 << 20))
     bomb = replace(SCRIPTS, header=(SCRIPTS.header[0], flood, SCRIPTS.header[3]))
     for suffix, name in (("", "none"), (".gz", "gzip"), (".xz", "xz"), (".zst", "zstd")):
         finding = "at most 8388608 B" if not suffix else "(unpacks to more than|at most) 16777216 B"
@@ -284,10 +292,10 @@ def _tars() -> Iterator[_Row]:
     yield "data-after-the-gzip-of-the-header", "damaged data", _packed(twice)
     yield "header-is-not-gzip", "damaged data", _packed(b"no gzip at all")
     yield "header-is-no-tar", "not a tar header", _packed(squeeze(b"no tar".ljust(1024), ".gz"))
-    link = Entry("headers/0000/meta-data", kind=b"2", link=b"/etc/passwd")
+    link = Entry(name="headers/0000/meta-data", kind=b"2", link=b"/etc/passwd")
     content = replace(PLAIN, header=(INFO, TYPE_INFO, link)).built()
     yield "link-in-the-header", "is a symbolic link", content
-    many = [Entry("header-info", header_info(*["m"] * 40_000))]
+    many = [Entry(name="header-info", content=header_info(*["m"] * 40_000))]
     yield (
         "header-info-of-ten-thousand-payloads",
         "type-info is missing",

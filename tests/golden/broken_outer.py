@@ -14,7 +14,7 @@ PLAIN = Draft()
 SIGNED = Draft(key=EC_KEY)
 EC = (EC_KEY.public,)
 LINES = PLAIN.lines.splitlines(keepends=True)  # of the file, the header tar, the version
-AUGMENT = Entry("manifest-augment", LINES[1])
+AUGMENT = Entry(name="manifest-augment", content=LINES[1])
 
 
 def broken_versions() -> Iterator[Broken]:
@@ -23,7 +23,13 @@ def broken_versions() -> Iterator[Broken]:
         ("version-4", b'{"format":"mender","version":4}', "version 4 is not", UnsupportedVersion),
     ):
         content = replace(PLAIN, version=version).built()
-        yield Broken(name, finding, content, error, is_committed=name == "version-1")
+        yield Broken(
+            name=name,
+            finding=finding,
+            content=content,
+            error=error,
+            is_committed=name == "version-1",
+        )
     for name, version, finding in (
         ("format-is-not-mender", b'{"format":"other","version":3}', "version: must be"),
         ("unknown-key-in-version", b'{"format":"mender","version":3,"x":1}', "version: must be"),
@@ -35,9 +41,13 @@ def broken_versions() -> Iterator[Broken]:
     ):
         committed = name == "unknown-key-in-version"
         content = replace(PLAIN, version=version).built()
-        yield Broken(name, finding, content, is_committed=committed)
-    other = Entry("version", PLAIN.version + b"\n")
-    yield Broken("version-digest-differs", "version: its sha256", PLAIN.but(version=other))
+        yield Broken(name=name, finding=finding, content=content, is_committed=committed)
+    other = Entry(name="version", content=PLAIN.version + b"\n")
+    yield Broken(
+        name="version-digest-differs",
+        finding="version: its sha256",
+        content=PLAIN.but(version=other),
+    )
 
 
 def broken_manifests() -> Iterator[Broken]:
@@ -105,9 +115,11 @@ def broken_manifests() -> Iterator[Broken]:
             "listed-path-leads-out",
         }
         content = replace(PLAIN, manifest=lines).built()
-        yield Broken(name, finding, content, is_committed=committed)
+        yield Broken(name=name, finding=finding, content=content, is_committed=committed)
     huge = replace(PLAIN, more=b"".join(b"%064x  data/0000/%d\n" % (n, n) for n in range(30_000)))
-    yield Broken("huge-manifest", "at most 2097152 B", huge.built(), is_committed=False)
+    yield Broken(
+        name="huge-manifest", finding="at most 2097152 B", content=huge.built(), is_committed=False
+    )
 
 
 def broken_signatures() -> Iterator[Broken]:
@@ -125,37 +137,79 @@ def broken_signatures() -> Iterator[Broken]:
     ):
         committed = name in {"signature-over-the-version", "signature-of-65-bytes"}
         content = SIGNED.but(manifest_sig=signature)
-        yield Broken(name, finding, content, SignatureError, EC, is_committed=committed)
+        yield Broken(
+            name=name,
+            finding=finding,
+            content=content,
+            error=SignatureError,
+            keys=EC,
+            is_committed=committed,
+        )
     unsigned = PLAIN.built()
     finding = "not signed; a signature is required"
-    yield Broken("unsigned", finding, unsigned, SignatureError, EC, is_committed=False)
+    yield Broken(
+        name="unsigned",
+        finding=finding,
+        content=unsigned,
+        error=SignatureError,
+        keys=EC,
+        is_committed=False,
+    )
     wrong = rsa.but(manifest_sig=signature_of(RSA_KEY, rsa.version))
     error, keys = SignatureError, (RSA_KEY.public,)
-    yield Broken("rsa-signature-over-the-version", "not by any", wrong, error, keys, False)
+    yield Broken(
+        name="rsa-signature-over-the-version",
+        finding="not by any",
+        content=wrong,
+        error=error,
+        keys=keys,
+        is_committed=False,
+    )
     # The manifest is signed; what it says of the header is what counts, not what stands there.
     content = SIGNED.but(header=swapped.header_tar)
-    yield Broken("header-replaced-after-signing", "header.tar.gz: its sha256", content, keys=EC)
-    content = SIGNED.but(manifest=Entry("manifest", swapped.lines), header=swapped.header_tar)
+    yield Broken(
+        name="header-replaced-after-signing",
+        finding="header.tar.gz: its sha256",
+        content=content,
+        keys=EC,
+    )
+    content = SIGNED.but(
+        manifest=Entry(name="manifest", content=swapped.lines), header=swapped.header_tar
+    )
     name = "manifest-replaced-after-signing"
-    yield Broken(name, "not by any", content, SignatureError, EC, is_committed=False)
+    yield Broken(
+        name=name,
+        finding="not by any",
+        content=content,
+        error=SignatureError,
+        keys=EC,
+        is_committed=False,
+    )
     # What is not signed is not parsed: this header would be refused as well.
     hostile = replace(PLAIN, packed_header=b"no tar", key=OTHER_KEY)
     content = hostile.built()
-    yield Broken("unsigned-header-is-no-tar", "not by any", content, SignatureError, EC, False)
+    yield Broken(
+        name="unsigned-header-is-no-tar",
+        finding="not by any",
+        content=content,
+        error=SignatureError,
+        keys=EC,
+        is_committed=False,
+    )
     for name, stored, finding in (
         ("signature-is-not-base64", b"!" * 88, "manifest.sig: is not base64"),
         ("signature-is-empty", b"", "manifest.sig: is empty"),
         ("huge-signature", b"A" * 8193, "at most 8192 B"),
     ):
-        content = SIGNED.but(manifest_sig=Entry("manifest.sig", stored))
-        yield Broken(name, finding, content, keys=EC, is_committed=False)
+        content = SIGNED.but(manifest_sig=Entry(name="manifest.sig", content=stored))
+        yield Broken(name=name, finding=finding, content=content, keys=EC, is_committed=False)
 
 
 def broken_orders() -> Iterator[Broken]:
     version, manifest, header, data = PLAIN.members.values()
     signed = SIGNED.members
     signature = signed["manifest.sig"]
-    sub = Entry("data/0000/file", b"content\n")
+    sub = Entry(name="data/0000/file", content=b"content\n")
     for name, entries, finding in (
         ("version-is-not-first", (manifest, version, header, data), "stands where version"),
         ("header-before-manifest", (version, header, manifest, data), "stands where manifest"),
@@ -171,48 +225,61 @@ def broken_orders() -> Iterator[Broken]:
         ("member-after-data", (version, manifest, header, data, version), "'version' is out of"),
         ("data-twice", (version, manifest, header, data, data), "out of place"),
         ("unpacked-payload-file", (version, manifest, header, sub), "out of place"),
-        ("unknown-member", (version, manifest, header, Entry("x"), data), "'x' is out of place"),
+        (
+            "unknown-member",
+            (version, manifest, header, Entry(name="x"), data),
+            "'x' is out of place",
+        ),
         (
             "header-under-another-suffix",
-            (version, manifest, Entry("header.tar", header.content), data),
+            (version, manifest, Entry(name="header.tar", content=header.content), data),
             "'header.tar' stands where header.tar.gz belongs",
         ),
     ):
         committed = name in {"header-before-manifest", "member-after-data"}
-        yield Broken(name, finding, tar(entries), is_committed=committed)
+        yield Broken(name=name, finding=finding, content=tar(entries), is_committed=committed)
     one, two = TWO.data
     content = TWO.but(data=two, **{"data/0001.tar.gz": one})
     finding = "data/0000.tar is missing"
-    yield Broken("payloads-out-of-order", finding, content, is_committed=False)
-    second = Entry("data/0001.tar.gz", Draft(payloads=((),)).data[0].content)
+    yield Broken(name="payloads-out-of-order", finding=finding, content=content, is_committed=False)
+    second = Entry(name="data/0001.tar.gz", content=Draft(payloads=((),)).data[0].content)
     content = tar((version, manifest, header, data, second))
     finding = "'data/0001.tar.gz' is out of place"
-    yield Broken("data-of-no-payload", finding, content, is_committed=False)
+    yield Broken(name="data-of-no-payload", finding=finding, content=content, is_committed=False)
     content = TWO.but(**{"data/0001.tar.gz": None})
     finding = "data/0001.tar is missing"
-    yield Broken("data-of-a-payload-is-missing", finding, content, is_committed=False)
-    folder = Entry("data", kind=b"5")
+    yield Broken(
+        name="data-of-a-payload-is-missing", finding=finding, content=content, is_committed=False
+    )
+    folder = Entry(name="data", kind=b"5")
     content = tar((version, manifest, header, folder, data))
-    yield Broken("folder-in-the-outer-tar", "'data' is a directory", content, is_committed=False)
+    yield Broken(
+        name="folder-in-the-outer-tar",
+        finding="'data' is a directory",
+        content=content,
+        is_committed=False,
+    )
     content = PLAIN.built()
     for name, tail, finding in (
         ("data-after-the-end", b"more", "there is data after its end"),
         ("second-artifact-after-the-end", content, "there is data after its end"),
         ("too-many-zeros-after-the-end", bytes((1 << 20) + 1), "there is data after its end"),
     ):
-        yield Broken(name, finding, content + tail, is_committed=False)
+        yield Broken(name=name, finding=finding, content=content + tail, is_committed=False)
     half = tar((version, manifest, header, data), END[:512] + b"hidden".ljust(512, b"\0"))
-    yield Broken("data-in-the-end", "only one block of zeros ends it", half)
+    yield Broken(name="data-in-the-end", finding="only one block of zeros ends it", content=half)
     # A bootstrap artifact has no files, so nothing but its end shows that it is whole.
     bare = BOOTSTRAP.but(data=None)[:-1024]
-    yield Broken("no-end", "ends at byte 3072 inside a header of artifact", bare)
+    yield Broken(
+        name="no-end", finding="ends at byte 3072 inside a header of artifact", content=bare
+    )
 
 
 def augmented() -> Iterator[Broken]:
     version, manifest, header, data = PLAIN.members.values()
     signature = SIGNED.members["manifest.sig"]
-    more = Entry("header-augment.tar.gz", header.content)
-    unlisted = Entry("manifest", LINES[0] + LINES[2])
+    more = Entry(name="header-augment.tar.gz", content=header.content)
+    unlisted = Entry(name="manifest", content=LINES[0] + LINES[2])
     for name, entries in (
         ("augmented", (version, manifest, AUGMENT, header, more, data)),
         ("augmented-and-signed", (version, manifest, signature, AUGMENT, header, more, data)),
@@ -220,9 +287,19 @@ def augmented() -> Iterator[Broken]:
         ("manifest-augment-alone", (version, manifest, AUGMENT, header, data)),
     ):
         content = tar(entries)
-        yield Broken(name, "is augmented", content, UnsupportedFeature, is_committed=False)
+        yield Broken(
+            name=name,
+            finding="is augmented",
+            content=content,
+            error=UnsupportedFeature,
+            is_committed=False,
+        )
     content = tar((version, unlisted, AUGMENT, header, more, data))
-    yield Broken("header-digest-in-the-augment-manifest-alone", "must list 'version'", content)
+    yield Broken(
+        name="header-digest-in-the-augment-manifest-alone",
+        finding="must list 'version'",
+        content=content,
+    )
     assert sha256(header.content).encode() in AUGMENT.content
 
 

@@ -13,7 +13,7 @@ from ota_artifact.reader import Artifact, open_artifact
 FOLDER = Path(__file__).parent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Good:
     """An artifact that is taken.
 
@@ -36,7 +36,7 @@ class Good:
         return FOLDER / "good" / f"{self.name}.mender"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
     """An artifact that is refused.
 

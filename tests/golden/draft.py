@@ -25,7 +25,7 @@ VERSION_3 = b'{"format":"mender","version":3}'
 VERSION_2 = b'{"format":"mender","version":2}'
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One member of a tar, as written.
 
@@ -84,7 +84,9 @@ def tar(entries: Sequence[Entry], end: bytes = END) -> bytes:
 
 def pax(**records: str) -> Entry:
     """The extended header that goes before a member."""
-    return Entry("pax", b"".join(_record(*item) for item in records.items()), b"x")
+    return Entry(
+        name="pax", content=b"".join(_record(*item) for item in records.items()), kind=b"x"
+    )
 
 
 def _record(key: str, value: str) -> bytes:
@@ -135,14 +137,14 @@ def type_info(kind: str | None, **more: object) -> bytes:
 
 
 MODULE = (
-    Entry("header-info", header_info("single-file")),
-    Entry("headers/0000/type-info", type_info("single-file")),
-    Entry("headers/0000/meta-data", b'{"mode":"0644"}'),
+    Entry(name="header-info", content=header_info("single-file")),
+    Entry(name="headers/0000/type-info", content=type_info("single-file")),
+    Entry(name="headers/0000/meta-data", content=b'{"mode":"0644"}'),
 )
 """The header of an artifact for an update module that takes one file."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """An artifact, part by part.
 
@@ -159,7 +161,7 @@ class Draft:
 
     version: bytes = VERSION_3
     header: tuple[Entry, ...] = MODULE
-    payloads: tuple[tuple[Entry, ...], ...] = ((Entry("file", b"content\n"),),)
+    payloads: tuple[tuple[Entry, ...], ...] = ((Entry(name="file", content=b"content\n"),),)
     suffix: str = ".gz"
     key: SigningKey | None = None
     manifest: bytes | None = None
@@ -172,7 +174,7 @@ class Draft:
         packed = self.packed_header
         if packed is None:
             packed = squeeze(tar(self.header), self.suffix)
-        return Entry(f"header.tar{self.suffix}", packed)
+        return Entry(name=f"header.tar{self.suffix}", content=packed)
 
     @property
     def lines(self) -> bytes:
@@ -192,7 +194,10 @@ class Draft:
     def data(self) -> list[Entry]:
         """The members that hold the payloads."""
         return [
-            Entry(f"data/{number:04}.tar{self.suffix}", squeeze(tar(entries), self.suffix))
+            Entry(
+                name=f"data/{number:04}.tar{self.suffix}",
+                content=squeeze(tar(entries), self.suffix),
+            )
             for number, entries in enumerate(self.payloads)
         ]
 
@@ -201,14 +206,14 @@ class Draft:
         """The member that holds the signature, if there is one."""
         if self.key is None:
             return []
-        return [Entry("manifest.sig", base64.b64encode(self.key.sign(self.lines)))]
+        return [Entry(name="manifest.sig", content=base64.b64encode(self.key.sign(self.lines)))]
 
     @property
     def members(self) -> dict[str, Entry]:
         """The members of the artifact by name, in order."""
         entries = [
-            Entry("version", self.version),
-            Entry("manifest", self.lines),
+            Entry(name="version", content=self.version),
+            Entry(name="manifest", content=self.lines),
             *self.signature,
             self.header_tar,
             *self.data,
@@ -252,4 +257,4 @@ class Draft:
 
 def signature_of(key: SigningKey, message: bytes) -> Entry:
     """A ``manifest.sig`` over any bytes."""
-    return Entry("manifest.sig", base64.b64encode(key.sign(message)))
+    return Entry(name="manifest.sig", content=base64.b64encode(key.sign(message)))

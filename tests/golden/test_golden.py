@@ -19,7 +19,7 @@ BROKEN = broken_artifacts()
 PEER = FOLDER / "mender-artifact-3.9.0"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """What mender-artifact wrote into a file of its folder."""
 
@@ -30,11 +30,13 @@ class Peer:
 
 
 PEERS = {
-    "rootfs-image": Peer(("rootfs-image",), ("rootfs.ext4",), keys=(EC_KEY.public,)),
-    "version-2": Peer(("rootfs-image",), ("rootfs.ext4",), 2, (RSA_KEY.public,)),
-    "module-xz": Peer(("dir",), ("rootfs.ext4", "meta.json")),
-    "module-without-files": Peer(("dir",)),
-    "bootstrap": Peer((None,)),
+    "rootfs-image": Peer(types=("rootfs-image",), names=("rootfs.ext4",), keys=(EC_KEY.public,)),
+    "version-2": Peer(
+        types=("rootfs-image",), names=("rootfs.ext4",), version=2, keys=(RSA_KEY.public,)
+    ),
+    "module-xz": Peer(types=("dir",), names=("rootfs.ext4", "meta.json")),
+    "module-without-files": Peer(types=("dir",)),
+    "bootstrap": Peer(types=(None,)),
 }
 
 

@@ -13,7 +13,12 @@ from tests.golden.draft import BLOCK, Draft, Entry, squeeze, tar
 
 SUFFIXES = ("", ".gz", ".xz", ".zst")
 CONTENT = random.Random(1).randbytes(3 * BLOCK + 1) + bytes(5 * BLOCK)
-DRAFT = replace(SCRIPTS, payloads=((Entry("one", CONTENT), Entry("two", b"2"), Entry("none")),))
+DRAFT = replace(
+    SCRIPTS,
+    payloads=(
+        (Entry(name="one", content=CONTENT), Entry(name="two", content=b"2"), Entry(name="none")),
+    ),
+)
 
 
 def boundaries(entries: tuple[Entry, ...]) -> list[int]:

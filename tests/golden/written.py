@@ -20,14 +20,16 @@ from tests.golden.keys import EC_KEY
 def written() -> Iterator[Good]:
     """One of each kind that our writer makes."""
     rootfs = PayloadHeader(
-        "rootfs-image",
+        type="rootfs-image",
         provides={"rootfs-image.version": "release-2"},
         clears=("rootfs-image.*",),
     )
     yield _written("written-rootfs-image", rootfs)
-    yield _written("written-version-2", PayloadHeader("rootfs-image"), version=2)
-    yield _written("written-bootstrap", PayloadHeader(None, provides={"k": "v"}), count=0)
-    module = PayloadHeader("single-file", depends={"k": ("v", "w")}, meta_data=b'{"b":1,"a":[2]}')
+    yield _written("written-version-2", PayloadHeader(type="rootfs-image"), version=2)
+    yield _written("written-bootstrap", PayloadHeader(type=None, provides={"k": "v"}), count=0)
+    module = PayloadHeader(
+        type="single-file", depends={"k": ("v", "w")}, meta_data=b'{"b":1,"a":[2]}'
+    )
     yield _written("written-module", module, count=2, compression="zstd_fast", signer=EC_KEY)
 
 
@@ -41,7 +43,13 @@ def _written(
     signer: Signer | None = None,
 ) -> Good:
     scripts = (Script("ArtifactInstall_Enter_00", b"#!/bin/sh\n"),) if count else ()
-    head = Header(version, "release-2", ("board",), (header,), scripts)
+    head = Header(
+        version=version,
+        artifact_name="release-2",
+        compatible_types=("board",),
+        payloads=(header,),
+        scripts=scripts,
+    )
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, SOURCE_DATE_EPOCH="1"):
         files = []
         for number in range(count):
@@ -56,4 +64,4 @@ def _written(
             )
         content = path.read_bytes()
     keys = (EC_KEY.public,) if signer else ()
-    return Good(name, content, keys)
+    return Good(name=name, content=content, keys=keys)

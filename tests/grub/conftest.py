@@ -27,7 +27,10 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> Machine:
             (boot / name).write_bytes(b"a file")
         disks.append(folder / f"{slot}.sdimg")
         compose(
-            board.layout, Parts(folder / slot, boot=boot_files(board)), disks[-1], progress=quiet
+            board.layout,
+            Parts(rootfs=folder / slot, boot=boot_files(board)),
+            disks[-1],
+            progress=quiet,
         )
     first, second = disks
     a, b = (board.layout.partition(slot) for slot in ("A", "B"))

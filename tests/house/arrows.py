@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may import what, found in the source itself."""
+"""Who may import what, found in the source itself.
+
+`python -m tests.house.arrows` prints the rooms of each package and the arrows between them.
+"""
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from tests.house.tree import ROOT, files, place
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {  # beyond the standard library and itself
     "ota_artifact": frozenset({"cryptography", "deflate", "isal", "rich", "zstandard"}),
@@ -24,6 +30,20 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ota_server": frozenset({"ota_artifact"}),
 }
 """What of the house each package may use: nobody imports ota_agent, ota_image or ota_server."""
+
+ROOMS: Mapping[str, tuple[str, ...]] = {
+    "ota_agent": (
+        *("errors", "durable"),
+        *("lifecycle", "device", "bootloader", "memory", "control", "admission", "payloads"),
+        *("download", "trial", "server", "api", "dbus", "config", "engine", "doctor", "cli"),
+    ),
+    "ota_image": (
+        *("errors", "progress", "cache", "workfolder"),
+        *("packages", "rootfs", "firmware", "disk", "flash", "doctor"),
+        *("spdx", "build", "cli"),
+    ),
+}
+"""The rooms of a package, in order: each imports only from itself and from those before it."""
 
 LATE: Mapping[str, frozenset[str]] = {
     "ota_artifact": MAY_IMPORT["ota_artifact"],
@@ -109,3 +129,96 @@ def other_doors(name: str, source: str) -> list[str]:
             case ast.Attribute(attr="create_subprocess_exec" | "create_subprocess_shell"):
                 lines.append(node.lineno)
     return [f"{name}:{line}: starts programs itself; use {DOOR}" for line in sorted(lines)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrow:
+    """One import from one room of a package by another."""
+
+    place: str
+    line: int
+    user: str
+    used: str
+
+
+def arrows(package: str, name: str, module: str, source: str) -> list[Arrow]:
+    """The imports of a file that lead into another room of its package.
+
+    Args:
+        package: such as ``ota_agent``.
+        name: of the file, for the message.
+        module: its dotted name, without the package: ``engine.runtime``.
+        source: its text.
+    """
+    user = module.partition(".")[0]
+    found = []
+    for each in imports(source):
+        root, _, rest = each.module.partition(".")
+        for used in _rooms_used(package, rest, each, source) if root == package else ():
+            if used != user:
+                found.append(Arrow(place=name, line=each.line, user=user, used=used))
+    return found
+
+
+def _rooms_used(package: str, rest: str, each: Import, source: str) -> list[str]:
+    """The rooms that one import leads to; `from ota_agent import memory` names its room last."""
+    if rest:
+        return [rest.partition(".")[0]]
+    return [
+        alias.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and node.module == package and node.lineno == each.line
+        for alias in node.names
+        if alias.name in ROOMS[package]
+    ]
+
+
+def upward(package: str, found: Iterable[Arrow]) -> list[str]:
+    """The arrows that lead into a later room, or from or into one without a place, a line each."""
+    rank = {room: number for number, room in enumerate(ROOMS[package])}
+    findings = []
+    for each in found:
+        unknown = [room for room in (each.user, each.used) if room not in rank]
+        if unknown:
+            findings.append(
+                f"{each.place}:{each.line}: {package}.{unknown[0]} has no place in ROOMS of"
+                " tests/house/arrows.py"
+            )
+        elif rank[each.used] > rank[each.user]:
+            findings.append(
+                f"{each.place}:{each.line}: {each.user} imports from {each.used}, a later room"
+            )
+    return findings
+
+
+def arrows_of(package: str, folder: Path) -> list[Arrow]:
+    """All arrows between the rooms of a package whose source lies in a folder."""
+    found = []
+    for path in files("*.py", root=folder):
+        inside = path.relative_to(folder)
+        if inside.name == "__init__.py" and len(inside.parts) == 1:
+            continue
+        module = ".".join(inside.with_suffix("").parts)
+        found += arrows(package, place(path), module, path.read_text(encoding="utf-8"))
+    return found
+
+
+def main() -> int:
+    """Print the rooms and count the arrows; 1 if one leads upward."""
+    is_wrong = False
+    for package, rooms in ROOMS.items():
+        folder = ROOT / "tools" / package.removeprefix("ota_") / "src" / package
+        found = arrows_of(package, folder)
+        findings = upward(package, found)
+        is_wrong = is_wrong or bool(findings)
+        print(f"{package}: {len(rooms)} rooms, {len(found)} arrows, {len(findings)} upward")
+        for room in rooms:
+            used = sorted({each.used for each in found if each.user == room}, key=rooms.index)
+            print(f"  {room:<12} {' '.join(used)}".rstrip())
+        for finding in findings:
+            print(f"  {finding}")
+    return int(is_wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.house.arrows import imports, other_doors, stray_imports
+from tests.house.arrows import ROOMS, arrows, arrows_of, imports, other_doors, stray_imports, upward
 from tests.house.tree import ROOT, files, place, tools
 
 
@@ -26,6 +26,48 @@ def test_one_module_starts_other_programs() -> None:
     ]
 
     assert findings == []
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_each_room_imports_only_from_rooms_before_it(package: str) -> None:
+    folder = ROOT / "tools" / package.removeprefix("ota_") / "src" / package
+    found = arrows_of(package, folder)
+
+    assert len(found) > 50
+    assert upward(package, found) == []
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_every_room_exists_and_has_a_place(package: str) -> None:
+    folder = ROOT / "tools" / package.removeprefix("ota_") / "src" / package
+    found = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    found |= {path.parent.name for path in folder.glob("*/__init__.py")}
+
+    assert found == set(ROOMS[package])
+
+
+@pytest.mark.parametrize(
+    ("source", "finding"),
+    [
+        ("from ota_agent.engine.agent import Agent", "a.py:1: memory imports from engine"),
+        ("def f():\n    import ota_agent.cli", "a.py:2: memory imports from cli, a later room"),
+        ("from ota_agent import engine", "a.py:1: memory imports from engine, a later room"),
+        ("from ota_agent.attic import box", "a.py:1: ota_agent.attic has no place"),
+    ],
+)
+def test_a_wrong_arrow_between_rooms_is_found(source: str, finding: str) -> None:
+    (found,) = upward("ota_agent", arrows("ota_agent", "a.py", "memory.store", source))
+
+    assert finding in found
+
+
+def test_a_right_arrow_between_rooms_passes() -> None:
+    source = "from ota_agent.device.slots import Slot\nfrom ota_agent import __version__"
+
+    found = arrows("ota_agent", "a.py", "memory.store", source)
+
+    assert [(each.user, each.used) for each in found] == [("memory", "device")]
+    assert upward("ota_agent", found) == []
 
 
 def test_the_rules_are_held_against_files_that_exist() -> None:

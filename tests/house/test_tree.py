@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.house.keywords import positional
 from tests.house.mirrors import hosts, mentions, mirrors, neighbours
 from tests.house.tree import ROOT, files, place, tools
 
@@ -64,6 +65,25 @@ def test_no_module_is_too_long() -> None:
 
     assert len(lengths) > 10
     assert {path: lines for path, lines in lengths.items() if lines > LONGEST} == {}
+
+
+def test_a_dataclass_of_many_fields_takes_them_by_name() -> None:
+    findings = [
+        finding
+        for path in files("*.py")
+        for finding in positional(place(path), path.read_text("utf-8"))
+    ]
+
+    assert findings == []
+
+
+@pytest.mark.parametrize("decorator", ["@dataclass", "@dataclass(frozen=True, slots=True)"])
+def test_a_dataclass_that_takes_many_fields_by_position_is_found(decorator: str) -> None:
+    source = f"{decorator}\nclass A:\n    a: int\n    b: int\n    c: int\n    d: int = 0\n"
+
+    assert list(positional("a.py", source)) == ["a.py:2: A has 4 fields; give it kw_only=True"]
+    assert list(positional("a.py", source.replace("    d: int = 0\n", ""))) == []
+    assert list(positional("a.py", source.replace("d: int", "d: ClassVar[int]"))) == []
 
 
 @pytest.mark.parametrize("name", ["debian-packages.txt", "tests/yocto/debian-packages.txt"])

@@ -95,10 +95,16 @@ def wait_for(fleet: Fleet, what: Callable[[], object], timeout: float = 40.0) ->
 
 
 def artifact(folder: Path) -> Path:
-    header = PayloadHeader("note", provides={"rootfs-image.note.version": "v2"})
+    header = PayloadHeader(type="note", provides={"rootfs-image.note.version": "v2"})
     payload = PayloadSpec(header, sources(folder / "files", {"file": b"new"}))
     path = folder / "any-name.mender"
-    written(ArtifactSpec(Header(3, "v2", ("board",), (header,)), (payload,)), path)
+    written(
+        ArtifactSpec(
+            Header(version=3, artifact_name="v2", compatible_types=("board",), payloads=(header,)),
+            (payload,),
+        ),
+        path,
+    )
     return path
 
 

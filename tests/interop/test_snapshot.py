@@ -39,7 +39,7 @@ echo 'rootfs-image.app.version=a=b'
 """
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Device:
     """A loopback sshd.
 
@@ -98,7 +98,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
         try:
             _wait_for(port, sshd, folder / "log")
             ssh_args = ("-F", str(folder / "ssh_config"))
-            yield Device(f"ssh://127.0.0.1:{port}", programs, image, ssh_args, known)
+            yield Device(
+                address=f"ssh://127.0.0.1:{port}",
+                programs=programs,
+                image=image,
+                ssh_args=ssh_args,
+                known=known,
+            )
         finally:
             sshd.terminate()
 

@@ -90,7 +90,7 @@ def start(
         # It waits for a console that is open and says nothing; a board does not.
         there = ("sh", "-c", 'cd "$0" && exec "$@" < /dev/null', tmp_path)
         command = (*there, program, "-d", sandboxes / BOARD_TREE, *told)
-        return Machine(board, card, program, tuple(map(str, command)))
+        return Machine(board=board, disk=card, u_boot=program, command=tuple(map(str, command)))
 
     return with_facts
 
@@ -114,7 +114,7 @@ def _compose(board: Board, slot: str, folder: Path, sandboxes: Path) -> Path:
         (boot / "dtbs" / name).write_bytes((sandboxes / BOARD_TREE).read_bytes())
     variables = factory_environment(default_environment(board, folder_of(board)))
     card = folder / f"{slot}.sdimg"
-    compose(board.layout, Parts(folder / slot, variables), card, progress=print)
+    compose(board.layout, Parts(rootfs=folder / slot, variables=variables), card, progress=print)
     return card
 
 

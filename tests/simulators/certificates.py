@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 _DAY = datetime.timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """A certificate and its key.
 
@@ -69,7 +69,7 @@ def make(
     path, key_path = folder / f"{name}.pem", folder / f"{name}.key"
     path.write_bytes(certificate.public_bytes(Encoding.PEM))
     key_path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return Certificate(certificate, key, path, key_path)
+    return Certificate(certificate=certificate, key=key, path=path, key_path=key_path)
 
 
 def _host(text: str) -> x509.GeneralName:

@@ -18,7 +18,7 @@ _PIECE = 1 << 16  # [B]
 _DEADLINE = 20.0  # [s]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
     """How a request is answered; as it stands, as it should be.
 
@@ -55,7 +55,7 @@ class Request:
     if_range: str
 
 
-@dataclass
+@dataclass(kw_only=True)
 class FileServer:
     """What it serves and how, and what it was asked for.
 
@@ -86,7 +86,7 @@ def file_server(
     content: bytes, *, tls: Certificate | None = None, etag: str = '"1"', modified: str = ""
 ) -> Iterator[FileServer]:
     """A server on loopback, with TLS if it has a certificate."""
-    told = FileServer(content, etag, modified)
+    told = FileServer(content=content, etag=etag, modified=modified)
 
     class Handler(_Handler):
         server_told = told

@@ -45,7 +45,7 @@ class Refused(Exception):
         self.status = status
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Device:
     """A device, by its identity and its key.
 
@@ -63,7 +63,7 @@ class Device:
     provides: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Deployment:
     """An artifact for whoever asks for it.
 
@@ -127,7 +127,7 @@ class Fleet:
 
     def deploy(self, artifact: Path, control_map: Any = None) -> Deployment:
         """Have the next device that asks install an artifact."""
-        deployment = Deployment(artifact, control_map=control_map)
+        deployment = Deployment(artifact=artifact, control_map=control_map)
         with self.changed:
             self.deployments.append(deployment)
         return deployment
@@ -214,7 +214,9 @@ class Fleet:
         for each in self.devices:
             if (each.identity, each.key) == (identity, key):
                 return each
-        device = Device(identity, key, "accepted" if self.accepts else "pending")
+        device = Device(
+            identity=identity, key=key, status="accepted" if self.accepts else "pending"
+        )
         self.devices.append(device)
         return device
 

@@ -31,7 +31,7 @@ _PIECE = 1 << 16  # [B]
 _DEPLOYMENT = re.compile(r"/api/devices/v([12])/deployments/device/deployments/([^/]+)(?:/(\w+))?")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Fault:
     """What goes wrong, for requests whose path holds a text.
 
@@ -51,7 +51,7 @@ class Fault:
     times: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What was asked, and how it was answered; 0 if it was not."""
 
@@ -66,7 +66,7 @@ class Request:
         return json.loads(self.body)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class MenderServer:
     """A server that runs.
 
@@ -122,7 +122,9 @@ def mender_server(
                 listener.socket, server_side=True, do_handshake_on_connect=False
             )
         scheme = "https" if certificate else "http"
-        server = MenderServer(f"{scheme}://{address[0]}:{listener.server_port}", fleet or Fleet())
+        server = MenderServer(
+            url=f"{scheme}://{address[0]}:{listener.server_port}", fleet=fleet or Fleet()
+        )
         handler.server_state = server  # type: ignore[attr-defined]
         thread = threading.Thread(target=listener.serve_forever, args=(0.02,), daemon=True)
         thread.start()
@@ -311,7 +313,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _note(self, status: int) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, self.path, headers, self.body, status)
+        request = Request(
+            method=self.command, path=self.path, headers=headers, body=self.body, status=status
+        )
         self.server_state.requests.append(request)
 
 

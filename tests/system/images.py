@@ -18,7 +18,7 @@ from ota_image.rootfs.settings import Settings, read_ssh_keys
 from tests.house.tree import ROOT
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """What is booted.
 
@@ -63,4 +63,6 @@ def image_of(
     keys = read_ssh_keys(key.with_suffix(".pub"))
     settings = Settings(ssh_keys=keys, overlays=overlays, wheels=tree_wheels())
     built = build(board, folder, recipe, settings, output, say=say)
-    return Image(board, built, machine_firmware(board, folder, say=say), key)
+    return Image(
+        board=board, built=built, firmware=machine_firmware(board, folder, say=say), key=key
+    )

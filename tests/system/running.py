@@ -60,4 +60,4 @@ class Running:
 def running(board: Board, disk: Path, firmware: Path, key: Path) -> Iterator[Running]:
     """The board, powered on; its power is cut when the block ends."""
     with powered(board, disk, firmware) as qemu:
-        yield Running(qemu, Ssh("127.0.0.1", qemu.ssh_port, key))
+        yield Running(qemu, Ssh(host="127.0.0.1", port=qemu.ssh_port, key=key))

@@ -46,7 +46,12 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
         if "does not run programs" in str(error):
             pytest.skip(str(error))
         raise
-    return Image(board, built, u_boot_of(board, FOLDER, None, print).folder / "u-boot.bin", key)
+    return Image(
+        board=board,
+        built=built,
+        firmware=u_boot_of(board, FOLDER, None, print).folder / "u-boot.bin",
+        key=key,
+    )
 
 
 def test_systemd_is_sound_and_the_device_stays_who_it_is_on_both_slots(

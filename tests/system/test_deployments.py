@@ -94,7 +94,7 @@ def test_a_trial_outlives_a_dead_server_and_a_power_cut_and_an_ill_release_does_
 def _the_server_is_away_during_the_trial(
     board: Running, server: MenderServer, image: Image
 ) -> None:
-    away = Fault("/", "answer", status=503, times=0)
+    away = Fault(path="/", kind="answer", status=503, times=0)
     server.faults.append(away)
     deployment = server.fleet.deploy(image.built.artifact)
     board.expect("OTA: trial boot of partition 3", timeout=900)

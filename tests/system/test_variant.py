@@ -72,7 +72,7 @@ def run_lab(place: Path) -> Iterator[tuple[Console, Ssh, "subprocess.Popen[bytes
     console = Console(program.stdout.fileno())
     try:
         # Without an own key the image is open, and lets in whoever asks.
-        yield console, Ssh("127.0.0.1", port, Path("/dev/null")), program
+        yield console, Ssh(host="127.0.0.1", port=port, key=Path("/dev/null")), program
     finally:
         program.terminate()
         program.wait()

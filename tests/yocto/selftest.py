@@ -26,7 +26,7 @@ _BUILD_TIME = 1800.0  # [s] on a busy machine
 _TYPES = "sdimg sdimg.bmap mender bootimg dataimg"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """What the distribution takes instead of compiling it.
 
@@ -53,7 +53,7 @@ def inputs(name: str, folder: Path) -> Inputs:
     packaged = list(packaged_firmware(board, recipe.release, say=print).files.values())
     to_deploy = folder / (packaged[0] if packaged else firmware).name
     shutil.copyfile(packaged[0] if packaged else firmware, to_deploy)
-    return Inputs(board, root, firmware, to_deploy)
+    return Inputs(board=board, root=root, firmware=firmware, to_deploy=to_deploy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,9 @@ class Build:
             layout=self.at.made_of(name) / "ota-rendered" / "layout.json",
             software=deploy / f"{stem}.manifest",
         )
-        return Image(self.inputs.board, built, self.inputs.firmware, ssh_key())
+        return Image(
+            board=self.inputs.board, built=built, firmware=self.inputs.firmware, key=ssh_key()
+        )
 
     @property
     def _machine(self) -> str:

@@ -94,7 +94,12 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
         if "does not run programs" in str(error):
             pytest.skip(str(error))
         raise
-    return Image(board, built, u_boot_of(board, BOARD, None, print).folder / "u-boot.bin", key)
+    return Image(
+        board=board,
+        built=built,
+        firmware=u_boot_of(board, BOARD, None, print).folder / "u-boot.bin",
+        key=key,
+    )
 
 
 def machine_id(board: Running) -> str:

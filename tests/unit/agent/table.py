@@ -31,13 +31,15 @@ PAGE = ROOT / "docs" / "design" / "agent-states.md"
 
 TRIALS: tuple[Trial, ...] = ("none", "running", "committed", "rolled-back")
 
-BOTH = Artifact("all-2", types=("single-file", ROOTFS))
+BOTH = Artifact(name="all-2", types=("single-file", ROOTFS))
 
-UPDATE = Update("u", "d", artifact=BOTH, target="B", has_rebooted=True, reason="because")
+UPDATE = Update(
+    source="u", deployment="d", artifact=BOTH, target="B", has_rebooted=True, reason="because"
+)
 EVENTS: tuple[Event, ...] = (
     PollDue(),
     NothingNew(),
-    Offered(Update("u", "d")),
+    Offered(Update(source="u", deployment="d")),
     Fetched(BOTH, "B"),
     *(Answered(wants, can) for wants in (True, False) for can in (True, False)),
     Done(),
@@ -60,7 +62,12 @@ def reached() -> dict[str, State]:
             continue
         found[name] = state
         for event in EVENTS:
-            for update in (Update("u", "d"), Update("u"), UPDATE, replace(UPDATE, deployment="")):
+            for update in (
+                Update(source="u", deployment="d"),
+                Update(source="u"),
+                UPDATE,
+                replace(UPDATE, deployment=""),
+            ):
                 each: Event = Offered(update) if isinstance(event, Offered) else event
                 try:
                     waiting.append(step(state, each).state)
@@ -71,7 +78,7 @@ def reached() -> dict[str, State]:
 
 def table() -> str:
     """The rows: a state, an event, the next state, and what is done then."""
-    kinds = (Artifact("v2", types=(ROOTFS,)), Artifact("app", types=("single-file",)))
+    kinds = (Artifact(name="v2", types=(ROOTFS,)), Artifact(name="app", types=("single-file",)))
     rows: dict[tuple[str, ...], set[str]] = {}
     for name, state in sorted(reached().items(), key=_order):
         for event in EVENTS:

@@ -49,7 +49,7 @@ class Dead(BaseException):
     """The world went on for too long: a loop."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class World:
     """The device.
 
@@ -88,7 +88,7 @@ class World:
 
     def install(self) -> None:
         """Go through an update, to its end, whatever is cut."""
-        self._live(Offered(Update("http://server/a")) if self.is_standalone else PollDue())
+        self._live(Offered(Update(source="http://server/a")) if self.is_standalone else PollDue())
 
     def _live(self, first: Event) -> None:
         event = first
@@ -145,7 +145,7 @@ class World:
             self.done.append(str(name))
         match action:
             case Poll():
-                return Offered(Update("http://server/a", "d1"))
+                return Offered(Update(source="http://server/a", deployment="d1"))
             case Fetch():
                 self.slot["B"] = "new" if self.artifact.has_rootfs else self.slot["B"]
                 return Fetched(self.artifact, "B" if self.artifact.has_rootfs else "")

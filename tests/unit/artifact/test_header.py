@@ -20,8 +20,10 @@ from ota_artifact.header import (
     parse_version,
 )
 
-ROOTFS = PayloadHeader("rootfs-image")
-HEADER = Header(3, "v2", ("board", "other"), (ROOTFS,))
+ROOTFS = PayloadHeader(type="rootfs-image")
+HEADER = Header(
+    version=3, artifact_name="v2", compatible_types=("board", "other"), payloads=(ROOTFS,)
+)
 TEXT = st.text(st.characters(categories=("L", "M", "N", "P", "S")), min_size=1, max_size=40)
 TYPES = st.text("azAZ09_", min_size=1, max_size=20)
 
@@ -74,8 +76,17 @@ def test_header_info_that_is_written_is_read(
     names: list[str],
     groups: list[str],
 ) -> None:
-    payloads = tuple(PayloadHeader(each) for each in types)
-    header = Header(3, name, tuple(devices), payloads, (), group, tuple(names), tuple(groups))
+    payloads = tuple(PayloadHeader(type=each) for each in types)
+    header = Header(
+        version=3,
+        artifact_name=name,
+        compatible_types=tuple(devices),
+        payloads=payloads,
+        scripts=(),
+        artifact_group=group,
+        depends_names=tuple(names),
+        depends_groups=tuple(groups),
+    )
 
     info = parse_header_info(format_header_info(header), 3)
 
@@ -100,19 +111,24 @@ def test_empty_group_is_none() -> None:
 def test_type_info_that_is_written_is_read(
     provides: dict[str, str], depends: dict[str, str | tuple[str, ...]], clears: tuple[str, ...]
 ) -> None:
-    payload = PayloadHeader("dir", provides, depends, clears)
+    payload = PayloadHeader(type="dir", provides=provides, depends=depends, clears=clears)
 
     assert parse_type_info(format_type_info(payload, 3), "dir", "x") == payload
 
 
 def test_type_info_is_sorted_by_key_as_go_writes_it() -> None:
-    payload = PayloadHeader("dir", {"b": "1", "a": "2"}, {"d": ("x",), "c": "y"}, ("b.*", "a.*"))
+    payload = PayloadHeader(
+        type="dir",
+        provides={"b": "1", "a": "2"},
+        depends={"d": ("x",), "c": "y"},
+        clears=("b.*", "a.*"),
+    )
 
     assert format_type_info(payload, 3) == (
         b'{"type":"dir","artifact_depends":{"c":"y","d":["x"]},'
         b'"artifact_provides":{"a":"2","b":"1"},"clears_artifact_provides":["b.*","a.*"]}'
     )
-    assert format_type_info(PayloadHeader(None), 3) == b'{"type":null}'
+    assert format_type_info(PayloadHeader(type=None), 3) == b'{"type":null}'
     assert format_type_info(payload, 2) == b'{"type":"dir"}'
 
 
@@ -127,11 +143,14 @@ def test_empty_type_is_read_for_a_root_filesystem_alone_and_never_written() -> N
 
 
 def test_unknown_keys_of_a_type_info_are_passed_over() -> None:
-    assert parse_type_info(b'{"type":"dir","new":1}', "dir", "x") == PayloadHeader("dir")
+    assert parse_type_info(b'{"type":"dir","new":1}', "dir", "x") == PayloadHeader(type="dir")
 
 
 def test_provides_of_all_payloads_are_one() -> None:
-    payloads = (PayloadHeader("a", {"k": "1"}), PayloadHeader("b", {"l": "2"}))
+    payloads = (
+        PayloadHeader(type="a", provides={"k": "1"}),
+        PayloadHeader(type="b", provides={"l": "2"}),
+    )
     header = replace(HEADER, payloads=payloads, artifact_group="g")
 
     assert header.provides == {"artifact_name": "v2", "artifact_group": "g", "k": "1", "l": "2"}
@@ -139,7 +158,10 @@ def test_provides_of_all_payloads_are_one() -> None:
 
 @pytest.mark.parametrize("key", ["artifact_name", "artifact_group", "k"])
 def test_key_that_is_provided_twice_is_refused(key: str) -> None:
-    payloads = (PayloadHeader("a", {"k": "1"}), PayloadHeader("b", {key: "2"}))
+    payloads = (
+        PayloadHeader(type="a", provides={"k": "1"}),
+        PayloadHeader(type="b", provides={key: "2"}),
+    )
     header = replace(HEADER, payloads=payloads, artifact_group="g")
 
     with pytest.raises(ArtifactError, match=f"headers/0001/type-info: provides '{key}'"):

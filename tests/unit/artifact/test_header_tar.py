@@ -26,7 +26,10 @@ def test_header_says_all_that_is_in_it() -> None:
     header = read(Draft())
 
     assert header == Header(
-        3, "release-2", ("board",), (PayloadHeader("single-file", meta_data=b'{"mode":"0644"}'),)
+        version=3,
+        artifact_name="release-2",
+        compatible_types=("board",),
+        payloads=(PayloadHeader(type="single-file", meta_data=b'{"mode":"0644"}'),),
     )
 
 
@@ -93,8 +96,11 @@ def test_header_of_nothing_but_lists_costs_bounded_memory() -> None:
 
 def test_many_payloads_with_many_files_are_read_in_time() -> None:
     count, each = 2000, 4
-    entries = [Entry("header-info", header_info(*["m"] * count))]
-    entries += [Entry(f"headers/{number:04}/type-info", type_info("m")) for number in range(count)]
+    entries = [Entry(name="header-info", content=header_info(*["m"] * count))]
+    entries += [
+        Entry(name=f"headers/{number:04}/type-info", content=type_info("m"))
+        for number in range(count)
+    ]
     draft = Draft(header=tuple(entries), payloads=(), suffix="")
     lines = b"".join(
         b"%064x  data/%04d/%d\n" % (0, number, file)

@@ -16,8 +16,10 @@ CONTENT = {"one": b"1" * 400_000, "two": b"", "three": b"3"}
 
 def payload(content: dict[str, bytes] | None = None, suffix: str = "") -> Payload:
     """A payload whose manifest lists ``CONTENT``, and whose tar holds that or ``content``."""
-    stored = squeeze(tar([Entry(*item) for item in (content or CONTENT).items()]), suffix)
-    made = Payload(0, PayloadHeader("files"), codec=Codec(suffix), size=len(stored))
+    stored = squeeze(
+        tar([Entry(name=name, content=data) for name, data in (content or CONTENT).items()]), suffix
+    )
+    made = Payload(0, PayloadHeader(type="files"), codec=Codec(suffix), size=len(stored))
     made.feed(
         lambda start: iter((stored[start:],)),
         {name: sha256(data) for name, data in CONTENT.items()},
@@ -107,9 +109,9 @@ def test_any_order_of_files_is_taken() -> None:
 
 
 def test_restart_moves_on_at_member_boundaries() -> None:
-    whole = tar([Entry("one", CONTENT["one"])])
+    whole = tar([Entry(name="one", content=CONTENT["one"])])
     parts = (squeeze(whole[:512], ".gz"), squeeze(whole[512:], ".gz"))
-    made = Payload(0, PayloadHeader("files"), codec=Codec.GZIP)
+    made = Payload(0, PayloadHeader(type="files"), codec=Codec.GZIP)
     made.feed(lambda start: iter(parts), {"one": sha256(CONTENT["one"])})
     before = made.restart
     file = next(made.files())
@@ -125,7 +127,7 @@ def test_restart_moves_on_at_member_boundaries() -> None:
 
 
 def test_payload_without_data_has_no_files_and_nothing_to_check() -> None:
-    made = Payload(0, PayloadHeader(None))
+    made = Payload(0, PayloadHeader(type=None))
 
     assert list(made.files()) == []
     assert made.is_checked

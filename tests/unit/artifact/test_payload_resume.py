@@ -22,13 +22,13 @@ SUFFIXES = [".gz", ".xz", ".zst", ""]
 
 def in_members(plain: bytes, cuts: list[int], suffix: str) -> bytes:
     """A tar of one file, as a stream of members that end at these places of it [B]."""
-    whole = tar([Entry("file", plain)])
+    whole = tar([Entry(name="file", content=plain)])
     edges = sorted({0, *(cut % len(whole) for cut in cuts), len(whole)})
     return b"".join(squeeze(whole[start:end], suffix) for start, end in pairwise(edges))
 
 
 def of(stored: bytes, suffix: str, plain: bytes = PLAIN) -> Payload:
-    made = Payload(0, PayloadHeader("files"), codec=Codec(suffix), size=len(stored))
+    made = Payload(0, PayloadHeader(type="files"), codec=Codec(suffix), size=len(stored))
     made.feed(lambda start: _pieces(stored[start:]), {"file": sha256(plain)})
     return made
 
@@ -111,7 +111,7 @@ def test_a_mark_with_the_digest_of_something_else_is_found_out() -> None:
 
 
 def test_what_is_behind_the_file_is_looked_at_as_ever() -> None:
-    whole = tar([Entry("file", PLAIN), Entry("more", b"x")])
+    whole = tar([Entry(name="file", content=PLAIN), Entry(name="more", content=b"x")])
     cut = 512 + 300_000
     stored = squeeze(whole[:cut], ".gz") + squeeze(whole[cut:], ".gz")
     (mark,) = marks(of(stored, ".gz"))
@@ -137,15 +137,21 @@ def test_a_place_that_cannot_be_is_refused(read: int, given: int, name: str) -> 
     payload = of(in_members(PLAIN, [512], ".gz"), ".gz")
 
     with pytest.raises(ArtifactError, match=r"data/0000\.tar\.gz: cannot be read from byte"):
-        payload.resume(Mark(name, 700_000, 512, Restart(read, given), ""), hashlib.sha256())
+        payload.resume(
+            Mark(name=name, size=700_000, start=512, restart=Restart(read, given), sha256=""),
+            hashlib.sha256(),
+        )
 
 
 def test_a_payload_of_several_files_is_read_from_its_start() -> None:
-    made = Payload(0, PayloadHeader("files"), codec=Codec.NONE, size=10_000)
+    made = Payload(0, PayloadHeader(type="files"), codec=Codec.NONE, size=10_000)
     made.feed(lambda start: iter(()), {"one": "", "two": ""})
 
     with pytest.raises(ArtifactError, match="one, two; read it from its start"):
-        made.resume(Mark("one", 400_000, 512, Restart(1000, 2000), ""), hashlib.sha256())
+        made.resume(
+            Mark(name="one", size=400_000, start=512, restart=Restart(1000, 2000), sha256=""),
+            hashlib.sha256(),
+        )
 
 
 @settings(max_examples=200, deadline=None)
@@ -160,7 +166,7 @@ def test_no_place_whatever_leads_to_another_file(
 ) -> None:
     plain = PLAIN[:1500] + bytes(1000) + PLAIN[:500]
     payload = of(in_members(plain, cuts, suffix), suffix, plain)
-    mark = Mark("file", len(plain), 512, Restart(read, given), "")
+    mark = Mark(name="file", size=len(plain), start=512, restart=Restart(read, given), sha256="")
 
     try:
         payload.resume(mark, hashlib.sha256(plain[: mark.done]))

@@ -15,11 +15,15 @@ Provides = dict[str, str]
         (Software(name="app"), "", {"rootfs-image.app.version": "v2"}),
         (Software(), "dir", {"rootfs-image.dir.version": "v2"}),
         (Software(name="app"), "dir", {"rootfs-image.app.version": "v2"}),
-        (Software("data", "app", "7"), "dir", {"data.app.version": "7"}),
-        (Software("data"), "", {"data.version": "v2"}),
+        (Software(filesystem="data", name="app", version="7"), "dir", {"data.app.version": "7"}),
+        (Software(filesystem="data"), "", {"data.version": "v2"}),
         (Software(is_default=False), "dir", {}),
         (Software(version="7", is_default=False), "dir", {"rootfs-image.version": "7"}),
-        (Software("data", "app", "7", is_default=False), "", {"data.app.version": "7"}),
+        (
+            Software(filesystem="data", name="app", version="7", is_default=False),
+            "",
+            {"data.app.version": "7"},
+        ),
     ],
 )
 def test_version_is_provided_under_the_softwares_name(
@@ -34,9 +38,9 @@ def test_version_is_provided_under_the_softwares_name(
         (Software(), "", ("artifact_group", "rootfs_image_checksum", "rootfs-image.*")),
         (Software(name="app"), "", ("rootfs-image.app.*",)),
         (Software(), "dir", ("rootfs-image.dir.*",)),
-        (Software("data"), "dir", ("data.dir.*",)),
-        (Software("data"), "", ("data.*",)),
-        (Software("data", "app"), "dir", ("data.app.*",)),
+        (Software(filesystem="data"), "dir", ("data.dir.*",)),
+        (Software(filesystem="data"), "", ("data.*",)),
+        (Software(filesystem="data", name="app"), "dir", ("data.app.*",)),
     ],
 )
 def test_what_the_software_provided_before_is_cleared(

@@ -21,7 +21,7 @@ from tests.golden.draft import VERSION_2, Draft, Entry, header_info, sha256, tar
 from tests.golden.keys import EC_KEY, OTHER_KEY, RSA_KEY
 
 MIB = 1 << 20
-LARGE = replace(Draft(), payloads=((Entry("file", bytes(3 * MIB)),),))
+LARGE = replace(Draft(), payloads=((Entry(name="file", content=bytes(3 * MIB)),),))
 
 
 class Counted:
@@ -151,7 +151,9 @@ def test_payload_says_where_its_tar_is() -> None:
 
 
 def test_unread_payloads_are_checked_all_the_same() -> None:
-    wrong = Draft().with_data(replace(Draft(), payloads=((Entry("file", b"x"),),)).data[0].content)
+    wrong = Draft().with_data(
+        replace(Draft(), payloads=((Entry(name="file", content=b"x"),),)).data[0].content
+    )
 
     for payloads in (Draft().built(), TWO.built()):
         artifact = open_artifact(Pipe(payloads))
@@ -164,7 +166,9 @@ def test_unread_payloads_are_checked_all_the_same() -> None:
 
 
 def test_artifact_whose_error_was_swallowed_is_not_checked() -> None:
-    wrong = Draft().with_data(replace(Draft(), payloads=((Entry("file", b"x"),),)).data[0].content)
+    wrong = Draft().with_data(
+        replace(Draft(), payloads=((Entry(name="file", content=b"x"),),)).data[0].content
+    )
     artifact = open_artifact(Pipe(wrong))
 
     with pytest.raises(ArtifactError, match="its sha256"):
@@ -229,9 +233,9 @@ class Zeros:
 
     def __init__(self, draft: Draft, size: int, last: bytes) -> None:
         front = tar(tuple(draft.members.values())[:-1], b"")
-        file = Entry("file", b"", size=size).packed()
+        file = Entry(name="file", content=b"", size=size).packed()
         stored = 512 + size + -size % 512 + 1024
-        data = Entry("data/0000.tar", b"", size=stored).packed()
+        data = Entry(name="data/0000.tar", content=b"", size=stored).packed()
         self._pieces = self._all(front + data + file, size, last)
         self._rest = b""
 
@@ -261,8 +265,8 @@ def test_file_beyond_2_gib_is_covered_to_its_last_byte() -> None:
     digest.update(b"z")
     draft = Draft(
         header=(
-            Entry("header-info", header_info("m")),
-            Entry("headers/0000/type-info", type_info("m")),
+            Entry(name="header-info", content=header_info("m")),
+            Entry(name="headers/0000/type-info", content=type_info("m")),
         ),
         suffix="",
         key=RSA_KEY,
@@ -284,7 +288,7 @@ def test_version_before_the_manifest_was_invented_is_refused() -> None:
     raw = b'{"format":"mender","version":1}'
 
     with pytest.raises(UnsupportedVersion, match="format version 1 is not supported; 2 and 3 are"):
-        open_artifact(Pipe(tar((Entry("version", raw),))))
+        open_artifact(Pipe(tar((Entry(name="version", content=raw),))))
 
 
 def test_artifact_of_version_2_says_so() -> None:

@@ -52,20 +52,20 @@ def test_written_tar_is_what_tarfile_reads() -> None:
 
 @pytest.mark.parametrize("size", [0, (1 << 33) - 1, 1 << 33, 5 << 40])
 def test_any_size_is_written_as_tarfile_reads_it(size: int) -> None:
-    block = tar.header(Member("image", size))
+    block = tar.header(Member(name="image", size=size))
 
     found = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     ours = reader(block).next()
 
     assert found.size == size
-    assert ours == Member("image", size, 0o600, 0)
+    assert ours == Member(name="image", size=size, mode=0o600, mtime=0)
 
 
 def test_name_longer_than_a_header_holds_is_not_written() -> None:
-    tar.header(Member("n" * 100, 0))
+    tar.header(Member(name="n" * 100, size=0))
 
     with pytest.raises(ArtifactError, match="longer than the 100 B"):
-        tar.header(Member("n" * 101, 0))
+        tar.header(Member(name="n" * 101, size=0))
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -91,7 +91,15 @@ def test_what_tarfile_writes_is_read(form: int, files: dict[str, bytes]) -> None
 
 
 def test_content_that_is_left_unread_is_passed_over() -> None:
-    source = reader(made((Entry("a", b"x" * 1000), Entry("b", b"y"), Entry("c", b""))))
+    source = reader(
+        made(
+            (
+                Entry(name="a", content=b"x" * 1000),
+                Entry(name="b", content=b"y"),
+                Entry(name="c", content=b""),
+            )
+        )
+    )
 
     names = [member.name for member in iter(source.next, None)]
 
@@ -99,19 +107,19 @@ def test_content_that_is_left_unread_is_passed_over() -> None:
 
 
 def test_content_that_is_read_in_part_is_passed_over() -> None:
-    source = reader(made((Entry("a", b"x" * 600_000), Entry("b", b"y"))))
+    source = reader(made((Entry(name="a", content=b"x" * 600_000), Entry(name="b", content=b"y"))))
     source.next()
     first = next(source.chunks())
 
     member = source.next()
 
     assert len(first) < 600_000
-    assert member == Member("b", 1, 0o600, 0)
+    assert member == Member(name="b", size=1, mode=0o600, mtime=0)
     assert b"".join(source.chunks()) == b"y"
 
 
 def test_small_member_is_read_whole_and_a_large_one_refused() -> None:
-    data = made((Entry("a", b"x" * 100),))
+    data = made((Entry(name="a", content=b"x" * 100),))
 
     source = reader(data)
     member = source.next()
@@ -123,7 +131,7 @@ def test_small_member_is_read_whole_and_a_large_one_refused() -> None:
 
 
 def test_directories_are_given_where_they_are_allowed() -> None:
-    data = made((Entry("a/", kind=b"5"), Entry("a/b", b"x")))
+    data = made((Entry(name="a/", kind=b"5"), Entry(name="a/b", content=b"x")))
 
     source = reader(data, directories=True)
     members = [(member.name, member.is_directory) for member in iter(source.next, None)]
@@ -134,20 +142,20 @@ def test_directories_are_given_where_they_are_allowed() -> None:
 
 
 def test_directory_with_content_is_refused() -> None:
-    data = made((Entry("a/", b"x", kind=b"5"),))
+    data = made((Entry(name="a/", content=b"x", kind=b"5"),))
 
     with pytest.raises(ArtifactError, match="is a directory"):
         reader(data, directories=True).next()
 
 
 def test_old_kind_of_a_regular_file_is_read() -> None:
-    assert contents(made((Entry("a", b"x", kind=b"\0"),))) == [("a", b"x")]
+    assert contents(made((Entry(name="a", content=b"x", kind=b"\0"),))) == [("a", b"x")]
 
 
 def test_long_name_or_pax_counts_and_both_are_refused() -> None:
-    long = Entry("././@LongLink", b"long\0", b"L")
-    record = Entry("pax", b"12 path=pax\n", b"x")
-    file = Entry("short", b"x")
+    long = Entry(name="././@LongLink", content=b"long\0", kind=b"L")
+    record = Entry(name="pax", content=b"12 path=pax\n", kind=b"x")
+    file = Entry(name="short", content=b"x")
 
     assert contents(made((record, file))) == [("pax", b"x")]
     assert contents(made((long, file))) == [("long", b"x")]
@@ -159,8 +167,8 @@ def test_long_name_or_pax_counts_and_both_are_refused() -> None:
 def test_name_of_1024_bytes_is_read_and_a_longer_one_refused() -> None:
     for length in (1024, 1025):
         name = "n" * length
-        for extension in (Entry("L", name.encode(), b"L"), pax(path=name)):
-            data = made((extension, Entry("a")))
+        for extension in (Entry(name="L", content=name.encode(), kind=b"L"), pax(path=name)):
+            data = made((extension, Entry(name="a")))
             if length == 1024:
                 assert contents(data) == [(name, b"")]
                 continue
@@ -171,19 +179,24 @@ def test_name_of_1024_bytes_is_read_and_a_longer_one_refused() -> None:
 @pytest.mark.parametrize("size", ["", " ", "9" * 21, "9" * 1000, "0x8", "1_0", "-1", "8.0"])
 def test_pax_size_that_is_no_number_is_refused(size: str) -> None:
     with pytest.raises(ArtifactError, match=r"the pax size .* is not a number"):
-        contents(made((pax(size=size), Entry("a", b"content\n"))))
+        contents(made((pax(size=size), Entry(name="a", content=b"content\n"))))
 
-    assert contents(made((pax(size="8"), Entry("a", b"content\n")))) == [("a", b"content\n")]
+    assert contents(made((pax(size="8"), Entry(name="a", content=b"content\n")))) == [
+        ("a", b"content\n")
+    ]
 
 
 def test_extensions_count_for_one_file_only() -> None:
-    record = Entry("pax", b"12 path=pax\n", b"x")
+    record = Entry(name="pax", content=b"12 path=pax\n", kind=b"x")
 
-    assert [name for name, _ in contents(made((record, Entry("a"), Entry("b"))))] == ["pax", "b"]
+    assert [name for name, _ in contents(made((record, Entry(name="a"), Entry(name="b"))))] == [
+        "pax",
+        "b",
+    ]
 
 
 def test_ustar_prefix_is_part_of_the_name() -> None:
-    assert contents(made((Entry("b", b"x", prefix=b"a"),))) == [("a/b", b"x")]
+    assert contents(made((Entry(name="b", content=b"x", prefix=b"a"),))) == [("a/b", b"x")]
 
 
 def test_end_needs_two_blocks_of_zeros_and_nothing_more() -> None:
@@ -197,7 +210,7 @@ def test_end_needs_two_blocks_of_zeros_and_nothing_more() -> None:
 
 
 def test_error_says_where_it_is() -> None:
-    data = made((Entry("a", b"x"), Entry("b", b"y", checksum=1)))
+    data = made((Entry(name="a", content=b"x"), Entry(name="b", content=b"y", checksum=1)))
 
     with pytest.raises(ArtifactError, match=r"^x\.tar: a header's checksum .*near byte 1536 "):
         contents(data)

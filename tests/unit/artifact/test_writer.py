@@ -25,12 +25,18 @@ from tests.golden.keys import EC_KEY, RSA_KEY, SigningKey
 from tests.unit.artifact.writing import MODULE, sources, spec, written
 
 CONTENT = {"one": b"1" * 3000, "two": bytes(1 << 20) + b"2", "three": b""}
-ROOTFS = PayloadHeader("rootfs-image")
+ROOTFS = PayloadHeader(type="rootfs-image")
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_module_with_files_is_read_back(tmp_path: Path, compression: str) -> None:
-    header = PayloadHeader("files", {"k": "v"}, {"d": ("e",)}, ("k.*",), b'{"b":1,"a":{}}')
+    header = PayloadHeader(
+        type="files",
+        provides={"k": "v"},
+        depends={"d": ("e",)},
+        clears=("k.*",),
+        meta_data=b'{"b":1,"a":{}}',
+    )
     payload = PayloadSpec(header, sources(tmp_path, CONTENT))
 
     artifact, files = read_all(written(spec(payload), tmp_path / "out", compression))
@@ -54,7 +60,7 @@ def test_root_filesystem_is_read_back(tmp_path: Path, version: int, compression:
 
 def test_checksum_of_the_image_is_provided(tmp_path: Path) -> None:
     files = sources(tmp_path, {"rootfs.ext4": b"image"})
-    provided = PayloadHeader("rootfs-image", {"other": "given"})
+    provided = PayloadHeader(type="rootfs-image", provides={"other": "given"})
 
     one = PayloadSpec(ROOTFS, files, checksum_provide="rootfs-image.checksum")
     other = PayloadSpec(provided, files, checksum_provide="other")
@@ -67,8 +73,10 @@ def test_checksum_of_the_image_is_provided(tmp_path: Path) -> None:
 
 def test_several_payloads_are_read_back(tmp_path: Path) -> None:
     one = PayloadSpec(ROOTFS, sources(tmp_path / "1", {"image": b"1"}))
-    two = PayloadSpec(PayloadHeader("files", {"k": "v"}), sources(tmp_path / "2", {"image": b"2"}))
-    none = PayloadSpec(PayloadHeader("nothing"))
+    two = PayloadSpec(
+        PayloadHeader(type="files", provides={"k": "v"}), sources(tmp_path / "2", {"image": b"2"})
+    )
+    none = PayloadSpec(PayloadHeader(type="nothing"))
 
     artifact, files = read_all(written(spec(one, two, none), tmp_path / "out"))
 
@@ -81,7 +89,7 @@ def test_several_payloads_are_read_back(tmp_path: Path) -> None:
 
 
 def test_bootstrap_is_read_back(tmp_path: Path) -> None:
-    payload = PayloadSpec(PayloadHeader(None, {"k": "v"}, clears=("*",)))
+    payload = PayloadSpec(PayloadHeader(type=None, provides={"k": "v"}, clears=("*",)))
 
     artifact, files = read_all(written(spec(payload), tmp_path / "out"))
 
@@ -101,7 +109,14 @@ def test_signature_is_over_the_manifest(tmp_path: Path, key: SigningKey) -> None
 def test_header_keeps_names_groups_and_scripts_in_order(tmp_path: Path) -> None:
     scripts = (Script("ArtifactReboot_Enter_01", b"b"), Script("ArtifactCommit_Leave_00", b"a"))
     header = Header(
-        3, "release", ("a", "b"), (MODULE,), scripts, "group", ("r1", "r0"), ("g1", "g0")
+        version=3,
+        artifact_name="release",
+        compatible_types=("a", "b"),
+        payloads=(MODULE,),
+        scripts=scripts,
+        artifact_group="group",
+        depends_names=("r1", "r0"),
+        depends_groups=("g1", "g0"),
     )
     payload = PayloadSpec(MODULE)
 
@@ -117,9 +132,15 @@ def test_ready_tar_is_taken_over_as_it_is(tmp_path: Path) -> None:
         artifact = open_artifact(stream)
         (packed,) = artifact.payloads()
     digests = {name: digest for (_, name), digest in artifact.manifest.files.items()}
-    ready = PackedData(".zst", tmp_path / "old", packed.offset, packed.size, digests)
+    ready = PackedData(
+        suffix=".zst",
+        path=tmp_path / "old",
+        offset=packed.offset,
+        size=packed.size,
+        digests=digests,
+    )
 
-    new = written(spec(PayloadSpec(PayloadHeader("other"), ready)), tmp_path / "new", "gzip")
+    new = written(spec(PayloadSpec(PayloadHeader(type="other"), ready)), tmp_path / "new", "gzip")
 
     artifact, files = read_all(new)
     assert files == {(0, name): content for name, content in CONTENT.items()}
@@ -135,9 +156,19 @@ def test_same_input_gives_the_same_bytes(tmp_path: Path, compression: str) -> No
         os.utime(source.path, (number, 10**9 + number))
         source.path.chmod(0o400 + number)
     header = PayloadHeader(
-        "files", {"b": "1", "a": "2"}, {"d": "1", "c": "2"}, (), b'{"b":1,"a":2}'
+        type="files",
+        provides={"b": "1", "a": "2"},
+        depends={"d": "1", "c": "2"},
+        clears=(),
+        meta_data=b'{"b":1,"a":2}',
     )
-    same = PayloadHeader("files", {"a": "2", "b": "1"}, {"c": "2", "d": "1"}, (), b'{"a":2, "b":1}')
+    same = PayloadHeader(
+        type="files",
+        provides={"a": "2", "b": "1"},
+        depends={"c": "2", "d": "1"},
+        clears=(),
+        meta_data=b'{"a":2, "b":1}',
+    )
 
     first = written(spec(PayloadSpec(header, one)), tmp_path / "1", compression, EC_KEY)
     umask = os.umask(0o077)
@@ -182,7 +213,8 @@ from pathlib import Path
 from tests.unit.artifact.test_writer import CONTENT, MODULE, PayloadHeader, PayloadSpec
 from tests.unit.artifact.writing import sources, spec, written
 folder = Path(sys.argv[1])
-header = PayloadHeader("files", {str(n): "v" for n in range(50)}, {str(n): "v" for n in range(50)})
+header = PayloadHeader(type="files", provides={str(n): "v" for n in range(50)},
+    depends={str(n): "v" for n in range(50)})
 print(__import__("hashlib").sha256(
     written(spec(PayloadSpec(header, sources(folder, CONTENT))), folder / "out")).hexdigest())
 """
@@ -207,13 +239,13 @@ META = st.dictionaries(
     st.text("abc", max_size=3), st.integers() | TEXT | st.lists(TEXT), max_size=3
 )
 PAYLOADS = st.builds(
-    lambda files, *fields: (PayloadHeader(*fields), files),
+    lambda files, **fields: (PayloadHeader(**fields), files),
     st.dictionaries(NAMES, st.binary(max_size=2000), max_size=3),
-    st.text("abcXYZ019_", min_size=1, max_size=20).filter(lambda name: name != "rootfs-image"),
-    st.just({}),
-    DEPENDS,
-    st.lists(VALUES, max_size=3).map(tuple),
-    META.map(lambda value: format_object(value, sort=True) if value else b""),
+    type=st.text("abcXYZ019_", min_size=1, max_size=20).filter(lambda name: name != "rootfs-image"),
+    provides=st.just({}),
+    depends=DEPENDS,
+    clears=st.lists(VALUES, max_size=3).map(tuple),
+    meta_data=META.map(lambda value: format_object(value, sort=True) if value else b""),
 )
 
 
@@ -240,7 +272,12 @@ def test_anything_that_can_be_written_is_read_back(
         PayloadSpec(header, sources(folder / str(number), files))
         for number, (header, files) in enumerate([first, *payloads[1:]])
     )
-    header = Header(3, name, types, tuple(each.header for each in specs))
+    header = Header(
+        version=3,
+        artifact_name=name,
+        compatible_types=types,
+        payloads=tuple(each.header for each in specs),
+    )
 
     artifact, files = read_all(written(ArtifactSpec(header, specs), folder / "out", compression))
 
@@ -268,7 +305,7 @@ def test_progress_counts_every_byte(tmp_path: Path) -> None:
 
 def test_files_of_a_name_that_another_payload_has_are_told_apart(tmp_path: Path) -> None:
     one = PayloadSpec(MODULE, (FileSource("same", *_paths(tmp_path, b"1")),))
-    two = PayloadSpec(PayloadHeader("other"), (FileSource("same", *_paths(tmp_path, b"2")),))
+    two = PayloadSpec(PayloadHeader(type="other"), (FileSource("same", *_paths(tmp_path, b"2")),))
 
     _, files = read_all(written(spec(one, two), tmp_path / "out"))
 

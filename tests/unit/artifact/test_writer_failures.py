@@ -24,7 +24,7 @@ MIB = 1 << 20
 
 def rootfs(folder: Path, count: int = 1) -> PayloadSpec:
     files = sources(folder, {f"image-{number}": b"image" for number in range(count)})
-    return PayloadSpec(PayloadHeader("rootfs-image"), files)
+    return PayloadSpec(PayloadHeader(type="rootfs-image"), files)
 
 
 def refused(wanted: ArtifactSpec, folder: Path, finding: str) -> None:
@@ -60,16 +60,16 @@ def test_header_that_no_reader_takes_is_not_written(
 @pytest.mark.parametrize(
     ("header", "finding"),
     [
-        (PayloadHeader(""), "is not a payload type"),
-        (PayloadHeader("../sh"), "is not a payload type"),
-        (PayloadHeader("-rf"), "is not a payload type"),
-        (PayloadHeader(None, meta_data=b"{}"), "takes neither files nor meta-data"),
-        (PayloadHeader("files", meta_data=b"[]"), "must be a JSON object"),
-        (PayloadHeader("files", meta_data=b"{"), "is not JSON"),
-        (PayloadHeader("files", {"n" * 257: "v"}), "longer than 256 B"),
-        (PayloadHeader("files", {}, {"": "v"}), "is empty"),
-        (PayloadHeader("files", {"artifact_name": "v"}), "which is given already"),
-        (PayloadHeader("rootfs-image"), "rootfs-image takes one file, not 0"),
+        (PayloadHeader(type=""), "is not a payload type"),
+        (PayloadHeader(type="../sh"), "is not a payload type"),
+        (PayloadHeader(type="-rf"), "is not a payload type"),
+        (PayloadHeader(type=None, meta_data=b"{}"), "takes neither files nor meta-data"),
+        (PayloadHeader(type="files", meta_data=b"[]"), "must be a JSON object"),
+        (PayloadHeader(type="files", meta_data=b"{"), "is not JSON"),
+        (PayloadHeader(type="files", provides={"n" * 257: "v"}), "longer than 256 B"),
+        (PayloadHeader(type="files", provides={}, depends={"": "v"}), "is empty"),
+        (PayloadHeader(type="files", provides={"artifact_name": "v"}), "which is given already"),
+        (PayloadHeader(type="rootfs-image"), "rootfs-image takes one file, not 0"),
     ],
 )
 def test_payload_that_no_reader_takes_is_not_written(
@@ -82,14 +82,14 @@ def test_payloads_are_counted(tmp_path: Path) -> None:
     refused(spec(), tmp_path, "payloads: there must be 1 to 10000")
     refused(spec(rootfs(tmp_path, 2)), tmp_path, "rootfs-image takes one file, not 2")
     files = sources(tmp_path, {"a": b"1"})
-    refused(spec(PayloadSpec(PayloadHeader(None), files)), tmp_path, "takes neither files")
+    refused(spec(PayloadSpec(PayloadHeader(type=None), files)), tmp_path, "takes neither files")
     refused(spec(PayloadSpec(MODULE, files * 2)), tmp_path, "files: two have the same name")
-    twice = PayloadSpec(PayloadHeader("files", {"k": "v"}))
+    twice = PayloadSpec(PayloadHeader(type="files", provides={"k": "v"}))
     refused(spec(twice, twice), tmp_path, "provides 'k', which is given already")
 
 
 def test_version_2_holds_a_root_filesystem_alone(tmp_path: Path) -> None:
-    for header in (MODULE, PayloadHeader(None)):
+    for header in (MODULE, PayloadHeader(type=None)):
         refused(spec(PayloadSpec(header), version=2), tmp_path, "holds rootfs-image only")
 
     assert read_all(written(spec(rootfs(tmp_path), version=2), tmp_path / "out"))

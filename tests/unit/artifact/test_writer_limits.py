@@ -32,7 +32,7 @@ def test_name_that_is_no_plain_file_is_refused_however_it_came(tmp_path: Path, n
 
 def test_meta_data_is_written_up_to_what_a_reader_takes(tmp_path: Path) -> None:
     def with_text(size: int) -> ArtifactSpec:
-        header = PayloadHeader("files", meta_data=json.dumps({"t": "x" * size}).encode())
+        header = PayloadHeader(type="files", meta_data=json.dumps({"t": "x" * size}).encode())
         return spec(PayloadSpec(header))
 
     assert read_all(written(with_text(Limits().json - 2000), tmp_path / "out"))
@@ -52,7 +52,7 @@ def test_state_scripts_are_written_up_to_what_a_reader_takes(tmp_path: Path) -> 
 def test_manifest_is_written_up_to_what_a_reader_takes(tmp_path: Path) -> None:
     digests = {f"{number:080}": "0" * 64 for number in range(Limits().manifest // 140)}
 
-    ready = PackedData("", tmp_path / "out", 0, 0, digests)
+    ready = PackedData(suffix="", path=tmp_path / "out", offset=0, size=0, digests=digests)
 
     refused(spec(PayloadSpec(MODULE, ready)), tmp_path, "the manifest: ")
 
@@ -60,9 +60,9 @@ def test_manifest_is_written_up_to_what_a_reader_takes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        PayloadHeader("rootfs-image", provides={"a": "b"}),
-        PayloadHeader("rootfs-image", depends={"a": "b"}),
-        PayloadHeader("rootfs-image", clears=("a",)),
+        PayloadHeader(type="rootfs-image", provides={"a": "b"}),
+        PayloadHeader(type="rootfs-image", depends={"a": "b"}),
+        PayloadHeader(type="rootfs-image", clears=("a",)),
     ],
 )
 def test_version_2_does_not_lose_what_it_has_no_room_for(
@@ -74,7 +74,9 @@ def test_version_2_does_not_lose_what_it_has_no_room_for(
 
 
 def test_version_2_has_no_groups(tmp_path: Path) -> None:
-    payload = PayloadSpec(PayloadHeader("rootfs-image"), sources(tmp_path, {"image": b"image"}))
+    payload = PayloadSpec(
+        PayloadHeader(type="rootfs-image"), sources(tmp_path, {"image": b"image"})
+    )
     plain = spec(payload, version=2)
 
     for change in ({"artifact_group": "g"}, {"depends_names": ("n",)}, {"depends_groups": ("g",)}):
@@ -84,7 +86,9 @@ def test_version_2_has_no_groups(tmp_path: Path) -> None:
 
 def test_ready_tar_that_became_shorter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "old").write_bytes(bytes(100))
-    ready = PackedData("", tmp_path / "old", 0, 200, {"a": "0" * 64})
+    ready = PackedData(
+        suffix="", path=tmp_path / "old", offset=0, size=200, digests={"a": "0" * 64}
+    )
 
     refused(spec(PayloadSpec(MODULE, ready)), tmp_path, "old: changed while it was read")
 

@@ -30,9 +30,9 @@ def _spec(folder: Path) -> ArtifactSpec:
     names = ("one", "two")
     for name in names:
         (folder / name).write_bytes(os.urandom(3 << 19) + bytes(1 << 21) + name.encode())
-    header = Header(3, "release", ("board",), ())
+    header = Header(version=3, artifact_name="release", compatible_types=("board",), payloads=())
     contents = ((FileSource("one", folder / "one"),), (FileSource("two", folder / "two"),), ())
-    payloads = (PayloadSpec(PayloadHeader("files"), content) for content in contents)
+    payloads = (PayloadSpec(PayloadHeader(type="files"), content) for content in contents)
     return ArtifactSpec(header, tuple(payloads))
 
 

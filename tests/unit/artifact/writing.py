@@ -10,7 +10,7 @@ from ota_artifact.keys import Signer
 from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
 from ota_artifact.writer import write_artifact
 
-MODULE = PayloadHeader("files")
+MODULE = PayloadHeader(type="files")
 
 
 def sources(folder: Path, contents: dict[str, bytes]) -> tuple[FileSource, ...]:
@@ -24,7 +24,15 @@ def sources(folder: Path, contents: dict[str, bytes]) -> tuple[FileSource, ...]:
 def spec(*payloads: PayloadSpec, version: int = 3) -> ArtifactSpec:
     """An artifact of these payloads with as little more as can be."""
     headers = tuple(payload.header for payload in payloads)
-    return ArtifactSpec(Header(version, "release-2", ("board",), headers), payloads)
+    return ArtifactSpec(
+        Header(
+            version=version,
+            artifact_name="release-2",
+            compatible_types=("board",),
+            payloads=headers,
+        ),
+        payloads,
+    )
 
 
 def written(

@@ -26,13 +26,16 @@ from ota_board.environment import decode
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 
-CHEAP, DEAR = Sample(1.0, 2.0, 35e6), Sample(2.0, 2.0, 45e6)
+CHEAP, DEAR = Sample(cpu=1.0, wall=2.0, rss=35e6), Sample(cpu=2.0, wall=2.0, rss=45e6)
 
 
 def found(ours: Sample = CHEAP, idle: float = 0.1, rss: float = 25e6) -> page.Measured:
     return page.Measured(
-        {UNSIGNED: Result(ours, Sample(1.5, 2.0, 38e6)), SIGNED: Result(CHEAP, DEAR)},
-        {OURS: Idle(0.5, idle, rss, 10), THEIRS: Idle(0.3, 0.1, 30e6, 10)},
+        {UNSIGNED: Result(ours, Sample(cpu=1.5, wall=2.0, rss=38e6)), SIGNED: Result(CHEAP, DEAR)},
+        {
+            OURS: Idle(start=0.5, cpu=idle, rss=rss, polls=10),
+            THEIRS: Idle(start=0.3, cpu=0.1, rss=30e6, polls=10),
+        },
         {OURS: 0.5, THEIRS: 0.3},
     )
 
@@ -70,7 +73,7 @@ def test_who_is_not_root_is_told_so(
 
 
 def test_a_factory_state_has_a_valid_environment_and_both_configurations(tmp_path: Path) -> None:
-    stand = Stand(tmp_path, tmp_path / "image", "/dev/loop16", "/dev/loop17")
+    stand = Stand(root=tmp_path, image=tmp_path / "image", a="/dev/loop16", b="/dev/loop17")
     for folder in ("data", "etc", "data/ota"):
         (tmp_path / folder).mkdir()
     (tmp_path / "data/ota/state.db").touch()
@@ -103,7 +106,7 @@ class Pipe:
 
 def test_polls_are_counted_for_each_program_once_they_are_answered() -> None:
     pipe = Pipe()
-    server = Watched(cast(Background, pipe))
+    server = Watched(process=cast(Background, pipe))
     lines = [
         {"time": at, "path": f"/{path}", "status": status, "agent": agent}
         for at, path, status, agent in (
@@ -128,7 +131,9 @@ def test_polls_are_counted_for_each_program_once_they_are_answered() -> None:
 def test_cpu_and_memory_of_a_daemon_are_those_of_its_process(tmp_path: Path) -> None:
     burn = "import os, time; x = b'x' * 50_000_000\nwhile time.process_time() < 0.2: pass\n"
     process = Background((sys.executable, "-c", f"{burn}print(os.getpid(), flush=True); input()"))
-    daemon = Daemon(OURS, 0.0, int(os.read(process.output, 100)), tmp_path / "log")
+    daemon = Daemon(
+        who=OURS, began=0.0, pid=int(os.read(process.output, 100)), log=tmp_path / "log"
+    )
 
     cpu, peak = daemon.cpu, daemon.peak
 
@@ -144,10 +149,10 @@ def test_a_daemon_that_does_not_ask_is_an_error_with_what_it_said(
     monkeypatch.setattr("bench.agent.daemon._PATIENCE", 0.0)
     (tmp_path / "log").write_text("no such key\n")
     pipe = Pipe()
-    daemon = Daemon(OURS, time.monotonic(), os.getpid(), tmp_path / "log")
+    daemon = Daemon(who=OURS, began=time.monotonic(), pid=os.getpid(), log=tmp_path / "log")
 
     with pytest.raises(ProgramError, match="ota-agent: no poll after 0 s: no such key"):
-        daemon.wait_for_poll(Watched(cast(Background, pipe)))
+        daemon.wait_for_poll(Watched(process=cast(Background, pipe)))
     os.close(pipe.end)
     os.close(pipe.output)
 

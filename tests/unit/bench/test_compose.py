@@ -13,9 +13,9 @@ from ota_artifact.errors import ProgramError
 
 def found(wall: float, rss: float, alone: float = 1.0, both: float = 1.0) -> list[Row]:
     return [
-        Row("ota-image compose", Sample(0.5, wall, rss)),
-        Row("genimage", Sample(0.5, alone, 1e6)),
-        Row("genimage, bmaptool create", Sample(0.5, both, 1e6)),
+        Row("ota-image compose", Sample(cpu=0.5, wall=wall, rss=rss)),
+        Row("genimage", Sample(cpu=0.5, wall=alone, rss=1e6)),
+        Row("genimage, bmaptool create", Sample(cpu=0.5, wall=both, rss=1e6)),
     ]
 
 
@@ -38,7 +38,7 @@ def test_what_is_missed_is_said_with_its_limit(rows: list[Row], said: list[str])
 
 
 def test_a_build_and_a_boot_have_targets_of_their_own() -> None:
-    sample = Sample(1, 41, 1e6)
+    sample = Sample(cpu=1, wall=41, rss=1e6)
 
     cells = [each.cells for each in build.targets(sample, 9.96, sample)]
 
@@ -48,8 +48,8 @@ def test_a_build_and_a_boot_have_targets_of_their_own() -> None:
 
 
 def test_the_tables_have_a_row_for_each() -> None:
-    costs = page.costs([("ota-image compose", Sample(0.5, 0.41, 40e6))])
-    targets = page.verdicts([Target("compose", 0.41, 8, "s")])
+    costs = page.costs([("ota-image compose", Sample(cpu=0.5, wall=0.41, rss=40e6))])
+    targets = page.verdicts([Target(what="compose", value=0.41, limit=8, unit="s")])
 
     assert costs.splitlines()[2] == "| ota-image compose | 0.41 s | 0.50 s | 40 MB |"
     assert targets.splitlines()[2] == "| compose | 0.4 s | 8.0 s | reached |"
@@ -72,7 +72,7 @@ def test_a_missed_target_fails_only_if_asked_for(
 ) -> None:
     monkeypatch.setattr(page, "facts", lambda _: "")
     monkeypatch.setattr(compose, "rows", lambda *_, **__: found(9, 40e6, 9, 9))
-    monkeypatch.setattr(build, "cached", lambda *_, **__: Sample(1, 5, 1e6))
+    monkeypatch.setattr(build, "cached", lambda *_, **__: Sample(cpu=1, wall=5, rss=1e6))
     monkeypatch.setattr(build, "power_on_to_userspace", lambda *_, **__: 8.0)
 
     assert command.main([]) == 0

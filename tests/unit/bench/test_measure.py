@@ -19,11 +19,15 @@ def _python(program: str, output: Path) -> Sample:
 
 
 def test_the_median_is_taken_of_each_cost_alone() -> None:
-    samples = [Sample(1, 9, 5, 0), Sample(2, 8, 7, 0), Sample(9, 1, 6, 0)]
+    samples = [
+        Sample(cpu=1, wall=9, rss=5, size=0),
+        Sample(cpu=2, wall=8, rss=7, size=0),
+        Sample(cpu=9, wall=1, rss=6, size=0),
+    ]
 
     middle = median(samples)
 
-    assert middle == Sample(2, 8, 6, 0)
+    assert middle == Sample(cpu=2, wall=8, rss=6, size=0)
 
 
 def test_the_memory_of_a_program_is_its_own_and_not_that_of_who_started_it(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ def test_a_table_has_a_head_a_rule_and_a_line_for_each_row() -> None:
 
 
 def test_a_missed_target_stands_out() -> None:
-    text = verdicts([Finding(Target("write gzip", "wall", 0.4), 0.43)])
+    text = verdicts([Finding(Target(case="write gzip", cost="wall", limit=0.4), 0.43)])
 
     assert "| write gzip: wall | 0.43 | 0.40 | **not reached** |" in text
 

@@ -29,7 +29,7 @@ def test_memory_is_judged_by_itself() -> None:
 
 @pytest.mark.parametrize(("value", "is_reached"), [(0.5, True), (0.5001, False), (0.2, True)])
 def test_a_target_is_reached_up_to_its_limit_and_not_beyond(value: float, is_reached: bool) -> None:
-    finding = Finding(Target("write gzip", "cpu", 0.5), value)
+    finding = Finding(Target(case="write gzip", cost="cpu", limit=0.5), value)
 
     assert finding.is_reached is is_reached
     assert (finding.verdict == "reached") is is_reached
@@ -60,6 +60,6 @@ def test_every_target_has_a_verdict_when_all_cases_ran() -> None:
 def test_values_are_shown_in_the_terms_of_their_target(
     cost: str, is_ratio: bool, value: float, shown: str
 ) -> None:
-    target = Target("write gzip", cost, 1.0, is_ratio)
+    target = Target(case="write gzip", cost=cost, limit=1.0, is_ratio=is_ratio)
 
     assert target.shown(value) == shown

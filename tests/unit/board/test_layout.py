@@ -22,8 +22,8 @@ from ota_board.layout import (
 from ota_board.size import GIB, KIB, MIB
 
 ENVIRONMENT = (
-    Area("environment", "environment 1", 4 * MIB, 128 * KIB),
-    Area("environment", "environment 2", 8 * MIB, 128 * KIB),
+    Area(kind="environment", name="environment 1", offset=4 * MIB, size=128 * KIB),
+    Area(kind="environment", name="environment 2", offset=8 * MIB, size=128 * KIB),
 )
 
 
@@ -126,10 +126,10 @@ def test_a_partition_is_found_by_its_name() -> None:
 @pytest.mark.parametrize(
     "area",
     [
-        Area("reserved", "loader", 0, 8 * KIB),
-        Area("reserved", "loader", 4 * MIB - 512, 1024),
-        Area("reserved", "loader", 8 * MIB + 128 * KIB - 512, 512),
-        Area("reserved", "loader", 20 * MIB, 5 * MIB),
+        Area(kind="reserved", name="loader", offset=0, size=8 * KIB),
+        Area(kind="reserved", name="loader", offset=4 * MIB - 512, size=1024),
+        Area(kind="reserved", name="loader", offset=8 * MIB + 128 * KIB - 512, size=512),
+        Area(kind="reserved", name="loader", offset=20 * MIB, size=5 * MIB),
     ],
     ids=["table", "environment 1", "environment 2", "partition"],
 )
@@ -173,7 +173,7 @@ def test_a_partition_without_a_size_is_refused() -> None:
 
 def test_two_areas_of_one_name_are_refused() -> None:
     with pytest.raises(LayoutError, match="p1: two areas of the disk have this name"):
-        planned(40 * MIB, fixed=(Area("reserved", "p1", 1 * MIB, 512),))
+        planned(40 * MIB, fixed=(Area(kind="reserved", name="p1", offset=1 * MIB, size=512),))
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,9 @@ def test_ssh_is_reached_from_this_machine_alone() -> None:
 
 def test_a_watchdog_is_there_if_the_board_has_one_and_resets_the_machine() -> None:
     with_one = board("qemu-arm64")
-    without = dataclasses.replace(with_one, watchdog=Watchdog("", "nobody", 0))
+    without = dataclasses.replace(
+        with_one, watchdog=Watchdog(driver="", armed_by="nobody", timeout=0)
+    )
 
     wanted = {("-device", "i6300esb"), ("-action", "watchdog=reset")}
 

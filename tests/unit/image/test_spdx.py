@@ -23,9 +23,9 @@ SLOT = Slot(
     sha256="ab" * 32,
     release="1.2+3",
     packages=(
-        Package("libstdc++6", "12.2.0-14+deb12u1", "arm64", "01" * 32),
-        Package("busybox", "1:1.35.0-4+b3~x", "arm64", "02" * 32),
-        Package("ca-certificates", "20230311", "all", "03" * 32),
+        Package(name="libstdc++6", version="12.2.0-14+deb12u1", arch="arm64", sha256="01" * 32),
+        Package(name="busybox", version="1:1.35.0-4+b3~x", arch="arm64", sha256="02" * 32),
+        Package(name="ca-certificates", version="20230311", arch="all", sha256="03" * 32),
     ),
     time=1_700_000_000,
 )
@@ -52,7 +52,7 @@ def test_the_document_has_what_is_required(document: dict[str, Any]) -> None:
 
 
 def test_firmware_and_u_boot_are_in_it_too() -> None:
-    blob = Package("raspi-firmware", "1.2023", "all", "04" * 32)
+    blob = Package(name="raspi-firmware", version="1.2023", arch="all", sha256="04" * 32)
 
     found = json.loads(software_list("minimal-1.2+3", SLOT, [blob], u_boot="2023.01"))
 
@@ -64,7 +64,13 @@ def test_firmware_and_u_boot_are_in_it_too() -> None:
 
 
 def test_the_agent_is_in_it_too() -> None:
-    wheel = Wheel(Path("ota_agent-0.1.0.whl"), "ota-agent", "0.1.0", (), "05" * 32)
+    wheel = Wheel(
+        path=Path("ota_agent-0.1.0.whl"),
+        name="ota-agent",
+        version="0.1.0",
+        needs=(),
+        sha256="05" * 32,
+    )
 
     found = json.loads(software_list("minimal-1.2+3", dataclasses.replace(SLOT, wheels=(wheel,))))
 

@@ -9,12 +9,17 @@ from ota_agent.admission.acceptance import check_acceptance
 from ota_agent.errors import AgentError
 from ota_artifact.header import Header, PayloadHeader
 
-HEADER = Header(3, "v2", ("board", "other"), (PayloadHeader("rootfs-image"),))
+HEADER = Header(
+    version=3,
+    artifact_name="v2",
+    compatible_types=("board", "other"),
+    payloads=(PayloadHeader(type="rootfs-image"),),
+)
 PROVIDES = {"artifact_name": "v1", "artifact_group": "beta", "rootfs-image.checksum": "ab"}
 
 
 def depending(**depends: str | tuple[str, ...]) -> Header:
-    return replace(HEADER, payloads=(PayloadHeader("rootfs-image", depends=depends),))
+    return replace(HEADER, payloads=(PayloadHeader(type="rootfs-image", depends=depends),))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +59,7 @@ def test_what_is_not_is_refused_with_the_reason(header: Header, said: str) -> No
 
 
 def test_a_second_payload_depends_too() -> None:
-    second = PayloadHeader("single-file", depends={"app": "1"})
+    second = PayloadHeader(type="single-file", depends={"app": "1"})
 
     with pytest.raises(AgentError, match="depends on app '1'"):
         check_acceptance(replace(HEADER, payloads=(*HEADER.payloads, second)), "board", PROVIDES)

@@ -16,7 +16,7 @@ from ota_agent.api.status import Bulletin
 from ota_agent.errors import AgentError
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Daemon:
     """Notes what it is asked to do, and does so to its status alone.
 

@@ -148,7 +148,7 @@ def test_connections_that_come_and_go_leave_nothing_open(path: Path) -> None:
 
 def _peer(now: float) -> tuple[Peer, socket.socket]:
     ours, theirs = socket.socketpair()
-    return Peer(ours, 0, True, now), theirs
+    return Peer(socket=ours, uid=0, is_root=True, since=now), theirs
 
 
 def test_who_takes_nothing_for_long_is_dropped() -> None:

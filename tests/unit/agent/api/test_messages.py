@@ -72,7 +72,9 @@ def test_a_group_cannot_install_commit_or_have_the_token() -> None:
 
 def test_answers_are_told_apart() -> None:
     assert parse_answer(result_line({"a": 1})) == {"result": {"a": 1}}
-    assert from_json(parse_answer(status_line(Status("Trying")))["status"]) == Status("Trying")
+    assert from_json(parse_answer(status_line(Status(state="Trying")))["status"]) == Status(
+        state="Trying"
+    )
     with pytest.raises(Wrong, match="why") as caught:
         parse_answer(error_line("refused", "why"))
     assert caught.value.kind == "refused"

@@ -53,7 +53,7 @@ def test_what_the_reference_shows_is_what_happens(
     tmp_path: Path, talk: list[tuple[str, list[Any]]]
 ) -> None:
     (shown,) = (answers[0]["result"] for (_, answers) in talks(REFERENCE)[0])
-    daemon = Daemon(Bulletin(from_json(shown)))
+    daemon = Daemon(bulletin=Bulletin(from_json(shown)))
 
     with serving(tmp_path / "sock", daemon), Line(tmp_path / "sock") as line:
         for request, answers in talk:

@@ -11,7 +11,7 @@ from ota_agent.api.status import Status
 from ota_agent.lifecycle.states import State
 
 DOWNLOADING = Status(
-    "Downloading",
+    state="Downloading",
     source="https://server/v2.mender",
     slot="B",
     size=27_000_000,
@@ -37,7 +37,7 @@ def test_a_download_says_what_where_and_how_far() -> None:
 
 
 def test_a_trial_says_what_runs_and_what_it_goes_back_to() -> None:
-    trial = Status("Proven", artifact="v2", slot="B", running_slot="B", installed="v1")
+    trial = Status(state="Proven", artifact="v2", slot="B", running_slot="B", installed="v1")
 
     assert list(lines(trial))[1] == (
         "The device runs v2 on trial, slot B; until it is committed, v1 is what it goes back to"
@@ -54,19 +54,21 @@ def test_a_trial_says_what_runs_and_what_it_goes_back_to() -> None:
             "No update is under way; the last one failed: slot B: no space",
         ),
         (
-            Status("Rebooting", artifact="v2", waits_for="ArtifactReboot", paused_by="device"),
+            Status(
+                state="Rebooting", artifact="v2", waits_for="ArtifactReboot", paused_by="device"
+            ),
             "v2: paused before ArtifactReboot by somebody at the device",
         ),
         (
-            Status("Installing", artifact="v2", slot="B", doing="ArtifactInstall_Enter_00"),
+            Status(state="Installing", artifact="v2", slot="B", doing="ArtifactInstall_Enter_00"),
             "Installing: v2 to slot B (ArtifactInstall_Enter_00)",
         ),
         (
-            Status("RollingBack", artifact="v2", reason="health check net: no route"),
+            Status(state="RollingBack", artifact="v2", reason="health check net: no route"),
             "Rolling back: v2: health check net: no route",
         ),
-        (Status("Downloading", source="/a", done=5_000_000), "Downloading: /a: 5.0 MB"),
-        (Status("Dreaming", artifact="v2"), "Dreaming: v2"),
+        (Status(state="Downloading", source="/a", done=5_000_000), "Downloading: /a: 5.0 MB"),
+        (Status(state="Dreaming", artifact="v2"), "Dreaming: v2"),
     ],
 )
 def test_the_first_line_says_what_goes_on(status: Status, says: str) -> None:

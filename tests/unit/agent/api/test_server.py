@@ -40,7 +40,7 @@ def test_the_status_is_what_the_daemon_says(path: Path, daemon: Daemon) -> None:
     daemon.bulletin.change(state="Downloading", size=10, done=4)
 
     with Client(path) as client:
-        assert client.status() == Status("Downloading", size=10, done=4)
+        assert client.status() == Status(state="Downloading", size=10, done=4)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_watcher_sees_the_status_and_what_it_changes_to(path: Path, daemon: Da
 
         assert next(changes) == Status()
         daemon.bulletin.change(state="Syncing")
-        assert next(changes) == Status("Syncing")
+        assert next(changes) == Status(state="Syncing")
 
 
 def test_a_watcher_can_ask_as_well(path: Path, daemon: Daemon) -> None:

@@ -20,7 +20,9 @@ def test_a_status_comes_back_from_json() -> None:
 
 
 def test_the_status_of_an_older_or_newer_agent_is_understood() -> None:
-    assert from_json({"state": "Trying", "mood": "good", "rate": 1}) == Status("Trying", rate=1.0)
+    assert from_json({"state": "Trying", "mood": "good", "rate": 1}) == Status(
+        state="Trying", rate=1.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,8 +50,8 @@ def test_a_waiting_thread_hears_of_a_change() -> None:
     bulletin.change(state="Syncing")
     waiting.join(10)
 
-    assert seen == [(1, Status("Syncing"))]
-    assert bulletin.get() == Status("Syncing")
+    assert seen == [(1, Status(state="Syncing"))]
+    assert bulletin.get() == Status(state="Syncing")
 
 
 def test_waiting_ends_without_a_change() -> None:

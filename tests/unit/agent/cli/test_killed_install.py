@@ -37,8 +37,12 @@ def test_killed_ten_times_it_goes_on_and_the_slot_is_the_payload(tmp_path: Path)
     print(f"seed {seed}")
     number = random.Random(seed)
     content = hashlib.shake_256(b"release").digest(SIZE)
-    payload = PayloadSpec(PayloadHeader("rootfs-image"), sources(tmp_path / "r", {"root": content}))
-    header = Header(3, "v2", ("scratch",), (payload.header,))
+    payload = PayloadSpec(
+        PayloadHeader(type="rootfs-image"), sources(tmp_path / "r", {"root": content})
+    )
+    header = Header(
+        version=3, artifact_name="v2", compatible_types=("scratch",), payloads=(payload.header,)
+    )
     data = written(ArtifactSpec(header, (payload,)), tmp_path / "v2.mender")
     device = scratch(
         tmp_path / "device",

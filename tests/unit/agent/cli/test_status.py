@@ -21,7 +21,13 @@ from ota_agent.lifecycle.update import Artifact, Update
 from ota_agent.memory.store import Store
 from tests.unit.agent.api.serving import Daemon, serving
 
-UPDATE = Update("https://server/v2?signature=secret", "d1", Artifact("v2"), "B", reason="late")
+UPDATE = Update(
+    source="https://server/v2?signature=secret",
+    deployment="d1",
+    artifact=Artifact(name="v2"),
+    target="B",
+    reason="late",
+)
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def test_the_agent_that_runs_says_it(tmp_path: Path) -> None:
     daemon.bulletin.change(state="Syncing")
 
     with serving(tmp_path / "sock", daemon):
-        assert current(tmp_path / "sock", tmp_path / "none") == (Status("Syncing"), True)
+        assert current(tmp_path / "sock", tmp_path / "none") == (Status(state="Syncing"), True)
 
 
 def test_without_an_agent_it_is_what_the_last_one_left(tmp_path: Path) -> None:
@@ -52,7 +58,7 @@ def test_without_an_agent_it_is_what_the_last_one_left(tmp_path: Path) -> None:
 
     assert not is_served
     assert status == Status(
-        "Trying",
+        state="Trying",
         installed="v1",
         deployment="d1",
         source="https://server/v2",
@@ -76,7 +82,7 @@ def test_an_agent_that_may_not_be_asked_is_no_reason_to_guess(tmp_path: Path) ->
 
 def test_the_command_prints_sentences(device: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(device / "data" / "state.db")
-    store.save(Downloading(Update("/media/v2.mender")), "boot")
+    store.save(Downloading(Update(source="/media/v2.mender")), "boot")
     store.close()
 
     assert main(["status", "--config", str(device / "agent.toml")]) == 0

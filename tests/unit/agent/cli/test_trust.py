@@ -21,9 +21,17 @@ VENDOR, STRANGER = (PrivateKey("test", ec.generate_private_key(ec.SECP256R1())) 
 
 
 def artifact(folder: Path, version: str, key: PrivateKey | None = None) -> Path:
-    header = PayloadHeader("rootfs-image", provides={"rootfs-image.version": version})
+    header = PayloadHeader(type="rootfs-image", provides={"rootfs-image.version": version})
     payload = PayloadSpec(header, sources(folder / version, {"root": b"new" * 1000}))
-    spec = ArtifactSpec(Header(3, f"v{version}", ("scratch",), (header,)), (payload,))
+    spec = ArtifactSpec(
+        Header(
+            version=3,
+            artifact_name=f"v{version}",
+            compatible_types=("scratch",),
+            payloads=(header,),
+        ),
+        (payload,),
+    )
     path = folder / f"{version}.mender"
     written(spec, path, signer=key)
     return path

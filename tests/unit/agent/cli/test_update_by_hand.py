@@ -39,14 +39,21 @@ def made(
 ) -> Path:
     """An artifact with a root filesystem, and a payload for another module behind it."""
     payload = PayloadSpec(
-        PayloadHeader("rootfs-image", provides={"rootfs-image.version": name}),
+        PayloadHeader(type="rootfs-image", provides={"rootfs-image.version": name}),
         sources(folder / name, {"root": content}),
     )
     others = (
-        (PayloadSpec(PayloadHeader(more), sources(folder / more, {"f": b"x"})),) if more else ()
+        (PayloadSpec(PayloadHeader(type=more), sources(folder / more, {"f": b"x"})),)
+        if more
+        else ()
     )
     payloads = (payload, *others)
-    header = Header(3, name, (kind,), tuple(each.header for each in payloads))
+    header = Header(
+        version=3,
+        artifact_name=name,
+        compatible_types=(kind,),
+        payloads=tuple(each.header for each in payloads),
+    )
     written(ArtifactSpec(header, payloads), folder / f"{name}.mender")
     return folder / f"{name}.mender"
 

@@ -43,10 +43,15 @@ def module(folder: Path, *, reboot: str = "No", rollback: str = "Yes") -> None:
 
 def release(folder: Path, *types: str) -> str:
     payloads = tuple(
-        PayloadSpec(PayloadHeader(kind), sources(folder / f"of-{number}", {"f": NEW}))
+        PayloadSpec(PayloadHeader(type=kind), sources(folder / f"of-{number}", {"f": NEW}))
         for number, kind in enumerate(types)
     )
-    header = Header(3, "v2", ("scratch",), tuple(each.header for each in payloads))
+    header = Header(
+        version=3,
+        artifact_name="v2",
+        compatible_types=("scratch",),
+        payloads=tuple(each.header for each in payloads),
+    )
     written(ArtifactSpec(header, payloads), folder / "v2.mender")
     return str(folder / "v2.mender")
 

@@ -12,7 +12,7 @@ from ota_agent.config.section import default_text, read
 from ota_agent.errors import AgentError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """A sample.
 
@@ -41,7 +41,15 @@ def test_each_kind_of_value_is_read() -> None:
 
     found = read(Sample, tomllib.loads(text), "f: [s]")
 
-    assert found == Sample(1, 2.0, "y", Path("/x"), ("c",), "server", False)
+    assert found == Sample(
+        count=1,
+        delay=2.0,
+        name="y",
+        folder=Path("/x"),
+        commands=("c",),
+        policy="server",
+        is_on=False,
+    )
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def patient(folder: Path, **sections: Mapping[str, object]) -> Patient:
     store = Store(device / "data" / "state.db")
     store.save_provides({"artifact_name": "v1"})
     store.close()
-    system = System(device / "proc", device / "sys", device / "root")
+    system = System(proc=device / "proc", sys=device / "sys", root=device / "root")
     files = {
         system.proc / "cmdline": "root=/dev/mmcblk0p2 ro",
         system.proc / "sys" / "kernel" / "panic": "5",

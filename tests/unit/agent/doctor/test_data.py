@@ -10,17 +10,32 @@ from ota_agent.doctor.system import Mount
 from tests.unit.agent.doctor.patient import patient
 
 RW, RO = frozenset({"rw"}), frozenset({"ro"})
-ROOT = Mount("179:2", "/", "ext4", "/dev/root", RO)
+ROOT = Mount(device="179:2", point="/", kind="ext4", source="/dev/root", options=RO)
 
 
 @pytest.mark.parametrize(
     ("mount", "hazards"),
     [
-        (Mount("179:4", "/data", "ext4", "/dev/mmcblk0p4", RW), []),
-        (Mount("179:4", "/data", "ext4", "/dev/mmcblk0p4", RO), ["data-read-only"]),
-        (Mount("0:30", "/data", "tmpfs", "data", RW), ["data-in-memory"]),
-        (Mount("179:2", "/", "ext4", "/dev/root", RW), ["data-not-mounted"]),
-        (Mount("179:2", "/data", "ext4", "/dev/root", RW), ["data-not-mounted"]),
+        (
+            Mount(device="179:4", point="/data", kind="ext4", source="/dev/mmcblk0p4", options=RW),
+            [],
+        ),
+        (
+            Mount(device="179:4", point="/data", kind="ext4", source="/dev/mmcblk0p4", options=RO),
+            ["data-read-only"],
+        ),
+        (
+            Mount(device="0:30", point="/data", kind="tmpfs", source="data", options=RW),
+            ["data-in-memory"],
+        ),
+        (
+            Mount(device="179:2", point="/", kind="ext4", source="/dev/root", options=RW),
+            ["data-not-mounted"],
+        ),
+        (
+            Mount(device="179:2", point="/data", kind="ext4", source="/dev/root", options=RW),
+            ["data-not-mounted"],
+        ),
     ],
 )
 def test_what_data_is_mounted_from(mount: Mount, hazards: list[str]) -> None:

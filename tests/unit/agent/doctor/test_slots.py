@@ -33,7 +33,7 @@ def case(folder: Path, board: str, changes: dict[str, tuple[int, int]] | None = 
         (blocks / name / "start").write_text(f"{offset // 512}\n")
         (blocks / name / "size").write_text(f"{size // 512}\n")
     settings = Settings(device=DeviceOptions(layout=folder / "layout.json"))
-    system = System(folder / "proc", folder / "sys", folder)
+    system = System(proc=folder / "proc", sys=folder / "sys", root=folder)
     return dataclasses.replace(open_case(settings, system), slots=None, faults=())
 
 
@@ -77,7 +77,7 @@ def test_a_disk_of_another_name_is_an_error(tmp_path: Path) -> None:
 def test_a_device_without_a_layout_has_no_slots(tmp_path: Path) -> None:
     settings = Settings(device=DeviceOptions(layout=tmp_path / "none"))
 
-    (found,) = probe(open_case(settings, System(tmp_path, tmp_path, tmp_path)))
+    (found,) = probe(open_case(settings, System(proc=tmp_path, sys=tmp_path, root=tmp_path)))
 
     assert (found.hazard, found.severity) == ("no-slots", "warning")
 

@@ -64,6 +64,11 @@ def test_a_trial_on_the_device_is_known_by_the_agents_memory(tmp_path: Path) -> 
     assert "trial-of-nobody" in device.hazards()
 
     store = Store(device.folder / "data" / "state.db")
-    store.save(Trying(Update("/v2.mender", "", Artifact("v2"), "A")), "boot")
+    store.save(
+        Trying(
+            Update(source="/v2.mender", deployment="", artifact=Artifact(name="v2"), target="A")
+        ),
+        "boot",
+    )
     store.close()
     assert device.hazards()["trial-under-way"].severity == "warning"

@@ -54,14 +54,21 @@ def artifact(
 ) -> bytes:
     """An artifact of payloads with these files."""
     headers = tuple(
-        PayloadHeader(kind, provides={f"{kind}-{number}.version": "2"}, clears=(f"{kind}.*",))
+        PayloadHeader(type=kind, provides={f"{kind}-{number}.version": "2"}, clears=(f"{kind}.*",))
         for number, kind in enumerate(types)
     )
     payloads = tuple(
         PayloadSpec(header, sources(folder / str(number), content))
         for number, (header, content) in enumerate(zip(headers, contents, strict=True))
     )
-    header = Header(3, "release-2", ("board",), headers, scripts, "beta")
+    header = Header(
+        version=3,
+        artifact_name="release-2",
+        compatible_types=("board",),
+        payloads=headers,
+        scripts=scripts,
+        artifact_group="beta",
+    )
     return written(ArtifactSpec(header, payloads), folder / "a.mender", compression, signer)
 
 
@@ -87,7 +94,7 @@ class Module:
         return False
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Device:
     """Where the artifact goes.
 
@@ -135,22 +142,22 @@ class Device:
         return replace(self, **{**fresh, **changes})  # type: ignore[arg-type]
 
     def fetch(self, source: str, deployment: str = "") -> Fetched:
-        return fetch(Update(source, deployment), self.parts)
+        return fetch(Update(source=source, deployment=deployment), self.parts)
 
     @property
     def parts(self) -> FetchParts:
         return FetchParts(
-            self.options,
-            _pool,
-            self,
-            self.keys,
-            "board",
-            self.provides,
-            self,
-            self._installer,
-            (lambda: Slot("B", self.slot, 3)) if self.has_slots else None,
-            self._note,
-            self.time.surroundings,
+            options=self.options,
+            pool=_pool,
+            store=self,
+            keys=self.keys,
+            device_type="board",
+            provides=self.provides,
+            scripts=self,
+            installer=self._installer,
+            target=(lambda: Slot("B", self.slot, 3)) if self.has_slots else None,
+            progress=self._note,
+            surroundings=self.time.surroundings,
         )
 
     def text(self, name: str) -> str:
@@ -180,7 +187,7 @@ def _pool() -> urllib3.PoolManager:
 
 def killed(folder: Path, source: str, at: int, **more: object) -> Device:
     """A device whose agent ended when so much was in the slot [B]; then it runs again."""
-    device = Device(folder, kill_at=at, **more)  # type: ignore[arg-type]
+    device = Device(folder=folder, kill_at=at, **more)  # type: ignore[arg-type]
     with pytest.raises(Killed):
         device.fetch(source)
     return device.restarted()

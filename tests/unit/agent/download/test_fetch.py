@@ -25,7 +25,7 @@ ROOTFS = {"rootfs.ext4": CONTENT}
 
 @pytest.fixture
 def device(tmp_path: Path) -> Device:
-    return Device(tmp_path)
+    return Device(folder=tmp_path)
 
 
 def test_a_root_filesystem_is_in_the_slot_and_the_artifact_is_described(
@@ -39,11 +39,11 @@ def test_a_root_filesystem_is_in_the_slot_and_the_artifact_is_described(
     assert device.holds(CONTENT)
     assert fetched == Fetched(
         Artifact(
-            "release-2",
-            "beta",
-            ("rootfs-image",),
-            {"rootfs-image-0.version": "2"},
-            ("rootfs-image.*",),
+            name="release-2",
+            group="beta",
+            types=("rootfs-image",),
+            provides={"rootfs-image-0.version": "2"},
+            clears=("rootfs-image.*",),
         ),
         "B",
     )
@@ -122,7 +122,7 @@ def test_other_payloads_go_to_their_modules(device: Device, tmp_path: Path) -> N
 
 
 def test_an_update_without_a_root_filesystem_has_no_target(tmp_path: Path) -> None:
-    device = Device(tmp_path, has_slots=False)
+    device = Device(folder=tmp_path, has_slots=False)
     artifact(tmp_path, {"one": b"1"}, types=("single-file",))
 
     assert device.fetch(f"{tmp_path}/a.mender").target == ""
@@ -185,12 +185,12 @@ def _fetch(source: str, parts: object) -> None:
     from ota_agent.lifecycle.update import Update
 
     assert isinstance(parts, FetchParts)
-    fetch(Update(source), parts)
+    fetch(Update(source=source), parts)
 
 
 @pytest.mark.parametrize("signer", [None, OTHER_KEY])
 def test_an_artifact_of_nobody_we_know_changes_nothing(tmp_path: Path, signer: object) -> None:
-    device = Device(tmp_path, keys=(EC_KEY.public,))
+    device = Device(folder=tmp_path, keys=(EC_KEY.public,))
     artifact(tmp_path, ROOTFS, signer=signer)  # type: ignore[arg-type]
 
     with pytest.raises(SignatureError):
@@ -200,7 +200,7 @@ def test_an_artifact_of_nobody_we_know_changes_nothing(tmp_path: Path, signer: o
 
 
 def test_a_signed_artifact_is_taken(tmp_path: Path) -> None:
-    device = Device(tmp_path, keys=(EC_KEY.public,))
+    device = Device(folder=tmp_path, keys=(EC_KEY.public,))
     artifact(tmp_path, ROOTFS, signer=EC_KEY)
 
     device.fetch(f"{tmp_path}/a.mender")
@@ -209,7 +209,7 @@ def test_a_signed_artifact_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_slot_without_room_is_left_alone(tmp_path: Path) -> None:
-    device = Device(tmp_path, room=3 * MIB)
+    device = Device(folder=tmp_path, room=3 * MIB)
     artifact(tmp_path, ROOTFS)
 
     with pytest.raises(AgentError, match=f"has {len(CONTENT)} B, and the slot {3 * MIB}"):
@@ -231,7 +231,7 @@ def test_a_device_without_slots_says_so(tmp_path: Path) -> None:
     artifact(tmp_path, ROOTFS)
 
     with pytest.raises(AgentError, match="holds a root filesystem, and this device has no slots"):
-        Device(tmp_path, has_slots=False).fetch(f"{tmp_path}/a.mender")
+        Device(folder=tmp_path, has_slots=False).fetch(f"{tmp_path}/a.mender")
 
 
 def test_damage_is_an_error_and_the_checkpoint_is_dropped(device: Device, tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_neither_ranges_nor_validators_are_needed(tmp_path: Path) -> None:
     with file_server(content, etag="") as server:
         server.manner = Manner(has_ranges=False)
         server.next = [Manner(has_ranges=False, close_after=3 * len(content) // 4)]
-        device = Device(tmp_path)
+        device = Device(folder=tmp_path)
 
         device.fetch(server.url)
 
@@ -190,7 +190,7 @@ def test_a_budget_that_ends_keeps_what_is_there_for_the_next_try(tmp_path: Path)
     with file_server(content) as server:
         server.next = [Manner(close_after=3 * len(content) // 4)]
         server.manner = Manner(status=503)
-        device = Device(tmp_path)
+        device = Device(folder=tmp_path)
         with pytest.raises(AgentError, match="not one new byte"):
             device.fetch(server.url)
         server.manner = Manner()

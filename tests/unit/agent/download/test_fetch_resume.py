@@ -141,7 +141,7 @@ def test_a_checkpoint_that_cannot_be_kept_is_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     artifact(tmp_path, ROOTFS)
-    device = Device(tmp_path)
+    device = Device(folder=tmp_path)
 
     def full(self: Device, name: str, text: str) -> None:
         raise AgentError("state.db: database or disk is full; make room on its filesystem")
@@ -178,7 +178,7 @@ def test_a_checkpoint_never_says_more_than_what_is_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact(tmp_path, ROOTFS)
-    device = Device(tmp_path)
+    device = Device(folder=tmp_path)
     on_disk, said = [b""], list[tuple[int, bool]]()
     monkeypatch.setattr("os.fdatasync", lambda file: on_disk.append(device.slot.read_bytes()))
     monkeypatch.setattr("os.fsync", lambda file: on_disk.append(device.slot.read_bytes()))

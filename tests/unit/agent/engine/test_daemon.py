@@ -37,7 +37,7 @@ NEW = hashlib.shake_256(b"new").digest(1 << 20)
 PATIENCE = 30.0  # [s]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Site:
     """A device with its daemon, and its server.
 
@@ -107,8 +107,12 @@ def _read(file: int) -> bytes:
 
 @contextmanager
 def site_of(tmp_path: Path, **commit: object) -> Iterator[Site]:
-    payload = PayloadSpec(PayloadHeader("rootfs-image"), sources(tmp_path / "r", {"root": NEW}))
-    header = Header(3, "v2", ("scratch",), (payload.header,))
+    payload = PayloadSpec(
+        PayloadHeader(type="rootfs-image"), sources(tmp_path / "r", {"root": NEW})
+    )
+    header = Header(
+        version=3, artifact_name="v2", compatible_types=("scratch",), payloads=(payload.header,)
+    )
     written(ArtifactSpec(header, (payload,)), tmp_path / "v2.mender")
     for name in ("health.d", "identity"):
         (tmp_path / name).mkdir()
@@ -128,7 +132,12 @@ def site_of(tmp_path: Path, **commit: object) -> Iterator[Site]:
             control={"refresh": 0.5},
             commit={"folder": str(tmp_path / "health.d"), **commit},
         )
-        site = Site(device, server, tmp_path / "v2.mender", tmp_path / "health.d")
+        site = Site(
+            device=device,
+            server=server,
+            release=tmp_path / "v2.mender",
+            health=tmp_path / "health.d",
+        )
         try:
             yield site
         finally:
@@ -187,7 +196,7 @@ def test_an_inventory_is_made_in_its_own_time_and_not_with_each_poll(site: Site)
 
 def test_an_address_that_has_expired_is_asked_for_anew(site: Site) -> None:
     deployment = deployed(site)
-    site.server.faults.append(Fault("/artifacts/", "answer", status=403, times=1))
+    site.server.faults.append(Fault(path="/artifacts/", kind="answer", status=403, times=1))
 
     site.start()
     site.reboots()
@@ -242,7 +251,7 @@ def test_a_server_that_is_away_during_the_trial_is_waited_for_over_a_power_cut(s
     (site.device.folder / "restarted").unlink()
     site.stop()
     site.device.boot()
-    fault = Fault("/", "answer", status=503, times=1000)
+    fault = Fault(path="/", kind="answer", status=503, times=1000)
     site.server.faults.append(fault)
 
     site.start()
@@ -309,7 +318,7 @@ def test_a_board_that_is_offline_commits_by_its_policy(tmp_path: Path) -> None:
         site.wait((site.device.folder / "restarted").exists, "restart")
         site.stop()
         site.device.boot()
-        fault = Fault("/", "answer", status=503, times=1000)
+        fault = Fault(path="/", kind="answer", status=503, times=1000)
         site.server.faults.append(fault)
         site.start()
         site.wait(lambda: site.device.environment["upgrade_available"] == "0", "commit")
@@ -328,7 +337,7 @@ def test_a_report_that_was_lost_to_a_power_cut_is_true_all_the_same(site: Site) 
     (site.device.folder / "restarted").unlink()
     site.stop()
     site.device.boot()
-    site.server.faults.append(Fault("/status", "stall", seconds=0.0, times=0))
+    site.server.faults.append(Fault(path="/status", kind="stall", seconds=0.0, times=0))
     site.start()
     site.wait(lambda: site.device.environment["upgrade_available"] == "0", "commit")
     site.stop()

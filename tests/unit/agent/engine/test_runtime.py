@@ -30,8 +30,8 @@ from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
 from ota_agent.memory.store import Store
 from tests.unit.agent.world import Cut, Reset, World, outcome
 
-ROOT = Artifact("v2", types=(ROOTFS,))
-BOTH = Artifact("all-2", types=("single-file", ROOTFS))
+ROOT = Artifact(name="v2", types=(ROOTFS,))
+BOTH = Artifact(name="all-2", types=("single-file", ROOTFS))
 
 
 class Device:
@@ -72,7 +72,7 @@ class CuttingStore(Store):
 def live(world: World, path: Path) -> None:
     """Boots, or starts of the agent, until the update is over."""
     device = Device(world)
-    first: Event = Offered(Update("http://server/a")) if world.is_standalone else PollDue()
+    first: Event = Offered(Update(source="http://server/a")) if world.is_standalone else PollDue()
     is_asked = False
     for _ in range(40):
         store = CuttingStore(path, world)
@@ -98,7 +98,7 @@ def live(world: World, path: Path) -> None:
 
 
 def device(artifact: Artifact, **options: object) -> World:
-    return World(artifact, **options)  # type: ignore[arg-type]
+    return World(artifact=artifact, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.boot
@@ -188,13 +188,13 @@ def test_a_start_in_the_same_boot_is_no_reboot(tmp_path: Path) -> None:
             return super().trial(state)
 
     store = Store(tmp_path / "s.db")
-    store.save(Downloading(Update("u", "d", restarts=0)), "boot 1")
+    store.save(Downloading(Update(source="u", deployment="d", restarts=0)), "boot 1")
     for boot, restarts in (("boot 1", 0), ("boot 2", 0)):
         runtime = Runtime(store, Watching(device(ROOT)), boot)
-        assert runtime.state == Downloading(Update("u", "d", restarts=restarts))
+        assert runtime.state == Downloading(Update(source="u", deployment="d", restarts=restarts))
         with pytest.raises(Reset):
             runtime.start()
-        store.save(Downloading(Update("u", "d")), "boot 1")
+        store.save(Downloading(Update(source="u", deployment="d")), "boot 1")
     assert events == [True, True]
 
 
@@ -214,13 +214,15 @@ def test_every_boot_has_an_id(tmp_path: Path) -> None:
 def test_it_stops_before_a_state_and_goes_on_from_there(kind: type[State], tmp_path: Path) -> None:
     """A person's update that is committed, or fails if the state is one of a failure."""
     fails = {"ArtifactCommit": 1} if kind is Failing else {}
-    world = World(Artifact("app", types=("single-file",)), is_standalone=True, fails=fails)
+    world = World(
+        artifact=Artifact(name="app", types=("single-file",)), is_standalone=True, fails=fails
+    )
     world.can_roll_back = False  # it is committed with its install
     store = Store(tmp_path / "state.db")
     stopping = Runtime(store, Device(world), "boot", stop_before=(kind,))
 
     with pytest.raises(Stopped):
-        stopping.feed(Offered(Update("http://server/a")))
+        stopping.feed(Offered(Update(source="http://server/a")))
     done = list(world.done)
     going_on = Runtime(store, Device(world), "boot")
     going_on.start()

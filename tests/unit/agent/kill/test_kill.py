@@ -34,7 +34,7 @@ MOST_LIVES = 12
 STATES = ("ArtifactInstall_Enter_00", "ArtifactReboot_Leave_00", "ArtifactCommit_Enter_00")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Bench:
     """A device and its server.
 
@@ -90,7 +90,9 @@ class Bench:
 
 def artifact(folder: Path, new: bytes, *, has_module: bool) -> Path:
     """The update: a root filesystem, and a file of an app before it."""
-    payloads = [PayloadSpec(PayloadHeader("rootfs-image"), sources(folder / "r", {"root": new}))]
+    payloads = [
+        PayloadSpec(PayloadHeader(type="rootfs-image"), sources(folder / "r", {"root": new}))
+    ]
     if has_module:
         files = {
             "dest_dir": f"{folder}/device/app\n".encode(),
@@ -98,10 +100,18 @@ def artifact(folder: Path, new: bytes, *, has_module: bool) -> Path:
             "permissions": b"644\n",
             "file": b"NEW",
         }
-        payloads.insert(0, PayloadSpec(PayloadHeader("single-file"), sources(folder / "m", files)))
+        payloads.insert(
+            0, PayloadSpec(PayloadHeader(type="single-file"), sources(folder / "m", files))
+        )
     scripts = tuple(Script(name, b"#!/bin/sh\nexit 0\n") for name in STATES)
     headers = tuple(each.header for each in payloads)
-    header = Header(3, "v2", ("scratch",), headers, scripts)
+    header = Header(
+        version=3,
+        artifact_name="v2",
+        compatible_types=("scratch",),
+        payloads=headers,
+        scripts=scripts,
+    )
     written(ArtifactSpec(header, tuple(payloads)), folder / "v2.mender")
     return folder / "v2.mender"
 
@@ -129,7 +139,9 @@ def bench(
     identity.chmod(0o755)
     (device.folder / "app").mkdir()
     (device.folder / "app" / "file").write_text("OLD")
-    return Bench(device, server.fleet.deploy(update), new, has_module)
+    return Bench(
+        device=device, deployment=server.fleet.deploy(update), new=new, has_module=has_module
+    )
 
 
 @pytest.fixture(scope="module")

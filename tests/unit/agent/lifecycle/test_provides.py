@@ -16,7 +16,9 @@ BEFORE = {
 
 
 def artifact(clears: tuple[str, ...] | None, provides: dict[str, str], group: str = "") -> Artifact:
-    return Artifact("v2", group, ("rootfs-image",), provides, clears)
+    return Artifact(
+        name="v2", group=group, types=("rootfs-image",), provides=provides, clears=clears
+    )
 
 
 def test_what_is_cleared_goes_and_the_rest_stays() -> None:

@@ -22,9 +22,9 @@ from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
 from tests.unit.agent.table import EVENTS, PAGE, page, reached
 from tests.unit.agent.world import World, again, outcome
 
-ROOT = Artifact("v2", types=(ROOTFS,))
-MODULE = Artifact("app-2", types=("single-file",))
-BOTH = Artifact("all-2", types=("single-file", ROOTFS))
+ROOT = Artifact(name="v2", types=(ROOTFS,))
+MODULE = Artifact(name="app-2", types=("single-file",))
+BOTH = Artifact(name="all-2", types=("single-file", ROOTFS))
 ARTIFACTS = {"root filesystem": ROOT, "module": MODULE, "both": BOTH}
 
 ends = pytest.mark.parametrize("artifact", ARTIFACTS.values(), ids=ARTIFACTS)
@@ -33,7 +33,7 @@ asked_by = pytest.mark.parametrize("is_standalone", [False, True], ids=["server"
 
 def device(artifact: Artifact, **options: object) -> World:
     wants_reboot = artifact.has_rootfs
-    return World(artifact, **{"wants_reboot": wants_reboot, **options})  # type: ignore[arg-type]
+    return World(artifact=artifact, **{"wants_reboot": wants_reboot, **options})  # type: ignore[arg-type]
 
 
 def told(world: World) -> str:
@@ -123,7 +123,7 @@ def test_a_trial_that_fails_goes_back_in_menders_order() -> None:
 
 
 def test_a_trial_that_the_power_began_is_no_reason_to_install_again() -> None:
-    state = Installing(Update("u", "d", artifact=ROOT, target="B"))
+    state = Installing(Update(source="u", deployment="d", artifact=ROOT, target="B"))
 
     now = step(state, Started(has_rebooted=True, trial="running"))
 
@@ -223,7 +223,7 @@ def test_what_cannot_be_rolled_back_is_said_to_be_inconsistent() -> None:
 
 
 def test_a_device_that_restarts_for_ever_gives_up() -> None:
-    state: State = Installing(Update("u", "d", artifact=ROOT, target="B"))
+    state: State = Installing(Update(source="u", deployment="d", artifact=ROOT, target="B"))
 
     for _ in range(MOST_RESTARTS + 1):
         now = step(state, Started(has_rebooted=True))
@@ -263,7 +263,7 @@ def test_every_event_is_decided_or_refused_and_nothing_follows_a_restart(name: s
 
 
 def test_a_commit_before_the_restart_is_refused_with_what_to_do() -> None:
-    state = Installed(Update("u", artifact=ROOT, target="B", is_rebooting=True))
+    state = Installed(Update(source="u", artifact=ROOT, target="B", is_rebooting=True))
 
     with pytest.raises(Unexpected, match="restart the device first"):
         step(state, CommitAsked())
@@ -274,7 +274,9 @@ def test_the_table_in_the_docs_is_what_the_code_does() -> None:
 
 
 def test_a_module_that_never_comes_back_does_not_go_round_for_ever() -> None:
-    update = Update("u", "d", artifact=Artifact("app", types=("app",)), reason="because")
+    update = Update(
+        source="u", deployment="d", artifact=Artifact(name="app", types=("app",)), reason="because"
+    )
     state: State = TryingBack(update)
 
     rounds = 0

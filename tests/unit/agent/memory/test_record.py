@@ -12,10 +12,16 @@ from ota_agent.memory.record import from_text, to_text
 from tests.unit.agent.table import reached
 
 FULL = Update(
-    "https://server/a?b=c",
-    "d1",
-    Artifact("v2", "beta", (None, "single-file", "rootfs-image"), {"a.b": "ä"}, ("a.*",)),
-    "B",
+    source="https://server/a?b=c",
+    deployment="d1",
+    artifact=Artifact(
+        name="v2",
+        group="beta",
+        types=(None, "single-file", "rootfs-image"),
+        provides={"a.b": "ä"},
+        clears=("a.*",),
+    ),
+    target="B",
     is_rebooting=True,
     has_rebooted=True,
     restarts=3,
@@ -31,10 +37,12 @@ def test_every_state_comes_back_as_it_was(state: State) -> None:
 
 @pytest.mark.parametrize("clears", [None, (), ("a", "b.*")])
 def test_all_of_an_update_comes_back(clears: tuple[str, ...] | None) -> None:
-    artifact = Artifact("v2", "beta", (None, "single-file"), {"a": "b"}, clears)
+    artifact = Artifact(
+        name="v2", group="beta", types=(None, "single-file"), provides={"a": "b"}, clears=clears
+    )
 
     assert from_text(to_text(Trying(FULL))) == Trying(FULL)
-    state = Reporting(Update("u", artifact=artifact))
+    state = Reporting(Update(source="u", artifact=artifact))
     assert from_text(to_text(state)) == state
 
 

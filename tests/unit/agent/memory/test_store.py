@@ -15,7 +15,7 @@ from ota_agent.lifecycle.states import Downloading, Idle, Trying
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Saved, Store
 
-UPDATE = Update("https://server/a", "d1")
+UPDATE = Update(source="https://server/a", deployment="d1")
 
 
 def test_a_new_memory_knows_of_nothing(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
         "from ota_agent.lifecycle.update import Update\n"
         "store = Store(Path(sys.argv[1]))\n"
         "for number in itertools.count():\n"
-        "    store.save(Trying(Update('u', 'd', restarts=number)), str(number))\n"
+        "    store.save(Trying(Update(source='u', deployment='d', restarts=number)), str(number))\n"
         "    print(number, flush=True)\n"
     )
     for _ in range(3):

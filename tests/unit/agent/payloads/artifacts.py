@@ -21,7 +21,7 @@ Files = Mapping[str, bytes]
 def artifact(folder: Path, *payloads: tuple[str, Files]) -> bytes:
     """The bytes of an artifact of these payload types and files."""
     specs = [
-        PayloadSpec(PayloadHeader(kind), sources(folder / f"made-{number}", dict(files)))
+        PayloadSpec(PayloadHeader(type=kind), sources(folder / f"made-{number}", dict(files)))
         for number, (kind, files) in enumerate(payloads)
     ]
     return written(spec(*specs), folder / "made.mender")

@@ -9,7 +9,11 @@ from ota_artifact.header import Header, PayloadHeader
 from tests.unit.agent.payloads.artifacts import artifact, begun, stored
 
 HEADER = Header(
-    3, "release-2", ("board",), (PayloadHeader("app", meta_data=b'{"a":1}'),), artifact_group="beta"
+    version=3,
+    artifact_name="release-2",
+    compatible_types=("board",),
+    payloads=(PayloadHeader(type="app", meta_data=b'{"a":1}'),),
+    artifact_group="beta",
 )
 TWO = {"one": b"1" * 100_000, "two": b""}
 

@@ -48,7 +48,7 @@ def test_the_tree_tells_what_the_device_is_and_what_is_to_come(modules: Modules)
 def test_meta_data_that_is_not_there_is_an_empty_object(modules: Modules) -> None:
     modules.put("")
 
-    modules.begun(replace(HEADER, payloads=(PayloadHeader("app"),)))
+    modules.begun(replace(HEADER, payloads=(PayloadHeader(type="app"),)))
 
     assert (modules.tree / "header" / "meta-data").read_text() == "{}"
 

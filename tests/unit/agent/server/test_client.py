@@ -192,7 +192,7 @@ def test_an_inventory_is_sent_once_unless_it_changes_or_the_token_does(
 
 
 def test_a_server_that_knows_no_put_of_an_inventory_gets_a_patch(server: MenderServer) -> None:
-    server.faults.append(Fault("attributes", status=405))
+    server.faults.append(Fault(path="attributes", status=405))
 
     client(server).send_inventory({"a": "1"})
 
@@ -208,7 +208,7 @@ def test_a_token_that_is_refused_is_replaced_once(server: MenderServer) -> None:
     assert device.next_deployment(PROVIDES, "board") is None
     assert len(server.asked("auth_requests")) == 2
 
-    server.faults.append(Fault("next", status=401, times=9))
+    server.faults.append(Fault(path="next", status=401, times=9))
     with pytest.raises(Unauthorized, match="still accepted"):
         device.next_deployment(PROVIDES, "board")
     assert len(server.asked("auth_requests")) == 3
@@ -249,7 +249,7 @@ def test_an_answer_without_sense_is_a_server_out_of_reach(
 
 
 def test_a_server_that_says_nothing_is_given_up(server: MenderServer) -> None:
-    server.faults.append(Fault("next", kind="stall", seconds=30))
+    server.faults.append(Fault(path="next", kind="stall", seconds=30))
     connections = connected(TlsOptions(allow_plain_http=True), 30)  # as downloads have it
     options = ServerOptions((server.url,), timeout=0.2)
     device = Server(options, connections, MemoryKey(), lambda: IDENTITY)
@@ -260,7 +260,7 @@ def test_a_server_that_says_nothing_is_given_up(server: MenderServer) -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_says_how_long_to_wait(server: MenderServer, status: int) -> None:
-    server.faults.append(Fault("next", status=status, headers={"Retry-After": "120"}))
+    server.faults.append(Fault(path="next", status=status, headers={"Retry-After": "120"}))
 
     with pytest.raises(Unreachable) as caught:
         client(server).next_deployment(PROVIDES, "board")
@@ -275,7 +275,7 @@ def test_a_date_to_wait_for_is_understood_and_no_wait_is_longer_than_a_day(
 
     found = []
     for text in (formatdate(time.time() + 100, usegmt=True), "9" * 40, "soon", "-5"):
-        server.faults.append(Fault("auth", status=429, headers={"Retry-After": text}))
+        server.faults.append(Fault(path="auth", status=429, headers={"Retry-After": text}))
         with pytest.raises(Unreachable) as caught:
             client(server).authenticate()
         found.append(caught.value.retry_after)
@@ -292,7 +292,7 @@ def test_what_the_server_would_refuse_again_is_not_tried_again(
 ) -> None:
     deployment = server.fleet.deploy(artifact)
     headers = {"Location": f"{server.url}/elsewhere"}
-    server.faults.append(Fault("log", status=status, body=b'{"error":"why"}', headers=headers))
+    server.faults.append(Fault(path="log", status=status, body=b'{"error":"why"}', headers=headers))
     line = {"timestamp": "t", "level": "info", "message": "m"}
 
     with pytest.raises(AgentError, match=finding) as caught:
@@ -306,7 +306,7 @@ def test_another_address_is_tried_when_one_is_out_of_reach(server: MenderServer)
     with mender_server() as other:
         device = client("http://127.0.0.1:1", server, other)
         assert device.authenticate().url == server.url
-        server.faults.append(Fault("next", times=99))
+        server.faults.append(Fault(path="next", times=99))
 
         assert device.next_deployment(PROVIDES, "board") is None
 
@@ -335,7 +335,7 @@ def test_a_device_without_a_server_says_so() -> None:
 
 def test_a_token_is_not_believed_to_be_one(server: MenderServer) -> None:
     for body in (b"", b"a b", b"x\r\nEvil: 1", "ä".encode(), b"x" * 20000):
-        server.faults.append(Fault("auth", status=200, body=body))
+        server.faults.append(Fault(path="auth", status=200, body=body))
         with pytest.raises(Unreachable, match="is not a token"):
             client(server).authenticate()
 

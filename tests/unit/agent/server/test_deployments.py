@@ -16,10 +16,10 @@ from ota_agent.server.deployment_log import DeploymentLog, LogOptions
 from ota_agent.server.deployments import Headquarters
 from ota_agent.trial.health import GateOptions
 
-UPDATE = Update("https://server/a", "d1")
+UPDATE = Update(source="https://server/a", deployment="d1")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Away:
     """A server that cannot be reached for a while; what it was told; a clock that sleeps move."""
 
@@ -55,21 +55,21 @@ def of(server: Away, store: Store, tmp_path: Path, **gate: object) -> Headquarte
     controls = Controls(ControlOptions(), store)
     setattr(controls, "wait", server.sleep)  # noqa: B010 - a method of this one alone
     return Headquarters(
-        server,  # type: ignore[arg-type]
-        controls,
-        store,
-        DeploymentLog(LogOptions(tmp_path)),
-        GateOptions(**gate),  # type: ignore[arg-type]
-        "board",
-        list,
-        lambda before, by: None,
+        server=server,  # type: ignore[arg-type]
+        controls=controls,
+        store=store,
+        log=DeploymentLog(LogOptions(tmp_path)),
+        gate=GateOptions(**gate),  # type: ignore[arg-type]
+        device_type="board",
+        boot_lines=list,
+        paused=lambda before, by: None,
         clock=lambda: server.time,
         sleep=server.sleep,
     )
 
 
 def test_the_end_is_told_when_the_server_is_back(store: Store, tmp_path: Path) -> None:
-    server = Away(4000.0)
+    server = Away(for_seconds=4000.0)
 
     of(server, store, tmp_path).tell_the_end(UPDATE, "success")
 
@@ -80,7 +80,7 @@ def test_the_end_is_told_when_the_server_is_back(store: Store, tmp_path: Path) -
 def test_the_end_is_told_without_haste_although_somebody_had_aborted(
     store: Store, tmp_path: Path
 ) -> None:
-    server = Away(100.0)
+    server = Away(for_seconds=100.0)
     headquarters = of(server, store, tmp_path)
     headquarters.controls.abort("not today")
 
@@ -91,7 +91,7 @@ def test_the_end_is_told_without_haste_although_somebody_had_aborted(
 
 
 def test_a_server_that_does_not_want_to_know_is_left_alone(store: Store, tmp_path: Path) -> None:
-    server = Away(0.0, then=Aborted("deployment d1: gone"))
+    server = Away(for_seconds=0.0, then=Aborted("deployment d1: gone"))
 
     of(server, store, tmp_path).tell_the_end(UPDATE, "success")
 
@@ -99,7 +99,7 @@ def test_a_server_that_does_not_want_to_know_is_left_alone(store: Store, tmp_pat
 
 
 def test_after_a_week_it_is_given_up(store: Store, tmp_path: Path) -> None:
-    server = Away(1e9)
+    server = Away(for_seconds=1e9)
 
     of(server, store, tmp_path).tell_the_end(UPDATE, "success")
 
@@ -107,7 +107,7 @@ def test_after_a_week_it_is_given_up(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_server_that_asks_to_wait_is_not_asked_before(store: Store, tmp_path: Path) -> None:
-    server = Away(1000.0, retry_after=600.0)
+    server = Away(for_seconds=1000.0, retry_after=600.0)
 
     of(server, store, tmp_path).tell_the_end(UPDATE, "success")
 
@@ -115,7 +115,7 @@ def test_a_server_that_asks_to_wait_is_not_asked_before(store: Store, tmp_path: 
 
 
 def test_a_trial_waits_for_the_server_and_says_so_once(store: Store, tmp_path: Path) -> None:
-    server, waits = Away(1000.0), []
+    server, waits = Away(for_seconds=1000.0), []
 
     of(server, store, tmp_path).pass_gate(UPDATE, "installing", lambda: waits.append(1))
 
@@ -124,7 +124,7 @@ def test_a_trial_waits_for_the_server_and_says_so_once(store: Store, tmp_path: P
 
 
 def test_a_trial_whose_server_stays_away_is_over(store: Store, tmp_path: Path) -> None:
-    server = Away(1e9)
+    server = Away(for_seconds=1e9)
 
     with pytest.raises(AgentError, match=r"out of reach for .* policy is require-server"):
         of(server, store, tmp_path, server_patience=1800.0).pass_gate(
@@ -138,7 +138,7 @@ def test_a_trial_whose_server_stays_away_is_over(store: Store, tmp_path: Path) -
 def test_a_board_that_is_offline_commits_by_its_policy(
     policy: str, least: float, store: Store, tmp_path: Path
 ) -> None:
-    server = Away(1e9)
+    server = Away(for_seconds=1e9)
 
     of(server, store, tmp_path, policy=policy, grace=7200.0).pass_gate(
         UPDATE, "installing", lambda: None
@@ -148,7 +148,7 @@ def test_a_board_that_is_offline_commits_by_its_policy(
 
 
 def test_an_abort_ends_the_wait_of_a_trial(store: Store, tmp_path: Path) -> None:
-    server = Away(1e9)
+    server = Away(for_seconds=1e9)
     headquarters = of(server, store, tmp_path)
 
     with pytest.raises(Aborted, match="not today"):
@@ -160,7 +160,7 @@ def test_an_abort_ends_the_wait_of_a_trial(store: Store, tmp_path: Path) -> None
 def test_the_time_that_the_server_is_away_counts_over_power_cuts(
     store: Store, tmp_path: Path
 ) -> None:
-    first = Away(1e9)
+    first = Away(for_seconds=1e9)
     headquarters = of(first, store, tmp_path, policy="grace", grace=7200.0)
 
     def cut() -> None:
@@ -176,7 +176,7 @@ def test_the_time_that_the_server_is_away_counts_over_power_cuts(
     with pytest.raises(Aborted):
         headquarters.pass_gate(UPDATE, "installing", lambda: None)
 
-    second = Away(1e9)
+    second = Away(for_seconds=1e9)
     of(second, store, tmp_path, policy="grace", grace=7200.0).pass_gate(
         UPDATE, "installing", lambda: None
     )
@@ -186,7 +186,7 @@ def test_the_time_that_the_server_is_away_counts_over_power_cuts(
 
 
 def test_one_long_retry_after_does_not_end_a_trial(store: Store, tmp_path: Path) -> None:
-    server = Away(1500.0, retry_after=86400.0)
+    server = Away(for_seconds=1500.0, retry_after=86400.0)
 
     of(server, store, tmp_path, server_patience=7200.0).pass_gate(
         UPDATE, "installing", lambda: None
@@ -196,7 +196,7 @@ def test_one_long_retry_after_does_not_end_a_trial(store: Store, tmp_path: Path)
 
 
 def test_the_log_is_given_when_the_server_is_back(store: Store, tmp_path: Path) -> None:
-    server = Away(1000.0)
+    server = Away(for_seconds=1000.0)
     given: list[int] = []
 
     def send_log(deployment: str, lines: list[dict[str, str]]) -> None:

@@ -117,7 +117,7 @@ def _no_process_stays() -> Iterator[None]:
         process.communicate()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
     """Key files.
 
@@ -144,7 +144,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
             key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         )
         paths += [private, public]
-    return Keys(*paths)
+    rsa, rsa_public, ec, ec_public = paths
+    return Keys(rsa=rsa, rsa_public=rsa_public, ec=ec, ec_public=ec_public)
 
 
 @cache

@@ -89,8 +89,8 @@ def test_without_folders_the_line_names_no_files(command: Command, module: Path)
 def test_alternatives_of_depends_have_no_option_and_the_line_is_refused(
     command: Command, tmp_path: Path
 ) -> None:
-    header = Header(3, "v1", ("board",), ())
-    payload = PayloadSpec(PayloadHeader("mod", depends={"key": ("a", "b")}))
+    header = Header(version=3, artifact_name="v1", compatible_types=("board",), payloads=())
+    payload = PayloadSpec(PayloadHeader(type="mod", depends={"key": ("a", "b")}))
     with (tmp_path / "a.mender").open("w+b", buffering=0) as file:
         write_artifact(cast(BinaryIO, file), ArtifactSpec(header, (payload,)))
 

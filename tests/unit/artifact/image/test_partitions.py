@@ -189,11 +189,11 @@ def test_primary_and_logical_partitions_have_linux_numbers(tmp_path: Path, tool:
     found = read_partitions(disk)
 
     assert found == (
-        Partition(1, MIB, MIB, "0c"),
-        Partition(2, 2 * MIB, MIB, "83"),
-        Partition(3, 3 * MIB, MIB, "83"),
-        Partition(5, 5 * MIB, MIB, "83"),
-        Partition(6, 7 * MIB, MIB, "82"),
+        Partition(number=1, offset=MIB, size=MIB, type="0c"),
+        Partition(number=2, offset=2 * MIB, size=MIB, type="83"),
+        Partition(number=3, offset=3 * MIB, size=MIB, type="83"),
+        Partition(number=5, offset=5 * MIB, size=MIB, type="83"),
+        Partition(number=6, offset=7 * MIB, size=MIB, type="82"),
     )
     assert [each.number for each in found if each.is_swap] == [6]
 
@@ -205,9 +205,15 @@ def test_gpt_partitions_come_in_the_order_of_their_numbers(tmp_path: Path, tool:
 
     linux = "0fc63daf-8483-4772-8e79-3d69d8477de4"
     assert found == (
-        Partition(1, MIB, MIB, "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "boot"),
-        Partition(2, 3 * MIB, MIB, linux, "ümlaut"),
-        Partition(3, 2 * MIB, MIB, linux, ""),
+        Partition(
+            number=1,
+            offset=MIB,
+            size=MIB,
+            type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
+            label="boot",
+        ),
+        Partition(number=2, offset=3 * MIB, size=MIB, type=linux, label="ümlaut"),
+        Partition(number=3, offset=2 * MIB, size=MIB, type=linux, label=""),
     )
 
 

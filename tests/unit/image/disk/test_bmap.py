@@ -43,7 +43,11 @@ def image(tmp_path: Path, board: Board) -> Path:
     rootfs = ext4(tmp_path / "rootfs.ext4", tree(tmp_path / "tree"))
     data = tree(tmp_path / "data", {"zeros": bytes(MIB)})
     files = {"/zeros": bytes(100_000), "/EFI/BOOT/bootaa64.efi": b"EFI" * 1000}
-    return composed(tmp_path, board.layout, Parts(rootfs, variables(board), {**files}, data=data))
+    return composed(
+        tmp_path,
+        board.layout,
+        Parts(rootfs=rootfs, variables=variables(board), boot={**files}, data=data),
+    )
 
 
 @pytest.fixture
@@ -151,7 +155,7 @@ def test_a_journal_of_an_older_image_is_overwritten(tmp_path: Path) -> None:
     )
     rootfs = ext4(tmp_path / "rootfs.ext4")
 
-    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board)))
+    image = composed(tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board)))
 
     data = board.layout.partition("data")
     assert b"has_journal" in run(("dumpe2fs", "-h", f"{image}?offset={data.offset}"), timeout=10)

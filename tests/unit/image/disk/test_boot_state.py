@@ -27,7 +27,11 @@ FIRST, SECOND, SIZE = 0x400000, 0x800000, 0x20000
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     board = small_board(tmp_path, "qemu-arm64")
-    return composed(tmp_path, board.layout, Parts(ext4(tmp_path / "rootfs.ext4"), variables(board)))
+    return composed(
+        tmp_path,
+        board.layout,
+        Parts(rootfs=ext4(tmp_path / "rootfs.ext4"), variables=variables(board)),
+    )
 
 
 @pytest.fixture
@@ -161,7 +165,7 @@ def test_a_change_without_a_name_or_a_value_is_refused(
 def grub_image(folder: Path) -> Path:
     board = small_board(folder, "qemu-x86-64")
     return composed(
-        folder, board.layout, Parts(ext4(folder / "r.ext4"), boot=grub.boot_files(board))
+        folder, board.layout, Parts(rootfs=ext4(folder / "r.ext4"), boot=grub.boot_files(board))
     )
 
 

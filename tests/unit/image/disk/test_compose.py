@@ -67,7 +67,7 @@ def table(image: Path) -> list[dict[str, object]]:
 def test_slot_a_is_the_given_filesystem_byte_by_byte(
     tmp_path: Path, board: Board, rootfs: Path
 ) -> None:
-    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board)))
+    image = composed(tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board)))
 
     assert read(image, board.layout.partition("A")) == rootfs.read_bytes()
 
@@ -79,7 +79,7 @@ def test_slot_b_data_and_extra_partitions_are_sound_and_fill_their_partitions(
     storage = replace(board.storage, size=128 * MIB)
     layout = plan_of(storage, partitions, board.environment)
 
-    image = composed(tmp_path, layout, Parts(rootfs, variables(board)))
+    image = composed(tmp_path, layout, Parts(rootfs=rootfs, variables=variables(board)))
 
     for name in ("A", "B", "spare", "logs", "data"):
         area = layout.partition(name)
@@ -91,7 +91,7 @@ def test_slot_b_data_and_extra_partitions_are_sound_and_fill_their_partitions(
 def test_both_copies_of_the_environment_are_valid_from_the_factory_on(
     tmp_path: Path, board: Board, rootfs: Path
 ) -> None:
-    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board)))
+    image = composed(tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board)))
 
     copies = [decode(read(image, area), is_redundant=True) for area in board.layout.environment]
     assert [copy.flag for copy in copies if copy] == [1, 0]
@@ -108,7 +108,9 @@ def test_the_boot_partition_has_the_given_files_and_the_layout(
         "/EFI/BOOT/a long name.efi": b"EFI",
     }
 
-    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board), files))
+    image = composed(
+        tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board), boot=files)
+    )
 
     area = board.layout.partition("boot")
     boot = FatFilesystem(image, area.offset, area.size)
@@ -126,7 +128,9 @@ def test_firmware_stands_where_the_rom_looks(tmp_path: Path, rootfs: Path) -> No
     (tmp_path / "MLO").write_bytes(b"MLO" * 1000)
     raw = (Raw(0x20000, tmp_path / "MLO"), Raw(0x40000, tmp_path / "MLO"))
 
-    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board), raw=raw))
+    image = composed(
+        tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board), raw=raw)
+    )
 
     data = image.read_bytes()
     assert data[0x20000 : 0x20000 + 3000] == data[0x40000 : 0x40000 + 3000] == b"MLO" * 1000
@@ -137,7 +141,7 @@ def test_the_table_is_the_layout(tmp_path: Path, board: Board, rootfs: Path, kin
     storage = replace(board.storage, table="mbr" if kind == "mbr" else "gpt")
     layout = plan_of(storage, board.partitions, board.environment)
 
-    image = composed(tmp_path, layout, Parts(rootfs, variables(board)))
+    image = composed(tmp_path, layout, Parts(rootfs=rootfs, variables=variables(board)))
 
     found = read_partitions(image)
     assert [(each.number, each.offset, each.size) for each in found] == [
@@ -155,7 +159,7 @@ def test_a_folder_becomes_a_root_filesystem_of_the_slots_size(tmp_path: Path, bo
     folder = tree(tmp_path / "tree", {"bin/su": b"su"})
     (folder / "bin/su").chmod(0o4755)
 
-    image = composed(tmp_path, board.layout, Parts(folder, variables(board)))
+    image = composed(tmp_path, board.layout, Parts(rootfs=folder, variables=variables(board)))
 
     area = board.layout.partition("A")
     slot = ExtFilesystem(image, area.offset, area.size)
@@ -170,7 +174,9 @@ def test_data_holds_the_given_files_as_roots(tmp_path: Path, board: Board, rootf
     if os.geteuid() == 0:
         os.chown(data / "ota/device_type", 1000, 1000)
 
-    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board), data=data))
+    image = composed(
+        tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board), data=data)
+    )
 
     offset = board.layout.partition("data").offset
     argv = ("/usr/sbin/debugfs", "-R", "stat /ota/device_type", f"{image}?offset={offset}")
@@ -178,7 +184,7 @@ def test_data_holds_the_given_files_as_roots(tmp_path: Path, board: Board, rootf
 
 
 def test_the_same_inputs_give_the_same_bytes(tmp_path: Path, board: Board, rootfs: Path) -> None:
-    parts = Parts(rootfs, variables(board), {"/a.txt": b"a"})
+    parts = Parts(rootfs=rootfs, variables=variables(board), boot={"/a.txt": b"a"})
 
     for name in ("one", "two"):
         compose(board.layout, parts, tmp_path / name, progress=quiet)
@@ -188,7 +194,7 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path, board: Board, rootf
 
 
 def test_what_is_not_written_is_a_hole(tmp_path: Path, board: Board, rootfs: Path) -> None:
-    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board)))
+    image = composed(tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board)))
 
     assert image.stat().st_size == 64 * MIB
     assert image.stat().st_blocks * 512 < 8 * MIB
@@ -208,7 +214,7 @@ def test_a_root_filesystem_larger_than_the_slot_is_refused_with_both_sizes(
 ) -> None:
     large = ext4(tmp_path / "large.ext4", size=12 * MIB)
 
-    said = refusal(board.layout, Parts(large, variables(board)), tmp_path)
+    said = refusal(board.layout, Parts(rootfs=large, variables=variables(board)), tmp_path)
 
     assert "12 MiB do not fit into a slot of 8 MiB" in said
 
@@ -216,7 +222,7 @@ def test_a_root_filesystem_larger_than_the_slot_is_refused_with_both_sizes(
 def test_a_folder_larger_than_the_slot_is_refused(tmp_path: Path, board: Board) -> None:
     folder = tree(tmp_path / "tree", {"large": os.urandom(9 * MIB)})
 
-    said = refusal(board.layout, Parts(folder, variables(board)), tmp_path)
+    said = refusal(board.layout, Parts(rootfs=folder, variables=variables(board)), tmp_path)
 
     assert "A: 8 MiB have no room for its files" in said
 
@@ -227,7 +233,9 @@ def test_what_is_no_root_filesystem_is_refused(
 ) -> None:
     (tmp_path / "rootfs").write_bytes(content)
 
-    said = refusal(board.layout, Parts(tmp_path / "rootfs", variables(board)), tmp_path)
+    said = refusal(
+        board.layout, Parts(rootfs=tmp_path / "rootfs", variables=variables(board)), tmp_path
+    )
 
     assert "a root filesystem must be ext4, a tar or a folder" in said
 
@@ -235,7 +243,9 @@ def test_what_is_no_root_filesystem_is_refused(
 def test_a_truncated_root_filesystem_is_refused(tmp_path: Path, board: Board, rootfs: Path) -> None:
     os.truncate(rootfs, SLOT - MIB)
 
-    assert "truncated" in refusal(board.layout, Parts(rootfs, variables(board)), tmp_path)
+    assert "truncated" in refusal(
+        board.layout, Parts(rootfs=rootfs, variables=variables(board)), tmp_path
+    )
 
 
 def test_missing_files_are_named(tmp_path: Path, board: Board, rootfs: Path) -> None:
@@ -244,10 +254,10 @@ def test_missing_files_are_named(tmp_path: Path, board: Board, rootfs: Path) -> 
     said = [
         refusal(board.layout, parts, tmp_path)
         for parts in (
-            Parts(missing),
-            Parts(rootfs, raw=(Raw(0x20000, missing),)),
-            Parts(rootfs, boot={"/a": missing}),
-            Parts(rootfs, data=missing),
+            Parts(rootfs=missing),
+            Parts(rootfs=rootfs, raw=(Raw(0x20000, missing),)),
+            Parts(rootfs=rootfs, boot={"/a": missing}),
+            Parts(rootfs=rootfs, data=missing),
         )
     ]
 
@@ -272,13 +282,15 @@ def test_raw_firmware_on_something_else_is_refused(
     (tmp_path / "raw").write_bytes(b"x" * size)
     raw = (Raw(offset, tmp_path / "raw"),)
 
-    assert said in refusal(board.layout, Parts(rootfs, raw=raw), tmp_path)
+    assert said in refusal(board.layout, Parts(rootfs=rootfs, raw=raw), tmp_path)
 
 
 def test_boot_files_that_do_not_fit_are_refused(tmp_path: Path, board: Board, rootfs: Path) -> None:
     files = {f"/{number}": bytes(MIB * 3 // 2) for number in range(3)}
 
-    said = refusal(board.layout, Parts(rootfs, variables(board), files), tmp_path)
+    said = refusal(
+        board.layout, Parts(rootfs=rootfs, variables=variables(board), boot=files), tmp_path
+    )
 
     assert "make partitions.boot larger" in said
 
@@ -286,18 +298,20 @@ def test_boot_files_that_do_not_fit_are_refused(tmp_path: Path, board: Board, ro
 def test_two_boot_files_of_one_name_are_refused(tmp_path: Path, board: Board, rootfs: Path) -> None:
     files = {"/config.txt": b"a", "/CONFIG.TXT": b"b"}
 
-    assert "one name" in refusal(board.layout, Parts(rootfs, boot=files), tmp_path)
+    assert "one name" in refusal(board.layout, Parts(rootfs=rootfs, boot=files), tmp_path)
 
 
 def test_a_failure_half_way_leaves_the_older_image(
     tmp_path: Path, board: Board, rootfs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board)))
+    image = composed(tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board)))
     before = sorted(tmp_path.iterdir()), image.read_bytes()
     monkeypatch.setattr("ota_image.disk.bmap._TIMEOUT", 0.0)
 
     with pytest.raises(ProgramError):
-        compose(board.layout, Parts(rootfs, variables(board)), image, progress=quiet)
+        compose(
+            board.layout, Parts(rootfs=rootfs, variables=variables(board)), image, progress=quiet
+        )
 
     assert (sorted(tmp_path.iterdir()), image.read_bytes()) == before
 
@@ -311,7 +325,7 @@ def test_the_same_archive_gives_the_same_bytes(tmp_path: Path, board: Board) -> 
                 tar.add(path, path.relative_to(folder))
 
     for name in ("one", "two"):
-        parts = Parts(tmp_path / "rootfs.tar", variables(board), data=folder)
+        parts = Parts(rootfs=tmp_path / "rootfs.tar", variables=variables(board), data=folder)
         compose(board.layout, parts, tmp_path / name, progress=quiet)
         time.sleep(2.1)  # vfat counts in steps of two seconds
 
@@ -327,12 +341,12 @@ def test_where_every_file_has_a_name_it_begins_with_a_dot_and_goes_with_a_failur
         raise OSError(errno.EOPNOTSUPP, "not here")
 
     monkeypatch.setattr("ota_image.disk.whole_file._require_real_paths", refuse)
-    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board)))
+    image = composed(tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board)))
     before = sorted(tmp_path.iterdir()), image.read_bytes()
     monkeypatch.setattr("ota_image.disk.bmap._TIMEOUT", 0.0)
 
     with pytest.raises(ProgramError):
-        compose(board.layout, Parts(rootfs), image, progress=quiet)
+        compose(board.layout, Parts(rootfs=rootfs), image, progress=quiet)
 
     assert (sorted(tmp_path.iterdir()), image.read_bytes()) == before
     (tmp_path / "usual").touch()

@@ -40,7 +40,9 @@ def test_our_image_is_shown_with_slots_bootloader_and_environment(tmp_path: Path
     rootfs = ext4(tmp_path / "rootfs.ext4", tree(tmp_path / "tree", files))
     (tmp_path / "u-boot.img").write_bytes(b"\0U-Boot 2023.01+dfsg-2 (Jan 01 1970)\0" * 9)
     raw = (Raw(0x60000, tmp_path / "u-boot.img"),)
-    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board), raw=raw))
+    image = composed(
+        tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board), raw=raw)
+    )
 
     said = as_text(inspect(image)).splitlines()
 
@@ -60,7 +62,7 @@ def test_our_image_is_shown_with_slots_bootloader_and_environment(tmp_path: Path
 def test_json_says_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     board = small_board(tmp_path, "qemu-x86-64")
     rootfs = ext4(tmp_path / "rootfs.ext4", tree(tmp_path / "tree"))
-    image = composed(tmp_path, board.layout, Parts(rootfs))
+    image = composed(tmp_path, board.layout, Parts(rootfs=rootfs))
 
     assert main(["inspect", "--json", str(image)]) == 0
 
@@ -156,7 +158,7 @@ def test_what_is_no_disk_image_is_refused(
 def test_random_damage_is_shown_or_refused_without_a_crash(tmp_path: Path) -> None:
     board = small_board(tmp_path, "qemu-arm64")
     rootfs = ext4(tmp_path / "rootfs.ext4", tree(tmp_path / "tree"))
-    image = composed(tmp_path, board.layout, Parts(rootfs, variables(board)))
+    image = composed(tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board)))
     good, chance = image.read_bytes(), random.Random(1)
     places = [0, 440, 24 * MIB, 24 * MIB + 512, 28 * MIB + 1024, 28 * MIB + 4096, 4 * MIB]
 

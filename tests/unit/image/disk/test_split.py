@@ -40,7 +40,9 @@ class Case:
         (place / "MLO").write_bytes(b"first" * 1000)
         raw = (Raw(0x20000, place / "MLO"),) if board.environment.kind == "raw" else ()
         rootfs = ext4(place / "rootfs.ext4", tree(place / "tree"))
-        self.image = composed(place, self.layout, Parts(rootfs, variables(board), raw=raw))
+        self.image = composed(
+            place, self.layout, Parts(rootfs=rootfs, variables=variables(board), raw=raw)
+        )
         self.folder = place / "parts"
         self.pieces: tuple[Piece, ...] = split(self.image, self.layout, raw, self.folder)
 

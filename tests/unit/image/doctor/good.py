@@ -114,4 +114,8 @@ def image(
             is_spl = each.source.endswith("MLO")
             path.write_bytes(b"\0U-Boot SPL 2023.01+dfsg-2 \0" if is_spl else u_boot(board))
             raw.append(Raw(each.offset, path))
-    return composed(folder, board.layout, Parts(rootfs, variables(board), boot, tuple(raw)))
+    return composed(
+        folder,
+        board.layout,
+        Parts(rootfs=rootfs, variables=variables(board), boot=boot, raw=tuple(raw)),
+    )

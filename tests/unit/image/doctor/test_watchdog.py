@@ -36,21 +36,21 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Case]:
     ("watchdog", "said"),
     [
         (
-            Watchdog("omap_wdt", "u-boot", 60),
+            Watchdog(driver="omap_wdt", armed_by="u-boot", timeout=60),
             "watchdog: U-Boot arms omap_wdt, 60 s; a silent hang is not caught before that",
         ),
         (
-            Watchdog("omap_wdt", "u-boot", 60, "kernel"),
+            Watchdog(driver="omap_wdt", armed_by="u-boot", timeout=60, stopped_by="kernel"),
             "watchdog: U-Boot arms omap_wdt, 60 s; a silent hang is not caught before that, nor"
             " from the kernel's drivers until userspace starts it again",
         ),
         (
-            Watchdog("i6300esb", "kernel", 30),
+            Watchdog(driver="i6300esb", armed_by="kernel", timeout=30),
             "watchdog: Linux arms i6300esb, 30 s; a silent hang is not caught before that, in the"
             " bootloader and early in the kernel",
         ),
         (
-            Watchdog("", "nobody", 0),
+            Watchdog(driver="", armed_by="nobody", timeout=0),
             "watchdog: nobody arms one; a silent hang is not caught at any time, and lasts until"
             " the power is cut",
         ),

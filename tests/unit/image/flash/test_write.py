@@ -193,7 +193,7 @@ def test_the_command_writes_a_device(
 ) -> None:
     board = small_board(tmp_path, "qemu-arm64")
     rootfs = ext4(tmp_path / "rootfs.ext4")
-    path = composed(tmp_path, board.layout, Parts(rootfs, variables(board)))
+    path = composed(tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board)))
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
 
     assert main(["flash", str(path), str(loop)]) == 2

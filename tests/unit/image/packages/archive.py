@@ -28,4 +28,14 @@ def entry(folder: Path, name: str, version: str, *more: str) -> str:
 
 def root(archive: Path) -> AptRoot:
     """An apt root that knows that archive alone."""
-    return AptRoot("arm64", [Archive((f"file:{archive}",), ("./",), (), (("trusted", "yes"),))])
+    return AptRoot(
+        "arm64",
+        [
+            Archive(
+                uris=(f"file:{archive}",),
+                suites=("./",),
+                components=(),
+                options=(("trusted", "yes"),),
+            )
+        ],
+    )

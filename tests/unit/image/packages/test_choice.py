@@ -27,9 +27,23 @@ def recipe(archive: Path, tmp_path: Path) -> Recipe:
         file.write(entry(archive, "linux-image-6.1", "6.1-1", "Depends: libinit"))
         file.write(entry(archive, "initramfs-tools", "1"))
     return Recipe(
-        tmp_path / "tiny.yaml", "tiny", "tiny", "bookworm", (), "unpack", ("init",), (), (), (), (),
-        (), (), "keys", (), 0,
-    )  # fmt: skip
+        path=tmp_path / "tiny.yaml",
+        name="tiny",
+        summary="tiny",
+        release="bookworm",
+        components=(),
+        install="unpack",
+        packages=("init",),
+        without=(),
+        leave_out=(),
+        folders=(),
+        links=(),
+        modules=(),
+        overlays=(),
+        login="keys",
+        users=(),
+        slot=0,
+    )
 
 
 class Builder:

@@ -81,7 +81,14 @@ def test_entries_of_one_line_are_read_too(tmp_path: Path) -> None:
     found = host_archives("bookworm", folder)
 
     options = (("signed-by", "/k.gpg"),)
-    assert found == (Archive(("http://mirror.example/debian",), ("bookworm",), ("main",), options),)
+    assert found == (
+        Archive(
+            uris=("http://mirror.example/debian",),
+            suites=("bookworm",),
+            components=("main",),
+            options=options,
+        ),
+    )
 
 
 def test_a_disabled_entry_is_passed_over(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def package(folder: Path, name: str, files: dict[str, bytes]) -> Package:
         (tree / path).write_bytes(content)
     file = folder / f"{name}.deb"
     run(("env", KEPT, "dpkg-deb", "--build", "-Zxz", tree, file), timeout=30)
-    made = Package(name, "1", "arm64", digest_of(file))
+    made = Package(name=name, version="1", arch="arm64", sha256=digest_of(file))
     shutil.copyfile(file, package_file(made))
     return made
 

@@ -17,7 +17,9 @@ from tests.conftest import requires_program
 
 pytestmark = requires_program("debugfs", package="e2fsprogs")
 
-FORM = Ext4(16 * MIB, "rootfs", "b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11", 1_700_000_000)
+FORM = Ext4(
+    size=16 * MIB, label="rootfs", uuid="b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11", time=1_700_000_000
+)
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
 
 
@@ -32,12 +34,14 @@ def filled(workplace: Path) -> Tree:
     tree.add_file('/etc/a "quoted" name', "content")
     tree.add_folder("/srv", 0o1777)
     tree.add_link("/etc/mtab", "/proc/self/mounts")
-    tree.add("/dev/console", Entry("character", 0o600, device=(5, 1)))
-    tree.add("/run/pipe", Entry("fifo", 0o644))
+    tree.add("/dev/console", Entry(kind="character", mode=0o600, device=(5, 1)))
+    tree.add("/run/pipe", Entry(kind="fifo", mode=0o644))
     ping = tree.get("/bin/su")
     assert ping is not None
     attributes = (("security.capability", CAPABILITY),)
-    tree.add("/bin/ping", Entry("file", 0o755, content=ping.content, attributes=attributes))
+    tree.add(
+        "/bin/ping", Entry(kind="file", mode=0o755, content=ping.content, attributes=attributes)
+    )
     tree.add_file("/sbin/mke2fs", bytes(10_000), 0o755)
     same = tree.get("/sbin/mke2fs")
     assert same is not None

@@ -19,9 +19,23 @@ from ota_image.rootfs.tree import Tree
 from tests.house.tree import ROOT
 
 RECIPE = Recipe(
-    Path("tiny.yaml"), "tiny", "tiny", "bookworm", (), "unpack", ("init",), (), (), (), (), (),
-    (), "keys", (), 0,
-)  # fmt: skip
+    path=Path("tiny.yaml"),
+    name="tiny",
+    summary="tiny",
+    release="bookworm",
+    components=(),
+    install="unpack",
+    packages=("init",),
+    without=(),
+    leave_out=(),
+    folders=(),
+    links=(),
+    modules=(),
+    overlays=(),
+    login="keys",
+    users=(),
+    slot=0,
+)
 BOARD = load_board(ROOT / "boards" / "qemu-arm64")
 KEY = "ssh-ed25519 AAAA ada@example.org"
 SCRIPTS = sorted((ROOT / "images" / "overlay").glob("*/usr/lib/ota/*"))

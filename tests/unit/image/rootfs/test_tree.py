@@ -161,4 +161,4 @@ def test_an_overlay_is_roots_and_keeps_who_may_execute(tree: Tree, tmp_path: Pat
     start = tree.get("/usr/sbin/start")
     assert start is not None
     assert (start.mode, start.uid) == (0o755, 0)
-    assert dict(tree)["/etc/issue"] == Entry("symlink", 0o777, target="/run/issue")
+    assert dict(tree)["/etc/issue"] == Entry(kind="symlink", mode=0o777, target="/run/issue")

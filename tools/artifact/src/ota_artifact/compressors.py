@@ -30,7 +30,7 @@ _XZ_THREADS = 4  # each takes about 130 MB
 _Part = TypeVar("_Part")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compression:
     """A way to compress, by the name that ``--compression`` takes.
 
@@ -50,13 +50,13 @@ class Compression:
 COMPRESSIONS = {
     each.name: each
     for each in (
-        Compression("none", Codec.NONE),
-        Compression("gzip", Codec.GZIP, 1),
-        Compression("lzma", Codec.XZ, 6, _XZ_BLOCK),
-        Compression("zstd_fastest", Codec.ZSTD, 1),
-        Compression("zstd_fast", Codec.ZSTD, 3),
-        Compression("zstd_better", Codec.ZSTD, 7),
-        Compression("zstd_best", Codec.ZSTD, 12),
+        Compression(name="none", codec=Codec.NONE),
+        Compression(name="gzip", codec=Codec.GZIP, level=1),
+        Compression(name="lzma", codec=Codec.XZ, level=6, member=_XZ_BLOCK),
+        Compression(name="zstd_fastest", codec=Codec.ZSTD, level=1),
+        Compression(name="zstd_fast", codec=Codec.ZSTD, level=3),
+        Compression(name="zstd_better", codec=Codec.ZSTD, level=7),
+        Compression(name="zstd_best", codec=Codec.ZSTD, level=12),
     )
 }
 """Every compression that can be written, by name."""

@@ -230,7 +230,13 @@ def _taken_over(payload: Payload, path: Path) -> PayloadSpec:
     digests = {file.name: file.sha256 for file in payload.files()}
     if not payload.size:
         return PayloadSpec(payload.header)
-    data = PackedData(payload.codec.value, path, payload.offset, payload.size, digests)
+    data = PackedData(
+        suffix=payload.codec.value,
+        path=path,
+        offset=payload.offset,
+        size=payload.size,
+        digests=digests,
+    )
     return PayloadSpec(payload.header, data)
 
 

@@ -24,7 +24,7 @@ class Script:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadHeader:
     """What an artifact says about one payload.
 
@@ -43,7 +43,7 @@ class PayloadHeader:
     meta_data: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """What an artifact says before its first payload byte.
 
@@ -108,7 +108,7 @@ def format_version(version: int) -> bytes:
     return format_object({"format": "mender", "version": version})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderInfo:
     """The file ``header-info``, by the field names of `Header`."""
 
@@ -131,9 +131,11 @@ def parse_header_info(raw: bytes, version: int) -> HeaderInfo:
     if version == 2:
         _only(value, {"updates", "device_types_compatible", "artifact_name"}, what)
         return HeaderInfo(
-            _types(value.get("updates"), f"{what}: updates"),
-            _name(value.get("artifact_name"), f"{what}: artifact_name"),
-            _some_names(value.get("device_types_compatible"), f"{what}: device_types_compatible"),
+            types=_types(value.get("updates"), f"{what}: updates"),
+            artifact_name=_name(value.get("artifact_name"), f"{what}: artifact_name"),
+            compatible_types=_some_names(
+                value.get("device_types_compatible"), f"{what}: device_types_compatible"
+            ),
         )
     _only(value, {"payloads", "artifact_provides", "artifact_depends"}, what)
     provides = _object(value.get("artifact_provides"), f"{what}: artifact_provides")
@@ -142,12 +144,18 @@ def parse_header_info(raw: bytes, version: int) -> HeaderInfo:
     _only(depends, {"artifact_name", "device_type", "artifact_group"}, f"{what}: artifact_depends")
     group = provides.get("artifact_group")
     return HeaderInfo(
-        _types(value.get("payloads"), f"{what}: payloads"),
-        _name(provides.get("artifact_name"), f"{what}: artifact_name"),
-        _some_names(depends.get("device_type"), f"{what}: device_type"),
-        None if group is None or group == "" else _name(group, f"{what}: artifact_group"),
-        _names(depends.get("artifact_name"), f"{what}: artifact_depends: artifact_name"),
-        _names(depends.get("artifact_group"), f"{what}: artifact_depends: artifact_group"),
+        types=_types(value.get("payloads"), f"{what}: payloads"),
+        artifact_name=_name(provides.get("artifact_name"), f"{what}: artifact_name"),
+        compatible_types=_some_names(depends.get("device_type"), f"{what}: device_type"),
+        artifact_group=None
+        if group is None or group == ""
+        else _name(group, f"{what}: artifact_group"),
+        depends_names=_names(
+            depends.get("artifact_name"), f"{what}: artifact_depends: artifact_name"
+        ),
+        depends_groups=_names(
+            depends.get("artifact_group"), f"{what}: artifact_depends: artifact_group"
+        ),
     )
 
 
@@ -192,10 +200,10 @@ def parse_type_info(raw: bytes, expected: str | None, what: str) -> PayloadHeade
             f"{what}: the type is {shown(str(stated))}, header-info says {shown(str(expected))}"
         )
     return PayloadHeader(
-        expected,
-        _provides(value.get("artifact_provides"), f"{what}: artifact_provides"),
-        _depends(value.get("artifact_depends"), f"{what}: artifact_depends"),
-        _texts(value.get("clears_artifact_provides"), f"{what}: clears_artifact_provides"),
+        type=expected,
+        provides=_provides(value.get("artifact_provides"), f"{what}: artifact_provides"),
+        depends=_depends(value.get("artifact_depends"), f"{what}: artifact_depends"),
+        clears=_texts(value.get("clears_artifact_provides"), f"{what}: clears_artifact_provides"),
     )
 
 

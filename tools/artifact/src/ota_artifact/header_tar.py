@@ -52,14 +52,14 @@ def read_header(packed: bytes, manifest: Manifest, version: int, limits: Limits)
             f"{tar.name}: {shown(tar.member.name)} is unknown, stands twice or out of order"
         )
     header = Header(
-        version,
-        info.artifact_name,
-        info.compatible_types,
-        payloads,
-        scripts,
-        info.artifact_group,
-        info.depends_names,
-        info.depends_groups,
+        version=version,
+        artifact_name=info.artifact_name,
+        compatible_types=info.compatible_types,
+        payloads=payloads,
+        scripts=scripts,
+        artifact_group=info.artifact_group,
+        depends_names=info.depends_names,
+        depends_groups=info.depends_groups,
     )
     _ = header.provides  # refuses a key that is given twice
     return header

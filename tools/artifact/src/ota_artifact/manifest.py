@@ -16,7 +16,7 @@ _DATA = re.compile(r"data/([0-9]{4})/([^/]+)")
 _HEADERS = {f"header.tar{codec.value}": codec for codec in Codec}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """What an artifact lists; nothing else in it is ever read.
 
@@ -61,11 +61,11 @@ def parse_manifest(raw: bytes) -> Manifest:
     if len(headers) != 1 or "version" not in digests:
         raise ArtifactError("manifest: must list 'version' and one 'header.tar[.gz|.xz|.zst]'")
     return Manifest(
-        raw,
-        digests.pop("version"),
-        digests.pop(headers[0]),
-        _HEADERS[headers[0]],
-        {_data_file(name): digest for name, digest in digests.items()},
+        raw=raw,
+        version=digests.pop("version"),
+        header=digests.pop(headers[0]),
+        header_codec=_HEADERS[headers[0]],
+        files={_data_file(name): digest for name, digest in digests.items()},
     )
 
 

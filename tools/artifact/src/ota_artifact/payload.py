@@ -26,7 +26,7 @@ class Digest(Protocol):
     def copy(self) -> "Digest": ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """A place in a payload's file where another reader can go on.
 
@@ -103,7 +103,13 @@ class PayloadFile:
         for chunk in content:
             restart = place.decompressor.restart
             if restart.given == given > place.start:  # what came before is given, and used
-                self.mark = Mark(self.name, self.size, place.start, restart, digest.hexdigest())
+                self.mark = Mark(
+                    name=self.name,
+                    size=self.size,
+                    start=place.start,
+                    restart=restart,
+                    sha256=digest.hexdigest(),
+                )
             digest.update(chunk)
             given += len(chunk)
             yield chunk
@@ -231,7 +237,7 @@ class Payload:
     def _rest(
         self, tar: TarReader, missing: dict[str, str], mark: Mark, digest: Digest
     ) -> PayloadFile:
-        member = Member(mark.name, mark.size)
+        member = Member(name=mark.name, size=mark.size)
         content = tar.begin_inside(member, mark.done)
         what, place = (
             f"{self._what}: {mark.name}",

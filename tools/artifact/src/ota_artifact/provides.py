@@ -13,7 +13,7 @@ CHECKSUMS = ("rootfs-image.checksum", "rootfs_image_checksum")
 """Keys under which the sha256 of a root filesystem is provided: of today, and before 2.5."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Software:
     """How the installed software is named in the provides.
 

@@ -24,7 +24,7 @@ class FileSource:
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackedData:
     """A payload's tar as another artifact has it, taken over as it is.
 

@@ -46,7 +46,7 @@ _REFUSED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One entry of a tar.
 
@@ -103,7 +103,9 @@ def archive(members: Mapping[str, bytes], *, mtime: int, modes: Mapping[str, int
     """A whole tar of small files, in the order given; mode 0600 unless ``modes`` says another."""
     parts = []
     for name, content in members.items():
-        parts.append(header(Member(name, len(content), modes.get(name, 0o600), mtime)))
+        parts.append(
+            header(Member(name=name, size=len(content), mode=modes.get(name, 0o600), mtime=mtime))
+        )
         parts.append(content + padding(len(content)))
     return b"".join((*parts, END))
 
@@ -120,7 +122,7 @@ class TarReader:
         self._name = name
         self._directories = directories
         self._content: Iterator[bytes] = iter(())
-        self._member = Member("", 0)
+        self._member = Member(name="", size=0)
 
     def next(self) -> Member | None:
         """The next member, or None at the end of the archive.
@@ -187,10 +189,10 @@ class TarReader:
 
     def _open(self, member: Member, kind: bytes, path: str | None, size: int | None) -> Member:
         member = Member(
-            member.name if path is None else path,
-            member.size if size is None else size,
-            member.mode,
-            member.mtime,
+            name=member.name if path is None else path,
+            size=member.size if size is None else size,
+            mode=member.mode,
+            mtime=member.mtime,
             is_directory=kind == b"5",
         )
         if kind == b"5" and (not self._directories or member.size):
@@ -239,10 +241,10 @@ class TarReader:
         if mtime >= _TIME_LIMIT:
             self._refuse(f"the mtime {mtime} is beyond any date")
         member = Member(
-            self._text(name),
-            self._number(block[124:136], "size"),
-            self._number(block[100:108], "mode") & 0o7777,
-            mtime,
+            name=self._text(name),
+            size=self._number(block[124:136], "size"),
+            mode=self._number(block[100:108], "mode") & 0o7777,
+            mtime=mtime,
         )
         return member, block[156:157]
 

@@ -105,7 +105,7 @@ def member_header(name: str, size: int, mode: int = 0o600) -> bytes:
     Raises:
         ArtifactError: ``SOURCE_DATE_EPOCH`` is no time.
     """
-    return tar.header(tar.Member(name, size, mode, _time()))
+    return tar.header(tar.Member(name=name, size=size, mode=mode, mtime=_time()))
 
 
 def _size(file: FileSource) -> int:

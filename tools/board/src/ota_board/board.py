@@ -35,7 +35,7 @@ class Reserved:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
     """The disk.
 
@@ -67,7 +67,7 @@ class Extra:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Partitions:
     """How large the partitions are, all in bytes [B].
 
@@ -99,7 +99,7 @@ class Environment:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bootloader:
     """What starts the kernel.
 
@@ -158,7 +158,7 @@ class Console:
     speed: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watchdog:
     """What ends a silent hang.
 
@@ -175,7 +175,7 @@ class Watchdog:
     stopped_by: Stopper = "nobody"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Qemu:
     """The machine that stands for the board in QEMU.
 
@@ -206,7 +206,7 @@ class Yocto:
     settings: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """All that is particular to one board."""
 
@@ -255,9 +255,17 @@ def plan_of(storage: Storage, partitions: Partitions, environment: Environment) 
             Wish("data", partitions.data),
         ),
         fixed=(
-            *(Area("reserved", each.name, each.offset, each.size) for each in storage.reserved),
             *(
-                Area("environment", f"environment {number}", offset, environment.size)
+                Area(kind="reserved", name=each.name, offset=each.offset, size=each.size)
+                for each in storage.reserved
+            ),
+            *(
+                Area(
+                    kind="environment",
+                    name=f"environment {number}",
+                    offset=offset,
+                    size=environment.size,
+                )
                 for number, offset in enumerate(environment.offsets, 1)
             ),
         ),

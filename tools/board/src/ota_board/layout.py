@@ -37,7 +37,7 @@ Source: sfdisk 2.38, observed.
 _MBR_SECTORS = 1 << 32  # Source: the 32-bit fields of an MBR entry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
     """A range of the disk.
 
@@ -69,7 +69,7 @@ class Wish:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """A disk whose areas do not overlap.
 
@@ -154,7 +154,7 @@ def plan(
     places = list(_places(partitions, table, max(start, tables[0].end), alignment))
     areas = [*tables, *fixed, *places]
     _check(areas, size)
-    return Layout(size, device, table, tuple(sorted(areas, key=_order)))
+    return Layout(size=size, device=device, table=table, areas=tuple(sorted(areas, key=_order)))
 
 
 def to_json(layout: Layout) -> str:
@@ -189,7 +189,9 @@ def from_json(text: str) -> Layout:
         if value["schema"] != SCHEMA:
             raise LayoutError(f"layout: schema {value['schema']} is unknown; {SCHEMA} is read")
         areas = tuple(Area(**each) for each in value["areas"])
-        layout = Layout(value["size"], value["device"], value["table"], areas)
+        layout = Layout(
+            size=value["size"], device=value["device"], table=value["table"], areas=areas
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise LayoutError(f"layout: is not the JSON of a layout: {error}") from error
     _check(areas, layout.size)
@@ -198,10 +200,10 @@ def from_json(text: str) -> Layout:
 
 def _tables(size: int, table: Table) -> Iterator[Area]:
     if table == "mbr":
-        yield Area("table", "MBR", 0, SECTOR)
+        yield Area(kind="table", name="MBR", offset=0, size=SECTOR)
     else:
-        yield Area("table", "GPT", 0, _GPT_HEAD)
-        yield Area("table", "GPT backup", size - _GPT_TAIL, _GPT_TAIL)
+        yield Area(kind="table", name="GPT", offset=0, size=_GPT_HEAD)
+        yield Area(kind="table", name="GPT backup", offset=size - _GPT_TAIL, size=_GPT_TAIL)
 
 
 def _places(wishes: Sequence[Wish], table: Table, start: int, alignment: int) -> Iterator[Area]:
@@ -211,7 +213,7 @@ def _places(wishes: Sequence[Wish], table: Table, start: int, alignment: int) ->
     primary = MBR_PRIMARY - 1 if is_extended else len(wishes)
     for number, wish in enumerate(wishes[:primary], 1):
         size = _partition_size(wish, alignment)
-        yield Area("partition", wish.name, offset, size, number)
+        yield Area(kind="partition", name=wish.name, offset=offset, size=size, number=number)
         offset += size
     if not is_extended:
         return
@@ -221,11 +223,23 @@ def _places(wishes: Sequence[Wish], table: Table, start: int, alignment: int) ->
         # The first one is where the extended partition begins, or nothing finds the others.
         room = _LINK_ROOM if alignment >= _LINK_ROOM else SECTOR
         gap = alignment - room if logical else 0
-        logical.append(Area("link", f"link to {wish.name}", offset + gap, SECTOR))
+        logical.append(
+            Area(kind="link", name=f"link to {wish.name}", offset=offset + gap, size=SECTOR)
+        )
         size = _partition_size(wish, alignment)
-        logical.append(Area("partition", wish.name, offset + alignment, size, number))
+        logical.append(
+            Area(
+                kind="partition",
+                name=wish.name,
+                offset=offset + alignment,
+                size=size,
+                number=number,
+            )
+        )
         offset += alignment + size
-    yield Area("extended", "extended", begin, offset - begin, MBR_PRIMARY)
+    yield Area(
+        kind="extended", name="extended", offset=begin, size=offset - begin, number=MBR_PRIMARY
+    )
     yield from logical
 
 

@@ -182,10 +182,10 @@ def _bootloader(fields: Fields) -> Bootloader:
     if kind == "grub" and any(fields.has(name) for name in ("defconfig", "addresses", "mmc")):
         raise fields.wrong("kind", "GRUB has no defconfig, addresses and mmc; leave them out")
     return Bootloader(
-        kind,
-        fields.text("defconfig") if kind == "u-boot" else "",
-        fields.numbers("addresses"),
-        fields.number("mmc") if fields.has("mmc") else None,
+        kind=kind,
+        defconfig=fields.text("defconfig") if kind == "u-boot" else "",
+        addresses=fields.numbers("addresses"),
+        mmc=fields.number("mmc") if fields.has("mmc") else None,
     )
 
 
@@ -246,7 +246,12 @@ def _watchdog(fields: Fields) -> Watchdog:
     if (armed_by == "nobody") != (timeout == 0):
         raise fields.wrong("timeout", "is needed if somebody arms it, and only then")
     stopped_by = fields.choice("stopped_by", get_args(Stopper), "nobody")
-    return Watchdog("" if driver == "none" else driver, armed_by, timeout, stopped_by)
+    return Watchdog(
+        driver="" if driver == "none" else driver,
+        armed_by=armed_by,
+        timeout=timeout,
+        stopped_by=stopped_by,
+    )
 
 
 def _qemu(fields: Fields) -> Qemu | None:

@@ -17,7 +17,7 @@ _OPTIONS = (
 _PAUSE = 0.5  # [s] between two tries
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ssh:
     """Commands on a board.
 

@@ -31,7 +31,7 @@ ANY_SOURCE = Source()
 """The machine's own mirrors; a package that is gone from them is replaced by a newer one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
     """What a build has made.
 
@@ -104,15 +104,15 @@ def build(
         name = f"{recipe.name}-{slot.release}"
         stem = f"{recipe.name}-{board.name}-{slot.release}"
         made = Built(
-            name,
-            *(
-                output / f"{stem}.{suffix}"
-                for suffix in ("sdimg", "mender", "layout.json", "spdx.json")
-            ),
+            name=name,
+            image=output / f"{stem}.sdimg",
+            artifact=output / f"{stem}.mender",
+            layout=output / f"{stem}.layout.json",
+            software=output / f"{stem}.spdx.json",
         )
         parts = Parts(
-            slot.path,
-            factory_environment(u_boot.environment) if u_boot else {},
+            rootfs=slot.path,
+            variables=factory_environment(u_boot.environment) if u_boot else {},
             boot={
                 **(grub.boot_files(board) if is_grub else {}),
                 **_boot_files(board_folder / "boot"),
@@ -163,9 +163,9 @@ def _boot_files(folder: Path) -> dict[str, Path]:
 def _artifact(board: Board, name: str, slot: Slot) -> ArtifactSpec:
     software = Software()
     payload = PayloadHeader(
-        ROOTFS, software_version(software, name), clears=default_clears(software)
+        type=ROOTFS, provides=software_version(software, name), clears=default_clears(software)
     )
-    header = Header(3, name, board.device_types, payloads=())
+    header = Header(version=3, artifact_name=name, compatible_types=board.device_types, payloads=())
     content = (FileSource("rootfs.ext4", slot.path),)
     return ArtifactSpec(header, (PayloadSpec(payload, content, CHECKSUMS[0]),))
 

@@ -30,4 +30,10 @@ class Time:
 
     @property
     def surroundings(self) -> Surroundings:
-        return Surroundings(lambda: self.now, lambda: self.now, self.sleep, lambda: 0.5, self.check)
+        return Surroundings(
+            clock=lambda: self.now,
+            now=lambda: self.now,
+            sleep=self.sleep,
+            random=lambda: 0.5,
+            check=self.check,
+        )

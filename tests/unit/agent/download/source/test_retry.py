@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two budgets, and delays that grow until there is progress."""
 
+from dataclasses import replace
+
 import pytest
 
 from ota_agent.download.source.options import DownloadOptions
@@ -39,7 +41,7 @@ def test_a_fleet_does_not_come_back_at_once() -> None:
         tried = Patience(
             "x",
             DownloadOptions(first_delay=8.0),
-            type(around)(around.clock, around.now, around.sleep, lambda each=chance: each),  # type: ignore[misc]
+            replace(around, random=lambda each=chance: each),  # type: ignore[misc]
         )
         tried.wait("lost")
         waits.append(time.now - 1000)

@@ -19,7 +19,7 @@ _BACKLOG = 64  # who comes when it is full is sent away by the system
 _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid. Source: unix(7), SO_PEERCRED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
     """A socket that listens, and the file that leads to it.
 
@@ -75,7 +75,7 @@ def listen(path: Path, group: str) -> Listening:
     except BaseException:
         listener.close()
         raise
-    return Listening(listener, path, inode, number is not None)
+    return Listening(socket=listener, path=path, inode=inode, has_group=number is not None)
 
 
 def uid_of_peer(connection: socket.socket) -> int:

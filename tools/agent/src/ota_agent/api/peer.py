@@ -21,7 +21,7 @@ class Gone(Exception):
     """The connection is at its end."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Peer:
     """Whoever has connected.
 

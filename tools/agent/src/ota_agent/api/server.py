@@ -142,7 +142,7 @@ class ApiServer:
             with connection, suppress(OSError):
                 connection.send(refusal, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             return
-        peer = Peer(connection, uid, is_root, self._clock())
+        peer = Peer(socket=connection, uid=uid, is_root=is_root, since=self._clock())
         self._peers.add(peer)
         self._selector.register(connection, selectors.EVENT_READ, peer)
 

@@ -15,7 +15,7 @@ Result = Literal["", "success", "failure"]
 """How the last update ended; empty: there was none since the agent started."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What the agent is doing, and what it did last.
 

@@ -51,7 +51,14 @@ def _run(args: argparse.Namespace) -> int:
         found = examine(load_settings(args.config), is_online=args.online)
     except AgentError as error:  # nothing else can be told without it
         remedy = "correct it; the agent does not start with it"
-        found = [Finding("configuration-wrong", str(args.config), str(error), remedy)]
+        found = [
+            Finding(
+                hazard="configuration-wrong",
+                place=str(args.config),
+                cause=str(error),
+                remedy=remedy,
+            )
+        ]
     if args.json:
         from dataclasses import asdict
 

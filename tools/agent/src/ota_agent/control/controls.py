@@ -86,7 +86,7 @@ class Controls:
             logger.error("deployment %s: %s; it fails", deployment, error)
             fail = Rule("fail", "fail", "fail")
             rules = tuple((gate, fail) for gate in get_args(Gate))
-            found = ControlMap(deployment, rules=rules, is_server=True)
+            found = ControlMap(id=deployment, rules=rules, is_server=True)
         with self._changed:
             for key in [key for key, each in self._maps.items() if each.is_server]:
                 del self._maps[key]

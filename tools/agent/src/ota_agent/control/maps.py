@@ -40,7 +40,7 @@ class Rule:
     on_executed: Act = "continue"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlMap:
     """One map.
 
@@ -100,7 +100,7 @@ def parse(value: object, *, deployment: str = "") -> ControlMap:
         parsed = _rule({} if rule is None else rule, f"update control map: {state}")
         if parsed != Rule():
             rules.append((cast(Gate, state.removesuffix(_ENTER)), parsed))
-    return ControlMap(name, priority, tuple(rules), is_server=bool(deployment))
+    return ControlMap(id=name, priority=priority, rules=tuple(rules), is_server=bool(deployment))
 
 
 def to_json(found: ControlMap) -> dict[str, Any]:

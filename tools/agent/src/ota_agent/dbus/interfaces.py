@@ -25,7 +25,7 @@ class Argument:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
     """A method, and the call of the device API that it is."""
 
@@ -40,7 +40,7 @@ class Method:
         return "".join(each.signature for each in self.takes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
     """One interface of one object, and the name on the bus under which it is found.
 
@@ -64,24 +64,28 @@ class Interface:
 _TOKEN = (Argument("token", "s", "token"), Argument("server_url", "s", "server"))
 
 AUTHENTICATION = Interface(
-    "io.mender.Authentication1",
-    "io.mender.AuthenticationManager",
-    "/io/mender/AuthenticationManager",
+    name="io.mender.Authentication1",
+    bus_name="io.mender.AuthenticationManager",
+    path="/io/mender/AuthenticationManager",
     methods=(
-        Method("GetJwtToken", "token", gives=_TOKEN),
-        Method("FetchJwtToken", "fetch_token", gives=(Argument("success", "b", "is_fetching"),)),
+        Method(name="GetJwtToken", call="token", gives=_TOKEN),
+        Method(
+            name="FetchJwtToken",
+            call="fetch_token",
+            gives=(Argument("success", "b", "is_fetching"),),
+        ),
     ),
     signals=(("JwtTokenStateChange", _TOKEN),),
 )
 
 UPDATE = Interface(
-    "io.mender.Update1",
-    "io.mender.UpdateManager",
-    "/io/mender/UpdateManager",
+    name="io.mender.Update1",
+    bus_name="io.mender.UpdateManager",
+    path="/io/mender/UpdateManager",
     methods=(
         Method(
-            "SetUpdateControlMap",
-            "set_control_map",
+            name="SetUpdateControlMap",
+            call="set_control_map",
             takes=(Argument("update_control_map", "s", "map"),),
             gives=(Argument("refresh_timeout", "i", "refresh"),),
         ),
@@ -105,21 +109,21 @@ def _properties() -> tuple[Argument, ...]:
 
 
 AGENT = Interface(
-    "io.otakit.Agent1",
-    "io.otakit.Agent1",
-    "/io/otakit/Agent",
+    name="io.otakit.Agent1",
+    bus_name="io.otakit.Agent1",
+    path="/io/otakit/Agent",
     methods=(
-        Method("Pause", "pause", (Argument("before", "s", "before"),)),
-        Method("Continue", "continue"),
-        Method("Abort", "abort", (Argument("reason", "s", "reason"),)),
-        Method("SetEnabled", "set_enabled", (Argument("enabled", "b", "enabled"),)),
-        Method("SetWindow", "set_window", (Argument("window", "s", "window"),)),
-        Method("Install", "install", (Argument("source", "s", "source"),)),
-        Method("Commit", "commit"),
-        Method("Rollback", "rollback", (Argument("reason", "s", "reason"),)),
-        Method("Resume", "resume"),
-        Method("CheckUpdate", "check_update"),
-        Method("SendInventory", "send_inventory"),
+        Method(name="Pause", call="pause", takes=(Argument("before", "s", "before"),)),
+        Method(name="Continue", call="continue"),
+        Method(name="Abort", call="abort", takes=(Argument("reason", "s", "reason"),)),
+        Method(name="SetEnabled", call="set_enabled", takes=(Argument("enabled", "b", "enabled"),)),
+        Method(name="SetWindow", call="set_window", takes=(Argument("window", "s", "window"),)),
+        Method(name="Install", call="install", takes=(Argument("source", "s", "source"),)),
+        Method(name="Commit", call="commit"),
+        Method(name="Rollback", call="rollback", takes=(Argument("reason", "s", "reason"),)),
+        Method(name="Resume", call="resume"),
+        Method(name="CheckUpdate", call="check_update"),
+        Method(name="SendInventory", call="send_inventory"),
     ),
     properties=_properties(),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceOptions:
     """Which device this is.
 

@@ -21,7 +21,7 @@ from ota_agent.memory.record import from_text
 from ota_artifact.errors import ProgramError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Area:
     """A range of the disk, as the layout has it.
 
@@ -65,7 +65,7 @@ class Memory:
     provides: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A device.
 
@@ -161,11 +161,11 @@ class _Reader:
             found: dict[str, Any] = json.loads(path.read_text("utf-8"))
             areas = tuple(
                 Area(
-                    str(each["kind"]),
-                    str(each["name"]),
-                    int(each["offset"]),
-                    int(each["size"]),
-                    int(each.get("number", 0)),
+                    kind=str(each["kind"]),
+                    name=str(each["name"]),
+                    offset=int(each["offset"]),
+                    size=int(each["size"]),
+                    number=int(each.get("number", 0)),
                 )
                 for each in found["areas"]
             )
@@ -202,7 +202,9 @@ class _Reader:
         return "correct the layout or the kernel's root=, so that / is slot A or slot B"
 
     def _fault(self, hazard: str, place: object, cause: object, remedy: str) -> None:
-        self.faults.append(Finding(hazard, str(place), str(cause), remedy))
+        self.faults.append(
+            Finding(hazard=hazard, place=str(place), cause=str(cause), remedy=remedy)
+        )
 
 
 _LAYOUT = "take that of the board: `ota-board layout --json` writes it"

@@ -27,10 +27,10 @@ def probe(case: Case) -> Iterator[Finding]:
         yield from kept(folder, mount, case.root)
     if not os.access(there, os.W_OK):
         yield Finding(
-            "data-not-writable",
-            str(folder),
-            "the agent cannot remember anything there",
-            "be root; mount /data rw",
+            hazard="data-not-writable",
+            place=str(folder),
+            cause="the agent cannot remember anything there",
+            remedy="be root; mount /data rw",
         )
     else:
         yield from _room(case, there)
@@ -45,24 +45,25 @@ def kept(folder: Path, mount: Mount, root: Mount | None) -> Iterator[Finding]:
     remedy = "mount the partition data on /data; fstab has it in our images"
     if mount.kind in _IN_MEMORY:
         yield Finding(
-            "data-in-memory",
-            str(folder),
-            f"{mount.point} is a {mount.kind}: state and key of the agent end with each restart",
-            f"{remedy}; /run/log/fsck says why it was not, if the device repairs it at boot",
+            hazard="data-in-memory",
+            place=str(folder),
+            cause=f"{mount.point} is a {mount.kind}: state and key of the agent end with each"
+            " restart",
+            remedy=f"{remedy}; /run/log/fsck says why it was not, if the device repairs it at boot",
         )
     elif mount.point == "/" or (root is not None and mount.device == root.device):
         yield Finding(
-            "data-not-mounted",
-            str(folder),
-            "it is in the slot: the agent's state and key are lost with the update",
-            remedy,
+            hazard="data-not-mounted",
+            place=str(folder),
+            cause="it is in the slot: the agent's state and key are lost with the update",
+            remedy=remedy,
         )
     if "ro" in mount.options:
         yield Finding(
-            "data-read-only",
-            str(folder),
-            f"{mount.point} is mounted read-only, as after an error of its filesystem",
-            f"dmesg says why; restart the device, which repairs it, or mount -o remount,rw"
+            hazard="data-read-only",
+            place=str(folder),
+            cause=f"{mount.point} is mounted read-only, as after an error of its filesystem",
+            remedy=f"dmesg says why; restart the device, which repairs it, or mount -o remount,rw"
             f" {mount.point}",
         )
 
@@ -78,11 +79,12 @@ def space(place: object, free: int, whole: int, least: int) -> Iterator[Finding]
     remedy = "remove what is not needed; [log] and [boot_log] say how much the agent keeps"
     if free < least:
         yield Finding(
-            "data-full",
-            str(place),
-            f"{free} B are free, and {least} B are left free for the agent's state: payloads are"
+            hazard="data-full",
+            place=str(place),
+            cause=f"{free} B are free, and {least} B are left free for the agent's state:"
+            " payloads are"
             " refused",
-            remedy,
+            remedy=remedy,
         )
     elif free < _LEAST_PART * whole:
         yield warning("data-full", place, f"{free} B of {whole} B are free", remedy)
@@ -125,10 +127,10 @@ def _local(path: Path) -> Iterator[Finding]:
         check(path.read_text("utf-8", "replace"), path)
     except AgentError as error:
         yield Finding(
-            "configuration-passed-over",
-            str(path),
-            f"{error}: nothing of this file counts",
-            "correct it, or remove it",
+            hazard="configuration-passed-over",
+            place=str(path),
+            cause=f"{error}: nothing of this file counts",
+            remedy="correct it, or remove it",
         )
 
 
@@ -137,8 +139,9 @@ def _type(case: Case) -> Iterator[Finding]:
         device_type_of(case.settings.device)
     except AgentError as error:
         yield Finding(
-            "device-type-missing",
-            str(case.settings.device.data / "device_type"),
-            str(error),
-            "`ota-agent setup --device-type NAME`, with the name that artifacts are made for",
+            hazard="device-type-missing",
+            place=str(case.settings.device.data / "device_type"),
+            cause=str(error),
+            remedy="`ota-agent setup --device-type NAME`, with the name that artifacts are made"
+            " for",
         )

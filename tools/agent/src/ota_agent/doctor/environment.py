@@ -26,10 +26,10 @@ def probe(case: Case) -> Iterator[Finding]:
     for program in ("fw_printenv", "fw_setenv"):
         if which(program) is None:
             yield Finding(
-                "program-missing",
-                program,
-                "it is not there: U-Boot's environment can neither be read nor written",
-                "install libubootenv's tools (libubootenv-tool, libubootenv-bin)",
+                hazard="program-missing",
+                place=program,
+                cause="it is not there: U-Boot's environment can neither be read nor written",
+                remedy="install libubootenv's tools (libubootenv-tool, libubootenv-bin)",
             )
     configuration = case.bootloader.configuration
     try:
@@ -37,10 +37,10 @@ def probe(case: Case) -> Iterator[Finding]:
     except EnvironmentFault as error:
         is_there = configuration.exists()
         yield Finding(
-            "fw-env-config-differs" if is_there else "fw-env-config-missing",
-            str(configuration),
-            f"{error}: Linux does not know where the environment is, and installs no update",
-            _RENDERED,
+            hazard="fw-env-config-differs" if is_there else "fw-env-config-missing",
+            place=str(configuration),
+            cause=f"{error}: Linux does not know where the environment is, and installs no update",
+            remedy=_RENDERED,
         )
         return
     yield from _places(case, configuration, places)
@@ -64,11 +64,13 @@ def judged(raw: bytes) -> Literal["redundant", "single", "empty", "damaged"]:
 def _places(case: Case, configuration: Path, places: tuple[Place, ...]) -> Iterator[Finding]:
     if len(places) < 2:
         yield Finding(
-            "redundancy-lost",
-            str(configuration),
-            f"it names {len(places)} copies of the environment: a cut of power while it is saved"
+            hazard="redundancy-lost",
+            place=str(configuration),
+            cause=f"it names {len(places)} copies of the environment: a cut of power while it"
+            " is saved"
             " loses the state",
-            "build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10), and name"
+            remedy="build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before"
+            " v2025.10), and name"
             " both copies",
         )
     layout = case.layout
@@ -77,11 +79,11 @@ def _places(case: Case, configuration: Path, places: tuple[Place, ...]) -> Itera
     found = sorted((each.offset, each.size) for each in places)
     if wanted and found != wanted:
         yield Finding(
-            "fw-env-config-differs",
-            str(configuration),
-            f"it says {_shown(found)}; the layout has {_shown(wanted)}: U-Boot and Linux use"
+            hazard="fw-env-config-differs",
+            place=str(configuration),
+            cause=f"it says {_shown(found)}; the layout has {_shown(wanted)}: U-Boot and Linux use"
             " different bytes",
-            _RENDERED,
+            remedy=_RENDERED,
         )
     for device in sorted({each.device for each in places}):
         if layout and wanted and not case.settings.device.slot_a:
@@ -97,11 +99,12 @@ def _other_disk(configuration: Path, device: str, wanted: str) -> Iterator[Findi
         if device == wanted:
             return  # said already: nothing can be read there
     yield Finding(
-        "fw-env-config-differs",
-        str(configuration),
-        f"it says {device}, and this device's disk is {wanted}: the bootloader of another disk is"
+        hazard="fw-env-config-differs",
+        place=str(configuration),
+        cause=f"it says {device}, and this device's disk is {wanted}: the bootloader of another"
+        " disk is"
         " told what to start",
-        _RENDERED,
+        remedy=_RENDERED,
     )
 
 
@@ -113,19 +116,19 @@ def _copy(place: Place, *, is_alone: bool) -> Iterator[Finding]:
             raw = file.read(place.size)
     except OSError as error:
         yield Finding(
-            "environment-device-missing",
-            where,
-            f"{error.strerror}: this copy of the environment cannot be read",
-            "be root; correct fw_env.config, if it names a disk that this device has not",
+            hazard="environment-device-missing",
+            place=where,
+            cause=f"{error.strerror}: this copy of the environment cannot be read",
+            remedy="be root; correct fw_env.config, if it names a disk that this device has not",
         )
         return
     found = judged(raw) if len(raw) == place.size else "damaged"
     if found == "empty":
         yield Finding(
-            "environment-never-written",
-            where,
-            "nothing was ever written there: U-Boot saves elsewhere, or cannot",
-            f"compare ENV_OFFSET and ENV_SIZE of U-Boot's final .config; then {_REPAIR}",
+            hazard="environment-never-written",
+            place=where,
+            cause="nothing was ever written there: U-Boot saves elsewhere, or cannot",
+            remedy=f"compare ENV_OFFSET and ENV_SIZE of U-Boot's final .config; then {_REPAIR}",
         )
     elif found == "damaged":
         yield warning(
@@ -136,11 +139,12 @@ def _copy(place: Place, *, is_alone: bool) -> Iterator[Finding]:
         )
     elif found == "single" and not is_alone:
         yield Finding(
-            "redundancy-lost",
-            where,
-            "the copy has no counter: whoever wrote it has no redundant environment, and a cut of"
+            hazard="redundancy-lost",
+            place=where,
+            cause="the copy has no counter: whoever wrote it has no redundant environment, and"
+            " a cut of"
             " power while saving loses the state",
-            "build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10)",
+            remedy="build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10)",
         )
 
 

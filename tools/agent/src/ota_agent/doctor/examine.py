@@ -57,8 +57,8 @@ def _looked(probe: Callable[[Case], Iterator[Finding]], case: Case) -> Iterator[
     except OSError as error:
         name = probe.__module__.rpartition(".")[2]
         yield Finding(
-            "not-examined",
-            f"{error.filename or name}",
-            f"{error.strerror}: what the doctor's {name} would tell is not known",
-            "be root",
+            hazard="not-examined",
+            place=f"{error.filename or name}",
+            cause=f"{error.strerror}: what the doctor's {name} would tell is not known",
+            remedy="be root",
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One hazard that is there.
 
@@ -27,4 +27,4 @@ class Finding:
 
 def warning(hazard: str, place: object, cause: str, remedy: str) -> Finding:
     """A finding that is one."""
-    return Finding(hazard, str(place), cause, remedy, "warning")
+    return Finding(hazard=hazard, place=str(place), cause=cause, remedy=remedy, severity="warning")

@@ -31,20 +31,21 @@ def judged(
     """What is wrong with one copy; None for a file that is not there."""
     if env is None or lock is None:
         yield Finding(
-            "grub-environment-missing",
-            place,
-            "env or lock is not there, and GRUB can only overwrite what exists: this copy is lost",
-            f"mount the boot partition; else {_FACTORY}",
+            hazard="grub-environment-missing",
+            place=place,
+            cause="env or lock is not there, and GRUB can only overwrite what exists: this copy"
+            " is lost",
+            remedy=f"mount the boot partition; else {_FACTORY}",
         )
         return
     held = decoded(lock)
     for name, data in (("env", env), ("lock", lock)):
         if len(data) != BLOCK or decoded(data) is None:
             yield Finding(
-                "grub-copy-damaged",
-                f"{place}/{name}",
-                f"it is no block of {BLOCK} B: GRUB passes it over, and cannot repair it",
-                _FACTORY,
+                hazard="grub-copy-damaged",
+                place=f"{place}/{name}",
+                cause=f"it is no block of {BLOCK} B: GRUB passes it over, and cannot repair it",
+                remedy=_FACTORY,
             )
     if held is None:
         return
@@ -71,17 +72,17 @@ def _mounted(case: Case, folder: Path) -> Iterator[Finding]:
         return
     if mount.point == "/":
         yield Finding(
-            "boot-not-mounted",
-            str(folder),
-            "no partition is mounted there: GRUB reads the boot partition, and not this slot",
-            "mount the boot partition; fstab names it in our images",
+            hazard="boot-not-mounted",
+            place=str(folder),
+            cause="no partition is mounted there: GRUB reads the boot partition, and not this slot",
+            remedy="mount the boot partition; fstab names it in our images",
         )
     elif "ro" in mount.options:
         yield Finding(
-            "boot-read-only",
-            mount.point,
-            "GRUB's environment cannot be written, and no update installed",
-            f"mount -o remount,rw {mount.point}",
+            hazard="boot-read-only",
+            place=mount.point,
+            cause="GRUB's environment cannot be written, and no update installed",
+            remedy=f"mount -o remount,rw {mount.point}",
         )
 
 

@@ -14,11 +14,11 @@ def probe(case: Case) -> Iterator[Finding]:
     if "${" in arguments:
         literal = next(word for word in arguments.split() if "${" in word)
         yield Finding(
-            "firmware-bypasses-u-boot",
-            "/proc/cmdline",
-            f"it has {literal}, which U-Boot would have replaced: something else started the"
+            hazard="firmware-bypasses-u-boot",
+            place="/proc/cmdline",
+            cause=f"it has {literal}, which U-Boot would have replaced: something else started the"
             " kernel, and no update is ever tried",
-            "have the firmware start U-Boot; on a Raspberry Pi, kernel= in config.txt",
+            remedy="have the firmware start U-Boot; on a Raspberry Pi, kernel= in config.txt",
         )
     modules = case.system.root / "lib" / "modules"
     release = os.uname().release

@@ -16,17 +16,25 @@ def probe(settings: Settings) -> Iterator[Finding]:
     try:
         authenticate(settings)
     except Unauthorized as error:
-        yield Finding("device-not-accepted", place, str(error), "accept the device at the server")
+        yield Finding(
+            hazard="device-not-accepted",
+            place=place,
+            cause=str(error),
+            remedy="accept the device at the server",
+        )
     except Unreachable as error:
         yield Finding(
-            "server-unreachable",
-            place,
-            str(error),
-            "see whether the network is up, the name is known, and the certificate is the one that"
+            hazard="server-unreachable",
+            place=place,
+            cause=str(error),
+            remedy="see whether the network is up, the name is known, and the certificate is"
+            " the one that"
             " [tls] trusts",
         )
     except AgentError as error:
-        yield Finding("server-unreachable", place, str(error), "correct agent.toml")
+        yield Finding(
+            hazard="server-unreachable", place=place, cause=str(error), remedy="correct agent.toml"
+        )
 
 
 def authenticate(settings: Settings) -> str:

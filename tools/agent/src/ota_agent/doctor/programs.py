@@ -24,10 +24,10 @@ def probe(case: Case) -> Iterator[Finding]:
     reboot = settings.device.reboot[0] if settings.device.reboot else ""
     if which(reboot) is None:
         yield Finding(
-            "program-missing",
-            f"[device] reboot: {reboot}",
-            "it is not there: no update of a root filesystem is ever tried",
-            "install it, or name the command that restarts this device",
+            hazard="program-missing",
+            place=f"[device] reboot: {reboot}",
+            cause="it is not there: no update of a root filesystem is ever tried",
+            remedy="install it, or name the command that restarts this device",
         )
     yield from _checks(settings.commit.folder)
     for folder in settings.modules.folders:
@@ -88,10 +88,10 @@ def _checks(folder: Path) -> Iterator[Finding]:
     for path in found:
         if not os.access(path, os.X_OK):
             yield Finding(
-                "check-not-executable",
-                str(path),
-                "it is no health check: a new system is committed without it",
-                f"chmod +x {path}; or remove it",
+                hazard="check-not-executable",
+                place=str(path),
+                cause="it is no health check: a new system is committed without it",
+                remedy=f"chmod +x {path}; or remove it",
             )
 
 
@@ -111,10 +111,10 @@ def _not_executable(
 def _identity(folders: tuple[Path, ...]) -> Iterator[Finding]:
     if not any(os.access(path, os.X_OK) for folder in folders for path in _files(folder)):
         yield Finding(
-            "identity-missing",
-            " or ".join(map(str, folders)),
-            "no program says what tells this device from all others: the server is not asked",
-            "put one there that prints such as mac=00:11:22:33:44:55",
+            hazard="identity-missing",
+            place=" or ".join(map(str, folders)),
+            cause="no program says what tells this device from all others: the server is not asked",
+            remedy="put one there that prints such as mac=00:11:22:33:44:55",
         )
 
 
@@ -122,7 +122,11 @@ def _package(name: str, cause: str, *, is_needed: bool = False) -> Iterator[Find
     if find_spec(name) is None:
         severity: Literal["error", "warning"] = "error" if is_needed else "warning"
         yield Finding(
-            "python-package-missing", name, cause, f"install it (python3-{name})", severity
+            hazard="python-package-missing",
+            place=name,
+            cause=cause,
+            remedy=f"install it (python3-{name})",
+            severity=severity,
         )
 
 

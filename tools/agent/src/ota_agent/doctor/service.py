@@ -21,19 +21,24 @@ def probe(case: Case) -> Iterator[Finding]:
         cause = "no agent runs: the server is not asked, and a trial not committed by itself"
         remedy = "`ota-agent daemon`, which init starts in our images; its log says why it ended"
         if settings.server.urls:
-            yield Finding("agent-not-running", place, cause, remedy)
+            yield Finding(hazard="agent-not-running", place=place, cause=cause, remedy=remedy)
         else:
             yield warning("agent-not-running", place, cause, remedy)
     except AgentError as error:
-        yield Finding("agent-not-running", place, str(error), "see its log; restart it")
+        yield Finding(
+            hazard="agent-not-running",
+            place=place,
+            cause=str(error),
+            remedy="see its log; restart it",
+        )
     group = settings.api.group
     try:
         if group:
             grp.getgrnam(group)
     except KeyError:
         yield Finding(
-            "group-missing",
-            f"[api] group: {group}",
-            "there is no such group: programs that are not root's cannot talk to the agent",
-            f"addgroup --system {group}",
+            hazard="group-missing",
+            place=f"[api] group: {group}",
+            cause="there is no such group: programs that are not root's cannot talk to the agent",
+            remedy=f"addgroup --system {group}",
         )

@@ -47,28 +47,29 @@ def _slots(case: Case, slots: Slots) -> Iterator[Finding]:
             number = device_number(slot.node)
         except OSError as error:
             yield Finding(
-                "slot-missing",
-                f"slot {slot.name}: {slot.node}",
-                f"{error.strerror}: nothing can be written there",
-                "correct the layout, or slot_a and slot_b in the section [device]",
+                hazard="slot-missing",
+                place=f"slot {slot.name}: {slot.node}",
+                cause=f"{error.strerror}: nothing can be written there",
+                remedy="correct the layout, or slot_a and slot_b in the section [device]",
             )
             continue
         points = [each.point for each in case.mounts if number and each.device == number]
         if points and case.running and slot != case.running:
             yield Finding(
-                "passive-slot-mounted",
-                f"slot {slot.name}: {slot.node}",
-                f"it is mounted on {', '.join(points)}: an update would be written under a"
+                hazard="passive-slot-mounted",
+                place=f"slot {slot.name}: {slot.node}",
+                cause=f"it is mounted on {', '.join(points)}: an update would be written under a"
                 " filesystem in use, which may write over it",
-                f"umount {points[0]}; take it out of fstab and of what mounts by itself",
+                remedy=f"umount {points[0]}; take it out of fstab and of what mounts by itself",
             )
     if len(set(sizes.values())) == 2:
         yield Finding(
-            "slots-differ-in-size",
-            f"{slots.a.node}, {slots.b.node}",
-            f"slot A has {sizes['A']} B, slot B {sizes['B']} B: an update that fits one of them"
+            hazard="slots-differ-in-size",
+            place=f"{slots.a.node}, {slots.b.node}",
+            cause=f"slot A has {sizes['A']} B, slot B {sizes['B']} B: an update that fits one"
+            " of them"
             " does not fit the other",
-            "make both of the same size; the layout of `ota-board layout` has them so",
+            remedy="make both of the same size; the layout of `ota-board layout` has them so",
         )
 
 
@@ -77,11 +78,13 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
     name = Path(layout.device).name
     if not (blocks / name).exists():
         yield Finding(
-            "disk-missing",
-            layout.device,
-            f"there is no disk of this name: {case.settings.device.layout} is for another board, or"
+            hazard="disk-missing",
+            place=layout.device,
+            cause=f"there is no disk of this name: {case.settings.device.layout} is for another"
+            " board, or"
             " the kernel counts its disks in another order",
-            "boot with the device tree of the board, whose aliases fix the order; or correct the"
+            remedy="boot with the device tree of the board, whose aliases fix the order; or"
+            " correct the"
             " layout",
         )
         return
@@ -123,8 +126,9 @@ def _differs(layout: Layout, area: Area, begin: int, size: int) -> Finding:
 
 def _other_table(place: str, cause: str) -> Finding:
     return Finding(
-        "table-not-layout",
-        place,
-        f"{cause}: what is said of one is written over the other",
-        "write the whole image of the board onto the disk, or the layout of this one into the slot",
+        hazard="table-not-layout",
+        place=place,
+        cause=f"{cause}: what is said of one is written over the other",
+        remedy="write the whole image of the board onto the disk, or the layout of this one"
+        " into the slot",
     )

@@ -15,7 +15,7 @@ SECTOR = 512
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """Where the kernel shows it.
 
@@ -44,7 +44,7 @@ class System:
         return int(text) if text.isdecimal() else 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
     """One line of mountinfo.
 
@@ -72,7 +72,15 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
         if not separator or len(words) < 6 or len(rest) < 3:
             continue
         options = frozenset((*words[5].split(","), *rest[2].split(",")))
-        found.append(Mount(words[2], _plain(words[4]), rest[0], _plain(rest[1]), options))
+        found.append(
+            Mount(
+                device=words[2],
+                point=_plain(words[4]),
+                kind=rest[0],
+                source=_plain(rest[1]),
+                options=options,
+            )
+        )
     return tuple(found)
 
 

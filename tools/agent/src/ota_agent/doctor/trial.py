@@ -30,27 +30,28 @@ def contract(variables: Mapping[str, str]) -> Iterator[Finding]:
         and variables.get("mender_saveenv_canary") != "1"
     ):
         yield Finding(
-            "canary-missing",
-            "mender_saveenv_canary",
-            "U-Boot never saved what is read here: it cannot, or does so elsewhere",
-            "compare ENV_OFFSET, ENV_SIZE and the device in U-Boot's final .config with"
+            hazard="canary-missing",
+            place="mender_saveenv_canary",
+            cause="U-Boot never saved what is read here: it cannot, or does so elsewhere",
+            remedy="compare ENV_OFFSET, ENV_SIZE and the device in U-Boot's final .config with"
             " fw_env.config",
         )
     if variables.get("bootlimit", "1") == "0":
         yield Finding(
-            "no-bootlimit",
-            "bootlimit",
-            "it is 0: U-Boot counts no boots, and a trial that dies is started for ever",
-            "`fw_setenv bootlimit 1`",
+            hazard="no-bootlimit",
+            place="bootlimit",
+            cause="it is 0: U-Boot counts no boots, and a trial that dies is started for ever",
+            remedy="`fw_setenv bootlimit 1`",
         )
     number, text = variables.get("mender_boot_part", ""), variables.get("mender_boot_part_hex", "")
     if number.isdecimal() and text.lower() != f"{int(number):x}":
         yield Finding(
-            "state-names-no-slot",
-            "mender_boot_part_hex",
-            f"it is {text!r}, and mender_boot_part {number!r}: U-Boot loads the kernel from one"
+            hazard="state-names-no-slot",
+            place="mender_boot_part_hex",
+            cause=f"it is {text!r}, and mender_boot_part {number!r}: U-Boot loads the kernel"
+            " from one"
             " slot, which mounts the other one",
-            f"`fw_setenv mender_boot_part_hex {int(number):x}`",
+            remedy=f"`fw_setenv mender_boot_part_hex {int(number):x}`",
         )
 
 
@@ -67,20 +68,21 @@ def told(
         next_ = slots.next(variables)
     except EnvironmentFault as error:
         yield Finding(
-            "state-names-no-slot",
-            "mender_boot_part",
-            str(error),
-            "set it, and mender_boot_part_hex, to the slot that runs",
+            hazard="state-names-no-slot",
+            place="mender_boot_part",
+            cause=str(error),
+            remedy="set it, and mender_boot_part_hex, to the slot that runs",
         )
         return
     is_trial = variables.get("upgrade_available") == "1"
     place = f"slot {next_.name}"
     if is_trial and state in ("", "Idle", "Syncing"):
         yield Finding(
-            "trial-of-nobody",
-            place,
-            "it is on trial, and the agent knows of no update: it ends with the next restart",
-            "set upgrade_available to 0 to keep it, with the tools of the bootloader; or restart"
+            hazard="trial-of-nobody",
+            place=place,
+            cause="it is on trial, and the agent knows of no update: it ends with the next restart",
+            remedy="set upgrade_available to 0 to keep it, with the tools of the bootloader; or"
+            " restart"
             " the device to take it back",
         )
     elif is_trial and running is not None and running != next_:
@@ -94,11 +96,12 @@ def told(
         yield warning("trial-under-way", place, "it runs on trial; a restart takes it back", _END)
     elif running is not None and running != next_:
         yield Finding(
-            "next-slot-not-running",
-            place,
-            f"slot {running.name} runs, and the bootloader would start slot {next_.name} next: no"
+            hazard="next-slot-not-running",
+            place=place,
+            cause=f"slot {running.name} runs, and the bootloader would start slot {next_.name}"
+            " next: no"
             " update can be installed, and the next restart changes the system",
-            "restart the device, and see which slot it runs then",
+            remedy="restart the device, and see which slot it runs then",
         )
     if why := variables.get("ota_rollback"):
         yield warning(

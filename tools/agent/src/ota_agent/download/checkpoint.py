@@ -25,7 +25,7 @@ class Memory(Protocol):
     def put(self, name: str, text: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """How far one payload of one artifact was written to one slot; on the disk, and synced.
 

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 _TOLD_EVERY = 10  # [%]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far a fetch is.
 
@@ -72,7 +72,7 @@ class ScriptStore(Protocol):
     def store(self, scripts: tuple[Script, ...]) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FetchParts:
     """What a fetch works with.
 
@@ -105,7 +105,10 @@ class FetchParts:
     progress: Callable[[Progress], None] = lambda progress: None
     surroundings: Surroundings = field(
         default_factory=lambda: Surroundings(
-            time.monotonic, time.time, time.sleep, random.SystemRandom().random
+            clock=time.monotonic,
+            now=time.time,
+            sleep=time.sleep,
+            random=random.SystemRandom().random,
         )
     )
     accept: Callable[[Header], None] = lambda header: None
@@ -285,17 +288,17 @@ class _Fetch:
         self, payload: Payload, target: Slot, manifest: str, written: int, mark: Mark | None
     ) -> None:
         point = Checkpoint(
-            self._update.deployment,
-            self._shown,
-            manifest,
-            self._source.size,
-            payload.number,
-            payload.offset,
-            payload.size,
-            target.name,
-            written,
-            mark,
-            self._source.spent,
+            deployment=self._update.deployment,
+            source=self._shown,
+            manifest=manifest,
+            total=self._source.size,
+            number=payload.number,
+            offset=payload.offset,
+            size=payload.size,
+            slot=target.name,
+            written=written,
+            mark=mark,
+            spent=self._source.spent,
         )
         try:
             checkpoint.remember(self._parts.store, point)
@@ -315,14 +318,14 @@ class _Fetch:
         source = self._source
         self._parts.progress(
             Progress(
-                self._artifact_name,
-                self._slot_name,
-                done,
-                size,
-                source.offset,
-                source.size or 0,
-                source.received,
-                self._event,
+                artifact=self._artifact_name,
+                slot=self._slot_name,
+                done=done,
+                size=size,
+                read=source.offset,
+                total=source.size or 0,
+                received=source.received,
+                event=self._event,
             )
         )
 
@@ -366,11 +369,11 @@ def _described(header: Header) -> Artifact:
         provides |= payload.provides
         clears += payload.clears
     return Artifact(
-        header.artifact_name,
-        header.artifact_group or "",
-        tuple(payload.type for payload in header.payloads),
-        provides,
-        tuple(clears),
+        name=header.artifact_name,
+        group=header.artifact_group or "",
+        types=tuple(payload.type for payload in header.payloads),
+        provides=provides,
+        clears=tuple(clears),
     )
 
 

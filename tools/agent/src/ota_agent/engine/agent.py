@@ -67,7 +67,7 @@ BY_HAND = "taken back by hand"
 """Why an update fails that a person did not want to keep."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Agent:
     """The one process that updates this device.
 
@@ -101,7 +101,7 @@ class Agent:
             self.runtime.feed(Failed("another install is wanted"))
         update = self.update
         if update is None:
-            self.runtime.feed(Offered(Update(source)))
+            self.runtime.feed(Offered(Update(source=source)))
         elif update.source == source and isinstance(self.state, Downloading | Downloaded):
             logger.info("install: going on with %s", source)
             self.runtime.start()

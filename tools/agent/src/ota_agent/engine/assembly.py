@@ -49,7 +49,7 @@ _BOOTS = "boots"
 """Of the store: the number of the boot whose log was kept last, when an update was installed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What others than the runtime need of an assembled agent."""
 
@@ -119,9 +119,23 @@ def _assembled(
         return boot_log.collect(settings.boot_log, boots_since=since, rollback=why)
 
     headquarters = Headquarters(
-        server, controls, store, log, settings.commit, device_type, boot_lines, paused
+        server=server,
+        controls=controls,
+        store=store,
+        log=log,
+        gate=settings.commit,
+        device_type=device_type,
+        boot_lines=boot_lines,
+        paused=paused,
     )
-    parts = Parts(settings, bulletin, controls, server, headquarters, device_type)
+    parts = Parts(
+        settings=settings,
+        bulletin=bulletin,
+        controls=controls,
+        server=server,
+        headquarters=headquarters,
+        device_type=device_type,
+    )
 
     def installer(kind: str, number: int) -> Installer:
         from ota_agent.payloads.module import UpdateModule
@@ -154,24 +168,24 @@ def _assembled(
         return fetch(
             update,
             FetchParts(
-                settings.download,
-                pool,
-                store,
-                load_keys(settings.keys),
-                device_type,
-                store.provides,
-                scripts,
-                begun,
-                boot.target if boot else None,
-                lambda progress: _show(bulletin, progress, pace.of(progress.received)),
-                Surroundings(
-                    time.monotonic,
-                    time.time,
-                    controls.wait,
-                    random.SystemRandom().random,
-                    controls.check,
+                options=settings.download,
+                pool=pool,
+                store=store,
+                keys=load_keys(settings.keys),
+                device_type=device_type,
+                provides=store.provides,
+                scripts=scripts,
+                installer=begun,
+                target=boot.target if boot else None,
+                progress=lambda progress: _show(bulletin, progress, pace.of(progress.received)),
+                surroundings=Surroundings(
+                    clock=time.monotonic,
+                    now=time.time,
+                    sleep=controls.wait,
+                    random=random.SystemRandom().random,
+                    check=controls.check,
                 ),
-                accepted,
+                accept=accepted,
             ),
         )
 
@@ -181,14 +195,14 @@ def _assembled(
         return modules_left(settings.modules)
 
     device = Device(
-        store,
-        boot,
-        scripts,
-        installer,
-        fetched,
-        lambda: check_health(settings.commit),
-        settings.commit.power_cuts,
-        left,
+        store=store,
+        boot=boot,
+        scripts=scripts,
+        installer=installer,
+        fetch=fetched,
+        check_health=lambda: check_health(settings.commit),
+        most_waits=settings.commit.power_cuts,
+        left=left,
     )
     tell = observer(bulletin, log, controls, lambda: store.provides.get(NAME, ""))
 
@@ -213,7 +227,7 @@ def _assembled(
         is_enabled=controls.is_enabled,
         window=controls.window,
     )
-    return Agent(store, runtime, bulletin, log), parts
+    return Agent(store=store, runtime=runtime, bulletin=bulletin, log=log), parts
 
 
 def _show(bulletin: Bulletin, progress: "Progress", rate: float) -> None:

@@ -115,7 +115,7 @@ class Headquarters(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """What the performer works on.
 

@@ -8,7 +8,7 @@ ROOTFS = "rootfs-image"
 """The payload type that the agent installs itself; every other one has an update module."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """What the header of an artifact says, as far as it matters once the payloads are stored.
 
@@ -37,7 +37,7 @@ class Artifact:
         return any(each not in (None, ROOTFS) for each in self.types)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
     """An update under way.
 

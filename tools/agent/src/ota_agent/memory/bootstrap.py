@@ -73,4 +73,6 @@ def _artifact(path: Path) -> Artifact:
     if any(each.type is not None for each in header.payloads):
         raise AgentError("holds a payload; install it as an update")
     found = {key: value for each in header.payloads for key, value in each.provides.items()}
-    return Artifact(header.artifact_name, header.artifact_group or "", provides=found, clears=())
+    return Artifact(
+        name=header.artifact_name, group=header.artifact_group or "", provides=found, clears=()
+    )

@@ -38,7 +38,7 @@ _WRITTEN_VERSION = b"3"
 _NAP = 1.0  # [s] between two questions whether somebody aborts a wait
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptOptions:
     """State scripts.
 

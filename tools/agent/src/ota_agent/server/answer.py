@@ -19,7 +19,7 @@ _SAID = 300  # characters of an answer that are repeated in an error
 _LONGEST_WAIT = 86400.0  # [s] nobody can send us to sleep for longer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """An answer of the server.
 
@@ -121,7 +121,12 @@ def ask(
     finally:
         if response is not None:
             response.release_conn()
-    return Answer(where, response.status, data, _wait(response.headers.get("Retry-After"), now()))
+    return Answer(
+        where=where,
+        status=response.status,
+        body=data,
+        retry_after=_wait(response.headers.get("Retry-After"), now()),
+    )
 
 
 def _read(response: Any, where: str, end: float, clock: Callable[[], float]) -> bytes:

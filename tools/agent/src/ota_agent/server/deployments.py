@@ -31,7 +31,7 @@ _AWAY = "away"
 """Of the store: how long the server was out of reach during the trial [s], over power cuts."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Headquarters:
     """A server and its deployments, if there is one; and those who may pause or abort.
 
@@ -70,7 +70,7 @@ class Headquarters:
         if found is None:
             return NothingNew()
         self.controls.set_server_map(found.id, found.control_map)
-        self.offered = Update(found.url, found.id)
+        self.offered = Update(source=found.url, deployment=found.id)
         return Offered(self.offered)
 
     def renewed(self, update: Update) -> str:

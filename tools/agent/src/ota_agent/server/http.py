@@ -55,7 +55,7 @@ def pool(
     return _Pool(trust, timeout, _proxies(variables), plain=options.allow_plain_http)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Trust:
     """How the other side of a connection is checked.
 
@@ -77,7 +77,7 @@ class _Trust:
         is_pin_enough = not (options.ca_bundle or options.server_certificate)
         pinned = _context(options, checks_chain=False) if pins and is_pin_enough else context
         hosts = frozenset(each.lower() for each in options.pinned_hosts)
-        return cls(context, pinned, pins, hosts)
+        return cls(context=context, pinned=pinned, pins=pins, hosts=hosts)
 
     def is_pinned(self, host: str) -> bool:
         return bool(self.pins) and (not self.hosts or host.lower() in self.hosts)

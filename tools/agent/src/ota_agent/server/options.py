@@ -25,7 +25,7 @@ class ServerOptions:
     timeout: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TlsOptions:
     """Which servers are believed, and how we prove who we are.
 
@@ -59,7 +59,7 @@ class TlsOptions:
     set_clock: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyOptions:
     """The device's key, which proves to the server who this device is.
 

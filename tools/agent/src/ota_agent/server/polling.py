@@ -12,7 +12,7 @@ _FIRST = 60.0  # [s]
 _EACH = 3  # times
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PollOptions:
     """How often the server is asked and told.
 

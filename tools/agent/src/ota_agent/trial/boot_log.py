@@ -21,7 +21,7 @@ _RECORD = re.compile(r"([0-9]+),([0-9]+),([0-9]+),[^;]*;(.*)")
 _LINES = 3000  # of one file that are given; the last ones
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BootLogOptions:
     """What is kept of boots, so that a trial that died can be understood.
 

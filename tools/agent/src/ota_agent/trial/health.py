@@ -22,7 +22,7 @@ _PAUSE = 5.0  # [s] until a check that said "not yet" is asked again
 _LINES = 5  # of what a check said last that go into the error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateOptions:
     """What a new system must show before it is committed.
 

@@ -66,9 +66,9 @@ def _run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         drafts = [stack.enter_context(drafted(Path(each))) for each in args.artifacts]
         header = Header(
-            3,
-            args.artifact_name,
-            tuple(args.compatible_types or _common_types(drafts)),
+            version=3,
+            artifact_name=args.artifact_name,
+            compatible_types=tuple(args.compatible_types or _common_types(drafts)),
             payloads=(),
             scripts=_scripts(drafts),
             artifact_group=_relation(args, "provides_group", "artifact_group", drafts),

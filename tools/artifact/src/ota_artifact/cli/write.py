@@ -209,10 +209,12 @@ def _rootfs(args: argparse.Namespace) -> int:
     order = _order(args, scripts_of(args.script))
     if args.version == 2:
         refuse_in_version_2(args)
-        header, checksum = PayloadHeader(ROOTFS), None
+        header, checksum = PayloadHeader(type=ROOTFS), None
     else:
         depends = key_values("--depends", args.depends)
-        header = PayloadHeader(ROOTFS, provides_of(args), depends, clears_of(args))
+        header = PayloadHeader(
+            type=ROOTFS, provides=provides_of(args), depends=depends, clears=clears_of(args)
+        )
         checksum = CHECKSUMS[1 if args.legacy_rootfs_image_checksum else 0]
     if args.no_checksum_provide:
         checksum = None
@@ -238,7 +240,7 @@ def _module(args: argparse.Namespace) -> int:
     check_artifact_name(args.artifact_name, is_module=True)
     payload = PayloadSpec(
         PayloadHeader(
-            args.type,
+            type=args.type,
             provides=provides_of(args, args.type),
             depends=key_values("--depends", args.depends),
             clears=clears_of(args, args.type),
@@ -256,7 +258,7 @@ def _bootstrap(args: argparse.Namespace) -> int:
     check_artifact_name(args.artifact_name, is_module=False)
     payload = PayloadSpec(
         PayloadHeader(
-            None,
+            type=None,
             provides=key_values("--provides", args.provides),
             depends=key_values("--depends", args.depends),
             clears=tuple(args.clears_provides),
@@ -297,7 +299,7 @@ def _show(said: bytes) -> None:
     sys.stderr.flush()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
     """What the options say of the whole artifact, checked before any work begins.
 
@@ -327,16 +329,22 @@ def _order(args: argparse.Namespace, scripts: tuple[Script, ...] = ()) -> _Order
     others = (args.key, args.verify_key, getattr(args, "meta_data", None))
     refuse_inputs(args.output_path, [*inputs, *others, *getattr(args, "script", ())])
     header = Header(
-        args.version,
-        args.artifact_name,
-        compatible_types(args),
+        version=args.version,
+        artifact_name=args.artifact_name,
+        compatible_types=compatible_types(args),
         payloads=(),
         scripts=scripts,
         artifact_group=args.provides_group,
         depends_names=tuple(args.artifact_name_depends or ()),
         depends_groups=tuple(args.depends_groups or ()),
     )
-    return _Order(header, compression_of(args), signer_of(args), maximum, enough)
+    return _Order(
+        header=header,
+        compression=compression_of(args),
+        signer=signer_of(args),
+        maximum=maximum,
+        enough=enough,
+    )
 
 
 def _write(args: argparse.Namespace, order: _Order, payload: PayloadSpec) -> int:

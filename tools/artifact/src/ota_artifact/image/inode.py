@@ -28,7 +28,7 @@ _STAT = re.compile(
 _LISTED = re.compile(r"/(?P<inode>\d+)/(?P<mode>[0-7]+)/-?\d+/-?\d+/(?P<name>[^/\n]+)/\d*/")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inode:
     """A file, directory or other thing.
 
@@ -63,7 +63,7 @@ class Inode:
         return self.kind == "symlink" and self.size < _LONGEST_FAST_LINK
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A name in a directory, and what it stands for.
 
@@ -104,7 +104,7 @@ def find(place: Path, offset: int, path: str, *, follow: bool = True) -> Entry:
             raise FileNotFoundError(f"{parent or '/'}: no such directory")
         inode = _stat(place, offset, f"{parent}/{name}")
         if inode is None or inode.kind != "symlink" or not follow:
-            return Entry(joined(names), directory, name, inode)
+            return Entry(path=joined(names), directory=directory, name=name, inode=inode)
         target = _link_target(place, offset, inode, joined(names))
         names = components(target if target.startswith("/") else f"{parent}/{target}")
     raise ArtifactError(f"{path}: too many symbolic links; is there a loop?")

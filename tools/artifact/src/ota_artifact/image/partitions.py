@@ -11,7 +11,7 @@ from ota_artifact.image.gpt import read_gpt
 from ota_artifact.image.mbr import is_protective, read_mbr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Partition:
     """A partition that lies in the image as a whole.
 
@@ -49,7 +49,10 @@ def read_partitions(image: Path) -> tuple[Partition, ...]:
     """
     with image.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        found = [Partition(*each) for each in _entries(file, size, image)]
+        found = [
+            Partition(number=number, offset=offset, size=length, type=kind, label=label)
+            for number, offset, length, kind, label in _entries(file, size, image)
+        ]
     for partition in found:
         end = partition.offset + partition.size
         if end > size:

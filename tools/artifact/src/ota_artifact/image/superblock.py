@@ -14,7 +14,7 @@ _64BIT = 0x80
 _INLINE_DATA = 0x8000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Superblock:
     """What an ext filesystem says of itself. Source: kernel.org, ext4 "Super Block".
 

@@ -112,7 +112,7 @@ def play_demo(folder: Path) -> None:
         log = folder / "console.log"
         log.unlink(missing_ok=True)
         machine = stack.enter_context(powered(board, disk, releases.firmware, log=log))
-        stage = Stage(machine, Ssh("127.0.0.1", machine.ssh_port, releases.key), play)
+        stage = Stage(machine, Ssh(host="127.0.0.1", port=machine.ssh_port, key=releases.key), play)
         stage.comes_up_on("A", "1")
         _good_release(stage, play, f"https://{HOST}:{port}/v2.mender")
         _bad_release(stage, play, f"https://{HOST}:{port}/v3.mender")

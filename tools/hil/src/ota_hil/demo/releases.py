@@ -24,7 +24,7 @@ echo c >/proc/sysrq-trigger
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Releases:
     """What was built.
 
@@ -74,7 +74,15 @@ def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
     folder_of_u_boot = _ran(["ota-image", "u-boot", BOARD], say).decode().strip()
     firmware = Path(folder_of_u_boot) / "u-boot.bin"
     image, good, bad = made[0][0], made[1][1], made[2][1]
-    return Releases(image, firmware, good, bad, key, certificate, certificate_key)
+    return Releases(
+        image=image,
+        firmware=firmware,
+        good=good,
+        bad=bad,
+        key=key,
+        certificate=certificate,
+        certificate_key=certificate_key,
+    )
 
 
 def _build(

@@ -46,7 +46,7 @@ class Found:
         return self.copy.flag is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """The state of a disk.
 
@@ -87,7 +87,9 @@ def find_state(disk: Disk) -> State | None:
             decode(_bytes(disk.path, area.offset, size), is_redundant=len(areas) > 1)
             for area in areas
         )
-        return State(tuple(area.offset for area in areas), size, copies, "layout")
+        return State(
+            offsets=tuple(area.offset for area in areas), size=size, copies=copies, source="layout"
+        )
     if (state := _grub_state(disk)) is not None:
         return state
     found = list(scan(disk.path))
@@ -98,10 +100,10 @@ def find_state(disk: Disk) -> State | None:
         each for each in found if (each.size, each.is_redundant) == (first.size, first.is_redundant)
     ][: 2 if first.is_redundant else 1]
     return State(
-        tuple(each.offset for each in alike),
-        first.size,
-        tuple(each.copy for each in alike),
-        "scan",
+        offsets=tuple(each.offset for each in alike),
+        size=first.size,
+        copies=tuple(each.copy for each in alike),
+        source="scan",
     )
 
 
@@ -169,7 +171,7 @@ def _grub_state(disk: Disk) -> State | None:
         grub.decode_copy(boot.read(f"{folder}/env"), boot.read(f"{folder}/lock"))
         for folder in grub.COPIES
     )
-    return State((), grub.BLOCK, copies, "files")
+    return State(offsets=(), size=grub.BLOCK, copies=copies, source="files")
 
 
 def _write_grub(disk: Disk, variables: Mapping[str, str]) -> None:

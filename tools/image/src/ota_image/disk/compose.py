@@ -43,7 +43,7 @@ class Raw:
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What goes onto a disk.
 

@@ -13,7 +13,7 @@ _RAW = 32 << 20  # [B] of a disk, at most, are looked through
 _FILES = re.compile(r"(?:u-?boot.*|mlo|kernel.*\.img|.*\.bin|.*\.img)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Firmware:
     """U-Boot, or its SPL, as it was found.
 
@@ -67,9 +67,9 @@ def _reserved(disk: Disk, at: int) -> tuple[int, int | None]:
 
 def _firmware(match: re.Match[bytes], place: str, data: bytes) -> Firmware:
     return Firmware(
-        place,
-        match[1].decode("ascii", "replace"),
-        (int(match[2]), int(match[3])),
-        match[0].startswith(_SPL),
-        data,
+        place=place,
+        version=match[1].decode("ascii", "replace"),
+        number=(int(match[2]), int(match[3])),
+        is_spl=match[0].startswith(_SPL),
+        data=data,
     )

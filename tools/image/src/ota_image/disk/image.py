@@ -26,7 +26,7 @@ from ota_image.errors import ImageError
 _LARGEST = 64 << 20  # [B] of a file that is read as a whole: a kernel or an initrd, no more
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One filesystem of a disk, and the partition that it is in.
 
@@ -88,7 +88,7 @@ class Part:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
     """A disk image.
 
@@ -161,29 +161,31 @@ def open_disk(path: Path) -> Disk:
         fault = str(error)
     kind = recognise(path)
     if not found and kind:
-        part = Part(path, "filesystem", 0, 0, size, "", kind)
+        part = Part(
+            image=path, name="filesystem", number=0, offset=0, size=size, type="", kind=kind
+        )
         if kind not in ("ext4", "vfat"):
             raise ImageError(f"{path}: is {kind}, no disk image")
-        return Disk(path, size, None, (part,))
+        return Disk(path=path, size=size, table=None, parts=(part,))
     table: Literal["mbr", "gpt"] = "gpt" if is_protective(head.ljust(512, b"\0")) else "mbr"
     if not found and head[510:] != b"\x55\xaa":
         raise ImageError(fault or f"{path}: is no disk image")
     plain = tuple(_part(path, each, None) for each in found)
     layout = _own_layout(plain)
     parts = tuple(_part(path, each, layout) for each in found) if layout else plain
-    return Disk(path, size, table, parts, layout, fault)
+    return Disk(path=path, size=size, table=table, parts=parts, layout=layout, fault=fault)
 
 
 def _part(path: Path, partition: Partition, layout: Layout | None) -> Part:
     names = {area.number: area.name for area in layout.partitions} if layout else {}
     return Part(
-        path,
-        names.get(partition.number) or partition.label or str(partition.number),
-        partition.number,
-        partition.offset,
-        partition.size,
-        partition.type,
-        recognise(path, partition.offset, partition.size) or "",
+        image=path,
+        name=names.get(partition.number) or partition.label or str(partition.number),
+        number=partition.number,
+        offset=partition.offset,
+        size=partition.size,
+        type=partition.type,
+        kind=recognise(path, partition.offset, partition.size) or "",
     )
 
 

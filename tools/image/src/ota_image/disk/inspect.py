@@ -12,7 +12,7 @@ from ota_image.disk.image import Disk, open_disk
 from ota_image.disk.slot import EXTLINUX, Slot, read_slot
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What was found.
 
@@ -37,13 +37,13 @@ def inspect(path: Path) -> Report:
     disk = open_disk(path)
     is_grub = disk.is_grub
     return Report(
-        disk,
-        tuple(read_slot(part, is_grub=is_grub) for part in disk.slots),
-        tuple(
+        disk=disk,
+        slots=tuple(read_slot(part, is_grub=is_grub) for part in disk.slots),
+        firmware=tuple(
             (each.place, f"U-Boot {'SPL ' if each.is_spl else ''}{each.version}")
             for each in find_u_boot(disk)
         ),
-        find_state(disk) if disk.table else None,
+        state=find_state(disk) if disk.table else None,
     )
 
 

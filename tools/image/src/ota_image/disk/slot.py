@@ -15,7 +15,7 @@ _KEYWORDS = ("kernel", "initrd", "fdt", "fdtdir", "append")
 _KERNEL = re.compile(r"(?:vmlinu[xz]|[bz]?Image|uImage|fitImage|kernel)(?:[-.].*)?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Extlinux:
     """The first entry of an extlinux.conf, or what GRUB reads; each path absolute in the slot.
 
@@ -34,7 +34,7 @@ class Extlinux:
     file: str = EXTLINUX
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """A root filesystem on a disk.
 
@@ -98,7 +98,10 @@ def parse_grub(text: str) -> Extlinux:
     found = grub.decode_block(text.encode()) or {}
     arguments = f"{found.get('arguments', '')} root=${{mender_kernel_root}}".strip()
     return Extlinux(
-        found.get("kernel", ""), found.get("initrd", ""), append=arguments, file=grub.ENTRY
+        kernel=found.get("kernel", ""),
+        initrd=found.get("initrd", ""),
+        append=arguments,
+        file=grub.ENTRY,
     )
 
 

@@ -25,7 +25,7 @@ _SCHEMA = 1
 _BLOCK = 1 << 20  # [B]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
     """A range of the disk as a file.
 
@@ -95,7 +95,7 @@ def _areas(layout: Layout) -> Iterator[tuple[str, Area, str]]:
 def _firmware(raw: Iterable[Raw]) -> Iterator[tuple[str, Area, str]]:
     for each in raw:
         size = each.path.stat().st_size
-        area = Area("reserved", each.path.name, each.offset, size)
+        area = Area(kind="reserved", name=each.path.name, offset=each.offset, size=size)
         yield f"{each.path.name}-at-{each.offset:#x}", area, "firmware"
 
 
@@ -109,4 +109,12 @@ def _cut(image: Path, name: str, area: Area, kind: str, folder: Path) -> Piece:
                 copy_range(source.fileno(), target.fileno(), begin, stop, shift=-area.offset)
         target.seek(0)
         digest = hashlib.file_digest(target, "sha256").hexdigest()
-    return Piece(name, kind, area.name, area.offset, area.size, area.number, digest)
+    return Piece(
+        file=name,
+        kind=kind,
+        name=area.name,
+        offset=area.offset,
+        size=area.size,
+        number=area.number,
+        sha256=digest,
+    )

@@ -37,11 +37,12 @@ def probe(case: Case) -> Iterator[Finding]:
 def _device_types(case: Case, types: tuple[str, ...]) -> Iterator[Finding]:
     if case.board and not set(types) & set(case.board.device_types):
         yield Finding(
-            "artifact-for-other-device",
-            str(case.artifact),
-            f"it is for {', '.join(types)}, the board is {', '.join(case.board.device_types)}: no"
+            hazard="artifact-for-other-device",
+            place=str(case.artifact),
+            cause=f"it is for {', '.join(types)}, the board is"
+            f" {', '.join(case.board.device_types)}: no"
             " device takes it",
-            "write it with the board's device type",
+            remedy="write it with the board's device type",
         )
 
 
@@ -50,11 +51,12 @@ def _name(case: Case, name: str) -> Iterator[Finding]:
     own = next((slot.artifact for slot in case.slots if slot.part.name == "A"), "")
     if own and own != name:
         yield Finding(
-            "artifact-name-differs",
-            f"{case.artifact}: {name}",
-            f"slot A calls itself {own}: a device from the factory, which runs the same, is offered"
+            hazard="artifact-name-differs",
+            place=f"{case.artifact}: {name}",
+            cause=f"slot A calls itself {own}: a device from the factory, which runs the same,"
+            " is offered"
             " this update again",
-            "write the artifact's name into /etc/mender/artifact_info before both are made",
+            remedy="write the artifact's name into /etc/mender/artifact_info before both are made",
         )
 
 
@@ -62,11 +64,12 @@ def _file(case: Case, name: str, slot: Part, file: PayloadFile) -> Iterator[Find
     place = f"{case.artifact}: {file.name}"
     if file.size > slot.size:
         yield Finding(
-            "payload-larger-than-slot",
-            place,
-            f"it has {format_size(file.size)}, a slot {format_size(slot.size)}: no device can"
+            hazard="payload-larger-than-slot",
+            place=place,
+            cause=f"it has {format_size(file.size)}, a slot {format_size(slot.size)}: no device can"
             " install it",
-            "make the root filesystem smaller; the slots of devices in the field do not grow",
+            remedy="make the root filesystem smaller; the slots of devices in the field do not"
+            " grow",
         )
     elif case.is_booted:
         return
@@ -74,11 +77,12 @@ def _file(case: Case, name: str, slot: Part, file: PayloadFile) -> Iterator[Find
         yield from _name(case, name)
     else:
         yield Finding(
-            "payload-not-slot",
-            place,
-            "it is not what slot A holds: devices from the factory differ from updated ones, and a"
+            hazard="payload-not-slot",
+            place=place,
+            cause="it is not what slot A holds: devices from the factory differ from updated"
+            " ones, and a"
             " delta does not fit them",
-            "make image and artifact from the same root filesystem",
+            remedy="make image and artifact from the same root filesystem",
         )
 
 

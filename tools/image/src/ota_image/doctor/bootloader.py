@@ -22,10 +22,12 @@ def probe(case: Case) -> Iterator[Finding]:
             continue
         if is_redundant and _REDUNDANT not in each.data:
             yield Finding(
-                "u-boot-without-redundancy",
-                f"U-Boot {each.version} {each.place}",
-                "it was built for one copy of the environment, and takes our two for bad ones",
-                "build it with ENV_REDUNDANT, which is SYS_REDUNDAND_ENVIRONMENT before v2025.10;"
+                hazard="u-boot-without-redundancy",
+                place=f"U-Boot {each.version} {each.place}",
+                cause="it was built for one copy of the environment, and takes our two for bad"
+                " ones",
+                remedy="build it with ENV_REDUNDANT, which is SYS_REDUNDAND_ENVIRONMENT before"
+                " v2025.10;"
                 " look into the final .config, since an unknown symbol is dropped in silence",
             )
         yield from _compiled(case, each)
@@ -43,21 +45,23 @@ def _compiled(case: Case, firmware: Firmware) -> Iterator[Finding]:
     place = f"U-Boot {firmware.version} {firmware.place}"
     if not compiled.get("altbootcmd"):
         yield Finding(
-            "u-boot-without-altbootcmd",
-            place,
-            "its default environment has none: with a lost environment it ends at a prompt instead"
+            hazard="u-boot-without-altbootcmd",
+            place=place,
+            cause="its default environment has none: with a lost environment it ends at a"
+            " prompt instead"
             " of rolling back",
-            "build it with the board's default environment",
+            remedy="build it with the board's default environment",
         )
     saved = case.state.variables if case.state else {}
     for name in _LOGIC:
         if saved.get(name) and compiled.get(name) and saved[name] != compiled[name]:
             yield Finding(
-                "environment-shadows-u-boot",
-                place,
-                f"{name} of the saved environment is not the compiled one, which has no effect"
+                hazard="environment-shadows-u-boot",
+                place=place,
+                cause=f"{name} of the saved environment is not the compiled one, which has no"
+                " effect"
                 " therefore",
-                "compose with the environment of this U-Boot",
+                remedy="compose with the environment of this U-Boot",
             )
 
 

@@ -15,7 +15,7 @@ from ota_image.disk.slot import Slot, read_slot
 from ota_image.errors import ImageError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One hazard that is there.
 
@@ -32,7 +32,7 @@ class Finding:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """An image, and what it is compared with.
 

@@ -20,11 +20,12 @@ def probe(case: Case) -> Iterator[Finding]:
     boot = case.disk.boot
     if areas and boot and boot.exists(_IN_FAT):
         yield Finding(
-            "environment-in-fat",
-            f"boot partition: {_IN_FAT}",
-            "some U-Boot saved its environment there, in one file on a filesystem without journal;"
+            hazard="environment-in-fat",
+            place=f"boot partition: {_IN_FAT}",
+            cause="some U-Boot saved its environment there, in one file on a filesystem without"
+            " journal;"
             " Linux looks at the raw copies, and sees nothing of it",
-            "build U-Boot without ENV_IS_IN_FAT, and remove the file",
+            remedy="build U-Boot without ENV_IS_IN_FAT, and remove the file",
         )
     if not case.layout and len(case.found) == 1 and not case.found[0].is_redundant:
         yield _single(case.found[0])
@@ -46,43 +47,49 @@ def _copy(case: Case, area: Area) -> Iterator[Finding]:
         yield _single(here[0])
     elif here:
         yield Finding(
-            "environment-elsewhere",
-            place,
-            f"a copy of {here[0].size:#x} B is there, the layout says {area.size:#x}: one of U-Boot"
+            hazard="environment-elsewhere",
+            place=place,
+            cause=f"a copy of {here[0].size:#x} B is there, the layout says {area.size:#x}: one"
+            " of U-Boot"
             " and Linux says bad CRC",
-            "build U-Boot and its environment for the same environment.size",
+            remedy="build U-Boot and its environment for the same environment.size",
         )
     elif elsewhere:
         places = ", ".join(f"{each.offset:#x} with {each.size:#x} B" for each in elsewhere)
         yield Finding(
-            "environment-elsewhere",
-            place,
-            f"nothing valid is there, but at {places}: U-Boot and Linux will use different bytes",
-            "build U-Boot for environment.offsets of the board, and compose again",
+            hazard="environment-elsewhere",
+            place=place,
+            cause=f"nothing valid is there, but at {places}: U-Boot and Linux will use"
+            " different bytes",
+            remedy="build U-Boot for environment.offsets of the board, and compose again",
         )
     elif not raw.strip(b"\0") or not raw.strip(b"\xff"):
         yield Finding(
-            "environment-never-written",
-            place,
-            "nothing was ever written there: until U-Boot saves its own, no update is possible",
-            "compose the image with the environment, or write it with mkenvimage -r",
+            hazard="environment-never-written",
+            place=place,
+            cause="nothing was ever written there: until U-Boot saves its own, no update is"
+            " possible",
+            remedy="compose the image with the environment, or write it with mkenvimage -r",
         )
     else:
         yield Finding(
-            "environment-copy-damaged",
-            place,
-            "its checksum is wrong: one more cut of power at the wrong time, and both are lost",
-            "`ota-image env set` any variable, which writes both copies",
+            hazard="environment-copy-damaged",
+            place=place,
+            cause="its checksum is wrong: one more cut of power at the wrong time, and both are"
+            " lost",
+            remedy="`ota-image env set` any variable, which writes both copies",
         )
 
 
 def _single(found: Found) -> Finding:
     return Finding(
-        "redundancy-lost",
-        f"environment at {found.offset:#x}",
-        "the copy has no counter: whoever wrote it has no redundant environment, and a cut of power"
+        hazard="redundancy-lost",
+        place=f"environment at {found.offset:#x}",
+        cause="the copy has no counter: whoever wrote it has no redundant environment, and a"
+        " cut of power"
         " while saving loses the state",
-        "build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10), and write the"
+        remedy="build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10),"
+        " and write the"
         " environment with mkenvimage -r",
     )
 
@@ -92,27 +99,29 @@ def _content(case: Case, variables: dict[str, str]) -> Iterator[Finding]:
     canary = variables.get(_CANARY) == "1"
     if canary and not case.is_booted:
         yield Finding(
-            "canary-in-factory-image",
-            _CANARY,
-            "it is set before any boot, and so proves nothing of whether U-Boot can save",
-            f"compose without it; U-Boot sets it (with --booted, for an image that has run, it"
+            hazard="canary-in-factory-image",
+            place=_CANARY,
+            cause="it is set before any boot, and so proves nothing of whether U-Boot can save",
+            remedy="compose without it; U-Boot sets it (with --booted, for an image that has"
+            " run, it"
             f" must be there); or `ota-image env set FILE {_CANARY}=`",
         )
     if case.is_booted and not canary and variables.get("mender_check_saveenv_canary") == "1":
         yield Finding(
-            "canary-missing",
-            _CANARY,
-            "the image has run, and U-Boot never saved here: it cannot, or does so elsewhere",
-            "compare ENV_OFFSET, ENV_SIZE and the device in U-Boot's final .config with the board",
+            hazard="canary-missing",
+            place=_CANARY,
+            cause="the image has run, and U-Boot never saved here: it cannot, or does so elsewhere",
+            remedy="compare ENV_OFFSET, ENV_SIZE and the device in U-Boot's final .config with"
+            " the board",
         )
     if case.state and case.state.source != "files":
         yield from _logic(variables, place)
     if variables.get("upgrade_available", "0") != "0" and not case.is_booted:
         yield Finding(
-            "trial-in-factory-image",
-            "upgrade_available",
-            "the first boot counts as a trial, and is rolled back to an empty slot",
-            "`ota-image env set FILE upgrade_available=0 bootcount=0`",
+            hazard="trial-in-factory-image",
+            place="upgrade_available",
+            cause="the first boot counts as a trial, and is rolled back to an empty slot",
+            remedy="`ota-image env set FILE upgrade_available=0 bootcount=0`",
         )
     yield from _slot_named(case, variables)
 
@@ -120,25 +129,27 @@ def _content(case: Case, variables: dict[str, str]) -> Iterator[Finding]:
 def _logic(variables: dict[str, str], place: str) -> Iterator[Finding]:
     if not variables.get("altbootcmd"):
         yield Finding(
-            "no-altbootcmd",
-            place,
-            "without altbootcmd U-Boot ends at a prompt where it should roll back",
-            "take the environment of the board's U-Boot; check BOOTCOUNT_ALTBOOTCMD in its .config",
+            hazard="no-altbootcmd",
+            place=place,
+            cause="without altbootcmd U-Boot ends at a prompt where it should roll back",
+            remedy="take the environment of the board's U-Boot; check BOOTCOUNT_ALTBOOTCMD in"
+            " its .config",
         )
     if not variables.get("bootcmd"):
         yield Finding(
-            "no-bootcmd",
-            place,
-            "a saved environment replaces the compiled one as a whole: nothing starts by itself",
-            "take the whole environment of the board's U-Boot, not the state alone",
+            hazard="no-bootcmd",
+            place=place,
+            cause="a saved environment replaces the compiled one as a whole: nothing starts by"
+            " itself",
+            remedy="take the whole environment of the board's U-Boot, not the state alone",
         )
     limit = variables.get("bootlimit", "")
     if not limit.isdigit() or int(limit) < 1:
         yield Finding(
-            "no-bootlimit",
-            place,
-            f"bootlimit is {limit or 'not set'}: trial boots are never counted out",
-            "`ota-image env set FILE bootlimit=1`",
+            hazard="no-bootlimit",
+            place=place,
+            cause=f"bootlimit is {limit or 'not set'}: trial boots are never counted out",
+            remedy="`ota-image env set FILE bootlimit=1`",
         )
 
 
@@ -150,11 +161,11 @@ def _slot_named(case: Case, variables: dict[str, str]) -> Iterator[Finding]:
     hexadecimal = variables.get("mender_boot_part_hex", "")
     if number not in map(str, numbers) or hexadecimal != f"{int(number):x}":
         yield Finding(
-            "state-names-no-slot",
-            "mender_boot_part",
-            f"mender_boot_part={number or '(not set)'}, mender_boot_part_hex="
+            hazard="state-names-no-slot",
+            place="mender_boot_part",
+            cause=f"mender_boot_part={number or '(not set)'}, mender_boot_part_hex="
             f"{hexadecimal or '(not set)'}; the slots are partitions"
             f" {' and '.join(map(str, numbers))}",
-            f"`ota-image env set FILE mender_boot_part={numbers[0]}"
+            remedy=f"`ota-image env set FILE mender_boot_part={numbers[0]}"
             f" mender_boot_part_hex={numbers[0]:x}`",
         )

@@ -22,7 +22,7 @@ _DIRTY = re.compile(r"Dirty bit is set.*\n? ?Automatically removing dirty bit\."
 _FEATURES = 1024 + 92  # [B] compatible, incompatible, read-only compatible. Source: ext4 docs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
     """A feature of ext4 that a bootloader may not read.
 
@@ -39,15 +39,15 @@ class Feature:
 
 FEATURES = (
     # Source: U-Boot, fs/ext4/ext4_common.c; before, group descriptors were taken to have 32 bytes.
-    Feature("64bit", 1, 0x80, (2016, 11)),
+    Feature(name="64bit", word=1, bit=0x80, since=(2016, 11)),
     # Not read, and not refused either: files look empty or are garbage.
-    Feature("inline_data", 1, 0x8000, None),
-    Feature("encrypt", 1, 0x10000, None),
-    Feature("casefold", 1, 0x20000, None),
+    Feature(name="inline_data", word=1, bit=0x8000, since=None),
+    Feature(name="encrypt", word=1, bit=0x10000, since=None),
+    Feature(name="casefold", word=1, bit=0x20000, since=None),
     # GRUB before 2.12, and e2fsck before 1.47 or 1.43, refuse the filesystem as a whole.
-    Feature("metadata_csum_seed", 1, 0x2000, None),
-    Feature("orphan_file", 0, 0x1000, None),
-    Feature("bigalloc", 2, 0x200, None),
+    Feature(name="metadata_csum_seed", word=1, bit=0x2000, since=None),
+    Feature(name="orphan_file", word=0, bit=0x1000, since=None),
+    Feature(name="bigalloc", word=2, bit=0x200, since=None),
 )
 """Source: kernel.org, ext4 "Super Block"; the bootloaders' sources."""
 
@@ -62,10 +62,10 @@ def probe(case: Case) -> Iterator[Finding]:
             yield from _vfat(case, part)
         elif case.layout and part.name in ("A", "boot", "data"):
             yield Finding(
-                "filesystem-damaged",
-                _place(part),
-                f"{part.kind or 'no filesystem that we know'} is there",
-                "compose the image again",
+                hazard="filesystem-damaged",
+                place=_place(part),
+                cause=f"{part.kind or 'no filesystem that we know'} is there",
+                remedy="compose the image again",
             )
 
 
@@ -75,24 +75,30 @@ def _ext4(case: Case, part: Part, *, is_slot: bool) -> Iterator[Finding]:
         size = read_superblock(part.image, part.offset).size
         if size > part.size:
             yield Finding(
-                "payload-larger-than-slot",
-                place,
-                f"its filesystem says it has {format_size(size)}, the partition has"
+                hazard="payload-larger-than-slot",
+                place=place,
+                cause=f"its filesystem says it has {format_size(size)}, the partition has"
                 f" {format_size(part.size)}: the end was cut off",
-                "make root filesystems of the slot's size",
+                remedy="make root filesystems of the slot's size",
             )
             return
         part.open().check()
     except ArtifactError as error:
-        yield Finding("filesystem-damaged", place, str(error), "make it again, or run e2fsck -f")
+        yield Finding(
+            hazard="filesystem-damaged",
+            place=place,
+            cause=str(error),
+            remedy="make it again, or run e2fsck -f",
+        )
         return
     if (is_slot or case.layout) and size < part.size and part.name != "data":
         yield Finding(
-            "filesystem-smaller-than-partition",
-            place,
-            f"it has {format_size(size)}, the partition {format_size(part.size)}: the rest is lost"
+            hazard="filesystem-smaller-than-partition",
+            place=place,
+            cause=f"it has {format_size(size)}, the partition {format_size(part.size)}: the"
+            " rest is lost"
             " to the system, since an update is copied as it is",
-            "make root filesystems of the slot's size (mke2fs, resize2fs)",
+            remedy="make root filesystems of the slot's size (mke2fs, resize2fs)",
         )
     if is_slot:
         yield from _features(case, part)
@@ -115,10 +121,11 @@ def _features(case: Case, part: Part) -> Iterator[Finding]:
         )
         bootloader = "GRUB" if case.disk.is_grub else "U-Boot"
         yield Finding(
-            "bootloader-cannot-read",
-            _place(part),
-            f"ext4 has the feature {feature.name}, which cannot be relied on {since} {bootloader}",
-            f"make it with mke2fs -O ^{feature.name}",
+            hazard="bootloader-cannot-read",
+            place=_place(part),
+            cause=f"ext4 has the feature {feature.name}, which cannot be relied on {since}"
+            f" {bootloader}",
+            remedy=f"make it with mke2fs -O ^{feature.name}",
         )
 
 
@@ -132,10 +139,10 @@ def _vfat(case: Case, part: Part) -> Iterator[Finding]:
         said = _DIRTY.sub("", said)  # somebody pulled the plug: no damage by itself
     if said.strip():
         yield Finding(
-            "filesystem-damaged",
-            _place(part),
-            said.strip(),
-            "make it again, or repair it with fsck.vfat",
+            hazard="filesystem-damaged",
+            place=_place(part),
+            cause=said.strip(),
+            remedy="make it again, or repair it with fsck.vfat",
         )
 
 

@@ -33,11 +33,12 @@ def _spl(case: Case) -> Iterator[Finding]:
     for each in case.firmware:
         if each.is_spl and there and each.version not in there:
             yield Finding(
-                "spl-of-another-u-boot",
-                f"U-Boot SPL {each.version} {each.place}",
-                f"U-Boot is {', '.join(sorted(there))}: the first part loads a second one that it"
+                hazard="spl-of-another-u-boot",
+                place=f"U-Boot SPL {each.version} {each.place}",
+                cause=f"U-Boot is {', '.join(sorted(there))}: the first part loads a second one"
+                " that it"
                 " was not built with",
-                "write both from one build",
+                remedy="write both from one build",
             )
 
 
@@ -52,11 +53,12 @@ def _config_txt(case: Case, whole: list[Firmware]) -> Iterator[Finding]:
     for name in names or ["a kernel"]:
         if name not in starters:
             yield Finding(
-                "firmware-bypasses-u-boot",
-                "boot partition: /config.txt",
-                f"the firmware starts {name}, which is no U-Boot: nothing counts trial boots, and"
+                hazard="firmware-bypasses-u-boot",
+                place="boot partition: /config.txt",
+                cause=f"the firmware starts {name}, which is no U-Boot: nothing counts trial"
+                " boots, and"
                 " nothing rolls back",
-                "name U-Boot there: kernel=u-boot.bin",
+                remedy="name U-Boot there: kernel=u-boot.bin",
             )
 
 
@@ -65,10 +67,11 @@ def _prompt(case: Case, firmware: Firmware) -> Iterator[Finding]:
     delay = saved.get("bootdelay") or default_environment(firmware.data).get("bootdelay")
     if _ANY_KEY in firmware.data and delay != _NO_PROMPT:
         yield Finding(
-            "u-boot-stops-at-any-key",
-            f"U-Boot {firmware.version} {firmware.place}",
-            "one character of noise on the console's input, and it waits at a prompt for ever",
-            "build it with AUTOBOOT_KEYED and a string to stop it, or with BOOTDELAY=-2",
+            hazard="u-boot-stops-at-any-key",
+            place=f"U-Boot {firmware.version} {firmware.place}",
+            cause="one character of noise on the console's input, and it waits at a prompt for"
+            " ever",
+            remedy="build it with AUTOBOOT_KEYED and a string to stop it, or with BOOTDELAY=-2",
         )
 
 
@@ -78,8 +81,8 @@ def _commands(case: Case, firmware: Firmware) -> Iterator[Finding]:
     for name in _COMMANDS:
         if name in used and f"{name}\0".encode() not in firmware.data:
             yield Finding(
-                "u-boot-without-command",
-                f"U-Boot {firmware.version} {firmware.place}",
-                f"its boot logic runs {name}, which it does not have",
-                f"build it with CMD_{name.upper()}",
+                hazard="u-boot-without-command",
+                place=f"U-Boot {firmware.version} {firmware.place}",
+                cause=f"its boot logic runs {name}, which it does not have",
+                remedy=f"build it with CMD_{name.upper()}",
             )

@@ -29,11 +29,11 @@ def probe(case: Case) -> Iterator[Finding]:
         yield from _program(case, boot)
     if not boot.exists(grub.FOLDER):
         yield Finding(
-            "grub-environment-missing",
-            f"boot partition: {grub.FOLDER}",
-            "GRUB's state, mender_grubenv1 and mender_grubenv2, is not there; GRUB can only"
+            hazard="grub-environment-missing",
+            place=f"boot partition: {grub.FOLDER}",
+            cause="GRUB's state, mender_grubenv1 and mender_grubenv2, is not there; GRUB can only"
             " overwrite what exists: a trial is never begun",
-            "compose with both copies",
+            remedy="compose with both copies",
         )
         return
     for folder in grub.COPIES:
@@ -47,19 +47,20 @@ def probe(case: Case) -> Iterator[Finding]:
 def _program(case: Case, boot: Part) -> Iterator[Finding]:
     if case.disk.table == "gpt" and boot.type.lower() != _ESP:
         yield Finding(
-            "boot-not-esp",
-            f"partition {boot.number}",
-            "its type is not that of an EFI system partition: the firmware does not look there",
-            f"sfdisk --part-type FILE {boot.number} U",
+            hazard="boot-not-esp",
+            place=f"partition {boot.number}",
+            cause="its type is not that of an EFI system partition: the firmware does not look"
+            " there",
+            remedy=f"sfdisk --part-type FILE {boot.number} U",
         )
     firmware = case.board.firmware if case.board else ()
     for path in sorted({grub.PROGRAM, *(each.path for each in firmware if each.path)}):
         if not boot.exists(path):
             yield Finding(
-                "grub-missing",
-                f"boot partition: {path}",
-                "it is not there: GRUB, or what starts it, does not start",
-                _AGAIN,
+                hazard="grub-missing",
+                place=f"boot partition: {path}",
+                cause="it is not there: GRUB, or what starts it, does not start",
+                remedy=_AGAIN,
             )
     for path in grub.CONFIGURATIONS:
         yield from _configuration(case, boot, path)
@@ -69,17 +70,17 @@ def _configuration(case: Case, boot: Part, path: str) -> Iterator[Finding]:
     text = boot.text(path)
     if text is None:
         yield Finding(
-            "grub-configuration-missing",
-            f"boot partition: {path}",
-            "it is not there: without the other one too, GRUB ends at a prompt",
-            _AGAIN,
+            hazard="grub-configuration-missing",
+            place=f"boot partition: {path}",
+            cause="it is not there: without the other one too, GRUB ends at a prompt",
+            remedy=_AGAIN,
         )
     elif case.board and text != grub.configuration(case.board):
         yield Finding(
-            "grub-configuration-differs",
-            f"boot partition: {path}",
-            "it is not the board's: other partitions, or another boot logic",
-            "take the board's; `ota-board render` writes it",
+            hazard="grub-configuration-differs",
+            place=f"boot partition: {path}",
+            cause="it is not the board's: other partitions, or another boot logic",
+            remedy="take the board's; `ota-board render` writes it",
         )
 
 
@@ -89,10 +90,10 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
     absent = [name for name, data in found.items() if data is None and name != "lock.sha256sum"]
     if absent:
         yield Finding(
-            "grub-environment-missing",
-            f"{place}: {', '.join(absent)}",
-            "GRUB can only overwrite what exists: this copy is lost, and the other one alone",
-            "compose with both copies",
+            hazard="grub-environment-missing",
+            place=f"{place}: {', '.join(absent)}",
+            cause="GRUB can only overwrite what exists: this copy is lost, and the other one alone",
+            remedy="compose with both copies",
         )
         return
     variables = grub.decode_block(found["env"] or b"")
@@ -100,27 +101,30 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
     for name, block in (("env", variables), ("lock", lock)):
         if block is None or len(found[name] or b"") != grub.BLOCK:
             yield Finding(
-                "grub-copy-damaged",
-                f"{place}/{name}",
-                f"it is no block of {grub.BLOCK} B: GRUB passes it over, and cannot repair it",
-                "`ota-image env set` any variable, which writes both copies",
+                hazard="grub-copy-damaged",
+                place=f"{place}/{name}",
+                cause=f"it is no block of {grub.BLOCK} B: GRUB passes it over, and cannot"
+                " repair it",
+                remedy="`ota-image env set` any variable, which writes both copies",
             )
     if variables is None or lock is None:
         return
     if lock.get("editing") != "0":
         yield Finding(
-            "grub-copy-locked",
-            f"{place}/lock",
-            f"editing={lock.get('editing', '(not set)')}: somebody was cut off while writing; until"
+            hazard="grub-copy-locked",
+            place=f"{place}/lock",
+            cause=f"editing={lock.get('editing', '(not set)')}: somebody was cut off while"
+            " writing; until"
             " it is repaired, which GRUB does at its next start, there is one copy alone",
-            "`ota-image env set` any variable, which writes both copies",
+            remedy="`ota-image env set` any variable, which writes both copies",
         )
     elif not (found["lock.sha256sum"] or b"").startswith(_sum(found["lock"] or b"")):
         yield Finding(
-            "grub-lock-without-sum",
-            f"{place}/lock.sha256sum",
-            "it is not the sum of the open lock: Mender's tools take the copy for a damaged one",
-            "`ota-image env set` any variable, which writes both copies",
+            hazard="grub-lock-without-sum",
+            place=f"{place}/lock.sha256sum",
+            cause="it is not the sum of the open lock: Mender's tools take the copy for a"
+            " damaged one",
+            remedy="`ota-image env set` any variable, which writes both copies",
         )
     yield from _slot_named(case, place, variables)
 
@@ -135,11 +139,11 @@ def _slot_named(case: Case, place: str, variables: dict[str, str]) -> Iterator[F
     part = variables.get("mender_boot_part", "")
     if numbers and part not in numbers:
         yield Finding(
-            "state-names-no-slot",
-            f"{place}/env",
-            f"mender_boot_part={part or '(not set)'}; the slots are partitions"
+            hazard="state-names-no-slot",
+            place=f"{place}/env",
+            cause=f"mender_boot_part={part or '(not set)'}; the slots are partitions"
             f" {' and '.join(numbers)}",
-            f"`ota-image env set FILE mender_boot_part={numbers[0]}`",
+            remedy=f"`ota-image env set FILE mender_boot_part={numbers[0]}`",
         )
 
 
@@ -148,11 +152,12 @@ def _difference(case: Case) -> Iterator[Finding]:
     states = [{name: each.get(name) for name in _STATE} for each in whole]
     if len(states) == 2 and states[0] != states[1]:
         yield Finding(
-            "grub-copies-differ",
-            f"boot partition: {grub.FOLDER}",
-            "both are whole and hold another state: were the first one lost, another slot would"
+            hazard="grub-copies-differ",
+            place=f"boot partition: {grub.FOLDER}",
+            cause="both are whole and hold another state: were the first one lost, another slot"
+            " would"
             " start",
-            "`ota-image env set` any variable, which writes both copies",
+            remedy="`ota-image env set` any variable, which writes both copies",
         )
 
 
@@ -164,29 +169,30 @@ def _way(case: Case, slot: Slot) -> Iterator[Finding]:
     mounts = {row[1]: row[3].split(",") for row in rows if row[2] in ("vfat", "msdos")}
     if not mounts:
         yield Finding(
-            "boot-not-mounted",
-            f"{place}: /etc/fstab",
-            "nothing mounts the boot partition: Linux does not reach GRUB's state, and no update"
+            hazard="boot-not-mounted",
+            place=f"{place}: /etc/fstab",
+            cause="nothing mounts the boot partition: Linux does not reach GRUB's state, and no"
+            " update"
             " can be installed",
-            "take the fstab of the board: `ota-board render` writes it",
+            remedy="take the fstab of the board: `ota-board render` writes it",
         )
     for point, options in mounts.items():
         if "ro" in options:
             yield Finding(
-                "boot-read-only",
-                f"{place}: /etc/fstab: {point}",
-                "GRUB's state is there, and Linux cannot write it",
-                "mount it rw,sync",
+                hazard="boot-read-only",
+                place=f"{place}: /etc/fstab: {point}",
+                cause="GRUB's state is there, and Linux cannot write it",
+                remedy="mount it rw,sync",
             )
     text = slot.part.text(_CONFIG)
     wanted = {f"{point}{grub.FOLDER}" for point in mounts}
     folder = _folder(text or "")
     if mounts and folder not in wanted | ({""} if mounts.keys() & _KNOWN else set()):
         yield Finding(
-            "grub-environment-not-found",
-            f"{place}: {_CONFIG}",
-            f"it says {folder or 'nothing'}; the state is in {', '.join(sorted(wanted))}",
-            "take that of the board: `ota-board render` writes it",
+            hazard="grub-environment-not-found",
+            place=f"{place}: {_CONFIG}",
+            cause=f"it says {folder or 'nothing'}; the state is in {', '.join(sorted(wanted))}",
+            remedy="take that of the board: `ota-board render` writes it",
         )
 
 

@@ -51,10 +51,11 @@ def _version(slot: Slot) -> Iterator[Finding]:
     version = kernel_version(data) if data else ""
     if version and version not in slot.modules:
         yield Finding(
-            "kernel-without-modules",
-            f"slot {slot.part.name}: {path}",
-            f"it is {version}, the modules are for {', '.join(slot.modules)}: no driver loads",
-            "install kernel and modules of one package, and let /boot be part of the slot",
+            hazard="kernel-without-modules",
+            place=f"slot {slot.part.name}: {path}",
+            cause=f"it is {version}, the modules are for {', '.join(slot.modules)}: no driver"
+            " loads",
+            remedy="install kernel and modules of one package, and let /boot be part of the slot",
         )
 
 
@@ -66,11 +67,12 @@ def _panic(case: Case, slot: Slot) -> Iterator[Finding]:
     if last not in ("", "panic=0") or any(_resets(slot, version) for version in slot.modules):
         return
     yield Finding(
-        "panic-without-reset",
-        f"slot {slot.part.name}: {slot.extlinux.file if slot.extlinux else EXTLINUX}",
-        f"{last or 'no panic='} among the kernel's arguments: a kernel that panics, as one that"
+        hazard="panic-without-reset",
+        place=f"slot {slot.part.name}: {slot.extlinux.file if slot.extlinux else EXTLINUX}",
+        cause=f"{last or 'no panic='} among the kernel's arguments: a kernel that panics, as"
+        " one that"
         " finds no root, stays there until the power is cut, and nothing rolls back",
-        "add panic=10",
+        remedy="add panic=10",
     )
 
 

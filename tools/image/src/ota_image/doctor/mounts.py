@@ -32,10 +32,10 @@ def _fstab(layout: Layout, slot: Slot, drivers: frozenset[str] | None) -> Iterat
     mounts = {words[1]: words for words in lines if len(words) >= 4}
     if "/data" not in mounts and not any(slot.part.exists(unit) for unit in _UNITS):
         yield Finding(
-            "fstab-without-data",
-            place,
-            "nothing mounts /data: what must outlive an update is written into the slot",
-            f"add '{layout.node('data')} /data ext4 defaults 0 2'",
+            hazard="fstab-without-data",
+            place=place,
+            cause="nothing mounts /data: what must outlive an update is written into the slot",
+            remedy=f"add '{layout.node('data')} /data ext4 defaults 0 2'",
         )
     boot = layout.partition("boot")
     for point, words in mounts.items():
@@ -44,26 +44,28 @@ def _fstab(layout: Layout, slot: Slot, drivers: frozenset[str] | None) -> Iterat
             area = boot
             if "sync" not in words[3].split(","):
                 yield Finding(
-                    "boot-not-synchronous",
-                    f"{place}: {point}",
-                    "vfat has no journal: a cut of power while it is written loses the boot files",
-                    "add the option sync",
+                    hazard="boot-not-synchronous",
+                    place=f"{place}: {point}",
+                    cause="vfat has no journal: a cut of power while it is written loses the"
+                    " boot files",
+                    remedy="add the option sync",
                 )
             lost = [name for name in _FAT if drivers is not None and name not in drivers]
             if lost:
                 yield Finding(
-                    "vfat-without-driver",
-                    f"{place}: {point}",
-                    f"{' and '.join(lost)} is neither among the modules nor built in: it cannot be"
+                    hazard="vfat-without-driver",
+                    place=f"{place}: {point}",
+                    cause=f"{' and '.join(lost)} is neither among the modules nor built in: it"
+                    " cannot be"
                     " mounted",
-                    "install it with the kernel",
+                    remedy="install it with the kernel",
                 )
         if area and words[0].startswith("/dev/") and not _names(words[0], area, layout):
             yield Finding(
-                "fstab-differs",
-                f"{place}: {point}",
-                f"it mounts {words[0]}, the layout has {layout.node(area.name)}",
-                "take the fstab of the board: `ota-board render` writes it",
+                hazard="fstab-differs",
+                place=f"{place}: {point}",
+                cause=f"it mounts {words[0]}, the layout has {layout.node(area.name)}",
+                remedy="take the fstab of the board: `ota-board render` writes it",
             )
 
 
@@ -84,10 +86,10 @@ def _config(case: Case, layout: Layout, slot: Slot) -> Iterator[Finding]:
         text = text or (data.text(path) if data else None)
     if text is None:
         yield Finding(
-            "fw-env-config-missing",
-            place,
-            "Linux does not know where the environment is: no update can be installed",
-            "take that of the board: `ota-board render` writes it",
+            hazard="fw-env-config-missing",
+            place=place,
+            cause="Linux does not know where the environment is: no update can be installed",
+            remedy="take that of the board: `ota-board render` writes it",
         )
         return
     lines = (line.partition("#")[0].split() for line in text.splitlines())
@@ -99,9 +101,9 @@ def _config(case: Case, layout: Layout, slot: Slot) -> Iterator[Finding]:
     if sorted(there) != sorted(wanted):
         shown = "; ".join(f"{device} {at:#x} {size:#x}" for device, at, size in there) or "nothing"
         yield Finding(
-            "fw-env-config-differs",
-            place,
-            f"it says {shown}; the layout has"
+            hazard="fw-env-config-differs",
+            place=place,
+            cause=f"it says {shown}; the layout has"
             f" {'; '.join(f'{device} {at:#x} {size:#x}' for device, at, size in wanted)}",
-            "take that of the board: `ota-board render` writes it",
+            remedy="take that of the board: `ota-board render` writes it",
         )

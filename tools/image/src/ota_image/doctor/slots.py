@@ -18,24 +18,28 @@ def probe(case: Case) -> Iterator[Finding]:
         if slot.is_empty:
             if name == "A":
                 yield Finding(
-                    "slot-without-kernel", "slot A", "it is empty", "compose with a root filesystem"
+                    hazard="slot-without-kernel",
+                    place="slot A",
+                    cause="it is empty",
+                    remedy="compose with a root filesystem",
                 )
             continue
         if slot.extlinux is not None:
             yield from _entry(case, slot, slot.extlinux)
         elif file := _needed_entry(case):
             yield Finding(
-                "slot-without-grub-entry" if file == grub.ENTRY else "slot-without-extlinux",
-                f"slot {name}: {file}",
-                "the bootloader takes kernel and arguments from there; the slot does not boot",
-                "put it into the root filesystem; `ota-image build` does",
+                hazard="slot-without-grub-entry" if file == grub.ENTRY else "slot-without-extlinux",
+                place=f"slot {name}: {file}",
+                cause="the bootloader takes kernel and arguments from there; the slot does not"
+                " boot",
+                remedy="put it into the root filesystem; `ota-image build` does",
             )
         if not slot.kernels and slot.extlinux is None:
             yield Finding(
-                "slot-without-kernel",
-                f"slot {name}: /boot",
-                "there is no kernel in it: an update would boot the old one, or none",
-                "install the kernel into the root filesystem's /boot",
+                hazard="slot-without-kernel",
+                place=f"slot {name}: /boot",
+                cause="there is no kernel in it: an update would boot the old one, or none",
+                remedy="install the kernel into the root filesystem's /boot",
             )
 
 
@@ -53,27 +57,28 @@ def _entry(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
     for what, path in (("kernel", entry.kernel), ("initrd", entry.initrd)):
         if what == "kernel" and not path:
             yield Finding(
-                "kernel-missing",
-                f"{place}: {entry.file}",
-                "it names no kernel",
-                "add a line kernel",
+                hazard="kernel-missing",
+                place=f"{place}: {entry.file}",
+                cause="it names no kernel",
+                remedy="add a line kernel",
             )
         elif path and not slot.part.exists(path):
             yield Finding(
-                f"{what}-missing",
-                f"{place}: {path}",
-                f"{entry.file} names it, and it is not there; the slot does not boot",
-                "install it, or correct the name",
+                hazard=f"{what}-missing",
+                place=f"{place}: {path}",
+                cause=f"{entry.file} names it, and it is not there; the slot does not boot",
+                remedy="install it, or correct the name",
             )
     yield from _trees(case, slot, entry)
     roots = [word for word in entry.append.split() if word.startswith("root=")]
     if roots[-1:] != [f"root={_ROOT}"]:
         yield Finding(
-            "root-not-from-slot",
-            f"{place}: {entry.file}",
-            f"{roots[-1] if roots else 'no root='} among the kernel's arguments: the kernel of one"
+            hazard="root-not-from-slot",
+            place=f"{place}: {entry.file}",
+            cause=f"{roots[-1] if roots else 'no root='} among the kernel's arguments: the"
+            " kernel of one"
             " slot would mount the other one",
-            f"write root={_ROOT}, which U-Boot sets for the slot that it boots",
+            remedy=f"write root={_ROOT}, which U-Boot sets for the slot that it boots",
         )
     yield from _drivers(case, slot, entry)
 
@@ -82,10 +87,10 @@ def _trees(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
     part = slot.part
     if entry.fdt and not part.exists(entry.fdt):
         yield Finding(
-            "device-tree-missing",
-            f"slot {part.name}: {entry.fdt}",
-            f"{entry.file} names it, and it is not there",
-            "install it, or correct the name",
+            hazard="device-tree-missing",
+            place=f"slot {part.name}: {entry.fdt}",
+            cause=f"{entry.file} names it, and it is not there",
+            remedy="install it, or correct the name",
         )
     folders = [folder for folder in (entry.fdtdir, "/boot/dtbs", "/boot") if folder]
     below = [f"{folder}/{name}" for folder in folders[:2] for name in part.names(folder)]
@@ -94,11 +99,11 @@ def _trees(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
         if entry.fdt.endswith(f"/{name}") or any(part.exists(each) for each in places):
             continue
         yield Finding(
-            "device-tree-missing",
-            f"slot {part.name}: {name}",
-            f"{case.board.name if case.board else 'the board'} needs it, and neither"
+            hazard="device-tree-missing",
+            place=f"slot {part.name}: {name}",
+            cause=f"{case.board.name if case.board else 'the board'} needs it, and neither"
             f" {', '.join(folders)} nor a folder there has it",
-            "install it with the kernel",
+            remedy="install it with the kernel",
         )
 
 
@@ -116,11 +121,12 @@ def _drivers(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
         name = driver.replace("-", "_")
         if name not in there and name not in builtin:
             yield Finding(
-                "initrd-without-driver",
-                f"slot {slot.part.name}: {entry.initrd or 'no initrd'}",
-                f"{driver} is neither in it nor built into the kernel: the kernel waits for its"
+                hazard="initrd-without-driver",
+                place=f"slot {slot.part.name}: {entry.initrd or 'no initrd'}",
+                cause=f"{driver} is neither in it nor built into the kernel: the kernel waits"
+                " for its"
                 " root device for ever",
-                "make the initrd with kernel.drivers of the board",
+                remedy="make the initrd with kernel.drivers of the board",
             )
 
 

@@ -14,7 +14,12 @@ def probe(case: Case) -> Iterator[Finding]:
     """What is wrong with the table."""
     disk, layout = case.disk, case.layout
     if disk.fault:
-        yield Finding("table-damaged", "partition table", disk.fault, "compose the image again")
+        yield Finding(
+            hazard="table-damaged",
+            place="partition table",
+            cause=disk.fault,
+            remedy="compose the image again",
+        )
     if disk.table == "gpt":
         yield from _backup(case)
     yield from _overlaps(case)
@@ -23,10 +28,10 @@ def probe(case: Case) -> Iterator[Finding]:
     sd = case.board and case.board.qemu and case.board.qemu.disk in ("sd", "sdhci")
     if sd and disk.path.is_file() and disk.size & (disk.size - 1):
         yield Finding(
-            "size-no-power-of-two",
-            format_size(disk.size),
-            "QEMU takes no SD card of such a size",
-            "set storage.size to a power of two, or enlarge a copy with `truncate -s`",
+            hazard="size-no-power-of-two",
+            place=format_size(disk.size),
+            cause="QEMU takes no SD card of such a size",
+            remedy="set storage.size to a power of two, or enlarge a copy with `truncate -s`",
         )
 
 
@@ -40,11 +45,12 @@ def _backup(case: Case) -> Iterator[Finding]:
     other = struct.unpack_from("<Q", first, 32)[0] * _SECTOR if first[:8] == b"EFI PART" else 0
     if other != size - _SECTOR or last != b"EFI PART":
         yield Finding(
-            "backup-table-not-at-end",
-            f"GPT, {format_size(size)}",
-            f"the backup of the table is not in the last sector, but at {other} B; the system warns"
+            hazard="backup-table-not-at-end",
+            place=f"GPT, {format_size(size)}",
+            cause=f"the backup of the table is not in the last sector, but at {other} B; the"
+            " system warns"
             " at each boot, and growing /data fails",
-            "sgdisk -e on the image, or flash it with a tool that moves the backup",
+            remedy="sgdisk -e on the image, or flash it with a tool that moves the backup",
         )
 
 
@@ -64,10 +70,11 @@ def _overlaps(case: Case) -> Iterator[Finding]:
         for name, start, end in fixed:
             if start < part.offset + part.size and part.offset < end:
                 yield Finding(
-                    "partition-overlaps",
-                    f"partition {part.number} at {part.offset:#x}",
-                    f"it overlaps {name} ({start:#x} to {end:#x}): writing one destroys the other",
-                    "move partitions.start behind it, or the other one before it",
+                    hazard="partition-overlaps",
+                    place=f"partition {part.number} at {part.offset:#x}",
+                    cause=f"it overlaps {name} ({start:#x} to {end:#x}): writing one destroys"
+                    " the other",
+                    remedy="move partitions.start behind it, or the other one before it",
                 )
 
 
@@ -77,10 +84,10 @@ def _differences(case: Case) -> Iterator[Finding]:
         return
     if disk.size < layout.size:
         yield Finding(
-            "size-not-layout",
-            format_size(disk.size),
-            f"the layout has {format_size(layout.size)}: the end of the disk is missing",
-            "compose or copy the image again",
+            hazard="size-not-layout",
+            place=format_size(disk.size),
+            cause=f"the layout has {format_size(layout.size)}: the end of the disk is missing",
+            remedy="compose or copy the image again",
         )
     wanted = [(area.number, area.offset, area.size) for area in layout.partitions]
     there = [(part.number, part.offset, part.size) for part in disk.parts]
@@ -94,16 +101,17 @@ def _differences(case: Case) -> Iterator[Finding]:
             (each for each in wanted if each not in grown), (wanted + grown)[-1]
         )
         yield Finding(
-            "table-not-layout",
-            f"partition {number}",
-            f"the layout has it at {offset:#x} with {format_size(size)}, the table does not, or has"
+            hazard="table-not-layout",
+            place=f"partition {number}",
+            cause=f"the layout has it at {offset:#x} with {format_size(size)}, the table does"
+            " not, or has"
             " others: updates go to the wrong place",
-            "compose the image again with the board that it is for",
+            remedy="compose the image again with the board that it is for",
         )
     if there and disk.parts and max(disk.parts, key=lambda part: part.offset).name != "data":
         yield Finding(
-            "data-not-last",
-            f"partition {max(disk.parts, key=lambda part: part.offset).name}",
-            "a partition stands behind data, which cannot grow with the card then",
-            "put the partition before data",
+            hazard="data-not-last",
+            place=f"partition {max(disk.parts, key=lambda part: part.offset).name}",
+            cause="a partition stands behind data, which cannot grow with the card then",
+            remedy="put the partition before data",
         )

@@ -17,7 +17,7 @@ _RUNTIME = re.compile(r"^RuntimeWatchdogSec=(\d+)s?$", re.MULTILINE)
 _U_BOOTS = b"WDT:   "  # Source: U-Boot, drivers/watchdog/wdt-uclass.c
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cover:
     """What is known of a watchdog.
 
@@ -54,11 +54,17 @@ def cover_of(case: Case) -> Cover:
     if case.board:
         watchdog = case.board.watchdog
         is_stopped = watchdog.stopped_by == "kernel"
-        return Cover(watchdog.armed_by, watchdog.driver, watchdog.timeout, is_stopped, "board")
+        return Cover(
+            armed_by=watchdog.armed_by,
+            driver=watchdog.driver,
+            timeout=watchdog.timeout,
+            is_stopped=is_stopped,
+            source="board",
+        )
     for slot in case.slots:
         if not slot.is_empty and (found := _of_slot(slot)):
             return found
-    return Cover("unknown", "", 0, False, "nothing")
+    return Cover(armed_by="unknown", driver="", timeout=0, is_stopped=False, source="nothing")
 
 
 def sentence(cover: Cover) -> str:
@@ -80,22 +86,24 @@ def probe(case: Case) -> Iterator[Finding]:
     for slot, drivers in case.drivers.items():
         if watchdog.driver and drivers is not None and module_name(watchdog.driver) not in drivers:
             yield Finding(
-                "watchdog-without-driver",
-                f"slot {slot}: /lib/modules",
-                f"the board's watchdog needs {watchdog.driver}, which is neither there nor built"
+                hazard="watchdog-without-driver",
+                place=f"slot {slot}: /lib/modules",
+                cause=f"the board's watchdog needs {watchdog.driver}, which is neither there"
+                " nor built"
                 " in: a silent hang is not caught, or one that U-Boot armed resets a good system",
-                "install it with the kernel",
+                remedy="install it with the kernel",
             )
     if watchdog.armed_by != "u-boot":
         return
     for each in case.firmware:
         if is_whole(each) and _U_BOOTS not in each.data:
             yield Finding(
-                "u-boot-without-watchdog",
-                f"U-Boot {each.version} {each.place}",
-                "the board says that U-Boot arms the watchdog, and this one has no driver for any:"
+                hazard="u-boot-without-watchdog",
+                place=f"U-Boot {each.version} {each.place}",
+                cause="the board says that U-Boot arms the watchdog, and this one has no driver"
+                " for any:"
                 " a kernel that hangs early stays hung",
-                "build it with WDT, WATCHDOG_AUTOSTART and the board's driver",
+                remedy="build it with WDT, WATCHDOG_AUTOSTART and the board's driver",
             )
 
 
@@ -105,8 +113,18 @@ def _of_slot(slot: Slot) -> Cover | None:
         values = dict(word.partition("=")[::2] for word in shlex.split(text, comments=True))
         driver, timeout = values.get("OTA_WATCHDOG", ""), values.get("OTA_WATCHDOG_TIMEOUT", "")
         seconds = int(timeout) if timeout.isdecimal() else 0
-        return Cover("linux" if driver else "nobody", driver, seconds, False, "slot")
+        return Cover(
+            armed_by="linux" if driver else "nobody",
+            driver=driver,
+            timeout=seconds,
+            is_stopped=False,
+            source="slot",
+        )
     names = (f"{_SYSTEMD}.d/{name}" for name in slot.part.names(f"{_SYSTEMD}.d"))
     found = [_RUNTIME.search(slot.part.text(name) or "") for name in (_SYSTEMD, *names)]
     seconds = max((int(match[1]) for match in found if match), default=0)
-    return Cover("linux", "", seconds, False, "slot") if seconds else None
+    return (
+        Cover(armed_by="linux", driver="", timeout=seconds, is_stopped=False, source="slot")
+        if seconds
+        else None
+    )

@@ -13,7 +13,7 @@ from ota_image.errors import ImageError
 _SECTOR = 512  # [B]: the unit of sysfs, whatever the device's. Source: Linux, block/genhd.c
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """A whole disk.
 
@@ -75,7 +75,9 @@ def checked_device(path: Path, entry: Path, needed: int, *, root: Path) -> Devic
             f"{path}: has {format_size(size)}, the image {format_size(needed)}; take a larger card"
         )
     model = _read(folder / "device/model") or _read(folder / "device/name")
-    return Device(path, size, model, _read(folder / "removable") == "1")
+    return Device(
+        path=path, size=size, model=model, is_removable=_read(folder / "removable") == "1"
+    )
 
 
 def _mounted(entry: Path, root: Path) -> Iterator[str]:

@@ -40,7 +40,7 @@ _UNKNOWN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A package of exactly one version.
 
@@ -59,7 +59,7 @@ class Package:
     uri: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
     uri: str
     name: str
@@ -304,13 +304,15 @@ def _configuration(folder: Path, arch: str) -> str:
 
 def _files(said: str) -> Iterator[_File]:
     for uri, name, size, sha256 in _URI.findall(said):
-        yield _File(uri, unquote(name), int(size), sha256)
+        yield _File(uri=uri, name=unquote(name), size=int(size), sha256=sha256)
 
 
 def _package(file: _File) -> Package:
     name, version, rest = file.name.rsplit("_", 2)
     arch = rest.removesuffix(".deb")
-    return Package(name, version, arch, file.sha256, file.size, file.uri)
+    return Package(
+        name=name, version=version, arch=arch, sha256=file.sha256, size=file.size, uri=file.uri
+    )
 
 
 def _host_arch() -> str:

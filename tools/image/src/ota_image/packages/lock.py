@@ -59,7 +59,9 @@ def read_lock(path: Path) -> Lock | None:
             group = line[1:-1]
             groups[group] = []
         elif (match := _LINE.fullmatch(line)) and group:
-            groups[group].append(Package(match[1], match[2], match[3], match[4]))
+            groups[group].append(
+                Package(name=match[1], version=match[2], arch=match[3], sha256=match[4])
+            )
         else:
             raise ImageError(
                 f"{path}:{number}: {line!r} is no line of a lock; make it anew with --update-lock"

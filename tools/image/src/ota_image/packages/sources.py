@@ -16,7 +16,7 @@ _KEPT = ("signed-by", "trusted", "check-valid-until", "valid-until-max", "check-
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
     """One archive, as apt is told of it.
 
@@ -95,7 +95,9 @@ def chosen_archive(text: str, release: str) -> Archive:
         raise ImageError(f"--mirror {text!r}: is no URL; write it as 'http://HOST/debian'")
     options = (("signed-by", str(_KEYRING)),) if _KEYRING.exists() else ()
     suite, *components = rest or [release]
-    return Archive((url,), (suite,), tuple(components) or ("main",), options)
+    return Archive(
+        uris=(url,), suites=(suite,), components=tuple(components) or ("main",), options=options
+    )
 
 
 def from_lines(text: str) -> Iterator[Archive]:
@@ -106,7 +108,12 @@ def from_lines(text: str) -> Iterator[Archive]:
         if match:
             words = (word.partition("=") for word in (match[1] or "").split())
             options = tuple((name.lower(), value) for name, _, value in words if name)
-            yield Archive((match[2],), (match[3],), tuple(match[4].split()), options)
+            yield Archive(
+                uris=(match[2],),
+                suites=(match[3],),
+                components=tuple(match[4].split()),
+                options=options,
+            )
 
 
 def from_stanzas(text: str) -> Iterator[Archive]:
@@ -120,10 +127,10 @@ def from_stanzas(text: str) -> Iterator[Archive]:
         enabled = fields.get("enabled", "yes").lower() not in ("no", "false", "0")
         if enabled and {"uris", "suites"} <= fields.keys():
             yield Archive(
-                tuple(fields["uris"].split()),
-                tuple(fields["suites"].split()),
-                tuple(fields.get("components", "").split()),
-                tuple(fields.items()),
+                uris=tuple(fields["uris"].split()),
+                suites=tuple(fields["suites"].split()),
+                components=tuple(fields.get("components", "").split()),
+                options=tuple(fields.items()),
             )
 
 
@@ -134,4 +141,4 @@ def _of_release(archive: Archive, release: str) -> Archive | None:
     if not suites or not components:
         return None
     options = tuple((name, value) for name, value in archive.options if name in _KEPT)
-    return Archive(archive.uris, suites, components, options)
+    return Archive(uris=archive.uris, suites=suites, components=components, options=options)

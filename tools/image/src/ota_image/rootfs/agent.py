@@ -38,7 +38,7 @@ sys.exit({function}())
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
     """One distribution of Python's.
 
@@ -99,7 +99,13 @@ def read_wheel(path: Path) -> Wheel:
     names_of_needs = tuple(
         _normal(re.split(r"[^A-Za-z0-9._-]", each, maxsplit=1)[0]) for each in needs
     )
-    return Wheel(path, _normal(meta["Name"]), meta["Version"], names_of_needs, digest)
+    return Wheel(
+        path=path,
+        name=_normal(meta["Name"]),
+        version=meta["Version"],
+        needs=names_of_needs,
+        sha256=digest,
+    )
 
 
 def check_wheels(wheels: Sequence[Wheel]) -> tuple[Wheel, ...]:

@@ -54,7 +54,7 @@ _FULL = "Could not allocate"  # a block, or an inode
 _DISK_FULL = "No space left on device"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ext4:
     """What a filesystem is made with.
 

@@ -13,7 +13,7 @@ _KEYS = ("ssh-", "ecdsa-", "sk-")
 """How a line of a public key begins. Source: sshd(8), "AUTHORIZED_KEYS FILE FORMAT"."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a build adds.
 

@@ -57,7 +57,7 @@ class Source:
     is_locked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     """A root filesystem, ready to be written into a slot.
 
@@ -143,7 +143,14 @@ def make_slot(
         part.chmod(0o644)
     facts = json.loads((folder / "slot.json").read_text("utf-8"))
     packages = tuple(sorted((*chosen.image, *chosen.kernel), key=lambda each: each.name))
-    return Slot(output, facts["sha256"], settings.release, packages, facts["time"], settings.wheels)
+    return Slot(
+        path=output,
+        sha256=facts["sha256"],
+        release=settings.release,
+        packages=packages,
+        time=facts["time"],
+        wheels=settings.wheels,
+    )
 
 
 def _build(
@@ -185,7 +192,7 @@ def _build(
     add_bytecode(tree, say)
     size = board.partitions.slot
     say(f"writing the filesystem of {size >> 20} MiB")
-    form = Ext4(size, "rootfs", str(uuid.uuid5(_SPACE, key)), time)
+    form = Ext4(size=size, label="rootfs", uuid=str(uuid.uuid5(_SPACE, key)), time=time)
     write_ext4(tree, made / "slot.ext4", form)
     facts = {"sha256": digest_of(made / "slot.ext4"), "time": time}
     (made / "slot.json").write_text(json.dumps(facts), "utf-8")

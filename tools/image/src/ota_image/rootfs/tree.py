@@ -24,7 +24,7 @@ _LINKS = 40  # that are followed at most. Source: Linux, MAXSYMLINKS
 _DEVICES: dict[bytes, Kind] = {tarfile.CHRTYPE: "character", tarfile.BLKTYPE: "block"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One file, whatever its kind.
 
@@ -61,11 +61,11 @@ class Tree:
             workplace: a folder for the contents, which is the caller's.
         """
         self._workplace = workplace
-        self._entries: dict[str, Entry] = {"/": Entry("directory")}
+        self._entries: dict[str, Entry] = {"/": Entry(kind="directory")}
         self._count = 0
         for name in _MERGED[:3]:
             self.add_folder(f"/usr/{name}")
-            self.add(f"/{name}", Entry("symlink", 0o777, target=f"usr/{name}"))
+            self.add(f"/{name}", Entry(kind="symlink", mode=0o777, target=f"usr/{name}"))
 
     def __contains__(self, path: str) -> bool:
         return path in self._entries
@@ -113,11 +113,11 @@ class Tree:
 
     def add_folder(self, path: str, mode: int = 0o755, uid: int = 0) -> None:
         """Make a folder, and those on the way to it."""
-        self.add(path, Entry("directory", mode, uid, uid))
+        self.add(path, Entry(kind="directory", mode=mode, uid=uid, gid=uid))
 
     def add_link(self, path: str, target: str) -> None:
         """Make a symlink."""
-        self.add(path, Entry("symlink", 0o777, target=target))
+        self.add(path, Entry(kind="symlink", mode=0o777, target=target))
 
     def add_file(
         self, path: str, content: bytes | str | Path, mode: int = 0o644, uid: int = 0
@@ -129,7 +129,7 @@ class Tree:
         else:
             place = self._place()
             place.write_bytes(content.encode() if isinstance(content, str) else content)
-        self.add(path, Entry("file", mode, uid, uid, content=place))
+        self.add(path, Entry(kind="file", mode=mode, uid=uid, gid=uid, content=place))
 
     def add_tar(self, tar: tarfile.TarFile) -> int:
         """Put in all that a tar stream has; gives the newest of its times [s since 1970].
@@ -141,27 +141,33 @@ class Tree:
         for member in tar:
             path = _absolute(member.name)
             newest = max(newest, int(member.mtime))
-            owner = (member.mode & 0o7777, member.uid, member.gid)
+            plain = Entry(kind="file", mode=member.mode & 0o7777, uid=member.uid, gid=member.gid)
             if member.isreg():
                 place = self._place()
                 with place.open("wb") as file:
                     source = tar.extractfile(member)
                     shutil.copyfileobj(_there(source), file)
-                entry = Entry("file", *owner, content=place, attributes=_attributes(member))
+                entry = replace(plain, content=place, attributes=_attributes(member))
             elif member.isdir():
-                entry = Entry("directory", *owner)
+                entry = replace(plain, kind="directory")
             elif member.issym():
-                entry = Entry("symlink", 0o777, member.uid, member.gid, target=member.linkname)
+                entry = Entry(
+                    kind="symlink",
+                    mode=0o777,
+                    uid=member.uid,
+                    gid=member.gid,
+                    target=member.linkname,
+                )
             elif member.islnk():
                 first = self.get(_absolute(member.linkname))
                 if first is None:
                     raise ImageError(f"{path}: is a hard link to {member.linkname}, which is none")
                 entry = first
             elif member.isfifo():
-                entry = Entry("fifo", *owner)
+                entry = replace(plain, kind="fifo")
             else:
                 kind = _DEVICES[member.type]
-                entry = Entry(kind, *owner, device=(member.devmajor, member.devminor))
+                entry = replace(plain, kind=kind, device=(member.devmajor, member.devminor))
             self.add(path, entry)
         return newest
 

@@ -21,7 +21,7 @@ class Changed(AgentError):
     """What the server has is another file now, or one cannot tell: it is begun anew."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What a download has around it, beside the network.
 
