@@ -14,8 +14,8 @@ from tests.house.tree import ROOT, files, place
 
 MAY_IMPORT: Mapping[str, frozenset[str]] = {  # beyond the standard library and itself
     "ota_artifact": frozenset({"cryptography", "deflate", "isal", "rich", "zstandard"}),
-    "ota_board": frozenset({"yaml"}),
-    "ota_image": frozenset({"yaml"}),
+    "ota_board": frozenset({"jinja2", "yaml"}),
+    "ota_image": frozenset({"jinja2", "packaging", "parted", "yaml"}),
     "ota_hil": frozenset(),
     "ota_agent": frozenset({"cryptography", "dbus_fast", "urllib3"}),
 }
@@ -23,7 +23,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {  # beyond the standard library and 
 
 ARROWS: Mapping[str, frozenset[str]] = {
     "ota_artifact": frozenset(),
-    "ota_board": frozenset(),
+    "ota_board": frozenset({"ota_artifact"}),
     "ota_agent": frozenset({"ota_artifact"}),
     "ota_image": frozenset({"ota_artifact", "ota_board"}),
     "ota_hil": frozenset({"ota_artifact", "ota_board"}),
@@ -48,6 +48,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
 LATE: Mapping[str, frozenset[str]] = {
     "ota_artifact": MAY_IMPORT["ota_artifact"],
     "ota_agent": frozenset({"cryptography", "dbus_fast"}),
+    "ota_board": frozenset({"jinja2"}),
+    "ota_image": frozenset({"jinja2", "packaging", "parted"}),
 }
 """What a package may import inside a function only, so that Python alone can import the package."""
 
