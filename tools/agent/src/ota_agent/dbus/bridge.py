@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers on the bus with what the device API says, and ends when nobody listens any more."""
+"""Passes calls on the bus to the device API, and ends when all callers have left."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FIRST = 5.0  # [s] for the agent's first word, before anybody on the bus can ask
+_FIRST = 5.0  # [s] for the first status, before clients on the bus can ask
 _NOBODY = Status(state="")
 _BUS = "org.freedesktop.DBus"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -45,7 +45,7 @@ class BridgeOptions:
     Attributes:
         socket: of the device API.
         address: of the bus; empty: the system bus.
-        idle: how long after the last of those who called has left the bus it ends [s]; 0: never.
+        idle: it ends this long after the last caller has left the bus [s]; 0: never.
     """
 
     socket: Path = SOCKET
@@ -54,10 +54,10 @@ class BridgeOptions:
 
 
 async def serve(options: BridgeOptions) -> None:
-    """Be on the bus until nobody needs it.
+    """Serve on the bus until nobody needs it.
 
     Raises:
-        AgentError: there is no bus, it has ended, or we may not have our names there.
+        AgentError: the bus is missing, has ended, or refuses our names.
     """
     bus = await _connected(options.address)
     bridge = Bridge(bus, options)
@@ -81,7 +81,7 @@ async def serve(options: BridgeOptions) -> None:
 
 
 async def _end_of(bus: "MessageBus") -> None:
-    with suppress(Exception):  # however it ended
+    with suppress(Exception):  # any end is an end
         await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
 
 
@@ -103,7 +103,7 @@ async def _connected(address: str) -> "MessageBus":
 
 
 class Bridge:
-    """What stands on the bus.
+    """Our objects on the bus.
 
     Args:
         bus: connected.
@@ -119,10 +119,10 @@ class Bridge:
         self._is_entered = False
 
     async def enter(self) -> None:
-        """Take our names, and answer from now on.
+        """Take our names, and answer from then on.
 
         Raises:
-            AgentError: somebody has them, or we may not.
+            AgentError: another program has them, or the bus refuses them.
         """
         from dbus_fast import Message, NameFlag, RequestNameReply
         from dbus_fast.errors import DBusError
@@ -140,13 +140,13 @@ class Bridge:
                     f"{each.bus_name}: {error.text}; is the bus's policy for it installed?"
                 ) from error
             if reply is not RequestNameReply.PRIMARY_OWNER:
-                raise AgentError(f"{each.bus_name}: another program has it; end that one")
+                raise AgentError(f"{each.bus_name}: another program owns this name; stop it")
         self._is_entered = True
 
     async def leave(self) -> None:
-        """Give the names up, and answer those who asked before that.
+        """Release our names, and answer the calls that came before that.
 
-        Who asks from then on has the bus start another bridge.
+        For later calls the bus starts another bridge.
         """
         for each in INTERFACES.values():
             await self._bus.release_name(each.bus_name)
@@ -154,19 +154,19 @@ class Bridge:
             await asyncio.wait(self._work)
 
     async def wait_until_idle(self) -> None:
-        """Wait until all who ever called have left the bus, and nobody came for a while."""
+        """Wait until every caller has left the bus, and no new one has come for a while."""
         if not self._options.idle:
             await asyncio.Event().wait()
         while True:
             self._quiet.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._quiet.wait(), self._options.idle)
-                continue  # somebody called, or left: from now on, again
+                continue  # a client has called or left: start over
             if not self._callers and not self._work:
                 return
 
     def _handle(self, message: "Message") -> "Message | bool":
-        """One message of the bus: gives the answer, or whether it is taken care of."""
+        """Handle a message of the bus; gives the answer, or whether it is handled."""
         from dbus_fast import MessageType
 
         if message.message_type is MessageType.SIGNAL:
@@ -187,7 +187,7 @@ class Bridge:
             self._quiet.set()
 
     def _answer(self, message: "Message") -> "Message | bool | None":
-        """The answer; True if it comes later, None if the library has one."""
+        """The answer; True if it comes later, None if the library answers."""
         from dbus_fast import Message
 
         if message.interface == _INTROSPECTABLE and message.member == "Introspect":
@@ -244,7 +244,7 @@ class Bridge:
                 return Message.new_method_return(message, "v", [Variant(*found[name])])
             case "Set", "ssv", [_, str(name), _] if name in found:
                 return Message.new_error(
-                    message, ErrorType.PROPERTY_READ_ONLY, f"{name} is changed by methods alone"
+                    message, ErrorType.PROPERTY_READ_ONLY, f"{name} is read-only; use a method"
                 )
             case "Get" | "Set", "ss" | "ssv", [_, name, *_]:
                 return Message.new_error(
@@ -255,7 +255,7 @@ class Bridge:
         )
 
     def _changed(self, status: Status | None) -> None:
-        """The agent does something else, or has gone."""
+        """Hear of a new status, or that the agent has gone."""
         before, self._status = self._status, status or _NOBODY
         if not self._is_entered or not self._bus.connected:
             return
@@ -279,7 +279,7 @@ class Bridge:
         try:
             found = await self.link.ask("token")
         except AgentError as error:
-            logger.warning("the new token is not told: %s", error)
+            logger.warning("could not announce the new token: %s", error)
             return
         for name, arguments in AUTHENTICATION.signals:
             signature = "".join(each.signature for each in arguments)
