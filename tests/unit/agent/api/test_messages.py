@@ -5,7 +5,6 @@ import pytest
 
 from ota_agent.api.calls import CALLS
 from ota_agent.api.messages import (
-    Request,
     Wrong,
     error_line,
     parse_answer,
@@ -22,7 +21,7 @@ def test_a_request_arrives_as_it_was_sent() -> None:
     line = request_line("rollback", {"reason": "zu groß\n"[:-1]})
 
     assert line.endswith(b"\n")
-    assert parse_request(line) == Request("rollback", {"reason": "zu groß"})
+    assert parse_request(line) == (CALLS["rollback"], {"reason": "zu groß"})
 
 
 @pytest.mark.parametrize(
@@ -62,7 +61,7 @@ def test_what_is_not_a_request_is_refused_with_its_reason(line: bytes, says: str
 def test_a_map_may_have_many_lines() -> None:
     line = request_line("set_control_map", {"map": "{\n}"})
 
-    assert parse_request(line).arguments == {"map": "{\n}"}
+    assert parse_request(line) == (CALLS["set_control_map"], {"map": "{\n}"})
 
 
 def test_a_group_cannot_install_commit_or_have_the_token() -> None:

@@ -15,6 +15,7 @@ from ota_agent.dbus.interfaces import (
     Interface,
     interface_xml,
     object_xml,
+    signature,
     values,
 )
 from tests.house.tree import ROOT
@@ -31,8 +32,7 @@ def test_the_committed_description_is_that_of_the_code(interface: Interface) -> 
 def test_menders_interfaces_are_menders() -> None:
     def of(interface: Interface) -> list[tuple[str, str, str]]:
         return [
-            (each.name, each.signature, "".join(given.signature for given in each.gives))
-            for each in interface.methods
+            (each.name, signature(each.takes), signature(each.gives)) for each in interface.methods
         ]
 
     assert of(AUTHENTICATION) == [("GetJwtToken", "", "ss"), ("FetchJwtToken", "", "b")]

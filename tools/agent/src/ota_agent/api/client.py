@@ -28,12 +28,12 @@ class Client:
 
     Raises:
         NoAgent: none serves there.
-        AgentError: it cannot be talked to.
+        AgentError: the connection fails.
     """
 
     def __init__(self, path: Path = SOCKET) -> None:
         self._path = path
-        self._socket = _connected(path)
+        self._socket = _connect(path)
         self._lines = self._socket.makefile("rb")
 
     def __enter__(self) -> Self:
@@ -95,12 +95,12 @@ class Client:
         return parse_answer(line)
 
 
-def _connected(path: Path) -> socket.socket:
-    """A connection; waits while too many others ask for one.
+def _connect(path: Path) -> socket.socket:
+    """Connect, as soon as the queue of the socket has room.
 
     Raises:
         NoAgent: none serves there.
-        AgentError: it cannot be talked to.
+        AgentError: the connection fails.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(_PATIENCE)

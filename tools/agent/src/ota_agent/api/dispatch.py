@@ -2,9 +2,10 @@
 """Checks who sends a request, has it carried out, and gives the line that answers it."""
 
 import logging
+from typing import Any
 
-from ota_agent.api.calls import CALLS
-from ota_agent.api.messages import Request, Wrong, error_line, parse_request, result_line
+from ota_agent.api.calls import Call
+from ota_agent.api.messages import Wrong, error_line, parse_request, result_line
 from ota_agent.api.peer import Peer
 from ota_agent.api.status import LiveStatus
 from ota_agent.errors import AgentError, Busy
@@ -20,11 +21,10 @@ def answer(line: bytes, peer: Peer, live: LiveStatus, *targets: object) -> bytes
         targets: the first that has the call's method carries it out.
     """
     try:
-        request = parse_request(line)
-        call = CALLS[request.call]
+        call, arguments = parse_request(line)
         if call.who == "root" and not peer.is_root:
             raise Wrong("refused", f"{call.name}: only root may do that")
-        result = _carry_out(request, peer, live, targets)
+        result = _carry_out(call, arguments, peer, live, targets)
     except Wrong as error:
         return error_line(error.kind, str(error))
     except Busy as error:
@@ -40,16 +40,19 @@ def answer(line: bytes, peer: Peer, live: LiveStatus, *targets: object) -> bytes
 
 
 def _carry_out(
-    request: Request, peer: Peer, live: LiveStatus, targets: tuple[object, ...]
+    call: Call,
+    arguments: dict[str, Any],
+    peer: Peer,
+    live: LiveStatus,
+    targets: tuple[object, ...],
 ) -> object:
-    match request.call:
+    match call.name:
         case "status":
             return live.get().to_json()
         case "watch":
             peer.watched, peer.told = -1, -1e9
             return {}
-    name = CALLS[request.call].method or request.call
     for target in targets:
-        if method := getattr(target, name, None):
-            return method(**request.arguments) or {}
+        if method := getattr(target, call.method or call.name, None):
+            return method(**arguments) or {}
     raise Busy("another ota-agent command is running; try again when it has finished")

@@ -8,10 +8,9 @@ there are lines ``{"status": …}`` between them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from ota_agent.api.calls import CALLS, Lines
+from ota_agent.api.calls import CALLS, Call, Lines
 from ota_agent.api.status import Status
 from ota_agent.errors import AgentError
 
@@ -27,18 +26,6 @@ Kind = Literal["invalid", "refused", "impossible", "busy", "bug"]
 """Of an error: the request is wrong; the caller may not; it cannot be done; later; our bug."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request, its arguments those of its call.
-
-    Attributes:
-        call: a key of CALLS.
-    """
-
-    call: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-
 class Wrong(AgentError):
     """A request is answered with an error.
 
@@ -51,8 +38,8 @@ class Wrong(AgentError):
         self.kind: Kind = kind
 
 
-def parse_request(line: bytes) -> Request:
-    """The request in a line.
+def parse_request(line: bytes) -> tuple[Call, dict[str, Any]]:
+    """The call that a line asks for, and its arguments.
 
     Raises:
         Wrong: there is none in it.
@@ -72,7 +59,7 @@ def parse_request(line: bytes) -> Request:
     for key, kind in call.takes.items():
         if rule := _rule_broken(found.get(key), kind):
             raise _invalid(f"{name}: the argument {key} has to be {rule}")
-    return Request(name, found)
+    return call, found
 
 
 def request_line(call: str, arguments: Mapping[str, Any]) -> bytes:

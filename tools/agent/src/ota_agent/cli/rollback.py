@@ -7,11 +7,6 @@ from ota_agent.cli.by_hand import add_options, carry_out
 from ota_agent.cli.options import Help
 from ota_agent.engine.agent import BY_HAND
 
-_EXAMPLE = """\
-examples:
-  ota-agent rollback && reboot
-"""
-
 
 def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `rollback`."""
@@ -20,7 +15,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="roll back the update that is not committed",
         description="Rolls back an update that was installed and not committed. If it runs"
         " already, the next boot starts the old system.",
-        epilog=_EXAMPLE,
+        epilog="example:\n  ota-agent rollback && reboot",
         formatter_class=Help,
     )
     parser.set_defaults(run=_run)

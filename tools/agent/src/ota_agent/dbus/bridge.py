@@ -3,6 +3,7 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from ota_agent.dbus.interfaces import (
     Interface,
     Method,
     object_xml,
+    signature,
     values,
 )
 from ota_agent.dbus.link import Link
@@ -59,7 +61,7 @@ async def serve(options: BridgeOptions) -> None:
     Raises:
         AgentError: the bus is missing, has ended, or refuses our names.
     """
-    bus = await _connected(options.address)
+    bus = await _connect(options.address)
     bridge = Bridge(bus, options)
     link = asyncio.ensure_future(bridge.link.run())
     try:
@@ -85,7 +87,7 @@ async def _end_of(bus: "MessageBus") -> None:
         await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
 
 
-async def _connected(address: str) -> "MessageBus":
+async def _connect(address: str) -> "MessageBus":
     try:
         from dbus_fast import BusType
         from dbus_fast.aio import MessageBus
@@ -198,17 +200,20 @@ class Bridge:
             return None
         if message.interface == _PROPERTIES:
             return self._property(message, interface)
-        method = interface.method(message.member or "")
+        method = next((each for each in interface.methods if each.name == message.member), None)
         if (
             method is None
             or message.interface not in (interface.name, None)
-            or message.signature != method.signature
+            or message.signature != signature(method.takes)
         ):
             return None
-        task = asyncio.ensure_future(self._carry_out(message, method))
+        self._start(self._carry_out(message, method))
+        return True
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
-        return True
 
     async def _carry_out(self, message: "Message", method: Method) -> None:
         from dbus_fast import Message
@@ -221,10 +226,8 @@ class Bridge:
         except AgentError as error:
             answer = Message.new_error(message, _error_name(error), str(error))
         else:
-            signature = "".join(each.signature for each in method.gives)
-            answer = Message.new_method_return(
-                message, signature, [result[each.key] for each in method.gives]
-            )
+            body = [result[each.key] for each in method.gives]
+            answer = Message.new_method_return(message, signature(method.gives), body)
         if _wants_answer(message):
             await self._bus.send(answer)
 
@@ -255,25 +258,19 @@ class Bridge:
         )
 
     def _changed(self, status: Status | None) -> None:
-        """Hear of a new status, or that the agent has gone."""
+        """Announce a new status, or that the agent has gone."""
+        from dbus_fast import Variant
+
         before, self._status = self._status, status or _NOBODY
         if not self._is_entered or not self._bus.connected:
             return
-        self._tell_changes(before)
-        if status is not None and status.tokens != before.tokens:
-            task = asyncio.ensure_future(self._tell_token())
-            self._work.add(task)
-            task.add_done_callback(self._work.discard)
-
-    def _tell_changes(self, before: Status) -> None:
-        from dbus_fast import Variant
-
         old, new = values(before.to_json()), values(self._status.to_json())
         changed = {name: Variant(*value) for name, value in new.items() if value != old[name]}
         if changed:
-            self._emit(
-                AGENT.path, _PROPERTIES, "PropertiesChanged", "sa{sv}as", [AGENT.name, changed, []]
-            )
+            body = [AGENT.name, changed, []]
+            self._emit(AGENT, _PROPERTIES, "PropertiesChanged", "sa{sv}as", body)
+        if status is not None and status.tokens != before.tokens:
+            self._start(self._tell_token())
 
     async def _tell_token(self) -> None:
         try:
@@ -282,14 +279,13 @@ class Bridge:
             logger.warning("could not announce the new token: %s", error)
             return
         for name, arguments in AUTHENTICATION.signals:
-            signature = "".join(each.signature for each in arguments)
             body = [found[each.key] for each in arguments]
-            self._emit(AUTHENTICATION.path, AUTHENTICATION.name, name, signature, body)
+            self._emit(AUTHENTICATION, AUTHENTICATION.name, name, signature(arguments), body)
 
-    def _emit(self, path: str, interface: str, name: str, signature: str, body: list[Any]) -> None:
+    def _emit(self, of: Interface, interface: str, name: str, types: str, body: list[Any]) -> None:
         from dbus_fast import Message
 
-        self._bus.send(Message.new_signal(path, interface, name, signature, body))
+        self._bus.send(Message.new_signal(of.path, interface, name, types, body))
 
 
 def _wants_answer(message: "Message") -> bool:

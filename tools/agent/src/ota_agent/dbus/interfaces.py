@@ -4,7 +4,7 @@
 Source: Mender's documentation of its D-Bus API, for the interfaces of that name.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,11 +35,6 @@ class Method:
     takes: tuple[Argument, ...] = ()
     gives: tuple[Argument, ...] = ()
 
-    @property
-    def signature(self) -> str:
-        """The D-Bus types of what it takes."""
-        return "".join(each.signature for each in self.takes)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
@@ -56,10 +51,6 @@ class Interface:
     methods: tuple[Method, ...]
     properties: tuple[Argument, ...] = ()
     signals: tuple[tuple[str, tuple[Argument, ...]], ...] = ()
-
-    def method(self, name: str) -> Method | None:
-        """The method of that name."""
-        return next((each for each in self.methods if each.name == name), None)
 
 
 _TOKEN = (Argument("token", "s", "token"), Argument("server_url", "s", "server"))
@@ -170,6 +161,11 @@ _STANDARD = """\
     </signal>
   </interface>
 """
+
+
+def signature(arguments: Iterable[Argument]) -> str:
+    """Their D-Bus types together."""
+    return "".join(each.signature for each in arguments)
 
 
 def values(status: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
+from typing import Literal
 
 from ota_agent import __version__
 from ota_agent.config.settings import Settings
@@ -168,14 +169,11 @@ class Daemon:
 
     def _poll(self) -> None:
         if not self._parts.controls.is_enabled:
-            self._poll_at = self._clock() + self._delay("update", 0)
+            self._poll_at = self._schedule("update")
             return
         before = self._agent.live.get().updates
         self._move(lambda: self._agent.runtime.feed(PollDue()))
-        error = self._parts.headquarters.poll_error
-        self._failures["update"] = self._failures["update"] + 1 if error else 0
-        after = error.retry_after if isinstance(error, Unreachable) else 0.0
-        self._poll_at = self._clock() + self._delay("update", after)
+        self._poll_at = self._schedule("update", self._parts.headquarters.poll_error)
         status = self._agent.live.get()
         if status.updates != before and status.result == "success":
             self._poll_at = min(self._poll_at, self._clock() + 5.0)  # there may be another update
@@ -187,17 +185,15 @@ class Daemon:
         server = self._parts.server
         if server is None:
             return
-        after = 0.0
+        failure: AgentError | None = None
         try:
             found = inventory(self._parts.settings.attributes.inventory)
             server.send_inventory({**found, **self._own_attributes()})
-            self._failures["inventory"] = 0
         except AgentError as error:
-            self._failures["inventory"] += 1
-            after = error.retry_after if isinstance(error, Unreachable) else 0.0
+            failure = error
             level = logging.INFO if isinstance(error, Unauthorized) else logging.WARNING
             logger.log(level, "inventory: %s", error)
-        self._inventory_at = self._clock() + self._delay("inventory", after)
+        self._inventory_at = self._schedule("inventory", failure)
         self._note_token()
 
     def _own_attributes(self) -> dict[str, str]:
@@ -210,11 +206,18 @@ class Daemon:
             "ota_running_slot": self._parts.live.get().running_slot,
         }
 
-    def _delay(self, what: str, after: float) -> float:
+    def _schedule(
+        self, what: Literal["update", "inventory"], error: AgentError | None = None
+    ) -> float:
+        """Count the failures in a row; gives when it is due next [s]."""
+        self._failures[what] = self._failures[what] + 1 if error else 0
         options = self._parts.settings.polling
-        interval = options.update if what == "update" else options.inventory
-        return next_delay(
-            options, interval, self._failures[what], random=self._chance, retry_after=after
+        return self._clock() + next_delay(
+            options,
+            options.update if what == "update" else options.inventory,
+            self._failures[what],
+            random=self._chance,
+            retry_after=error.retry_after if isinstance(error, Unreachable) else 0.0,
         )
 
     def _note_token(self) -> None:
@@ -272,13 +275,13 @@ class Daemon:
             raise AgentError("updates are switched off; switch them on first")
         self._poll_at = self._clock()
         self._failures["update"] = 0
-        self.wants(_nothing)
+        self.wants(lambda: None)  # the loop wakes, and looks at the clock
 
     def send_inventory(self) -> None:
         """Send the inventory now."""
         self._require_server()
         self._inventory_at = self._clock()
-        self.wants(_nothing)
+        self.wants(lambda: None)  # the loop wakes, and looks at the clock
 
     def token(self) -> dict[str, str]:
         """The server's token for this device, and the server's URL; both empty without one."""
@@ -314,10 +317,6 @@ class Daemon:
     def _require_server(self) -> None:
         if self._parts.server is None:
             raise AgentError("this device has no server; set server.urls in agent.toml")
-
-
-def _nothing() -> None:
-    """Wake the loop, which then looks at the clock."""
 
 
 def _set_clock(settings: Settings) -> None:
