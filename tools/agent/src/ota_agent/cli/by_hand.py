@@ -32,7 +32,7 @@ from ota_agent.lifecycle.states import (
     State,
 )
 
-Call = Literal["install", "commit", "rollback", "resume"]
+Command = Literal["install", "commit", "rollback", "resume"]
 
 STOPS: dict[str, type[State]] = {
     "ArtifactInstall_Enter": Installing,
@@ -49,7 +49,7 @@ COMMIT = (
     "Installed, but not committed.\n"
     "Use 'ota-agent commit' to update, or 'ota-agent rollback' to roll back the update."
 )
-DONE: dict[Call, str] = {
+DONE: dict[Command, str] = {
     "install": "Installed and committed.",
     "commit": "Committed.",
     "rollback": "Rolled back.",
@@ -81,7 +81,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
 
 
-def carry_out(args: argparse.Namespace, call: Call, **arguments: Any) -> int:
+def carry_out(args: argparse.Namespace, call: Command, **arguments: Any) -> int:
     """Do it, and report how the update stands then; gives the exit code.
 
     Raises:
@@ -111,7 +111,7 @@ def carry_out(args: argparse.Namespace, call: Call, **arguments: Any) -> int:
 
 
 def _become_agent(
-    settings: Settings, stops: Iterable[str], call: Call, arguments: dict[str, Any]
+    settings: Settings, stops: Iterable[str], call: Command, arguments: dict[str, Any]
 ) -> Status:
     """Be the agent until it is done; gives the status at the end.
 
@@ -131,7 +131,7 @@ def _become_agent(
     return agent.live.get()
 
 
-def _work(agent: Agent, call: Call, arguments: dict[str, Any]) -> None:
+def _work(agent: Agent, call: Command, arguments: dict[str, Any]) -> None:
     if call == "install":
         agent.install(**arguments)
         return
@@ -146,7 +146,7 @@ def _work(agent: Agent, call: Call, arguments: dict[str, Any]) -> None:
         agent.roll_back(**arguments)
 
 
-def _report(status: Status, call: Call, *, reboot: Exit) -> int:
+def _report(status: Status, call: Command, *, reboot: Exit) -> int:
     """Print how the update stands; gives the exit code.
 
     Args:

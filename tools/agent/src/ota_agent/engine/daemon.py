@@ -129,7 +129,7 @@ class Daemon:
             work()
         except Restarting as restarting:
             self._parts.live.change(wants_reboot=True)
-            self._restart(is_manual=restarting.is_manual)
+            self._reboot(is_manual=restarting.is_manual)
         except NothingInProgress as error:
             logger.info("%s", error)
         except (AgentError, ArtifactError, ProgramError, OSError) as error:
@@ -153,7 +153,7 @@ class Daemon:
             logger.info("trying again in %g s", _AGAIN)
             self._again_at = self._clock() + _AGAIN
 
-    def _restart(self, *, is_manual: bool) -> None:
+    def _reboot(self, *, is_manual: bool) -> None:
         """Reboot the device; if it does not go down, the update has failed."""
         if is_manual:
             logger.info("the rollback ends with the next reboot of the device")
