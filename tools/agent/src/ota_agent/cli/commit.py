@@ -6,12 +6,6 @@ import argparse
 from ota_agent.cli.by_hand import add_options, carry_out
 from ota_agent.cli.options import Help
 
-_EXAMPLE = """\
-examples:
-  ota-agent commit
-  ota-agent commit || ota-agent rollback
-"""
-
 
 def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `commit`."""
@@ -20,7 +14,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="keep the update that runs on trial",
         description="Keeps the update: the bootloader starts it from now on. Runs the health checks"
         " first, unless they have passed already.",
-        epilog=_EXAMPLE,
+        epilog="examples:\n  ota-agent commit\n  ota-agent commit || ota-agent rollback",
         formatter_class=Help,
     )
     parser.set_defaults(run=_run)
