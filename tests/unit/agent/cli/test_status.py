@@ -42,7 +42,7 @@ def device(tmp_path: Path) -> Path:
 
 def test_the_agent_that_runs_says_it(tmp_path: Path) -> None:
     daemon = Daemon()
-    daemon.bulletin.change(state="Syncing")
+    daemon.live.change(state="Syncing")
 
     with serving(tmp_path / "sock", daemon):
         assert current(tmp_path / "sock", tmp_path / "none") == (Status(state="Syncing"), True)
@@ -89,8 +89,8 @@ def test_the_command_prints_sentences(device: Path, capsys: pytest.CaptureFixtur
 
     assert capsys.readouterr().out.splitlines() == [
         "Downloading: /media/v2.mender",
-        "The device runs an artifact that it does not know",
-        "No agent runs, or not yet; init starts it, or `ota-agent daemon`",
+        "The device runs an unknown artifact",
+        "The agent is not running, or is still starting; start it with: ota-agent daemon",
     ]
 
 
@@ -107,7 +107,7 @@ def test_the_command_prints_json(device: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("option", [(), ("--json",)])
 def test_watching_goes_on_from_one_agent_to_the_next(device: Path, option: tuple[str, ...]) -> None:
     one, two = Daemon(), Daemon()
-    two.bulletin.change(state="Proven")
+    two.live.change(state="Proven")
     command = str(Path(sys.executable).parent / "ota-agent")
 
     words = [command, "status", "--watch", *option, "--config", str(device / "agent.toml")]
@@ -119,7 +119,7 @@ def test_watching_goes_on_from_one_agent_to_the_next(device: Path, option: tuple
                 said.append(user.stdout.readline())
             else:
                 time.sleep(1)
-            one.bulletin.change(state="Syncing")
+            one.live.change(state="Syncing")
             said.append(user.stdout.readline())
         with serving(device / "run" / "agent.sock", two):
             while not any(each in said[-1] for each in ("trial", "Proven")):
@@ -129,13 +129,13 @@ def test_watching_goes_on_from_one_agent_to_the_next(device: Path, option: tuple
     if option:
         assert [json.loads(each)["state"] for each in said[:3]] == ["Idle", "Idle", "Syncing"]
     else:
-        assert said[:2] == ["No update is under way\n", "The server is asked for an update\n"]
+        assert said[:2] == ["No update is under way\n", "Asking the server for an update\n"]
 
 
 @pytest.mark.boot  # a process of its own
 def test_on_a_terminal_progress_stays_in_one_line(device: Path) -> None:
     daemon = Daemon()
-    daemon.bulletin.change(state="Downloading", source="/v2.mender", size=100_000_000)
+    daemon.live.change(state="Downloading", source="/v2.mender", size=100_000_000)
     command = str(Path(sys.executable).parent / "ota-agent")
     terminal, other_side = os.openpty()
 
@@ -146,9 +146,9 @@ def test_on_a_terminal_progress_stays_in_one_line(device: Path) -> None:
     ):
         os.close(other_side)
         seen = _read_until(terminal, b"0 %")
-        daemon.bulletin.change(done=50_000_000)
+        daemon.live.change(done=50_000_000)
         seen += _read_until(terminal, b"50 %")
-        daemon.bulletin.change(state="Installing")
+        daemon.live.change(state="Installing")
         seen += _read_until(terminal, b"Installing: /v2.mender")
         user.send_signal(signal.SIGINT)
     os.close(terminal)
