@@ -146,7 +146,9 @@ class Finding:
     words: str
 
     def __str__(self) -> str:
-        return f"{self.place}:{self.line}: '{self.words}': {self.form.name}; write {self.form.better}"
+        return (
+            f"{self.place}:{self.line}: '{self.words}': {self.form.name}; write {self.form.better}"
+        )
 
 
 def findings(name: str, text: str) -> Iterator[Finding]:
