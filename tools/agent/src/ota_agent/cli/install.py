@@ -4,6 +4,7 @@
 import argparse
 from pathlib import Path
 
+from ota_agent.address import Address
 from ota_agent.cli.by_daemon import followed
 from ota_agent.cli.options import Help, add_common
 from ota_agent.cli.standalone import (
@@ -63,8 +64,8 @@ def source_of(word: str) -> str:
     if word == "-" or word.startswith(("http://", "https://")):
         return word
     if "://" in word:
-        raise AgentError(f"{word}: is neither http:// nor https://, nor a file")
+        raise AgentError(f"{Address(word)}: is neither http:// nor https://, nor a file")
     path = Path(word).absolute()
     if not path.exists():
-        raise AgentError(f"{word}: no such file")
+        raise AgentError(f"{Address(word)}: no such file")
     return str(path)

@@ -100,7 +100,7 @@ def _left(path: Path) -> Status:
         state=found.state,
         installed=found.installed,
         deployment=update.deployment,
-        source=update.source.partition("?")[0],
+        source=str(update.source),
         artifact=update.artifact.name if update.artifact else "",
         slot=update.target,
         reason=update.reason,

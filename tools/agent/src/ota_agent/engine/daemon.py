@@ -310,7 +310,7 @@ class Daemon:
         """See `Commands.token`."""
         server = self._parts.server
         session = server.session if server is not None else None
-        return (session.token, session.url) if session else ("", "")
+        return (session.token, session.url.full) if session else ("", "")
 
     def fetch_token(self) -> bool:
         """See `Commands.fetch_token`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
+from ota_agent.address import Address
 from ota_agent.bootloader.boot import Boot
 from ota_agent.device.slots import trial_of
 from ota_agent.engine.runtime import Restarting
@@ -70,8 +71,8 @@ class Headquarters(Protocol):
         """`Offered` or `NothingNew`; fails if it cannot be reached."""
         ...
 
-    def renewed(self, update: Update) -> str:
-        """The address that it gives for the update now; empty if it gives none."""
+    def renewed(self, update: Update) -> Address | None:
+        """The address that it gives for the update now; None if it gives none."""
         ...
 
     def report(self, update: Update, status: str, substate: str = "") -> None:
@@ -210,7 +211,7 @@ class DevicePerformer:
             return self._device.fetch(update)
         except NotGiven as error:
             source = self._headquarters.renewed(update)
-            if not source:
+            if source is None:
                 raise
             logger.info("download: %s: going on at the address that the server gives now", error)
             return self._device.fetch(replace(update, source=source))

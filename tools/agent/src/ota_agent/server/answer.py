@@ -9,6 +9,7 @@ from typing import Any
 
 import urllib3
 
+from ota_agent.address import Address, hide
 from ota_agent.errors import AgentError, Unreachable
 from ota_artifact.errors import ArtifactError
 from ota_artifact.json_text import parse_object
@@ -25,10 +26,12 @@ class Answer:
 
     Attributes:
         where: the method and the address, for messages.
+        address: that was asked.
         retry_after: what it asks us to wait [s]; 0 if it does not say.
     """
 
     where: str
+    address: Address
     status: int
     body: bytes
     retry_after: float = 0.0
@@ -103,7 +106,8 @@ def ask(
         Unreachable: no answer, or one that is too long or too slow.
         AgentError: plain HTTP that is not allowed.
     """
-    where = f"{method} {url.partition('?')[0]}"
+    address = Address(url)
+    where = f"{method} {address}"
     response = None
     try:
         response = pool.urlopen(
@@ -123,6 +127,7 @@ def ask(
             response.release_conn()
     return Answer(
         where=where,
+        address=address,
         status=response.status,
         body=data,
         retry_after=_wait(response.headers.get("Retry-After"), now()),
@@ -156,7 +161,7 @@ def _reason(error: BaseException) -> str:
     reason: Any = error
     while isinstance(inner := getattr(reason, "reason", None), BaseException):
         reason = inner
-    text = str(reason) or type(reason).__name__
+    text = hide(str(reason)) or type(reason).__name__
     if "not yet valid" in text or "has expired" in text:
         text += "; is this device's clock right?"
     return text

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 
+from ota_agent.address import Address
 from ota_agent.control.controls import Controls
 from ota_agent.control.maps import Gate
 from ota_agent.errors import Aborted, AgentError, Unreachable
@@ -73,16 +74,16 @@ class Headquarters:
         self.offered = Update(source=found.url, deployment=found.id)
         return Offered(self.offered)
 
-    def renewed(self, update: Update) -> str:
+    def renewed(self, update: Update) -> Address | None:
         """See `performer.Headquarters`."""
         if self.server is None or update.is_standalone:
-            return ""
+            return None
         try:
             found = self.server.next_deployment(self.store.provides, self.device_type)
         except AgentError as error:
             logger.warning("the server gives no new address: %s", error)
-            return ""
-        return found.url if found is not None and found.id == update.deployment else ""
+            return None
+        return found.url if found is not None and found.id == update.deployment else None
 
     def report(self, update: Update, status: str, substate: str = "") -> None:
         """See `performer.Headquarters`."""
