@@ -102,8 +102,9 @@ def test_retry_after_is_obeyed(server: FileServer, is_date: bool) -> None:
     assert 40 <= reading.time.now - 1000 <= 50
 
 
-def test_retry_after_that_is_nothing_is_as_none(server: FileServer) -> None:
-    server.next = [Manner(status=503, headers={"Retry-After": "soon"})]
+@pytest.mark.parametrize("words", ["soon", "Mon, 01 Jan 2020 00:00:00 +9999999999999"])
+def test_retry_after_that_is_nothing_is_as_none(server: FileServer, words: str) -> None:
+    server.next = [Manner(status=503, headers={"Retry-After": words})]
     reading = Reading(server.url)
 
     assert reading.rest() == CONTENT

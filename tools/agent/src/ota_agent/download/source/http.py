@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An artifact on a server: a stream that goes on where it was when a connection was lost."""
 
-import email.utils
 import http.client
 import logging
 import ssl
@@ -29,6 +28,7 @@ from ota_agent.download.source.limit import Limit
 from ota_agent.download.source.options import DownloadOptions
 from ota_agent.download.source.retry import Changed, Patience, Surroundings, Tell
 from ota_agent.errors import AgentError, NotGiven
+from ota_agent.retry import retry_after
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse  # of urllib3 2
@@ -156,10 +156,10 @@ class HttpSource:
                     return response
                 case Moved():
                     raise AssertionError("a redirect was followed")
-                case Later(why, retry_after):
+                case Later(why, asked):
                     response.close()
                     self._is_lost = self.offset > 0
-                    self._patience.wait(why, _seconds(retry_after, self._around.now()))
+                    self._patience.wait(why, retry_after(asked, self._around.now()))
                 case WrongRange(why):
                     response.close()
                     self._has_ranges = False
@@ -309,17 +309,3 @@ def _reason(error: Exception) -> str:
     last = error.args[-1] if error.args else None
     text = str(last if isinstance(last, Exception) else error) or type(error).__name__
     return f"no connection, or lost: {hide(text)}"
-
-
-def _seconds(retry_after: str, now: float) -> float | None:
-    """What Retry-After asks for [s]; None if it is not there, or is neither seconds nor a date."""
-    text = retry_after.strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdecimal():
-        return float(text[:12])
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - now)
