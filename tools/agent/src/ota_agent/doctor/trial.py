@@ -19,7 +19,7 @@ def probe(case: Case) -> Iterator[Finding]:
         return
     if isinstance(case.bootloader, UBoot):
         yield from contract(case.variables)
-    state = case.memory.state if case.memory else ""
+    state = type(case.memory.state).__name__ if case.memory else ""
     yield from told(case.slots, case.running, case.variables, state)
 
 

@@ -15,6 +15,9 @@ from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Erring, Idle, State, Syncing
 from ota_agent.lifecycle.update import Artifact, Update
 
+STATE, BOOT, PROVIDES = "state", "boot", "provides"
+"""What the store calls the record, the boot in which it was written, and what is provided."""
+
 FORMAT = 1
 """Of the record; a newer one is read as far as it is understood."""
 
