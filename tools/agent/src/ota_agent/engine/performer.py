@@ -9,7 +9,7 @@ from typing import Protocol, assert_never
 
 from ota_agent.address import Address
 from ota_agent.bootloader.boot import Boot
-from ota_agent.device.slots import trial_of
+from ota_agent.bootloader.contract import is_trial, trial_of
 from ota_agent.engine.runtime import Restarting
 from ota_agent.errors import AgentError, NotGiven
 from ota_agent.lifecycle import provides
@@ -239,7 +239,7 @@ class DevicePerformer:
 
     def _count_anew(self) -> None:
         boot, store = self._device.boot, self._device.store
-        if boot is None or boot.bootloader.read().get("upgrade_available") != "1":
+        if boot is None or not is_trial(boot.bootloader.read()):
             return
         waits = int(store.text(_WAITS) or "0")
         if waits >= self._device.most_waits:
