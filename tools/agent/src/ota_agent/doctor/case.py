@@ -10,11 +10,11 @@ from ota_agent.bootloader import Bootloader
 from ota_agent.bootloader.booting import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.device.slots import Slot, Slots
-from ota_agent.doctor.finding import Finding
 from ota_agent.doctor.system import Mount, System, parse_mounts
 from ota_agent.errors import AgentError, EnvironmentFault
 from ota_agent.memory.peek import Memory, Unreadable, peek
 from ota_artifact.errors import ProgramError
+from ota_artifact.finding import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

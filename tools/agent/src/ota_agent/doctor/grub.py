@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ota_agent.bootloader.grub import Grub
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
 from ota_agent.doctor.system import mount_of
+from ota_artifact.finding import Finding, warning
 from ota_artifact.grub_block import BLOCK, COPIES, FILES, decode_block, is_sum
 
 _FACTORY = "put the files of the image there, or of another device with the same layout"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from ota_agent.address import Address
 from ota_agent.config.settings import Settings
-from ota_agent.doctor.finding import Finding
 from ota_agent.errors import AgentError, Unauthorized, Unreachable
+from ota_artifact.finding import Finding
 
 
 def probe(settings: Settings) -> Iterator[Finding]:

@@ -17,9 +17,9 @@ from ota_agent.bootloader.contract import (
 from ota_agent.bootloader.u_boot import UBoot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
 from ota_agent.errors import EnvironmentFault
 from ota_agent.trial.boot_log import meaning
+from ota_artifact.finding import Finding, warning
 
 _END = "`ota-agent commit` or `ota-agent rollback`"
 

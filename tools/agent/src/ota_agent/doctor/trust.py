@@ -13,11 +13,11 @@ from ota_agent.admission.keys import TrustedKey, VerifyOptions, parse_key
 from ota_agent.config.settings import Settings
 from ota_agent.device.clock import floor
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
 from ota_agent.errors import AgentError
 from ota_agent.server.options import ServerOptions, TlsOptions
 from ota_agent.server.pin import parse_pin
 from ota_artifact.errors import ArtifactError
+from ota_artifact.finding import Finding, warning
 from ota_artifact.keys import load_public_key
 
 _SOON = timedelta(days=30)

@@ -4,10 +4,11 @@
 from collections.abc import Iterator
 
 from ota_artifact import grub_block
+from ota_artifact.finding import Finding
 from ota_board import grub
 from ota_image.disk.image import Part
 from ota_image.disk.slot import Slot
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 
 _ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"  # Source: UEFI 2.10, 5.3.3
 _CONFIG = f"/etc/{grub.MENDER_CONFIG}"
