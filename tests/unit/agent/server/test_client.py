@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ota_agent.address import Address
 from ota_agent.errors import Aborted, AgentError, Unauthorized, Unreachable
-from ota_agent.server.answer import LIMIT
 from ota_agent.server.client import Deployment, Server
 from ota_agent.server.http import pool
 from ota_agent.server.options import ServerOptions, TlsOptions
+from ota_agent.server.response import LIMIT
 from ota_agent.server.signer import signature
 from tests.simulators.certificates import make
 from tests.simulators.mender_fleet import Fleet

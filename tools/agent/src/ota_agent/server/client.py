@@ -15,8 +15,8 @@ import urllib3
 from ota_agent import __version__
 from ota_agent.address import Address
 from ota_agent.errors import Aborted, AgentError, Unauthorized, Unreachable
-from ota_agent.server.answer import Answer, ask
 from ota_agent.server.options import ServerOptions
+from ota_agent.server.response import Answer, ask
 
 __all__ = ["Aborted", "Deployment", "Server", "Unauthorized", "Unreachable"]
 

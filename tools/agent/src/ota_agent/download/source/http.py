@@ -13,7 +13,9 @@ import urllib3
 
 from ota_agent import __version__
 from ota_agent.address import Address, hide
-from ota_agent.download.source.answer import (
+from ota_agent.download.source.limit import Limit
+from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download.source.response import (
     Answer,
     Body,
     File,
@@ -24,8 +26,6 @@ from ota_agent.download.source.answer import (
     WrongRange,
     judge,
 )
-from ota_agent.download.source.limit import Limit
-from ota_agent.download.source.options import DownloadOptions
 from ota_agent.download.source.retry import Changed, Patience, Surroundings, Tell
 from ota_agent.errors import AgentError, NotGiven
 from ota_agent.retry import retry_after
