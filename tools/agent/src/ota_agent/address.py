@@ -14,8 +14,8 @@ _HOST = re.compile(r"(\[[0-9a-f:.%]*\]|[^\s:\[\]@]*)(:\d*)?", re.IGNORECASE)
 class Address:
     """A URL, or a path on the device, as it was given.
 
-    As text it is shown without login, query and fragment: in a log, an error, the status. Only
-    `full` has all of it, for whoever connects or remembers it. JSON does not take it by itself.
+    As text it has neither login nor query nor fragment: in a log, an error, the status. Use `full`
+    only to connect, and to remember the address. `json` refuses it.
 
     Attributes:
         full: the address as it was given.
@@ -56,14 +56,14 @@ class Address:
 
 
 def hide(text: str) -> str:
-    """A text of another's making, such as a library's error, with each URL in it shortened."""
+    """Text from elsewhere, such as a library's error, with each URL in it shortened."""
     if "://" not in text:
         return text
     return _URL.sub(lambda match: _shown(match[1], match[2]), text)
 
 
 def _shown(scheme: str, rest: str) -> str:
-    """A URL by what follows its scheme; of what cannot be read nothing but the scheme."""
+    """A URL by what follows its scheme; if that cannot be read, the scheme only."""
     authority, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
     host = authority.rpartition("@")[2]
     return f"{scheme}://{host}{slash}{path}" if _HOST.fullmatch(host) else f"{scheme}://…"
