@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.address import Address
 from ota_agent.api.status import Status
 from ota_agent.cli.main import main
 from ota_agent.cli.status import current
@@ -22,7 +23,7 @@ from ota_agent.memory.store import Store
 from tests.unit.agent.api.serving import Daemon, serving
 
 UPDATE = Update(
-    source="https://server/v2?signature=secret",
+    source=Address("https://server/v2?signature=secret"),
     deployment="d1",
     artifact=Artifact(name="v2"),
     target="B",
@@ -82,7 +83,7 @@ def test_an_agent_that_may_not_be_asked_is_no_reason_to_guess(tmp_path: Path) ->
 
 def test_the_command_prints_sentences(device: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(device / "data" / "state.db")
-    store.save(Downloading(Update(source="/media/v2.mender")), "boot")
+    store.save(Downloading(Update(source=Address("/media/v2.mender"))), "boot")
     store.close()
 
     assert main(["status", "--config", str(device / "agent.toml")]) == 0

@@ -23,7 +23,7 @@ class Status:
         state: the name of a class of states.py, such as Downloading.
         doing: the part of it that runs now, such as the state script ArtifactInstall_Enter_00.
         deployment: the server's name for the update; empty if a user of the device asked for it.
-        source: of the artifact: a URL without its query, or a path; empty without an update.
+        source: of the artifact: a URL without login and query, or a path; empty without an update.
         artifact: name of the artifact that is installed; empty until its header was read.
         installed: name of the artifact that the device runs, committed.
         slot: the slot that is written, A or B; empty if none is.

@@ -5,6 +5,8 @@ import logging
 import re
 import sys
 
+from ota_agent.address import hide
+
 _PROGRESS = re.compile(r"install: .* \d+ %$")
 _CLEAR = "\r\033[K"
 
@@ -20,7 +22,7 @@ class Console(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
         try:
-            text = f"ota-agent: {record.getMessage()}"
+            text = f"ota-agent: {hide(record.getMessage())}"
             is_progress = self._is_terminal and _PROGRESS.search(text) is not None
             if is_progress:
                 sys.stderr.write(f"{_CLEAR}{text}")

@@ -4,6 +4,7 @@
 import argparse
 from pathlib import Path
 
+from ota_agent.address import Address
 from ota_agent.cli.by_hand import add_options, carry_out
 from ota_agent.cli.options import Help
 from ota_agent.errors import AgentError
@@ -42,8 +43,8 @@ def source_of(word: str) -> str:
     if word == "-" or word.startswith(("http://", "https://")):
         return word
     if "://" in word:
-        raise AgentError(f"{word}: is not an http:// or https:// URL, nor a file")
+        raise AgentError(f"{Address(word)}: is not an http:// or https:// URL, nor a file")
     path = Path(word).absolute()
     if not path.exists():
-        raise AgentError(f"{word}: no such file")
+        raise AgentError(f"{Address(word)}: no such file")
     return str(path)

@@ -14,7 +14,7 @@ from ota_agent.api.status import Status
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import Help, add_common
 from ota_agent.device.release import released
-from ota_agent.errors import AgentError
+from ota_agent.lifecycle.provides import NAME
 
 _EXAMPLE = """\
 examples:
@@ -79,28 +79,22 @@ def current(socket: Path, store: Path) -> tuple[Status, bool]:
 
 
 def _left(path: Path) -> Status:
-    """What the agent's memory says; nothing is changed there."""
-    try:
-        if not path.exists():
-            return Status(installed=released())
-    except OSError as error:
-        raise AgentError(f"{path}: {error.strerror}; be root, as with sudo") from error
-    from ota_agent.memory.store import Store
+    """What the agent's memory says."""
+    from ota_agent.memory.peek import peek
 
-    store = Store(path)
-    try:
-        state, provides = store.load().state, store.provides
-    finally:
-        store.close()
-    found = Status(state=type(state).__name__, installed=provides.get("artifact_name", ""))
-    update = getattr(state, "update", None)
+    memory = peek(path)
+    if memory is None:
+        return Status(installed=released())
+    name, installed = type(memory.state).__name__, memory.provides.get(NAME, "")
+    found = Status(state=name, installed=installed)
+    update = getattr(memory.state, "update", None)
     if update is None:
         return found
     return Status(
         state=found.state,
         installed=found.installed,
         deployment=update.deployment,
-        source=update.source.partition("?")[0],
+        source=str(update.source),
         artifact=update.artifact.name if update.artifact else "",
         slot=update.target,
         reason=update.reason,

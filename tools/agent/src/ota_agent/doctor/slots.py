@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ota_agent.device.slots import Slots
 from ota_agent.doctor.case import Area, Case, Layout
-from ota_agent.doctor.finding import Finding, warning
 from ota_agent.doctor.system import SECTOR, device_number, size_of
+from ota_artifact.finding import Finding, warning
 
 _WORTH_GROWING = 8 << 20
 """What may be left behind /data [B]; the images' own scripts leave as much."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ota_agent.address import Address
 from ota_agent.api.status import LiveStatus
 from ota_agent.control.controls import Controls
 from ota_agent.engine.runtime import Runtime
@@ -93,17 +94,20 @@ class Agent:
     def install(self, source: str) -> None:
         """Install an artifact, or go on with its install.
 
+        Args:
+            source: its address, all of it.
+
         Raises:
             AgentError: another update is under way.
         """
         if isinstance(self.state, Reporting):
             logger.warning("the server is not told how the last update ended")
             self.runtime.feed(Failed("another install is wanted"))
-        update = self.update
+        update, address = self.update, Address(source)
         if update is None:
-            self.runtime.feed(Offered(Update(source=source)))
-        elif update.source == source and isinstance(self.state, Downloading | Downloaded):
-            logger.info("install: going on with %s", source)
+            self.runtime.feed(Offered(Update(source=address)))
+        elif update.source == address and isinstance(self.state, Downloading | Downloaded):
+            logger.info("install: going on with %s", address)
             self.runtime.start()
         else:
             raise AgentError(
@@ -180,7 +184,7 @@ def observer(
             last[:] = [update]
             changes |= {
                 "deployment": update.deployment,
-                "source": update.source.partition("?")[0],
+                "source": str(update.source),
                 "artifact": update.artifact.name if update.artifact else "",
                 "slot": update.target,
                 "reason": update.reason,

@@ -287,7 +287,10 @@ class Daemon:
         """The server's token for this device, and the server's URL; both empty without one."""
         server = self._parts.server
         session = server.session if server is not None else None
-        return {"token": session.token if session else "", "server": session.url if session else ""}
+        return {
+            "token": session.token if session else "",
+            "server": session.url.full if session else "",
+        }
 
     def fetch_token(self) -> dict[str, bool]:
         """Ask the server for a new token, if there is a server."""

@@ -61,7 +61,7 @@ def _run(args: argparse.Namespace) -> int:
         print(json.dumps({"findings": findings, "watchdog": watchdog}, indent=1))
     else:
         for each in found.findings:
-            print(f"{each.hazard}: {each.place}\n  cause: {each.cause}\n  remedy: {each.remedy}")
+            print(each)
         if not found.findings:
             print(f"{path}: no hazard found")
         print(sentence(found.cover))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is examined, read once for all probes, and what a probe finds."""
+"""What is examined, read once for all probes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,23 +13,6 @@ from ota_image.disk.firmware_found import Firmware, find_u_boot
 from ota_image.disk.image import Disk, open_disk
 from ota_image.disk.slot import Slot, read_slot
 from ota_image.errors import ImageError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One hazard that is there.
-
-    Attributes:
-        hazard: its name, always the same.
-        place: where on the image.
-        cause: what was seen, and what comes of it.
-        remedy: what to do.
-    """
-
-    hazard: str
-    place: str
-    cause: str
-    remedy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,9 @@
 import struct
 from collections.abc import Iterator
 
+from ota_artifact.finding import Finding
 from ota_board.size import format_size
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 
 _SECTOR = 512  # [B]
 
