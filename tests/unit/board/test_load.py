@@ -63,6 +63,8 @@ def test_on_every_mmc_board_environment_and_first_partition_stand_at_the_same_pl
         ("[qemu-arm64]", "[]", r":6: device_types: must have at least one entry"),
         ("[qemu-arm64]", "qemu-arm64", r":6: device_types: must be a list"),
         ("[qemu-arm64]", "[{a: b}]", r":6: device_types: must be a text"),
+        ("summary: ", "summary: |\n  two\n  ", r":5: summary: must be one line"),
+        ("{device: ttyAMA0}", '{device: "a\\nb"}', r"console.device: must be one line"),
         ("storage:\n", "storage: 5\nx:\n", r"unknown field|must be a mapping"),
         ("[0x400000, 0x800000]", "[0x400000]", r"environment.offsets: 1 copies; there must be two"),
         ("[0x400000, 0x800000]", "[0x400000, 0x410000]", r"environment: both copies stand in one"),
@@ -120,6 +122,12 @@ def test_a_file_that_is_no_description_is_refused(tmp_path: Path, content: bytes
 
     with pytest.raises(BoardError, match=r"board\.yaml"):
         load_board(tmp_path)
+
+
+def test_a_text_may_be_folded_over_lines_that_make_one(changed: Changed) -> None:
+    board = load_board(changed("summary: ", "summary: >\n  A board,\n  "))
+
+    assert board.summary == "A board, QEMU virt, 64-bit ARM, U-Boot, SD card"
 
 
 def test_extra_partitions_stand_before_data(changed: Changed) -> None:

@@ -6,6 +6,8 @@ The bootloader reads it from the slot, so that it rolls back with the slot.
 
 from ota_board import grub
 from ota_board.board import Board
+from ota_board.places import TEMPLATES
+from ota_board.template import fill_in
 
 EXTLINUX = "/boot/extlinux/extlinux.conf"
 """Where U-Boot's ``sysboot`` looks in a slot."""
@@ -35,18 +37,11 @@ def extlinux(
     initrd: str = "/boot/initrd.img",
     console: str = "",
 ) -> str:
-    """What U-Boot's ``sysboot`` reads: files of the slot, and the kernel's arguments.
-
-    U-Boot puts in ``mender_kernel_root``, the slot's device. Without a device tree of the board's
-    it takes what ``fdt_addr`` says, which is QEMU's.
-    """
-    lines = ["default slot", "label slot", f"  kernel {kernel}"]
-    if initrd:
-        lines.append(f"  initrd {initrd}")
-    if len(board.device_trees) == 1:
-        lines.append(f"  fdt /boot/dtbs/{board.device_trees[0]}")
-    elif board.device_trees:
-        lines.append("  fdtdir /boot/dtbs")  # and there ${fdtfile}, which says which board it is
-    tty = f"console={console or board.console.device},{board.console.speed}"
-    lines.append(f"  append root=${{mender_kernel_root}} rootwait ro {tty} panic=10 loglevel=5")
-    return "\n".join(lines) + "\n"
+    """What U-Boot's ``sysboot`` reads: files of the slot, and the kernel's arguments."""
+    return fill_in(
+        TEMPLATES / "extlinux.conf.j2",
+        board=board,
+        kernel=kernel,
+        initrd=initrd,
+        console=console or board.console.device,
+    )

@@ -8,3 +8,7 @@ class BoardError(Exception):
 
 class LayoutError(BoardError):
     """What is described does not fit onto the disk."""
+
+
+class TemplateFault(Exception):
+    """A template of ours is wrong, which is our bug. The text has file, line and finding."""

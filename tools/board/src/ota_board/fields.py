@@ -134,7 +134,10 @@ class Fields:
     def _scalar(self, name: str, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode) or not node.value:
             raise self._error(self._at(name), node, "must be a text")
-        return str(node.value)
+        text = str(node.value).removesuffix("\n")  # which YAML leaves behind a folded text
+        if text.splitlines() != [text]:
+            raise self._error(self._at(name), node, "must be one line of text")
+        return text
 
     def _at(self, name: str) -> str:
         return f"{self.place}.{name}" if self.place else name

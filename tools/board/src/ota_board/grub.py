@@ -11,13 +11,14 @@ Source: GRUB 2.06, manual ("Environment block"), grub-core/lib/envblk.c and util
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ota_board.board import SLOTS, Board
 from ota_board.environment import Copy
 from ota_board.errors import BoardError
 from ota_board.layout import node_base
-from ota_board.places import data_folder
+from ota_board.places import TEMPLATES, data_folder
+from ota_board.template import fill_in
 
 BLOCK = 1024
 """Size of a file of state [B]. Source: GRUB, DEFAULT_ENVBLK_SIZE."""
@@ -130,13 +131,14 @@ def configuration(board: Board) -> str:
     Raises:
         OSError: the boot logic cannot be read.
     """
-    logic = (data_folder("bootloader") / "grub" / "ota.cfg").read_text("utf-8")
-    settings = [
-        *(f"set ota_{slot.lower()}={board.layout.partition(slot).number}" for slot in SLOTS),
-        f"set ota_linux={node_base(board.storage.device)}",
-        *_terminal(board),
-    ]
-    return "\n".join((f"# {board.name}", *settings, "", logic))
+    port = _SERIAL.fullmatch(board.console.device)
+    return fill_in(
+        data_folder("bootloader") / "grub" / "ota.cfg.j2",
+        board=board,
+        slots=SLOTS,
+        linux=node_base(board.storage.device),
+        serial=port[1] if port else "",
+    )
 
 
 def entry(
@@ -152,23 +154,15 @@ def entry(
         initrd: its path in the slot; empty if there is none.
         console: Linux's name of the console, where another kernel calls it otherwise.
     """
-    tty = f"console={console or board.console.device},{board.console.speed}"
-    loaded = f"initrd={initrd}\n" if initrd else ""
-    return f"{_SIGNATURE}kernel={kernel}\n{loaded}arguments=rootwait ro {tty} panic=10 loglevel=5\n"
+    return fill_in(
+        TEMPLATES / "ota.env.j2",
+        board=board,
+        kernel=kernel,
+        initrd=initrd,
+        console=console or board.console.device,
+    )
 
 
 def mender_config() -> str:
     """Tells Mender's tools where the state is, in /etc/mender_grubenv.config."""
     return f"ENV_DIR = {_MOUNT}{FOLDER}\n"
-
-
-def _terminal(board: Board) -> Sequence[str]:
-    """GRUB speaks where the kernel does; if there is no such port, where the firmware does."""
-    match = _SERIAL.fullmatch(board.console.device)
-    if match is None:
-        return ()
-    return (
-        f"if serial --unit={match[1]} --speed={board.console.speed}; then",
-        "	terminal_output serial",
-        "fi",
-    )

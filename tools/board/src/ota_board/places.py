@@ -4,10 +4,12 @@
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
-_TREE = _PACKAGE.parents[3]
+
+TEMPLATES = _PACKAGE / "templates"
+"""The folder of the templates that only this package fills in."""
 
 
 def data_folder(name: str) -> Path:
     """The folder ``boards`` or ``bootloader``."""
     packaged = _PACKAGE / name
-    return packaged if packaged.is_dir() else _TREE / name
+    return packaged if packaged.is_dir() else _PACKAGE.parents[3] / name

@@ -14,6 +14,7 @@ from pathlib import Path
 from ota_board.board import SLOTS, Board
 from ota_board.layout import node_base
 from ota_board.places import data_folder
+from ota_board.template import Lines, fill_in
 
 SPELLINGS = (
     ("ENV_REDUNDANT", "SYS_REDUNDAND_ENVIRONMENT"),
@@ -24,6 +25,7 @@ SPELLINGS = (
 )
 """U-Boot's symbols that were renamed: the new name, then the old one."""
 
+_TEMPLATES = data_folder("bootloader") / "u-boot"
 _ELSEWHERE = ("ENV_IS_NOWHERE", "ENV_IS_IN_FAT", "ENV_IS_IN_FLASH", "ENV_IS_IN_EXT4")
 _STATE = re.compile(r"^# --- state ---$(.*)^# --- state ends ---$", re.MULTILINE | re.DOTALL)
 _VARIABLE = re.compile(r"^([^#\s=]+)=", re.MULTILINE)
@@ -41,7 +43,7 @@ def fragment(board: Board, environment: Path, folder: Path | None = None) -> str
         OSError: a part cannot be read.
     """
     first, second = board.layout.environment
-    values = {
+    places = {
         "ENV_IS_IN_MMC": "y",
         "ENV_OFFSET": f"{first.offset:#x}",
         "ENV_OFFSET_REDUND": f"{second.offset:#x}",
@@ -52,13 +54,17 @@ def fragment(board: Board, environment: Path, folder: Path | None = None) -> str
         "ENV_DEFAULT_ENV_TEXT_FILE": f'"{environment}"',
     }
     old = dict(SPELLINGS)
-    lines = [(data_folder("bootloader") / "u-boot" / "ota.cfg").read_text("utf-8").rstrip(), ""]
-    for name, value in values.items():
-        lines += [f"CONFIG_{each}={value}" for each in (name, old.get(name)) if each]
-    lines += [f"# CONFIG_{name} is not set" for name in _ELSEWHERE]
-    if folder and (folder / "u-boot.cfg").exists():
-        lines += ["", (folder / "u-boot.cfg").read_text("utf-8").rstrip()]
-    return "\n".join(lines) + "\n"
+    return fill_in(
+        _TEMPLATES / "ota.cfg.j2",
+        places=[
+            (spelling, value)
+            for name, value in places.items()
+            for spelling in (name, old.get(name))
+            if spelling
+        ],
+        elsewhere=_ELSEWHERE,
+        own=_own_part(folder, "u-boot.cfg"),
+    )
 
 
 def needed(board: Board, folder: Path | None = None) -> str:
@@ -95,22 +101,16 @@ def default_environment(board: Board, folder: Path | None = None) -> str:
     Raises:
         OSError: a part cannot be read.
     """
-    logic = (data_folder("bootloader") / "u-boot" / "ota.env").read_text("utf-8")
-    settings = {
-        **{name: f"{address:#x}" for name, address in board.bootloader.addresses.items()},
-        "ota_disk": f"mmc {_mmc_index(board)}",
-        "ota_linux": node_base(board.storage.device),
-        **{f"ota_{slot.lower()}": str(board.layout.partition(slot).number) for slot in SLOTS},
-    }
-    parts = [logic.rstrip(), ""]
-    if folder and (folder / "u-boot.env").exists():
-        own = (folder / "u-boot.env").read_text("utf-8")
-        logic = _without(logic, _VARIABLE.findall(own))
-        parts = [logic.rstrip(), "", own.rstrip()]
-    parts += [f"{name}={value}" for name, value in settings.items()]
-    text = "\n".join(parts) + "\n"
-    names = [name for name in _VARIABLE.findall(text) if name not in state(text)]
-    return f"{text}ota_vars={' '.join(('ota_vars', *names))}\n"
+    return fill_in(
+        _TEMPLATES / "ota.env.j2",
+        board=board,
+        slots=SLOTS,
+        mmc=_mmc_index(board),
+        linux=node_base(board.storage.device),
+        own=_own_part(folder, "u-boot.env"),
+        without=_without,
+        names=_names,
+    )
 
 
 def state(text: str) -> dict[str, str]:
@@ -127,11 +127,22 @@ def factory_environment(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def _without(text: str, names: list[str]) -> str:
-    """A default environment without some variables, whose values may go over many lines."""
-    for name in names:
-        text = re.sub(rf"^{re.escape(name)}=(?:.*\\\n)*.*\n", "", text, flags=re.MULTILINE)
-    return text
+def _own_part(folder: Path | None, name: str) -> Lines:
+    """What a board adds in a file of its own; empty if it adds nothing."""
+    path = folder / name if folder else None
+    return Lines(path.read_text("utf-8").rstrip() if path and path.exists() else "")
+
+
+def _without(logic: str, own: str) -> Lines:
+    """The common variables without those that a board sets; a value may have many lines."""
+    for name in _VARIABLE.findall(own):
+        logic = re.sub(rf"^{re.escape(name)}=(?:.*\\\n)*.*\n", "", logic, flags=re.MULTILINE)
+    return Lines(logic.rstrip())
+
+
+def _names(text: str) -> list[str]:
+    """The variables of a default environment that are not state."""
+    return [name for name in _VARIABLE.findall(text) if name not in state(text)]
 
 
 def _symbols(config: str) -> Mapping[str, str | None]:

@@ -8,7 +8,9 @@ from pathlib import Path
 from ota_board.board import Board
 from ota_board.errors import BoardError
 from ota_board.grow import with_slots
+from ota_board.places import TEMPLATES
 from ota_board.size import MIB
+from ota_board.template import fill_in
 
 _INCLUDES = Path("conf", "machine", "include")
 _OUR_BOARDS = "../../../../boards"  # as seen from meta-ota's own
@@ -59,19 +61,14 @@ def include(board: Board, boards: str = _OUR_BOARDS) -> str:
     """
     if board.yocto is None:
         raise BoardError(f"{board.name}: has no 'yocto' in its board.yaml; add yocto.machine")
-    kind = board.bootloader.kind
     own = board.yocto.settings
-    lines = [
-        f"# {board.summary}.",
-        f"# Made by `ota-board render {board.name} --layer`: change its board.yaml instead.",
-        # FILE_DIRNAME is that of this file, since := expands it here.
-        f"OTA_BOARDS := \"${{@os.path.normpath('${{FILE_DIRNAME}}/{boards}')}}\"",
-        *(_line(name, value) for name, value in _values(board) if name not in own),
-        *(_line(name, value) for name, value in own.items()),
-        *(_line(name, value) for name, value in _runqemu(board)),
-        _line("MACHINEOVERRIDES:append", f":ota:ota-{kind}"),
-    ]
-    return "\n".join(lines) + "\n"
+    return fill_in(
+        TEMPLATES / "ota-board.inc.j2",
+        board=board,
+        boards=boards,
+        settings={name: value for name, value in _values(board) if name not in own} | own,
+        quoted=_quoted,
+    )
 
 
 def _values(board: Board) -> Iterator[tuple[str, str]]:
@@ -85,30 +82,6 @@ def _values(board: Board) -> Iterator[tuple[str, str]]:
     yield "OTA_CONSOLE", board.console.device
 
 
-def _runqemu(board: Board) -> Iterator[tuple[str, str]]:
-    """How Yocto's runqemu starts the disk image, for a machine that exists in QEMU alone.
-
-    The machine's own settings come after this file, and have no override.
-    """
-    if board.qemu is None or not board.storage.grows:
-        return
-    is_card = board.qemu.disk == "sdhci"
-    device = "sdhci-pci -device sd-card" if is_card else "virtio-blk-pci"
-    yield "QB_DEFAULT_FSTYPE:ota", "sdimg"
-    yield "QB_DEFAULT_KERNEL:ota", "none"
-    if board.bootloader.kind == "u-boot":
-        yield "QB_DEFAULT_BIOS:ota", "u-boot.bin"
-    else:
-        yield "EXTRA_IMAGEDEPENDS:append", " ovmf"
-    yield "QB_MEM:ota", f"-m {board.qemu.memory >> 20}"
-    yield (
-        "QB_ROOTFS_OPT:ota",
-        f"-drive if=none,id=disk,format=raw,file=@ROOTFS@ -device {device},drive=disk",
-    )
-    if board.watchdog.driver == "i6300esb":
-        yield "QB_OPT_APPEND:append:ota", " -device i6300esb -action watchdog=reset"
-
-
 def _slot(board: Board) -> int:
     """How large a slot is to be [B]."""
     grown = with_slots(board, _ROOM) if board.storage.grows else board
@@ -120,5 +93,15 @@ def _firmware(board: Board) -> list[str]:
     return list(dict.fromkeys(each.source.rpartition("/")[2] for each in board.firmware))
 
 
-def _line(name: str, value: str) -> str:
-    return f'{name} = "{value}"'
+def _quoted(name: str, value: str) -> str:
+    """The value of a setting, as BitBake reads it.
+
+    Raises:
+        BoardError: a character of it would end the value, or change the next one.
+    """
+    if '"' in value or "\\" in value:
+        raise BoardError(
+            f"{name}: {value!r} has a quote or a backslash, which BitBake would misread; leave it"
+            " out"
+        )
+    return f'"{value}"'
