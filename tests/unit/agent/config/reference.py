@@ -26,7 +26,8 @@ HEAD = """\
 `/etc/ota/agent.toml` is the agent's configuration; each command takes another file with `--config`.
 Every key may be left out. A key or a section that is not here is an error, so that nobody waits for
 what a misspelt key does. `ota-agent setup` [asks for the usual ones](../howto/set-up-a-device.md),
-and `ota-agent setup --print-default` prints a file with every key as a comment.
+and `ota-agent setup --print-default` prints a file with every key as a comment. A device has
+that one as `/usr/share/ota/agent.toml`; the file in /etc has only what the build of its image sets.
 
 Mender's JSON is read too. What is said later counts: the defaults, `/var/lib/mender/mender.conf`,
 `/etc/mender/mender.conf`, agent.toml, and last `/data/ota/agent.toml`, which is for one device and

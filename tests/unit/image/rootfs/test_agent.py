@@ -103,21 +103,6 @@ def test_systemd_starts_what_its_units_ask_for(tree: Tree, tmp_path: Path) -> No
     }
 
 
-def test_the_configuration_is_explained_and_keeps_what_the_build_says(
-    tree: Tree, tmp_path: Path
-) -> None:
-    tree.add_file("/etc/ota/agent.toml", '[server]\nurls = ["https://ota.example.org"]\n')
-    defaults = "[server]\n# Its addresses.\n#urls = []\n"
-
-    add_agent(
-        tree, [wheel(tmp_path, **{"ota_agent-1.2.data__data__share__ota__agent.toml": defaults})]
-    )
-
-    assert tree.text("/etc/ota/agent.toml") == (
-        '[server]\n# Its addresses.\nurls = ["https://ota.example.org"]\n'
-    )
-
-
 def test_an_image_without_the_agent_stays_as_it_is(tree: Tree) -> None:
     before = list(tree)
 
@@ -200,7 +185,7 @@ def test_the_trees_own_agent_brings_its_units_scripts_and_modules(tree: Tree) ->
         "/usr/share/dbus-1/system-services/io.otakit.Agent1.service",
         "/usr/share/ota/init.d/ota-agent",
         "/usr/share/ota/modules/v3/single-file",
-        "/etc/ota/agent.toml",
+        "/usr/share/ota/agent.toml",
     ):
         assert path in tree
     module = tree.get("/usr/share/ota/modules/v3/single-file")

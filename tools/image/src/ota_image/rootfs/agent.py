@@ -18,7 +18,6 @@ from pathlib import Path
 from ota_artifact.run import run
 from ota_image.cache import key_of, made_once
 from ota_image.errors import ImageError
-from ota_image.rootfs.configuration import explained
 from ota_image.rootfs.tree import Tree
 
 PACKAGES = ("artifact", "agent")
@@ -27,8 +26,6 @@ PACKAGES = ("artifact", "agent")
 _TOOLS = Path(__file__).parents[4]
 _MODULES = "/usr/lib/python3/dist-packages"
 _UNITS = "/usr/lib/systemd/system/"
-_CONFIGURATION = "/etc/ota/agent.toml"
-_DEFAULTS = "/usr/share/ota/agent.toml"
 _RESPAWN = "::respawn:/usr/lib/ota/agent\n"
 _STUB = """\
 #!/usr/bin/python3 -I
@@ -124,7 +121,7 @@ def check_wheels(wheels: Sequence[Wheel]) -> tuple[Wheel, ...]:
 
 
 def add_agent(tree: Tree, wheels: Sequence[Wheel]) -> None:
-    """Put wheels into the tree, explain the configuration, and have init start what is to run.
+    """Put wheels into the tree, and have init start what is to run.
 
     Raises:
         ImageError: a path leads out, Python is missing, or something that a wheel needs.
@@ -145,9 +142,6 @@ def add_agent(tree: Tree, wheels: Sequence[Wheel]) -> None:
             for name, stub in _programs(archive):
                 tree.add_file(f"/usr/bin/{name}", stub, 0o755)
     _check_needs(tree, wheels)
-    if _DEFAULTS in tree:
-        own = tree.text(_CONFIGURATION) if _CONFIGURATION in tree else ""
-        tree.add_file(_CONFIGURATION, explained(own, tree.text(_DEFAULTS)))
     _enable(tree)
 
 

@@ -41,6 +41,7 @@ _SPACE = uuid.UUID("b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11")
 """Ours, for identities that follow from the inputs. Source: RFC 9562, 5.5."""
 _PLACES = ("path", "overlays", "wheels")
 """Of a recipe and the settings, what is a place on this machine; its content counts."""
+_SOURCES = (".py", ".sh", ".j2")
 _OWN_CODE = (Path(__file__).parent, Path(packages.__file__).parent)
 
 
@@ -235,7 +236,7 @@ def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> st
         "boot": extlinux(board),
     }
     code = sorted(
-        path for folder in _OWN_CODE for path in folder.iterdir() if path.suffix in (".py", ".sh")
+        path for folder in _OWN_CODE for path in folder.iterdir() if path.suffix in _SOURCES
     )
     return key_of(
         __version__,

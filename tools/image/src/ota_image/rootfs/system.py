@@ -6,14 +6,17 @@ Debian's packages run scripts for that; here the few things that they do are don
 
 import json
 import posixpath
+from pathlib import Path
 
 from ota_board.board import Board
 from ota_board.device import device_settings, shell_text
 from ota_board.grub import MENDER_CONFIG
 from ota_board.render import rendered
+from ota_board.template import fill_in
 from ota_image.errors import ImageError
 from ota_image.packages.recipe import Recipe, User
 from ota_image.rootfs.settings import Settings, check_users
+from ota_image.rootfs.toml import toml_text
 from ota_image.rootfs.tree import Tree
 
 _BUSYBOX = "/bin/busybox"
@@ -21,6 +24,8 @@ _APPLETS = b"[\0[[\0"
 """How busybox's list of its own names begins, which stands in it as one text each."""
 _ROOT_APPLETS = ("init", "modprobe", "getty", "reboot", "poweroff", "halt", "udhcpc", "ifconfig")
 """Applets that the kernel and scripts look for in /sbin too."""
+_AGENT_TOML = Path(__file__).with_name("agent.toml.j2")
+_CERTIFICATE = "/etc/ota/server.crt"
 _MASTERS = "/usr/share/base-passwd"
 _AUTHORITIES = "/usr/share/ca-certificates"
 _SHADOW_GROUP = 42  # Source: Debian, base-passwd, group.master
@@ -117,7 +122,12 @@ def add_board(tree: Tree, board: Board, recipe: Recipe, settings: Settings, cloc
     tree.add_file("/etc/ota/release", shell_text({**release, "board": board.name}))
     tree.add_file("/etc/ota/board", shell_text(_board(board, recipe, settings, clock)))
     tree.add_file("/etc/mender/artifact_info", f"artifact_name={artifact}\n")
-    _add_server(tree, settings)
+    if settings.server:
+        _add_server(tree, settings)
+    if settings.server or settings.wheels:
+        certificate = _CERTIFICATE if settings.certificate else ""
+        text = fill_in(_AGENT_TOML, server=settings.server, certificate=certificate, text=toml_text)
+        tree.add_file("/etc/ota/agent.toml", text)
 
 
 def _board(board: Board, recipe: Recipe, settings: Settings, clock: int) -> dict[str, str]:
@@ -131,20 +141,12 @@ def _board(board: Board, recipe: Recipe, settings: Settings, clock: int) -> dict
 
 
 def _add_server(tree: Tree, settings: Settings) -> None:
-    if not settings.server:
-        return
-    certificate = "/etc/ota/server.crt" if settings.certificate else ""
-    if certificate:
-        tree.add_file(certificate, settings.certificate)
-    mender = {"ServerURL": settings.server, "ServerCertificate": certificate}
-    tree.add_file(
-        "/etc/mender/mender.conf",
-        json.dumps({name: value for name, value in mender.items() if value}, indent=1) + "\n",
-    )
-    text = f"[server]\nurls = [{json.dumps(settings.server)}]\n"
-    if certificate:
-        text += f"\n[tls]\nserver_certificate = {json.dumps(certificate)}\n"
-    tree.add_file("/etc/ota/agent.toml", text)
+    """The server's certificate, and the server for Mender's client, which an image may have."""
+    mender = {"ServerURL": settings.server}
+    if settings.certificate:
+        tree.add_file(_CERTIFICATE, settings.certificate)
+        mender["ServerCertificate"] = _CERTIFICATE
+    tree.add_file("/etc/mender/mender.conf", json.dumps(mender, indent=1) + "\n")
 
 
 def _add_keys(tree: Tree, home: str, uid: int, keys: tuple[str, ...]) -> None:
