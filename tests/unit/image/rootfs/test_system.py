@@ -13,11 +13,11 @@ from ota_board.entry import extlinux
 from ota_board.load import load_board
 from ota_image.errors import ImageError
 from ota_image.packages.recipe import Login, Recipe, User
-from ota_image.rootfs.agent import Wheel
 from ota_image.rootfs.settings import Settings, read_certificate, read_ssh_keys, read_users
 from ota_image.rootfs.system import add_accounts, add_applets, add_board, add_certificates
 from ota_image.rootfs.tree import Tree
 from tests.house.tree import ROOT
+from tests.unit.image.rootfs.wheels import wheel
 
 RECIPE = Recipe(
     path=Path("tiny.yaml"),
@@ -204,11 +204,9 @@ def test_the_agents_configuration_has_what_the_build_sets_and_nothing_else(tree:
 
 
 def test_an_image_with_the_agent_has_a_configuration_though_the_build_sets_nothing(
-    tree: Tree,
+    tree: Tree, tmp_path: Path
 ) -> None:
-    wheel = Wheel(path=Path("a.whl"), name="a", version="1", needs=(), sha256="")
-
-    add_board(tree, BOARD, RECIPE, Settings(release="1", wheels=(wheel,)), 1)
+    add_board(tree, BOARD, RECIPE, Settings(release="1", wheels=(wheel(tmp_path),)), 1)
 
     assert tomllib.loads(tree.text("/etc/ota/agent.toml")) == {}
 

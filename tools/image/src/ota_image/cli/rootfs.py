@@ -14,9 +14,10 @@ from ota_image.packages.choice import update_lock
 from ota_image.packages.lock import lock_file
 from ota_image.packages.recipe import Recipe, find_recipe, load_recipe, recipe_folders
 from ota_image.packages.sources import archives
-from ota_image.rootfs.agent import Wheel, check_wheels, read_wheel, tree_wheels
+from ota_image.rootfs.agent import check_wheels, tree_wheels
 from ota_image.rootfs.settings import Settings, read_certificate, read_ssh_keys, read_users
 from ota_image.rootfs.slot import Slot, Source, make_slot
+from ota_image.rootfs.wheel import Wheel, read_wheel
 
 _EXAMPLE = """\
 examples:

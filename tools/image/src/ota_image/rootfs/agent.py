@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the agent into a root filesystem: its wheels, taken apart as an installer would do it.
+"""Puts the agent into a root filesystem: its wheels, unpacked as an installer does it.
 
-Source: Python Packaging User Guide, "Binary distribution format", "Entry points specification".
+Source: Python Packaging User Guide, "Binary distribution format".
 """
 
-import configparser
-import hashlib
 import posixpath
 import re
 import sys
-import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from email.parser import HeaderParser
+from collections.abc import Sequence
 from pathlib import Path
 
 from ota_artifact.run import run
 from ota_image.cache import key_of, made_once
 from ota_image.errors import ImageError
+from ota_image.rootfs.interpreter import check_wheel
 from ota_image.rootfs.tree import Tree
+from ota_image.rootfs.wheel import Wheel, commands, contents, read_wheel
 
 PACKAGES = ("artifact", "agent")
 """The tools that a device carries; the second needs the first."""
@@ -33,21 +30,6 @@ import sys
 from {module} import {function}
 sys.exit({function}())
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wheel:
-    """One distribution of Python's.
-
-    Attributes:
-        needs: names of the distributions that it needs without an extra.
-    """
-
-    path: Path
-    name: str
-    version: str
-    needs: tuple[str, ...]
-    sha256: str
 
 
 def tree_wheels(tools: Path = _TOOLS) -> tuple[Wheel, ...]:
@@ -73,38 +55,6 @@ def tree_wheels(tools: Path = _TOOLS) -> tuple[Wheel, ...]:
     return tuple(wheels)
 
 
-def read_wheel(path: Path) -> Wheel:
-    """What a wheel says of itself.
-
-    Raises:
-        ImageError: it is none, or not one that runs on every CPU.
-        OSError: it cannot be read.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [each for each in archive.namelist() if each.endswith(".dist-info/METADATA")]
-            if len(names) != 1:
-                raise ImageError(f"{path}: is no wheel: it has {len(names)} files METADATA")
-            meta = HeaderParser().parsestr(archive.read(names[0]).decode())
-    except zipfile.BadZipFile as error:
-        raise ImageError(f"{path}: is no wheel: {error}") from error
-    if not path.name.endswith("-none-any.whl"):
-        raise ImageError(f"{path}: is not for every CPU; its name must end with -none-any.whl")
-    needs = (each for each in meta.get_all("Requires-Dist", ()) if "extra ==" not in each)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    names_of_needs = tuple(
-        _normal(re.split(r"[^A-Za-z0-9._-]", each, maxsplit=1)[0]) for each in needs
-    )
-    return Wheel(
-        path=path,
-        name=_normal(meta["Name"]),
-        version=meta["Version"],
-        needs=names_of_needs,
-        sha256=digest,
-    )
-
-
 def check_wheels(wheels: Sequence[Wheel]) -> tuple[Wheel, ...]:
     """Wheels that somebody chose: each of the agent's, once.
 
@@ -120,35 +70,31 @@ def check_wheels(wheels: Sequence[Wheel]) -> tuple[Wheel, ...]:
     return tuple(sorted(wheels, key=lambda each: each.name, reverse=True))
 
 
-def add_agent(tree: Tree, wheels: Sequence[Wheel]) -> None:
+def add_agent(tree: Tree, wheels: Sequence[Wheel], arch: str) -> None:
     """Put wheels into the tree, and have init start what is to run.
 
+    Args:
+        arch: Debian's name of the board's CPU; a wheel may need other distributions on another.
+
     Raises:
-        ImageError: a path leads out, Python is missing, or something that a wheel needs.
+        ImageError: a wheel is damaged, Python is missing, or something that a wheel needs.
     """
     if not wheels:
         return
-    if tree.get("/usr/bin/python3") is None:
-        raise ImageError(
-            "the agent needs Python: add python3 and python3-urllib3 to the recipe's packages, or"
-            " leave the agent out with --without-agent"
-        )
     for wheel in wheels:
-        with zipfile.ZipFile(wheel.path) as archive:
-            for member in archive.infolist():
-                if not member.is_dir():
-                    mode = 0o755 if member.external_attr >> 16 & 0o100 else 0o644
-                    tree.add_file(_place(wheel, member.filename), archive.read(member), mode)
-            for name, stub in _programs(archive):
-                tree.add_file(f"/usr/bin/{name}", stub, 0o755)
-    _check_needs(tree, wheels)
+        for member in contents(wheel):
+            mode = 0o755 if member.is_executable else 0o644
+            tree.add_file(_place(wheel, member.name), member.data, mode)
+        for name, module, function in commands(wheel):
+            text = _STUB.format(module=module, function=function)
+            tree.add_file(f"/usr/bin/{name}", text, 0o755)
+    for wheel in wheels:
+        check_wheel(wheel, tree, _MODULES, arch)
     _enable(tree)
 
 
 def _place(wheel: Wheel, name: str) -> str:
     """Where a file of a wheel goes on a Debian system."""
-    if name.startswith("/") or ".." in name.split("/"):
-        raise ImageError(f"{wheel.path}: {name}: leads out of the root filesystem")
     head, _, rest = name.partition("/")
     if not head.endswith(".data"):
         return f"{_MODULES}/{name}"
@@ -157,35 +103,6 @@ def _place(wheel: Wheel, name: str) -> str:
     if kind not in places:
         raise ImageError(f"{wheel.path}: {name}: is of a kind that no image has a place for")
     return f"{places[kind]}/{rest}"
-
-
-def _programs(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
-    """Names and texts of the commands."""
-    for name in archive.namelist():
-        if name.endswith(".dist-info/entry_points.txt"):
-            points = configparser.ConfigParser(delimiters=("=",), interpolation=None)
-            points.optionxform = str  # type: ignore[method-assign,assignment]  # as they are written
-            points.read_string(archive.read(name).decode())
-            if points.has_section("console_scripts"):
-                for command, entry in points.items("console_scripts"):
-                    module, _, function = entry.partition(":")
-                    yield command, _STUB.format(module=module.strip(), function=function.strip())
-
-
-def _check_needs(tree: Tree, wheels: Sequence[Wheel]) -> None:
-    depth = _MODULES.count("/") + 1
-    there = {
-        _normal(re.split(r"-[0-9]|\.(?:dist|egg)-info", posixpath.basename(path), maxsplit=1)[0])
-        for path, _ in tree
-        if path.startswith(f"{_MODULES}/") and path.count("/") == depth
-    }
-    for wheel in wheels:
-        for need in wheel.needs:
-            if need not in there:
-                raise ImageError(
-                    f"{wheel.name}: needs {need}; add python3-{need} to the recipe's packages, or"
-                    " leave the agent out with --without-agent"
-                )
 
 
 def _enable(tree: Tree) -> None:
@@ -201,11 +118,6 @@ def _enable(tree: Tree) -> None:
         for target in re.findall(r"^WantedBy=(\S+)$", tree.text(path), re.MULTILINE):
             name = posixpath.basename(path)
             tree.add_link(f"/etc/systemd/system/{target}.wants/{name}", path)
-
-
-def _normal(name: str) -> str:
-    """A distribution's name as all spellings of it compare. Source: PEP 503."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _digest(folder: Path) -> str:

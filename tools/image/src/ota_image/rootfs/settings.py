@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ota_image.errors import ImageError
 from ota_image.packages.recipe import USER_IDS, USER_NAME, User
-from ota_image.rootfs.agent import Wheel
+from ota_image.rootfs.wheel import Wheel
 
 _KEYS = ("ssh-", "ecdsa-", "sk-")
 """How a line of a public key begins. Source: sshd(8), "AUTHORIZED_KEYS FILE FORMAT"."""

@@ -27,7 +27,7 @@ from ota_image.packages.deb import opened, verified_file
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.packages.sources import archives
 from ota_image.progress import Say
-from ota_image.rootfs.agent import Wheel, add_agent
+from ota_image.rootfs.agent import add_agent
 from ota_image.rootfs.bytecode import add_bytecode
 from ota_image.rootfs.installed import install, time_of
 from ota_image.rootfs.kernel import add_kernel
@@ -35,6 +35,7 @@ from ota_image.rootfs.mkfs import Ext4, write_ext4
 from ota_image.rootfs.settings import Settings
 from ota_image.rootfs.system import add_accounts, add_applets, add_board, add_certificates
 from ota_image.rootfs.tree import Tree
+from ota_image.rootfs.wheel import Wheel
 from ota_image.workfolder import own_folder
 
 _SPACE = uuid.UUID("b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11")
@@ -187,7 +188,7 @@ def _build(
     add_kernel(tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say)
     for overlay in recipe.overlays:
         tree.add_from(overlay)
-    add_agent(tree, settings.wheels)
+    add_agent(tree, settings.wheels, board.arch)
     for overlay in settings.overlays:
         tree.add_from(overlay)
     add_bytecode(tree, say)
