@@ -13,9 +13,9 @@ from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
 from ota_artifact.run import run
-from ota_image.cache import key_of, made_once
+from ota_image.cache import key_of, make_once
 from ota_image.packages.apt import AptRoot, Package, download
-from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.recipe import find_recipe, load_recipe, recipe_folders
 from ota_image.packages.sources import archives
 from ota_image.rootfs.agent import add_agent, tree_wheels
@@ -70,7 +70,7 @@ def device(say: Callable[[str], None]) -> Device:
     wheels = tree_wheels()
     digests = [*(each.sha256 for each in packages), *(each.sha256 for each in wheels)]
     key = key_of(Path(__file__).read_bytes(), MAGIC_NUMBER, *digests)
-    with made_once(f"bench/device-{key}") as (folder, workplace):
+    with make_once(f"bench/device-{key}") as (folder, workplace):
         if workplace:
             say(f"making the device's root filesystem, once: {len(packages)} packages")
             download(apt, packages, say)
@@ -85,7 +85,7 @@ def _make(
 ) -> None:
     time = 1
     for package in packages:
-        with opened(verified_file(package)) as tar:
+        with open_deb(verify_file(package)) as tar:
             time = max(time, tree.add_tar(tar))
     add_applets(tree)
     add_certificates(tree)

@@ -18,7 +18,7 @@ from ota_board.u_boot import factory_environment
 from ota_image.disk.compose import Parts, Raw, compose
 from ota_image.disk.split import split
 from ota_image.errors import ImageError
-from ota_image.firmware.packages import U_BOOT, packaged_firmware
+from ota_image.firmware.packages import U_BOOT, fetch_firmware
 from ota_image.firmware.u_boot import u_boot_of
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.progress import Say
@@ -83,7 +83,7 @@ def build(
         OSError: no space.
     """
     board = fitted(board, recipe)
-    firmware = packaged_firmware(
+    firmware = fetch_firmware(
         board, recipe.release, mirrors=source.mirrors, accepted=accepted, say=say
     )
     is_grub = board.bootloader.kind == "grub" and u_boot_tree is None

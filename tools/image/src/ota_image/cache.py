@@ -26,7 +26,7 @@ def key_of(*parts: str | bytes) -> str:
 
 
 @contextmanager
-def made_once(name: str) -> Iterator[tuple[Path, Path | None]]:
+def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
     """The folder of that name in the cache, and where to make it if it is not there yet.
 
     Gives (folder, None) if it is there. Otherwise gives (folder, workplace): what stands in the

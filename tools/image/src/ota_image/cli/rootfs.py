@@ -172,7 +172,7 @@ def _run(args: argparse.Namespace) -> int:
     recipe, settings, source = recipe_of(args), settings_of(args), source_of(args)
     if args.update_lock:
         _update_lock(recipe, board, [load_board(path) for path in all_boards(folders)], source)
-    slot = _made(board, recipe, settings, source, args.output)
+    slot = _make(board, recipe, settings, source, args.output)
     if args.json:
         print(json.dumps(_facts(slot), indent=1))
     else:
@@ -180,7 +180,7 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _made(
+def _make(
     board: Board, recipe: Recipe, settings: Settings, source: Source, output: str | None
 ) -> Slot:
     """Make the slot; without a name for it the release is part of the name, known at the end."""
@@ -191,7 +191,7 @@ def _made(
     part = folder / f".{recipe.name}-{board.name}.ext4"
     try:
         slot = make_slot(board, recipe, settings, part, source=source, progress=_say)
-        return slot.renamed(folder / f"{recipe.name}-{board.name}-{slot.release}.ext4")
+        return slot.move(folder / f"{recipe.name}-{board.name}-{slot.release}.ext4")
     finally:
         part.unlink(missing_ok=True)
 

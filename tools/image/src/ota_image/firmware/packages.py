@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_board.board import Board
-from ota_image.cache import made_once
+from ota_image.cache import make_once
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, download
-from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.sources import archives
 from ota_image.progress import Say
 
@@ -44,7 +44,7 @@ class Firmware:
     packages: tuple[Package, ...]
 
 
-def packaged_firmware(
+def fetch_firmware(
     board: Board,
     release: str,
     *,
@@ -69,7 +69,7 @@ def packaged_firmware(
                 f" accept it with --accept-licence {name} or {VARIABLE}={name}"
             )
         packages.append(_newest(name, board, release, mirrors, say))
-        folder = _unpacked(packages[-1], say)
+        folder = _unpack(packages[-1], say)
         for source in sources:
             package, _, file = source.partition("/")
             if package == name:
@@ -88,12 +88,12 @@ def _newest(name: str, board: Board, release: str, mirrors: Sequence[str], say: 
     return package
 
 
-def _unpacked(package: Package, say: Say) -> Path:
+def _unpack(package: Package, say: Say) -> Path:
     """The files of a package, by their names alone, without folders."""
-    with made_once(f"firmware/{package.name}-{package.sha256[:16]}") as (folder, workplace):
+    with make_once(f"firmware/{package.name}-{package.sha256[:16]}") as (folder, workplace):
         if workplace:
             say(f"unpacking {package.name} {package.version}")
-            with opened(verified_file(package)) as tar:
+            with open_deb(verify_file(package)) as tar:
                 for member in tar:
                     content = tar.extractfile(member) if member.isreg() else None
                     if content:

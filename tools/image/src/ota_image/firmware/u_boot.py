@@ -16,7 +16,7 @@ from pathlib import Path
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.u_boot import default_environment, fragment, missing
-from ota_image.cache import key_of, made_once
+from ota_image.cache import key_of, make_once
 from ota_image.errors import ImageError
 from ota_image.packages.apt import source_package
 from ota_image.progress import Say
@@ -76,7 +76,7 @@ def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UB
     key = key_of(_RECIPE, board.bootloader.defconfig, text, wanted, tree_digest(source))
     # Not by the board's name: one that differs elsewhere alone has the same U-Boot.
     kind = board.bootloader.defconfig.removesuffix("_defconfig")
-    with made_once(f"u-boot/{kind}-{version}-{key}") as (folder, workplace):
+    with make_once(f"u-boot/{kind}-{version}-{key}") as (folder, workplace):
         if workplace:
             say(f"compiling U-Boot {version} for {board.name}")
             _build(board, source, workplace, text, wanted)

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
-from ota_image.cache import cache_folder, key_of, made_once
+from ota_image.cache import cache_folder, key_of, make_once
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.sources import Archive, archives
 from ota_image.progress import Say
@@ -111,7 +111,7 @@ class AptRoot:
             ProgramError: the archive cannot be reached, or is not signed by a known key.
         """
         stamp = self.folder / "updated"
-        with _locked(self.folder / "lock"):
+        with _lock(self.folder / "lock"):
             if stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH:
                 return
             self._say(f"asking the Debian archive what it has for {self._arch}")
@@ -138,7 +138,7 @@ class AptRoot:
             ProgramError: they cannot be installed together.
         """
         self.update()
-        said = self._asked("install", "--no-install-recommends", "--print-uris", *names)
+        said = self._ask("install", "--no-install-recommends", "--print-uris", *names)
         return tuple(sorted(map(_package, _files(said)), key=lambda each: each.name))
 
     def find(self, name: str, version: str) -> Package | None:
@@ -149,7 +149,7 @@ class AptRoot:
         """
         self.update()
         try:
-            said = self._asked("download", "--print-uris", f"{name}={version}")
+            said = self._ask("download", "--print-uris", f"{name}={version}")
         except ImageError:
             return None
         return next(map(_package, _files(said)), None)
@@ -161,7 +161,7 @@ class AptRoot:
             ImageError: it is unknown.
         """
         self.update()
-        return tuple(_files(self._asked("source", "--print-uris", name)))
+        return tuple(_files(self._ask("source", "--print-uris", name)))
 
     def fetch(self, files: Mapping[Path, tuple[str, str]]) -> None:
         """Download files through apt, so that its proxies, keys and passwords count.
@@ -188,9 +188,9 @@ class AptRoot:
         argv = ("apt-get", "-qq", "--yes", *words)
         return run(argv, timeout=timeout, environment=self._environment).decode()
 
-    def _asked(self, *words: str) -> str:
+    def _ask(self, *words: str) -> str:
         try:
-            with _locked(self.folder / "lock"):
+            with _lock(self.folder / "lock"):
                 return self._apt(*words)
         except ProgramError as error:
             unknown = _UNKNOWN.search(str(error))
@@ -249,7 +249,7 @@ def source_package(
     apt = AptRoot(_host_arch(), archives(release, mirrors), kind="deb-src", say=say)
     files = apt.source(name)
     description = next(each for each in files if each.name.endswith(".dsc"))
-    with made_once(f"source/{name}-{description.sha256[:16]}") as (folder, workplace):
+    with make_once(f"source/{name}-{description.sha256[:16]}") as (folder, workplace):
         if workplace:
             say(f"downloading the source of {name}, {sum(f.size for f in files) / 1e6:.1f} MB")
             apt.fetch({workplace / each.name: (each.uri, each.sha256) for each in files})
@@ -329,7 +329,7 @@ def _write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _lock(path: Path) -> Iterator[None]:
     """Wait until no other process holds the lock."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

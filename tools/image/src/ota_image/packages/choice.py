@@ -86,7 +86,7 @@ def _group(
     if not absent:
         return locked
     root = apt()
-    found = _found(absent, root)
+    found = _find(absent, root)
     gone = [package for package in absent if found[package] is None]
     if not gone:
         there = tuple(found[package] or package for package in locked if package in found)
@@ -96,7 +96,7 @@ def _group(
     if is_locked:
         names = ", ".join(f"{package.name} {package.version}" for package in gone)
         raise ImageError(f"{place}: gone from the archive: {names}; --update-lock takes the newest")
-    packages = _replaced(name, recipe, locked, gone, root)
+    packages = _replace(name, recipe, locked, gone, root)
     for package in gone:
         newer = [each.version for each in packages if each.name == package.name]
         what = f"{newer[0]} takes its place" if newer else "it is left out"
@@ -105,7 +105,7 @@ def _group(
     return packages
 
 
-def _found(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | None]:
+def _find(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | None]:
     """Each package as the archive has it, with its URI; None if it is gone."""
     try:  # all at once is quick, and says nothing of the rest if one is gone
         packages = apt.resolve([f"{each.name}={each.version}" for each in locked])
@@ -115,7 +115,7 @@ def _found(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | N
     return {each: there[each.name, each.version] for each in locked}
 
 
-def _replaced(
+def _replace(
     name: str, recipe: Recipe, locked: Sequence[Package], gone: Sequence[Package], apt: AptRoot
 ) -> tuple[Package, ...]:
     """The group with what is gone at its newest, and as much as goes with it as it was."""

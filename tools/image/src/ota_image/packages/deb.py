@@ -20,7 +20,7 @@ _MAGIC = b"!<arch>\n"
 _HEADER = 60  # [B]
 
 
-def verified_file(package: Package) -> Path:
+def verify_file(package: Package) -> Path:
     """A package's file in the cache, its digest checked.
 
     Raises:
@@ -50,7 +50,7 @@ def built_at(path: Path) -> int:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tarfile.TarFile]:
+def open_deb(path: Path) -> Iterator[tarfile.TarFile]:
     """The files of a package, one behind the other as a stream.
 
     Raises:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ota_artifact.run import run
-from ota_image.cache import key_of, made_once
+from ota_image.cache import key_of, make_once
 from ota_image.errors import ImageError
 from ota_image.rootfs.interpreter import check_wheel
 from ota_image.rootfs.tree import Tree
@@ -47,7 +47,7 @@ def tree_wheels(tools: Path = _TOOLS) -> tuple[Wheel, ...]:
                 f"{folder}: is not there, so that the agent cannot be built; give its wheels with"
                 " --agent-wheel, or leave it out with --without-agent"
             )
-        with made_once(f"wheels/{name}-{_digest(folder)}") as (place, workplace):
+        with make_once(f"wheels/{name}-{_digest(folder)}") as (place, workplace):
             if workplace:
                 build = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", workplace)
                 run(("env", "-C", folder, "SOURCE_DATE_EPOCH=1577836800", *build), timeout=300)

@@ -15,10 +15,10 @@ from pathlib import Path
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
-from ota_image.cache import key_of, made_once
+from ota_image.cache import key_of, make_once
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.apt import Package
-from ota_image.packages.deb import built_at, opened, verified_file
+from ota_image.packages.deb import built_at, open_deb, verify_file
 from ota_image.packages.recipe import Recipe
 from ota_image.progress import Say
 
@@ -56,7 +56,7 @@ def install(recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) ->
         version,
         _WAY,
     )
-    with made_once(f"installed/{recipe.name}-{arch}-{key}") as (folder, workplace):
+    with make_once(f"installed/{recipe.name}-{arch}-{key}") as (folder, workplace):
         if workplace:
             _check_cpu(packages, arch)
             say(f"installing {len(packages)} packages for {arch}; it takes minutes under emulation")
@@ -69,7 +69,7 @@ def install(recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) ->
 
 def time_of(packages: Sequence[Package]) -> int:
     """When the newest of the packages was built [s since 1970]."""
-    return max(1, *(built_at(verified_file(each)) for each in packages))
+    return max(1, *(built_at(verify_file(each)) for each in packages))
 
 
 def _install(
@@ -100,7 +100,7 @@ def _make_archive(packages: Sequence[Package], folder: Path) -> None:
     """An archive as apt reads it: the packages, and a list of them."""
     folder.mkdir(mode=0o755)
     for each in packages:
-        shutil.copyfile(verified_file(each), folder / f"{each.name}_{each.arch}.deb")
+        shutil.copyfile(verify_file(each), folder / f"{each.name}_{each.arch}.deb")
     program = find_program("dpkg-scanpackages", package="dpkg-dev")
     in_folder = ("sh", "-c", 'cd "$0" && exec "$@"', str(folder))
     listed = run((*in_folder, program, "--multiversion", "."), timeout=600)
@@ -119,7 +119,7 @@ def _check_cpu(packages: Sequence[Package], arch: str) -> None:
         raise ImageError(f"{_BUSYBOX}: is not among the packages; add it to the recipe")
     with tempfile.TemporaryDirectory(prefix="ota-try-") as name:
         busybox = Path(name, "busybox")
-        with opened(verified_file(package)) as tar:
+        with open_deb(verify_file(package)) as tar:
             _extract(tar, "./bin/busybox", busybox)
         try:
             run((busybox, "true"), timeout=60)

@@ -13,10 +13,10 @@ from ota_artifact.run import run
 from ota_board import grub
 from ota_board.board import Board
 from ota_board.entry import EXTLINUX, extlinux
-from ota_image.cache import made_once
+from ota_image.cache import make_once
 from ota_image.errors import ImageError
 from ota_image.packages.apt import Package
-from ota_image.packages.deb import verified_file
+from ota_image.packages.deb import verify_file
 from ota_image.progress import Say
 from ota_image.rootfs.initrd import gzipped, initrd
 from ota_image.rootfs.modules import Modules
@@ -47,7 +47,7 @@ def add_kernel(
         ProgramError: dpkg-deb, gzip or depmod is missing, or fails.
     """
     package = next((each for each in packages if each.name != board.kernel.package), packages[0])
-    folder = _unpacked(package, say)
+    folder = _unpack(package, say)
     version = _version(folder, package)
     tree.add_file("/boot/vmlinuz", _image(folder, version, package, board, say))
     for name, path in _device_trees(folder, version, board).items():
@@ -77,12 +77,12 @@ def _add_entry(tree: Tree, board: Board) -> None:
             tree.add_file(grub.ENTRY, grub.entry(board))
 
 
-def _unpacked(package: Package, say: Say) -> Path:
+def _unpack(package: Package, say: Say) -> Path:
     """A kernel package's files, kept in the cache: it is large, and nearly all builds share it."""
-    with made_once(f"kernel/{package.sha256[:16]}") as (folder, workplace):
+    with make_once(f"kernel/{package.sha256[:16]}") as (folder, workplace):
         if workplace:
             say(f"unpacking {package.name} {package.version}")
-            run(("dpkg-deb", "-x", verified_file(package), workplace), timeout=600)
+            run(("dpkg-deb", "-x", verify_file(package), workplace), timeout=600)
     return folder
 
 
@@ -105,7 +105,7 @@ def _image(folder: Path, version: str, package: Package, board: Board, say: Say)
     plain = folder / "boot" / f"vmlinuz-{version}"
     if board.kernel.format == "plain":
         return plain
-    with made_once(f"kernel/{package.sha256[:16]}-gzip") as (packed, workplace):
+    with make_once(f"kernel/{package.sha256[:16]}-gzip") as (packed, workplace):
         if workplace:
             say(f"compressing kernel {version}")
             (workplace / "vmlinuz").write_bytes(gzipped(plain.read_bytes()))

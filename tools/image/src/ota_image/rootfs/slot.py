@@ -19,11 +19,11 @@ from ota_board.board import Board
 from ota_board.entry import extlinux
 from ota_board.render import rendered
 from ota_image import __version__, packages
-from ota_image.cache import cache_folder, key_of, made_once
+from ota_image.cache import cache_folder, key_of, make_once
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, digest_of
 from ota_image.packages.choice import Chosen, choose
-from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.packages.sources import archives
 from ota_image.progress import Say
@@ -79,7 +79,7 @@ class Slot:
     time: int
     wheels: tuple[Wheel, ...] = ()
 
-    def renamed(self, path: Path) -> "Slot":
+    def move(self, path: Path) -> "Slot":
         """The same under another name, what is there being replaced.
 
         Raises:
@@ -135,7 +135,7 @@ def make_slot(
     else:
         with own_folder(cache_folder()) as place:
             made = _build(board, recipe, settings, chosen, key, place, progress)
-            with made_once(f"slots/{folder.name}") as (_, workplace):
+            with make_once(f"slots/{folder.name}") as (_, workplace):
                 if workplace:
                     for path in made.iterdir():
                         path.rename(workplace / path.name)
@@ -170,7 +170,7 @@ def _build(
         folder.mkdir()
     tree = Tree(contents)
     if recipe.install == "mmdebstrap":
-        time = _installed(tree, recipe, chosen.image, board.arch, say)
+        time = _add_installed(tree, recipe, chosen.image, board.arch, say)
     else:
         say(f"unpacking {len(chosen.image)} packages")
         time = _unpack(tree, chosen.image)
@@ -205,12 +205,14 @@ def _unpack(tree: Tree, packages: Sequence[Package]) -> int:
     """Put packages into the tree; gives the newest of their times [s since 1970]."""
     newest = 1
     for package in packages:
-        with opened(verified_file(package)) as tar:
+        with open_deb(verify_file(package)) as tar:
             newest = max(newest, tree.add_tar(tar))
     return newest
 
 
-def _installed(tree: Tree, recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) -> int:
+def _add_installed(
+    tree: Tree, recipe: Recipe, packages: Sequence[Package], arch: str, say: Say
+) -> int:
     """Put in what packages are once installed; gives the newest of their times."""
     made = install(recipe, packages, arch, say)
     say("reading the installed packages")

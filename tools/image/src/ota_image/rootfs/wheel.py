@@ -111,7 +111,7 @@ def contents(wheel: Wheel) -> Iterator[Member]:
         ImageError: one is damaged.
         OSError: the wheel cannot be read.
     """
-    with _opened(wheel.path) as archive:
+    with _open(wheel.path) as archive:
         for each in archive.infolist():
             if not each.is_dir():
                 is_executable = bool(each.external_attr >> 16 & 0o100)
@@ -146,7 +146,7 @@ def _metadata(path: Path) -> "RawMetadata":
     """METADATA as it is, with a name and a version; newer versions of its form are read too."""
     from packaging.metadata import parse_email
 
-    with _opened(path) as archive:
+    with _open(path) as archive:
         found = [
             each for each in archive.infolist() if each.filename.endswith(".dist-info/METADATA")
         ]
@@ -181,7 +181,7 @@ def _parsed(path: Path, field: str, text: str, parse: Callable[[str], _T]) -> _T
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def _open(path: Path) -> Iterator[zipfile.ZipFile]:
     """The archive, whose members can be read one after the other."""
     try:
         with zipfile.ZipFile(path) as archive:
