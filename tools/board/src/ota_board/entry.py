@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A slot's own boot entry: which kernel, which device tree, which arguments.
+"""A slot's boot entry: its kernel, its device tree and the kernel's arguments.
 
-The bootloader reads it from the slot, so that it rolls back with the slot.
+The bootloader reads it from the slot, so it rolls back with the slot.
 """
 
 from ota_board import grub
@@ -14,17 +14,17 @@ EXTLINUX = "/boot/extlinux/extlinux.conf"
 
 
 def entry_path(board: Board) -> str:
-    """Where a slot of the board has its entry."""
+    """The path of the entry in a slot of the board."""
     return EXTLINUX if board.bootloader.kind == "u-boot" else grub.ENTRY
 
 
 def entry(board: Board, kernel: str, *, initrd: str = "", console: str = "") -> str:
-    """The entry of a slot, as the board's bootloader reads it.
+    """The boot entry of a slot, in the form that the board's bootloader reads.
 
     Args:
         kernel: its path in the slot.
-        initrd: its path in the slot; empty if there is none.
-        console: Linux's name of the console, where another kernel calls it otherwise.
+        initrd: its path in the slot; empty for no initrd.
+        console: Linux's name of the console, if this kernel calls it otherwise than the board.
     """
     if board.bootloader.kind == "grub":
         return grub.entry(board, kernel, initrd, console)
@@ -37,7 +37,7 @@ def extlinux(
     initrd: str = "/boot/initrd.img",
     console: str = "",
 ) -> str:
-    """What U-Boot's ``sysboot`` reads: files of the slot, and the kernel's arguments."""
+    """The entry that U-Boot's ``sysboot`` reads: files in the slot, and the kernel's arguments."""
     return fill_in(
         TEMPLATES / "extlinux.conf.j2",
         board=board,

@@ -33,16 +33,16 @@ FILES = ("env", "lock", "lock.sha256sum")
 """What a copy's folder has: the state, its lock, and the sum of the lock when it is open."""
 
 CONFIGURATIONS = ("/EFI/debian/grub.cfg", "/EFI/BOOT/grub.cfg")
-"""Where Debian's GRUB looks for its configuration, on the partition that it was started from."""
+"""Where Debian's GRUB looks for its configuration, on the partition that it started from."""
 
 PROGRAM = "/EFI/BOOT/BOOTX64.EFI"
-"""What UEFI starts from a disk that it does not know. Source: UEFI 2.10, 3.5.1.1."""
+"""What UEFI starts from a disk without a boot entry of its own. Source: UEFI 2.10, 3.5.1.1."""
 
 ENTRY = "/boot/grub/ota.env"
-"""What the boot logic reads of a slot: kernel, initrd and arguments, as a block of any size."""
+"""What the boot logic reads from a slot: kernel, initrd and arguments, as a block of any size."""
 
 MENDER_CONFIG = "mender_grubenv.config"
-"""Name in /etc of what tells Mender's tools, and an agent, where the state is."""
+"""Name in /etc of the file that tells Mender's tools, and an agent, where the state is."""
 
 _SIGNATURE = "# GRUB Environment Block\n"
 # GRUB does not ask for the second line; with it a lock has the bytes that grub-editenv gives it,
@@ -105,7 +105,7 @@ def copy_files(variables: Mapping[str, str]) -> dict[str, bytes]:
 
 
 def factory_state(board: Board) -> dict[str, str]:
-    """What the environment holds from the factory on: slot A, no trial."""
+    """What the environment holds in the factory: slot A, no trial."""
     return {
         "bootcount": "0",
         "bootlimit": "1",
@@ -115,7 +115,7 @@ def factory_state(board: Board) -> dict[str, str]:
 
 
 def boot_files(board: Board) -> dict[str, bytes]:
-    """What GRUB needs on the boot partition beside its program, by path there.
+    """What GRUB needs on the boot partition in addition to its program, by path there.
 
     Raises:
         OSError: the boot logic cannot be read.
@@ -126,7 +126,7 @@ def boot_files(board: Board) -> dict[str, bytes]:
 
 
 def configuration(board: Board) -> str:
-    """GRUB's configuration: what is the board's own, then the boot logic that all share.
+    """GRUB's configuration: the settings of the board, then the boot logic that all boards share.
 
     Raises:
         OSError: the boot logic cannot be read.
@@ -147,12 +147,12 @@ def entry(
     initrd: str = "/boot/initrd.img",
     console: str = "",
 ) -> str:
-    """A slot's own: kernel, initrd and arguments; the boot logic adds the root device.
+    """The entry that GRUB reads: kernel, initrd and arguments; the boot logic adds the root device.
 
     Args:
         kernel: its path in the slot.
-        initrd: its path in the slot; empty if there is none.
-        console: Linux's name of the console, where another kernel calls it otherwise.
+        initrd: its path in the slot; empty for no initrd.
+        console: Linux's name of the console, if this kernel calls it otherwise than the board.
     """
     return fill_in(
         TEMPLATES / "ota.env.j2",
@@ -164,5 +164,5 @@ def entry(
 
 
 def mender_config() -> str:
-    """Tells Mender's tools where the state is, in /etc/mender_grubenv.config."""
+    """The text of /etc/mender_grubenv.config: where Mender's tools find the state."""
     return f"ENV_DIR = {_MOUNT}{FOLDER}\n"

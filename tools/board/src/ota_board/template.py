@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fills in templates: files of their own, in the language of jinja2.
 
-A value is only ever text. It is not read as a template, and it stays on its line: a line break in
-it would begin a line of its own in a file that others believe. A text that may have many lines is
-marked as `Lines`.
+A value is only ever text. It is not read as a template, and it stays on its line: with a line break
+it could add a line to a file that the bootloader or BitBake believes. A text that may have several
+lines is marked as `Lines`.
 """
 
 import errno
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 class Lines(str):
-    """A text that a template may print although it has line breaks."""
+    """A text that may have line breaks where a template prints it."""
 
     __slots__ = ()
 
 
 def fill_in(template: Path, **values: object) -> str:
-    """The text that a template gives with these values.
+    """Fill in a template with these values, by name.
 
     Raises:
         BoardError: a value has a line break.
-        TemplateFault: the template is wrong, or names a value that is not given.
+        TemplateFault: the template is wrong, or uses a value that was not given.
         OSError: the template cannot be read.
     """
-    # Late: the first import of jinja2 takes longer than all else that `ota-board list` does.
+    # Late: importing jinja2 takes longer than everything else that `ota-board list` does.
     from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
 
     try:
@@ -63,7 +63,7 @@ def _environment(folder: Path) -> "Environment":
 
     return Environment(
         loader=FileSystemLoader(folder),
-        autoescape=False,  # noqa: S701  (these are no web pages; & and < are what they are)
+        autoescape=False,  # noqa: S701  (none of the files is a web page)
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -73,7 +73,7 @@ def _environment(folder: Path) -> "Environment":
 
 
 def _one_line(value: object) -> object:
-    """What a template prints for a value."""
+    """What a template prints for a value; one with a line break is refused."""
     if isinstance(value, Lines) or not isinstance(value, str):
         return value
     if value.splitlines() not in ([], [value]):
@@ -82,7 +82,7 @@ def _one_line(value: object) -> object:
 
 
 def _line_of(error: Exception, template: Path) -> int:
-    """The line of the template at which it happened; jinja2 puts it into the traceback."""
+    """The line of the template where an error arose; jinja2 adds it to the traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     return next(
         (each.lineno or 0 for each in reversed(frames) if each.filename == str(template)), 0

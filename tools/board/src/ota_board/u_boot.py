@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What U-Boot is built with for a board: a Kconfig fragment, and its default environment as text.
+"""What U-Boot is built with for a board: a Kconfig fragment, and the default environment as text.
 
-Every symbol is written in all the spellings it has had: a configuration knows one of them, and
-drops the others; `missing` says what did not come through.
+A symbol that was renamed is written in all its spellings. A version of U-Boot knows one of them and
+drops the others; `missing` finds what the final configuration lacks.
 
 Source: U-Boot, release notes of v2025.10 (ENV_REDUNDANT, ENV_MMC_…) and v2026.01 (…_TEXT_FILE).
 """
@@ -33,14 +33,14 @@ _SYMBOL = re.compile(r"^(?:CONFIG_(\w+)=(.*)|# CONFIG_(\w+) is not set)$", re.MU
 
 
 def fragment(board: Board, environment: Path, folder: Path | None = None) -> str:
-    """The Kconfig fragment of a board: what all need, its places, and what is its own.
+    """The Kconfig fragment of a board: what every board needs, its offsets, and what it adds.
 
     Args:
         environment: where the build finds the text of `default_environment`.
-        folder: of the board, whose ``u-boot.cfg`` is its own part, if any.
+        folder: of the board, which may add a ``u-boot.cfg``.
 
     Raises:
-        OSError: a part cannot be read.
+        OSError: a file cannot be read.
     """
     first, second = board.layout.environment
     places = {
@@ -68,17 +68,17 @@ def fragment(board: Board, environment: Path, folder: Path | None = None) -> str
 
 
 def needed(board: Board, folder: Path | None = None) -> str:
-    """The part of the fragment that any build must have, wherever its environment's text is.
+    """The part of the fragment that does not depend on where the environment's text is.
 
     Raises:
-        OSError: a part cannot be read.
+        OSError: a file cannot be read.
     """
     lines = fragment(board, Path("u-boot.env"), folder).splitlines()
     return "\n".join(line for line in lines if not line.endswith('="u-boot.env"'))
 
 
 def missing(fragment: str, config: str) -> list[str]:
-    """The lines of a fragment that did not come through into the final ``.config``.
+    """The lines of a fragment that the final ``.config`` lacks.
 
     Of a symbol with two spellings, one is enough.
     """
@@ -93,13 +93,13 @@ def missing(fragment: str, config: str) -> list[str]:
 
 
 def default_environment(board: Board, folder: Path | None = None) -> str:
-    """The default environment as text: the boot logic, the board's own part, and ota_vars.
+    """The default environment as text: the boot logic, what the board adds, and ota_vars.
 
     Args:
-        folder: of the board, whose ``u-boot.env`` is its own part, if any.
+        folder: of the board, which may add a ``u-boot.env``.
 
     Raises:
-        OSError: a part cannot be read.
+        OSError: a file cannot be read.
     """
     return fill_in(
         _TEMPLATES / "ota.env.j2",
@@ -114,7 +114,7 @@ def default_environment(board: Board, folder: Path | None = None) -> str:
 
 
 def state(text: str) -> dict[str, str]:
-    """The state of a default environment: what an image has from the factory on."""
+    """The variables of a default environment that are state, as they leave the factory."""
     block = _STATE.search(text)
     lines = block[1].split() if block else []
     return dict(line.split("=", 1) for line in lines)
@@ -128,7 +128,7 @@ def factory_environment(text: str) -> dict[str, str]:
 
 
 def _own_part(folder: Path | None, name: str) -> Lines:
-    """What a board adds in a file of its own; empty if it adds nothing."""
+    """What a board adds in a file of that name; empty if it has none."""
     path = folder / name if folder else None
     return Lines(path.read_text("utf-8").rstrip() if path and path.exists() else "")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Yocto's layer knows of a board: the file that a machine's configuration requires."""
+"""What the Yocto layer knows about a board: a file that the machine's configuration requires."""
 
 import os
 from collections.abc import Iterator
@@ -15,30 +15,30 @@ from ota_board.template import fill_in
 _INCLUDES = Path("conf", "machine", "include")
 _OUR_BOARDS = "../../../../boards"  # as seen from meta-ota's own
 _ROOM = 256 * MIB
-"""A slot for what OpenEmbedded makes with systemd, where the disk grows [B].
+"""The slot of a board whose disk grows, for an image of OpenEmbedded with systemd [B].
 
-The kernel, systemd with its hardware database, and Python alone are more than 128 MiB.
+The kernel, Python, and systemd with its hardware database take more than 128 MiB.
 """
 
 
 def include_name(board: Board) -> str:
-    """The file's name below conf/machine/include/."""
+    """The name of the file in conf/machine/include/."""
     return f"ota-{board.name}.inc"
 
 
 def include_of(board: Board, folder: Path, layer: Path) -> tuple[Path, str]:
-    """The file of a board in a layer, and what is to be in it.
+    """The path of a board's file in a layer, and its text.
 
     Args:
-        folder: of the board, which has its name; the file says where that is.
+        folder: of the board, which must have its name; the file says where it is.
 
     Raises:
         BoardError: Yocto does not build the board, the folder has another name, or the layer is
-            none.
+            not a layer.
     """
     if folder.resolve().name != board.name:
         raise BoardError(
-            f"{folder}: describes the board {board.name}, and BitBake looks for a folder of that"
+            f"{folder}: describes the board {board.name}, and BitBake looks for a folder with that"
             " name; rename one of them"
         )
     if not (layer / "conf" / "layer.conf").is_file():
@@ -50,11 +50,11 @@ def include_of(board: Board, folder: Path, layer: Path) -> tuple[Path, str]:
 def include(board: Board, boards: str = _OUR_BOARDS) -> str:
     """The settings of a board, as BitBake reads them.
 
-    ``OTA_SLOT_SIZE`` is in bytes, and has room for systemd on a board whose disk grows; a board's
-    own settings come last and may change the others.
+    ``OTA_SLOT_SIZE`` is in bytes, and has room for systemd on a board whose disk grows. The
+    settings of board.yaml come last and replace the others.
 
     Args:
-        boards: the folder that has the board's own, as seen from the file's.
+        boards: the folder that has the board's folder, as a path from the file's folder.
 
     Raises:
         BoardError: Yocto does not build the board.
@@ -83,13 +83,13 @@ def _values(board: Board) -> Iterator[tuple[str, str]]:
 
 
 def _slot(board: Board) -> int:
-    """How large a slot is to be [B]."""
+    """The size of a slot [B]."""
     grown = with_slots(board, _ROOM) if board.storage.grows else board
     return grown.layout.partition("A").size
 
 
 def _firmware(board: Board) -> list[str]:
-    """The firmware's files by their own names, each once."""
+    """The names of the firmware's files, each once."""
     return list(dict.fromkeys(each.source.rpartition("/")[2] for each in board.firmware))
 
 
