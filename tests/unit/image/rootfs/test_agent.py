@@ -88,7 +88,7 @@ def test_an_image_without_the_agent_stays_as_it_is(tree: Tree) -> None:
 
 
 def test_what_has_no_place_is_refused(tree: Tree, tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="is of a kind that no image has a place for"):
+    with pytest.raises(ImageError, match="an image has no folder for files of this kind"):
         add_agent(tree, [wheel(tmp_path, **{"ota_agent-1.2.data__platlib__x.so": "x"})], "arm64")
 
 

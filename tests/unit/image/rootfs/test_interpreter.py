@@ -124,5 +124,5 @@ def test_a_python_that_does_not_say_its_version_is_refused(tmp_path: Path) -> No
     tree = Tree(tmp_path)
     tree.add_file("/usr/bin/python3", "ELF", 0o755)
 
-    with pytest.raises(ImageError, match=r"/usr/bin/python3: does not say its version"):
+    with pytest.raises(ImageError, match=r"/usr/bin/python3: its version is unknown"):
         python_version(tree)

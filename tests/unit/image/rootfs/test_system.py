@@ -148,8 +148,8 @@ def test_users_are_read(texts: list[str], users: tuple[User, ...]) -> None:
 @pytest.mark.parametrize(
     ("texts", "finding"),
     [
-        (["root"], "'root': must begin with a name"),
-        (["Ada"], "'Ada': must begin with a name"),
+        (["root"], "'root': must start with a name"),
+        (["Ada"], "'Ada': must start with a name"),
         (["ada:"], "'ada:': must have a number from 1000"),
         (["ada:10"], "'ada:10': must have a number from 1000"),
         (["ada", "ada"], "user ada"),
@@ -291,7 +291,7 @@ def test_public_keys_are_read_and_other_lines_named(tmp_path: Path) -> None:
     bad.write_text(f"{KEY}\nhello\n")
 
     assert read_ssh_keys(good) == (KEY,)
-    with pytest.raises(ImageError, match=r"bad\.pub:2: is no public key"):
+    with pytest.raises(ImageError, match=r"bad\.pub:2: is not a public key"):
         read_ssh_keys(bad)
 
 
@@ -299,7 +299,7 @@ def test_a_certificate_must_be_one(tmp_path: Path) -> None:
     file = tmp_path / "server.crt"
     file.write_text("DER")
 
-    with pytest.raises(ImageError, match="is no certificate in PEM"):
+    with pytest.raises(ImageError, match="is not just a certificate in PEM"):
         read_certificate(file)
 
 

@@ -139,14 +139,14 @@ def test_a_compression_that_cannot_be_bounded_is_refused(tmp_path: Path) -> None
     with zipfile.ZipFile(path, "a", zipfile.ZIP_LZMA) as archive:
         archive.writestr("ota_agent/data", "x")
 
-    with pytest.raises(ImageError, match="ota_agent/data: is compressed by another method"):
+    with pytest.raises(ImageError, match="ota_agent/data: is compressed by a method other than"):
         read_wheel(path)
 
 
 def test_a_wheel_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
     path = rewritten(write_wheel(tmp_path), "ota_agent/zeros", bytes(65 << 20))
 
-    with pytest.raises(ImageError, match="would unpack to 65 MiB; 64 MiB are the limit"):
+    with pytest.raises(ImageError, match="would unpack to 65 MiB; the limit is 64 MiB"):
         read_wheel(path)
 
 

@@ -18,7 +18,7 @@ from ota_image.rootfs.tree import Tree
 from ota_image.rootfs.wheel import Wheel, commands, contents, read_wheel
 
 PACKAGES = ("artifact", "agent")
-"""The tools that a device carries; the second needs the first."""
+"""The tools that a device has; the second needs the first."""
 
 _TOOLS = Path(__file__).parents[4]
 _MODULES = "/usr/lib/python3/dist-packages"
@@ -33,7 +33,7 @@ sys.exit({function}())
 
 
 def tree_wheels(tools: Path = _TOOLS) -> tuple[Wheel, ...]:
-    """The wheels of this tree's own agent; the same sources give the same bytes.
+    """Build the wheels of this tree's agent; the same sources give the same bytes.
 
     Raises:
         ImageError: ota-image was installed without the tree.
@@ -44,7 +44,7 @@ def tree_wheels(tools: Path = _TOOLS) -> tuple[Wheel, ...]:
         folder = tools / name
         if not (folder / "pyproject.toml").is_file():
             raise ImageError(
-                f"{folder}: is not there, so that the agent cannot be built; give its wheels with"
+                f"{folder}: is missing, so the agent cannot be built; give its wheels with"
                 " --agent-wheel, or leave it out with --without-agent"
             )
         with make_once(f"wheels/{name}-{_digest(folder)}") as (place, workplace):
@@ -56,10 +56,10 @@ def tree_wheels(tools: Path = _TOOLS) -> tuple[Wheel, ...]:
 
 
 def check_wheels(wheels: Sequence[Wheel]) -> tuple[Wheel, ...]:
-    """Wheels that somebody chose: each of the agent's, once.
+    """The wheels that a user gave, in the order in which they are installed.
 
     Raises:
-        ImageError: one is missing, or there is another one.
+        ImageError: they are not exactly the agent's two.
     """
     names, wanted = sorted(each.name for each in wheels), sorted(f"ota-{name}" for name in PACKAGES)
     if names != wanted:
@@ -71,7 +71,7 @@ def check_wheels(wheels: Sequence[Wheel]) -> tuple[Wheel, ...]:
 
 
 def add_agent(tree: Tree, wheels: Sequence[Wheel], arch: str) -> None:
-    """Put wheels into the tree, and have init start what is to run.
+    """Put wheels into the tree, and let init start the agent.
 
     Args:
         arch: Debian's name of the board's CPU; a wheel may need other distributions on another.
@@ -94,19 +94,19 @@ def add_agent(tree: Tree, wheels: Sequence[Wheel], arch: str) -> None:
 
 
 def _place(wheel: Wheel, name: str) -> str:
-    """Where a file of a wheel goes on a Debian system."""
+    """The path of a wheel's file on a Debian system."""
     head, _, rest = name.partition("/")
     if not head.endswith(".data"):
         return f"{_MODULES}/{name}"
     kind, _, rest = rest.partition("/")
     places = {"data": "/usr", "purelib": _MODULES, "scripts": "/usr/bin"}
     if kind not in places:
-        raise ImageError(f"{wheel.path}: {name}: is of a kind that no image has a place for")
+        raise ImageError(f"{wheel.path}: {name}: an image has no folder for files of this kind")
     return f"{places[kind]}/{rest}"
 
 
 def _enable(tree: Tree) -> None:
-    """Have init start the agent: busybox by its inittab, systemd by what its units ask for."""
+    """Let init start the agent: busybox by its inittab, systemd by the targets of the units."""
     if "/etc/inittab" in tree and "/usr/lib/ota/agent" in tree:
         text = tree.text("/etc/inittab")
         if _RESPAWN not in text:
@@ -121,7 +121,7 @@ def _enable(tree: Tree) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """Of all that a wheel is made from."""
+    """A digest of everything that a wheel is made from."""
     parts: list[str | bytes] = []
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python of a root filesystem: which version it is, which distributions it has.
+"""Checks a wheel against the Python of a root filesystem: its version and its distributions.
 
-Conditions in a wheel are decided for it, and not for the Python that runs ota-image.
+The conditions in a wheel's requirements are evaluated for that Python, not for the one that runs
+ota-image.
 """
 
 import posixpath
@@ -24,7 +25,7 @@ def check_wheel(wheel: Wheel, tree: Tree, modules: str, arch: str) -> None:
     """Fail if a wheel does not work with the Python of a tree.
 
     Args:
-        modules: the folder that has the distributions.
+        modules: the folder with the distributions.
         arch: Debian's name of the board's CPU.
 
     Raises:
@@ -63,7 +64,7 @@ def check_wheel(wheel: Wheel, tree: Tree, modules: str, arch: str) -> None:
 
 
 def _meets(text: str, specifier: "SpecifierSet") -> bool:
-    """Whether a version is one of those; one that cannot be compared is."""
+    """Whether a version is one of those; assume so if it cannot be compared."""
     from packaging.version import InvalidVersion, Version
 
     try:
@@ -73,10 +74,10 @@ def _meets(text: str, specifier: "SpecifierSet") -> bool:
 
 
 def python_version(tree: Tree) -> tuple[int, int]:
-    """Of the program that is started as python3.
+    """The version of the program python3.
 
     Raises:
-        ImageError: there is none.
+        ImageError: there is no such program, or its version is unknown.
     """
     if tree.get(_PROGRAM) is None:
         raise ImageError(
@@ -86,14 +87,12 @@ def python_version(tree: Tree) -> tuple[int, int]:
     program = tree.real(_PROGRAM)
     match = re.search(r"/python(\d+)\.(\d+)$", program)
     if match is None:
-        raise ImageError(
-            f"{program}: does not say its version; make {_PROGRAM} a link to python3.N"
-        )
+        raise ImageError(f"{program}: its version is unknown; make {_PROGRAM} a link to python3.N")
     return int(match[1]), int(match[2])
 
 
 def distributions(tree: Tree, modules: str) -> dict[str, str]:
-    """Versions of what is installed, by name as all spellings of it compare."""
+    """The version of each distribution, by its name in the normal spelling."""
     from packaging.utils import canonicalize_name
 
     found: dict[str, str] = {}
@@ -102,16 +101,16 @@ def distributions(tree: Tree, modules: str) -> dict[str, str]:
         if path.startswith(f"{modules}/") and path.count("/") == depth:
             name, dot, kind = posixpath.basename(path).rpartition(".")
             if dot and kind in ("dist-info", "egg-info"):
-                # Of an egg's name only these two are always there: NAME-VERSION-pyN.N.
+                # NAME-VERSION, and in an egg's name maybe -pyN.N.
                 name, version, *_ = [*name.split("-"), ""]
                 found[canonicalize_name(name)] = version
     return found
 
 
 def marker_environment(version: tuple[int, int], arch: str) -> dict[str, str]:
-    """What the conditions of requirements ask for, without extras. Source: PEP 508.
+    """The values for the conditions of requirements, without extras. Source: PEP 508.
 
-    Of the version of Python the third part is taken to be 0: no file of the image has it.
+    The third part of Python's version is set to 0, since no file of the image tells it.
     """
     shown = ".".join(str(part) for part in version)
     return {

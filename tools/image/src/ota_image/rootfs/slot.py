@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the root filesystem of a slot: recipe and board in, ``slot.ext4`` out.
 
-No root, and the same inputs always give the same bytes. No program of the image is run, unless the
-recipe has its packages installed by mmdebstrap.
+It does not need root, and the same inputs always give the same bytes. It runs no program of the
+image, unless the recipe has its packages installed by mmdebstrap.
 """
 
 import json
@@ -39,9 +39,9 @@ from ota_image.rootfs.wheel import Wheel
 from ota_image.workfolder import own_folder
 
 _SPACE = uuid.UUID("b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11")
-"""Ours, for identities that follow from the inputs. Source: RFC 9562, 5.5."""
+"""Our namespace for identities that follow from the inputs. Source: RFC 9562, 5.5."""
 _PLACES = ("path", "overlays", "wheels")
-"""Of a recipe and the settings, what is a place on this machine; its content counts."""
+"""Fields of a recipe and the settings that are paths on this machine; only the content counts."""
 _SOURCES = (".py", ".sh", ".j2")
 _OWN_CODE = (Path(__file__).parent, Path(packages.__file__).parent)
 
@@ -51,8 +51,8 @@ class Source:
     """Where packages come from.
 
     Attributes:
-        mirrors: as of ``--mirror``; by default those of the machine's own apt.
-        is_locked: exactly the lock, or an error.
+        mirrors: from ``--mirror``; by default those of the machine's own apt.
+        is_locked: take exactly the packages of the lock, or fail.
     """
 
     mirrors: tuple[str, ...] = ()
@@ -61,13 +61,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A root filesystem, ready to be written into a slot.
+    """A root filesystem that is ready to be written into a slot.
 
     Attributes:
         path: the ext4 image, as large as the slot.
         sha256: of all its bytes [hex].
-        release: what it says of itself.
-        packages: those that are in it, by name; the kernel's too.
+        release: the release that the device shows.
+        packages: in it, with the kernel's, sorted by name.
         time: of its files [s since 1970].
         wheels: of the agent.
     """
@@ -80,7 +80,7 @@ class Slot:
     wheels: tuple[Wheel, ...] = ()
 
     def move(self, path: Path) -> "Slot":
-        """The same under another name, what is there being replaced.
+        """Rename the image, replacing what has that name; gives the slot with its new path.
 
         Raises:
             OSError: it cannot be renamed.
@@ -101,11 +101,11 @@ def make_slot(
     """Make the root filesystem of a board, or take it from the cache, and put it into a file.
 
     Args:
-        output: the file; what is there is replaced, whole or not at all.
-        progress: told what is being done, and warned.
+        output: the file; an older one is replaced, whole or not at all.
+        progress: takes a line for each step, and warnings.
 
     Raises:
-        ImageError: the recipe, the lock, the board or an overlay is at fault, or it does not fit.
+        ImageError: the recipe, the lock, the board or an overlay is wrong, or it does not fit.
         ProgramError: the archive cannot be reached, or a program is missing or fails.
         WorldError: a package in the cache was damaged.
         OSError: no space.
@@ -113,7 +113,7 @@ def make_slot(
     board = fitted(board, recipe)
     if recipe.login == "open":
         where = "on the console" if settings.ssh_keys else "on the console and by SSH"
-        progress(f"warning: {recipe.path}: login: open; root gets in {where} without a password")
+        progress(f"warning: {recipe.path}: login: open; root can log in {where} without a password")
 
     def apt() -> AptRoot:
         found = archives(recipe.release, source.mirrors, recipe.components)
@@ -164,7 +164,7 @@ def _build(
     place: Path,
     say: Say,
 ) -> Path:
-    """Make the image in a folder of a build; gives the folder of what is to be kept."""
+    """Make the image in the folder of a build; gives the folder with the files to keep."""
     contents, modules, made = (place / name for name in ("contents", "modules", "made"))
     for folder in (contents, modules, made):
         folder.mkdir()
@@ -213,7 +213,7 @@ def _unpack(tree: Tree, packages: Sequence[Package]) -> int:
 def _add_installed(
     tree: Tree, recipe: Recipe, packages: Sequence[Package], arch: str, say: Say
 ) -> int:
-    """Put in what packages are once installed; gives the newest of their times."""
+    """Put installed packages into the tree; gives the newest of their times [s since 1970]."""
     made = install(recipe, packages, arch, say)
     say("reading the installed packages")
     with tarfile.open(made, "r:") as tar:
@@ -227,7 +227,7 @@ def _with_release(settings: Settings, key: str) -> Settings:
 
 
 def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> str:
-    """16 hex digits that differ if any input does."""
+    """16 hex digits that change with any input."""
     overlays = (*recipe.overlays, *settings.overlays)
     plain = {
         "recipe": {name: str(each) for name, each in asdict(recipe).items() if name not in _PLACES},
@@ -251,13 +251,13 @@ def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> st
 
 
 def _folder_digest(folder: Path) -> str:
-    """A digest of names, contents and who may execute, of all that is in a folder.
+    """A digest of the names, contents and execute bits of everything in a folder.
 
     Raises:
-        ImageError: it is no folder.
+        ImageError: it is not a folder.
     """
     if not folder.is_dir():
-        raise ImageError(f"{folder}: is no folder; name the one whose files are to come in")
+        raise ImageError(f"{folder}: is not a folder; give the folder whose files to add")
     parts: list[str] = []
     for path in sorted(folder.rglob("*")):
         parts.append(str(path.relative_to(folder)))

@@ -5,10 +5,10 @@ from ota_image.errors import ImageError
 
 
 def toml_text(text: str) -> str:
-    """A text between quotes; what cannot be printed is escaped, so that it stays on one line.
+    """A text between quotes, on one line: what cannot be printed is escaped.
 
     Raises:
-        ImageError: a part of it is not text: an option that was not in UTF-8.
+        ImageError: it has bytes that are not UTF-8, as an option can have.
     """
     return '"' + "".join(_escaped(text, character) for character in text) + '"'
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads wheels of Python, whoever made them: what they say of themselves, and their files.
+"""Reads Python wheels, which may be hostile: their metadata, commands and files.
 
 Source: Python Packaging User Guide, "Binary distribution format", "Core metadata specifications",
 "Entry points specification".
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _METADATA = 1 * MIB
-"""The longest METADATA that is read [B]; that of the agent has 2 KiB."""
+"""The longest METADATA that is read [B]; the agent's has 2 KiB."""
 _UNPACKED = 64 * MIB
 """The most that a wheel may unpack to [B]; the agent has 1 MiB."""
 _BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""Of the others zipfile unpacks a whole member at once, however long it is."""
+"""With other methods zipfile unpacks a whole member at once, however long it is."""
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)
 _ENCRYPTED = 1  # Source: APPNOTE.TXT, 4.4.4, bit 0
 _COMMAND = re.compile(r"(?!\.{1,2}$)[\w.-]+", re.ASCII)
@@ -40,10 +40,10 @@ class Wheel:
     """One distribution of Python.
 
     Attributes:
-        name: as all spellings of it compare.
-        tags: which interpreters it is for, such as ``py3-none-any``.
-        python: which versions of Python it needs; empty if it does not say.
-        needs: the distributions that it needs, each with its versions and the condition.
+        name: in the normal spelling.
+        tags: the interpreters that it is for, such as ``py3-none-any``.
+        python: the versions of Python that it needs; empty for any.
+        needs: the distributions that it needs, each with its versions and condition.
         sha256: of the file [hex].
     """
 
@@ -66,11 +66,11 @@ class Member:
 
 
 def read_wheel(path: Path) -> Wheel:
-    """What a wheel says of itself.
+    """Read and check a wheel's metadata.
 
     Raises:
-        ImageError: it is not a wheel, or one for a kind of machine; or it contradicts itself, or
-            has members that no wheel has.
+        ImageError: it is not a wheel, is for one kind of machine, contradicts itself, or has
+            members that a wheel must not have.
         OSError: it cannot be read.
     """
     from packaging.utils import canonicalize_name, parse_wheel_filename
@@ -79,16 +79,18 @@ def read_wheel(path: Path) -> Wheel:
     try:
         name, version, _, tags = parse_wheel_filename(path.name)
     except ValueError as error:
-        raise ImageError(f"{path}: is not a wheel: {error}; give it its own name") from error
+        raise ImageError(f"{path}: is not a wheel: {error}; restore its name") from error
     if not any(tag.abi == "none" and tag.platform == "any" for tag in tags):
         raise ImageError(
-            f"{path}: is for one kind of machine; the agent needs a wheel for all,"
+            f"{path}: is for one kind of machine; give a wheel for all,"
             f" {path.name.partition('-')[0]}-{version}-py3-none-any.whl"
         )
     meta = _metadata(path)
     said, number = canonicalize_name(meta["name"]), meta["version"]
     if said != name or _parsed(path, "Version", number, Version) != version:
-        raise ImageError(f"{path}: says that it is {said} {number}, and its name {name} {version}")
+        raise ImageError(
+            f"{path}: has the metadata of {said} {number}, and the name of {name} {version}"
+        )
     needs, python = tuple(meta.get("requires_dist", ())), meta.get("requires_python", "")
     _check_needs(path, needs, python)
     with path.open("rb") as file:
@@ -119,10 +121,10 @@ def contents(wheel: Wheel) -> Iterator[Member]:
 
 
 def commands(wheel: Wheel) -> Iterator[tuple[str, str, str]]:
-    """The commands of a wheel: the name, the module that has the function, and the function.
+    """The commands of a wheel: name, module and function.
 
     Raises:
-        ImageError: the list cannot be parsed, or a name cannot be a command's or a function's.
+        ImageError: the list cannot be parsed, or a line is not a command and a function.
         OSError: the wheel cannot be read.
     """
     points = configparser.ConfigParser(delimiters=("=",), interpolation=None)
@@ -143,7 +145,7 @@ def commands(wheel: Wheel) -> Iterator[tuple[str, str, str]]:
 
 
 def _metadata(path: Path) -> "RawMetadata":
-    """METADATA as it is, with a name and a version; newer versions of its form are read too."""
+    """METADATA, which has a name and a version; newer versions of the format are read too."""
     from packaging.metadata import parse_email
 
     with _open(path) as archive:
@@ -154,8 +156,8 @@ def _metadata(path: Path) -> "RawMetadata":
             raise ImageError(f"{path}: is not a wheel: it has {len(found)} files METADATA")
         if found[0].file_size > _METADATA:
             raise ImageError(
-                f"{path}: has a METADATA of {found[0].file_size} B; {format_size(_METADATA)} are"
-                " the limit"
+                f"{path}: has a METADATA of {found[0].file_size} B; the limit is"
+                f" {format_size(_METADATA)}"
             )
         meta, _ = parse_email(_read(archive, found[0]))
     for key in ("name", "version"):
@@ -182,7 +184,7 @@ def _parsed(path: Path, field: str, text: str, parse: Callable[[str], _T]) -> _T
 
 @contextmanager
 def _open(path: Path) -> Iterator[zipfile.ZipFile]:
-    """The archive, whose members can be read one after the other."""
+    """Open the archive and check the list of its members."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive.infolist())
@@ -204,15 +206,15 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
         if each.flag_bits & _ENCRYPTED:
             raise ImageError(f"{path}: is not a wheel: {name} is encrypted")
         if each.compress_type not in _BOUNDED:
-            raise ImageError(f"{path}: {name}: is compressed by another method than deflate")
+            raise ImageError(f"{path}: {name}: is compressed by a method other than deflate")
     size = sum(each.file_size for each in members)
     if size > _UNPACKED:
         raise ImageError(
-            f"{path}: would unpack to {size // MIB} MiB; {_UNPACKED // MIB} MiB are the limit"
+            f"{path}: would unpack to {size // MIB} MiB; the limit is {_UNPACKED // MIB} MiB"
         )
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """A member, of which no more is unpacked than the size that was checked."""
+    """Unpack a member, but no more of it than the size that was checked."""
     with archive.open(member) as file:
         return file.read(member.file_size + 1)
