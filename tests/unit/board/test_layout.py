@@ -147,17 +147,17 @@ def test_the_backup_of_a_gpt_is_kept_free() -> None:
 
 
 def test_a_disk_that_is_too_small_says_by_how_much() -> None:
-    with pytest.raises(LayoutError, match=r"p2 .* ends 40 MiB behind the end of the storage"):
+    with pytest.raises(LayoutError, match=r"p2 .* ends 40 MiB after the end of the storage"):
         planned(40 * MIB, 40 * MIB, size=64 * MIB)
 
 
 @pytest.mark.parametrize(
     ("settings", "finding"),
     [
-        ({"size": 1000}, "no whole number of sectors"),
-        ({"size": 0}, "no whole number of sectors"),
-        ({"alignment": 3 * MIB}, "no power of two"),
-        ({"alignment": 256}, "no power of two"),
+        ({"size": 1000}, "not a whole number of sectors"),
+        ({"size": 0}, "not a whole number of sectors"),
+        ({"alignment": 3 * MIB}, "not a power of two"),
+        ({"alignment": 256}, "not a power of two"),
         ({"size": (1 << 32) * SECTOR + SECTOR}, "an MBR ends at 2 TiB"),
     ],
 )
@@ -167,7 +167,7 @@ def test_a_disk_that_cannot_be_is_refused(settings: dict[str, int], finding: str
 
 
 def test_a_partition_without_a_size_is_refused() -> None:
-    with pytest.raises(LayoutError, match="p2: a size of 0 B is none"):
+    with pytest.raises(LayoutError, match="p2: a size of 0 B is not possible"):
         planned(1 * MIB, 0)
 
 

@@ -26,7 +26,8 @@ HEAD = """\
 `/etc/ota/agent.toml` configures the agent; every command takes another file with `--config`. All
 keys are optional. A key or a section that is not on this page is an error, so that a misspelt key
 does not go unnoticed. `ota-agent setup` [asks for the usual keys](../howto/set-up-a-device.md), and
-`ota-agent setup --print-default` prints a file with every key as a comment.
+`ota-agent setup --print-default` prints a file with every key as a comment. A device has that file
+as `/usr/share/ota/agent.toml`; the file in /etc has only what the build of its image sets.
 
 The agent also reads Mender's JSON. Later sources win: the defaults, `/var/lib/mender/mender.conf`,
 `/etc/mender/mender.conf`, agent.toml, and finally `/data/ota/agent.toml`, which belongs to one

@@ -5,12 +5,12 @@ The files themselves are those of `ota_artifact.grub_block`.
 """
 
 import re
-from collections.abc import Sequence
 
 from ota_artifact import grub_block
 from ota_board.board import SLOTS, Board
 from ota_board.layout import node_base
-from ota_board.places import data_folder
+from ota_board.places import TEMPLATES, data_folder
+from ota_board.template import fill_in
 
 FOLDER = "/grub-mender-grubenv"
 """Of the state, on the boot partition."""
@@ -19,23 +19,23 @@ COPIES = tuple(f"{FOLDER}/{name}" for name in grub_block.COPIES)
 """The folder of each copy; the first is read, the second is written first."""
 
 CONFIGURATIONS = ("/EFI/debian/grub.cfg", "/EFI/BOOT/grub.cfg")
-"""Where Debian's GRUB looks for its configuration, on the partition that it was started from."""
+"""Where Debian's GRUB looks for its configuration, on the partition that it started from."""
 
 PROGRAM = "/EFI/BOOT/BOOTX64.EFI"
-"""What UEFI starts from a disk that it does not know. Source: UEFI 2.10, 3.5.1.1."""
+"""What UEFI starts from a disk without a boot entry of its own. Source: UEFI 2.10, 3.5.1.1."""
 
 ENTRY = "/boot/grub/ota.env"
-"""What the boot logic reads of a slot: kernel, initrd and arguments, as a block of any size."""
+"""What the boot logic reads from a slot: kernel, initrd and arguments, as a block of any size."""
 
 MENDER_CONFIG = "mender_grubenv.config"
-"""Name in /etc of what tells Mender's tools, and an agent, where the state is."""
+"""Name in /etc of the file that tells Mender's tools, and an agent, where the state is."""
 
 _MOUNT = "/boot/firmware"
 _SERIAL = re.compile(r"ttyS(\d+)")
 
 
 def factory_state(board: Board) -> dict[str, str]:
-    """What the environment holds from the factory on: slot A, no trial."""
+    """What the environment holds in the factory: slot A, no trial."""
     return {
         "bootcount": "0",
         "bootlimit": "1",
@@ -45,7 +45,7 @@ def factory_state(board: Board) -> dict[str, str]:
 
 
 def boot_files(board: Board) -> dict[str, bytes]:
-    """What GRUB needs on the boot partition beside its program, by path there.
+    """What GRUB needs on the boot partition in addition to its program, by path there.
 
     Raises:
         OSError: the boot logic cannot be read.
@@ -56,18 +56,19 @@ def boot_files(board: Board) -> dict[str, bytes]:
 
 
 def configuration(board: Board) -> str:
-    """GRUB's configuration: what is the board's own, then the boot logic that all share.
+    """GRUB's configuration: the settings of the board, then the boot logic that all boards share.
 
     Raises:
         OSError: the boot logic cannot be read.
     """
-    logic = (data_folder("bootloader") / "grub" / "ota.cfg").read_text("utf-8")
-    settings = [
-        *(f"set ota_{slot.lower()}={board.layout.partition(slot).number}" for slot in SLOTS),
-        f"set ota_linux={node_base(board.storage.device)}",
-        *_terminal(board),
-    ]
-    return "\n".join((f"# {board.name}", *settings, "", logic))
+    port = _SERIAL.fullmatch(board.console.device)
+    return fill_in(
+        data_folder("bootloader") / "grub" / "ota.cfg.j2",
+        board=board,
+        slots=SLOTS,
+        linux=node_base(board.storage.device),
+        serial=port[1] if port else "",
+    )
 
 
 def entry(
@@ -76,31 +77,22 @@ def entry(
     initrd: str = "/boot/initrd.img",
     console: str = "",
 ) -> str:
-    """A slot's own: kernel, initrd and arguments; the boot logic adds the root device.
+    """The entry that GRUB reads: kernel, initrd and arguments; the boot logic adds the root device.
 
     Args:
         kernel: its path in the slot.
-        initrd: its path in the slot; empty if there is none.
-        console: Linux's name of the console, where another kernel calls it otherwise.
+        initrd: its path in the slot; empty for no initrd.
+        console: Linux's name of the console, if this kernel calls it otherwise than the board.
     """
-    tty = f"console={console or board.console.device},{board.console.speed}"
-    loaded = f"initrd={initrd}\n" if initrd else ""
-    arguments = f"rootwait ro {tty} panic=10 loglevel=5"
-    return f"{grub_block.SIGNATURE}kernel={kernel}\n{loaded}arguments={arguments}\n"
+    return fill_in(
+        TEMPLATES / "ota.env.j2",
+        board=board,
+        kernel=kernel,
+        initrd=initrd,
+        console=console or board.console.device,
+    )
 
 
 def mender_config() -> str:
-    """Tells Mender's tools where the state is, in /etc/mender_grubenv.config."""
+    """The text of /etc/mender_grubenv.config: where Mender's tools find the state."""
     return f"ENV_DIR = {_MOUNT}{FOLDER}\n"
-
-
-def _terminal(board: Board) -> Sequence[str]:
-    """GRUB speaks where the kernel does; if there is no such port, where the firmware does."""
-    match = _SERIAL.fullmatch(board.console.device)
-    if match is None:
-        return ()
-    return (
-        f"if serial --unit={match[1]} --speed={board.console.speed}; then",
-        "	terminal_output serial",
-        "fi",
-    )

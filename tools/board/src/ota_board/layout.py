@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where everything stands on a board's disk: one pure function, `plan`.
+"""Where everything is on a board's disk: one pure function, `plan`.
 
 The builder, the bootloader's configuration, the verifier and the device all take their offsets from
 here. Standard library only, so that it runs wherever an image is composed.
@@ -57,7 +57,7 @@ class Area:
 
     @property
     def end(self) -> int:
-        """The first byte behind it [B]."""
+        """The first byte after it [B]."""
         return self.offset + self.size
 
 
@@ -113,7 +113,7 @@ class Layout:
 
 
 def node_base(device: str) -> str:
-    """What a partition's number is put behind: a ``p`` follows a name that ends in a digit."""
+    """A partition's name without its number: a ``p`` follows a name that ends in a digit."""
     return f"{device}p" if device[-1:].isdigit() else device
 
 
@@ -130,8 +130,8 @@ def plan(
     """Give every partition its place, in the order of the wishes, the last one last on the disk.
 
     Partitions are numbered from 1 in that order. An MBR with more than four has the fourth and
-    those behind it as logical ones in an extended partition, numbered from 5, each behind a link
-    sector of its own.
+    later ones as logical partitions in an extended partition. They are numbered from 5, and each
+    comes after a link sector of its own.
 
     Args:
         size: of the disk [B], a whole number of sectors.
@@ -143,9 +143,11 @@ def plan(
         LayoutError: two areas overlap, something is not aligned, or the disk is too small.
     """
     if size % SECTOR or size <= 0:
-        raise LayoutError(f"storage.size: {size} B is no whole number of sectors of {SECTOR} B")
+        raise LayoutError(f"storage.size: {size} B is not a whole number of sectors of {SECTOR} B")
     if alignment < SECTOR or alignment & (alignment - 1):
-        raise LayoutError(f"storage.alignment: {alignment} B is no power of two from {SECTOR} up")
+        raise LayoutError(
+            f"storage.alignment: {alignment} B is not a power of two from {SECTOR} up"
+        )
     if table == "mbr" and size > _MBR_SECTORS * SECTOR:
         raise LayoutError("storage.size: an MBR ends at 2 TiB; write 'table: gpt'")
     if table == "gpt" and len(partitions) > 128:
@@ -207,7 +209,7 @@ def _tables(size: int, table: Table) -> Iterator[Area]:
 
 
 def _places(wishes: Sequence[Wish], table: Table, start: int, alignment: int) -> Iterator[Area]:
-    """Partitions one behind the other; links and the extended partition with them."""
+    """Partitions one after the other, with links and the extended partition."""
     offset = _aligned(start, alignment)
     is_extended = table == "mbr" and len(wishes) > MBR_PRIMARY
     primary = MBR_PRIMARY - 1 if is_extended else len(wishes)
@@ -245,7 +247,7 @@ def _places(wishes: Sequence[Wish], table: Table, start: int, alignment: int) ->
 
 def _partition_size(wish: Wish, alignment: int) -> int:
     if wish.size <= 0:
-        raise LayoutError(f"partitions: {wish.name}: a size of {wish.size} B is none")
+        raise LayoutError(f"partitions: {wish.name}: a size of {wish.size} B is not possible")
     return _aligned(wish.size, alignment)
 
 
@@ -259,7 +261,7 @@ def _order(area: Area) -> tuple[int, int]:
 
 
 def _check(areas: Sequence[Area], size: int) -> None:
-    """Fail if areas overlap, but for what is inside the extended partition, or leave the disk."""
+    """Fail if areas overlap or leave the disk; the extended partition holds others."""
     names = [area.name for area in areas]
     for name in names:
         if names.count(name) > 1:
@@ -267,14 +269,14 @@ def _check(areas: Sequence[Area], size: int) -> None:
     ordered = sorted((area for area in areas if area.kind != "extended"), key=_order)
     for area in ordered:
         if area.offset < 0 or area.size <= 0 or area.offset % SECTOR:
-            raise LayoutError(f"{_shown(area)}: is no range of whole sectors")
+            raise LayoutError(f"{_shown(area)}: is not a range of whole sectors")
     for before, behind in pairwise(ordered):
         if behind.offset < before.end:
             raise LayoutError(f"{_shown(behind)} overlaps {_shown(before)}; move one of them")
     last = max(ordered, key=lambda area: area.end)
     if last.end > size:
         raise LayoutError(
-            f"{_shown(last)} ends {format_size(last.end - size)} behind the end of the storage of"
+            f"{_shown(last)} ends {format_size(last.end - size)} after the end of the storage of"
             f" {format_size(size)}; make it larger or a partition smaller"
         )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes as people write them in a board's description."""
+"""Sizes as they are written in a board's description."""
 
 import re
 
@@ -17,8 +17,8 @@ def parse_size(text: str) -> int:
     """A size such as ``128 MiB`` or ``0x20000`` [B].
 
     Raises:
-        BoardError: another form; decimal units (MB) are refused, since they are mostly meant as
-            binary ones.
+        BoardError: the text has another form. Decimal units (MB) are refused, since most who write
+            them mean binary ones.
     """
     if re.fullmatch(r"0x[0-9a-fA-F]+", text):
         return int(text, 16)
@@ -29,7 +29,7 @@ def parse_size(text: str) -> int:
 
 
 def format_size(size: int) -> str:
-    """A size [B] in the largest unit that divides it."""
+    """A size [B], written in the largest unit that divides it."""
     for unit, factor in reversed(_UNITS.items()):
         if size % factor == 0 and size:
             return f"{size // factor} {unit}"

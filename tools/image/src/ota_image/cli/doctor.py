@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`doctor`: what is wrong with a disk image."""
+"""`doctor`: find what is wrong with a disk image."""
 
 import argparse
 import json
@@ -21,8 +21,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "doctor",
         help="find what is wrong with a disk image",
-        description="Looks for every hazard that an image can show, and says the cause and the"
-        " remedy of each; and who arms the watchdog. Exit code 0: no hazard; 2: findings.",
+        description="Looks for every hazard that an image can show, and names the cause and the"
+        " remedy of each; also tells what arms the watchdog. Exit code 0: no hazard; 2: findings.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -31,16 +31,14 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("file", help="a disk image, or a device")
     parser.add_argument(
         "--board",
-        help="what it is for: a name, or a path with a '/' to a folder (default: what the image"
-        " says of itself, which tells less)",
+        help="the board that it is for: a name, or a path with a '/' to its folder (default: only"
+        " check what the image itself says)",
     )
-    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
+    parser.add_argument("--boards", metavar="DIR", help="look for boards here first")
     parser.add_argument(
-        "--booted", action="store_true", help="it has run on a device: it is no factory image"
+        "--booted", action="store_true", help="it has run on a device, so it is not a factory image"
     )
-    parser.add_argument(
-        "--artifact", metavar="FILE", help="an update that is to go with it is looked at, too"
-    )
+    parser.add_argument("--artifact", metavar="FILE", help="also check an update for it")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 

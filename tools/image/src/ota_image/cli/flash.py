@@ -22,9 +22,9 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "flash",
         help="write a disk image to a card",
-        description="Writes an image to a whole disk and reads it back; with the block map"
-        " FILE.bmap only what matters. Refuses a disk that is mounted or otherwise in use, a"
-        " partition, and one that is too small; asks before it writes.",
+        description="Writes an image to a whole disk and reads it back; with a block map FILE.bmap,"
+        " only the blocks in use. Refuses a partition, and a disk that is mounted, in use or too"
+        " small; asks before it writes.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -42,32 +42,32 @@ def _run(args: argparse.Namespace) -> int:
     from ota_image.flash.write import flash, map_of
 
     image = Path(args.file)
-    open_disk(image)  # says what is wrong with it, before anything is erased
+    open_disk(image)  # fails if it is not one, before anything is erased
     block_map = map_of(image)
     device = find_device(Path(args.device), block_map.size)
     what = f"{device.path} ({device.model or 'no name'}, {format_size(device.size)})"
     if not device.is_removable:
-        print(f"flash: {what} is no removable disk", file=sys.stderr)
-    if not args.yes and not _agreed(what):
+        print(f"flash: {what} is not a removable disk", file=sys.stderr)
+    if not args.yes and not _confirm(what):
         raise ImageError(f"{device.path}: not written")
-    descriptor = os.open(device.path, os.O_RDWR | os.O_EXCL)  # busy if anything has it by now
+    descriptor = os.open(device.path, os.O_RDWR | os.O_EXCL)  # fails if something uses it by now
     try:
         flash(image, block_map, descriptor, progress=_Shown().show)
     finally:
         os.close(descriptor)
-    print(f"{device.path}: {block_map.mapped} B written and verified; it can be taken out")
+    print(f"{device.path}: {block_map.mapped} B written and verified; you can take it out")
     return 0
 
 
-def _agreed(what: str) -> bool:
+def _confirm(what: str) -> bool:
     if not sys.stdin.isatty():
-        raise ImageError(f"{what}: nobody to ask; give --yes to erase it")
+        raise ImageError(f"{what}: cannot ask without a terminal; give --yes to erase it")
     print(f"flash: erase everything on {what}? Type yes: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip() == "yes"
 
 
 class _Shown:
-    """Says each step of progress once."""
+    """Shows each step of progress once."""
 
     def __init__(self) -> None:
         self._last = ("", -1)
