@@ -23,7 +23,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {  # beyond the standard library and 
 
 ARROWS: Mapping[str, frozenset[str]] = {
     "ota_artifact": frozenset(),
-    "ota_board": frozenset(),
+    "ota_board": frozenset({"ota_artifact"}),
     "ota_agent": frozenset({"ota_artifact"}),
     "ota_image": frozenset({"ota_artifact", "ota_board"}),
     "ota_hil": frozenset({"ota_artifact", "ota_board"}),
