@@ -62,7 +62,11 @@ def test_every_kind_of_end_has_mender_artifacts_code(
     [
         (OSError(errno.ENOSPC, "No space left", "/x"), 7, "/x: No space left; make room there"),
         (OSError(errno.EDQUOT, "Quota exceeded", "/x"), 7, "/x: Quota exceeded; make room"),
-        (PermissionError(errno.EACCES, "Denied", "/x"), 7, "/x: Denied; run as a user with permission"),
+        (
+            PermissionError(errno.EACCES, "Denied", "/x"),
+            7,
+            "/x: Denied; run as a user with permission",
+        ),
         (FileNotFoundError(errno.ENOENT, "None such", "/x"), 1, "/x: None such"),
         (OSError(errno.EIO, "Input/output error"), 7, "Input/output error"),
     ],
