@@ -17,7 +17,7 @@ from ota_artifact.errors import ArtifactError, ProgramError
 _COMMANDS = (
     *("install", "commit", "rollback", "resume", "status"),
     *("show_artifact", "show_provides", "check_update", "send_inventory"),
-    *("daemon", "dbus", "doctor", "setup"),
+    *("daemon", "dbus", "doctor", "boot_log", "setup"),
 )
 """Each is a module here, imported when it is called: to start takes less time and memory."""
 
