@@ -4,7 +4,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from ota_artifact.compressors import OF_CODEC
 from ota_artifact.keys import PublicKey
@@ -13,8 +13,6 @@ from ota_artifact.reader import Artifact
 
 SignatureState = Literal["none", "unverified", "failed", "verified"]
 """Not signed; signed and no key to check with; signed by none of the keys; signed by one."""
-
-SIGNATURE_STATES: tuple[SignatureState, ...] = get_args(SignatureState)
 
 
 def describe(artifact: Artifact, keys: Sequence[PublicKey] = ()) -> dict[str, Any]:
