@@ -74,7 +74,7 @@ class Command:
             return self._fail(str(error), code)
 
     def entry(self) -> NoReturn:
-        """What the installed script calls: a whole process."""
+        """Run the command as a process of its own; the installed script calls this."""
         _open_closed_streams()
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has HUP ignored
@@ -108,9 +108,9 @@ class Command:
 
 
 def needed(words: Sequence[str], modules: Sequence[str]) -> Sequence[str]:
-    """The modules of sub-commands that a command line needs, so that it starts without the others.
+    """The modules of sub-commands that a command line needs; the others need not be imported.
 
-    They are all of them if it is wrong, or asks for help.
+    It is all of them if the command line is wrong or asks for help.
 
     Args:
         words: the command line.
@@ -124,7 +124,7 @@ def needed(words: Sequence[str], modules: Sequence[str]) -> Sequence[str]:
 
 @contextmanager
 def _flushing_stdout() -> Iterator[None]:
-    """Have stdout written in the end, so that an error there is found; not after a signal."""
+    """Flush stdout at the end, to find an error there; but not after a signal."""
     try:
         yield
     except SystemExit as end:
@@ -144,7 +144,7 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 
 def _say(text: str) -> None:
-    """Print it on stderr; if nobody can read that, the exit code still tells."""
+    """Print it on stderr; if that fails, the exit code still tells."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
@@ -159,7 +159,7 @@ def _explained(error: OSError) -> str:
 
 
 def _reader_has_left() -> bool:
-    """Whether stdout or stderr is a pipe that nobody reads any more."""
+    """Whether stdout or stderr is a pipe without a reader."""
     import select
 
     poll = select.poll()
@@ -169,7 +169,7 @@ def _reader_has_left() -> bool:
 
 
 def _open_closed_streams() -> None:
-    """Have stdin, stdout and stderr, even if who started us closed one (``>&-``)."""
+    """Open stdin, stdout and stderr if the caller has closed them (``>&-``)."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)
@@ -180,7 +180,7 @@ def _open_closed_streams() -> None:
 
 
 def _finish(stream: TextIO, *, is_wanted: bool) -> None:
-    """Leave nothing in a stream that Python would try to write when it ends."""
+    """Empty a stream, or Python would try to write the rest when it ends."""
     try:
         if is_wanted:
             stream.flush()

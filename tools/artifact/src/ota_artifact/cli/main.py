@@ -21,7 +21,7 @@ _COMMANDS = (
     *("write", "read", "validate", "sign", "modify", "diff"),
     *("combine", "dump", "cat", "cp", "install", "rm"),
 )
-"""Each is a module here, imported when it is called: to start takes less time."""
+"""Each is a module here, which is imported only when it is called: this starts faster."""
 
 _EPILOG = """\
 Exit codes: 0 done, 1 wrong options or a failure without a code of its own (diff: they differ),
@@ -31,7 +31,7 @@ Exit codes: 0 done, 1 wrong options or a failure without a code of its own (diff
 
 
 def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser:
-    """The parser of the whole command, which is also what its documentation is made from.
+    """The parser of the whole command; its documentation is made from it, too.
 
     Args:
         commands: the modules of the sub-commands that are in it.

@@ -21,7 +21,7 @@ exit codes: 0 done, 1 our bug, 2 your input or findings, 3 the world (network, b
 
 
 def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser:
-    """The parser of the whole command, which is also what its documentation is made from.
+    """The parser of the whole command; its documentation is made from it, too.
 
     Args:
         commands: the modules of the sub-commands that are in it.
