@@ -38,18 +38,21 @@ class Reader:
         self._program: Background | None = None
         self._console: Console | None = None
         self._said = ""
-        self.background = ""
-        """What `$!` is to the reader, who types all blocks into one shell."""
+        self._started = ""  # the process that a user's shell calls $!
 
     def host(self, text: str) -> None:
         if text.startswith(_RUN):
             self._said = ""
             self._program = Background(["sh", "-c", f"exec {text}"])
             self._console = Console(self._program.output, self._program.stdin)
-        else:
-            script = f"{text.replace('$!', self.background)}\necho $! >background"
-            self._said = run(("sh", "-ec", script), timeout=900).decode()
-            self.background = Path("background").read_text("utf-8").strip() or self.background
+            return
+        script = text.replace("$!", self._started)
+        if text.endswith("&\n"):
+            self._started = run(("sh", "-ec", f"{script}echo $!"), timeout=900).decode().strip()
+            return
+        self._said = run(("sh", "-ec", script), timeout=900).decode()
+        if "$!" in text:
+            self._started = ""
 
     def board(self, text: str) -> None:
         assert self._console
@@ -80,6 +83,12 @@ class Reader:
             self._program.close()
             self._program = None
 
+    def end(self) -> None:
+        """End what the page started, however far it came."""
+        self.close()
+        if self._started:
+            self.host("kill $! 2>/dev/null || true\n")
+
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_tutorial_goes_as_it_says(
@@ -92,15 +101,10 @@ def test_the_tutorial_goes_as_it_says(
 
     try:
         for kind, text in blocks:
-            if text.startswith("kill "):
-                continue
             {"sh": reader.host, "console": reader.board, "text": reader.sees}[kind](text)
             if text.endswith("poweroff\n"):
                 reader.waits_for_power_off()
     finally:
-        reader.close()
-        for kind, text in blocks:  # what the page starts on this machine ends, however far it came
-            if kind == "sh" and text.startswith("kill ") and reader.background:
-                reader.host(text)
+        reader.end()
 
     assert {kind for kind, _ in blocks} == {"sh", "console", "text"}

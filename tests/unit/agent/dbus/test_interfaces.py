@@ -13,7 +13,6 @@ from ota_agent.dbus.interfaces import (
     INTERFACES,
     UPDATE,
     Interface,
-    interface_xml,
     object_xml,
     signature,
     values,
@@ -22,11 +21,15 @@ from tests.house.tree import ROOT
 from tests.unit.agent.dbus.bus import SYSTEM
 
 
-@pytest.mark.parametrize("interface", INTERFACES.values(), ids=lambda each: each.name)
-def test_the_committed_description_is_that_of_the_code(interface: Interface) -> None:
-    path = SYSTEM / "dbus-interfaces" / f"{interface.name}.xml"
+@pytest.mark.parametrize("path", INTERFACES)
+def test_the_committed_description_is_that_of_the_code(path: str) -> None:
+    installed = SYSTEM / "dbus-interfaces" / f"{INTERFACES[path].name}.xml"
 
-    assert path.read_text("utf-8") == interface_xml(interface)
+    head, interface, rest = installed.read_text("utf-8").partition("  <interface")
+
+    answered = object_xml(path) or ""
+    assert answered.startswith(head)
+    assert answered.endswith(f"</interface>\n{interface}{rest}")
 
 
 def test_menders_interfaces_are_menders() -> None:

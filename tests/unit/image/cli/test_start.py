@@ -64,4 +64,4 @@ def test_a_command_that_is_none_is_refused_with_those_that_are(
     said = capsys.readouterr().err
     assert "compose" in said
     assert "u-boot" in said
-    assert "compose" in build_parser("compose").format_help() + build_parser().format_help()
+    assert "compose" in build_parser(("compose",)).format_help() + build_parser().format_help()

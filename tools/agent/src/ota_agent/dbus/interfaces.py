@@ -183,11 +183,6 @@ def values(status: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     }
 
 
-def interface_xml(interface: Interface) -> str:
-    """The description of an interface alone, as it is installed."""
-    return f"{_HEAD}{''.join(_interface(interface))}</node>\n"
-
-
 def object_xml(path: str) -> str | None:
     """What the object at a path answers to Introspect; None if there is none at or below it."""
     if found := INTERFACES.get(path):

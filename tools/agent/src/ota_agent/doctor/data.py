@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ota_agent.config.settings import LOCAL, check
+from ota_agent.config.settings import LOCAL, check, tables_of
 from ota_agent.device.device_type import device_type_of
 from ota_agent.device.release import released
 from ota_agent.doctor.case import Case
@@ -125,7 +125,7 @@ def _local(path: Path) -> Iterator[Finding]:
     if not path.exists():
         return
     try:
-        check(path.read_text("utf-8", "replace"), path)
+        check(tables_of(path), path)
     except AgentError as error:
         yield Finding(
             hazard="configuration-passed-over",

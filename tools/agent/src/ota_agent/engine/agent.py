@@ -70,11 +70,7 @@ BY_HAND = "rolled back by hand"
 
 @dataclass(kw_only=True)
 class Agent:
-    """The one process that updates this device.
-
-    Attributes:
-        stopping: names of the states before which it stops; see `Stopped`.
-    """
+    """The one process that updates this device."""
 
     store: Store
     runtime: Runtime
