@@ -53,7 +53,7 @@ PACKAGES = {
 }
 _CORE = """
 argparse binascii collections configparser contextlib dataclasses enum errno fnmatch
-functools grp importlib io itertools lzma math os pathlib posixpath re selectors shutil
+functools grp importlib io itertools lzma math os pathlib posixpath re select selectors shutil
 signal stat struct subprocess sys textwrap threading time types typing urllib warnings zlib
 """
 CORE = frozenset(_CORE.split())

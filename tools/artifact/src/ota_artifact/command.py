@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, TextIO
 
@@ -61,11 +61,9 @@ class Command:
                 return self._work(sys.argv[1:] if argv is None else argv)
         except KeyboardInterrupt:
             return self._fail(f"interrupted{self._hint}", _SIGNAL + signal.SIGINT)
-        except BrokenPipeError as error:
-            if _reader_has_left():
-                return _SIGNAL + signal.SIGPIPE
-            return self._fail(_explained(error), self._system_code(error))
         except OSError as error:
+            if isinstance(error, BrokenPipeError) and _reader_has_left():
+                return _SIGNAL + signal.SIGPIPE
             return self._fail(_explained(error), self._system_code(error))
         except Exception as error:
             code = self._code_of(error)
@@ -83,8 +81,9 @@ class Command:
             code = self.main()
         except SystemExit as end:
             code = _number(end)
-        except Exception:
-            code = self._report_bug()
+        except Exception as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+            code = self._fail("internal error; please report it with the lines above", 1)
         for stream in (sys.stdout, sys.stderr):
             _finish(stream, is_wanted=code <= _SIGNAL)
         sys.exit(code)
@@ -97,14 +96,10 @@ class Command:
         return 2 if is_input else 3
 
     def _fail(self, text: str, code: int) -> int:
-        _say(f"{self._name}: {text}\n")
+        """Print why on stderr; gives the code, which still tells if nobody can read that."""
+        with suppress(OSError):
+            print(f"{self._name}: {text}", file=sys.stderr, flush=True)
         return code
-
-    def _report_bug(self) -> int:
-        import traceback
-
-        _say(traceback.format_exc())
-        return self._fail("internal error; please report it with the lines above", 1)
 
 
 def needed(words: Sequence[str], modules: Sequence[str]) -> Sequence[str]:
@@ -141,15 +136,6 @@ def _number(end: SystemExit) -> int:
 def _leave(number: int, _frame: FrameType | None) -> None:
     """Leave by way of every `with`."""
     sys.exit(_SIGNAL + number)
-
-
-def _say(text: str) -> None:
-    """Print it on stderr; if that fails, the exit code still tells."""
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except OSError:
-        pass
 
 
 def _explained(error: OSError) -> str:
