@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command ends the same way, whatever ends it: a real process for each."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +38,8 @@ _WORK = """\
     finally:
         open("cleaned", "w").close()
 """
-WAIT = _WORK.format(then="time.sleep(60)")
+WAIT = _WORK.format(then="[time.sleep(0.1) for _ in range(600)]")
+"""Not one long sleep, which a signal that comes just before it would not end."""
 PRINT = _WORK.format(then="print('much' * 100_000)")
 """More than a pipe holds."""
 
@@ -173,7 +176,9 @@ def ended(folder: Path, name: str, case: Case) -> tuple[int, str, str]:
         )
         try:
             if case.number:
-                wait_for(folder / "ready")
+                wait_until((folder / "ready").exists)
+                if case.stdout == "stuck":
+                    wait_until(lambda: is_full(out))  # a signal before that would not end a write
                 process.send_signal(case.number)
             said = process.communicate(timeout=DEADLINE)
         finally:
@@ -206,9 +211,14 @@ def as_from_a_terminal() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def wait_for(file: Path) -> None:
-    """Wait until there is a file."""
+def wait_until(holds: Callable[[], bool]) -> None:
     end = time.monotonic() + DEADLINE
-    while not file.exists():
-        assert time.monotonic() < end, f"waited {DEADLINE:g} s for {file.name}"
+    while not holds():
+        assert time.monotonic() < end, f"waited {DEADLINE:g} s until the command is at work"
         time.sleep(0.01)
+
+
+def is_full(pipe: int) -> bool:
+    """Whether a pipe takes no more."""
+    held = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
+    return int.from_bytes(held, sys.byteorder) == fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
