@@ -27,8 +27,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "build",
         help="make a board's disk image and artifact from Debian packages",
         description="Makes the disk image of a board and the artifact with the same root"
-        " filesystem, a block map, the layout and a list of the software. Does not need root; what"
-        " is the same every time is cached.",
+        " filesystem; also a block map, the layout and a list of the software. Does not need root;"
+        " what is the same every time is cached.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
