@@ -171,7 +171,7 @@ def ended(folder: Path, name: str, case: Case) -> tuple[int, str, str]:
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            env={**os.environ, "PYTHONUNBUFFERED": ""},
+            env={**os.environ, "PYTHONUNBUFFERED": "", "PYTHONFAULTHANDLER": "1"},
             preexec_fn=as_from_a_terminal,
         )
         try:
@@ -180,10 +180,20 @@ def ended(folder: Path, name: str, case: Case) -> tuple[int, str, str]:
                 if case.stdout == "stuck":
                     wait_until(lambda: is_full(out))  # a signal before that would not end a write
                 process.send_signal(case.number)
-            said = process.communicate(timeout=DEADLINE)
+            said = communicate(process)
         finally:
             process.kill()
     return process.returncode, (said[0] or b"").decode(), (said[1] or b"").decode()
+
+
+def communicate(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """What a process says until it ends; it shows where it is if it does not end."""
+    try:
+        return process.communicate(timeout=DEADLINE)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        said = process.communicate(timeout=DEADLINE)[1] or b""
+        raise AssertionError(f"no end after {DEADLINE:g} s: {said.decode()}") from None
 
 
 _PIPES = ("gone", "stuck")
