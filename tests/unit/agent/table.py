@@ -51,13 +51,13 @@ EVENTS: tuple[Event, ...] = (
 
 
 def reached() -> dict[str, State]:
-    """States that can be reached: of each kind one for the server and one for a person."""
+    """States that can be reached: of each kind one for the server and one for a user."""
     found: dict[str, State] = {}
     waiting: list[State] = [Idle()]
     while waiting:
         state = waiting.pop()
         is_standalone = not getattr(getattr(state, "update", UPDATE), "deployment", "")
-        name = f"{type(state).__name__}{' of a person' if is_standalone else ''}"
+        name = f"{type(state).__name__}{' of a user' if is_standalone else ''}"
         if name in found:
             continue
         found[name] = state
@@ -144,7 +144,7 @@ def _with(state: State, artifact: Artifact) -> State:
 def _event(event: Event) -> str:
     match event:
         case Answered(wants, can):
-            reboot = "wants a restart" if wants else "no restart"
+            reboot = "wants a reboot" if wants else "no reboot"
             return f"Answered: {reboot}, {'can' if can else 'cannot'} roll back"
         case Started(has_rebooted, trial, _):
             return f"Started, {'device' if has_rebooted else 'agent'}, trial {trial}"

@@ -15,8 +15,8 @@ from ota_agent.lifecycle.actions import (
     CallPayloads,
     Fetch,
     Poll,
+    Reboot,
     Report,
-    Restart,
     RunScripts,
     SaveProvides,
 )
@@ -42,7 +42,7 @@ class Cut(BaseException):
 
 
 class Reset(BaseException):
-    """The device restarts because it was asked to."""
+    """The device reboots because it was asked to."""
 
 
 class Dead(BaseException):
@@ -119,7 +119,7 @@ class World:
                 event = self._decided()
 
     def _decided(self) -> Event:
-        """What the person does: restarts if asked to, then commits."""
+        """What the user does: reboots if asked to, then commits."""
         if isinstance(self.state, Installed) and self.state.update.is_rebooting:
             raise Reset
         return CommitAsked()
@@ -157,7 +157,7 @@ class World:
                     self.wants_reboot and (is_elsewhere or not self.artifact.has_rootfs),
                     self.can_roll_back,
                 )
-            case Restart():
+            case Reboot():
                 raise Reset
             case Report(status):
                 self.reports.append(status)

@@ -121,7 +121,7 @@ def test_a_trial_whose_rollback_fails_is_left_to_the_bootloader(
 
     assert agent(device, "commit") == 1
 
-    assert "restart the device" in capsys.readouterr().err
+    assert "reboot the device" in capsys.readouterr().err
     (device.folder / "away").rename(device.folder / "fw_env.config")
     device.boot()
     assert device.running == "A"

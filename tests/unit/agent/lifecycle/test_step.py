@@ -5,9 +5,9 @@ import itertools
 
 import pytest
 
-from ota_agent.lifecycle.actions import CallPayloads, Restart
+from ota_agent.lifecycle.actions import CallPayloads, Reboot
 from ota_agent.lifecycle.events import CommitAsked, Done, Event, Failed, Started
-from ota_agent.lifecycle.recover import MOST_RESTARTS
+from ota_agent.lifecycle.recover import MOST_REBOOTS
 from ota_agent.lifecycle.states import (
     Failing,
     Installed,
@@ -62,19 +62,19 @@ FORWARD = [
     "Download_Enter",
     "Fetch",
     "Download_Leave",
-    "Pass",
+    "WaitWhilePaused",
     "ArtifactInstall_Enter",
     "ArtifactInstall",
     "ArtifactInstall_Leave",
     "Ask",
-    "Pass",
+    "WaitWhilePaused",
     "ArtifactReboot_Enter",
     "ArtifactReboot",
-    "Restart",
+    "Reboot",
 ]
 TRIED = ["ArtifactVerifyReboot", "ArtifactReboot_Leave", "CheckHealth"]
 COMMITTED = [
-    "Pass",
+    "WaitWhilePaused",
     "ArtifactCommit_Enter",
     "ArtifactCommit",
     "ArtifactCommit_Leave",
@@ -91,7 +91,7 @@ BACK = [
     "Ask",
     "ArtifactRollbackReboot_Enter",
     "ArtifactRollbackReboot",
-    "Restart",
+    "Reboot",
     "ArtifactVerifyRollbackReboot",
     "ArtifactRollbackReboot_Leave",
     "ArtifactFailure_Enter",
@@ -222,10 +222,10 @@ def test_what_cannot_be_rolled_back_is_said_to_be_inconsistent() -> None:
     assert told(world) == "failure"
 
 
-def test_a_device_that_restarts_for_ever_gives_up() -> None:
+def test_a_device_that_reboots_for_ever_gives_up() -> None:
     state: State = Installing(Update(source="u", deployment="d", artifact=ROOT, target="B"))
 
-    for _ in range(MOST_RESTARTS + 1):
+    for _ in range(MOST_REBOOTS + 1):
         now = step(state, Started(has_rebooted=True))
         state = now.state
 
@@ -252,20 +252,20 @@ def _leaves(state: State, event: Event) -> bool:
 
 
 @pytest.mark.parametrize("name", sorted(reached()))
-def test_every_event_is_decided_or_refused_and_nothing_follows_a_restart(name: str) -> None:
+def test_every_event_is_decided_or_refused_and_nothing_follows_a_reboot(name: str) -> None:
     for event in EVENTS:
         try:
             now = step(reached()[name], event)
         except Unexpected:
             continue
         assert isinstance(now, Step)
-        assert Restart() not in now.actions[:-1]
+        assert Reboot() not in now.actions[:-1]
 
 
-def test_a_commit_before_the_restart_is_refused_with_what_to_do() -> None:
+def test_a_commit_before_the_reboot_is_refused_with_what_to_do() -> None:
     state = Installed(Update(source="u", artifact=ROOT, target="B", is_rebooting=True))
 
-    with pytest.raises(Unexpected, match="restart the device first"):
+    with pytest.raises(Unexpected, match="reboot the device first"):
         step(state, CommitAsked())
 
 

@@ -95,7 +95,7 @@ def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
         "from ota_agent.lifecycle.update import Update\n"
         "store = Store(Path(sys.argv[1]))\n"
         "for number in itertools.count():\n"
-        "    store.save(Trying(Update(source='u', deployment='d', restarts=number)), str(number))\n"
+        "    store.save(Trying(Update(source='u', deployment='d', reboots=number)), str(number))\n"
         "    print(number, flush=True)\n"
     )
     for _ in range(3):
@@ -110,8 +110,8 @@ def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
 
         saved = Store(path).load()
         assert isinstance(saved.state, Trying)
-        assert saved.boot == str(saved.state.update.restarts)
-        assert saved.state.update.restarts >= said
+        assert saved.boot == str(saved.state.update.reboots)
+        assert saved.state.update.reboots >= said
 
 
 def test_a_part_of_the_agent_has_values_of_its_own_beside_the_state(tmp_path: Path) -> None:

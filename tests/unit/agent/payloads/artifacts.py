@@ -42,11 +42,11 @@ def stored(
 def begun(header: Header, options: ModuleOptions) -> list[UpdateModule]:
     """The installers of an artifact whose trees are made."""
     modules = [
-        UpdateModule(payload.type or "", number, options, ABOUT)
+        UpdateModule(payload.type or "", number, options)
         for number, payload in enumerate(header.payloads)
     ]
     for module in modules:
-        module.begin(header)
+        module.begin(header, ABOUT)
     return modules
 
 

@@ -6,13 +6,12 @@ docs/reference/device-api.md is its reference. This file says what the daemon ha
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
+
+from ota_agent.lifecycle.actions import PausePoint
 
 SOCKET = Path("/run/ota/agent.sock")
 """Where the agent serves, unless its folder for that is another one."""
-
-Gate = Literal["ArtifactInstall", "ArtifactReboot", "ArtifactCommit"]
-"""The states before which an update can be paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Commands(Protocol):
         """Send the inventory now."""
         ...
 
-    def pause(self, before: Gate) -> None:
+    def pause(self, before: PausePoint) -> None:
         """Have updates wait before a state."""
         ...
 

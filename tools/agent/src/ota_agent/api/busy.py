@@ -3,9 +3,9 @@
 
 from dataclasses import dataclass
 
-from ota_agent.api import Gate
 from ota_agent.control.controls import Controls
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.actions import PausePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Busy:
         """Not now."""
         self._refuse()
 
-    def pause(self, before: Gate) -> None:
+    def pause(self, before: PausePoint) -> None:
         """See `Controls.pause`."""
         self.controls.pause(before)
 

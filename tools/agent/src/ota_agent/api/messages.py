@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from ota_agent.api import Gate
 from ota_agent.api.status import Status
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.actions import PausePoint
 
 LONGEST = 64 * 1024
 """A line with its end [B]."""
@@ -112,8 +112,8 @@ def parse_request(line: bytes) -> Request:
             raise _invalid(f"{call}: wants the argument {name}, {what}")
         if kind is str:
             _check_text(call, name, found[name])
-    if call == "pause" and found["before"] not in get_args(Gate):
-        raise _invalid(f"pause: before is not one of {', '.join(get_args(Gate))}")
+    if call == "pause" and found["before"] not in get_args(PausePoint):
+        raise _invalid(f"pause: before is not one of {', '.join(get_args(PausePoint))}")
     return Request(call, found)
 
 

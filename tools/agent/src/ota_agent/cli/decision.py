@@ -15,7 +15,7 @@ from ota_agent.cli.standalone import (
 from ota_agent.config.settings import load_settings
 from ota_agent.engine.agent import BY_HAND
 from ota_agent.engine.owner import Taken
-from ota_agent.lifecycle.states import Downloaded, Downloading, Idle, RestartingBack
+from ota_agent.lifecycle.states import Downloaded, Downloading, Idle, RebootingBack
 
 
 def add_decision(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def decided(args: argparse.Namespace, call: Literal["commit", "rollback"], said:
     """
     settings, is_rollback = load_settings(args.config), call == "rollback"
     try:
-        with being_the_agent(settings, args) as (agent, _):
+        with being_the_agent(settings, args) as agent:
             agent.require()
 
             def decide() -> None:
@@ -44,7 +44,7 @@ def decided(args: argparse.Namespace, call: Literal["commit", "rollback"], said:
                 try:
                     (agent.roll_back if is_rollback else agent.commit)()
                 finally:
-                    if is_rollback and isinstance(agent.state, RestartingBack):
+                    if is_rollback and isinstance(agent.state, RebootingBack):
                         print(said)
                 if isinstance(agent.state, Idle):
                     check_end(agent.bulletin.get(), is_rollback=is_rollback)

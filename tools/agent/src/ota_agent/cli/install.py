@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace) -> int:
     settings = load_settings(args.config)
     source = source_of(args.artifact)
     try:
-        with being_the_agent(settings, args) as (agent, _):
+        with being_the_agent(settings, args) as agent:
             return carried_out(agent, args, lambda: agent.install(source))
     except Taken:
         if source == "-" or args.stop_before:

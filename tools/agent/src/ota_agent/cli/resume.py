@@ -38,7 +38,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _run(args: argparse.Namespace) -> int:
     settings = load_settings(args.config)
     try:
-        with being_the_agent(settings, args) as (agent, _):
+        with being_the_agent(settings, args) as agent:
             agent.require()
             return carried_out(agent, args, agent.runtime.start)
     except Taken:

@@ -2,11 +2,12 @@
 """`show-artifact`: the name of the artifact that this device runs."""
 
 import argparse
+from contextlib import closing
 
 from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
 from ota_agent.lifecycle.provides import NAME
-from ota_agent.memory.bootstrap import UNKNOWN, opened_store
+from ota_agent.memory.bootstrap import UNKNOWN, open_store
 
 
 def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,6 +24,6 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
-    with opened_store(load_settings(args.config).device) as store:
+    with closing(open_store(load_settings(args.config).device)) as store:
         print(store.provides.get(NAME, UNKNOWN))
     return 0

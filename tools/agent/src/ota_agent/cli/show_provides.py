@@ -3,10 +3,11 @@
 
 import argparse
 import json
+from contextlib import closing
 
 from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
-from ota_agent.memory.bootstrap import opened_store
+from ota_agent.memory.bootstrap import open_store
 
 
 def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,7 +26,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def _run(args: argparse.Namespace) -> int:
     settings = load_settings(args.config)
-    with opened_store(settings.device) as store:
+    with closing(open_store(settings.device)) as store:
         found = store.provides
     if args.json:
         print(json.dumps(found, indent=1, sort_keys=True))

@@ -10,31 +10,19 @@ from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
 from ota_agent.config.settings import Settings
 from ota_agent.engine.agent import BY_HAND, Agent
-from ota_agent.engine.assembly import Parts, assembled
+from ota_agent.engine.assembly import assemble
 from ota_agent.engine.owner import ownership
-from ota_agent.engine.runtime import Restarting, Stopped
+from ota_agent.engine.runtime import RebootWanted, Stopped
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.states import (
-    Cleaning,
-    Committed,
-    Committing,
-    Failing,
-    Idle,
-    Installed,
-    Installing,
-    Proven,
-    Rebooting,
-    RollingBack,
-    State,
-)
+from ota_agent.lifecycle import states as s
 
-STOPS: dict[str, type[State]] = {
-    "ArtifactInstall_Enter": Installing,
-    "ArtifactCommit_Enter": Committing,
-    "ArtifactCommit_Leave": Committed,
-    "ArtifactRollback_Enter": RollingBack,
-    "ArtifactFailure_Enter": Failing,
-    "Cleanup": Cleaning,
+STOPS: dict[str, type[s.State]] = {
+    "ArtifactInstall_Enter": s.Installing,
+    "ArtifactCommit_Enter": s.Committing,
+    "ArtifactCommit_Leave": s.Committed,
+    "ArtifactRollback_Enter": s.RollingBack,
+    "ArtifactFailure_Enter": s.Failing,
+    "Cleanup": s.Cleaning,
 }
 """Where `--stop-before` can stop. Source: mender-update --help."""
 
@@ -66,27 +54,27 @@ def add_reboot_exit_code(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reboot-exit-code",
         action="store_true",
-        help="end with 4 if the device must be restarted now",
+        help="end with 4 if the device must be rebooted now",
     )
 
 
 @contextmanager
-def being_the_agent(settings: Settings, args: argparse.Namespace) -> Iterator[tuple[Agent, Parts]]:
+def being_the_agent(settings: Settings, args: argparse.Namespace) -> Iterator[Agent]:
     """Be the agent.
 
     Raises:
         Taken: another process is.
         AgentError: something is missing that it cannot do without.
     """
-    stops: Container[type[State]] = [STOPS[each] for each in getattr(args, "stop_before", ())]
+    stops: Container[type[s.State]] = [STOPS[each] for each in getattr(args, "stop_before", ())]
     with ExitStack() as stack:
         stack.enter_context(ownership(settings.device.lock))
         console = log_to_console(args.log_level)
         stack.callback(console.end)
-        agent, parts = assembled(settings, stop_before=stops)
+        agent = assemble(settings, stop_before=stops)
         stack.callback(agent.store.close)
-        stack.enter_context(parts.served())
-        yield agent, parts
+        stack.enter_context(agent.serve())
+        yield agent
 
 
 def carried_out(
@@ -102,16 +90,16 @@ def carried_out(
         work()
     except Stopped as stopped:
         names = {state: name for name, state in STOPS.items()}
-        word = "commit" if isinstance(agent.state, Installed | Proven) else "resume"
+        word = "commit" if isinstance(agent.state, s.Installed | s.Proven) else "resume"
         print(f"Stopped before {names[stopped.before]}. Use 'ota-agent {word}' to go on.")
         return Exit.DONE
-    except Restarting as restarting:
-        if isinstance(agent.state, Rebooting):
+    except RebootWanted as reboot:
+        if isinstance(agent.state, s.Rebooting):
             print(REBOOT)
             return Exit.REBOOT_NEEDED if is_four else Exit.DONE
-        if not restarting.is_manual:
+        if not reboot.is_manual:
             reason = agent.update.reason if agent.update else ""
-            raise AgentError(f"{reason}. Rolled back; restart the device.") from None
+            raise AgentError(f"{reason}. Rolled back; reboot the device.") from None
         print(REBOOT)
         return Exit.REBOOT_NEEDED if is_four else Exit.DONE
     return _outcome(agent, is_four=is_four, is_rollback=is_rollback)
@@ -138,16 +126,16 @@ def check_end(status: Status, *, is_rollback: bool) -> None:
 def _outcome(agent: Agent, *, is_four: bool, is_rollback: bool) -> int:
     state = agent.state
     match state:
-        case Installed(update):
+        case s.Installed(update):
             print(COMMIT)
             if update.is_rebooting:
                 print(REBOOT)
                 return Exit.REBOOT_NEEDED if is_four else Exit.DONE
             return Exit.DONE
-        case Proven():
+        case s.Proven():
             print("The update runs on trial, and is healthy. Use 'ota-agent commit' to keep it.")
             return Exit.DONE
-        case Idle():
+        case s.Idle():
             check_end(agent.bulletin.get(), is_rollback=is_rollback)
             return Exit.DONE
     raise AgentError(f"stands at {type(state).__name__}; `ota-agent resume` goes on")

@@ -15,6 +15,7 @@ from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import Help, add_common
 from ota_agent.device.release import released
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.states import UnderWay
 
 _EXAMPLE = """\
 examples:
@@ -92,13 +93,13 @@ def _left(path: Path) -> Status:
         state, provides = store.load().state, store.provides
     finally:
         store.close()
-    found = Status(state=type(state).__name__, installed=provides.get("artifact_name", ""))
-    update = getattr(state, "update", None)
-    if update is None:
-        return found
+    name, installed = type(state).__name__, provides.get("artifact_name", "")
+    if not isinstance(state, UnderWay):
+        return Status(state=name, installed=installed)
+    update = state.update
     return Status(
-        state=found.state,
-        installed=found.installed,
+        state=name,
+        installed=installed,
         deployment=update.deployment,
         source=update.source.partition("?")[0],
         artifact=update.artifact.name if update.artifact else "",

@@ -22,7 +22,7 @@ from ota_agent.server.deployment_log import LogOptions
 from ota_agent.server.options import AttributeOptions, KeyOptions, ServerOptions, TlsOptions
 from ota_agent.server.polling import PollOptions
 from ota_agent.trial.boot_log import BootLogOptions
-from ota_agent.trial.health import GateOptions
+from ota_agent.trial.health import CommitOptions
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Settings:
     keys: VerifyOptions = field(default_factory=VerifyOptions)
     attributes: AttributeOptions = field(default_factory=AttributeOptions)
     log: LogOptions = field(default_factory=LogOptions)
-    commit: GateOptions = field(default_factory=GateOptions)
+    commit: CommitOptions = field(default_factory=CommitOptions)
     boot_log: BootLogOptions = field(default_factory=BootLogOptions)
     control: ControlOptions = field(default_factory=ControlOptions)
     api: ApiOptions = field(default_factory=ApiOptions)

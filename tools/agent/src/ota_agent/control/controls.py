@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from threading import Condition
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
-from ota_agent.control.maps import ControlMap, Gate, Rule, judged, parse, parse_text, to_json
+from ota_agent.control.maps import ControlMap, Rule, judged, parse, parse_text, to_json
 from ota_agent.control.options import ControlOptions
 from ota_agent.control.window import is_open, parse_window
 from ota_agent.errors import Aborted, AgentError
+from ota_agent.lifecycle.actions import PausePoint
 from ota_agent.memory.store import Store
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Controls:
         self._version = 0
         self._abort = ""
         self._maps: dict[tuple[str, int], ControlMap] = {}
-        self._pauses: set[Gate] = set()
+        self._pauses: set[PausePoint] = set()
         self._is_enabled, self._window = options.enabled, options.window
         parse_window(options.window)
         self._recall()
@@ -85,7 +86,7 @@ class Controls:
         except AgentError as error:
             logger.error("deployment %s: %s; it fails", deployment, error)
             fail = Rule("fail", "fail", "fail")
-            rules = tuple((gate, fail) for gate in get_args(Gate))
+            rules = tuple((point, fail) for point in get_args(PausePoint))
             found = ControlMap(id=deployment, rules=rules, is_server=True)
         with self._changed:
             for key in [key for key, each in self._maps.items() if each.is_server]:
@@ -94,11 +95,16 @@ class Controls:
                 self._put(found)
             self._try_to_remember()
 
-    def pause(self, before: Gate) -> None:
-        """Have updates wait before a state."""
-        gate = gate_of(before)
+    def pause(self, before: PausePoint) -> None:
+        """Have updates wait before a state.
+
+        Raises:
+            AgentError: they cannot be paused there.
+        """
+        if before not in get_args(PausePoint):
+            raise AgentError(f"{before!r} is not one of {', '.join(get_args(PausePoint))}")
         with self._changed:
-            self._pauses.add(gate)
+            self._pauses.add(before)
             self._remember()
 
     def go_on(self) -> None:
@@ -158,12 +164,12 @@ class Controls:
             if not self._abort:
                 self._wait_for_change(self._version, delay)
 
-    def pass_gate(
+    def wait_while_paused(
         self,
-        before: Gate,
+        before: PausePoint,
         *,
         refresh: Callable[[], None],
-        paused: Callable[[Gate, str], None],
+        paused: Callable[[PausePoint, str], None],
     ) -> None:
         """Return once nobody has the update wait before a state any more.
 
@@ -209,7 +215,7 @@ class Controls:
         with self._changed:
             return [each for each in self._maps.values() if each.is_server]
 
-    def _who(self, before: Gate) -> str:
+    def _who(self, before: PausePoint) -> str:
         """Who has it wait; empty: nobody."""
         verdict, after = judged(self._maps.values(), before, self._clock())
         if verdict == "fail":
@@ -222,7 +228,7 @@ class Controls:
             pausing = [
                 each
                 for each in after
-                if any(gate == before and rule.action == "pause" for gate, rule in each.rules)
+                if any(point == before and rule.action == "pause" for point, rule in each.rules)
             ]
             return "server" if any(each.is_server for each in pausing) else "device"
         if before in self._pauses:
@@ -283,7 +289,7 @@ class Controls:
             return
         try:
             found = json.loads(text)
-            self._pauses = {each for each in found["pauses"] if each in get_args(Gate)}
+            self._pauses = {each for each in found["pauses"] if each in get_args(PausePoint)}
             self._is_enabled = bool(found.get("enabled", self._is_enabled))
             self._window = str(found.get("window", self._window))
             parse_window(self._window)
@@ -296,14 +302,3 @@ class Controls:
                 self._maps[one.id, one.priority] = replace(one, begins=begins, ends=ends)
         except (ValueError, KeyError, TypeError, AgentError) as error:
             logger.error("what held updates up is not known any more: %r", error)
-
-
-def gate_of(name: str) -> Gate:
-    """The state of that name, before which an update can be paused.
-
-    Raises:
-        AgentError: it cannot be paused there.
-    """
-    if name not in get_args(Gate):
-        raise AgentError(f"{name!r} is not one of {', '.join(get_args(Gate))}")
-    return cast(Gate, name)

@@ -2,93 +2,74 @@
 """The agent put together: one state, those who move it on, and those who look at it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from ota_agent.api import Commands
 from ota_agent.api.status import Bulletin
+from ota_agent.config.settings import Settings
 from ota_agent.control.controls import Controls
 from ota_agent.engine.runtime import Runtime
 from ota_agent.errors import AgentError, NothingInProgress
+from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.events import CommitAsked, Event, Failed, Offered, RollbackAsked
-from ota_agent.lifecycle.states import (
-    Cleaning,
-    Committed,
-    Committing,
-    Downloaded,
-    Downloading,
-    Erring,
-    Failing,
-    Idle,
-    Installed,
-    Installing,
-    Proven,
-    Rebooting,
-    Reporting,
-    RestartingBack,
-    RollingBack,
-    State,
-    Syncing,
-    Trying,
-    TryingBack,
-)
 from ota_agent.lifecycle.step import Unexpected
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
-from ota_agent.server.deployment_log import DeploymentLog
+from ota_agent.server.deployments import Deployments
+
+if TYPE_CHECKING:
+    from ota_agent.server.client import Server
 
 logger = logging.getLogger(__name__)
 
-NAMES: dict[type[State], str] = {
-    Idle: "Idle",
-    Syncing: "Sync",
-    Downloading: "Download",
-    Downloaded: "Downloaded",
-    Installing: "ArtifactInstall",
-    Installed: "Installed",
-    Rebooting: "ArtifactReboot",
-    Trying: "ArtifactVerifyReboot",
-    Proven: "Proven",
-    Committing: "ArtifactCommit",
-    Committed: "Committed",
-    Erring: "Error",
-    RollingBack: "ArtifactRollback",
-    RestartingBack: "ArtifactRollbackReboot",
-    TryingBack: "ArtifactVerifyRollbackReboot",
-    Failing: "ArtifactFailure",
-    Cleaning: "Cleanup",
-    Reporting: "Report",
-}
-"""What the log calls a state: by what Mender's documentation calls it, where it does."""
-
-REVERSIBLE = (Downloading, Downloaded, Installing, Installed, Rebooting, Trying, Proven)
-"""States in which an update can be taken back still."""
+REVERSIBLE = s.Forward | s.Trying | s.Proven
+"""States in which an update can be rolled back still."""
 
 BY_HAND = "taken back by hand"
-"""Why an update fails that a person did not want to keep."""
+"""Why an update fails that a user did not want to keep."""
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     """The one process that updates this device.
 
     Attributes:
-        stopping: names of the states before which it stops; see `Stopped`.
+        server: None if this device has none.
     """
 
+    settings: Settings
     store: Store
     runtime: Runtime
     bulletin: Bulletin
-    log: DeploymentLog
+    controls: Controls
+    server: "Server | None"
+    deployments: Deployments
+    device_type: str
 
     @property
-    def state(self) -> State:
+    def state(self) -> s.State:
         """What it is at."""
         return self.runtime.state
 
     @property
     def update(self) -> Update | None:
         """What is under way."""
-        return getattr(self.runtime.state, "update", None)
+        state = self.runtime.state
+        return state.update if isinstance(state, s.UnderWay) else None
+
+    @contextmanager
+    def serve(self, commands: Commands | None = None) -> Iterator[None]:
+        """Serve the device API meanwhile; without commands, one that only shows and controls."""
+        from ota_agent.api.busy import Busy
+        from ota_agent.api.server import ApiServer
+
+        commands = commands or Busy(self.controls)
+        socket = self.settings.device.socket
+        with ApiServer(socket, self.settings.api, self.bulletin, commands):
+            yield
 
     def install(self, source: str) -> None:
         """Install an artifact, or go on with its install.
@@ -96,18 +77,18 @@ class Agent:
         Raises:
             AgentError: another update is under way.
         """
-        if isinstance(self.state, Reporting):
+        if isinstance(self.state, s.Reporting):
             logger.warning("the server is not told how the last update ended")
             self.runtime.feed(Failed("another install is wanted"))
         update = self.update
         if update is None:
             self.runtime.feed(Offered(Update(source=source)))
-        elif update.source == source and isinstance(self.state, Downloading | Downloaded):
+        elif update.source == source and isinstance(self.state, s.Downloading | s.Downloaded):
             logger.info("install: going on with %s", source)
             self.runtime.start()
         else:
             raise AgentError(
-                f"an update is under way ({update.source}, {NAMES[type(self.state)]}): commit it,"
+                f"an update is under way ({update.source}, {self.state.mender_name}): commit it,"
                 " roll it back, or go on with it (ota-agent commit, rollback, resume)"
             )
 
@@ -119,20 +100,21 @@ class Agent:
             AgentError: it cannot be committed now.
         """
         self.require()
-        if not isinstance(self.state, Installed | Trying | Proven):
-            raise AgentError(self._is_at("is not ready to be committed"))
+        if not isinstance(self.state, s.Installed | s.Trying | s.Proven):
+            raise self._refusal("is not ready to be committed")
         self._feed(CommitAsked())
 
     def roll_back(self, reason: str = BY_HAND) -> None:
-        """Take the update back.
+        """Roll the update back.
 
         Raises:
             NothingInProgress: there is none.
-            AgentError: it cannot be taken back now.
+            AgentError: it cannot be rolled back now.
         """
         self.require()
-        if not isinstance(self.state, Downloading | Downloaded | Installed | Trying | Proven):
-            raise AgentError(self._is_at("cannot be taken back any more, or is already"))
+        at_rest = s.Downloading | s.Downloaded | s.Installed | s.Trying | s.Proven
+        if not isinstance(self.state, at_rest):
+            raise self._refusal("cannot be taken back any more, or is already")
         self._feed(RollbackAsked(reason))
 
     def require(self) -> None:
@@ -150,51 +132,8 @@ class Agent:
         except Unexpected as error:
             raise AgentError(str(error)) from error
 
-    def _is_at(self, finding: str) -> str:
-        state = NAMES[type(self.state)]
-        return f"the update is at {state}, and {finding}; `ota-agent resume` goes on with it"
-
-
-def observer(
-    bulletin: Bulletin, log: DeploymentLog, controls: Controls, installed: Callable[[], str]
-) -> Callable[[State], None]:
-    """Tells everybody of each state.
-
-    Args:
-        installed: gives the name of the artifact that the device provides.
-    """
-    last: list[Update] = []
-
-    def observe(state: State) -> None:
-        update: Update | None = getattr(state, "update", None)
-        if update is not None and update.deployment:
-            log.open(update.deployment)
-        if update is not None or not isinstance(state, Idle | Syncing):
-            logger.info("state %s", NAMES[type(state)])
-        else:
-            logger.debug("state %s", NAMES[type(state)])
-        changes: dict[str, object] = {"state": type(state).__name__, "rate": 0.0}
-        if update is not None:
-            last[:] = [update]
-            changes |= {
-                "deployment": update.deployment,
-                "source": update.source.partition("?")[0],
-                "artifact": update.artifact.name if update.artifact else "",
-                "slot": update.target,
-                "reason": update.reason,
-                "wants_reboot": isinstance(state, Installed) and update.is_rebooting,
-            }
-        elif isinstance(state, Idle):
-            log.close()
-            controls.clear()
-            changes |= {"deployment": "", "source": "", "slot": "", "size": 0, "done": 0}
-            changes |= {"note": "", "installed": installed()}
-            if last:
-                ended = last.pop()
-                changes |= {"result": "failure" if ended.reason else "success"}
-                changes |= {"is_consistent": not ended.reason or ended.is_consistent}
-                changes |= {"reason": ended.reason, "updates": bulletin.get().updates + 1}
-                changes |= {"wants_reboot": False}
-        bulletin.change(**changes)
-
-    return observe
+    def _refusal(self, finding: str) -> AgentError:
+        return AgentError(
+            f"the update is at {self.state.mender_name}, and {finding}; `ota-agent resume` goes on"
+            " with it"
+        )

@@ -12,15 +12,15 @@ from contextlib import ExitStack
 from types import FrameType
 
 from ota_agent import __version__
-from ota_agent.api import Gate
 from ota_agent.config.settings import Settings
-from ota_agent.engine.agent import NAMES, REVERSIBLE, Agent
-from ota_agent.engine.assembly import Parts, assembled
+from ota_agent.engine.agent import REVERSIBLE, Agent
+from ota_agent.engine.assembly import assemble
 from ota_agent.engine.owner import ownership
-from ota_agent.engine.runtime import Restarting
+from ota_agent.engine.runtime import RebootWanted
 from ota_agent.errors import AgentError, Busy, NothingInProgress, Unauthorized, Unreachable
+from ota_agent.lifecycle.actions import PausePoint
 from ota_agent.lifecycle.events import Failed, PollDue
-from ota_agent.lifecycle.states import Installed, Proven, Reporting, State, Syncing
+from ota_agent.lifecycle.states import Installed, Proven, Reporting, Syncing
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.run import run as run_program
@@ -47,10 +47,10 @@ def run(settings: Settings) -> int:
     with ExitStack() as stack:
         stack.enter_context(ownership(settings.device.lock))
         _set_clock(settings)
-        agent, parts = assembled(settings)
+        agent = assemble(settings)
         stack.callback(agent.store.close)
-        daemon = Daemon(agent, parts)
-        stack.enter_context(parts.served(daemon))
+        daemon = Daemon(agent)
+        stack.enter_context(agent.serve(daemon))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, _stop)
         signal.signal(signal.SIGUSR1, lambda *_: daemon.wants(daemon.check_update))
@@ -58,7 +58,7 @@ def run(settings: Settings) -> int:
         try:
             daemon.run()
         except Stopping:
-            logger.info("stopped at %s", NAMES[type(agent.state)])
+            logger.info("stopped at %s", agent.state.mender_name)
     return 0
 
 
@@ -68,15 +68,14 @@ class Daemon:
     def __init__(
         self,
         agent: Agent,
-        parts: Parts,
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._agent, self._parts, self._clock, self._chance = agent, parts, clock, chance
+        self._agent, self._clock, self._chance = agent, clock, chance
         self._wanted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._failures = {"update": 0, "inventory": 0}
-        soon = clock() + first_delay(parts.settings.polling, random=chance)
+        soon = clock() + first_delay(agent.settings.polling, random=chance)
         self._poll_at = self._inventory_at = soon
         self._is_working = False
         self._told = ""
@@ -87,7 +86,7 @@ class Daemon:
 
         What goes wrong with an update is no reason to end: it is tried again.
         """
-        status = self._parts.bulletin.get()
+        status = self._agent.bulletin.get()
         logger.info("started: version %s, slot %s", __version__, status.running_slot or "-")
         self._move(self._agent.runtime.start)
         while True:
@@ -97,7 +96,7 @@ class Daemon:
             if self._again_at is not None and self._clock() >= self._again_at:
                 self._again_at = None
                 self._move(self._agent.runtime.start)
-            if self._parts.server is None or self._agent.update is not None:
+            if self._agent.server is None or self._agent.update is not None:
                 continue
             if self._clock() >= self._inventory_at:
                 self._send_inventory()
@@ -107,9 +106,9 @@ class Daemon:
     def _next(self) -> Callable[[], None] | None:
         """What somebody wants; None once the server is to be asked."""
         due = self._clock() + _LONGEST
-        if self._parts.server is not None and self._agent.update is None:
+        if self._agent.server is not None and self._agent.update is None:
             due = min(due, self._poll_at, self._inventory_at)
-            self._parts.bulletin.change(next_poll=time.time() + self._poll_at - self._clock())
+            self._agent.bulletin.change(next_poll=time.time() + self._poll_at - self._clock())
         if self._again_at is not None:
             due = min(due, self._again_at)
         try:
@@ -123,8 +122,8 @@ class Daemon:
         self._is_working = True
         try:
             work()
-        except Restarting as restarting:
-            self._restart(is_manual=restarting.is_manual)
+        except RebootWanted as reboot:
+            self._reboot(is_manual=reboot.is_manual)
         except NothingInProgress as error:
             logger.info("%s", error)
         except (AgentError, ArtifactError, ProgramError, OSError) as error:
@@ -138,35 +137,35 @@ class Daemon:
         """Something cannot be done now, such as to remember a state on a full disk."""
         logger.error("%s", error)
         if isinstance(self._agent.state, Syncing):  # an offer that could not be remembered
-            offered = self._parts.headquarters.offered
+            offered = self._agent.deployments.offered
             self._agent.runtime.feed(Failed(str(error)))
             if offered is not None:
-                self._parts.headquarters.report(offered, "failure")
+                self._agent.deployments.report(offered, "failure")
         elif self._agent.update is not None and not isinstance(self._agent.state, _RESTING):
             logger.info("trying again in %g s", _AGAIN)
             self._again_at = self._clock() + _AGAIN
 
-    def _restart(self, *, is_manual: bool) -> None:
-        """Restart the device; if it does not go down, the update has failed."""
+    def _reboot(self, *, is_manual: bool) -> None:
+        """Reboot the device; if it does not go down, the update has failed."""
         if is_manual:
-            logger.info("the update is taken back with the next restart of the device")
+            logger.info("the update is rolled back with the next reboot of the device")
             return
-        logger.info("restarting the device")
-        why = "the device did not restart"
+        logger.info("rebooting the device")
+        why = "the device did not reboot"
         try:
-            run_program(self._parts.settings.device.reboot, timeout=_GONE)
+            run_program(self._agent.settings.device.reboot, timeout=_GONE)
             time.sleep(_GONE)
         except ProgramError as error:
             why = f"{why}: {error}"
         self._move(lambda: self._agent.runtime.feed(Failed(why)))
 
     def _poll(self) -> None:
-        if not self._parts.controls.is_enabled:
+        if not self._agent.controls.is_enabled:
             self._poll_at = self._clock() + self._delay("update", 0)
             return
         before = self._agent.bulletin.get().updates
         self._move(lambda: self._agent.runtime.feed(PollDue()))
-        error = self._parts.headquarters.poll_error
+        error = self._agent.deployments.poll_error
         self._failures["update"] = self._failures["update"] + 1 if error else 0
         after = error.retry_after if isinstance(error, Unreachable) else 0.0
         self._poll_at = self._clock() + self._delay("update", after)
@@ -178,12 +177,12 @@ class Daemon:
     def _send_inventory(self) -> None:
         from ota_agent.server.attributes import inventory
 
-        server = self._parts.server
+        server = self._agent.server
         if server is None:
             return
         after = 0.0
         try:
-            found = inventory(self._parts.settings.attributes.inventory)
+            found = inventory(self._agent.settings.attributes.inventory)
             server.send_inventory({**found, **self._own_attributes()})
             self._failures["inventory"] = 0
         except AgentError as error:
@@ -197,15 +196,15 @@ class Daemon:
     def _own_attributes(self) -> dict[str, str]:
         """What the agent itself knows of the device."""
         return {
-            **as_attributes(self._parts.settings.polling),
+            **as_attributes(self._agent.settings.polling),
             **self._agent.store.provides,
-            "device_type": self._parts.device_type,
+            "device_type": self._agent.device_type,
             "ota_agent_version": __version__,
-            "ota_running_slot": self._parts.bulletin.get().running_slot,
+            "ota_running_slot": self._agent.bulletin.get().running_slot,
         }
 
     def _delay(self, what: str, after: float) -> float:
-        options = self._parts.settings.polling
+        options = self._agent.settings.polling
         interval = options.update if what == "update" else options.inventory
         return next_delay(
             options, interval, self._failures[what], random=self._chance, retry_after=after
@@ -213,7 +212,7 @@ class Daemon:
 
     def _note_token(self) -> None:
         """Say whether there is a token, and that it is another one."""
-        bulletin, (token, _) = self._parts.bulletin, self.token()
+        bulletin, (token, _) = self._agent.bulletin, self.token()
         if token != self._told:
             self._told = token
             tokens = bulletin.get().tokens + 1
@@ -221,8 +220,8 @@ class Daemon:
 
     def _require_rest(self) -> None:
         if self._is_working:
-            state: State = self._agent.state
-            raise Busy(f"busy: an update is at {NAMES[type(state)]}; ask again later")
+            state = self._agent.state.mender_name
+            raise Busy(f"busy: an update is at {state}; ask again later")
 
     def wants(self, work: Callable[[], None]) -> None:
         """Have the loop do something; a signal's handler may do no more than this."""
@@ -231,7 +230,7 @@ class Daemon:
     def install(self, source: str) -> None:
         """See `Commands.install`."""
         if isinstance(self._agent.state, Reporting):
-            self._parts.headquarters.hurry.set()
+            self._agent.deployments.hurry.set()
             self._wanted.put(lambda: self._agent.install(source))
             return
         self._require_rest()
@@ -251,7 +250,7 @@ class Daemon:
         if not isinstance(self._agent.state, REVERSIBLE):
             raise AgentError("the update is committed, or taken back already")
         if self._is_working:
-            self._parts.controls.abort(reason)
+            self._agent.controls.abort(reason)
         else:
             self._wanted.put(lambda: self._agent.roll_back(reason))
 
@@ -265,9 +264,9 @@ class Daemon:
 
     def check_update(self) -> None:
         """See `Commands.check_update`."""
-        if self._parts.server is None:
+        if self._agent.server is None:
             raise AgentError("this device has no server; set server.urls in agent.toml")
-        if not self._parts.controls.is_enabled:
+        if not self._agent.controls.is_enabled:
             raise AgentError("updates are switched off; switch them on first")
         self._poll_at = self._clock()
         self._failures["update"] = 0
@@ -275,18 +274,18 @@ class Daemon:
 
     def send_inventory(self) -> None:
         """See `Commands.send_inventory`."""
-        if self._parts.server is None:
+        if self._agent.server is None:
             raise AgentError("this device has no server; set server.urls in agent.toml")
         self._inventory_at = self._clock()
         self._wanted.put(_nothing)
 
-    def pause(self, before: Gate) -> None:
+    def pause(self, before: PausePoint) -> None:
         """See `Commands.pause`."""
-        self._parts.controls.pause(before)
+        self._agent.controls.pause(before)
 
     def go_on(self) -> None:
         """See `Commands.go_on`."""
-        self._parts.controls.go_on()
+        self._agent.controls.go_on()
 
     def abort(self, reason: str) -> None:
         """See `Commands.abort`."""
@@ -294,27 +293,27 @@ class Daemon:
 
     def set_control_map(self, text: str) -> int:
         """See `Commands.set_control_map`."""
-        return self._parts.controls.set_map(text)
+        return self._agent.controls.set_map(text)
 
     def set_enabled(self, is_enabled: bool) -> None:
         """See `Commands.set_enabled`."""
-        self._parts.controls.set_enabled(is_enabled)
-        self._parts.bulletin.change(is_enabled=is_enabled)
+        self._agent.controls.set_enabled(is_enabled)
+        self._agent.bulletin.change(is_enabled=is_enabled)
 
     def set_window(self, window: str) -> None:
         """See `Commands.set_window`."""
-        self._parts.controls.set_window(window)
-        self._parts.bulletin.change(window=window)
+        self._agent.controls.set_window(window)
+        self._agent.bulletin.change(window=window)
 
     def token(self) -> tuple[str, str]:
         """See `Commands.token`."""
-        server = self._parts.server
+        server = self._agent.server
         session = server.session if server is not None else None
         return (session.token, session.url) if session else ("", "")
 
     def fetch_token(self) -> bool:
         """See `Commands.fetch_token`."""
-        server = self._parts.server
+        server = self._agent.server
         if server is None:
             return False
 

@@ -43,15 +43,15 @@ class Update:
 
     Attributes:
         source: a URL, or a path on the device.
-        deployment: the server's name for it; empty if a person at the device asked for it.
+        deployment: the server's name for it; empty if a user at the device asked for it.
         artifact: None until its header was read.
         target: the slot that is written, A or B; empty if none is.
-        is_rebooting: whether a payload wants a restart.
-        has_rebooted: whether the device was restarted into it.
-        restarts: how often the device was restarted while it was under way.
+        is_rebooting: whether a payload wants a reboot.
+        has_rebooted: whether the device was rebooted into it.
+        reboots: how often the device was rebooted while it was under way.
         reason: why it fails; empty while it does not.
         is_consistent: whether the device is as it was before, if it fails.
-        is_manual: a person has taken it back, and restarts the device when it suits.
+        is_manual: a user rolls it back, and reboots the device when it suits.
     """
 
     source: str
@@ -60,7 +60,7 @@ class Update:
     target: str = ""
     is_rebooting: bool = False
     has_rebooted: bool = False
-    restarts: int = 0
+    reboots: int = 0
     reason: str = ""
     is_consistent: bool = True
     is_manual: bool = False
@@ -77,5 +77,5 @@ class Update:
 
     @property
     def is_standalone(self) -> bool:
-        """Whether a person decides on its commit."""
+        """Whether a user decides on its commit."""
         return not self.deployment

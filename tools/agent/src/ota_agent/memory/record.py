@@ -11,18 +11,30 @@ from dataclasses import asdict, fields
 from typing import Any, get_args
 
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.states import Erring, Idle, State, Syncing
+from ota_agent.lifecycle.states import Erring, Idle, State, Syncing, UnderWay
 from ota_agent.lifecycle.update import Artifact, Update
 
 FORMAT = 1
 """Of the record; a newer one is read as far as it is understood."""
 
-_STATES: Mapping[str, type[State]] = {each.__name__: each for each in get_args(State)}
+_WRITTEN = {"RebootingBack": "RestartingBack", "reboots": "restarts"}
+"""Names that the record has for classes and fields which were renamed: agents of any version read
+it, the old slot's after a rollback as well."""
+
+
+def _written(name: str) -> str:
+    return _WRITTEN.get(name, name)
+
+
+_STATES: Mapping[str, type[State]] = {_written(each.__name__): each for each in get_args(State)}
 
 
 def to_text(state: State) -> str:
     """The state in one line of JSON."""
-    return json.dumps({"format": FORMAT, "state": type(state).__name__, **asdict(state)})
+    record = asdict(state)
+    if isinstance(state, UnderWay):
+        record["update"] = {_written(name): value for name, value in record["update"].items()}
+    return json.dumps({"format": FORMAT, "state": _written(type(state).__name__), **record})
 
 
 def from_text(text: str) -> State:
@@ -49,7 +61,11 @@ def from_text(text: str) -> State:
 
 def _update(record: Mapping[str, Any]) -> Update:
     artifact = record.get("artifact")
-    known = {name: record[name] for name in _names(Update) & record.keys() if name != "artifact"}
+    known = {
+        name: record[_written(name)]
+        for name in _names(Update) - {"artifact"}
+        if _written(name) in record
+    }
     return Update(**known, artifact=_artifact(artifact) if artifact else None)
 
 

@@ -9,14 +9,19 @@ if TYPE_CHECKING:
     from ota_artifact.payload import Payload
 
 Reboot = Literal["no", "automatic", "custom"]
-"""Whether a payload wants a restart: of the device, by us; or of whatever it is, by itself."""
+"""Whether a payload wants a reboot: of the device, by us; or of whatever it is, by itself."""
 
 Progress = Callable[[int, int], None]
 """Told how much of a payload is stored, and how much it has in all [B]."""
 
 
 class Installer(Protocol):
-    """One payload of an update; made anew after a restart, it goes on with what is there."""
+    """One payload of an update; one made after a restart goes on with what is there."""
+
+    @property
+    def slot(self) -> str:
+        """The slot that it writes, A or B, and then it comes last; empty if it writes none."""
+        ...
 
     def store(self, payload: "Payload", progress: Progress) -> None:
         """Read the payload's files, and put them where nothing uses them yet.

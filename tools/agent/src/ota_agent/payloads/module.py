@@ -45,30 +45,28 @@ class UpdateModule:
     Args:
         type_: of the payload: the module's name.
         number: of the payload; 0 is the first.
-        about: what the device is now; None is enough after `begin`.
 
     Raises:
         AgentError: the type cannot be the name of a module.
     """
 
-    def __init__(
-        self, type_: str, number: int, options: ModuleOptions, about: About | None = None
-    ) -> None:
+    slot = ""
+
+    def __init__(self, type_: str, number: int, options: ModuleOptions) -> None:
         try:
             self._type = check_payload_type(type_, f"payload {number:04}")
         except ArtifactError as error:
             raise AgentError(str(error)) from error
-        self._number, self._options, self._about = number, options, about
+        self._number, self._options = number, options
         self._tree = tree_of(options.payloads, number)
 
-    def begin(self, header: Header) -> None:
+    def begin(self, header: Header, about: About) -> None:
         """Make the tree for an artifact, whose payload of this number is to be stored.
 
         Raises:
             AgentError: there is no such module, or no room for the tree.
         """
         self._module()
-        about = self._about or About("", "", "")
         try:
             make_tree(self._tree, header, self._number, about)
         except OSError as error:

@@ -73,7 +73,7 @@ class Scripts:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         check: Callable[[], None] = lambda: None,
-        tell: Callable[[str], None] = lambda name: None,
+        tell: Callable[[str], object] = lambda name: None,
     ) -> None:
         self._options, self._sleep, self._clock, self._check = options, sleep, clock, check
         self._tell = tell

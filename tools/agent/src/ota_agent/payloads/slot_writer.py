@@ -8,7 +8,6 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ota_agent.errors import AgentError
@@ -26,19 +25,6 @@ Progress = Callable[[int], None]
 """Told how much of the payload is in the slot [B]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """How it went.
-
-    Attributes:
-        size: of the payload [B].
-        skipped: how much was there already, and was not written again [B].
-    """
-
-    size: int
-    skipped: int
-
-
 def write_slot(
     chunks: Iterable[bytes],
     node: Path,
@@ -50,12 +36,11 @@ def write_slot(
     synced: Progress = lambda done: None,
     sync_bytes: int = SYNC_BYTES,
     sync_interval: float = SYNC_INTERVAL,
-    clock: Callable[[], float] = time.monotonic,
-) -> Written:
+) -> int:
     """Write a payload to a slot; it is on the disk when this returns.
 
     Memory is bounded by a block and a chunk. What is in the slot after an error is of no use, and
-    nothing uses it.
+    nothing uses it. Gives how much was there already, and was not written again [B].
 
     Args:
         chunks: the payload's bytes from ``start`` on.
@@ -78,7 +63,7 @@ def write_slot(
             )
         there = bytearray(BLOCK) if is_comparing else bytearray()
         at, skipped = start, 0
-        last, since = start, clock()
+        last, since = start, time.monotonic()
         for block in _blocks(chunks):
             with _blamed(node, at):
                 if is_comparing and _is_there(slot, block, at, there):
@@ -86,18 +71,18 @@ def write_slot(
                 else:
                     _put(slot, block, at)
                 at += len(block)
-                is_due = at - last >= sync_bytes or clock() - since >= sync_interval
+                is_due = at - last >= sync_bytes or time.monotonic() - since >= sync_interval
                 if is_due:
                     os.fdatasync(slot)
             if is_due:
                 synced(at)
-                last, since = at, clock()
+                last, since = at, time.monotonic()
             progress(at)
         with _blamed(node, at):
             os.fsync(slot)
         if at > last:
             synced(at)
-    return Written(at - start, skipped)
+    return skipped
 
 
 def hash_of_slot(node: Path, size: int) -> "hashlib._Hash":
@@ -117,15 +102,6 @@ def hash_of_slot(node: Path, size: int) -> "hashlib._Hash":
             digest.update(buffer[:count])
             at += count
     return digest
-
-
-def digest_of_slot(node: Path, size: int) -> str:
-    """The same as `hash_of_slot`, ended [hex].
-
-    Raises:
-        AgentError: it cannot be read, or is shorter.
-    """
-    return hash_of_slot(node, size).hexdigest()
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[bytearray]:

@@ -84,7 +84,7 @@ class Answer:
 
 
 def ask(
-    pool: urllib3.PoolManager,
+    pool: Callable[[], urllib3.PoolManager],
     method: str,
     url: str,
     *,
@@ -106,7 +106,7 @@ def ask(
     where = f"{method} {url.partition('?')[0]}"
     response = None
     try:
-        response = pool.urlopen(
+        response = pool().urlopen(
             method,
             url,
             body=body,

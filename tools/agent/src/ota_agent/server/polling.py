@@ -5,7 +5,7 @@ Source: Mender's client: 60 s, each delay three times, then twice as long, up to
 RetryPollIntervalSeconds; and then as if nothing had failed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _FIRST = 60.0  # [s]
@@ -92,17 +92,3 @@ def backoff(options: PollOptions, failures: int) -> float | None:
             return delay if options.retry_count else None
         delay = min(delay * 2, options.retry)
     return delay
-
-
-def delays(
-    options: PollOptions, *, random: Callable[[], float], least: float = _FIRST
-) -> Iterator[float]:
-    """Seconds before each further try of what must be told, until it is no use any more.
-
-    Args:
-        least: no delay is shorter [s]; a trial needs the time for the network to come up.
-    """
-    failures = 1
-    while (delay := backoff(options, failures)) is not None:
-        yield max(least, delay) * (1 + options.jitter * random())
-        failures += 1

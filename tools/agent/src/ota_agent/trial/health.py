@@ -23,7 +23,7 @@ _LINES = 5  # of what a check said last that go into the error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateOptions:
+class CommitOptions:
     """What a new system must show before it is committed.
 
     Attributes:
@@ -50,7 +50,7 @@ class GateOptions:
 
 
 def check_health(
-    options: GateOptions,
+    options: CommitOptions,
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,

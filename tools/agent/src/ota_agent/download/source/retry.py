@@ -2,6 +2,8 @@
 """When a download is tried again, and when it is given up."""
 
 import logging
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -33,10 +35,10 @@ class Surroundings:
         check: raises if nobody wants the download any more.
     """
 
-    clock: Callable[[], float]
-    now: Callable[[], float]
-    sleep: Callable[[float], None]
-    random: Callable[[], float]
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.SystemRandom().random
     check: Callable[[], None] = lambda: None
 
 
