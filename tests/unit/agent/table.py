@@ -89,7 +89,7 @@ def table() -> str:
                     continue
                 done = ", ".join(filter(None, map(_action, now.actions))) or "nothing"
                 key = (name, _event(event), type(now.state).__name__, done)
-                rows.setdefault(key, set()).add("rootfs" if artifact.has_rootfs else "module")
+                rows.setdefault(key, set()).add("rootfs" if ROOTFS in artifact.types else "module")
     lines = ["| state | event | of | next | what is done |", "|---|---|---|---|---|"]
     for (name, events, following, done), of in _merged(rows).items():
         kind = "" if len(of) == 2 else next(iter(of))
@@ -135,7 +135,7 @@ def _order(item: tuple[str, State]) -> tuple[int, bool]:
 def _with(state: State, artifact: Artifact) -> State:
     if isinstance(state, Idle) or not hasattr(state, "update"):
         return state
-    target = "B" if artifact.has_rootfs else ""
+    target = "B" if ROOTFS in artifact.types else ""
     update = replace(state.update, artifact=artifact, target=target)
     changed: State = replace(state, update=update)  # type: ignore[arg-type]
     return changed

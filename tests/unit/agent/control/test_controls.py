@@ -9,8 +9,8 @@ from threading import Thread
 
 import pytest
 
+from ota_agent.control import ControlOptions
 from ota_agent.control.controls import Controls
-from ota_agent.control.options import ControlOptions
 from ota_agent.errors import Aborted, AgentError, Unreachable
 from ota_agent.memory.store import Store
 

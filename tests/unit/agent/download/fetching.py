@@ -13,8 +13,8 @@ from ota_agent.admission.acceptance import check_acceptance
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.file import File
 from ota_agent.device.slots import Slot, Slots
+from ota_agent.download import DownloadOptions
 from ota_agent.download.fetch import Fetch, Progress
-from ota_agent.download.source.options import DownloadOptions
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
 from ota_agent.lifecycle.events import Fetched
@@ -156,7 +156,7 @@ class Device:
             keys=self.keys,
             accept=lambda header: check_acceptance(header, self.device_type, self.provides),
             begin=self._begin,
-            scripts=self,
+            store_scripts=self.scripts.append,
             progress=self._note,
             surroundings=self.time.surroundings,
         )
@@ -167,9 +167,6 @@ class Device:
 
     def put(self, name: str, text: str) -> None:
         self.kept[name] = text
-
-    def store(self, scripts: tuple[Script, ...]) -> None:
-        self.scripts.append(scripts)
 
     def _begin(self, header: Header, trail: Trail) -> dict[int, Installer]:
         found: dict[int, Installer] = {}

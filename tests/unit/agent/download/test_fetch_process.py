@@ -23,16 +23,13 @@ from pathlib import Path
 from ota_agent.bootloader.boot import Boot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.download.fetch import Fetch
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
 from ota_agent.download.source.retry import Surroundings
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.payloads.rootfs import RootFilesystem
 from ota_agent.server.http import pool
 from ota_agent.server.options import TlsOptions
-
-class Scripts:
-    def store(self, scripts): pass
 
 sys.modules["isal"] = None  # a device has none
 url, folder = sys.argv[1], Path(sys.argv[2])
@@ -42,10 +39,11 @@ slots = Slots(Slot("A", folder / "none", 2), Slot("B", folder / "slot", 3))
 boot = Boot(slots, lambda: slots.a, None)
 Fetch(
     Update(source=url), options=DownloadOptions(), pool=lambda: connections,
-    memory=Store(folder / "state.db"), keys=(), accept=lambda header: None, scripts=Scripts(),
+    memory=Store(folder / "state.db"), keys=(), accept=lambda header: None,
     begin=lambda header, trail: {
         0: RootFilesystem(boot=boot, target=slots.b, trail=trail, sync_bytes=1 << 20)},
-    progress=lambda progress: None, surroundings=Surroundings(),
+    store_scripts=lambda scripts: None, progress=lambda progress: None,
+    surroundings=Surroundings(),
 ).run()
 for line in Path("/proc/self/status").read_text().splitlines():
     if line.startswith("VmHWM"):

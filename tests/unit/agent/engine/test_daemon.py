@@ -284,7 +284,9 @@ def test_a_user_pauses_before_the_reboot_and_any_reboot_counts(site: Site) -> No
     deployment = deployed(site)
 
     site.wait(lambda: "pause_before_rebooting" in deployment.statuses, "pause")
-    assert (status := site.status()) and status.waits_for == "ArtifactReboot"
+    status = site.status()
+    assert status is not None
+    assert status.waits_for == "ArtifactReboot"
     site.stop()
     site.device.boot()
     site.start()

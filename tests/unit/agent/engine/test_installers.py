@@ -10,13 +10,13 @@ import pytest
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.file import File
 from ota_agent.device.slots import Slot, Slots
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
 from ota_agent.engine.installers import Installers
 from ota_agent.errors import AgentError, EnvironmentFault
 from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
 from ota_agent.memory.store import Store
-from ota_agent.payloads.checkpoint import Trail
-from ota_agent.payloads.options import ModuleOptions
+from ota_agent.payloads import ModuleOptions
+from ota_agent.payloads.checkpoint import Checkpoint, Trail
 from ota_artifact.header import Header, PayloadHeader
 
 
@@ -48,10 +48,7 @@ def header(*types: str | None) -> Header:
 def trail(installers: Installers) -> Trail:
     return Trail(
         memory=installers.store,
-        deployment="",
-        source="/v2.mender",
-        manifest="",
-        total=None,
+        origin=Checkpoint(deployment="", source="/v2.mender", manifest="", total=None),
         is_again=False,
         spent=lambda: 0.0,
         tell=lambda event: None,

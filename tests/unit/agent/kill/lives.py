@@ -105,8 +105,7 @@ def live(configuration: Path, points: Path, log: Path) -> None:
     key.DeviceKey._signer = _signed_here  # type: ignore[method-assign]
     Points(points).watch()
     settings = load_settings(configuration, menders=())
-    with ownership(settings.device.lock):
-        agent = assemble(settings)
+    with ownership(settings.device.lock), assemble(settings) as agent:
         try:
             agent.runtime.start()
             if agent.update is None:

@@ -32,7 +32,7 @@ asked_by = pytest.mark.parametrize("is_standalone", [False, True], ids=["server"
 
 
 def device(artifact: Artifact, **options: object) -> World:
-    wants_reboot = artifact.has_rootfs
+    wants_reboot = ROOTFS in artifact.types
     return World(artifact=artifact, **{"wants_reboot": wants_reboot, **options})  # type: ignore[arg-type]
 
 

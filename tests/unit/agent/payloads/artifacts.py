@@ -5,8 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.module import UpdateModule
-from ota_agent.payloads.options import ModuleOptions
 from ota_agent.payloads.tree import About
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.reader import open_artifact

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.control import ControlOptions
 from ota_agent.control.controls import Controls
-from ota_agent.control.options import ControlOptions
 from ota_agent.errors import Aborted, AgentError, Unreachable
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store

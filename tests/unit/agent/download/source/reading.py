@@ -5,8 +5,8 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from ota_agent.download import DownloadOptions
 from ota_agent.download.source.http import HttpSource
-from ota_agent.download.source.options import DownloadOptions
 from ota_agent.server.http import pool
 from ota_agent.server.options import TlsOptions
 from tests.unit.agent.download.source.around import Time

@@ -71,8 +71,7 @@ def being_the_agent(settings: Settings, args: argparse.Namespace) -> Iterator[Ag
         stack.enter_context(ownership(settings.device.lock))
         console = log_to_console(args.log_level)
         stack.callback(console.end)
-        agent = assemble(settings, stop_before=stops)
-        stack.callback(agent.store.close)
+        agent = stack.enter_context(assemble(settings, stop_before=stops))
         stack.enter_context(agent.serve())
         yield agent
 

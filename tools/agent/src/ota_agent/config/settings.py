@@ -12,11 +12,11 @@ from ota_agent.admission.keys import VerifyOptions
 from ota_agent.api import ApiOptions
 from ota_agent.config import mender
 from ota_agent.config.section import default_text, read
-from ota_agent.control.options import ControlOptions
+from ota_agent.control import ControlOptions
 from ota_agent.device.options import DeviceOptions
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
 from ota_agent.errors import AgentError
-from ota_agent.payloads.options import ModuleOptions
+from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.scripts import ScriptOptions
 from ota_agent.server.deployment_log import LogOptions
 from ota_agent.server.options import AttributeOptions, KeyOptions, ServerOptions, TlsOptions

@@ -10,8 +10,8 @@ from datetime import datetime
 from threading import Condition
 from typing import Any, get_args
 
+from ota_agent.control import ControlOptions
 from ota_agent.control.maps import ControlMap, Rule, judged, parse, parse_text, to_json
-from ota_agent.control.options import ControlOptions
 from ota_agent.control.window import is_open, parse_window
 from ota_agent.errors import Aborted, AgentError
 from ota_agent.lifecycle.actions import PausePoint
@@ -27,6 +27,10 @@ _LOOK = 60.0  # [s] until a wait looks at the clock again, at the latest
 
 class Controls:
     """What holds updates up. Several threads may use it; what is set outlives a restart.
+
+    Attributes:
+        is_enabled: whether updates are installed at all.
+        window: when updates may be installed; empty: always.
 
     Args:
         clock: for the life of maps; it does not go back [s].
@@ -47,19 +51,9 @@ class Controls:
         self._abort = ""
         self._maps: dict[tuple[str, int], ControlMap] = {}
         self._pauses: set[PausePoint] = set()
-        self._is_enabled, self._window = options.enabled, options.window
+        self.is_enabled, self.window = options.enabled, options.window
         parse_window(options.window)
         self._recall()
-
-    @property
-    def is_enabled(self) -> bool:
-        """Whether updates are installed at all."""
-        return self._is_enabled
-
-    @property
-    def window(self) -> str:
-        """When updates may be installed; empty: always."""
-        return self._window
 
     def set_map(self, text: str) -> int:
         """Take a map from the device's side; gives when to send it again [s].
@@ -116,13 +110,13 @@ class Controls:
     def abort(self, reason: str) -> None:
         """End the update that is under way."""
         with self._changed:
-            self._abort = reason or "aborted by a person"
+            self._abort = reason or "aborted by a user"
             self._announce()
 
     def set_enabled(self, is_enabled: bool) -> None:
         """Whether updates are installed at all."""
         with self._changed:
-            self._is_enabled = is_enabled
+            self.is_enabled = is_enabled
             self._remember()
 
     def set_window(self, window: str) -> None:
@@ -133,7 +127,7 @@ class Controls:
         """
         parse_window(window)
         with self._changed:
-            self._window = window
+            self.window = window
             self._remember()
 
     def check(self) -> None:
@@ -184,36 +178,30 @@ class Controls:
         is_told, due = False, self._clock()
         while True:
             self.check()
-            if self._clock() >= due and self._server_maps():
-                self._refreshed(refresh)
+            with self._changed:
+                has_server_map = any(each.is_server for each in self._maps.values())
+            if has_server_map and self._clock() >= due:
+                try:
+                    refresh()
+                except Aborted:
+                    raise
+                except AgentError as error:
+                    logger.warning("pause: the server's control map is not refreshed: %s", error)
                 due = self._clock() + self._options.refresh
             with self._changed:
-                by = self._who(before)
-                version = self._version
+                by, version, patience = self._who(before), self._version, self._patience()
             if not by:
                 return
             if not is_told:
                 logger.info("paused before %s by the %s", before, by)
                 paused(before, by)
                 is_told = True
-            self._wait_for_change(version, self._patience())
+            self._wait_for_change(version, patience)
 
     def _wait_for_change(self, version: int, seconds: float) -> None:
         """Wait, but not if something has changed since that version."""
         with self._changed:
             self._changed.wait_for(lambda: self._version != version, seconds)
-
-    def _refreshed(self, refresh: Callable[[], None]) -> None:
-        try:
-            refresh()
-        except Aborted:
-            raise
-        except AgentError as error:
-            logger.warning("pause: the server's control map is not refreshed: %s", error)
-
-    def _server_maps(self) -> list[ControlMap]:
-        with self._changed:
-            return [each for each in self._maps.values() if each.is_server]
 
     def _who(self, before: PausePoint) -> str:
         """Who has it wait; empty: nobody."""
@@ -233,9 +221,9 @@ class Controls:
             return "server" if any(each.is_server for each in pausing) else "device"
         if before in self._pauses:
             return "device"
-        if before == "ArtifactInstall" and not self._is_enabled:
+        if before == "ArtifactInstall" and not self.is_enabled:
             return "disabled"
-        if before == "ArtifactInstall" and not is_open(parse_window(self._window), self._now()):
+        if before == "ArtifactInstall" and not is_open(parse_window(self.window), self._now()):
             return "window"
         return ""
 
@@ -263,10 +251,10 @@ class Controls:
             for each in self._maps.values()
         ]
         found: dict[str, Any] = {"maps": maps, "pauses": sorted(self._pauses)}
-        if self._is_enabled != self._options.enabled:
-            found["enabled"] = self._is_enabled
-        if self._window != self._options.window:
-            found["window"] = self._window
+        if self.is_enabled != self._options.enabled:
+            found["enabled"] = self.is_enabled
+        if self.window != self._options.window:
+            found["window"] = self.window
         is_empty = not maps and not self._pauses and len(found) == 2
         text = "" if is_empty else json.dumps(found)
         if text != self._store.text(_NAME):
@@ -290,9 +278,9 @@ class Controls:
         try:
             found = json.loads(text)
             self._pauses = {each for each in found["pauses"] if each in get_args(PausePoint)}
-            self._is_enabled = bool(found.get("enabled", self._is_enabled))
-            self._window = str(found.get("window", self._window))
-            parse_window(self._window)
+            self.is_enabled = bool(found.get("enabled", self.is_enabled))
+            self.window = str(found.get("window", self.window))
+            parse_window(self.window)
             begins = self._clock()
             for each in found["maps"]:
                 deployment = each["map"]["id"] if each["server"] else ""

@@ -10,16 +10,17 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from ota_agent.download.source import ArtifactSource, open_source
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
+from ota_agent.download.pace import Pace
+from ota_agent.download.source import open_source
 from ota_agent.download.source.retry import Changed, Surroundings
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.events import Fetched
 from ota_agent.lifecycle.update import Artifact, Update
 from ota_agent.payloads import Installer, checkpoint
-from ota_agent.payloads.checkpoint import Memory, Trail
+from ota_agent.payloads.checkpoint import Checkpoint, Memory, Trail
 from ota_artifact import reader
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.header import Header, Script
@@ -27,6 +28,8 @@ from ota_artifact.keys import PublicKey
 
 if TYPE_CHECKING:
     import urllib3
+
+    from ota_agent.download.source import ArtifactSource
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ class Progress:
         read: how much of the artifact is read or need not be [B].
         total: of the artifact; 0 if it is not known [B].
         received: what has come through the network since the agent started [B].
+        rate: how fast that is now [B/s].
         event: what has happened last that is worth telling, such as "resumed at 512 B after a lost
             connection"; empty if nothing has.
     """
@@ -54,13 +58,8 @@ class Progress:
     read: int = 0
     total: int = 0
     received: int = 0
+    rate: float = 0.0
     event: str = ""
-
-
-class ScriptStore(Protocol):
-    """Keeps the artifact's state scripts."""
-
-    def store(self, scripts: tuple[Script, ...]) -> None: ...
 
 
 class Fetch:
@@ -73,7 +72,7 @@ class Fetch:
         keys: one of which must have signed the artifact; none: anybody may.
         accept: raises an AgentError for the header of an artifact that may not be installed here.
         begin: makes what stores the payloads of an artifact, by their numbers.
-        scripts: takes the artifact's state scripts.
+        store_scripts: takes the artifact's state scripts.
         progress: told how far it is, at least once for each MiB.
         surroundings: clock, sleep, chance, and whether it shall go on.
     """
@@ -88,13 +87,14 @@ class Fetch:
         keys: Sequence[PublicKey],
         accept: Callable[[Header], None],
         begin: Callable[[Header, Trail], Mapping[int, Installer]],
-        scripts: ScriptStore,
+        store_scripts: Callable[[tuple[Script, ...]], None],
         progress: Callable[[Progress], None],
         surroundings: Surroundings,
     ) -> None:
         self._update, self._memory, self._keys = update, memory, keys
-        self._accept, self._begin, self._scripts = accept, begin, scripts
+        self._accept, self._begin, self._store_scripts = accept, begin, store_scripts
         self._progress, self._check = progress, surroundings.check
+        self._pace = Pace(surroundings.clock)
         self._event = self._artifact_name = self._slot = ""
         self._trail: Trail | None = None
         self._is_storing = self._has_tried_again = False
@@ -150,24 +150,27 @@ class Fetch:
         self._has_tried_again = is_resumed or not self._source.is_whole
         return self._has_tried_again
 
-    def _attempt(self, source: ArtifactSource) -> Fetched:
+    def _attempt(self, source: "ArtifactSource") -> Fetched:
         self._attempts, self._trail, self._is_storing = self._attempts + 1, None, False
         artifact = reader.open_artifact(source, keys=self._keys)
         header = artifact.header
         self._artifact_name = header.artifact_name
         self._accept(header)
-        self._trail = Trail(
-            memory=self._memory,
+        origin = Checkpoint(
             deployment=self._update.deployment,
             source=self._shown,
             manifest=hashlib.sha256(artifact.manifest.raw).hexdigest(),
             total=source.size,
+        )
+        self._trail = Trail(
+            memory=self._memory,
+            origin=origin,
             is_again=self._attempts > 1,
             spent=lambda: source.spent,
             tell=self._say,
         )
         installers = self._begin(header, self._trail)  # before the first byte: one may be missing
-        self._scripts.store(header.scripts)
+        self._store_scripts(header.scripts)
         self._slot = next((each.slot for each in installers.values() if each.slot), "")
         for payload in artifact.payloads():
             self._is_storing = True
@@ -192,6 +195,7 @@ class Fetch:
                 read=source.offset,
                 total=source.size or 0,
                 received=source.received,
+                rate=self._pace.of(source.received),
                 event=self._event,
             )
         )

@@ -23,4 +23,4 @@ class Pace:
         while now - self._seen[0][0] > _SPAN:
             self._seen.popleft()
         begun, before = self._seen[0]
-        return round((received - before) / (now - begun)) if now - begun >= _LEAST else 0.0
+        return float(round((received - before) / (now - begun))) if now - begun >= _LEAST else 0.0

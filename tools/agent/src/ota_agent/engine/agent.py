@@ -14,8 +14,7 @@ from ota_agent.control.controls import Controls
 from ota_agent.engine.runtime import Runtime
 from ota_agent.errors import AgentError, NothingInProgress
 from ota_agent.lifecycle import states as s
-from ota_agent.lifecycle.events import CommitAsked, Event, Failed, Offered, RollbackAsked
-from ota_agent.lifecycle.step import Unexpected
+from ota_agent.lifecycle.events import CommitAsked, Failed, Offered, RollbackAsked
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.server.deployments import Deployments
@@ -102,7 +101,7 @@ class Agent:
         self.require()
         if not isinstance(self.state, s.Installed | s.Trying | s.Proven):
             raise self._refusal("is not ready to be committed")
-        self._feed(CommitAsked())
+        self.runtime.feed(CommitAsked())
 
     def roll_back(self, reason: str = BY_HAND) -> None:
         """Roll the update back.
@@ -115,7 +114,7 @@ class Agent:
         at_rest = s.Downloading | s.Downloaded | s.Installed | s.Trying | s.Proven
         if not isinstance(self.state, at_rest):
             raise self._refusal("cannot be taken back any more, or is already")
-        self._feed(RollbackAsked(reason))
+        self.runtime.feed(RollbackAsked(reason))
 
     def require(self) -> None:
         """Pass if an update is under way.
@@ -125,12 +124,6 @@ class Agent:
         """
         if self.update is None:
             raise NothingInProgress("No update in progress.")
-
-    def _feed(self, event: Event) -> None:
-        try:
-            self.runtime.feed(event)
-        except Unexpected as error:
-            raise AgentError(str(error)) from error
 
     def _refusal(self, finding: str) -> AgentError:
         return AgentError(

@@ -2,7 +2,8 @@
 """Puts the agent together from its settings."""
 
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from ota_agent.config.settings import Settings
 from ota_agent.control.controls import Controls
 from ota_agent.device.device_type import device_type_of
 from ota_agent.engine.agent import Agent
-from ota_agent.engine.fetcher import Fetcher
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.observer import StateObserver
 from ota_agent.engine.performer import DevicePerformer
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def assemble(settings: Settings, *, stop_before: Container[type[State]] = ()) -> Agent:
-    """Make the agent; the caller holds the ownership, and closes its store.
+@contextmanager
+def assemble(settings: Settings, *, stop_before: Container[type[State]] = ()) -> Iterator[Agent]:
+    """Make the agent, and close its memory at the end; the caller holds the ownership.
 
     What an install alone needs is imported by the first one: a daemon waits all its life, and may
     never install.
@@ -46,12 +47,8 @@ def assemble(settings: Settings, *, stop_before: Container[type[State]] = ()) ->
     Raises:
         AgentError: something is missing that it cannot do without.
     """
-    store = open_store(settings.device)
-    try:
-        return _assemble(settings, store, stop_before)
-    except BaseException:
-        store.close()
-        raise
+    with closing(open_store(settings.device)) as store:
+        yield _assemble(settings, store, stop_before)
 
 
 def _assemble(settings: Settings, store: Store, stop_before: Container[type[State]]) -> Agent:
@@ -82,24 +79,17 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
         check=controls.check,
         tell=lambda script: bulletin.change(doing=script),
     )
-    fetcher = Fetcher(
+    performer = DevicePerformer(
         settings=settings,
         store=store,
-        pool=pool,
-        installers=installers,
-        scripts=scripts,
+        boot=boot,
+        device_type=device_type,
         controls=controls,
         bulletin=bulletin,
-        device_type=device_type,
-    )
-    performer = DevicePerformer(
-        store=store,
-        boot=boot,
         scripts=scripts,
         installers=installers,
-        fetcher=fetcher,
         deployments=deployments,
-        commit=settings.commit,
+        pool=pool,
     )
     observer = StateObserver(
         bulletin=bulletin,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
+from typing import Literal
 
 from ota_agent import __version__
 from ota_agent.config.settings import Settings
@@ -47,8 +48,7 @@ def run(settings: Settings) -> int:
     with ExitStack() as stack:
         stack.enter_context(ownership(settings.device.lock))
         _set_clock(settings)
-        agent = assemble(settings)
-        stack.callback(agent.store.close)
+        agent = stack.enter_context(assemble(settings))
         daemon = Daemon(agent)
         stack.enter_context(agent.serve(daemon))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
@@ -74,7 +74,7 @@ class Daemon:
     ) -> None:
         self._agent, self._clock, self._chance = agent, clock, chance
         self._wanted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._failures = {"update": 0, "inventory": 0}
+        self._failures = {"update": 0, "inventory": 0}  # one after the other
         soon = clock() + first_delay(agent.settings.polling, random=chance)
         self._poll_at = self._inventory_at = soon
         self._is_working = False
@@ -161,14 +161,11 @@ class Daemon:
 
     def _poll(self) -> None:
         if not self._agent.controls.is_enabled:
-            self._poll_at = self._clock() + self._delay("update", 0)
+            self._poll_at = self._after("update", None)
             return
         before = self._agent.bulletin.get().updates
         self._move(lambda: self._agent.runtime.feed(PollDue()))
-        error = self._agent.deployments.poll_error
-        self._failures["update"] = self._failures["update"] + 1 if error else 0
-        after = error.retry_after if isinstance(error, Unreachable) else 0.0
-        self._poll_at = self._clock() + self._delay("update", after)
+        self._poll_at = self._after("update", self._agent.deployments.poll_error)
         status = self._agent.bulletin.get()
         if status.updates != before and status.result == "success":
             self._poll_at = min(self._poll_at, self._clock() + 5.0)  # is there another one?
@@ -177,37 +174,35 @@ class Daemon:
     def _send_inventory(self) -> None:
         from ota_agent.server.attributes import inventory
 
-        server = self._agent.server
-        if server is None:
+        agent, failure = self._agent, None
+        if agent.server is None:
             return
-        after = 0.0
         try:
-            found = inventory(self._agent.settings.attributes.inventory)
-            server.send_inventory({**found, **self._own_attributes()})
-            self._failures["inventory"] = 0
+            own = {
+                "device_type": agent.device_type,
+                "ota_agent_version": __version__,
+                "ota_running_slot": agent.bulletin.get().running_slot,
+            }
+            found = inventory(agent.settings.attributes.inventory)
+            intervals = as_attributes(agent.settings.polling)
+            agent.server.send_inventory({**found, **intervals, **agent.store.provides, **own})
         except AgentError as error:
-            self._failures["inventory"] += 1
-            after = error.retry_after if isinstance(error, Unreachable) else 0.0
             level = logging.INFO if isinstance(error, Unauthorized) else logging.WARNING
             logger.log(level, "inventory: %s", error)
-        self._inventory_at = self._clock() + self._delay("inventory", after)
+            failure = error
+        self._inventory_at = self._after("inventory", failure)
         self._note_token()
 
-    def _own_attributes(self) -> dict[str, str]:
-        """What the agent itself knows of the device."""
-        return {
-            **as_attributes(self._agent.settings.polling),
-            **self._agent.store.provides,
-            "device_type": self._agent.device_type,
-            "ota_agent_version": __version__,
-            "ota_running_slot": self._agent.bulletin.get().running_slot,
-        }
-
-    def _delay(self, what: str, after: float) -> float:
+    def _after(self, what: Literal["update", "inventory"], error: AgentError | None) -> float:
+        """When it is due again, now that it has failed or not."""
         options = self._agent.settings.polling
-        interval = options.update if what == "update" else options.inventory
-        return next_delay(
-            options, interval, self._failures[what], random=self._chance, retry_after=after
+        self._failures[what] = self._failures[what] + 1 if error else 0
+        return self._clock() + next_delay(
+            options,
+            options.update if what == "update" else options.inventory,
+            self._failures[what],
+            random=self._chance,
+            retry_after=error.retry_after if isinstance(error, Unreachable) else 0.0,
         )
 
     def _note_token(self) -> None:
@@ -223,6 +218,10 @@ class Daemon:
             state = self._agent.state.mender_name
             raise Busy(f"busy: an update is at {state}; ask again later")
 
+    def _require_server(self) -> None:
+        if self._agent.server is None:
+            raise AgentError("this device has no server; set server.urls in agent.toml")
+
     def wants(self, work: Callable[[], None]) -> None:
         """Have the loop do something; a signal's handler may do no more than this."""
         self._wanted.put(work)
@@ -231,11 +230,10 @@ class Daemon:
         """See `Commands.install`."""
         if isinstance(self._agent.state, Reporting):
             self._agent.deployments.hurry.set()
-            self._wanted.put(lambda: self._agent.install(source))
-            return
-        self._require_rest()
-        if self._agent.update is not None:
-            raise AgentError("an update waits for a commit or a rollback; decide on it first")
+        else:
+            self._require_rest()
+            if self._agent.update is not None:
+                raise AgentError("an update waits to be committed or rolled back; do that first")
         self._wanted.put(lambda: self._agent.install(source))
 
     def commit(self) -> None:
@@ -264,8 +262,7 @@ class Daemon:
 
     def check_update(self) -> None:
         """See `Commands.check_update`."""
-        if self._agent.server is None:
-            raise AgentError("this device has no server; set server.urls in agent.toml")
+        self._require_server()
         if not self._agent.controls.is_enabled:
             raise AgentError("updates are switched off; switch them on first")
         self._poll_at = self._clock()
@@ -274,8 +271,7 @@ class Daemon:
 
     def send_inventory(self) -> None:
         """See `Commands.send_inventory`."""
-        if self._agent.server is None:
-            raise AgentError("this device has no server; set server.urls in agent.toml")
+        self._require_server()
         self._inventory_at = self._clock()
         self._wanted.put(_nothing)
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ota_agent.bootloader.boot import Boot
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.provides import GROUP, NAME
 from ota_agent.lifecycle.update import ROOTFS, Update
 from ota_agent.memory.store import Store
-from ota_agent.payloads import Installer
-from ota_agent.payloads.options import ModuleOptions
+from ota_agent.payloads import Installer, ModuleOptions
 
 if TYPE_CHECKING:
     from ota_agent.payloads.checkpoint import Trail

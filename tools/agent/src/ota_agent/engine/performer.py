@@ -5,11 +5,17 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
+from ota_agent.admission.acceptance import check_acceptance
+from ota_agent.admission.downgrade import check_downgrade, check_has_version
+from ota_agent.admission.keys import load_keys
+from ota_agent.api.status import Bulletin
 from ota_agent.bootloader.boot import Boot
+from ota_agent.config.settings import Settings
+from ota_agent.control.controls import Controls
 from ota_agent.device.slots import trial_of
-from ota_agent.engine.fetcher import Fetcher
+from ota_agent.download.source.retry import Surroundings
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.runtime import RebootWanted
 from ota_agent.errors import AgentError, NotGiven
@@ -17,14 +23,19 @@ from ota_agent.lifecycle import actions as a
 from ota_agent.lifecycle import provides
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.events import Answered, Event, Fetched, Trial
-from ota_agent.lifecycle.update import Update
+from ota_agent.lifecycle.update import ROOTFS, Update
 from ota_agent.memory.store import Store
 from ota_agent.payloads import Installer, Reboot
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployments import Deployments
-from ota_agent.trial.boot_log import meaning
-from ota_agent.trial.health import CommitOptions, check_health
+from ota_agent.trial import boot_log
+from ota_agent.trial.health import check_health
 from ota_artifact.errors import ProgramError
+
+if TYPE_CHECKING:
+    import urllib3
+
+    from ota_artifact.header import Header
 
 logger = logging.getLogger(__name__)
 
@@ -47,15 +58,19 @@ class DevicePerformer:
 
     Attributes:
         boot: None if this device has no slots, and takes update modules alone.
+        pool: gives the connections to servers.
     """
 
+    settings: Settings
     store: Store
     boot: Boot | None
+    device_type: str
+    controls: Controls
+    bulletin: Bulletin
     scripts: Scripts
     installers: Installers
-    fetcher: Fetcher
     deployments: Deployments
-    commit: CommitOptions
+    pool: "Callable[[], urllib3.PoolManager]"
 
     def perform(self, action: a.Action, state: s.State) -> Event | None:
         """See `runtime.Performer`."""
@@ -87,7 +102,7 @@ class DevicePerformer:
             case a.Ask():
                 return self._ask(update)
             case a.CheckHealth():
-                check_health(self.commit)
+                check_health(self.settings.commit)
             case a.Reboot():
                 self._reboot(update, is_back=isinstance(state, s.RebootingBack))
             case a.SaveProvides():
@@ -112,7 +127,7 @@ class DevicePerformer:
             return ("running", "") if running.name == target else ("rolled-back", str(error))
         found = trial_of(boot.slots, running, target, environment)
         why = boot.why() if found == "rolled-back" else ""
-        return found, f"the bootloader went back to slot {running.name}{meaning(why)}"
+        return found, f"the bootloader went back to slot {running.name}{boot_log.meaning(why)}"
 
     def _without_update(self, action: a.Action, state: s.State) -> Event | None:
         match action:
@@ -126,13 +141,50 @@ class DevicePerformer:
     def _fetch(self, update: Update) -> Fetched:
         """Fetch it; if its address is not good any more, once more from a new one."""
         try:
-            return self.fetcher.fetch(update)
+            return self._fetch_once(update)
         except NotGiven as error:
             source = self.deployments.renew(update)
             if not source:
                 raise
             logger.info("download: %s: going on at the address that the server gives now", error)
-            return self.fetcher.fetch(replace(update, source=source))
+            return self._fetch_once(replace(update, source=source))
+
+    def _fetch_once(self, update: Update) -> Fetched:
+        """Fetch it, from the checkpoint on if there is one; what that needs is imported late."""
+        from ota_agent.download.fetch import Fetch, Progress
+
+        def show(progress: Progress) -> None:
+            self.bulletin.change(
+                rate=progress.rate,
+                artifact=progress.artifact,
+                slot=progress.slot,
+                size=progress.total or progress.size,
+                done=progress.read if progress.total else progress.done,
+                note=progress.event,
+            )
+
+        self.store.put(boot_log.BOOTS, str(boot_log.newest(self.settings.boot_log)))
+        fetch = Fetch(
+            update,
+            options=self.settings.download,
+            pool=self.pool,
+            memory=self.store,
+            keys=load_keys(self.settings.keys),
+            accept=self._accept,
+            begin=self.installers.begin,
+            store_scripts=self.scripts.store,
+            progress=show,
+            surroundings=Surroundings(sleep=self.controls.wait, check=self.controls.check),
+        )
+        return fetch.run()
+
+    def _accept(self, header: "Header") -> None:
+        options, provided = self.settings.keys, self.store.provides
+        check_acceptance(header, self.device_type, provided)
+        if options.forbid_downgrade:
+            has_rootfs = any(each.type == ROOTFS for each in header.payloads)
+            check_has_version(header.provides, has_rootfs=has_rootfs, key=options.version)
+            check_downgrade(header.provides, provided, options.version)
 
     def _run_scripts(self, update: Update, action: a.RunScripts) -> None:
         name = action.state
@@ -154,7 +206,7 @@ class DevicePerformer:
         if boot is None or boot.bootloader.read().get("upgrade_available") != "1":
             return
         waits = int(self.store.text(_WAITS) or "0")
-        if waits >= self.commit.power_cuts:
+        if waits >= self.settings.commit.power_cuts:
             logger.warning("a power cut from now on ends the trial: it has waited %d times", waits)
             return
         self.store.put(_WAITS, str(waits + 1))

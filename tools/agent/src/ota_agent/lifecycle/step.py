@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 
+from ota_agent.errors import AgentError
 from ota_agent.lifecycle import enter
 from ota_agent.lifecycle import events as e
 from ota_agent.lifecycle import states as s
@@ -12,7 +13,7 @@ from ota_agent.lifecycle.states import State, Step
 from ota_agent.lifecycle.update import Update
 
 
-class Unexpected(Exception):
+class Unexpected(AgentError):
     """The event cannot happen in the state, or is refused there; the text says why."""
 
 

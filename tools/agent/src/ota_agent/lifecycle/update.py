@@ -26,16 +26,6 @@ class Artifact:
     provides: Mapping[str, str] = field(default_factory=dict)
     clears: tuple[str, ...] | None = None
 
-    @property
-    def has_rootfs(self) -> bool:
-        """Whether a slot is written."""
-        return ROOTFS in self.types
-
-    @property
-    def has_modules(self) -> bool:
-        """Whether an update module takes part."""
-        return any(each not in (None, ROOTFS) for each in self.types)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
@@ -68,12 +58,12 @@ class Update:
     @property
     def has_rootfs(self) -> bool:
         """Whether a slot is written, as far as it is known."""
-        return self.artifact is not None and self.artifact.has_rootfs
+        return self.artifact is not None and ROOTFS in self.artifact.types
 
     @property
     def has_modules(self) -> bool:
         """Whether an update module takes part, as far as it is known."""
-        return self.artifact is not None and self.artifact.has_modules
+        return self.artifact is not None and bool({*self.artifact.types} - {None, ROOTFS})
 
     @property
     def is_standalone(self) -> bool:

@@ -54,13 +54,19 @@ class Checkpoint:
     source: str
     manifest: str
     total: int | None
-    number: int
-    offset: int
-    size: int
-    slot: str
-    written: int
-    mark: Mark | None
-    spent: float
+    number: int = 0
+    offset: int = 0
+    size: int = 0
+    slot: str = ""
+    written: int = 0
+    mark: Mark | None = None
+    spent: float = 0.0
+
+    def is_of(self, other: "Checkpoint") -> bool:
+        """Whether the other one is of the same payload of the same artifact, in the same slot."""
+        mine = self.manifest, self.number, self.offset, self.size, self.slot
+        its = other.manifest, other.number, other.offset, other.size, other.slot
+        return mine == its and (None in (self.total, other.total) or self.total == other.total)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +75,7 @@ class Trail:
 
     Attributes:
         memory: keeps the last one.
-        deployment: as in `Checkpoint`; so are source, manifest and total.
+        origin: where they all begin: a checkpoint in no slot yet.
         is_again: the same process has begun with the artifact before.
         spent: gives how long the download has taken so far [s].
         tell: told where a payload goes on, or why it begins at byte 0.
@@ -77,10 +83,7 @@ class Trail:
     """
 
     memory: Memory
-    deployment: str
-    source: str
-    manifest: str
-    total: int | None
+    origin: Checkpoint
     is_again: bool
     spent: Callable[[], float]
     tell: Callable[[str], None]
@@ -96,12 +99,9 @@ class Trail:
         found = recall(self.memory)
         if found is None:
             return
-        ours = self._checkpoint(payload, slot, found.written, found.mark)
-        ours = replace(ours, deployment=found.deployment, source=found.source, spent=found.spent)
-        if None in (found.total, self.total):
-            ours = replace(ours, total=found.total)
-        if found != ours:
-            if found.source == self.source and found.manifest != self.manifest:
+        if not found.is_of(self._begin(payload, slot)):
+            is_changed = found.manifest != self.origin.manifest
+            if found.source == self.origin.source and is_changed:
                 self.tell("the file has changed since it was begun: starting afresh")
             forget(self.memory)
             return
@@ -125,25 +125,18 @@ class Trail:
     def remember(self, payload: Payload, slot: Slot, written: int, mark: Mark | None) -> None:
         """Keep a checkpoint until the next one, or until it is forgotten."""
         try:
-            _put(self.memory, self._checkpoint(payload, slot, written, mark))
+            begin = self._begin(payload, slot)
+            _put(self.memory, replace(begin, written=written, mark=mark, spent=self.spent()))
         except AgentError as error:  # it only costs time, and that only after a restart
             logger.warning("download: no checkpoint: %s", error)
 
-    def _checkpoint(
-        self, payload: Payload, slot: Slot, written: int, mark: Mark | None
-    ) -> Checkpoint:
-        return Checkpoint(
-            deployment=self.deployment,
-            source=self.source,
-            manifest=self.manifest,
-            total=self.total,
+    def _begin(self, payload: Payload, slot: Slot) -> Checkpoint:
+        return replace(
+            self.origin,
             number=payload.number,
             offset=payload.offset,
             size=payload.size,
             slot=slot.name,
-            written=written,
-            mark=mark,
-            spent=self.spent(),
         )
 
 

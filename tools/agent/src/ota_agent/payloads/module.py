@@ -14,8 +14,7 @@ from typing import Literal
 
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
-from ota_agent.payloads import Progress, Reboot
-from ota_agent.payloads.options import ModuleOptions
+from ota_agent.payloads import ModuleOptions, Progress, Reboot
 from ota_agent.payloads.streams import Streams, TurnedAway
 from ota_agent.payloads.tree import (
     About,

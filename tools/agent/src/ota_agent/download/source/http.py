@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import urllib3
 
 from ota_agent import __version__
+from ota_agent.download import DownloadOptions
 from ota_agent.download.source.answer import (
     Answer,
     Body,
@@ -25,7 +26,6 @@ from ota_agent.download.source.answer import (
     judge,
 )
 from ota_agent.download.source.limit import Limit
-from ota_agent.download.source.options import DownloadOptions
 from ota_agent.download.source.retry import Changed, Patience, Surroundings, Tell
 from ota_agent.errors import AgentError, NotGiven
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
 from ota_agent.errors import AgentError
 
 logger = logging.getLogger(__name__)
