@@ -7,13 +7,12 @@ from pathlib import Path
 
 from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.module import UpdateModule
-from ota_agent.payloads.tree import About
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.reader import open_artifact
 from ota_artifact.spec import PayloadSpec
 from tests.unit.artifact.writing import sources, spec, written
 
-ABOUT = About("release-1", "", "board")
+CURRENT = {"artifact_name": "release-1", "device_type": "board"}
 
 Files = Mapping[str, bytes]
 
@@ -46,7 +45,7 @@ def begun(header: Header, options: ModuleOptions) -> list[UpdateModule]:
         for number, payload in enumerate(header.payloads)
     ]
     for module in modules:
-        module.begin(header, ABOUT)
+        module.begin(header, CURRENT)
     return modules
 
 

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ota_agent.api import Commands
 from ota_agent.api.status import Bulletin
@@ -19,9 +18,6 @@ from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.server.deployments import Deployments
 
-if TYPE_CHECKING:
-    from ota_agent.server.client import Server
-
 logger = logging.getLogger(__name__)
 
 REVERSIBLE = s.Forward | s.Trying | s.Proven
@@ -33,20 +29,14 @@ BY_HAND = "taken back by hand"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """The one process that updates this device.
-
-    Attributes:
-        server: None if this device has none.
-    """
+    """The one process that updates this device."""
 
     settings: Settings
     store: Store
     runtime: Runtime
     bulletin: Bulletin
     controls: Controls
-    server: "Server | None"
     deployments: Deployments
-    device_type: str
 
     @property
     def state(self) -> s.State:

@@ -55,9 +55,8 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
     device_type, boot = device_type_of(settings.device), boot_of(settings.device)
     bulletin, controls = Bulletin(), Controls(settings.control, store)
     pool = _pool(settings)
-    server = _server(settings, pool)
     deployments = Deployments(
-        server=server,
+        server=_server(settings, pool),
         controls=controls,
         store=store,
         log=DeploymentLog(settings.log),
@@ -118,9 +117,7 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
         runtime=runtime,
         bulletin=bulletin,
         controls=controls,
-        server=server,
         deployments=deployments,
-        device_type=device_type,
     )
 
 

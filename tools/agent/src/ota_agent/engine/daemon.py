@@ -96,7 +96,7 @@ class Daemon:
             if self._again_at is not None and self._clock() >= self._again_at:
                 self._again_at = None
                 self._move(self._agent.runtime.start)
-            if self._agent.server is None or self._agent.update is not None:
+            if self._agent.deployments.server is None or self._agent.update is not None:
                 continue
             if self._clock() >= self._inventory_at:
                 self._send_inventory()
@@ -106,7 +106,7 @@ class Daemon:
     def _next(self) -> Callable[[], None] | None:
         """What somebody wants; None once the server is to be asked."""
         due = self._clock() + _LONGEST
-        if self._agent.server is not None and self._agent.update is None:
+        if self._agent.deployments.server is not None and self._agent.update is None:
             due = min(due, self._poll_at, self._inventory_at)
             self._agent.bulletin.change(next_poll=time.time() + self._poll_at - self._clock())
         if self._again_at is not None:
@@ -174,18 +174,18 @@ class Daemon:
     def _send_inventory(self) -> None:
         from ota_agent.server.attributes import inventory
 
-        agent, failure = self._agent, None
-        if agent.server is None:
+        agent, server, failure = self._agent, self._agent.deployments.server, None
+        if server is None:
             return
         try:
             own = {
-                "device_type": agent.device_type,
+                "device_type": agent.deployments.device_type,
                 "ota_agent_version": __version__,
                 "ota_running_slot": agent.bulletin.get().running_slot,
             }
             found = inventory(agent.settings.attributes.inventory)
             intervals = as_attributes(agent.settings.polling)
-            agent.server.send_inventory({**found, **intervals, **agent.store.provides, **own})
+            server.send_inventory({**found, **intervals, **agent.store.provides, **own})
         except AgentError as error:
             level = logging.INFO if isinstance(error, Unauthorized) else logging.WARNING
             logger.log(level, "inventory: %s", error)
@@ -219,7 +219,7 @@ class Daemon:
             raise Busy(f"busy: an update is at {state}; ask again later")
 
     def _require_server(self) -> None:
-        if self._agent.server is None:
+        if self._agent.deployments.server is None:
             raise AgentError("this device has no server; set server.urls in agent.toml")
 
     def wants(self, work: Callable[[], None]) -> None:
@@ -303,13 +303,13 @@ class Daemon:
 
     def token(self) -> tuple[str, str]:
         """See `Commands.token`."""
-        server = self._agent.server
+        server = self._agent.deployments.server
         session = server.session if server is not None else None
         return (session.token, session.url) if session else ("", "")
 
     def fetch_token(self) -> bool:
         """See `Commands.fetch_token`."""
-        server = self._agent.server
+        server = self._agent.deployments.server
         if server is None:
             return False
 

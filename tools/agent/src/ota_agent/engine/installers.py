@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ota_agent.bootloader.boot import Boot
 from ota_agent.download import DownloadOptions
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.provides import GROUP, NAME
 from ota_agent.lifecycle.update import ROOTFS, Update
 from ota_agent.memory.store import Store
 from ota_agent.payloads import Installer, ModuleOptions
@@ -38,7 +37,6 @@ class Installers:
             AgentError: one cannot be stored here; nothing is changed but for modules' trees.
         """
         from ota_agent.payloads.module import UpdateModule
-        from ota_agent.payloads.tree import About
 
         types = [each.type for each in header.payloads]
         if types.count(ROOTFS) > 1:
@@ -49,12 +47,11 @@ class Installers:
         found: dict[int, Installer] = {}
         if ROOTFS in types:
             found[types.index(ROOTFS)] = self._root_filesystem("", trail)
-        provides = self.store.provides
-        about = About(provides.get(NAME, ""), provides.get(GROUP, ""), self.device_type)
+        current = {**self.store.provides, "device_type": self.device_type}
         for number, kind in enumerate(types):
             if kind not in (None, ROOTFS):
                 module = found[number] = UpdateModule(kind, number, self.modules)
-                module.begin(header, about)
+                module.begin(header, current)
         return found
 
     def of(self, update: Update) -> list[tuple[int, Installer]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from ota_agent.admission.acceptance import check_acceptance
-from ota_agent.admission.downgrade import check_downgrade, check_has_version
+from ota_agent.admission.downgrade import check_downgrade
 from ota_agent.admission.keys import load_keys
 from ota_agent.api.status import Bulletin
 from ota_agent.bootloader.boot import Boot
@@ -78,7 +78,7 @@ class DevicePerformer:
             return self._without_update(action, state)
         update = state.update
         if isinstance(state, s.Downloading | s.Downloaded | s.Installing | s.Rebooting | s.Trying):
-            self.deployments.check()  # until it is committed, somebody may want it gone
+            self.controls.check()  # until it is committed, somebody may want it gone
         match action:
             case a.RunScripts():
                 self._run_scripts(update, action)
@@ -91,7 +91,8 @@ class DevicePerformer:
             case a.Fetch():
                 return self._fetch(update)
             case a.WaitWhilePaused(before):
-                self.deployments.wait_while_paused(update, before, self._waiting(state))
+                waiting = self._rearm if isinstance(state, s.Trying) else lambda: None
+                self.deployments.wait_while_paused(update, before, waiting)
             case a.CallPayloads("Cleanup"):
                 self.store.put(_REBOOTS, "")
                 _each(self.installers.left(), "Cleanup")
@@ -183,8 +184,7 @@ class DevicePerformer:
         check_acceptance(header, self.device_type, provided)
         if options.forbid_downgrade:
             has_rootfs = any(each.type == ROOTFS for each in header.payloads)
-            check_has_version(header.provides, has_rootfs=has_rootfs, key=options.version)
-            check_downgrade(header.provides, provided, options.version)
+            check_downgrade(header.provides, provided, options.version, has_rootfs=has_rootfs)
 
     def _run_scripts(self, update: Update, action: a.RunScripts) -> None:
         name = action.state
@@ -196,12 +196,8 @@ class DevicePerformer:
 
         self.scripts.run(name, action.moment, is_ignored=action.is_ignored, report=report)
 
-    def _waiting(self, state: s.State) -> Callable[[], None]:
-        """What is done before a wait: a trial that waits is worth a power cut or a few."""
-        return self._rearm if isinstance(state, s.Trying) else lambda: None
-
     def _rearm(self) -> None:
-        """Have the bootloader start a healthy trial once more; a loop of power cuts has an end."""
+        """Have a healthy trial that waits survive a power cut; a loop of them has an end."""
         boot = self.boot
         if boot is None or boot.bootloader.read().get("upgrade_available") != "1":
             return

@@ -7,7 +7,7 @@ client counts.
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,6 @@ from ota_agent.lifecycle.actions import Call
 from ota_agent.payloads import ModuleOptions, Progress, Reboot
 from ota_agent.payloads.streams import Streams, TurnedAway
 from ota_agent.payloads.tree import (
-    About,
     make_tree,
     remove_tree,
     store_file,
@@ -59,15 +58,18 @@ class UpdateModule:
         self._number, self._options = number, options
         self._tree = tree_of(options.payloads, number)
 
-    def begin(self, header: Header, about: About) -> None:
+    def begin(self, header: Header, current: Mapping[str, str]) -> None:
         """Make the tree for an artifact, whose payload of this number is to be stored.
+
+        Args:
+            current: what the device provides before the update, and its ``device_type``.
 
         Raises:
             AgentError: there is no such module, or no room for the tree.
         """
         self._module()
         try:
-            make_tree(self._tree, header, self._number, about)
+            make_tree(self._tree, header, self._number, current)
         except OSError as error:
             raise AgentError(
                 f"{self._tree}: {error.strerror}; is there room on its filesystem?"

@@ -139,9 +139,10 @@ class Deployments:
         if self.server is None or update.is_standalone:
             return
         self.server.forget_token()  # the new system may have another key, or identity
-        began, delay, is_waiting = self.clock() - self._away(), _AGAIN[0], False
+        began = self.clock() - float(self.store.text(_AWAY) or 0)
+        delay, is_waiting = _AGAIN[0], False
         while True:
-            self.check()
+            self.controls.check()
             try:
                 self.server.report(update.deployment, status)
                 return
@@ -162,13 +163,6 @@ class Deployments:
                 is_waiting = True
             self.controls.wait(again)
             delay = min(delay * 2, _AGAIN[1])
-
-    def _away(self) -> float:
-        """How long the server was out of reach in earlier boots of this trial [s]."""
-        try:
-            return float(self.store.text(_AWAY) or 0)
-        except ValueError:
-            return 0.0
 
     def wait_while_paused(
         self, update: Update, before: PausePoint, waiting: Callable[[], None]
@@ -196,14 +190,6 @@ class Deployments:
             self.controls.wait_while_paused(before, refresh=refresh, paused=paused)
         finally:
             self.paused("", "")
-
-    def check(self) -> None:
-        """Pass while nobody has aborted the update.
-
-        Raises:
-            Aborted: somebody has.
-        """
-        self.controls.check()
 
     def send_log(self, update: Update) -> None:
         """Give the server the log of the deployment; it does not matter whether it can be."""
