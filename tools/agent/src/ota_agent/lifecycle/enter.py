@@ -17,15 +17,10 @@ ENTER_IDLE = a.RunScripts("Idle", "Enter", is_ignored=True)
 def download(update: Update, *, is_again: bool = False) -> Step:
     """Read the artifact; again after a restart."""
     is_polled = not update.is_standalone and not is_again
-    return Step(
-        s.Downloading(update),
-        (
-            *((a.RunScripts("Sync", "Leave"),) if is_polled else ()),
-            *_if_asked_by_server(update, a.Report("downloading")),
-            a.RunScripts("Download", "Enter"),
-            a.Fetch(),
-        ),
-    )
+    leave = (a.RunScripts("Sync", "Leave"),) if is_polled else ()
+    report = _if_asked_by_server(update, a.Report("downloading"))
+    enter = a.RunScripts("Download", "Enter")
+    return Step(s.Downloading(update), (*leave, *report, enter, a.Fetch()))
 
 
 def wait(update: Update) -> Step:
@@ -36,26 +31,17 @@ def wait(update: Update) -> Step:
 
 def install(update: Update) -> Step:
     """Install what is stored."""
-    return Step(
-        s.Installing(update),
-        (
-            *_if_asked_by_server(update, a.Report("installing")),
-            a.RunScripts("ArtifactInstall", "Enter"),
-            a.CallPayloads("ArtifactInstall"),
-            a.RunScripts("ArtifactInstall", "Leave"),
-            a.Ask(),
-        ),
-    )
+    report = _if_asked_by_server(update, a.Report("installing"))
+    return Step(s.Installing(update), (*report, *_with_scripts("ArtifactInstall"), a.Ask()))
 
 
 def reboot(update: Update) -> Step:
     """Reboot into the update."""
+    pause, report = a.WaitWhilePaused("ArtifactReboot"), a.Report("rebooting")
     return Step(
         s.Rebooting(update),
         (
-            *_if_asked_by_server(
-                update, a.WaitWhilePaused("ArtifactReboot"), a.Report("rebooting")
-            ),
+            *_if_asked_by_server(update, pause, report),
             a.RunScripts("ArtifactReboot", "Enter"),
             a.CallPayloads("ArtifactReboot"),
             a.Reboot(),
@@ -69,26 +55,20 @@ def try_it(update: Update) -> Step:
     verify = (a.CallPayloads("ArtifactVerifyReboot"), *leave) if update.has_rebooted else ()
     report = a.Report("installing", must_reach=True)
     pause = a.WaitWhilePaused("ArtifactCommit")
-    return Step(
-        s.Trying(update),
-        (*verify, a.CheckHealth(), *_if_asked_by_server(update, report, pause)),
-    )
+    prove = _if_asked_by_server(update, report, pause)
+    return Step(s.Trying(update), (*verify, a.CheckHealth(), *prove))
 
 
 def commit(update: Update) -> Step:
     """It has proven itself."""
-    return Step(
-        s.Committing(update),
-        (a.RunScripts("ArtifactCommit", "Enter"), a.CallPayloads("ArtifactCommit")),
-    )
+    scripts = a.RunScripts("ArtifactCommit", "Enter")
+    return Step(s.Committing(update), (scripts, a.CallPayloads("ArtifactCommit")))
 
 
 def keep(update: Update) -> Step:
     """It is committed."""
-    return Step(
-        s.Committed(update),
-        (a.RunScripts("ArtifactCommit", "Leave", is_ignored=True), a.SaveProvides()),
-    )
+    scripts = a.RunScripts("ArtifactCommit", "Leave", is_ignored=True)
+    return Step(s.Committed(update), (scripts, a.SaveProvides()))
 
 
 def err(update: Update, reason: str, at: str) -> Step:
@@ -105,15 +85,8 @@ def discard(update: Update, reason: str) -> Step:
 
 def roll_back(update: Update) -> Step:
     """Roll back what was installed."""
-    return Step(
-        s.RollingBack(update),
-        (
-            a.RunScripts("ArtifactRollback", "Enter", is_ignored=True),
-            a.CallPayloads("ArtifactRollback"),
-            a.RunScripts("ArtifactRollback", "Leave", is_ignored=True),
-            a.Ask(),
-        ),
-    )
+    roll_back = _with_scripts("ArtifactRollback", are_scripts_ignored=True)
+    return Step(s.RollingBack(update), (*roll_back, a.Ask()))
 
 
 def reboot_back(update: Update) -> Step:
@@ -130,26 +103,15 @@ def reboot_back(update: Update) -> Step:
 
 def try_back(update: Update) -> Step:
     """Look whether it is as before."""
-    return Step(
-        s.TryingBack(update),
-        (
-            a.CallPayloads("ArtifactVerifyRollbackReboot"),
-            a.RunScripts("ArtifactRollbackReboot", "Leave", is_ignored=True),
-        ),
-    )
+    scripts = a.RunScripts("ArtifactRollbackReboot", "Leave", is_ignored=True)
+    return Step(s.TryingBack(update), (a.CallPayloads("ArtifactVerifyRollbackReboot"), scripts))
 
 
 def fail(update: Update) -> Step:
     """It has failed, and all that can be rolled back is."""
-    return Step(
-        s.Failing(update),
-        (
-            a.RunScripts("ArtifactFailure", "Enter", is_ignored=True),
-            a.CallPayloads("ArtifactFailure", is_ignored=True),
-            a.RunScripts("ArtifactFailure", "Leave", is_ignored=True),
-            *(() if update.is_consistent else (a.SaveProvides(),)),
-        ),
-    )
+    fail = _with_scripts("ArtifactFailure", is_ignored=True, are_scripts_ignored=True)
+    save = () if update.is_consistent else (a.SaveProvides(),)
+    return Step(s.Failing(update), (*fail, *save))
 
 
 def clean(update: Update) -> Step:
@@ -179,3 +141,13 @@ def inconsistent(update: Update) -> Update:
 def _if_asked_by_server(update: Update, *actions: a.Action) -> tuple[a.Action, ...]:
     """What is done for a deployment of the server alone, and not for an update by hand."""
     return () if update.is_standalone else actions
+
+
+def _with_scripts(
+    call: a.Call, *, is_ignored: bool = False, are_scripts_ignored: bool = False
+) -> tuple[a.Action, ...]:
+    return (
+        a.RunScripts(call, "Enter", is_ignored=are_scripts_ignored),
+        a.CallPayloads(call, is_ignored=is_ignored),
+        a.RunScripts(call, "Leave", is_ignored=are_scripts_ignored),
+    )

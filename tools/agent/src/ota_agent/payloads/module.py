@@ -8,7 +8,7 @@ client counts.
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -134,13 +134,12 @@ class UpdateModule:
         call = "DownloadWithFileSizes" if has_sizes else "Download"
         streams = Streams(self._tree, has_sizes=has_sizes)
         try:
-            with self._started(call, self._hear) as module:
+            with self._running(call) as module:
                 streams.feed(module, files, passed)
         except TurnedAway as error:
             raise AgentError(f"update module {self._type}: {call}: {error}") from error
         finally:
             streams.remove()
-        self._require_success(call, module)
         return streams.has_begun
 
     def _clean_up(self) -> None:
@@ -153,9 +152,8 @@ class UpdateModule:
             remove_tree(self._tree)
 
     def _run(self, call: Call) -> None:
-        with self._started(call, self._hear) as module:
+        with self._running(call) as module:
             module.finish()
-        self._require_success(call, module)
 
     def _ask(self, question: _Question, answers: tuple[str, ...]) -> str:
         """One of ``answers``; the first if it says nothing.
@@ -171,9 +169,8 @@ class UpdateModule:
             elif line.strip() and len(said) < 2:  # a second one is wrong, whatever follows
                 said.append(line.strip())
 
-        with self._started(question, hear) as module:
+        with self._running(question, hear) as module:
             module.finish()
-        self._require_success(question, module)
         answer = said[0] if said else answers[0]
         if len(said) > 1 or answer not in answers:
             text = " and ".join(repr(each[:80]) for each in said)
@@ -183,20 +180,23 @@ class UpdateModule:
             )
         return answer
 
-    def _started(self, state: str, hear: Hear) -> Supervised:
-        logger.info("update module %s: %s", self._type, state)
-        argv = (self._module(), state, self._tree)
-        return Supervised(argv, timeout=self._options.timeout, hear=hear, folder=self._tree)
-
-    def _hear(self, channel: Channel, line: str) -> None:
-        logger.info("update module %s (%s): %s", self._type, channel, line)
-
-    def _require_success(self, call: str, module: Supervised) -> None:
+    @contextmanager
+    def _running(self, call: str, hear: Hear | None = None) -> Iterator[Supervised]:
+        """The module at work; it has to end well."""
+        logger.info("update module %s: %s", self._type, call)
+        argv, timeout = (self._module(), call, self._tree), self._options.timeout
+        with Supervised(
+            argv, timeout=timeout, hear=hear or self._hear, folder=self._tree
+        ) as module:
+            yield module
         if module.code:
             raise AgentError(
                 f"update module {self._type}: {call}: exit code {module.code}; the lines of the log"
                 " before this one say why"
             )
+
+    def _hear(self, channel: Channel, line: str) -> None:
+        logger.info("update module %s (%s): %s", self._type, channel, line)
 
     def _module(self) -> Path:
         """Where the module is now: after an update, that may be another one."""
