@@ -7,13 +7,13 @@ Nothing is written before the header is verified and known to be for this device
 
 import hashlib
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ota_agent.download import DownloadOptions
-from ota_agent.download.pace import Pace
 from ota_agent.download.source import open_source
 from ota_agent.download.source.retry import Changed, Surroundings
 from ota_agent.errors import AgentError
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from ota_agent.download.source import ArtifactSource
 
 logger = logging.getLogger(__name__)
+
+_SPAN = 5.0  # [s] over which the speed is taken
+_LEAST = 0.5  # [s] from which on there is a speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,23 @@ class Progress:
     received: int = 0
     rate: float = 0.0
     event: str = ""
+
+
+class Pace:
+    """The speed of what grows, over the last seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def of(self, received: int) -> float:
+        """The speed [B/s], now that so much has come [B]; 0 while it is not known."""
+        now = self._clock()
+        self._seen.append((now, received))
+        while now - self._seen[0][0] > _SPAN:
+            self._seen.popleft()
+        begun, before = self._seen[0]
+        return float(round((received - before) / (now - begun))) if now - begun >= _LEAST else 0.0
 
 
 class Fetch:

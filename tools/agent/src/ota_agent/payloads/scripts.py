@@ -137,23 +137,18 @@ class Scripts:
 
     def _found(self, state: str, moment: "Moment") -> list[Path]:
         """What is to run, in order."""
-        folders = self._folders(state)
+        of_device, of_artifact = self._options.folders, (self._options.artifact_scripts,)
         if state == "ArtifactCommit" and moment == "Enter":
-            for folder in self._options.folders:  # would the new system run its own?
+            for folder in of_device:  # would the new system run its own?
                 _check_version(folder)
         name = re.compile(rf"{state}_{moment}_[0-9]{{2}}(_\S+)?")
         scripts: dict[str, Path] = {}
-        for folder in folders:
+        for folder in of_device if state in _OF_DEVICE else of_artifact:
             here = {path.name: path for path in _files(folder) if name.fullmatch(path.name)}
             if here:
                 _check_version(folder)
             scripts = here | scripts
         return [scripts[each] for each in sorted(scripts) if _is_executable(scripts[each])]
-
-    def _folders(self, state: str) -> tuple[Path, ...]:
-        if state in _OF_DEVICE:
-            return self._options.folders
-        return (self._options.artifact_scripts,)
 
     def _run_to_end(self, script: Path, *, can_abort: bool) -> None:
         """Run one until it has another wish than to be run again."""
