@@ -9,8 +9,8 @@ import pytest
 
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.file import File
+from ota_agent.config.settings import Settings
 from ota_agent.device.slots import Slot, Slots
-from ota_agent.download import DownloadOptions
 from ota_agent.engine.installers import Installers
 from ota_agent.errors import AgentError, EnvironmentFault
 from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
@@ -34,8 +34,9 @@ def installers(tmp_path: Path) -> Iterator[Installers]:
         store=store,
         boot=Boot(slots, lambda: slots.a, File(tmp_path / "environment")),
         device_type="board",
-        modules=ModuleOptions(folders=(tmp_path / "modules",), payloads=tmp_path / "payloads"),
-        download=DownloadOptions(),
+        settings=Settings(
+            modules=ModuleOptions(folders=(tmp_path / "modules",), payloads=tmp_path / "payloads")
+        ),
     )
     store.close()
 
@@ -56,7 +57,7 @@ def trail(installers: Installers) -> Trail:
 
 
 def has_trees(installers: Installers) -> bool:
-    return any(installers.modules.payloads.glob("*"))
+    return any(installers.settings.modules.payloads.glob("*"))
 
 
 def test_each_payload_that_is_not_empty_is_begun(installers: Installers) -> None:

@@ -83,8 +83,7 @@ class Controls:
             rules = tuple((point, fail) for point in get_args(PausePoint))
             found = ControlMap(id=deployment, rules=rules, is_server=True)
         with self._changed:
-            for key in [key for key, each in self._maps.items() if each.is_server]:
-                del self._maps[key]
+            self._maps = {key: each for key, each in self._maps.items() if not each.is_server}
             if found:
                 self._put(found)
             self._try_to_remember()

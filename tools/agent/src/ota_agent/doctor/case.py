@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.bootloader.booting import boot_of
+from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.finding import Finding

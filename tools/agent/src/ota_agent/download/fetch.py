@@ -195,12 +195,12 @@ class Fetch:
         for payload in artifact.payloads():
             self._is_storing = True
             if payload.number in installers:
-                installers[payload.number].store(payload, self._told)
+                installers[payload.number].store(payload, self._note)
         if not artifact.is_checked:
             raise ArtifactError("artifact: was not read to its end, and is not checked")
         return Fetched(_described(header), self._slot)
 
-    def _told(self, done: int, size: int) -> None:
+    def _note(self, done: int, size: int) -> None:
         self._check()
         self._tell(done, size)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from ota_agent.api import Commands
 from ota_agent.api.status import Bulletin
 from ota_agent.config.settings import Settings
-from ota_agent.control.controls import Controls
 from ota_agent.engine.runtime import Runtime
 from ota_agent.errors import AgentError, NothingInProgress
 from ota_agent.lifecycle import states as s
@@ -35,7 +34,6 @@ class Agent:
     store: Store
     runtime: Runtime
     bulletin: Bulletin
-    controls: Controls
     deployments: Deployments
 
     @property
@@ -55,7 +53,7 @@ class Agent:
         from ota_agent.api.busy import Busy
         from ota_agent.api.server import ApiServer
 
-        commands = commands or Busy(self.controls)
+        commands = commands or Busy(self.deployments.controls)
         socket = self.settings.device.socket
         with ApiServer(socket, self.settings.api, self.bulletin, commands):
             yield

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ota_agent.api.status import Bulletin
 from ota_agent.bootloader.boot import Boot
-from ota_agent.bootloader.booting import boot_of
+from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.control.controls import Controls
 from ota_agent.device.device_type import device_type_of
@@ -66,24 +66,15 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
         boot_log=settings.boot_log,
         paused=lambda before, by: bulletin.change(waits_for=before, paused_by=by),
     )
-    installers = Installers(
-        store=store,
-        boot=boot,
-        device_type=device_type,
-        modules=settings.modules,
-        download=settings.download,
-    )
+    installers = Installers(settings=settings, store=store, boot=boot, device_type=device_type)
     scripts = Scripts(
-        settings.scripts,
-        check=controls.check,
-        tell=lambda script: bulletin.change(doing=script),
+        settings.scripts, check=controls.check, tell=lambda name: bulletin.change(doing=name)
     )
     performer = DevicePerformer(
         settings=settings,
         store=store,
         boot=boot,
         device_type=device_type,
-        controls=controls,
         bulletin=bulletin,
         scripts=scripts,
         installers=installers,
@@ -91,19 +82,10 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
         pool=pool,
     )
     observer = StateObserver(
-        bulletin=bulletin,
-        controls=controls,
-        deployments=deployments,
-        boot_log=settings.boot_log,
-        store=store,
+        settings=settings, store=store, bulletin=bulletin, deployments=deployments
     )
-    runtime = Runtime(
-        store,
-        performer,
-        boot_id(settings.device.boot_id),
-        observer.observe,
-        stop_before=stop_before,
-    )
+    boot_now = boot_id(settings.device.boot_id)
+    runtime = Runtime(store, performer, boot_now, observer.observe, stop_before=stop_before)
     bulletin.change(
         state=type(runtime.state).__name__,
         installed=store.provides.get(NAME, ""),
@@ -112,12 +94,7 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
         window=controls.window,
     )
     return Agent(
-        settings=settings,
-        store=store,
-        runtime=runtime,
-        bulletin=bulletin,
-        controls=controls,
-        deployments=deployments,
+        settings=settings, store=store, runtime=runtime, bulletin=bulletin, deployments=deployments
     )
 
 

@@ -160,7 +160,7 @@ class Daemon:
         self._move(lambda: self._agent.runtime.feed(Failed(why)))
 
     def _poll(self) -> None:
-        if not self._agent.controls.is_enabled:
+        if not self._agent.deployments.controls.is_enabled:
             self._poll_at = self._after("update", None)
             return
         before = self._agent.bulletin.get().updates
@@ -248,7 +248,7 @@ class Daemon:
         if not isinstance(self._agent.state, REVERSIBLE):
             raise AgentError("the update is committed, or taken back already")
         if self._is_working:
-            self._agent.controls.abort(reason)
+            self._agent.deployments.controls.abort(reason)
         else:
             self._wanted.put(lambda: self._agent.roll_back(reason))
 
@@ -263,7 +263,7 @@ class Daemon:
     def check_update(self) -> None:
         """See `Commands.check_update`."""
         self._require_server()
-        if not self._agent.controls.is_enabled:
+        if not self._agent.deployments.controls.is_enabled:
             raise AgentError("updates are switched off; switch them on first")
         self._poll_at = self._clock()
         self._failures["update"] = 0
@@ -277,11 +277,11 @@ class Daemon:
 
     def pause(self, before: PausePoint) -> None:
         """See `Commands.pause`."""
-        self._agent.controls.pause(before)
+        self._agent.deployments.controls.pause(before)
 
     def go_on(self) -> None:
         """See `Commands.go_on`."""
-        self._agent.controls.go_on()
+        self._agent.deployments.controls.go_on()
 
     def abort(self, reason: str) -> None:
         """See `Commands.abort`."""
@@ -289,16 +289,16 @@ class Daemon:
 
     def set_control_map(self, text: str) -> int:
         """See `Commands.set_control_map`."""
-        return self._agent.controls.set_map(text)
+        return self._agent.deployments.controls.set_map(text)
 
     def set_enabled(self, is_enabled: bool) -> None:
         """See `Commands.set_enabled`."""
-        self._agent.controls.set_enabled(is_enabled)
+        self._agent.deployments.controls.set_enabled(is_enabled)
         self._agent.bulletin.change(is_enabled=is_enabled)
 
     def set_window(self, window: str) -> None:
         """See `Commands.set_window`."""
-        self._agent.controls.set_window(window)
+        self._agent.deployments.controls.set_window(window)
         self._agent.bulletin.change(window=window)
 
     def token(self) -> tuple[str, str]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ota_agent.bootloader.boot import Boot
-from ota_agent.download import DownloadOptions
+from ota_agent.config.settings import Settings
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.update import ROOTFS, Update
 from ota_agent.memory.store import Store
-from ota_agent.payloads import Installer, ModuleOptions
+from ota_agent.payloads import Installer
 
 if TYPE_CHECKING:
     from ota_agent.payloads.checkpoint import Trail
@@ -24,11 +24,10 @@ class Installers:
         boot: None if this device has no slots, and takes update modules alone.
     """
 
+    settings: Settings
     store: Store
     boot: Boot | None
     device_type: str
-    modules: ModuleOptions
-    download: DownloadOptions
 
     def begin(self, header: "Header", trail: "Trail") -> dict[int, Installer]:
         """Make those that store an artifact's payloads, by their numbers; an empty one has none.
@@ -50,7 +49,7 @@ class Installers:
         current = {**self.store.provides, "device_type": self.device_type}
         for number, kind in enumerate(types):
             if kind not in (None, ROOTFS):
-                module = found[number] = UpdateModule(kind, number, self.modules)
+                module = found[number] = UpdateModule(kind, number, self.settings.modules)
                 module.begin(header, current)
         return found
 
@@ -62,21 +61,21 @@ class Installers:
         Raises:
             AgentError: one cannot be made here.
         """
+        from ota_agent.payloads.module import UpdateModule
+
         found: list[tuple[int, Installer]] = []
         for number, kind in enumerate(update.artifact.types if update.artifact else ()):
             if kind == ROOTFS:
                 found.append((number, self._root_filesystem(update.target)))
             elif kind is not None:
-                from ota_agent.payloads.module import UpdateModule
-
-                found.append((number, UpdateModule(kind, number, self.modules)))
+                found.append((number, UpdateModule(kind, number, self.settings.modules)))
         return sorted(found, key=lambda each: bool(each[1].slot))
 
     def left(self) -> tuple[Installer, ...]:
         """Those of all payloads that were begun, also by a download that failed."""
         from ota_agent.payloads.module import modules_left
 
-        return modules_left(self.modules)
+        return modules_left(self.settings.modules)
 
     def _root_filesystem(self, target: str, trail: "Trail | None" = None) -> Installer:
         """The one that writes a slot; without a name, the one that may be written now."""
@@ -84,12 +83,13 @@ class Installers:
 
         if self.boot is None:
             raise AgentError("the artifact holds a root filesystem, and this device has no slots")
+        options = self.settings.download
         return RootFilesystem(
             boot=self.boot,
             target=self.boot.slots.of(target) if target else self.boot.target(),
             trail=trail,
-            is_comparing=self.download.is_comparing,
-            is_reading_back=self.download.is_reading_back,
-            sync_bytes=self.download.checkpoint_bytes,
-            sync_interval=self.download.checkpoint_interval,
+            is_comparing=options.is_comparing,
+            is_reading_back=options.is_reading_back,
+            sync_bytes=options.checkpoint_bytes,
+            sync_interval=options.checkpoint_interval,
         )

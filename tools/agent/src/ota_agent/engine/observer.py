@@ -5,14 +5,13 @@ import logging
 from dataclasses import dataclass
 
 from ota_agent.api.status import Bulletin
-from ota_agent.control.controls import Controls
+from ota_agent.config.settings import Settings
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
-from ota_agent.trial.boot_log import BootLogOptions
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +24,10 @@ class StateObserver:
         last: the update under way, or None.
     """
 
-    bulletin: Bulletin
-    controls: Controls
-    deployments: Deployments
-    boot_log: BootLogOptions
+    settings: Settings
     store: Store
+    bulletin: Bulletin
+    deployments: Deployments
     last: Update | None = None
 
     def observe(self, state: s.State) -> None:
@@ -50,7 +48,7 @@ class StateObserver:
         level = logging.INFO if isinstance(state, s.UnderWay) else logging.DEBUG
         logger.log(level, "state %s", state.mender_name)
         if isinstance(state, s.Committed):
-            boot_log.stop(self.boot_log)  # the trial is over
+            boot_log.stop(self.settings.boot_log)  # the trial is over
         if isinstance(state, s.Idle):
             changes |= self._end()
         self.bulletin.change(**changes)
@@ -59,7 +57,7 @@ class StateObserver:
         """Nothing is under way any more; gives what that changes in the status."""
         self.deployments.log.close()
         self.deployments.hurry.clear()
-        self.controls.clear()
+        self.deployments.controls.clear()
         changes: dict[str, object] = {"deployment": "", "source": "", "slot": "", "note": ""}
         changes |= {"size": 0, "done": 0, "installed": self.store.provides.get(NAME, "")}
         if self.last is not None:

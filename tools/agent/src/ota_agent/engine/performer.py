@@ -13,7 +13,6 @@ from ota_agent.admission.keys import load_keys
 from ota_agent.api.status import Bulletin
 from ota_agent.bootloader.boot import Boot
 from ota_agent.config.settings import Settings
-from ota_agent.control.controls import Controls
 from ota_agent.device.slots import trial_of
 from ota_agent.download.source.retry import Surroundings
 from ota_agent.engine.installers import Installers
@@ -65,7 +64,6 @@ class DevicePerformer:
     store: Store
     boot: Boot | None
     device_type: str
-    controls: Controls
     bulletin: Bulletin
     scripts: Scripts
     installers: Installers
@@ -78,7 +76,7 @@ class DevicePerformer:
             return self._without_update(action, state)
         update = state.update
         if isinstance(state, s.Downloading | s.Downloaded | s.Installing | s.Rebooting | s.Trying):
-            self.controls.check()  # until it is committed, somebody may want it gone
+            self.deployments.controls.check()  # until it is committed, somebody may want it gone
         match action:
             case a.RunScripts():
                 self._run_scripts(update, action)
@@ -164,6 +162,7 @@ class DevicePerformer:
                 note=progress.event,
             )
 
+        controls = self.deployments.controls
         self.store.put(boot_log.BOOTS, str(boot_log.newest(self.settings.boot_log)))
         fetch = Fetch(
             update,
@@ -175,7 +174,7 @@ class DevicePerformer:
             begin=self.installers.begin,
             store_scripts=self.scripts.store,
             progress=show,
-            surroundings=Surroundings(sleep=self.controls.wait, check=self.controls.check),
+            surroundings=Surroundings(sleep=controls.wait, check=controls.check),
         )
         return fetch.run()
 

@@ -14,14 +14,11 @@ MOST_REBOOTS = 20
 _INTERRUPTED = "it was interrupted, and an update module cannot be called twice for this"
 
 _SCRIPTS_OF = {
-    s.Installing: "ArtifactInstall",
     s.Installed: "ArtifactInstall",
-    s.Rebooting: "ArtifactReboot",
     s.Trying: "ArtifactReboot",
     s.Proven: "ArtifactCommit",
-    s.Committing: "ArtifactCommit",
 }
-"""The state scripts that run when a state fails."""
+"""The state scripts that run when a state fails; others have scripts of their own name."""
 
 
 def recover(state: State, event: Started) -> Step:
@@ -67,7 +64,7 @@ def _recover_forward(
 ) -> Step:
     """On the way to a commit: what the bootloader did decides."""
     update = state.update
-    at = _SCRIPTS_OF[type(state)]
+    at = _SCRIPTS_OF.get(type(state), state.mender_name)
     match state, event.trial:
         case _, "rolled-back":
             return enter.err(update, event.why or "the bootloader went back to the old slot", at)

@@ -99,7 +99,7 @@ class Trail:
         found = recall(self.memory)
         if found is None:
             return
-        if not found.is_of(self._begin(payload, slot)):
+        if not found.is_of(self._beginning(payload, slot)):
             is_changed = found.manifest != self.origin.manifest
             if found.source == self.origin.source and is_changed:
                 self.tell("the file has changed since it was begun: starting afresh")
@@ -125,12 +125,12 @@ class Trail:
     def remember(self, payload: Payload, slot: Slot, written: int, mark: Mark | None) -> None:
         """Keep a checkpoint until the next one, or until it is forgotten."""
         try:
-            begin = self._begin(payload, slot)
-            _put(self.memory, replace(begin, written=written, mark=mark, spent=self.spent()))
+            here = self._beginning(payload, slot)
+            _put(self.memory, replace(here, written=written, mark=mark, spent=self.spent()))
         except AgentError as error:  # it only costs time, and that only after a restart
             logger.warning("download: no checkpoint: %s", error)
 
-    def _begin(self, payload: Payload, slot: Slot) -> Checkpoint:
+    def _beginning(self, payload: Payload, slot: Slot) -> Checkpoint:
         return replace(
             self.origin,
             number=payload.number,

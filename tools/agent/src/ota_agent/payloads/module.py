@@ -100,7 +100,7 @@ class UpdateModule:
             progress(done, total)
 
         coming = files()
-        if not self._streamed(coming, passed, has_sizes=has_sizes):
+        if not self._stream(coming, passed, has_sizes=has_sizes):
             for file in coming:
                 store_file(self._tree, file, self._options.keep_free, passed)
 
@@ -127,14 +127,14 @@ class UpdateModule:
         self._require_tree()
         return self._ask("SupportsRollback", (_NO, _YES)) == _YES
 
-    def _streamed(
+    def _stream(
         self, files: Iterator[PayloadFile], passed: Callable[[int], None], *, has_sizes: bool
     ) -> bool:
         """Have the module download; False if it left the files to us."""
         call = "DownloadWithFileSizes" if has_sizes else "Download"
         streams = Streams(self._tree, has_sizes=has_sizes)
         try:
-            with self._running(call) as module:
+            with self._supervise(call) as module:
                 streams.feed(module, files, passed)
         except TurnedAway as error:
             raise AgentError(f"update module {self._type}: {call}: {error}") from error
@@ -152,7 +152,7 @@ class UpdateModule:
             remove_tree(self._tree)
 
     def _run(self, call: Call) -> None:
-        with self._running(call) as module:
+        with self._supervise(call) as module:
             module.finish()
 
     def _ask(self, question: _Question, answers: tuple[str, ...]) -> str:
@@ -169,7 +169,7 @@ class UpdateModule:
             elif line.strip() and len(said) < 2:  # a second one is wrong, whatever follows
                 said.append(line.strip())
 
-        with self._running(question, hear) as module:
+        with self._supervise(question, hear) as module:
             module.finish()
         answer = said[0] if said else answers[0]
         if len(said) > 1 or answer not in answers:
@@ -181,7 +181,7 @@ class UpdateModule:
         return answer
 
     @contextmanager
-    def _running(self, call: str, hear: Hear | None = None) -> Iterator[Supervised]:
+    def _supervise(self, call: str, hear: Hear | None = None) -> Iterator[Supervised]:
         """The module at work; it has to end well."""
         logger.info("update module %s: %s", self._type, call)
         argv, timeout = (self._module(), call, self._tree), self._options.timeout

@@ -55,7 +55,7 @@ def write_slot(
         AgentError: the slot is too small, mounted, or missing, or the device fails.
         ArtifactError: the payload is damaged: raised by ``chunks``, passed on.
     """
-    with _opened(node, os.O_RDWR) as slot:
+    with _open(node, os.O_RDWR) as slot:
         room = os.lseek(slot, 0, os.SEEK_END)
         if size > room:
             raise AgentError(
@@ -65,7 +65,7 @@ def write_slot(
         at, skipped = start, 0
         last, since = start, time.monotonic()
         for block in _blocks(chunks):
-            with _blamed(node, at):
+            with _blame(node, at):
                 if is_comparing and _is_there(slot, block, at, there):
                     skipped += len(block)
                 else:
@@ -78,7 +78,7 @@ def write_slot(
                 synced(at)
                 last, since = at, time.monotonic()
             progress(at)
-        with _blamed(node, at):
+        with _blame(node, at):
             os.fsync(slot)
         if at > last:
             synced(at)
@@ -92,10 +92,10 @@ def hash_of_slot(node: Path, size: int) -> "hashlib._Hash":
         AgentError: it cannot be read, or is shorter.
     """
     digest, at, buffer = hashlib.sha256(), 0, memoryview(bytearray(BLOCK))
-    with _opened(node, os.O_RDONLY) as slot:
+    with _open(node, os.O_RDONLY) as slot:
         os.posix_fadvise(slot, 0, size, os.POSIX_FADV_DONTNEED)
         while at < size:
-            with _blamed(node, at):
+            with _blame(node, at):
                 count = os.preadv(slot, (buffer[: size - at],), at)
             if not count:
                 raise AgentError(f"{node}: ends at {at} of {size} B")
@@ -136,7 +136,7 @@ def _put(slot: int, data: bytearray, at: int) -> None:
 
 
 @contextmanager
-def _opened(node: Path, flags: int) -> Iterator[int]:
+def _open(node: Path, flags: int) -> Iterator[int]:
     """A slot, by itself alone: the kernel refuses one that is mounted."""
     try:
         if flags != os.O_RDONLY and stat.S_ISBLK(node.stat().st_mode):
@@ -154,7 +154,7 @@ def _opened(node: Path, flags: int) -> Iterator[int]:
 
 
 @contextmanager
-def _blamed(node: Path, at: int) -> Iterator[None]:
+def _blame(node: Path, at: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
