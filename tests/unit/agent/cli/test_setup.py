@@ -13,7 +13,7 @@ from ota_agent.cli.main import main
 from ota_agent.cli.questions import asked
 from ota_agent.cli.setup import PLACES, changed, place
 from ota_agent.config.settings import Settings, default_file, load_settings
-from ota_agent.control.options import ControlOptions
+from ota_agent.control import ControlOptions
 from tests.house.pages import commands, follow
 from tests.house.tree import ROOT
 from tests.simulators.certificates import make

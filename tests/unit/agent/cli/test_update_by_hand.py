@@ -110,7 +110,7 @@ def test_what_is_not_running_yet_cannot_be_committed(
 
     assert agent(device, "commit") == 1
 
-    assert "not running yet: restart the device first" in capsys.readouterr().err
+    assert "not running yet: reboot the device first" in capsys.readouterr().err
 
 
 def test_a_rollback_before_the_restart_needs_none(

@@ -276,20 +276,22 @@ def test_an_abort_by_the_server_is_noticed_and_nothing_is_installed(site: Site) 
     assert site.device.environment["upgrade_available"] == "0"
 
 
-def test_a_person_pauses_before_the_restart_and_any_restart_counts(site: Site) -> None:
+def test_a_user_pauses_before_the_reboot_and_any_reboot_counts(site: Site) -> None:
     site.start()
     site.wait(lambda: site.status(), "daemon")
     site.call("pause", before="ArtifactReboot")
     deployment = deployed(site)
 
-    site.wait(lambda: (s := site.status()) and s.waits_for == "ArtifactReboot", "pause")
+    site.wait(lambda: "pause_before_rebooting" in deployment.statuses, "pause")
+    status = site.status()
+    assert status is not None
+    assert status.waits_for == "ArtifactReboot"
     site.stop()
     site.device.boot()
     site.start()
     site.wait(lambda: is_over(site, deployment), "end")
 
     assert deployment.statuses[-1] == "success"
-    assert "pause_before_rebooting" in deployment.statuses
 
 
 def test_a_person_aborts_while_it_is_paused(site: Site) -> None:

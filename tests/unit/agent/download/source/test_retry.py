@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
 from ota_agent.download.source.retry import Patience
 from ota_agent.errors import AgentError
 from tests.unit.agent.download.source.around import Time

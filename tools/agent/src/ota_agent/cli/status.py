@@ -15,6 +15,7 @@ from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import Help, add_common
 from ota_agent.device.release import released
 from ota_agent.lifecycle.provides import NAME
+from ota_agent.lifecycle.states import UnderWay
 
 _EXAMPLE = """\
 examples:
@@ -85,14 +86,14 @@ def _left(path: Path) -> Status:
     memory = peek(path)
     if memory is None:
         return Status(installed=released())
-    name, installed = type(memory.state).__name__, memory.provides.get(NAME, "")
-    found = Status(state=name, installed=installed)
-    update = getattr(memory.state, "update", None)
-    if update is None:
-        return found
+    state, installed = memory.state, memory.provides.get(NAME, "")
+    name = type(state).__name__
+    if not isinstance(state, UnderWay):
+        return Status(state=name, installed=installed)
+    update = state.update
     return Status(
-        state=found.state,
-        installed=found.installed,
+        state=name,
+        installed=installed,
         deployment=update.deployment,
         source=str(update.source),
         artifact=update.artifact.name if update.artifact else "",

@@ -12,17 +12,17 @@ from ota_agent.admission.keys import VerifyOptions
 from ota_agent.api import ApiOptions
 from ota_agent.config import mender
 from ota_agent.config.section import default_text, read
-from ota_agent.control.options import ControlOptions
+from ota_agent.control import ControlOptions
 from ota_agent.device.options import DeviceOptions
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
 from ota_agent.errors import AgentError
-from ota_agent.payloads.options import ModuleOptions
+from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.scripts import ScriptOptions
 from ota_agent.server.deployment_log import LogOptions
 from ota_agent.server.options import AttributeOptions, KeyOptions, ServerOptions, TlsOptions
 from ota_agent.server.polling import PollOptions
 from ota_agent.trial.boot_log import BootLogOptions
-from ota_agent.trial.health import GateOptions
+from ota_agent.trial.health import CommitOptions
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Settings:
     keys: VerifyOptions = field(default_factory=VerifyOptions)
     attributes: AttributeOptions = field(default_factory=AttributeOptions)
     log: LogOptions = field(default_factory=LogOptions)
-    commit: GateOptions = field(default_factory=GateOptions)
+    commit: CommitOptions = field(default_factory=CommitOptions)
     boot_log: BootLogOptions = field(default_factory=BootLogOptions)
     control: ControlOptions = field(default_factory=ControlOptions)
     api: ApiOptions = field(default_factory=ApiOptions)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.bootloader.booting import boot_of
+from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.system import Mount, System, parse_mounts

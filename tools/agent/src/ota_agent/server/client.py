@@ -79,14 +79,14 @@ class Server:
     refuses. A token that is refused is replaced once; an address that fails is left for the next.
 
     Args:
-        pool: the connections.
+        pool: gives the connections, each time that they are needed.
         identity: gives the JSON text that tells this device from all others.
     """
 
     def __init__(
         self,
         options: ServerOptions,
-        pool: urllib3.PoolManager,
+        pool: Callable[[], urllib3.PoolManager],
         key: Key,
         identity: Callable[[], str],
     ) -> None:

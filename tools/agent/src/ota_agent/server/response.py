@@ -87,7 +87,7 @@ class Answer:
 
 
 def ask(
-    pool: urllib3.PoolManager,
+    pool: Callable[[], urllib3.PoolManager],
     method: str,
     url: str,
     *,
@@ -110,7 +110,7 @@ def ask(
     where = f"{method} {address}"
     response = None
     try:
-        response = pool.urlopen(
+        response = pool().urlopen(
             method,
             url,
             body=body,

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 _FOLDER = re.compile(r"0*([0-9]+)-(.+)")
 _RECORD = re.compile(r"([0-9]+),([0-9]+),([0-9]+),[^;]*;(.*)")
 """Priority, number, time [us], text. Source: Linux, Documentation/ABI/testing/dev-kmsg."""
+BOOTS = "boots"
+"""Of the store: the number of the boot that was kept last before an update was fetched."""
 _LINES = 3000  # of one file that are given; the last ones
 
 

@@ -13,8 +13,8 @@ import urllib3
 
 from ota_agent import __version__
 from ota_agent.address import Address, hide
+from ota_agent.download import DownloadOptions
 from ota_agent.download.source.limit import Limit
-from ota_agent.download.source.options import DownloadOptions
 from ota_agent.download.source.response import (
     Answer,
     Body,

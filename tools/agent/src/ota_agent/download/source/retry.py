@@ -2,10 +2,12 @@
 """When a download is tried again, and when it is given up."""
 
 import logging
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
 from ota_agent.errors import AgentError
 from ota_agent.retry import doubled, spread
 
@@ -34,10 +36,10 @@ class Surroundings:
         check: raises if nobody wants the download any more.
     """
 
-    clock: Callable[[], float]
-    now: Callable[[], float]
-    sleep: Callable[[float], None]
-    random: Callable[[], float]
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.SystemRandom().random
     check: Callable[[], None] = lambda: None
 
 
