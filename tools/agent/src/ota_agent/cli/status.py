@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ota_agent.api.client import Client, NoAgent
 from ota_agent.api.sentences import headline, lines
-from ota_agent.api.status import Status
+from ota_agent.api.status import Status, of_update
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import Help, add_common
 from ota_agent.device.release import released
@@ -87,19 +87,8 @@ def _left(path: Path) -> Status:
     if memory is None:
         return Status(installed=released())
     state, installed = memory.state, memory.provides.get(NAME, "")
-    name = type(state).__name__
-    if not isinstance(state, UnderWay):
-        return Status(state=name, installed=installed)
-    update = state.update
-    return Status(
-        state=name,
-        installed=installed,
-        deployment=update.deployment,
-        source=str(update.source),
-        artifact=update.artifact.name if update.artifact else "",
-        slot=update.target,
-        reason=update.reason,
-    )
+    update = of_update(state.update) if isinstance(state, UnderWay) else {}
+    return Status(state=type(state).__name__, installed=installed, **update)
 
 
 def watch(socket: Path, store: Path, *, is_json: bool) -> None:

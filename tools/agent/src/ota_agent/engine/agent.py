@@ -64,9 +64,6 @@ class Agent:
         Args:
             source: its address, all of it.
 
-        Args:
-            source: its address, all of it.
-
         Raises:
             AgentError: another update is under way.
         """

@@ -4,7 +4,7 @@
 import logging
 from dataclasses import dataclass
 
-from ota_agent.api.status import LiveStatus
+from ota_agent.api.status import LiveStatus, of_update
 from ota_agent.config.settings import Settings
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.provides import NAME
@@ -37,14 +37,8 @@ class StateObserver:
             self.last = update = state.update
             if update.deployment:
                 self.deployments.log.open(update.deployment)
-            changes |= {
-                "deployment": update.deployment,
-                "source": str(update.source),
-                "artifact": update.artifact.name if update.artifact else "",
-                "slot": update.target,
-                "reason": update.reason,
-                "wants_reboot": isinstance(state, s.Installed) and update.is_rebooting,
-            }
+            wants_reboot = isinstance(state, s.Installed) and update.is_rebooting
+            changes |= {**of_update(update), "wants_reboot": wants_reboot}
         level = logging.INFO if isinstance(state, s.UnderWay) else logging.DEBUG
         logger.log(level, "state %s", state.mender_name)
         if isinstance(state, s.Committed):
