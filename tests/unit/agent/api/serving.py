@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real server of the socket, and a daemon of which only the ears are real."""
+"""A real server of the socket, and a daemon that only listens."""
 
 import json
 import socket

@@ -49,7 +49,7 @@ def bench(folder: Path, **sections: object) -> Scratch:
 
 
 def install(device: Scratch, url: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """All that is said by an install that fails, and by a look at what it left."""
+    """All output of an install that fails, and of a look at what it left."""
     capsys.readouterr()
     assert agent(device, "install", url, "--log-level", "debug") == 1
     said = capsys.readouterr()

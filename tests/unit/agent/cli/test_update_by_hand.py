@@ -133,7 +133,7 @@ def test_a_rollback_of_what_runs_needs_a_reboot_by_the_user(
 
     assert agent(device, "rollback", "--reboot-exit-code") == 4
     assert "Rolled back." in capsys.readouterr().out
-    assert not (device.folder / "restarted").exists()
+    assert not (device.folder / "rebooted").exists()
     device.boot()
     assert agent(device, "resume") == 0
 
@@ -265,7 +265,7 @@ def test_a_daemon_is_not_asked_to_stop_before_a_state(
     [
         ("[device", "is not TOML"),
         ("[devise]", r"[devise]: unknown; known: device, server"),
-        ("device = 3", "device: stands in no section"),
+        ("device = 3", "device: is outside any section"),
         ("[device]\ndata = 3", "[device] data: 3 must be a text"),
     ],
 )

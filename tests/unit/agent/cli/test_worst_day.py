@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Updates by hand that go wrong on the way back, too: what is said is what the device is."""
+"""Updates by hand that go wrong on the way back, too: the output is true all the same."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who holds an update up, and who lets it go on; in two threads, and over a restart."""
+"""An update is held up, and goes on; in two threads, and over a restart."""
 
 import json
 from collections.abc import Iterator

@@ -79,7 +79,7 @@ def test_a_process_that_is_killed_leaves_what_the_next_one_goes_on_with(tmp_path
 def _wait_for_a_mark(path: Path) -> None:
     end = time.monotonic() + 30
     while True:
-        store = Store(path)  # what another process has written is there for who opens it anew
+        store = Store(path)  # what another process has written is there once it is opened again
         found = recall(store)
         store.close()
         if found and found.mark:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast a download is said to be."""
+"""How fast a download is, as the status shows it."""
 
 from ota_agent.download.fetch import Pace
 

@@ -55,7 +55,7 @@ class Site:
         self.daemon = Background(command(self.device, "daemon"))
 
     def stop(self) -> None:
-        """Kill it, as a power cut or a restart of the device does."""
+        """Kill it, as a power cut or a reboot of the device does."""
         if self.daemon:
             self.daemon.kill()
             os.set_blocking(self.daemon.output, False)
@@ -65,9 +65,9 @@ class Site:
             self.daemon = None
 
     def reboots(self) -> None:
-        """Wait until the agent restarts the device; it comes up again, and the daemon with it."""
-        asked = self.device.folder / "restarted"
-        self.wait(asked.exists, "a restart")
+        """Wait until the agent reboots the device; it comes up again, and the daemon with it."""
+        asked = self.device.folder / "rebooted"
+        self.wait(asked.exists, "a reboot")
         asked.unlink()
         self.stop()
         self.device.boot()
@@ -230,7 +230,7 @@ def test_a_release_that_dies_before_the_agent_is_reported_with_the_bootloaders_r
     deployment = deployed(site)
 
     site.start()
-    site.wait((site.device.folder / "restarted").exists, "restart")
+    site.wait((site.device.folder / "rebooted").exists, "reboot")
     site.stop()
     site.device.boot()
     site.device.boot()
@@ -246,8 +246,8 @@ def test_a_release_that_dies_before_the_agent_is_reported_with_the_bootloaders_r
 def test_a_server_that_is_away_during_the_trial_is_waited_for_over_a_power_cut(site: Site) -> None:
     deployment = deployed(site)
     site.start()
-    site.wait((site.device.folder / "restarted").exists, "restart")
-    (site.device.folder / "restarted").unlink()
+    site.wait((site.device.folder / "rebooted").exists, "reboot")
+    (site.device.folder / "rebooted").unlink()
     site.stop()
     site.device.boot()
     fault = Fault(path="/", kind="answer", status=503, times=1000)
@@ -316,7 +316,7 @@ def test_a_board_that_is_offline_commits_by_its_policy(tmp_path: Path) -> None:
     with site_of(tmp_path, policy="local") as site:
         deployment = deployed(site)
         site.start()
-        site.wait((site.device.folder / "restarted").exists, "restart")
+        site.wait((site.device.folder / "rebooted").exists, "reboot")
         site.stop()
         site.device.boot()
         fault = Fault(path="/", kind="answer", status=503, times=1000)
@@ -334,8 +334,8 @@ def test_a_board_that_is_offline_commits_by_its_policy(tmp_path: Path) -> None:
 def test_a_report_that_was_lost_to_a_power_cut_is_true_all_the_same(site: Site) -> None:
     deployment = deployed(site)
     site.start()
-    site.wait((site.device.folder / "restarted").exists, "restart")
-    (site.device.folder / "restarted").unlink()
+    site.wait((site.device.folder / "rebooted").exists, "reboot")
+    (site.device.folder / "rebooted").unlink()
     site.stop()
     site.device.boot()
     site.server.faults.append(Fault(path="/status", kind="stall", seconds=0.0, times=0))

@@ -174,7 +174,7 @@ def test_what_a_lost_update_left_is_put_back_before_the_next(store: Store, place
         ("/opt/..", "must not hold . or .."),
         ("/./", "must not hold . or .."),
         ("{root}", "leads to /"),
-        ("{file}", "is no folder; it stays"),
+        ("{file}", "is not a folder; it stays"),
         ("/proc", "is a mount point"),
     ],
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may hold an update up, or end it: control maps, the device API, the maintenance window."""
+"""Holds an update up, or ends it: control maps, the device API, the maintenance window."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds updates up, or ends them, for whoever asked: the server, a person, the clock."""
+"""Holds updates up, or ends them, for whoever asked: the server, a user, the clock."""
 
 import json
 import logging
@@ -61,7 +61,7 @@ class Controls:
         One without rules takes the one of the same id and priority away.
 
         Raises:
-            AgentError: it is no map, or cannot be remembered.
+            AgentError: it is not a map, or cannot be remembered.
         """
         found = parse_text(text)
         with self._changed:
@@ -72,8 +72,8 @@ class Controls:
     def set_server_map(self, deployment: str, value: object | None) -> None:
         """Take the map that the server gives for a deployment; None: it gives none.
 
-        What is no map fails the update before its next state, so that the server learns of it:
-        nobody knows what it wanted.
+        A value that is not a map fails the update before its next state, so that the server learns
+        of it: nobody knows what it wanted.
         """
         try:
             found = parse(value, deployment=deployment) if value is not None else None
@@ -122,7 +122,7 @@ class Controls:
         """When updates may be installed; empty: always.
 
         Raises:
-            AgentError: it is no window.
+            AgentError: it is not a window.
         """
         parse_window(window)
         with self._changed:
@@ -203,7 +203,7 @@ class Controls:
             self._changed.wait_for(lambda: self._version != version, seconds)
 
     def _who(self, before: PausePoint) -> str:
-        """Who has it wait; empty: nobody."""
+        """What has it wait: device, server, disabled, window; empty: nothing."""
         verdict, after = judged(self._maps.values(), before, self._clock())
         if verdict == "fail":
             raise Aborted(f"an update control map does not allow {before}")
@@ -260,7 +260,7 @@ class Controls:
             self._store.put(_NAME, text)
 
     def _try_to_remember(self) -> None:
-        """As `_remember`; a full disk is no reason to stop an update."""
+        """As `_remember`; a full disk does not stop an update."""
         try:
             self._remember()
         except AgentError as error:

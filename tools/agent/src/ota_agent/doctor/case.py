@@ -158,7 +158,7 @@ class _Reader:
         except OSError as error:
             self._fault("layout-damaged", path, error.strerror, _LAYOUT)
         except (ValueError, KeyError, TypeError) as error:
-            self._fault("layout-damaged", path, f"it is no layout ({error!r})", _LAYOUT)
+            self._fault("layout-damaged", path, f"it is not a layout file ({error!r})", _LAYOUT)
         return None
 
     def memory(self) -> Memory | None:

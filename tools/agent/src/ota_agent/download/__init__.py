@@ -10,8 +10,8 @@ class DownloadOptions:
 
     Attributes:
         no_progress: after this long without one new byte it is given up [s].
-        total: after this long it is given up, whatever it did; restarts of the agent and of the
-            device do not begin anew [s].
+        total: after this long it is given up, whatever it did; neither a restart of the agent nor
+            a reboot of the device begins this time again [s].
         inactivity: a connection that is silent for this long is taken for lost [s].
         first_delay: before the first retry; each further one without a new byte waits twice as
             long, and all of them up to a quarter more or less, so that a fleet spreads out [s].

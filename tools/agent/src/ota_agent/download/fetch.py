@@ -89,12 +89,12 @@ class Fetch:
         options: how patient it is.
         pool: makes the connections to servers, if any are needed.
         memory: keeps the checkpoint.
-        keys: one of which must have signed the artifact; none: anybody may.
+        keys: one of them must have signed the artifact; none: anybody may.
         accept: raises an AgentError for the header of an artifact that may not be installed here.
         begin: makes what stores the payloads of an artifact, by their numbers.
         store_scripts: takes the artifact's state scripts.
         progress: told how far it is, at least once for each MiB.
-        surroundings: clock, sleep, chance, and whether it shall go on.
+        surroundings: clock, sleep, chance, and whether to go on.
     """
 
     def __init__(

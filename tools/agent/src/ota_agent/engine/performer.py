@@ -122,7 +122,7 @@ class DevicePerformer:
         running, target = boot.running(), state.update.target
         try:
             environment = boot.bootloader.read()
-        except AgentError as error:  # a trial goes on to fail, and the bootloader takes it back
+        except AgentError as error:  # a trial goes on to fail, and the bootloader rolls it back
             return ("running", "") if running.name == target else ("rolled-back", str(error))
         found = trial_of(boot.slots, running, target, environment)
         why = boot.why() if found == "rolled-back" else ""

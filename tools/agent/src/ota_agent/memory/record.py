@@ -45,7 +45,7 @@ def from_text(text: str) -> State:
     """The state that was written.
 
     Raises:
-        AgentError: it is no record of a state.
+        AgentError: it is not a record of a state.
     """
     try:
         record: dict[str, Any] = json.loads(text)

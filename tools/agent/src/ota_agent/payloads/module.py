@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Update modules: programs that install what is no root filesystem, each one type of payload.
+"""Update modules: programs that install anything but a root filesystem, each one type of payload.
 
 Source: Mender's update modules, protocol version 3; where its text and its C++ client differ, the
 client counts.
@@ -242,6 +242,6 @@ def modules_left(options: ModuleOptions) -> tuple[UpdateModule, ...]:
         tree = folder / "tree"
         try:
             left.append(UpdateModule(type_of_tree(tree), int(folder.name), options))
-        except AgentError:  # a tree half made, or half removed: it is no module's business
+        except AgentError:  # a tree half made, or half removed, which no module knows
             remove_tree(tree)
     return tuple(left)

@@ -93,8 +93,8 @@ def store_file(
     free = found.f_bavail * found.f_frsize
     if file.size + keep_free > free:
         raise AgentError(
-            f"{folder}/{file.name}: has {file.size} B, and {free} B are free, of which"
-            f" {keep_free} B are kept; make room there, or use an update module that reads streams"
+            f"{folder}/{file.name}: has {file.size} B, and {free} B are free; {keep_free} B"
+            " of them are kept free; make room there, or use an update module that reads streams"
         )
 
     def counted() -> Iterator[bytes]:

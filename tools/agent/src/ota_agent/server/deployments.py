@@ -56,7 +56,7 @@ class Deployments:
         paused: told of the state before which an update is paused, and by whom; empty: it goes on.
         poll_error: why the last poll failed; None if it did not.
         offered: what the server has offered last.
-        hurry: set while nobody shall wait for the server any more.
+        hurry: set while nobody must wait for the server any more.
     """
 
     server: "Server | None"

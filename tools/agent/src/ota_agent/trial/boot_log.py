@@ -152,4 +152,4 @@ def _absence(options: BootLogOptions, rollback: str) -> str:
 def _pstore(options: BootLogOptions) -> str:
     if not options.pstore.is_dir():
         return "this kernel has no pstore, where a dying one leaves its last words"
-    return "pstore holds nothing: the board keeps no memory over a restart, or was cut from power"
+    return "pstore holds nothing: the board keeps no memory over a reboot, or was cut from power"

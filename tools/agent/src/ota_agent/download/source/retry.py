@@ -16,12 +16,12 @@ logger = logging.getLogger(__name__)
 Tell = Callable[[str], None]
 """Told of what an operator wants to know, such as that a lost connection was resumed."""
 
-_SLICE = 1.0  # [s] after which a wait looks whether it shall go on
+_SLICE = 1.0  # [s] after which a wait looks whether to go on
 _SPREAD = 0.25  # of a delay, more or less
 
 
 class Changed(AgentError):
-    """What the server has is another file now, or one cannot tell: it is begun anew."""
+    """What the server has is another file now, or one cannot tell: it begins again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,8 @@ class Patience:
 
         Args:
             why: the last one failed.
-            asked: how long the server wants us to wait [s]: that is no time without progress.
+            asked: how long the server wants us to wait [s]; that is not counted as time without
+                progress.
 
         Raises:
             AgentError: a budget is used up; the text has ``why``.
