@@ -91,7 +91,7 @@ def test_a_release_is_installed_tried_and_committed(
     assert json.loads(capsys.readouterr().out)["rootfs-image.version"] == "v2"
 
 
-def test_the_exit_code_says_that_a_restart_is_needed(device: Scratch, release: Path) -> None:
+def test_the_exit_code_says_that_a_reboot_is_needed(device: Scratch, release: Path) -> None:
     assert agent(device, "install", "--reboot-exit-code", str(release)) == 4
 
 
@@ -113,7 +113,7 @@ def test_what_is_not_running_yet_cannot_be_committed(
     assert "not running yet: reboot the device first" in capsys.readouterr().err
 
 
-def test_a_rollback_before_the_restart_needs_none(
+def test_a_rollback_before_the_reboot_needs_none(
     device: Scratch, release: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     agent(device, "install", str(release))

@@ -67,7 +67,7 @@ def test_nobody_holds_up_what_nobody_asked_for(store: Store) -> None:
     assert Waiter(Controls(ControlOptions(), store)).passes()
 
 
-def test_a_person_pauses_and_goes_on(store: Store) -> None:
+def test_a_user_pauses_and_goes_on(store: Store) -> None:
     controls = Controls(ControlOptions(), store)
     controls.pause("ArtifactReboot")
 

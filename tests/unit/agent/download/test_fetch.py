@@ -264,7 +264,7 @@ def test_a_reset_after_each_hundredth_leads_to_the_same_slot(
     assert device.told[-1].received < 1.1 * len(content)
 
 
-def test_a_file_that_changes_under_way_is_begun_anew(device: Device, tmp_path: Path) -> None:
+def test_a_file_that_changes_under_way_is_begun_again(device: Device, tmp_path: Path) -> None:
     old = artifact(tmp_path, {"rootfs.ext4": filesystem(2 * MIB, seed=2)})
     new = artifact(tmp_path, ROOTFS)
     with file_server(old) as server:
@@ -292,7 +292,7 @@ def test_a_server_without_ranges_is_read_over(device: Device, tmp_path: Path) ->
     assert any("the server ignores ranges: reading over" in each for each in device.events)
 
 
-def test_a_file_that_changes_unseen_is_begun_anew(device: Device, tmp_path: Path) -> None:
+def test_a_file_that_changes_unseen_is_begun_again(device: Device, tmp_path: Path) -> None:
     """Nothing but the digest tells: no validators, and the same length."""
     other = bytearray(CONTENT)
     other[-1] ^= 1

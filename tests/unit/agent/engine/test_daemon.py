@@ -193,7 +193,7 @@ def test_an_inventory_is_made_in_its_own_time_and_not_with_each_poll(site: Site)
     assert count.read_text().count("\n") == 1
 
 
-def test_an_address_that_has_expired_is_asked_for_anew(site: Site) -> None:
+def test_an_address_that_has_expired_is_asked_for_again(site: Site) -> None:
     deployment = deployed(site)
     site.server.faults.append(Fault(path="/artifacts/", kind="answer", status=403, times=1))
 
@@ -294,7 +294,7 @@ def test_a_user_pauses_before_the_reboot_and_any_reboot_counts(site: Site) -> No
     assert deployment.statuses[-1] == "success"
 
 
-def test_a_person_aborts_while_it_is_paused(site: Site) -> None:
+def test_a_user_aborts_while_it_is_paused(site: Site) -> None:
     site.start()
     site.wait(lambda: site.status(), "daemon")
     site.call("pause", before="ArtifactReboot")

@@ -107,7 +107,7 @@ def device(artifact: Artifact, **options: object) -> World:
 
 @pytest.mark.boot
 @pytest.mark.parametrize("artifact", [ROOT, BOTH], ids=["root filesystem", "both"])
-@pytest.mark.parametrize("is_standalone", [False, True], ids=["server", "person"])
+@pytest.mark.parametrize("is_standalone", [False, True], ids=["server", "user"])
 @pytest.mark.parametrize("kills", [False, True], ids=["power", "agent"])
 def test_a_cut_at_any_point_ends_on_the_old_or_the_new_system(
     artifact: Artifact, is_standalone: bool, kills: bool, tmp_path: Path

@@ -29,7 +29,7 @@ BOTH = Artifact(name="all-2", types=("single-file", ROOTFS))
 ARTIFACTS = {"root filesystem": ROOT, "module": MODULE, "both": BOTH}
 
 ends = pytest.mark.parametrize("artifact", ARTIFACTS.values(), ids=ARTIFACTS)
-asked_by = pytest.mark.parametrize("is_standalone", [False, True], ids=["server", "person"])
+asked_by = pytest.mark.parametrize("is_standalone", [False, True], ids=["server", "user"])
 
 
 def device(artifact: Artifact, **options: object) -> World:

@@ -166,7 +166,7 @@ def test_an_aborted_deployment_is_known_when_its_status_is_told(
         device.report("another" if gone else deployment.id, "installing")
 
 
-def test_the_control_map_is_asked_for_anew(server: MenderServer, artifact: Path) -> None:
+def test_the_control_map_is_asked_for_again(server: MenderServer, artifact: Path) -> None:
     deployment, device = server.fleet.deploy(artifact), client(server)
     assert device.control_map(deployment.id) is None
 

@@ -36,7 +36,7 @@ class Device:
         for name in ("bin", "pstore", "boots", "run"):
             (self.folder / name).mkdir()
         (self.folder / "console").touch()
-        self.starts_anew("first")
+        self.starts_again("first")
         self.configure()
         self.is_trial(yes=True)
 
@@ -48,7 +48,7 @@ class Device:
             stop=self.folder / "run" / "boot-log.stop",
         )
 
-    def starts_anew(self, boot: str) -> None:
+    def starts_again(self, boot: str) -> None:
         (self.folder / "boot_id").write_text(f"{boot}\n")
 
     def configure(self, **settings: str) -> None:

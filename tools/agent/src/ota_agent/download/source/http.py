@@ -166,7 +166,7 @@ class HttpSource:
                     self._patience.wait(why)
                 case Other(why):
                     response.close()
-                    self._begin_anew(response, why)
+                    self._begin_again(response, why)
                 case Refused(why):
                     response.close()
                     raise NotGiven(f"{self._name}: {why}; correct the address or the server")
@@ -246,7 +246,7 @@ class HttpSource:
             self._tell(f"resumed at {self.offset} B after a lost connection")
         self._is_lost = False
 
-    def _begin_anew(self, response: "BaseHTTPResponse", why: str) -> None:
+    def _begin_again(self, response: "BaseHTTPResponse", why: str) -> None:
         is_certain = why == "the server's file has changed"
         if response.status == 200 and self._file and not self._file.validator:
             self._has_ranges = False  # there was no condition that it could have failed
