@@ -169,14 +169,14 @@ def test_nothing_of_the_agent_is_left_out_of_its_packages(build: Build, features
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ('OTA_SLOT_SIZE = "256 MiB"', "OTA_SLOT_SIZE: 256 MiB is no number of bytes"),
+        ('OTA_SLOT_SIZE = "256 MiB"', "OTA_SLOT_SIZE: 256 MiB is not a number of bytes"),
         ('OTA_FEATURES = "grwo"', "OTA_FEATURES has grwo; known are grow, machine-id, persist"),
         ('OTA_SIGNING_KEY = "key.pem"', "OTA_SIGNING_KEY: key.pem is not the full path of a file"),
         (SIGNED, "OTA_SIGNING_KEY: nothing is not the full path of a file"),
         ('OTA_VERIFY_KEYS = "/no.pem"', "OTA_VERIFY_KEYS: /no.pem is not the full path of a file"),
         (
             'OTA_SCRIPTS:pn-ota-example-scripts = "ArtifactInstall_Before_1"',
-            "OTA_SCRIPTS: ArtifactInstall_Before_1; a name is as ArtifactInstall_Enter_50_stop",
+            "OTA_SCRIPTS: ArtifactInstall_Before_1; write a name like ArtifactInstall_Enter_50_stop",
         ),
     ],
     ids=("slot-size", "feature", "signing-key", "no-key", "verify-key", "script"),

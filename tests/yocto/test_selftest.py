@@ -211,7 +211,7 @@ def spoilt(build: Build) -> Iterator[Build]:
     [
         ('OTA_KERNEL = "/boot/zImage"', "/boot/zImage is not in the root filesystem"),
         ('OTA_DEVICE_TREES = "a.dtb"', "/boot of the root filesystem has no a.dtb"),
-        ('OTA_FIRMWARE = "MLO"', "its board.yaml wants the firmware MLO, which is in none of"),
+        ('OTA_FIRMWARE = "MLO"', "its board.yaml needs the firmware MLO, which is in none of"),
         ('OTA_SLOT_SIZE = "67108864"', "exceeds IMAGE_ROOTFS_MAXSIZE: 65536"),
         ('OTA_BOARDS = "${TOPDIR}/boards"', r"environment 1 .* overlaps"),
     ],
