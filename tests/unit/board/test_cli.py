@@ -72,7 +72,7 @@ def test_new_makes_a_board_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "name: mine\n" in said
     assert "device_types: mine\n" in said
     readme = (tmp_path / "mine" / "README.md").read_text("utf-8")
-    assert readme.startswith("# mine\n\nMade from qemu-arm64. Not built and not tried yet")
+    assert readme.startswith("# mine\n\nCopied from qemu-arm64. Not built and not tested yet")
 
 
 @pytest.mark.parametrize(
