@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the bench of images says of what it measured."""
+"""How the bench of images reports its measurements."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def missed(rows: list[Row]) -> list[str]:
         (found(1.2, 40e6, 1, 1), ["1.20 1.10", "1.20 1.10"]),
     ],
 )
-def test_what_is_missed_is_said_with_its_limit(rows: list[Row], said: list[str]) -> None:
+def test_a_missed_target_is_reported_with_its_limit(rows: list[Row], said: list[str]) -> None:
     assert missed(rows) == said
 
 
