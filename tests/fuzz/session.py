@@ -96,7 +96,7 @@ def fuzz(seed: str, seconds: float, folder: Path) -> Report:
         found=found,
         memory=memory,
         crash=crash,
-        input=str(_saved(data, folder)) if crash else "",
+        input=str(_save(data, folder)) if crash else "",
     )
 
 
@@ -125,7 +125,7 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def _saved(data: bytes, folder: Path) -> Path:
+def _save(data: bytes, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"crash-{sha256(data)[:12]}.mender"
     path.write_bytes(data)

@@ -286,7 +286,7 @@ def matching(patterns: tuple[str, ...]) -> list[Broken]:
 @pytest.mark.parametrize(
     ("rule", "row"), [*RULES.items(), *HISTORY.items()], ids=[*RULES, *HISTORY]
 )
-def test_what_breaks_a_rule_is_refused_and_its_good_twin_is_taken(rule: str, row: Row) -> None:
+def test_what_breaks_a_rule_is_refused_and_its_good_twin_is_accepted(rule: str, row: Row) -> None:
     twin, patterns = row
 
     artifact, _ = read_all(GOOD[twin].content, GOOD[twin].keys)

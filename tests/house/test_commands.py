@@ -145,7 +145,7 @@ CASES = {
 def test_a_command_ends_as_all_others_do(tmp_path: Path, name: str, case: str) -> None:
     given = CASES[case]
 
-    code, out, err = ended(tmp_path, name, given)
+    code, out, err = run_to_end(tmp_path, name, given)
 
     kinds = CODES.get(name, OUR_CODES)
     assert code == (given.code if isinstance(given.code, int) else kinds[given.code]), err
@@ -157,7 +157,7 @@ def test_a_command_ends_as_all_others_do(tmp_path: Path, name: str, case: str) -
     assert (tmp_path / "cleaned").exists() == (given.number is not None)
 
 
-def ended(folder: Path, name: str, case: Case) -> tuple[int, str, str]:
+def run_to_end(folder: Path, name: str, case: Case) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of a command, in a process and a folder of its own."""
     program = PROGRAM.format(
         module=COMMANDS[name], work=case.work or "    pass", is_ours=bool(case.work)

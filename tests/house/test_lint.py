@@ -44,7 +44,7 @@ def test_what_lint_finds_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.boot
 @pytest.mark.timeout(300)
-def test_what_the_types_do_not_hold_is_seen(tmp_path: Path) -> None:
+def test_what_mypy_finds_is_seen(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text("def f(x):\n    return x\n")
 

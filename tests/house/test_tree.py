@@ -160,7 +160,7 @@ def test_a_mention_is_found_with_its_line(tmp_path: Path) -> None:
     assert list(mentions({"mirror.test"}, root=tmp_path)) == ["a.lock:2: names mirror.test"]
 
 
-def test_what_lies_beside_the_tree_is_known(tmp_path: Path) -> None:
+def test_paths_next_to_the_tree_are_known(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "shared").mkdir()
 

@@ -14,7 +14,7 @@ _PACKAGE = "mender-client"
 _WANTED = ("usr/bin/mender", "usr/share/mender/", "usr/share/doc/mender-client/examples/")
 
 
-def unpacked_client() -> Path:
+def unpack_client() -> Path:
     """A folder of the cache with the client, its update modules and artifact generators.
 
     Raises:

@@ -17,7 +17,7 @@ from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.run import Background, run
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
 from tests.conftest import requires_program
-from tests.interop.mender_client import unpacked_client
+from tests.interop.mender_client import unpack_client
 from tests.simulators.mender_fleet import Fleet
 from tests.simulators.mender_server import mender_server
 from tests.unit.artifact.writing import sources, written
@@ -75,7 +75,7 @@ def mender(folder: Path, url: str) -> Iterator[None]:
         f"mount -t overlay o -o lowerdir={folder}/root{place}:{place} {place}"
         for place in ("/etc", "/usr/share")
     )
-    program = unpacked_client() / "usr/bin/mender"
+    program = unpack_client() / "usr/bin/mender"
     log = folder / "log"
     command = f"{mounts} && exec {program} --data {folder}/store --no-syslog daemon >{log} 2>&1"
     client = Background((*NAMESPACE, "sh", "-c", command))

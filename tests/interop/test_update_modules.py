@@ -13,7 +13,7 @@ from ota_agent.payloads.options import ModuleOptions
 from ota_artifact.run import run
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
-from tests.interop.mender_client import unpacked_client
+from tests.interop.mender_client import unpack_client
 from tests.unit.agent.payloads.artifacts import stored
 
 pytestmark = [
@@ -28,7 +28,7 @@ OURS = ROOT / "tools" / "agent" / "modules" / "v3"
 
 @pytest.fixture(scope="module")
 def client() -> Path:
-    return unpacked_client()
+    return unpack_client()
 
 
 @pytest.fixture(params=["theirs", "ours"])
@@ -44,7 +44,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "root" / "opt"
 
 
-def generated(client: Path, kind: str, *words: str | Path, into: Path) -> bytes:
+def generate(client: Path, kind: str, *words: str | Path, into: Path) -> bytes:
     """The artifact that Mender's own generator makes."""
     generator = client / "usr/share/doc/mender-client/examples" / f"{kind}-artifact-gen"
     artifact = into / "made.mender"
@@ -56,7 +56,7 @@ def generated(client: Path, kind: str, *words: str | Path, into: Path) -> bytes:
     return artifact.read_bytes()
 
 
-def written(kind: str, *files: Path, into: Path) -> bytes:
+def write(kind: str, *files: Path, into: Path) -> bytes:
     """The artifact that `mender-artifact` makes of files."""
     artifact = into / "made.mender"
     names = [word for file in files for word in ("-f", str(file))]
@@ -65,7 +65,7 @@ def written(kind: str, *files: Path, into: Path) -> bytes:
     return artifact.read_bytes()
 
 
-def installed(data: bytes, options: ModuleOptions) -> UpdateModule:
+def install(data: bytes, options: ModuleOptions) -> UpdateModule:
     """The installer of the one payload, after its install."""
     (module,) = stored(data, options)
     module.call("ArtifactInstall")
@@ -81,9 +81,9 @@ def test_a_single_file_is_installed_and_goes_back(
     new = tmp_path / "app"
     new.write_bytes(b"new" * 100_000)
     new.chmod(0o750)
-    data = generated(client, "single-file", "-d", place, new, into=tmp_path)
+    data = generate(client, "single-file", "-d", place, new, into=tmp_path)
 
-    module = installed(data, options)
+    module = install(data, options)
     found = (place / "app").read_bytes(), (place / "app").stat().st_mode & 0o777
     assert module.can_roll_back()
     module.call("ArtifactRollback")
@@ -103,9 +103,9 @@ def test_a_directory_is_installed_and_goes_back(
     tree = tmp_path / "tree"
     (tree / "sub").mkdir(parents=True)
     (tree / "sub" / "new").write_bytes(b"new")
-    data = generated(client, "directory", "-d", place, tree, into=tmp_path)
+    data = generate(client, "directory", "-d", place, tree, into=tmp_path)
 
-    module = installed(data, options)
+    module = install(data, options)
     found = sorted(path.name for path in place.rglob("*"))
     assert module.can_roll_back()
     module.call("ArtifactRollback")
@@ -122,9 +122,9 @@ def test_a_directory_is_committed_and_stays(
     tree = tmp_path / "tree"
     tree.mkdir()
     (tree / "new").write_bytes(b"new")
-    data = generated(client, "directory", "-d", place, tree, into=tmp_path)
+    data = generate(client, "directory", "-d", place, tree, into=tmp_path)
 
-    module = installed(data, options)
+    module = install(data, options)
     module.call("ArtifactCommit")
     module.call("Cleanup")
 
@@ -139,7 +139,7 @@ def test_scripts_run_in_order_and_the_first_that_fails_is_the_last(
         script = tmp_path / f"{number}.sh"
         script.write_text(f"#!/bin/sh\necho {number} >> {diary}\n{end}\n")
         scripts.append(script)
-    (module,) = stored(written("script", *scripts, into=tmp_path), options)
+    (module,) = stored(write("script", *scripts, into=tmp_path), options)
 
     with pytest.raises(AgentError, match="script: ArtifactInstall: exit code 3"):
         module.call("ArtifactInstall")
@@ -170,7 +170,7 @@ def test_a_package_is_installed(
     run(("dpkg-deb", "-b", tree, tmp_path / "app.deb"), timeout=30)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}:/usr/sbin:/sbin")
 
-    module = installed(written("deb", tmp_path / "app.deb", into=tmp_path), options)
+    module = install(write("deb", tmp_path / "app.deb", into=tmp_path), options)
     module.call("ArtifactCommit")
     module.call("Cleanup")
 

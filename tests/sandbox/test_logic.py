@@ -81,7 +81,7 @@ def test_first_boot_proves_the_environment_and_starts_slot_a(machine: Machine) -
     assert machine.variables()["mender_saveenv_canary"] == "1"
 
 
-def test_a_boot_that_is_no_trial_writes_nothing(machine: Machine) -> None:
+def test_a_boot_that_is_not_a_trial_writes_nothing(machine: Machine) -> None:
     machine.boot()
     before = environment(machine)
 
@@ -188,7 +188,7 @@ def test_a_rolled_back_trial_whose_old_slot_is_dead_runs_the_trial_again(machine
     assert started(said) == "B"
 
 
-def test_logic_and_places_that_an_older_u_boot_saved_are_not_believed(machine: Machine) -> None:
+def test_logic_and_places_that_an_older_u_boot_saved_are_not_used(machine: Machine) -> None:
     machine.boot()
     logic = ("ota_main", "ota_limit", "ota_try", "ota_back", "ota_swap", "ota_save", "ota_board")
     places = {"ota_disk": "mmc 7", "ota_linux": "/dev/sda", "ota_a": "4", "kernel_addr_r": "1"}
@@ -202,7 +202,7 @@ def test_logic_and_places_that_an_older_u_boot_saved_are_not_believed(machine: M
     assert "OLD LOGIC" not in "".join(said)
 
 
-def test_nothing_that_says_which_board_it_is_is_ever_saved(start: Start) -> None:
+def test_variables_that_identify_a_board_are_never_saved(start: Start) -> None:
     machine = start({**FACTS, "other": "saved with the rest"})
 
     for slot in "ABA":
@@ -236,7 +236,7 @@ def test_without_any_environment_the_factory_default_boots(machine: Machine) -> 
 
 
 @pytest.mark.parametrize("part", ["", "4", "abc"])
-def test_a_slot_that_is_none_is_taken_for_a(machine: Machine, part: str) -> None:
+def test_an_unknown_slot_counts_as_a(machine: Machine, part: str) -> None:
     machine.boot()
     machine.set(mender_boot_part=part)
 

@@ -26,7 +26,7 @@ CARD = 1 << 30
 KEPT = "cat /data/etc/machine-id /data/kept; ls -i /data/etc/dropbear; cat /data/mender/device_type"
 
 
-def test_data_is_grown_kept_repaired_and_made_anew(arm64: Image, tmp_path: Path) -> None:
+def test_data_is_grown_kept_repaired_and_made_again(arm64: Image, tmp_path: Path) -> None:
     disk = tmp_path / "disk.sdimg"
     shutil.copyfile(arm64.built.image, disk)
     os.truncate(disk, CARD)

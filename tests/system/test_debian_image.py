@@ -54,7 +54,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     )
 
 
-def test_systemd_is_sound_and_the_device_stays_who_it_is_on_both_slots(
+def test_systemd_is_sound_and_the_device_keeps_its_identity_on_both_slots(
     image: Image, tmp_path: Path
 ) -> None:
     disk = tmp_path / "disk.sdimg"

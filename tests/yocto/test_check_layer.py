@@ -34,7 +34,7 @@ def place() -> Iterator[Path]:
         yield Path(name)
 
 
-def checked(place: Path, release: str, layer: Path) -> str:
+def check(place: Path, release: str, layer: Path) -> str:
     """What yocto-check-layer says of a layer beside openembedded-core.
 
     Raises:
@@ -50,10 +50,10 @@ def checked(place: Path, release: str, layer: Path) -> str:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_the_layer_is_as_yocto_asks_and_changes_nothing_when_added(
+def test_the_layer_passes_the_check_and_changes_nothing_when_added(
     place: Path, release: str
 ) -> None:
-    said = checked(place, release, ROOT / "meta-ota")
+    said = check(place, release, ROOT / "meta-ota")
 
     assert "meta-ota ... PASS" in said
     assert "test_signatures" in said
@@ -74,4 +74,4 @@ def test_a_layer_that_changes_what_it_is_added_to_is_found(place: Path, release:
     (layer / "SECURITY.md").write_text("Tell us.\n")
 
     with pytest.raises(ProgramError, match="u-boot"):
-        checked(place, release, layer)
+        check(place, release, layer)

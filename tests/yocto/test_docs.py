@@ -146,7 +146,7 @@ def test_every_variable_field_and_key_is_known(path: Path) -> None:
 
 
 @pytest.mark.boot  # reads the code of all tools
-def test_every_message_that_is_quoted_is_said_by_the_code() -> None:
+def test_every_message_that_is_quoted_is_in_the_code() -> None:
     page = TROUBLE.read_text("utf-8")
 
     known = list(texts())
@@ -164,7 +164,7 @@ def test_every_message_that_stops_a_build_is_explained() -> None:
     assert [said for said in messages if not any(is_said(each, [said]) for each in quotes)] == []
 
 
-def test_a_message_that_nothing_says_is_found() -> None:
+def test_a_message_that_is_not_in_the_code_is_found() -> None:
     page = "```text\n…: no such cat; feed …\n```\n`OTA: partition 7 purrs`\n"
 
     found = unsaid(page, ["a: no such cat", f"OTA: partition {GAP} does not load"])

@@ -176,7 +176,7 @@ def test_nothing_of_the_agent_is_left_out_of_its_packages(build: Build, features
         ('OTA_VERIFY_KEYS = "/no.pem"', "OTA_VERIFY_KEYS: /no.pem is not the full path of a file"),
         (
             'OTA_SCRIPTS:pn-ota-example-scripts = "ArtifactInstall_Before_1"',
-            "OTA_SCRIPTS: ArtifactInstall_Before_1; write a name like ArtifactInstall_Enter_50_stop",
+            "OTA_SCRIPTS: ArtifactInstall_Before_1; write a name like ArtifactInstall_Enter_50",
         ),
     ],
     ids=("slot-size", "feature", "signing-key", "no-key", "verify-key", "script"),

@@ -106,7 +106,7 @@ def machine_id(board: Running) -> str:
     return board.ssh("systemd-id128 machine-id").strip()
 
 
-def test_a_device_stays_who_it_is_and_keeps_what_it_was_told_to(
+def test_a_device_keeps_its_identity_and_what_it_was_told_to_keep(
     image: Image, tmp_path: Path
 ) -> None:
     disk = tmp_path / "disk.sdimg"

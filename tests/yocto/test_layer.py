@@ -188,7 +188,7 @@ def test_a_board_may_set_no_variable_that_the_layer_does_not_know() -> None:
         assert {name for name in names if name.startswith("OTA_")} <= set(variables())
 
 
-def test_nothing_of_others_is_changed_by_adding_the_layer() -> None:
+def test_adding_the_layer_changes_nothing_of_other_layers() -> None:
     """Each line of an append is behind a board's override, or required for a board alone."""
     free = re.compile(
         r"#.*|$|FILESEXTRAPATHS:prepend:ota :=|\w+:append:ota|require \$\{@.*else ''\}$"

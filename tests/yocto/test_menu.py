@@ -62,7 +62,7 @@ def includes(saved: dict[str, Any]) -> list[str]:
     return found
 
 
-def test_what_comes_without_a_choice_is_what_kas_yml_builds(tmp_path: Path) -> None:
+def test_without_a_choice_the_menu_builds_what_kas_yml_builds(tmp_path: Path) -> None:
     files = includes(chosen(tmp_path))
 
     own = yaml.safe_load((ROOT / "kas.yml").read_text())["header"]["includes"]

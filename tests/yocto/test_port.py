@@ -70,7 +70,7 @@ def test_the_board_is_what_the_page_says_it_is(port: Path) -> None:
 
 
 def test_kas_takes_the_kit_and_builds_the_board(port: Path) -> None:
-    found = _dumped(port)
+    found = _dump(port)
 
     assert (found["machine"], found["target"]) == ("gate", "ota-image-minimal")
     own = found["local_conf_header"]["ota-board"].strip()
@@ -78,7 +78,7 @@ def test_kas_takes_the_kit_and_builds_the_board(port: Path) -> None:
     assert set(found["repos"]) == {*ELSEWHERE, "gate"}
 
 
-def _dumped(port: Path) -> dict[str, Any]:
+def _dump(port: Path) -> dict[str, Any]:
     """What kas makes of the page's file, with the kit from here and empty folders for the rest."""
     repos: dict[str, Any] = {}
     for name in ELSEWHERE:

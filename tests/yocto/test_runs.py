@@ -38,7 +38,7 @@ def test_what_was_shown_is_known_the_next_time(tree: Path) -> None:
     assert runs.kept(Shown("qemu-arm64", "wrynose", "parsed")) is None
 
 
-def test_another_recipe_is_shown_anew_and_another_page_is_not(tree: Path) -> None:
+def test_a_changed_recipe_is_shown_again_and_a_changed_page_is_not(tree: Path) -> None:
     runs.keep(DRY, 1.0, begun=runs.content("dry-run"))
 
     (tree / "meta-ota" / "README.md").write_text("b\n")

@@ -150,7 +150,7 @@ def test_the_recipe_compiles_it_as_the_board_needs_it(compiled: Compiled, releas
     assert b"mender_boot_part=2\0" in (compiled.folder / "u-boot.bin").read_bytes()
 
 
-def test_what_our_environment_takes_to_compile_is_no_matter_of_the_host(build: BuildFolder) -> None:
+def test_compiling_our_environment_does_not_depend_on_the_host(build: BuildFolder) -> None:
     said = build.bitbake("-e", "u-boot")
 
     (depends,) = re.findall(r'^DEPENDS="(.*)"$', said, re.MULTILINE)

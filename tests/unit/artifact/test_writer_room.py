@@ -62,7 +62,7 @@ def test_a_file_and_a_pipe_get_the_same_artifact(
     assert (tmp_path / "artifact").read_bytes() == piped
 
 
-def test_what_stood_in_a_file_before_an_artifact_stays(tmp_path: Path) -> None:
+def test_content_of_a_file_before_an_artifact_stays(tmp_path: Path) -> None:
     spec = _spec(tmp_path)
     with replacing(tmp_path / "artifact") as alone:
         write_artifact(alone, spec)

@@ -48,7 +48,7 @@ class Process:
         )
         self.running.append(self)
 
-    def ended(self) -> tuple[int, str, str]:
+    def wait(self) -> tuple[int, str, str]:
         """Exit code, stdout and stderr."""
         out, err = self.process.communicate(timeout=DEADLINE)
         return self.process.returncode, (out or b"").decode(), (err or b"").decode()

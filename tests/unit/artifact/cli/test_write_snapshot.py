@@ -70,7 +70,7 @@ def test_a_device_that_is_not_there_leaves_nothing(
 
 
 @pytest.mark.parametrize("words", [("-v", "4"), ("-n", "a b"), ("-v", "2", "-p", "a:b")])
-def test_options_are_checked_before_the_device_is_bothered(
+def test_options_are_checked_before_the_device_is_asked(
     command: Command, device: Device, words: tuple[str, ...]
 ) -> None:
     done = command(*SNAPSHOT, *words)

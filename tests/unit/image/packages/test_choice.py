@@ -111,7 +111,7 @@ def test_what_is_in_the_cache_needs_no_archive(builder: Builder) -> None:
     assert names(second.image) == names(first.image)
 
 
-def test_a_version_that_is_gone_is_replaced_and_that_is_said(builder: Builder) -> None:
+def test_a_version_that_is_gone_is_replaced_with_a_message(builder: Builder) -> None:
     builder.renew("libinit", "2.0-1", "2.0-2")
 
     chosen = builder.choose()
@@ -157,7 +157,7 @@ def test_packages_may_be_left_out(builder: Builder) -> None:
     assert names(builder.choose().image) == ["init 1:2.0-1"]
 
 
-def test_a_line_that_is_none_of_a_lock_is_named(tmp_path: Path) -> None:
+def test_a_line_that_is_not_a_lock_entry_is_named(tmp_path: Path) -> None:
     file = tmp_path / "tiny.arm64.lock"
     file.write_text("choice 1\n\n[image]\nbusybox 1.0\n")
 

@@ -139,7 +139,7 @@ def test_a_name_with_a_line_break_is_refused(tmp_path: Path) -> None:
         write_ext4(tree, tmp_path / "slot.ext4", FORM)
 
 
-def test_about_what_is_needed_is_known_before(image: Path, tmp_path: Path) -> None:
+def test_the_needed_size_is_estimated_in_advance(image: Path, tmp_path: Path) -> None:
     said = run((find_program("dumpe2fs", package="e2fsprogs"), "-h", image), timeout=30).decode()
     numbers = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
     used = (int(numbers["Block count"]) - int(numbers["Free blocks"])) * 4096

@@ -144,7 +144,7 @@ def test_owners_and_modes_are_those_of_the_packages(slot: Path) -> None:
     assert "Group:    42" in shadow
 
 
-def test_nothing_in_it_is_the_users_who_built_it(slot: Path) -> None:
+def test_nothing_in_it_is_owned_by_the_user_who_built_it(slot: Path) -> None:
     argv = (find_program("debugfs", package="e2fsprogs"), "-f", "-", slot)
     folders = ("/", "/boot", "/etc", "/root/.ssh", "/usr/bin", "/usr/lib/ota", "/lib/modules")
     script = "".join(f"ls -p {folder}\n" for folder in folders)
@@ -187,7 +187,7 @@ def test_kernel_initrd_and_arguments_are_in_the_slot(files: Path) -> None:
     assert len(listed.splitlines()) < 100
 
 
-def test_the_one_who_may_log_in_is_the_owner_of_the_key(files: Path) -> None:
+def test_only_the_owner_of_the_key_may_log_in(files: Path) -> None:
     assert (files / "root" / ".ssh" / "authorized_keys").read_text() == KEY
     assert "OTA_DROPBEAR=-s\n" in (files / "etc" / "ota" / "board").read_text()
 
@@ -206,7 +206,7 @@ def test_the_same_packages_give_the_same_bytes_in_another_place(
     shutil.rmtree(other.home)
 
 
-def test_what_was_built_once_comes_from_the_cache(user: User, slot: Path) -> None:
+def test_a_second_build_comes_from_the_cache(user: User, slot: Path) -> None:
     said = run(user.command("--output", "same.ext4", "--ssh-key", "key.pub", "--json"), timeout=20)
 
     facts = json.loads(said)
@@ -214,7 +214,7 @@ def test_what_was_built_once_comes_from_the_cache(user: User, slot: Path) -> Non
     assert {"busybox-static", "linux-image-arm64"} <= {each["name"] for each in facts["packages"]}
 
 
-def test_a_build_that_is_told_to_end_leaves_nothing(user: User, slot: Path) -> None:
+def test_a_build_that_is_terminated_leaves_nothing(user: User, slot: Path) -> None:
     before = sorted(user.cache.glob("*/*"))
     argv = ("timeout", "--signal=TERM", "1.2", *user.command("--output", "x", "--release", "term"))
 
@@ -226,7 +226,7 @@ def test_a_build_that_is_told_to_end_leaves_nothing(user: User, slot: Path) -> N
     assert not (user.home / "x").exists()
 
 
-def test_what_a_killed_build_left_goes_with_the_next(user: User, slot: Path) -> None:
+def test_the_next_build_removes_what_a_killed_one_left(user: User, slot: Path) -> None:
     class KilledError(Exception):
         pass
 
@@ -243,7 +243,7 @@ def test_what_a_killed_build_left_goes_with_the_next(user: User, slot: Path) -> 
     assert [each for each in user.leftovers() if "/.build." in each] == []
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(user: User, slot: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(user: User, slot: Path) -> None:
     script = """
         mount -t tmpfs -o size=90M small "$1" && cp -r "$2/." "$1" && shift 2 || exit 77
         before=$(find . | sort)

@@ -383,7 +383,7 @@ def _with_us() -> tuple[str, ...]:
     return words
 
 
-def attached(argv: Sequence[str | os.PathLike[str]]) -> int:
+def run_attached(argv: Sequence[str | os.PathLike[str]]) -> int:
     """Run a program on our own terminal until it or we end; gives its exit code.
 
     Raises:
