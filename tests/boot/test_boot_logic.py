@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The boot logic of U-Boot: trial, commit, rollback, and every way out of a slot that is broken.
 
-Each test works the board's own binary in QEMU; Linux's part is played by writing the environment.
+Each test runs the board's own binary in QEMU, and writes the environment in place of Linux.
 """
 
 import re
@@ -30,7 +30,7 @@ def test_first_boot_proves_the_environment_and_starts_slot_a(machine: Machine) -
     said = machine.boot()
 
     assert "KERNEL A" in said
-    # v2026.01 says which copy it reads in between.
+    # v2026.01 also prints which copy it reads.
     assert re.search(r"Loading Environment from MMC\.\.\. (Reading from .*)?OK\n", said)
     assert machine.variables()["mender_saveenv_canary"] == "1"
     assert machine.variables()["bootcount"] == "0"
@@ -191,7 +191,7 @@ def test_power_cut_at_any_message_of_a_trial_ends_on_a_slot_that_boots(
     machine.boot()
     machine.set(**TRIAL_OF_B)
 
-    machine.boot(until=message)  # on a busy machine the board gets further than that
+    machine.boot(until=message)  # on a busy machine the board gets further than that message
 
     assert "KERNEL A" in machine.boot() + machine.boot()
     assert machine.variables()["upgrade_available"] == "0"

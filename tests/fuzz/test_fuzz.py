@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hostile input finds no bug in the reader; and a bug that is there would be found."""
+"""Hostile input finds no bug in the reader, and would find one that is there."""
 
 import re
 import sys
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_fuzz(seconds: int, capsys: pytest.CaptureFixture[str]) -> int:
-    """How many inputs were judged, all of them well."""
+    """Fuzz without finding a bug; gives the number of inputs."""
     command = (sys.executable, "-m", "tests.fuzz", "--seconds", str(seconds))
     said = run(command, timeout=seconds + 60, success=(0, 1)).decode()
     with capsys.disabled():

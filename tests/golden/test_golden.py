@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every golden artifact is taken or refused as its name says."""
+"""Every golden artifact is accepted or refused, as its name says."""
 
 import re
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The boot logic of GRUB: trial, commit, rollback, two files of state, every way out of a slot."""
+"""The boot logic of GRUB: trial, commit, rollback, both files of state, every broken slot."""
 
 import pytest
 

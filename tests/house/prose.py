@@ -22,8 +22,9 @@ _COMMENT = re.compile(r"^\s*(?:#+|//|;)", re.MULTILINE)
 def prose(name: str, text: str) -> str:
     """The text with everything else blanked, character by character: lines keep their numbers.
 
-    Python has it in comments and strings, Markdown outside of code and of what `make docs` writes
-    from the code, where it is read as well; any other file as a whole.
+    The prose of Python is in its comments and strings, and in the names of tests, which are
+    sentences. That of Markdown is outside code, and outside the parts that `make docs` writes:
+    those are read in the code. Any other file is read as a whole.
     """
     match PurePosixPath(name).suffix:
         case ".md":
@@ -57,7 +58,7 @@ def _python(text: str) -> str:
 
 
 def _shown(token: tokenize.TokenInfo) -> str:
-    """What a token has to say, as long as the token itself."""
+    """The prose of a token, as long as the token itself."""
     match tokenize.tok_name[token.type]:
         case "COMMENT":
             return token.string.replace("#", " ", 1)

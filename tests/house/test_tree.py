@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules about files: first lines, lengths, versions, packages, and what the tree must not know."""
+"""Rules about files: first lines, lengths, versions, packages, and names that must not be there."""
 
 import importlib
 import re
@@ -16,7 +16,7 @@ from tests.house.mirrors import hosts, mentions, mirrors, neighbours
 from tests.house.tree import ROOT, files, place, tools
 
 LICENCE = "# SPDX-License-Identifier: Apache-2.0"
-LONGEST = 400  # lines of a module; a longer one wants a second room
+LONGEST = 400  # lines of a module; a longer one needs a second room
 
 
 def unlicensed(text: str) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What only tests call goes."""
+"""Code that only tests call is removed."""
 
 import pytest
 
@@ -22,7 +22,7 @@ ALLOWED = {
     "may_start_again": "",
     "no_earlier": "",
 }
-"""What may stay, and why."""
+"""Code that may stay, and why."""
 
 
 @pytest.fixture(scope="module")

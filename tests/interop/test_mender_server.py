@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mender's own client, from Debian, takes the simulated server for a Mender server.
+"""Mender's own client, from Debian, accepts the simulated server as a Mender server.
 
-It runs in a mount namespace of its own, where /etc and /usr/share have what it wants there.
+It runs in a mount namespace of its own, where /etc and /usr/share have the files that it needs.
 """
 
 import json
@@ -49,7 +49,7 @@ pytestmark = [
 
 @contextmanager
 def mender(folder: Path, url: str) -> Iterator[None]:
-    """The client's daemon while the block runs; what it says is printed at the end."""
+    """The client's daemon while the block runs; its output is printed at the end."""
     share = folder / "root" / "usr/share/mender"
     scripts = {
         share / "identity/mender-device-identity": "#!/bin/sh\necho mac=00:11:22:33:44:66\n",

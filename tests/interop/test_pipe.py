@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An artifact is checked as it comes out of the network, on a pipe."""
+"""An artifact is checked while it comes from the network, on a pipe."""
 
 import functools
 import http.server
@@ -28,7 +28,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """Where the files of the test's folder are served."""
+    """The address of a server for the files of the test's folder."""
     handler = functools.partial(_Quiet, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -45,8 +45,8 @@ class Device:
 
     Attributes:
         address: of it.
-        programs: where it finds programs first.
-        image: what its fake mender-snapshot dumps.
+        programs: the folder where it finds programs first.
+        image: the file that its fake mender-snapshot dumps.
         ssh_args: a configuration of ssh that knows it.
         known: ssh's list of known hosts.
     """
@@ -111,7 +111,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
 
 @pytest.fixture
 def device(running: Device) -> Iterator[Device]:
-    """One with mender-snapshot and mender-update, and a login that counts as root's."""
+    """A device with mender-snapshot and mender-update, and a login that counts as root's."""
     running.install(
         mender_snapshot=f"cat {running.image}", mender_update=_PROVIDES, **_MARKS_OF_ROOT
     )
@@ -125,7 +125,7 @@ def device(running: Device) -> Iterator[Device]:
 
 @contextmanager
 def _separation() -> Iterator[None]:
-    """The empty folder that root's sshd insists on; its service would make it."""
+    """Make the empty folder that root's sshd requires; its service would make it."""
     folder = Path("/run/sshd")
     is_missing = os.getuid() == 0 and not folder.exists()
     if is_missing:
@@ -252,7 +252,7 @@ def test_greetings_before_the_filesystem_are_left_out(device: Device, tmp_path: 
 
 @dataclass(frozen=True)
 class _Failing:
-    """Programs on the device, and what the error says."""
+    """Programs on the device, and the text of the error."""
 
     programs: dict[str, str]
     message: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mender's update modules under our agent, and its artifact generators' artifacts for ours."""
+"""Mender's update modules under our agent, and artifacts of its generators for our modules."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def generate(client: Path, kind: str, *words: str | Path, into: Path) -> bytes:
-    """The artifact that Mender's own generator makes."""
+    """Make an artifact with Mender's own generator."""
     generator = client / "usr/share/doc/mender-client/examples" / f"{kind}-artifact-gen"
     artifact = into / "made.mender"
     common = ("-n", "release-2", "-t", "board", "-o", artifact)
@@ -57,7 +57,7 @@ def generate(client: Path, kind: str, *words: str | Path, into: Path) -> bytes:
 
 
 def write(kind: str, *files: Path, into: Path) -> bytes:
-    """The artifact that `mender-artifact` makes of files."""
+    """Make an artifact of files with `mender-artifact`."""
     artifact = into / "made.mender"
     names = [word for file in files for word in ("-f", str(file))]
     what = ("write", "module-image", "-T", kind, "-n", "release-2", "-t", "board")
@@ -66,7 +66,7 @@ def write(kind: str, *files: Path, into: Path) -> bytes:
 
 
 def install(data: bytes, options: ModuleOptions) -> UpdateModule:
-    """The installer of the one payload, after its install."""
+    """Install the one payload; gives its installer."""
     (module,) = stored(data, options)
     module.call("ArtifactInstall")
     assert module.wants_reboot() == "no"
@@ -153,7 +153,7 @@ def test_scripts_run_in_order_and_the_first_that_fails_is_the_last(
 def test_a_package_is_installed(
     options: ModuleOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By dpkg itself, which a program before it on $PATH has work on a root of its own."""
+    """By dpkg itself; a program before it on $PATH makes it work on a root of its own."""
     root, folder, tree = tmp_path / "root", tmp_path / "wrapped", tmp_path / "tree"
     (root / "var/lib/dpkg/updates").mkdir(parents=True)
     (root / "var/lib/dpkg/status").touch()

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The boot logic of every board, with its own environment, addresses and layout.
 
-What runs is U-Boot's code for the environment, the boot count, the shell, ext4 and `sysboot`, on a
-card that is a file. The kernel ends where it would begin. Not covered: `booti` and compressed
-kernels, which the sandbox lacks, the drivers of the boards, and a reset; tests/boot has these for
-qemu-arm64.
+It tests U-Boot's code for the environment, the boot count, the shell, ext4 and `sysboot`, on a card
+that is a file. A run ends where the kernel would start. Not covered: `booti` and compressed
+kernels, which the sandbox lacks, the drivers of the boards, and a reset; tests/boot covers these
+for qemu-arm64.
 """
 
 import re
@@ -17,7 +17,7 @@ from tests.conftest import requires_program
 from tests.sandbox.conftest import BOARDS, Start
 
 pytestmark = [
-    pytest.mark.boot,  # under a second each, but for the first of a board, which compiles U-Boot
+    pytest.mark.boot,  # under a second each, except the first of a board, which compiles U-Boot
     pytest.mark.timeout(1800),  # [s] compiling, on a machine that has more to do
     requires_program("gcc", package="gcc"),
     requires_program("dtc", package="device-tree-compiler"),
@@ -36,14 +36,14 @@ FACTS = {
     "board_revision": "0xA020D3",
     "board_rev_scheme": "1",
 }
-"""What the code of raspberrypi3 and beaglebone-black finds out about the board it runs on.
+"""What the code of raspberrypi3 and beaglebone-black detects about the board.
 
 Source: U-Boot, board/raspberrypi/rpi/rpi.c, board/ti/common/board_detect.c, board/ti/am335x/board.c
 """
 
 
 def started(said: str) -> str:
-    """The slot whose kernel got control, by the arguments in that slot's own file."""
+    """The slot whose kernel was started, by the arguments in that slot's own file."""
     last = said.rpartition("append: ")[2]
     match = re.search(r"root=/dev/mmcblk0p(\d) .* test\.slot=([AB])\n", last)
     assert match, said
@@ -259,7 +259,7 @@ def test_raspberrypi3_takes_the_slots_device_tree_by_the_model(
     first = machine.boot()
     machine.set(**TRIAL_OF_B)
 
-    # Each of these saves first, which takes the model out of the environment for a moment.
+    # Each of these saves first, which removes the model from the environment for a moment.
     for slot, said in zip("ABA", (first, machine.boot(), machine.boot()), strict=True):
         assert started(said) == slot
         assert f"Retrieving file: /boot/dtbs/{device_tree}\n" in said

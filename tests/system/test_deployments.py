@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deployments to a board that boots: the server goes away, the power is cut, a release is bad."""
+"""Deployments to a board that boots: the server fails, the power is cut, a release is bad."""
 
 import shutil
 import time

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Yocto Project asks of a layer, by its own program; $OE_ROOT as in bitbake.py.
+"""The Yocto Project's own check of a layer; $OE_ROOT as in bitbake.py.
 
-yocto-check-layer looks for the papers that a layer must have and for the state of its patches, has
-BitBake read it, and compares the signatures of all tasks with it and without: a layer that is
+yocto-check-layer looks for the documents that a layer must have and for the status of its patches,
+lets BitBake parse it, and compares the signatures of all tasks with and without it: a layer that is
 merely added must change none. The recipes are those that meta-ota appends to; others are masked,
-and taken for granted where those depend on them.
+and dependencies on them are assumed to be provided.
 """
 
 import re
@@ -28,14 +28,14 @@ pytestmark = [
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that the user nobody can reach; pytest closes its own at every start."""
+    """A folder that the user nobody can reach, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="ota-check-layer-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
 def check(place: Path, release: str, layer: Path) -> str:
-    """What yocto-check-layer says of a layer beside openembedded-core.
+    """Run yocto-check-layer on a layer with openembedded-core; gives its output.
 
     Raises:
         ProgramError: it finds something; the text says what.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Features one by one, and the recipes to copy, run under BitBake: `make test-yocto OE_ROOT=…`.
 
-In the distribution of selftest.py, which says what it takes of the host.
+They use the distribution of selftest.py, which says what it needs of the host.
 """
 
 import json
@@ -29,7 +29,7 @@ from tests.yocto.selftest import Build, inputs
 TARGETS = ("ota-image-plain", "ota-image-product", "ota-example-settings")
 _FILE = yaml.safe_load((ROOT / "meta-ota" / "kas" / "signed.yml").read_text("utf-8"))
 SIGNED: str = _FILE["local_conf_header"]["ota-signed"]
-"""What signed.yml has BitBake do."""
+"""The settings of signed.yml."""
 
 pytestmark = [
     pytest.mark.full,
@@ -40,9 +40,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module", params=RELEASES)
 def build(request: pytest.FixtureRequest) -> Iterator[Build]:
-    """A build directory of each release in which it all is built."""
+    """A build directory for each release, in which all tests build."""
     with tempfile.TemporaryDirectory(prefix="ota-features-") as name:
-        place = Path(name)  # where nobody can go; pytest closes its own at every start
+        place = Path(name)  # the user nobody cannot enter pytest's own folders
         place.chmod(0o755)
         made = Build(BuildFolder(place / "build", request.param), inputs("qemu-arm64", place))
         made.configure('OTA_COMPRESSION = "gzip"\n')  # lzma takes a minute for each image
@@ -68,7 +68,7 @@ def text(image: Image, path: str, capsys: pytest.CaptureFixture[str]) -> str | N
 
 
 def header(artifact: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """What an artifact says of itself."""
+    """The description of an artifact."""
     assert main(["read", "--json", "--no-progress", str(artifact)]) == 0
     said: dict[str, Any] = json.loads(capsys.readouterr().out)
     return said

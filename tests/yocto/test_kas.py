@@ -43,7 +43,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the kas files, whose lock files have the commits of the stand-ins."""
+    """A copy of the kas files, whose lock files have the commits of the empty repositories."""
     place = tmp_path_factory.mktemp("kas")
     root = place / "kit"
     for path in FILES:
@@ -79,13 +79,13 @@ def repositories(file: Path) -> set[str]:
 
 
 def dump(tree: Path, *files: str) -> dict[str, Any]:
-    """What kas makes of kas.yml and other files."""
+    """The configuration that kas makes from kas.yml and other files."""
     found: dict[str, Any] = json.loads(kas(tree, ("dump", "--format", "json"), "kas.yml", *files))
     return found
 
 
 def kas(tree: Path, words: Sequence[str], *files: str) -> bytes:
-    """What kas prints, with the stand-ins in place of the repositories."""
+    """Run kas with the empty repositories; gives what it prints."""
     used = {
         name for file in ("meta-ota/kas/base.yml", *files) for name in repositories(tree / file)
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was shown with BitBake is kept as long as it is so, and the page has a row for all of it."""
+"""Results with BitBake are kept as long as they hold, and the page has a row for each of them."""
 
 import re
 from pathlib import Path

@@ -36,7 +36,7 @@ def members(codec: Codec, parts: list[bytes]) -> bytes:
 
 @pytest.fixture(params=["isal", "zlib"])
 def gunzip(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """gzip is read by the fast library, and where that is missing, by Python's own."""
+    """gzip is read with the fast library, and if that is missing, with Python's own."""
     name: str = request.param
     if name == "zlib":
         monkeypatch.setitem(sys.modules, "isal", None)
@@ -256,7 +256,7 @@ def _xz(dictionary: int) -> bytes:
     return lzma.compress(b"content", check=lzma.CHECK_CRC64, filters=filters)
 
 
-@pytest.mark.boot  # the compressor itself takes much
+@pytest.mark.boot  # the compressor itself takes much memory
 def test_xz_dictionary_of_the_strongest_level_is_read_and_a_larger_one_refused() -> None:
     usual, large = _xz(64 << 20), _xz(256 << 20)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GRUB's blocks and the copies of its state, by us and by GRUB's own tools."""
+"""GRUB's blocks and the copies of its state, with our code and with GRUB's own tools."""
 
 import hashlib
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which names an artifact may carry."""
+"""Names that an artifact may have."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A payload's file that another reader has begun: checked as a whole all the same."""
+"""A payload's file that another reader has started is still checked as a whole."""
 
 import hashlib
 import random
@@ -38,7 +38,7 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 
 
 def marks(payload: Payload) -> list[Mark]:
-    """Every mark that a reader comes by."""
+    """Every mark that a reader passes."""
     found: list[Mark] = []
     file = next(payload.files())
     for _ in file.chunks():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs under supervision: heard line by line, ended in time, and never left behind."""
+"""Supervised programs: we get each line, they end in time, and none is left behind."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ START = (
 
 
 class Heard:
-    """What a program said, by channel."""
+    """What a program printed, by channel."""
 
     def __init__(self) -> None:
         self.stdout: list[str] = []
@@ -35,7 +35,7 @@ class Heard:
 
 
 def finish(script: str, heard: Heard, *words: str, timeout: float = 10) -> int:
-    """The exit code of a shell's script."""
+    """Run a shell script; gives its exit code."""
     argv = ("sh", "-c", script, "sh", *words)
     with Supervised(argv, timeout=timeout, hear=heard, grace=0.3) as program:
         return program.finish()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Another program signs: what it is given, and which of its answers are signatures."""
+"""Another program signs: its input, and which of its answers are signatures."""
 
 import base64
 import hashlib

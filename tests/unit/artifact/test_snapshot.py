@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses of devices: what is one, and what ssh might take for something else."""
+"""Addresses of devices, and texts that ssh might read as something else."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tar of artifacts, beside Python's tarfile; what is refused is in tests/golden."""
+"""The tar of artifacts, compared with Python's tarfile; tests/golden has what is refused."""
 
 import io
 import tarfile

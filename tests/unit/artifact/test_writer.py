@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written is what is read, the same bytes each time."""
+"""Artifacts are read as they were written, and have the same bytes each time."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What cannot be written says so: specs that are no artifact, files that change, full disks."""
+"""Errors of the writer: specs that are not an artifact, files that change, full disks."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manifest stands before the payloads and is known after them: where these wait meanwhile."""
+"""The manifest comes before the payloads and is known after them: where they wait for it."""
 
 import os
 import threading
@@ -18,7 +18,7 @@ from ota_artifact.writer import write_artifact
 
 @dataclass(frozen=True)
 class _Signs:
-    """Signatures of a given length [B]; 512 is RSA 4096, more than the room that is left."""
+    """Signatures of a given length [B]; 512 is RSA 4096, more than the space that is reserved."""
 
     size: int
 

@@ -72,7 +72,7 @@ def test_a_missed_target_fails_only_if_asked_for(
 ) -> None:
     monkeypatch.setattr(page, "facts", lambda _: "")
     monkeypatch.setattr(compose, "rows", lambda *_, **__: found(9, 40e6, 9, 9))
-    monkeypatch.setattr(build, "cached", lambda *_, **__: Sample(cpu=1, wall=5, rss=1e6))
+    monkeypatch.setattr(build, "build_cached", lambda *_, **__: Sample(cpu=1, wall=5, rss=1e6))
     monkeypatch.setattr(build, "power_on_to_userspace", lambda *_, **__: 8.0)
 
     assert command.main([]) == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layout of a disk: whatever is asked for, nothing overlaps and everything is aligned."""
+"""The layout of a disk: for any input, nothing overlaps and everything is aligned."""
 
 from itertools import combinations, pairwise
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading board.yaml: what is wrong is said with file, line, field and remedy."""
+"""Reading board.yaml: an error has file, line, field and remedy."""
 
 import shutil
 from collections.abc import Callable

@@ -21,7 +21,7 @@ def board(name: str) -> Board:
 
 
 def options(words: list[str]) -> set[tuple[str, str]]:
-    """Each option with the word behind it."""
+    """Each option with the word after it."""
     return set(pairwise(words))
 
 

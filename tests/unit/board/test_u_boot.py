@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What U-Boot is built with: the state apart from the logic, and nothing lost on the way."""
+"""U-Boot's configuration and environment: the state is separate, and no symbol is lost."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Yocto's layer knows of a board: fresh in the tree, and read by BitBake as it is meant."""
+"""The Yocto layer's file for a board is current, and BitBake reads it as intended."""
 
 import re
 from dataclasses import replace
@@ -94,7 +94,7 @@ def test_runqemu_starts_a_machine_of_qemu_from_its_disk_as_our_own_command_does(
 
 
 def test_a_separate_layer_has_the_path_of_the_board(tmp_path: Path) -> None:
-    """Whoever moves both together need not make the file anew."""
+    """The file stays valid if both folders are moved together."""
     board = replace(BOARDS[0], name="gate")
     (tmp_path / "meta-gate" / "conf").mkdir(parents=True)
     (tmp_path / "meta-gate" / "conf" / "layer.conf").touch()

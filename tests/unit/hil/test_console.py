@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The console: nothing is lost, nothing is sent unbidden, and a wait says what it saw last."""
+"""The console: nothing is lost, nothing is sent unasked, and a failed wait has the last output."""
 
 import os
 import re

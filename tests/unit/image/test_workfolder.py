@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A build's own folder: gone with it, and taken away by the next one if it was killed."""
+"""A build's own folder: the build removes it, or if it was killed, the next one."""
 
 import os
 import signal

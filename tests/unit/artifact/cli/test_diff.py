@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`diff`: what two artifacts say differently."""
+"""`diff`: the differences of two artifacts."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.unit.artifact.cli.conftest import Command, Keys
 
 @pytest.fixture
 def other(command: Command, rootfs: Path, tmp_path: Path) -> Path:
-    """What `rootfs` was, under another name and with a script more."""
+    """The same as `rootfs`, with another name and one more script."""
     path = tmp_path / "other.mender"
     path.write_bytes(rootfs.read_bytes())
     (tmp_path / "ArtifactInstall_Enter_00").write_text("#!/bin/sh\n")

@@ -13,7 +13,7 @@ from tests.unit.artifact.cli.conftest import Command, Keys, files_of, header_of,
 from tests.unit.artifact.image.conftest import Tool
 
 KINDS = ("update", "ext4", "disk")
-"""An artifact, a file system image, a disk image: fixtures that give their path."""
+"""An artifact, a filesystem image, a disk image: fixtures that give their path."""
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def everywhere(path: Path) -> list[Path]:
 
 
 def texts(path: Path, name: str) -> set[str]:
-    """What a file says in each of the root filesystems."""
+    """The content of a file in each of the root filesystems."""
     found = set()
     for part in everywhere(path):
         open_image(part).read_file(name, part.with_suffix(".read"))
@@ -57,7 +57,7 @@ def texts(path: Path, name: str) -> set[str]:
 
 
 def stat_of(tool: Tool, path: Path, name: str) -> str:
-    """What debugfs says of a file in the first of the root filesystems."""
+    """What debugfs prints about a file in the first of the root filesystems."""
     return tool("debugfs", "-R", f"stat {name}", everywhere(path)[0])
 
 

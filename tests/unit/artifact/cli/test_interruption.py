@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C and its like: what was there stays, and nothing else does."""
+"""Ctrl-C and signals: existing files stay, and no others are left."""
 
 import os
 import signal

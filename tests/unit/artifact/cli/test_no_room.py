@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No space and no permission: the place is named, and what was there stays."""
+"""No space and no permission: the place is named, and existing files stay."""
 
 import os
 import shutil
@@ -94,7 +94,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """A folder that others may look into, as those of pytest are not."""
+    """A folder that others may enter, unlike those of pytest."""
     folder = Path(tempfile.mkdtemp(prefix="ota-test-"))
     folder.chmod(0o755)
     yield folder
@@ -109,7 +109,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 ota_artifact.cli.main.build_parser()
 os.geteuid() or os.seteuid({NOBODY})
 """
-"""Imports first: Python may live where only we may look."""
+"""Imports first: Python may be in a folder that only we may enter."""
 
 
 @pytest.mark.parametrize(

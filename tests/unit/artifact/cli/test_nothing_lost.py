@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command reads, what another program writes, and what stdout holds already, all stay."""
+"""A command keeps its input, what another program writes, and the old content of stdout."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_a_file_is_not_copied_over_the_image_that_it_is_in(command: Command, ext
 
 
 def replaced_meanwhile(path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """Have another program replace the artifact while it is written anew; gives what it wrote."""
+    """Let another program replace the artifact while it is rewritten; gives what it wrote."""
     content = path.read_bytes() + b"\0" * 512
 
     def meanwhile(*arguments: object, **options: object) -> None:

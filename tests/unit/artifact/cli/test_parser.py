@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines as Go's flag package takes them, which scripts for mender-artifact are made for."""
+"""Command lines as Go's flag package parses them, since scripts for mender-artifact need that."""
 
 import argparse
 

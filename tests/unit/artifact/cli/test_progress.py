@@ -14,7 +14,7 @@ from tests.unit.artifact.cli.process import ROOTFS, SLOW, Process, is_sleeping, 
 
 
 def all_of(terminal: int) -> bytes:
-    """What comes until the other end is closed."""
+    """The data until the other end is closed."""
     shown = b""
     with suppress(OSError):  # EIO: it is
         while chunk := os.read(terminal, 65536):
@@ -24,7 +24,7 @@ def all_of(terminal: int) -> bytes:
 
 
 def on_a_terminal(folder: Path, *arguments: str | Path) -> tuple[int, bytes]:
-    """Exit code, and what a terminal gets on stderr."""
+    """Run it on a terminal; gives the exit code, and stderr."""
     terminal, end = pty.openpty()
     process = Process(folder, *arguments, stderr=end)
     os.close(end)

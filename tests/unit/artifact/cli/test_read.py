@@ -55,7 +55,7 @@ Updates:
         name: lib
         size: 4
 """
-"""What mender-artifact 4.4 prints, but for how JSON writes ``<`` and ``&``."""
+"""What mender-artifact 4.4 prints, except for ``<`` and ``&`` in JSON."""
 
 BOOTSTRAP = """\
 Mender Artifact:

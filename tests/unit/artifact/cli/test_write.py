@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`write`: what stands in an artifact for which options. Expectations: mender-artifact 4.4."""
+"""`write`: the artifact for each option. Expectations: mender-artifact 4.4."""
 
 import hashlib
 import os

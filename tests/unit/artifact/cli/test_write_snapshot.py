@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`write rootfs-image -f ssh://…`: what becomes of the copy and of what the device says."""
+"""`write rootfs-image -f ssh://…`: the use of the copy and of what the device provides."""
 
 import hashlib
 from pathlib import Path
@@ -14,11 +14,11 @@ SNAPSHOT = ("write", "rootfs-image", "-n", "golden", "-c", "board", "-f", "ssh:/
 
 
 class Device:
-    """Stands in for `take_snapshot`, whose own tests have a device.
+    """Takes the place of `take_snapshot`, whose own tests have a device.
 
     Attributes:
         calls: the arguments of each call.
-        fails: it is not there.
+        fails: whether the device cannot be reached.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `ota-image rootfs` refuses before it does anything."""
+"""Input that `ota-image rootfs` refuses before it does anything."""
 
 from pathlib import Path
 

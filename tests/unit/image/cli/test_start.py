@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command imports before it does anything."""
+"""The modules that a command imports before it does anything."""
 
 import sys
 

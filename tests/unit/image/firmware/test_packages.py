@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Firmware from packages: whose licence must be accepted, and what is taken out of them."""
+"""Firmware from packages: licences that must be accepted, and the files that are extracted."""
 
 from dataclasses import replace
 from pathlib import Path

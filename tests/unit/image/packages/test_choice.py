@@ -47,7 +47,7 @@ def recipe(archive: Path, tmp_path: Path) -> Recipe:
 
 
 class Builder:
-    """Chooses from the archive, and remembers what was said."""
+    """Chooses from the archive, and remembers the messages."""
 
     def __init__(self, archive: Path, recipe: Recipe) -> None:
         self.archive = archive
@@ -66,7 +66,7 @@ class Builder:
         )
 
     def renew(self, name: str, old: str, new: str) -> None:
-        """Have the archive replace a version by another one."""
+        """Replace a version in the archive by another one."""
         text = (self.archive / "Packages").read_text("utf-8")
         begin = text.index(f"Package: {name}\nVersion: {old}\n")
         end = text.index("\n\n", begin) + 2
@@ -82,7 +82,7 @@ class Builder:
 
 @pytest.fixture
 def builder(archive: Path, recipe: Recipe) -> Builder:
-    """One that has written the lock."""
+    """A choice that has written the lock."""
     update_lock(recipe, "arm64", [KERNEL], root(archive))
     return Builder(archive, recipe)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slots grow for a recipe where no device has them yet, and nowhere else."""
+"""Slots grow for a recipe only if no device has them yet."""
 
 from dataclasses import replace
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes: what is wrong is said with file, line, field and remedy."""
+"""Recipes: an error has file, line, field and remedy."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which archives are taken from the machine's apt configuration."""
+"""The archives that are used from the machine's apt configuration."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Byte code in a root filesystem: Python takes it, whatever the times of the files."""
+"""Byte code in a root filesystem: Python uses it, whatever the times of the files."""
 
 import sys
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_python_uses_it_and_never_looks_at_the_source(tree: Tree, tmp_path: Path
     cache = tmp_path / "site" / "__pycache__"
     cache.mkdir(parents=True)
     (cache / f"answer.{TAG}.pyc").write_bytes(compiled(tree, "answer"))
-    (tmp_path / "site" / "answer.py").write_text("ANSWER = 'compiled anew'\n")
+    (tmp_path / "site" / "answer.py").write_text("ANSWER = 'compiled again'\n")
 
     program = "import sys; sys.path.insert(0, sys.argv[1]); import answer; print(answer.ANSWER)"
     said = run((sys.executable, "-I", "-c", program, tmp_path / "site"), timeout=20)
@@ -82,7 +82,7 @@ def test_bytecode_of_packages_is_removed_since_its_times_differ(tree: Tree) -> N
 
 def test_a_source_that_this_version_cannot_parse_stays_a_source(tree: Tree) -> None:
     tree.add_file(f"{MODULES}/old.py", "print 'hello'\n")
-    tree.add_file(f"{MODULES}/odd.py", r"PATTERN = '\d'" + "\n")  # a warning, and no error
+    tree.add_file(f"{MODULES}/odd.py", r"PATTERN = '\d'" + "\n")  # a warning, not an error
 
     add_bytecode(tree, print)
 

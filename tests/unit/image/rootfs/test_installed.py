@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages installed with their scripts: what is checked before, and the same bytes each time."""
+"""Packages installed with their scripts: checks in advance, and the same bytes each time."""
 
 import os
 import shutil

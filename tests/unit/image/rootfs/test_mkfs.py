@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tree as an ext4 filesystem, looked at with e2fsprogs."""
+"""A tree as an ext4 filesystem, examined with e2fsprogs."""
 
 import hashlib
 import time
@@ -24,7 +24,7 @@ CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
 
 
 def filled(workplace: Path) -> Tree:
-    """A tree with one of each."""
+    """A tree with one entry of each kind."""
     workplace.mkdir()
     tree = Tree(workplace)
     tree.add_file("/bin/su", "su", 0o4755)
@@ -59,7 +59,7 @@ def image(tmp_path: Path) -> Path:
 
 
 def ask(image: Path, *commands: str) -> str:
-    """What debugfs says to commands."""
+    """What debugfs prints for commands."""
     program = find_program("debugfs", package="e2fsprogs")
     script = "".join(f"{command}\n" for command in commands)
     return run((program, "-f", "-", image), timeout=30, stdin=script.encode()).decode()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which modules load, and in which order."""
+"""The modules that are loaded, and their order."""
 
 import lzma
 import struct

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The slot of qemu-arm64 from real packages, built by an ordinary user.
 
-Root has it built by nobody, unless nobody may not enter this tree.
+If root runs the tests, the user nobody builds it, unless that user cannot read this tree.
 """
 
 import hashlib
@@ -37,14 +37,14 @@ pytestmark = [
 BOARD = load_board(ROOT / "boards" / "qemu-arm64")
 NOBODY = 65534
 DROPS = os.geteuid() == 0 and TREE_IS_OPEN
-# Nobody may not run an interpreter in root's home; Debian's runs our packages as well.
+# The user nobody may not run an interpreter in root's home; Debian's can run our packages too.
 PYTHON = "/usr/bin/python3" if DROPS else sys.executable
 PACKAGES = os.pathsep.join(each for each in sys.path if each)
 KEY = "ssh-ed25519 AAAA ada@example.org\n"
 
 
 class User:
-    """Somebody without any rights, with a home and a cache of their own."""
+    """A user without any rights, with a home and a cache of their own."""
 
     def __init__(self, home: Path, packages: Sequence[Path]) -> None:
         self.home = home
@@ -56,7 +56,7 @@ class User:
         self.take()
 
     def take(self) -> None:
-        """Make all that is there the user's."""
+        """Give the user all files there."""
         if DROPS:
             for path in (self.home, *self.home.rglob("*")):
                 os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
@@ -79,7 +79,7 @@ class User:
         return self.home / name
 
     def leftovers(self) -> list[str]:
-        """What is there and is neither a result nor kept on purpose."""
+        """The files there that are neither results nor kept on purpose."""
         hidden = [*self.home.glob(".*"), *self.cache.rglob(".*")]
         return [str(path.relative_to(self.home)) for path in hidden]
 

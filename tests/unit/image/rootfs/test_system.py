@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What packages would do as they are installed, and what the build adds."""
+"""What packages would do when they are installed, and what the build adds."""
 
 import dataclasses
 import json
@@ -44,7 +44,7 @@ SCRIPTS = sorted((ROOT / "images" / "overlay").glob("*/usr/lib/ota/*"))
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    """One with base-passwd's files."""
+    """A tree with base-passwd's files."""
     tree = Tree(tmp_path)
     masters = "/usr/share/base-passwd"
     tree.add_file(f"{masters}/passwd.master", "root:*:0:0:root:/root:/bin/bash\nbin:*:2:2:::/x\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A root filesystem before it is one."""
+"""The tree from which a root filesystem is made."""
 
 import io
 import tarfile

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a wheel says of itself, and what is refused of one that means harm."""
+"""The description of a wheel, and hostile wheels that are refused."""
 
 import shutil
 import warnings
@@ -16,7 +16,7 @@ INFO = "ota_agent-1.2.dist-info"
 
 
 def rewritten(path: Path, name: str, content: bytes | str) -> Path:
-    """A wheel with another content of one member, or with one more."""
+    """Rewrite a wheel with another content of one member, or with one more."""
     with zipfile.ZipFile(path) as archive:
         members = {each: archive.read(each) for each in archive.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
