@@ -48,18 +48,26 @@ def _python(text: str) -> str:
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))
-    view = list(_blank(text))
+    view, last = list(_blank(text)), ""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        shown = _shown(token)
+        shown = _shown(token, last)
+        last = token.string
         if shown:
             start = starts[token.start[0] - 1] + token.start[1]
             view[start : start + len(shown)] = shown
     return "".join(view)
 
 
-def _shown(token: tokenize.TokenInfo) -> str:
-    """The prose of a token, as long as the token itself."""
+def _shown(token: tokenize.TokenInfo, last: str) -> str:
+    """The prose of a token, as long as the token itself.
+
+    Args:
+        last: the text of the token before it.
+    """
     match tokenize.tok_name[token.type]:
+        case "NAME":
+            is_sentence = last == "def" and token.string.startswith("test_")
+            return token.string.replace("_", " ") if is_sentence else ""
         case "COMMENT":
             return token.string.replace("#", " ", 1)
         case "STRING":

@@ -34,7 +34,7 @@ def test_data_is_grown_kept_repaired_and_made_again(arm64: Image, tmp_path: Path
     with running(arm64.board, disk, arm64.firmware, arm64.key) as board:
         board.expect("/data: growing it to the end of /dev/mmcblk0", timeout=120)
         board.is_reached()
-        board.ssh("echo what somebody wrote > /data/kept; sync")
+        board.ssh("echo what a user wrote > /data/kept; sync")
         kept = board.ssh(KEPT)
         assert _size_of_data(board) > area.size * 4
         assert "device_type=qemu-arm64" in kept

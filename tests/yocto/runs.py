@@ -101,7 +101,7 @@ def _file(shown: Shown, content: str, commits: str) -> Path:
 
 def _here(shown: Shown) -> Path:
     if shown.step not in STEPS:
-        raise ValueError(f"{shown.step}: is none of {', '.join(STEPS)}")
+        raise ValueError(f"{shown.step}: is not one of {', '.join(STEPS)}")
     return _file(shown, content(shown.step), _commits(shown.release))
 
 

@@ -58,7 +58,7 @@ def test_what_was_changed_while_it_ran_is_not_kept(tree: Path) -> None:
 
 
 def test_what_cannot_be_shown_is_refused(tree: Path) -> None:
-    with pytest.raises(ValueError, match="tested: is none of parsed, dry-run"):
+    with pytest.raises(ValueError, match="tested: is not one of parsed, dry-run"):
         runs.keep(Shown("qemu-arm64", "wrynose", "tested"), 1.0, begun="")
 
 

@@ -29,7 +29,7 @@ def test_a_write_that_is_terminated_leaves_nothing(
     process.process.send_signal(number)
     ended = process.wait()
 
-    assert began, "no temporary file beside the output"
+    assert began, "no temporary file next to the output"
     assert ended == (code, "", said)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["root.img", "tmp"]
     assert list((tmp_path / "tmp").iterdir()) == []

@@ -85,6 +85,6 @@ def is_sum(total: bytes, lock: bytes) -> bool:
 
 
 LOCKED, OPEN = encode_block({"editing": "1"}), encode_block({"editing": "0"})
-"""A lock while somebody writes, and when nobody does."""
+"""A lock during a write, and after it."""
 
 _SUM = f"{hashlib.sha256(OPEN).hexdigest()}  lock\n".encode()
