@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What only tests call goes."""
+"""Code that only tests call is removed."""
 
 import pytest
 
@@ -19,7 +19,7 @@ ALLOWED = {
     "Console.rest": "the harness, which tests drive",
     "Qemu.reset": "the harness, which tests drive",
 }
-"""What may stay, and why."""
+"""Code that may stay, and why."""
 
 
 @pytest.fixture(scope="module")
