@@ -2,6 +2,7 @@
 """A tree as an ext4 filesystem, looked at with e2fsprogs."""
 
 import hashlib
+import os
 import time
 from pathlib import Path
 
@@ -107,6 +108,19 @@ def test_the_filesystem_has_what_bootloaders_read_and_no_more(image: Path) -> No
     assert set(line.partition(":")[2].split()) == set(FEATURES)
     assert "Filesystem volume name:   rootfs" in said
     assert image.stat().st_size == FORM.size
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o002])
+def test_modes_are_the_trees_whatever_the_umask_of_the_builder(
+    image: Path, tmp_path: Path, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        write_ext4(filled(tmp_path / "elsewhere"), tmp_path / "elsewhere.ext4", FORM)
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "elsewhere.ext4").read_bytes() == image.read_bytes()
 
 
 @pytest.mark.boot

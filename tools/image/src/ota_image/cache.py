@@ -20,7 +20,7 @@ def key_of(*parts: str | bytes) -> str:
     """16 hex digits that change with any part, and with where one part ends and the next begins."""
     digest = hashlib.sha256()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()[:16]
 
@@ -44,6 +44,7 @@ def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
     workplace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         yield folder, workplace
+        workplace.chmod(0o755)  # another user, such as root, may have the same cache
         try:
             workplace.rename(folder)
         except OSError:

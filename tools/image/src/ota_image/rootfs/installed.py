@@ -76,7 +76,7 @@ def _install(
     program: str, recipe: Recipe, packages: Sequence[Package], arch: str, place: Path
 ) -> Path:
     archive, output = place / "archive", place / "root.tar"
-    _make_archive(packages, archive)
+    make_archive(packages, archive)
     is_root = os.geteuid() == 0
     argv = (
         *(_ALONE if is_root else ()),
@@ -96,15 +96,22 @@ def _install(
     return output
 
 
-def _make_archive(packages: Sequence[Package], folder: Path) -> None:
-    """Make an archive for apt: the packages, and a list of them."""
-    folder.mkdir(mode=0o755)
+def make_archive(packages: Sequence[Package], folder: Path) -> None:
+    """Make an archive for apt: the packages, and a list of them; any user can read it.
+
+    Raises:
+        WorldError: a package was damaged.
+        ProgramError: dpkg-scanpackages is missing, or fails.
+    """
+    folder.mkdir()
     for each in packages:
         shutil.copyfile(verify_file(each), folder / f"{each.name}_{each.arch}.deb")
     program = find_program("dpkg-scanpackages", package="dpkg-dev")
     in_folder = ("sh", "-c", 'cd "$0" && exec "$@"', str(folder))
     listed = run((*in_folder, program, "--multiversion", "."), timeout=600)
     (folder / "Packages").write_bytes(listed)
+    for path in (folder, *folder.iterdir()):  # apt reads it as another user if we are not root
+        path.chmod(0o755 if path == folder else 0o644)
 
 
 def _check_cpu(packages: Sequence[Package], arch: str) -> None:

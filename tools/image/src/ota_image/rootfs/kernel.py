@@ -134,8 +134,9 @@ def _device_trees(folder: Path, version: str, board: Board) -> dict[str, Path]:
 def _add_modules(tree: Tree, known: Modules, names: Sequence[str], workplace: Path) -> None:
     """Add the modules with these names, and the lists by which modprobe finds them."""
     version = known.folder.name
-    target = workplace / "lib" / "modules" / version
+    target, settings = workplace / "lib" / "modules" / version, workplace / "depmod.d"
     target.mkdir(parents=True)
+    settings.mkdir()  # empty, or depmod would take this machine's
     for module in known.needed(names):
         place = target / module.path.relative_to(known.folder)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +145,9 @@ def _add_modules(tree: Tree, known: Modules, names: Sequence[str], workplace: Pa
         if (known.folder / name).exists():
             shutil.copyfile(known.folder / name, target / name)
     depmod = find_program("depmod", package="kmod")
-    run((depmod, "-b", workplace, version), timeout=120, environment={"LC_ALL": "C"})
+    run(
+        (depmod, "-b", workplace, "-C", settings, version), timeout=120, environment={"LC_ALL": "C"}
+    )
     for path in sorted(target.rglob("*")):
         if path.is_file():
             tree.add_file(f"/lib/modules/{version}/{path.relative_to(target)}", path)

@@ -17,7 +17,7 @@ from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
 from ota_board.size import MIB, format_size
 from ota_image.errors import ImageError
-from ota_image.rootfs.tree import Entry, Tree
+from ota_image.rootfs.tree import Entry, Tree, host_text
 
 FEATURES = (
     "has_journal",
@@ -45,8 +45,6 @@ _TYPES = {
     "block": 0o060000,
     "fifo": 0o010000,
 }
-_USUAL = {"file": 0o644, "directory": 0o755, "symlink": 0o777}
-"""The modes that debugfs gives by itself, if the content's file has 0644."""
 _STDERR_TO_FILE = 'said=$1; shift; exec "$@" 2>"$said"'
 """Errors are on stderr, which `run` gives only if the program fails; debugfs does not."""
 
@@ -164,8 +162,8 @@ def _script(tree: Tree) -> Iterator[str]:
 def _made(name: str, entry: Entry) -> Iterator[str]:
     quoted = _quoted(name)
     match entry.kind:
-        case "file":
-            yield f"write {_quoted(str(entry.content))} {quoted}"
+        case "file" if entry.content:
+            yield f"write {_quoted(host_text(entry.content))} {quoted}"
         case "directory":
             yield f"mkdir {quoted}"
         case "symlink":
@@ -178,10 +176,10 @@ def _made(name: str, entry: Entry) -> Iterator[str]:
 
 
 def _owner(name: str, entry: Entry) -> Iterator[str]:
-    """Set what debugfs does not by itself: mode, owner and attributes."""
+    """Set mode, owner and attributes. debugfs by itself takes the mode that the content has here,
+    which is the user's umask."""
     quoted = _quoted(name)
-    if entry.mode != _USUAL.get(entry.kind):
-        yield f"sif {quoted} mode 0{_TYPES[entry.kind] | entry.mode:o}"
+    yield f"sif {quoted} mode 0{_TYPES[entry.kind] | entry.mode:o}"
     if entry.uid:
         yield f"sif {quoted} uid {entry.uid}"
     if entry.gid:

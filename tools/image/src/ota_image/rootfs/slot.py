@@ -34,7 +34,7 @@ from ota_image.rootfs.kernel import add_kernel
 from ota_image.rootfs.mkfs import Ext4, write_ext4
 from ota_image.rootfs.settings import Settings
 from ota_image.rootfs.system import add_accounts, add_applets, add_board, add_certificates
-from ota_image.rootfs.tree import Tree
+from ota_image.rootfs.tree import Tree, host_text
 from ota_image.rootfs.wheel import Wheel
 from ota_image.workfolder import own_folder
 
@@ -216,7 +216,7 @@ def _add_installed(
     """Put installed packages into the tree; gives the newest of their times [s since 1970]."""
     made = install(recipe, packages, arch, say)
     say("reading the installed packages")
-    with tarfile.open(made, "r:") as tar:
+    with tarfile.open(made, "r:", encoding="utf-8") as tar:
         tree.add_tar(tar)
     return time_of(packages)
 
@@ -259,10 +259,10 @@ def _folder_digest(folder: Path) -> str:
     if not folder.is_dir():
         raise ImageError(f"{folder}: is not a folder; give the folder whose files to add")
     parts: list[str] = []
-    for path in sorted(folder.rglob("*")):
-        parts.append(str(path.relative_to(folder)))
+    for path in sorted(folder.rglob("*"), key=host_text):
+        parts.append(host_text(path.relative_to(folder)))
         if path.is_symlink():
-            parts.append(f"link {path.readlink()}")
+            parts.append(f"link {host_text(path.readlink())}")
         elif path.is_file():
             parts.append(f"{path.stat().st_mode & 0o100} {digest_of(path)}")
     return key_of(*parts)

@@ -2,10 +2,11 @@
 """A root filesystem in the making: every file with its owner, mode and attributes on the device.
 
 This does not need root, since the contents are in files without names in a workplace. Paths are
-absolute, as the device will see them.
+absolute, as the device will see them, and text in UTF-8, whatever the locale of this machine.
 """
 
 import fnmatch
+import os
 import posixpath
 import shutil
 import tarfile
@@ -176,9 +177,9 @@ class Tree:
     def add_from(self, folder: Path) -> None:
         """Add everything in a folder, as root's; of the modes only the execute bit is kept."""
         for source in sorted(folder.rglob("*")):
-            path = f"/{source.relative_to(folder).as_posix()}"
+            path = f"/{host_text(source.relative_to(folder))}"
             if source.is_symlink():
-                self.add_link(path, str(source.readlink()))
+                self.add_link(path, host_text(source.readlink()))
             elif source.is_dir():
                 self.add_folder(path)
             elif source.is_file():
@@ -236,6 +237,11 @@ class Tree:
     def _place(self) -> Path:
         self._count += 1
         return self._workplace / f"{self._count}"
+
+
+def host_text(path: Path) -> str:
+    """A path of this machine as UTF-8; Python decodes it by the locale."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
 def _matches(path: str, pattern: str) -> bool:
