@@ -13,6 +13,7 @@ from tests.conftest import requires_program
 from tests.unit.image.tiny import Tiny, make_tiny
 
 pytestmark = [
+    pytest.mark.boot,
     requires_program("debugfs", package="e2fsprogs"),
     requires_program("depmod", package="kmod"),
     requires_program("ar", package="binutils"),
@@ -53,8 +54,8 @@ def build(tiny: Tiny, place: Path, umask: str, settings: Mapping[str, str]) -> d
         (
             *("sh", "-c", 'umask "$0" && exec "$@"', umask, sys.executable),
             *("-c", "from ota_image.cli.main import entry; entry()", "build", "qemu-x86-64"),
-            *("--boards", tiny.boards, "--images", tiny.images, "--image", "tiny", "--locked"),
-            *("--without-agent", "--overlay", place / "etc", "--output", place / "made"),
+            *tiny.options(),
+            *("--locked", "--overlay", place / "etc", "--output", place / "made"),
         ),
         timeout=60,
         environment={**settings, "XDG_CACHE_HOME": str(place / "cache")},

@@ -30,6 +30,7 @@ _PACKAGES: Mapping[str, Mapping[str, bytes]] = {
         "/usr/lib/python3.11/one.py": b'"""One."""\nSIGNS = ("-", "?")\n',
         "/usr/lib/python3/dist-packages/two.py": b"import one\n\nprint(one.SIGNS)\n",
     },
+    "unused": {"/usr/share/unused/text": b"not in the image\n"},
     KERNEL: {"/usr/share/doc/kernel": b"see the other package\n"},
     f"linux-image-{VERSION}": {
         f"/boot/vmlinuz-{VERSION}": b"MZ kernel",
@@ -42,7 +43,8 @@ schema: 1
 name: tiny
 summary: tiny
 release: bookworm
-packages: [base-passwd, busybox-static, python3]
+packages: [base-passwd, busybox-static, python3, unused]
+leave_out: [/usr/share/unused]
 folders: [/data]
 links: [{at: /etc/mtäb, to: /proc/self/mounts}]
 """
@@ -55,6 +57,11 @@ class Tiny:
     boards: Path
     images: Path
     packages: Path
+
+    def options(self) -> list[str]:
+        """Those of `ota-image build qemu-x86-64` that name the folders."""
+        folders = ["--boards", str(self.boards), "--images", str(self.images)]
+        return [*folders, "--image", "tiny", "--without-agent"]
 
     def fill(self, cache: Path) -> None:
         """Put the packages into a cache, as if they had been downloaded."""
@@ -72,18 +79,22 @@ def make_tiny(place: Path) -> Tiny:
     small_board_folder(place, "qemu-x86-64", changes)
     (made.images / "tiny.yaml").write_text(_RECIPE, "utf-8")
     recipe = load_recipe(made.images / "tiny.yaml")
-    packages = [_deb(made.packages, name, files) for name, files in _PACKAGES.items()]
-    groups = {IMAGE: tuple(packages[:3]), KERNEL: tuple(packages[3:])}
+    needs = {KERNEL: f"Depends: linux-image-{VERSION} (= 1), initramfs-tools | dracut\n"}
+    packages = [
+        _deb(made.packages, name, files, needs.get(name, "")) for name, files in _PACKAGES.items()
+    ]
+    groups = {IMAGE: tuple(packages[:4]), KERNEL: tuple(packages[4:])}
     lock_file(recipe, "amd64").write_text(lock_text(Lock(recipe.choice, groups)), "utf-8")
     return made
 
 
-def _deb(folder: Path, name: str, files: Mapping[str, bytes]) -> Package:
+def _deb(folder: Path, name: str, files: Mapping[str, bytes], needs: str) -> Package:
     """A package of files, named by its digest as in the cache."""
     work = folder / "work"
     work.mkdir()
     (work / "debian-binary").write_bytes(b"2.0\n")
-    _tar(work / "control.tar", {"/control": f"Package: {name}\n".encode()})
+    control = f"Package: {name}\nVersion: 1\nArchitecture: amd64\n{needs}"
+    _tar(work / "control.tar", {"/control": control.encode()})
     _tar(work / "data.tar", files)
     members = [work / each for each in ("debian-binary", "control.tar", "data.tar")]
     run(("ar", "rcD", work / "deb", *members), timeout=30)

@@ -17,7 +17,7 @@ from ota_image.packages.choice import choose
 from ota_image.packages.deb import built_at
 from ota_image.packages.recipe import Recipe, load_recipe
 from ota_image.packages.sources import archives
-from ota_image.rootfs.installed import install, make_archive, time_of
+from ota_image.rootfs.installed import install, installed_packages, make_archive, time_of
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 
@@ -108,6 +108,24 @@ def test_the_time_of_files_is_when_the_newest_package_was_built(cache: Path) -> 
     made = package(cache, "other", {"bin/true": b""})
 
     assert time_of([made]) == built_at(package_file(made)) == 1_700_000_000
+
+
+def test_what_is_installed_is_what_dpkg_says() -> None:
+    status = """\
+Package: dash
+Status: install ok installed
+Version: 1
+
+Package: gone
+Status: deinstall ok config-files
+Version: 2
+
+Package: libc6
+Status: install ok installed
+Architecture: arm64
+"""
+
+    assert installed_packages(status) == {"dash", "libc6"}
 
 
 def test_what_is_no_package_has_no_time(tmp_path: Path) -> None:

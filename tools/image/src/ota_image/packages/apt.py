@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from ota_artifact.errors import ProgramError
-from ota_artifact.run import run
+from ota_artifact.run import run, stream
 from ota_image.cache import cache_folder, key_of, make_once
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.sources import Archive, archives
@@ -127,18 +127,25 @@ class AptRoot:
                 self._say(f"warning: only some of the package lists could be fetched: {said}")
             stamp.touch()
 
-    def resolve(self, names: Sequence[str]) -> tuple[Package, ...]:
+    def resolve(
+        self, names: Sequence[str], preferred: Sequence[Package] = ()
+    ) -> tuple[Package, ...]:
         """The packages and everything that they depend on, without recommendations, by name.
 
         Args:
             names: ``name`` or ``name=version``.
+            preferred: versions to take, if the archive has them, of what is needed.
 
         Raises:
             ImageError: a package is unknown.
             ProgramError: they cannot be installed together.
         """
         self.update()
-        said = self._ask("install", "--no-install-recommends", "--print-uris", *names)
+        words = ("install", "--no-install-recommends", "--print-uris", *names)
+        with tempfile.NamedTemporaryFile("w", dir=self.folder, prefix=".", suffix=".pref") as file:
+            file.writelines(map(_preference, preferred))
+            file.flush()
+            said = self._ask("-o", f"Dir::Etc::preferences={file.name}", *words)
         return tuple(sorted(map(_package, _files(said)), key=lambda each: each.name))
 
     def find(self, name: str, version: str) -> Package | None:
@@ -302,6 +309,22 @@ def _configuration(folder: Path, arch: str) -> str:
         values["APT::Sandbox::User"] = "root"
     lines = [f'{name} "{value}";\n' for name, value in values.items()]
     return "".join(lines) + f'#clear APT::Architectures;\nAPT::Architectures {{ "{arch}"; }};\n'
+
+
+def _preference(package: Package) -> str:
+    """Prefer this version to all others. Source: apt_preferences(5)."""
+    lines = (f"Package: {package.name}", f"Pin: version {package.version}", "Pin-Priority: 1001")
+    return "\n".join(lines) + "\n\n"
+
+
+def is_older(version: str, other: str) -> bool:
+    """Whether a version comes before another one. Source: Debian Policy, 5.6.12.
+
+    Raises:
+        ProgramError: dpkg is missing.
+    """
+    argv = ("dpkg", "--compare-versions", version, "lt", other)
+    return stream(argv, silence=30, sink=lambda data: None).code == 0
 
 
 def _files(said: str) -> Iterator[_File]:

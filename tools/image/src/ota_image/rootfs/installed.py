@@ -6,6 +6,7 @@ scripts run programs of the board's CPU; on another CPU, Linux runs them in QEMU
 """
 
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -21,6 +22,9 @@ from ota_image.packages.apt import Package
 from ota_image.packages.deb import built_at, open_deb, verify_file
 from ota_image.packages.recipe import Recipe
 from ota_image.progress import Say
+
+STATUS = "/var/lib/dpkg/status"
+"""dpkg's list, in an image whose packages are installed."""
 
 _WAY = "1"  # count it up when the way of installing changes
 _TIMEOUT = 7200.0  # [s] under emulation, on a slow machine
@@ -65,6 +69,15 @@ def install(recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) ->
                 made = _install(program, recipe, packages, arch, Path(name))
                 shutil.copyfile(made, workplace / "root.tar")
     return folder / "root.tar"
+
+
+def installed_packages(status: str) -> set[str]:
+    """The names of the packages that are installed, by dpkg's own list.
+
+    Source: dpkg(1), "INFORMATION ABOUT PACKAGES".
+    """
+    stanzas = (each for each in status.split("\n\n") if "\nStatus: install ok installed\n" in each)
+    return set(re.findall(r"^Package: (\S+)$", "\n".join(stanzas), re.MULTILINE))
 
 
 def time_of(packages: Sequence[Package]) -> int:

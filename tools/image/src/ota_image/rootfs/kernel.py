@@ -4,6 +4,7 @@
 The bootloader reads them from the slot's /boot, so they roll back with the slot.
 """
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,19 +35,20 @@ def add_kernel(
     modules: Sequence[str],
     workplace: Path,
     say: Say,
-) -> None:
-    """Put a board's kernel and everything that goes with it into the tree.
+) -> Package:
+    """Put a board's kernel and all that goes with it into the tree; gives the kernel's package.
 
     Args:
-        packages: of the kernel; one of them has its files.
+        packages: the one that the board names and, if that has no files, the one it depends on.
         modules: to add to the board's own; those that the kernel lacks are skipped.
         workplace: an empty folder, which the caller owns.
 
     Raises:
-        ImageError: the kernel lacks a driver or a device tree of the board.
+        ImageError: there are two kernels, or the kernel lacks a driver or a device tree of the
+            board.
         ProgramError: dpkg-deb, gzip or depmod is missing, or fails.
     """
-    package = next((each for each in packages if each.name != board.kernel.package), packages[0])
+    package = _with_files(board.kernel.package, packages)
     folder = _unpack(package, say)
     version = _version(folder, package)
     tree.add_file("/boot/vmlinuz", _image(folder, version, package, board, say))
@@ -67,6 +69,28 @@ def add_kernel(
     wanted = (*board.kernel.drivers, *own, *(name for name in modules if known.has(name)))
     _add_modules(tree, known, wanted, workplace)
     _add_entry(tree, board)
+    return package
+
+
+def _with_files(name: str, packages: Sequence[Package]) -> Package:
+    """The package that has the kernel's files: what the named one depends on, or that one itself.
+
+    Source: Debian Policy, 7.1 (the syntax of dependencies).
+    """
+    others = [each for each in packages if each.name != name]
+    if not others:
+        return packages[0]
+    named = next((each for each in packages if each.name == name), None)
+    if len(others) > 1 or named is None:
+        shown = ", ".join(f"{each.name} {each.version}" for each in others)
+        raise ImageError(f"{name}: one kernel must go with it, and there are {shown}")
+    depends = run(("dpkg-deb", "-f", verify_file(named), "Depends"), timeout=60).decode()
+    if others[0].name not in re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)", depends):
+        raise ImageError(
+            f"{name} {named.version}: depends on {depends.strip()}, and the kernel is"
+            f" {others[0].name} {others[0].version}; run --update-lock"
+        )
+    return others[0]
 
 
 def _add_entry(tree: Tree, board: Board) -> None:

@@ -29,7 +29,7 @@ from ota_image.packages.sources import archives
 from ota_image.progress import Say
 from ota_image.rootfs.agent import add_agent
 from ota_image.rootfs.bytecode import add_bytecode
-from ota_image.rootfs.installed import install, time_of
+from ota_image.rootfs.installed import STATUS, install, installed_packages, time_of
 from ota_image.rootfs.kernel import add_kernel
 from ota_image.rootfs.mkfs import Ext4, write_ext4
 from ota_image.rootfs.settings import Settings
@@ -67,7 +67,7 @@ class Slot:
         path: the ext4 image, as large as the slot.
         sha256: of all its bytes [hex].
         release: the release that the device shows.
-        packages: in it, with the kernel's, sorted by name.
+        packages: that have files in it, with the kernel's, sorted by name.
         time: of its files [s since 1970].
         wheels: of the agent.
     """
@@ -144,12 +144,12 @@ def make_slot(
         run(argv, timeout=600)
         part.chmod(0o644)
     facts = json.loads((folder / "slot.json").read_text("utf-8"))
-    packages = tuple(sorted((*chosen.image, *chosen.kernel), key=lambda each: each.name))
+    there = (each for each in (*chosen.image, *chosen.kernel) if each.name in facts["packages"])
     return Slot(
         path=output,
         sha256=facts["sha256"],
         release=settings.release,
-        packages=packages,
+        packages=tuple(sorted(there, key=lambda each: each.name)),
         time=facts["time"],
         wheels=settings.wheels,
     )
@@ -171,9 +171,11 @@ def _build(
     tree = Tree(contents)
     if recipe.install == "mmdebstrap":
         time = _add_installed(tree, recipe, chosen.image, board.arch, say)
+        installed = installed_packages(tree.text(STATUS))
     else:
         say(f"unpacking {len(chosen.image)} packages")
         time = _unpack(tree, chosen.image)
+        installed = set()
     for pattern in recipe.leave_out:
         tree.remove(pattern)
     for path in recipe.folders:
@@ -185,7 +187,9 @@ def _build(
         add_certificates(tree)
     add_accounts(tree, recipe, settings)
     add_board(tree, board, recipe, settings, time)
-    add_kernel(tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say)
+    kernel = add_kernel(
+        tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say
+    )
     for overlay in recipe.overlays:
         tree.add_from(overlay)
     add_agent(tree, settings.wheels, board.arch)
@@ -196,7 +200,8 @@ def _build(
     say(f"writing the filesystem of {size >> 20} MiB")
     form = Ext4(size=size, label="rootfs", uuid=str(uuid.uuid5(_SPACE, key)), time=time)
     write_ext4(tree, made / "slot.ext4", form)
-    facts = {"sha256": digest_of(made / "slot.ext4"), "time": time}
+    there = sorted({*installed, *tree.origins(), kernel.name})
+    facts = {"sha256": digest_of(made / "slot.ext4"), "time": time, "packages": there}
     (made / "slot.json").write_text(json.dumps(facts), "utf-8")
     return made
 
@@ -206,7 +211,7 @@ def _unpack(tree: Tree, packages: Sequence[Package]) -> int:
     newest = 1
     for package in packages:
         with open_deb(verify_file(package)) as tar:
-            newest = max(newest, tree.add_tar(tar))
+            newest = max(newest, tree.add_tar(tar, origin=package.name))
     return newest
 
 
