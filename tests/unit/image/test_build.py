@@ -75,3 +75,25 @@ def test_a_kernel_other_than_the_one_depended_on_is_refused(
     said = capsys.readouterr().err
     assert f"depends on linux-image-{VERSION} (= 1), initramfs-tools | dracut, and" in said
     assert "the kernel is linux-image-6.0 1; run --update-lock" in said
+
+
+def test_a_build_writes_the_lock_if_asked(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--update-lock", "--mirror", f"file:{tmp_path / 'none'} bookworm"]
+
+    code = main(["build", "qemu-x86-64", *tiny.options(), *options])
+
+    assert code == 3  # before anything else, the archive is asked
+    assert "fetching the list of Debian packages for amd64" in capsys.readouterr().err
+
+
+def test_mirrors_without_security_updates_are_a_warning(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny.images / "tiny.amd64.lock").write_text("wrong\n")
+
+    code = main(["rootfs", "qemu-x86-64", *tiny.options(), "--mirror", "file:/none bookworm"])
+
+    assert code == 2
+    assert "add --mirror 'URL bookworm-security'" in capsys.readouterr().err

@@ -8,9 +8,10 @@ import pytest
 
 from ota_artifact.errors import ProgramError
 from ota_image.errors import ImageError
-from ota_image.packages.apt import download, package_file
+from ota_image.packages.apt import AptRoot, download, package_file
+from ota_image.packages.sources import Archive
 from tests.conftest import requires_program
-from tests.unit.image.packages.archive import root
+from tests.unit.image.packages.archive import flat, root
 
 pytestmark = requires_program("/usr/lib/apt/apt-helper", package="apt")
 
@@ -54,6 +55,29 @@ def test_an_unknown_package_is_named(archive: Path) -> None:
 def test_a_version_that_is_gone_is_named(archive: Path) -> None:
     with pytest.raises(ImageError, match="Version '3' for 'init' was not found for arm64"):
         root(archive).resolve(["init=3"])
+
+
+def test_without_the_list_of_its_security_updates_an_archive_is_not_used(archive: Path) -> None:
+    safe = Archive(
+        uris=(f"file:{archive}/none",), suites=("bookworm-security",), components=("main",)
+    )
+    apt = AptRoot("arm64", [flat(archive), safe])
+
+    with pytest.raises(ProgramError, match=r"bookworm-security: .*; name another --mirror 'URL"):
+        apt.resolve(["init"])
+
+
+def test_a_list_that_could_not_be_fetched_is_asked_for_again(archive: Path) -> None:
+    said: list[str] = []
+    more = Archive(
+        uris=(f"file:{archive}/none",), suites=("bookworm-updates",), components=("main",)
+    )
+
+    for _ in range(2):
+        AptRoot("arm64", [flat(archive), more], say=said.append).resolve(["init"])
+
+    warnings = [text for text in said if "only some of the package lists" in text]
+    assert len(warnings) == 2
 
 
 def test_the_machines_own_lists_do_not_get_it(archive: Path) -> None:

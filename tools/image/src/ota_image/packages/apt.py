@@ -22,7 +22,7 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.run import run, stream
 from ota_image.cache import cache_folder, key_of, make_once
 from ota_image.errors import ImageError, WorldError
-from ota_image.packages.sources import Archive, archives
+from ota_image.packages.sources import Archive, archives, is_security
 from ota_image.progress import Say
 
 RELEASE = "bookworm"
@@ -95,6 +95,8 @@ class AptRoot:
         stanzas = [each.stanza(kind) for each in archives]
         settings = _host_settings()
         self._say = say
+        self._security = [suite for each in archives for suite in each.suites if is_security(suite)]
+        self._is_asked = False
         self._arch = arch
         key = key_of(arch, *stanzas, settings)
         self.folder = cache_folder() / "apt" / f"{arch}-{kind}-{key}"
@@ -107,12 +109,16 @@ class AptRoot:
     def update(self) -> None:
         """Fetch the lists of packages, unless they are less than an hour old.
 
+        A list that cannot be fetched is a warning, and is asked for again by the next root.
+
         Raises:
-            ProgramError: the archive cannot be reached, or is not signed by a known key.
+            ProgramError: the archive cannot be reached, or is not signed by a known key; or there
+                is no list of the security updates, not even an older one.
         """
         stamp = self.folder / "updated"
         with _lock(self.folder / "lock"):
-            if stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH:
+            is_fresh = stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH
+            if is_fresh or self._is_asked:
                 return
             self._say(f"fetching the list of Debian packages for {self._arch}")
             try:
@@ -122,10 +128,20 @@ class AptRoot:
                     (self.folder / "lists").glob("*_Sources*")
                 ):
                     raise
-                reason = re.search(r"E: (.*?)(?: \[IP.*)?$", str(error), re.MULTILINE)
-                said = reason[1] if reason else str(error)
+                self._check_security(str(error))
+                said = _reason(str(error))
                 self._say(f"warning: only some of the package lists could be fetched: {said}")
-            stamp.touch()
+            else:
+                stamp.touch()
+            self._is_asked = True
+
+    def _check_security(self, said: str) -> None:
+        for suite in self._security:
+            if not list((self.folder / "lists").glob(f"*_dists_{suite.replace('/', '_')}_*")):
+                raise ProgramError(
+                    f"{suite}: {_reason(said, suite)}; name another --mirror 'URL {suite}', or do"
+                    " without security updates, with --mirror 'URL SUITE' for the others"
+                )
 
     def resolve(
         self, names: Sequence[str], preferred: Sequence[Package] = ()
@@ -325,6 +341,12 @@ def is_older(version: str, other: str) -> bool:
     """
     argv = ("dpkg", "--compare-versions", version, "lt", other)
     return stream(argv, silence=30, sink=lambda data: None).code == 0
+
+
+def _reason(said: str, about: str = "") -> str:
+    """The first error of apt's, if possible one about a suite, without addresses."""
+    found = re.findall(r"E: (.*?)(?: \[IP.*)?$", said, re.MULTILINE)
+    return next((each for each in found if about in each), found[0] if found else said)
 
 
 def _files(said: str) -> Iterator[_File]:

@@ -25,7 +25,7 @@ from ota_image.packages.apt import AptRoot, Package, digest_of
 from ota_image.packages.choice import Chosen, choose
 from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.recipe import Recipe, fitted
-from ota_image.packages.sources import archives
+from ota_image.packages.sources import archives, has_security
 from ota_image.progress import Say
 from ota_image.rootfs.agent import add_agent
 from ota_image.rootfs.bytecode import add_bytecode
@@ -114,6 +114,12 @@ def make_slot(
     if recipe.login == "open":
         where = "on the console" if settings.ssh_keys else "on the console and by SSH"
         progress(f"warning: {recipe.path}: login: open; root can log in {where} without a password")
+
+    if source.mirrors and not has_security(archives(recipe.release, source.mirrors)):
+        progress(
+            f"warning: --mirror: none has the suite {recipe.release}-security, so that security"
+            f" updates are left out; add --mirror 'URL {recipe.release}-security'"
+        )
 
     def apt() -> AptRoot:
         found = archives(recipe.release, source.mirrors, recipe.components)
