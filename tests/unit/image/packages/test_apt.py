@@ -57,7 +57,7 @@ def test_a_version_that_is_gone_is_named(archive: Path) -> None:
         root(archive).resolve(["init=3"])
 
 
-def test_without_the_list_of_its_security_updates_an_archive_is_not_used(archive: Path) -> None:
+def test_without_the_list_of_security_updates_nothing_is_the_newest(archive: Path) -> None:
     safe = Archive(
         uris=(f"file:{archive}/none",), suites=("bookworm-security",), components=("main",)
     )
@@ -65,6 +65,9 @@ def test_without_the_list_of_its_security_updates_an_archive_is_not_used(archive
 
     with pytest.raises(ProgramError, match=r"bookworm-security: .*; name another --mirror 'URL"):
         apt.resolve(["init"])
+
+    names = ["init=1:2.0-1", "libinit=2.0-1"]  # what a lock says is right, whatever is newest
+    assert len(apt.resolve(names, is_exact=True)) == 2
 
 
 def test_a_list_that_could_not_be_fetched_is_asked_for_again(archive: Path) -> None:

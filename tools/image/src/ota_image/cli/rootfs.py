@@ -94,15 +94,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server-cert", metavar="FILE", help="its certificate, unless a known authority signed it"
     )
-    parser.add_argument(
-        "--mirror",
-        metavar="URL",
-        action="append",
-        default=[],
-        help="a Debian archive, 'URL [SUITE [COMPONENT...]]', instead of those that this machine's"
-        " apt knows; without SUITE, security updates come from …/debian-security next to …/debian"
-        " (repeatable)",
-    )
+    add_mirrors(parser)
     parser.add_argument(
         "--update-lock",
         action="store_true",
@@ -112,6 +104,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--locked",
         action="store_true",
         help="fail if the archive lacks a package of the lock, instead of taking the newest",
+    )
+
+
+def add_mirrors(parser: argparse.ArgumentParser) -> None:
+    """Add the option for where packages and sources come from."""
+    parser.add_argument(
+        "--mirror",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="a Debian archive, 'URL [SUITE [COMPONENT...]]', instead of those that this machine's"
+        " apt knows; without SUITE, security updates come from …/debian-security next to …/debian"
+        " (repeatable)",
     )
 
 

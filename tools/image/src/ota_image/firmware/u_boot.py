@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from ota_board.board import Board
 from ota_board.u_boot import default_environment, fragment, missing
 from ota_image.cache import key_of, make_once
 from ota_image.errors import ImageError
-from ota_image.packages.apt import source_package
+from ota_image.packages.source import source_package
 from ota_image.progress import Say
 
 _BUILD_TIME = 1800.0  # [s] on a slow machine
@@ -47,14 +48,25 @@ class UBoot:
         return (self.folder / "u-boot.env").read_text("utf-8")
 
 
-def u_boot_of(board: Board, board_folder: Path, tree: Path | None, say: Say) -> UBoot:
+def u_boot_of(
+    board: Board,
+    board_folder: Path,
+    tree: Path | None,
+    say: Say,
+    *,
+    mirrors: Sequence[str] = (),
+) -> UBoot:
     """Build U-Boot for a board from a tree, or from Debian's source package.
+
+    Args:
+        mirrors: as `ota_image.packages.sources.archives` takes them.
 
     Raises:
         ImageError: the board has no U-Boot, or U-Boot drops a part of the configuration.
         ProgramError: it cannot be downloaded or compiled.
     """
-    return build_u_boot(board, board_folder, tree or source_package("u-boot", say=say), say)
+    source = tree or source_package("u-boot", mirrors=mirrors, say=say)
+    return build_u_boot(board, board_folder, source, say)
 
 
 def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UBoot:

@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +19,10 @@ from urllib.parse import unquote
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run, stream
-from ota_image.cache import cache_folder, key_of, make_once
+from ota_image.cache import cache_folder, key_of
 from ota_image.errors import ImageError, WorldError
-from ota_image.packages.sources import Archive, archives, is_security
+from ota_image.packages.sources import Archive, is_security
 from ota_image.progress import Say
-
-RELEASE = "bookworm"
-"""The release that source packages come from by default."""
 
 _FRESH = 3600.0  # [s] until lists are fetched again
 _UPDATE_TIME = 600.0  # [s]
@@ -97,6 +93,7 @@ class AptRoot:
         self._say = say
         self._security = [suite for each in archives for suite in each.suites if is_security(suite)]
         self._is_asked = False
+        self._lacking = ""
         self._arch = arch
         key = key_of(arch, *stanzas, settings)
         self.folder = cache_folder() / "apt" / f"{arch}-{kind}-{key}"
@@ -112,8 +109,7 @@ class AptRoot:
         A list that cannot be fetched is a warning, and is asked for again by the next root.
 
         Raises:
-            ProgramError: the archive cannot be reached, or is not signed by a known key; or there
-                is no list of the security updates, not even an older one.
+            ProgramError: the archive cannot be reached, or is not signed by a known key.
         """
         stamp = self.folder / "updated"
         with _lock(self.folder / "lock"):
@@ -128,35 +124,51 @@ class AptRoot:
                     (self.folder / "lists").glob("*_Sources*")
                 ):
                     raise
-                self._check_security(str(error))
+                self._lacking = self._find_lacking(str(error))
                 said = _reason(str(error))
                 self._say(f"warning: only some of the package lists could be fetched: {said}")
             else:
                 stamp.touch()
             self._is_asked = True
 
-    def _check_security(self, said: str) -> None:
+    def _find_lacking(self, said: str) -> str:
+        """What to say of security updates without any list, not even an older one."""
         for suite in self._security:
-            if not list((self.folder / "lists").glob(f"*_dists_{suite.replace('/', '_')}_*")):
-                raise ProgramError(
+            name = f"*_dists_{suite.replace('/', '_')}_*"
+            lists = (self.folder / "lists").glob
+            if not [*lists(f"{name}_Packages*"), *lists(f"{name}_Sources*")]:
+                return (
                     f"{suite}: {_reason(said, suite)}; name another --mirror 'URL {suite}', or do"
                     " without security updates, with --mirror 'URL SUITE' for the others"
                 )
+        return ""
+
+    def _require_security(self) -> None:
+        if self._lacking:
+            raise ProgramError(self._lacking)
 
     def resolve(
-        self, names: Sequence[str], preferred: Sequence[Package] = ()
+        self,
+        names: Sequence[str],
+        preferred: Sequence[Package] = (),
+        *,
+        is_exact: bool = False,
     ) -> tuple[Package, ...]:
         """The packages and everything that they depend on, without recommendations, by name.
 
         Args:
             names: ``name`` or ``name=version``.
             preferred: versions to take, if the archive has them, of what is needed.
+            is_exact: all versions are given, so that it does not matter which are the newest.
 
         Raises:
             ImageError: a package is unknown.
-            ProgramError: they cannot be installed together.
+            ProgramError: they cannot be installed together, or there is no list of the security
+                updates.
         """
         self.update()
+        if not is_exact:
+            self._require_security()
         words = ("install", "--no-install-recommends", "--print-uris", *names)
         with tempfile.NamedTemporaryFile("w", dir=self.folder, prefix=".", suffix=".pref") as file:
             file.writelines(map(_preference, preferred))
@@ -182,8 +194,10 @@ class AptRoot:
 
         Raises:
             ImageError: it is unknown.
+            ProgramError: there is no list of the security updates.
         """
         self.update()
+        self._require_security()
         return tuple(_files(self._ask("source", "--print-uris", name)))
 
     def fetch(self, files: Mapping[Path, tuple[str, str]]) -> None:
@@ -251,41 +265,6 @@ def download(apt: AptRoot, packages: Sequence[Package], say: Say) -> None:
                     f"{package.uri}: its SHA-256 differs from the one that the archive lists"
                 )
             place.rename(package_file(package))
-
-
-def source_package(
-    name: str,
-    into: Path | None = None,
-    *,
-    release: str = RELEASE,
-    mirrors: Sequence[str] = (),
-    say: Say = lambda text: None,
-) -> Path:
-    """The unpacked tree of a Debian source package, with its patches applied.
-
-    Args:
-        into: a folder for a copy of the tree, which the caller owns. By default the tree is in the
-            cache and must not be changed.
-
-    Raises:
-        ImageError: there is no archive, or no such package.
-        ProgramError: the archive cannot be reached, or dpkg-source fails.
-    """
-    apt = AptRoot(_host_arch(), archives(release, mirrors), kind="deb-src", say=say)
-    files = apt.source(name)
-    description = next(each for each in files if each.name.endswith(".dsc"))
-    with make_once(f"source/{name}-{description.sha256[:16]}") as (folder, workplace):
-        if workplace:
-            say(f"downloading the source of {name}, {sum(f.size for f in files) / 1e6:.1f} MB")
-            apt.fetch({workplace / each.name: (each.uri, each.sha256) for each in files})
-            dsc = workplace / description.name
-            argv = ("dpkg-source", "--no-check", "-x", dsc, workplace / "tree")
-            run(argv, timeout=600)
-            for each in files:
-                (workplace / each.name).unlink()
-    if into is None:
-        return folder / "tree"
-    return Path(shutil.copytree(folder / "tree", into / name, symlinks=True))
 
 
 def digest_of(path: Path) -> str:
@@ -360,10 +339,6 @@ def _package(file: _File) -> Package:
     return Package(
         name=name, version=version, arch=arch, sha256=file.sha256, size=file.size, uri=file.uri
     )
-
-
-def _host_arch() -> str:
-    return run(("dpkg", "--print-architecture"), timeout=30).decode().strip()
 
 
 def _write(path: Path, text: str) -> None:

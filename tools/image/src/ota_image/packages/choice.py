@@ -112,7 +112,8 @@ def _group(
 def _find(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | None]:
     """Look each package up in the archive, for its URI; None if the archive no longer has it."""
     try:  # all at once is quick, but fails for all if one is gone
-        packages = apt.resolve([f"{each.name}={each.version}" for each in locked])
+        names = [f"{each.name}={each.version}" for each in locked]
+        packages = apt.resolve(names, is_exact=True)
     except (ImageError, ProgramError):
         return {each: apt.find(each.name, each.version) for each in locked}
     there = {(each.name, each.version): each for each in packages}
