@@ -23,6 +23,7 @@ PLAIN = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 ODD = {
     # Without UTF-8 mode, Python takes names as ASCII, as it does those of a Latin-1 locale.
     **{"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "PATH": "/usr/bin:/bin",  # of an ordinary user of Debian
     **{"TZ": "<odd>-13:37:42", "GZIP": "-1", "PYTHONHASHSEED": "7"},
 }
 
