@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.run import run
 from ota_image.cache import key_of, make_once
 
 
@@ -23,3 +24,20 @@ def test_another_user_of_the_same_cache_can_read_what_is_in_it(
 
 def test_a_name_that_is_not_utf_8_has_a_key_too() -> None:
     assert key_of("gr\udcfcn") != key_of("grün")
+
+
+def test_a_full_disk_is_one_error_however_many_files_do_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    script = "seq -f 'tar: %.0f: Cannot write: No space left on device' 22000 >&2; exit 2"
+
+    with (
+        pytest.raises(OSError, match="No space left on device") as raised,
+        make_once("source/u-boot"),
+    ):
+        run(("sh", "-c", script), timeout=30)
+
+    assert raised.value.filename == str(tmp_path / "ota-kit" / "source")
+    assert str(raised.value).count("\n") == 0
+    assert list((tmp_path / "ota-kit" / "source").iterdir()) == []

@@ -25,6 +25,7 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 _PIECE = 1 << 16  # [B] what a pipe holds
 _SAID = 1 << 16  # [B] of stderr that is kept
 _LINE = 1 << 13  # [B] that a line is cut at
+_FIRST, _LAST, _WIDTH = 10, 30, 2000  # lines of stderr that an error quotes, and their length
 _LOOK = 0.02  # [s] between polls of what cannot be waited for
 _PIN = re.compile(r"(pin-value=)[^;&?']*")  # Source: RFC 7512, PKCS#11 URIs
 
@@ -50,7 +51,7 @@ def run(
 
     Raises:
         ProgramError: it is not installed, ran too long, or ended with another code; the text
-            has the command and what it printed on stderr.
+            has the command and what it printed on stderr, of many lines the first and the last.
     """
     words = [os.fspath(word) for word in argv]
     line = _masked(shlex.join(words))
@@ -71,8 +72,8 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise ProgramError(f"{line}: did not finish within {timeout:g} s") from error
     if done.returncode not in success:
-        said = _masked(done.stderr.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
-        raise ProgramError(f"{line}: exit code {done.returncode}: {said}")
+        said = _shortened(_masked(done.stderr.decode("utf-8", "replace").strip()))
+        raise ProgramError(f"{line}: exit code {done.returncode}: {said or '(nothing on stderr)'}")
     return done.stdout
 
 
@@ -394,6 +395,15 @@ def attached(argv: Sequence[str | os.PathLike[str]]) -> int:
     if which(words[0]) is None:
         raise ProgramError(f"{words[0]}: not found; install the package that has it")
     return subprocess.run((*_with_us(), *words), check=False).returncode
+
+
+def _shortened(text: str) -> str:
+    """The first and the last lines of a long text, and of a long line its begin."""
+    lines = [line[:_WIDTH] for line in text.splitlines()]
+    left_out = len(lines) - _FIRST - _LAST
+    if left_out > 1:
+        lines[_FIRST:-_LAST] = [f"… {left_out} more lines …"]
+    return "\n".join(lines)
 
 
 def _masked(text: str) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps results by the hash of their inputs, so that the same thing is made only once."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -8,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ota_artifact.errors import ProgramError
 
 
 def cache_folder() -> Path:
@@ -26,6 +29,22 @@ def key_of(*parts: str | bytes) -> str:
 
 
 @contextmanager
+def one_error_if_full(place: Path) -> Iterator[None]:
+    """Make one error of what a program, or shutil for each file, says of a full disk.
+
+    Raises:
+        OSError: the disk of the place is full.
+    """
+    try:
+        yield
+    except (ProgramError, shutil.Error) as error:
+        reason = os.strerror(errno.ENOSPC)
+        if reason in str(error):
+            raise OSError(errno.ENOSPC, reason, str(place)) from error
+        raise
+
+
+@contextmanager
 def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
     """The folder of that name in the cache, and where to make it if it is not there yet.
 
@@ -34,7 +53,7 @@ def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
     makes the same folder at the same time.
 
     Raises:
-        OSError: the cache cannot be written.
+        OSError: the cache cannot be written, also if a program says that the disk is full.
     """
     folder = cache_folder() / name
     if folder.is_dir():
@@ -43,7 +62,8 @@ def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     workplace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        yield folder, workplace
+        with one_error_if_full(folder.parent):
+            yield folder, workplace
         workplace.chmod(0o755)  # another user, such as root, may have the same cache
         try:
             workplace.rename(folder)

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run, stream
-from ota_image.cache import cache_folder, key_of
+from ota_image.cache import cache_folder, key_of, one_error_if_full
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.sources import Archive, is_security
 from ota_image.progress import Say
@@ -208,6 +208,7 @@ class AptRoot:
 
         Raises:
             ProgramError: a file cannot be downloaded, or has another digest.
+            OSError: no space.
         """
         words = [
             word
@@ -215,7 +216,8 @@ class AptRoot:
             for word in (uri, str(path), f"SHA256:{sha256}")
         ]
         argv = (_HELPER, "download-file", *words)
-        run(argv, timeout=_DOWNLOAD_TIME, environment=self._environment)
+        with one_error_if_full(next(iter(files)).parent):
+            run(argv, timeout=_DOWNLOAD_TIME, environment=self._environment)
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -223,7 +225,8 @@ class AptRoot:
 
     def _apt(self, *words: str, timeout: float = 120) -> str:
         argv = ("apt-get", "-qq", "--yes", *words)
-        return run(argv, timeout=timeout, environment=self._environment).decode()
+        with one_error_if_full(self.folder):
+            return run(argv, timeout=timeout, environment=self._environment).decode()
 
     def _ask(self, *words: str) -> str:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ota_artifact.run import run
-from ota_image.cache import make_once
+from ota_image.cache import make_once, one_error_if_full
 from ota_image.packages.apt import AptRoot
 from ota_image.packages.sources import archives
 from ota_image.progress import Say
@@ -32,6 +32,7 @@ def source_package(
     Raises:
         ImageError: there is no archive, or no such package.
         ProgramError: the archive cannot be reached, or dpkg-source fails.
+        OSError: no space.
     """
     apt = AptRoot(_host_arch(), archives(release, mirrors), kind="deb-src", say=say)
     files = apt.source(name)
@@ -42,12 +43,13 @@ def source_package(
             apt.fetch({workplace / each.name: (each.uri, each.sha256) for each in files})
             dsc = workplace / description.name
             argv = ("dpkg-source", "--no-check", "-x", dsc, workplace / "tree")
-            run(argv, timeout=600)
+            run(argv, timeout=600, environment={"LC_ALL": "C.UTF-8"})
             for each in files:
                 (workplace / each.name).unlink()
     if into is None:
         return folder / "tree"
-    return Path(shutil.copytree(folder / "tree", into / name, symlinks=True))
+    with one_error_if_full(into):
+        return Path(shutil.copytree(folder / "tree", into / name, symlinks=True))
 
 
 def _host_arch() -> str:

@@ -106,7 +106,8 @@ def _unpack(package: Package, say: Say) -> Path:
     with make_once(f"kernel/{package.sha256[:16]}") as (folder, workplace):
         if workplace:
             say(f"unpacking {package.name} {package.version}")
-            run(("dpkg-deb", "-x", verify_file(package), workplace), timeout=600)
+            argv = ("dpkg-deb", "-x", verify_file(package), workplace)
+            run(argv, timeout=600, environment={"LC_ALL": "C.UTF-8"})
     return folder
 
 
