@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.run import run
-from ota_image.cache import key_of, make_once
+from ota_image.cache import cache_folder, key_of, make_once
 
 
 def test_another_user_of_the_same_cache_can_read_what_is_in_it(
@@ -41,3 +41,13 @@ def test_a_full_disk_is_one_error_however_many_files_do_not_fit(
     assert raised.value.filename == str(tmp_path / "ota-kit" / "source")
     assert str(raised.value).count("\n") == 0
     assert list((tmp_path / "ota-kit" / "source").iterdir()) == []
+
+
+@pytest.mark.parametrize("value", ["", "cache", "./cache"])
+def test_a_cache_that_is_not_an_absolute_path_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert cache_folder() == tmp_path / ".cache" / "ota-kit"

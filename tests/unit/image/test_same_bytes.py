@@ -46,6 +46,7 @@ def usual(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
 
 def build(tiny: Tiny, place: Path, umask: str, settings: Mapping[str, str]) -> dict[str, str]:
     """Build with a cache of its own; gives the digest of each file by its name."""
+    place = place / "a b%ü"
     (place / "etc" / "grün").mkdir(parents=True)
     (place / "etc" / "grün" / "run").write_bytes(b"#!/bin/sh\n")
     (place / "etc" / "grün" / "run").chmod(0o744)

@@ -52,6 +52,18 @@ def test_an_unknown_package_is_named(archive: Path) -> None:
         root(archive).resolve(["init", "nonsense"])
 
 
+@pytest.mark.parametrize("name", ["a b", "a:b", "a%22b", 'a"b', "a'b", "a$b", "a,b", "grün"])
+def test_the_cache_may_have_any_name(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+    apt = root(archive)
+
+    download(apt, apt.resolve(["libinit"]), lambda text: None)
+
+    assert len(list((tmp_path / name).glob("ota-kit/packages/*.deb"))) == 1
+
+
 def test_a_version_that_is_gone_is_named(archive: Path) -> None:
     with pytest.raises(ImageError, match="Version '3' for 'init' was not found for arm64"):
         root(archive).resolve(["init=3"])

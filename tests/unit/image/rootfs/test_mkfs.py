@@ -153,6 +153,15 @@ def test_a_name_with_a_line_break_is_refused(tmp_path: Path) -> None:
         write_ext4(tree, tmp_path / "slot.ext4", FORM)
 
 
+def test_folders_may_have_names_that_e2fsprogs_would_read(image: Path, tmp_path: Path) -> None:
+    place = tmp_path / 'a ?b"c%'
+    place.mkdir()
+
+    write_ext4(filled(place / "contents"), place / "slot.ext4", FORM)
+
+    assert (place / "slot.ext4").read_bytes() == image.read_bytes()
+
+
 def test_about_what_is_needed_is_known_before(image: Path, tmp_path: Path) -> None:
     said = run((find_program("dumpe2fs", package="e2fsprogs"), "-h", image), timeout=30).decode()
     numbers = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)

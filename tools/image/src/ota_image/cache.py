@@ -14,9 +14,12 @@ from ota_artifact.errors import ProgramError
 
 
 def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/ota-kit``, or ``~/.cache/ota-kit``."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "ota-kit"
+    """``$XDG_CACHE_HOME/ota-kit``, or ``~/.cache/ota-kit``.
+
+    Source: XDG Base Directory Specification: a relative path is to be ignored.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "ota-kit"
 
 
 def key_of(*parts: str | bytes) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run, stream
@@ -305,8 +305,16 @@ def _configuration(folder: Path, arch: str) -> str:
     }
     if os.geteuid() == 0:
         values["APT::Sandbox::User"] = "root"
-    lines = [f'{name} "{value}";\n' for name, value in values.items()]
+    lines = [f"{name} {_value(str(value))};\n" for name, value in values.items()]
     return "".join(lines) + f'#clear APT::Architectures;\nAPT::Architectures {{ "{arch}"; }};\n'
+
+
+def _value(text: str) -> str:
+    """A value in apt's configuration, where a quoted one cannot have quotes.
+
+    Source: apt, apt-pkg/contrib/strutl.cc, ParseCWord and ParseQuoteWord.
+    """
+    return quote(text, safe="") if '"' in text else f'"{text}"'
 
 
 def _preference(package: Package) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_artifact.errors import ProgramError
-from ota_artifact.image.workplace import find_program
+from ota_artifact.image.workplace import find_program, workplace
 from ota_artifact.run import run
 from ota_board.size import MIB, format_size
 from ota_image.errors import ImageError
@@ -77,9 +77,7 @@ def write_ext4(tree: Tree, image: Path, form: Ext4) -> None:
         OSError: no space.
     """
     try:
-        _make(image, form, inodes=_inodes(tree))
-        script = "".join(f"{line}\n" for line in _script(tree))
-        said = _debugfs(image, script, form.time)
+        said = _write(tree, image, form)
         if _DISK_FULL in said:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(image))
         if _FULL in said:
@@ -89,10 +87,23 @@ def write_ext4(tree: Tree, image: Path, form: Ext4) -> None:
             )
         if said:
             raise ProgramError(f"debugfs: {said.splitlines()[0]}")
-        _check(image)
     except BaseException:
         image.unlink(missing_ok=True)
         raise
+
+
+def _write(tree: Tree, image: Path, form: Ext4) -> str:
+    """Make and fill it; gives the errors of debugfs. If there are none, it is sound."""
+    image.unlink(missing_ok=True)
+    with image.open("wb") as file:
+        file.truncate(form.size)
+    with workplace(image) as place:  # e2fsprogs takes options from a path with a '?'
+        _make(place / "image", form, inodes=_inodes(tree))
+        script = "".join(f"{line}\n" for line in _script(tree))
+        said = _debugfs(place / "image", script, form.time)
+        if not said:
+            _check(place / "image")
+    return said
 
 
 def needed(tree: Tree) -> int:
@@ -110,9 +121,6 @@ def _inodes(tree: Tree) -> int:
 
 
 def _make(image: Path, form: Ext4, *, inodes: int) -> None:
-    image.unlink(missing_ok=True)
-    with image.open("wb") as file:
-        file.truncate(form.size)
     options = ("lazy_itable_init=0", "lazy_journal_init=0", "nodiscard", "root_owner=0:0")
     argv = (
         *(find_program("mke2fs", package="e2fsprogs"), "-q", "-F", "-t", "ext4"),
