@@ -17,6 +17,11 @@ import pytest
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background of a shell
     signal.signal(signal.SIGINT, signal.default_int_handler)  # or no child would hear Ctrl-C
 
+# Debian has debugfs, sshd and others where an ordinary user's $PATH does not look.
+os.environ["PATH"] = os.pathsep.join(
+    dict.fromkeys((*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/sbin", "/sbin"))
+)
+
 PROMPT = 1.0  # what a test without a marker may take [s]
 
 _slow = pytest.StashKey[list[tuple[float, str]]]()
@@ -24,7 +29,7 @@ _slow = pytest.StashKey[list[tuple[float, str]]]()
 
 def requires_program(program: str, *, package: str) -> pytest.MarkDecorator:
     """A mark that skips a test if a program is missing, and names the package that has it."""
-    found = shutil.which(program, path=_search_path())
+    found = shutil.which(program)
     return pytest.mark.skipif(not found, reason=f"no {program} here: apt-get install {package}")
 
 
@@ -54,11 +59,6 @@ requires_open_tree = pytest.mark.skipif(
     reason="the user nobody may not enter this tree: move it out of a closed folder",
 )
 """A mark for tests that root runs as nobody."""
-
-
-def _search_path() -> str:
-    """$PATH, and the folders that Debian leaves out of a user's, with debugfs and sshd."""
-    return os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,7 +11,7 @@ from ota_board.load import load_board
 from ota_board.u_boot import factory_environment
 from ota_image.disk.compose import Parts, compose
 from ota_image.firmware.u_boot import UBoot, build_u_boot
-from ota_image.packages.apt import source_package
+from ota_image.packages.source import source_package
 from tests.boot.machine import Machine, make_kernel
 from tests.house.tree import ROOT
 

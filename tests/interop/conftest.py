@@ -58,9 +58,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (tree / "etc").mkdir(parents=True)
     (tree / "etc" / "hostname").write_text("board\n")
     (tree / "noise").write_bytes(os.urandom(600_000))
-    path = os.pathsep.join((os.environ["PATH"], "/usr/sbin", "/sbin"))
     argv = ("mke2fs", "-q", "-t", "ext4", "-d", tree, folder / "rootfs.ext4", "4M")
-    run(argv, timeout=60, environment={"PATH": path})
+    run(argv, timeout=60)
     return folder / "rootfs.ext4"
 
 

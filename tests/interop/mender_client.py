@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ota_artifact.run import run
 from ota_image.cache import key_of, make_once
-from ota_image.packages.apt import RELEASE, AptRoot, download
+from ota_image.packages.apt import AptRoot, download
 from ota_image.packages.deb import open_deb, verify_file
+from ota_image.packages.source import RELEASE
 from ota_image.packages.sources import archives
 
 _PACKAGE = "mender-client"

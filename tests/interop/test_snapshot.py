@@ -29,7 +29,6 @@ pytestmark = [
     requires_program("mke2fs", package="e2fsprogs"),
 ]
 
-_SBIN = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 _MARKS_OF_ROOT = {"id": "echo 0"}
 _PROVIDES = """
 echo 'artifact_name=release-1'
@@ -136,7 +135,7 @@ def _separation() -> Iterator[None]:
 
 
 def _found(name: str) -> str:
-    path = shutil.which(name, path=_SBIN)
+    path = shutil.which(name)
     assert path
     return path
 

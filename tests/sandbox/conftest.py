@@ -14,7 +14,7 @@ from ota_board.entry import extlinux
 from ota_board.load import load_board
 from ota_board.u_boot import default_environment, factory_environment
 from ota_image.disk.compose import Parts, compose
-from ota_image.packages.apt import source_package
+from ota_image.packages.source import source_package
 from tests.boot.machine import Machine
 from tests.house.tree import ROOT
 from tests.sandbox.build import BOARD_TREE, build_sandbox, folder_of

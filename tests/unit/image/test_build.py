@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which image of a board is the newest; whole builds are among the tests that boot."""
+"""What a build makes of tiny packages, and which image of a board is the newest."""
 
+import json
 import os
 from pathlib import Path
 
@@ -8,10 +9,22 @@ import pytest
 
 from ota_board.load import load_board
 from ota_image.build import newest_image
+from ota_image.cli.main import main
 from ota_image.errors import ImageError
+from tests.conftest import requires_program
 from tests.house.tree import ROOT
+from tests.unit.image.tiny import VERSION, Tiny, make_tiny
 
 BOARD = load_board(ROOT / "boards" / "qemu-arm64")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
+    """Packages for a build, in a cache of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = make_tiny(tmp_path)
+    made.fill(tmp_path / "cache")
+    return made
 
 
 def made(folder: Path, name: str, time: int) -> Path:
@@ -34,3 +47,53 @@ def test_the_newest_image_is_the_one_made_last_whatever_its_release(tmp_path: Pa
 def test_without_an_image_the_error_says_how_to_make_one(tmp_path: Path, name: str) -> None:
     with pytest.raises(ImageError, match="make one: ota-image build qemu-arm64"):
         newest_image(BOARD, tmp_path / name)
+
+
+@pytest.mark.boot
+@requires_program("depmod", package="kmod")
+@requires_program("debugfs", package="e2fsprogs")
+def test_the_list_of_software_has_what_is_in_the_image_and_nothing_else(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    assert main(["build", "qemu-x86-64", *tiny.options(), "--output", str(tmp_path / "made")]) == 0
+
+    [file] = (tmp_path / "made").glob("*.spdx.json")
+    names = [each["name"] for each in json.loads(file.read_text())["packages"]]
+    # Neither the package whose only file is left out, nor the kernel's other one, which has none.
+    assert names == ["base-passwd", "busybox-static", f"linux-image-{VERSION}", "python3"]
+
+
+def test_a_kernel_other_than_the_one_depended_on_is_refused(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = tiny.images / "tiny.amd64.lock"
+    lock.write_text(lock.read_text().replace(f"linux-image-{VERSION} ", "linux-image-6.0 "))
+
+    code = main(["build", "qemu-x86-64", *tiny.options(), "--output", str(tmp_path / "made")])
+
+    assert code == 2
+    said = capsys.readouterr().err
+    assert f"depends on linux-image-{VERSION} (= 1), initramfs-tools | dracut, and" in said
+    assert "the kernel is linux-image-6.0 1; run --update-lock" in said
+
+
+def test_a_build_writes_the_lock_if_asked(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--update-lock", "--mirror", f"file:{tmp_path / 'none'} bookworm"]
+
+    code = main(["build", "qemu-x86-64", *tiny.options(), *options])
+
+    assert code == 3  # before anything else, the archive is asked
+    assert "fetching the list of Debian packages for amd64" in capsys.readouterr().err
+
+
+def test_mirrors_without_security_updates_are_a_warning(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny.images / "tiny.amd64.lock").write_text("wrong\n")
+
+    code = main(["rootfs", "qemu-x86-64", *tiny.options(), "--mirror", "file:/none bookworm"])
+
+    assert code == 2
+    assert "add --mirror 'URL bookworm-security'" in capsys.readouterr().err

@@ -59,7 +59,7 @@ def read(image: Path, area: Area) -> bytes:
 
 
 def table(image: Path) -> list[dict[str, object]]:
-    said = json.loads(run(("/usr/sbin/sfdisk", "--json", image), timeout=10))
+    said = json.loads(run(("sfdisk", "--json", image), timeout=10))
     entries: list[dict[str, object]] = said["partitiontable"]["partitions"]
     return entries
 
@@ -179,7 +179,7 @@ def test_data_holds_the_given_files_as_roots(tmp_path: Path, board: Board, rootf
     )
 
     offset = board.layout.partition("data").offset
-    argv = ("/usr/sbin/debugfs", "-R", "stat /ota/device_type", f"{image}?offset={offset}")
+    argv = ("debugfs", "-R", "stat /ota/device_type", f"{image}?offset={offset}")
     assert b"User:     0   Group:     0" in run(argv, timeout=10)
 
 

@@ -28,14 +28,10 @@ def entry(folder: Path, name: str, version: str, *more: str) -> str:
 
 def root(archive: Path) -> AptRoot:
     """An apt root that knows only that archive."""
-    return AptRoot(
-        "arm64",
-        [
-            Archive(
-                uris=(f"file:{archive}",),
-                suites=("./",),
-                components=(),
-                options=(("trusted", "yes"),),
-            )
-        ],
-    )
+    return AptRoot("arm64", [flat(archive)])
+
+
+def flat(archive: Path) -> Archive:
+    """The archive as apt knows it."""
+    options = (("trusted", "yes"),)
+    return Archive(uris=(f"file:{archive}",), suites=("./",), components=(), options=options)

@@ -8,9 +8,10 @@ import pytest
 
 from ota_artifact.errors import ProgramError
 from ota_image.errors import ImageError
-from ota_image.packages.apt import download, package_file
+from ota_image.packages.apt import AptRoot, download, package_file
+from ota_image.packages.sources import Archive
 from tests.conftest import requires_program
-from tests.unit.image.packages.archive import root
+from tests.unit.image.packages.archive import flat, root
 
 pytestmark = requires_program("/usr/lib/apt/apt-helper", package="apt")
 
@@ -51,9 +52,47 @@ def test_an_unknown_package_is_named(archive: Path) -> None:
         root(archive).resolve(["init", "nonsense"])
 
 
+@pytest.mark.parametrize("name", ["a b", "a:b", "a%22b", 'a"b', "a'b", "a$b", "a,b", "grün"])
+def test_the_cache_may_have_any_name(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+    apt = root(archive)
+
+    download(apt, apt.resolve(["libinit"]), lambda text: None)
+
+    assert len(list((tmp_path / name).glob("ota-kit/packages/*.deb"))) == 1
+
+
 def test_a_version_that_is_gone_is_named(archive: Path) -> None:
     with pytest.raises(ImageError, match="Version '3' for 'init' was not found for arm64"):
         root(archive).resolve(["init=3"])
+
+
+def test_without_the_list_of_security_updates_nothing_is_the_newest(archive: Path) -> None:
+    safe = Archive(
+        uris=(f"file:{archive}/none",), suites=("bookworm-security",), components=("main",)
+    )
+    apt = AptRoot("arm64", [flat(archive), safe])
+
+    with pytest.raises(ProgramError, match=r"bookworm-security: .*; name another --mirror 'URL"):
+        apt.resolve(["init"])
+
+    names = ["init=1:2.0-1", "libinit=2.0-1"]  # what a lock says is right, whatever is newest
+    assert len(apt.resolve(names, is_exact=True)) == 2
+
+
+def test_a_list_that_could_not_be_fetched_is_asked_for_again(archive: Path) -> None:
+    said: list[str] = []
+    more = Archive(
+        uris=(f"file:{archive}/none",), suites=("bookworm-updates",), components=("main",)
+    )
+
+    for _ in range(2):
+        AptRoot("arm64", [flat(archive), more], say=said.append).resolve(["init"])
+
+    warnings = [text for text in said if "only some of the package lists" in text]
+    assert len(warnings) == 2
 
 
 def test_the_machines_own_lists_do_not_get_it(archive: Path) -> None:

@@ -76,6 +76,25 @@ class Builder:
         for stamp in self.archive.parent.glob("cache/**/updated"):
             stamp.unlink()
 
+    def add(self, name: str, version: str, *more: str) -> None:
+        """Have the archive have one more package, or another version of one."""
+        with (self.archive / "Packages").open("a", encoding="utf-8") as file:
+            file.write(entry(self.archive, name, version, *more))
+        for stamp in self.archive.parent.glob("cache/**/updated"):
+            stamp.unlink()
+
+    def remove(self, name: str, version: str) -> None:
+        """Have the archive lose a version."""
+        text = (self.archive / "Packages").read_text("utf-8")
+        kept = [
+            each
+            for each in text.split("\n\n")
+            if not each.startswith(f"Package: {name}\nVersion: {version}\n")
+        ]
+        (self.archive / "Packages").write_text("\n\n".join(kept), "utf-8")
+        for stamp in self.archive.parent.glob("cache/**/updated"):
+            stamp.unlink()
+
     def warnings(self) -> list[str]:
         return [text for text in self.said if text.startswith("warning")]
 
@@ -120,6 +139,65 @@ def test_a_version_that_is_gone_is_replaced_with_a_message(builder: Builder) -> 
     assert builder.warnings() == [
         "warning: the archive no longer has libinit 2.0-1; 2.0-2 takes its place"
     ]
+
+
+def test_the_kernel_is_the_one_that_the_newer_meta_package_depends_on(builder: Builder) -> None:
+    builder.add("linux-image-6.2", "6.2-1", "Depends: libinit")
+    builder.add(KERNEL, "6.2", "Depends: linux-image-6.2, initramfs-tools")
+    builder.remove(KERNEL, "6.1")
+
+    chosen = builder.choose()
+
+    assert names(chosen.kernel) == ["linux-image-6.2 6.2-1", "linux-image-arm64 6.2"]
+    assert builder.warnings() == [
+        "warning: linux-image-6.1 6.1-1 is left out, since nothing depends on it any more",
+        "warning: the archive no longer has linux-image-arm64 6.1; 6.2 takes its place",
+        "warning: linux-image-6.2 6.2-1 is new, since another package depends on it",
+    ]
+
+
+def test_a_library_that_nothing_depends_on_any_more_leaves_the_image(builder: Builder) -> None:
+    builder.add("libinit2", "3.0-1")
+    builder.add("init", "1:2.1-1", "Depends: libinit2")
+    builder.remove("init", "1:2.0-1")
+
+    chosen = builder.choose()
+
+    assert names(chosen.image) == ["init 1:2.1-1", "libinit2 3.0-1"]
+
+
+def test_what_is_not_gone_stays_at_the_version_of_the_lock(builder: Builder) -> None:
+    builder.add("libinit", "2.0-2")
+    builder.renew("init", "1:2.0-1", "1:2.0-2")
+
+    chosen = builder.choose()
+
+    assert names(chosen.image) == ["init 1:2.0-2", "libinit 2.0-1"]
+
+
+def test_two_kernels_in_a_lock_are_an_error(builder: Builder) -> None:
+    builder.add("linux-image-6.0", "6.0-1")
+    file = lock_file(builder.recipe, "arm64")
+    lock = read_lock(file)
+    assert lock is not None
+    older = dataclasses.replace(lock.groups[KERNEL][0], name="linux-image-6.0", version="6.0-1")
+    groups = {**lock.groups, KERNEL: (older, *lock.groups[KERNEL])}
+    file.write_text(lock_text(Lock(lock.choice, groups)))
+
+    with pytest.raises(
+        ImageError, match=r"\[linux-image-arm64\] has 2 kernels, linux-image-6.0 and"
+    ):
+        builder.choose()
+
+
+def test_an_archive_that_is_older_than_the_lock_is_refused(builder: Builder) -> None:
+    builder.renew("libinit", "2.0-1", "2.0-1~rc1")
+
+    with pytest.raises(ImageError) as raised:
+        builder.choose()
+
+    assert "libinit 2.0-1~rc1, which is older than the lock's 2.0-1" in str(raised.value)
+    assert "--mirror 'URL bookworm-security'" in str(raised.value)
 
 
 def test_a_version_that_is_gone_fails_a_locked_build(builder: Builder) -> None:

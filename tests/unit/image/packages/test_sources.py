@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from ota_image.errors import ImageError
-from ota_image.packages.sources import Archive, archives, chosen_archive, host_archives
+from ota_image.packages.sources import (
+    Archive,
+    archives,
+    chosen_archives,
+    has_security,
+    host_archives,
+)
 
 DEBIAN = """\
 Types: deb
@@ -104,21 +110,44 @@ def test_a_machine_without_an_archive_of_the_release_is_pointed_to_the_option(
 ) -> None:
     folder = etc_apt(tmp_path, debian__sources=DEBIAN)
 
-    with pytest.raises(ImageError, match="no Debian archive of trixie; name one with --mirror"):
+    with pytest.raises(
+        ImageError, match="no Debian archive of trixie; name one, for example with --mirror http"
+    ):
         host_archives("trixie", folder)
 
 
-def test_a_mirror_of_an_option_has_the_release_and_main_unless_it_says_more() -> None:
-    short = chosen_archive("http://mirror.example/debian", "bookworm")
-    full = chosen_archive("http://mirror.example/debian sid main contrib", "bookworm")
+def test_a_mirror_of_an_option_brings_updates_and_security_unless_it_names_a_suite() -> None:
+    short = chosen_archives(["http://mirror.example/debian/"], "bookworm")
+    [full] = chosen_archives(["http://mirror.example/debian sid main contrib"], "bookworm")
 
-    assert (short.suites, short.components) == (("bookworm",), ("main",))
+    assert [(each.uris, each.suites, each.components) for each in short] == [
+        (("http://mirror.example/debian/",), ("bookworm", "bookworm-updates"), ("main",)),
+        (("http://mirror.example/debian-security",), ("bookworm-security",), ("main",)),
+    ]
     assert (full.suites, full.components) == (("sid",), ("main", "contrib"))
+    assert has_security(short)
+    assert not has_security([full])
+
+
+def test_the_security_updates_of_an_option_are_the_only_ones() -> None:
+    found = chosen_archives(
+        ["http://mirror.example/debian", "http://safe.example/updates bookworm-security"],
+        "bookworm",
+    )
+
+    assert [each.uris for each in found] == [
+        ("http://mirror.example/debian",),
+        ("http://safe.example/updates",),
+    ]
+
+
+def test_where_a_mirror_of_another_name_keeps_security_updates_is_not_guessed() -> None:
+    assert not has_security(chosen_archives(["http://mirror.example/pool"], "bookworm"))
 
 
 def test_a_mirror_that_is_not_a_url_is_refused() -> None:
     with pytest.raises(ImageError, match=r"--mirror 'mirror\.example': is not a URL"):
-        chosen_archive("mirror.example", "bookworm")
+        chosen_archives(["mirror.example"], "bookworm")
 
 
 def test_further_components_are_added() -> None:

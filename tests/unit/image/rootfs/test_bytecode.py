@@ -14,6 +14,7 @@ MODULES = "/usr/lib/python3/dist-packages"
 TAG = sys.implementation.cache_tag
 SOURCE = '''"""Has names that other modules have."""
 import os, sys
+SIGN = "\xac"
 def path(self, name, value="value"):
     return {"name": name, "value": value, "path": os.path, "argv": sys.argv}
 '''
@@ -53,6 +54,7 @@ def test_another_process_makes_the_same_bytes(tree: Tree, tmp_path: Path) -> Non
     add_bytecode(tree, print)
     program = (
         "import sys, pathlib, json, http.client, xml.dom, decimal\n"
+        "sys.intern('\xac')\n"  # as an import does with a sign that it looks up by name
         "from ota_image.rootfs.bytecode import add_bytecode\n"
         "from ota_image.rootfs.tree import Tree\n"
         "tree = Tree(pathlib.Path(sys.argv[1]))\n"

@@ -17,7 +17,7 @@ from ota_image.packages.choice import choose
 from ota_image.packages.deb import built_at
 from ota_image.packages.recipe import Recipe, load_recipe
 from ota_image.packages.sources import archives
-from ota_image.rootfs.installed import install, time_of
+from ota_image.rootfs.installed import install, installed_packages, make_archive, time_of
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 
@@ -90,10 +90,42 @@ def test_the_output_of_a_failing_script_is_in_the_error(cache: Path) -> None:
         install(RECIPE, [busybox], "arm64", print)
 
 
+def test_the_user_as_whom_apt_reads_the_archive_may_read_it(cache: Path) -> None:
+    made = package(cache, "other", {"bin/true": b""})
+
+    before = os.umask(0o077)
+    try:
+        make_archive([made], cache / "archive")
+    finally:
+        os.umask(before)
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in cache.glob("archive/*")}
+    assert (cache / "archive").stat().st_mode & 0o777 == 0o755
+    assert modes == {"Packages": 0o644, "other_arm64.deb": 0o644}
+
+
 def test_the_time_of_files_is_when_the_newest_package_was_built(cache: Path) -> None:
     made = package(cache, "other", {"bin/true": b""})
 
     assert time_of([made]) == built_at(package_file(made)) == 1_700_000_000
+
+
+def test_what_is_installed_is_what_dpkg_says() -> None:
+    status = """\
+Package: dash
+Status: install ok installed
+Version: 1
+
+Package: gone
+Status: deinstall ok config-files
+Version: 2
+
+Package: libc6
+Status: install ok installed
+Architecture: arm64
+"""
+
+    assert installed_packages(status) == {"dash", "libc6"}
 
 
 def test_what_is_not_a_package_has_no_time(tmp_path: Path) -> None:
@@ -111,14 +143,18 @@ def test_the_same_packages_installed_twice_give_the_same_bytes(
 ) -> None:
     packages = chosen(RECIPE, "amd64")
     made = []
-    for name in ("first", "second"):
+    for name, umask in (("first", 0o022), ("second", 0o077)):
         kept = [package_file(each) for each in packages]
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
         folder = tmp_path / name / "ota-kit" / "packages"
         folder.mkdir(parents=True)
         for path in kept:
             shutil.copyfile(path, folder / path.name)
-        made.append(digest_of(install(RECIPE, packages, "amd64", print)))
+        before = os.umask(umask)
+        try:
+            made.append(digest_of(install(RECIPE, packages, "amd64", print)))
+        finally:
+            os.umask(before)
 
     assert made[0] == made[1]
 

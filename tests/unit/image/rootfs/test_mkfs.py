@@ -2,6 +2,7 @@
 """A tree as an ext4 filesystem, examined with e2fsprogs."""
 
 import hashlib
+import os
 import time
 from pathlib import Path
 
@@ -109,6 +110,19 @@ def test_the_filesystem_has_what_bootloaders_read_and_no_more(image: Path) -> No
     assert image.stat().st_size == FORM.size
 
 
+@pytest.mark.parametrize("umask", [0o077, 0o002])
+def test_modes_are_the_trees_whatever_the_umask_of_the_builder(
+    image: Path, tmp_path: Path, umask: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        write_ext4(filled(tmp_path / "elsewhere"), tmp_path / "elsewhere.ext4", FORM)
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "elsewhere.ext4").read_bytes() == image.read_bytes()
+
+
 @pytest.mark.boot
 def test_the_same_tree_gives_the_same_bytes(image: Path, tmp_path: Path) -> None:
     time.sleep(1.1 - time.time() % 1)  # into the next second, which would show
@@ -137,6 +151,15 @@ def test_a_name_with_a_line_break_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ImageError, match="must not have a line break"):
         write_ext4(tree, tmp_path / "slot.ext4", FORM)
+
+
+def test_folders_may_have_names_that_e2fsprogs_would_read(image: Path, tmp_path: Path) -> None:
+    place = tmp_path / 'a ?b"c%'
+    place.mkdir()
+
+    write_ext4(filled(place / "contents"), place / "slot.ext4", FORM)
+
+    assert (place / "slot.ext4").read_bytes() == image.read_bytes()
 
 
 def test_the_needed_size_is_estimated_in_advance(image: Path, tmp_path: Path) -> None:

@@ -56,6 +56,21 @@ def test_each_module_comes_after_those_that_it_needs(folder: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_of_two_modules_with_one_name_it_is_the_same_on_every_host(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, is_reversed: bool
+) -> None:
+    for place in ("kernel", "updates"):
+        (folder / place).mkdir(exist_ok=True)
+        (folder / place / "vfat.ko").write_bytes(module("depends="))
+    listed = sorted(folder.rglob("*.ko*"), reverse=is_reversed)
+    monkeypatch.setattr(Path, "rglob", lambda path, pattern: iter(listed))
+
+    [vfat] = Modules(folder).needed(["vfat"])
+
+    assert vfat.path.parent.name == "updates"
+
+
 def test_dash_and_underscore_are_one(folder: Path) -> None:
     modules = Modules(folder)
 

@@ -87,7 +87,11 @@ def build(
         board, recipe.release, mirrors=source.mirrors, accepted=accepted, say=say
     )
     is_grub = board.bootloader.kind == "grub" and u_boot_tree is None
-    u_boot = None if is_grub else u_boot_of(board, board_folder, u_boot_tree, say)
+    u_boot = (
+        None
+        if is_grub
+        else u_boot_of(board, board_folder, u_boot_tree, say, mirrors=source.mirrors)
+    )
 
     def placed(source: str) -> Path:
         if source in firmware.files:

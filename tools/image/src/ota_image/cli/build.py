@@ -9,7 +9,13 @@ from pathlib import Path
 from ota_artifact.keys import load_private_key
 from ota_board.load import board_folders, find_board, load_board
 from ota_image.build import build
-from ota_image.cli.rootfs import add_options, recipe_of, settings_of, source_of
+from ota_image.cli.rootfs import (
+    add_options,
+    recipe_of,
+    settings_of,
+    source_of,
+    update_lock_if_asked,
+)
 from ota_image.firmware.packages import VARIABLE, accepted_licences
 
 _EXAMPLE = """\
@@ -61,11 +67,13 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _run(args: argparse.Namespace) -> int:
     folder = find_board(args.board, list(board_folders(args.boards)))
     board = load_board(folder)
+    recipe, settings = recipe_of(args), settings_of(args)
+    update_lock_if_asked(args, recipe, board)
     made = build(
         board,
         folder,
-        recipe_of(args),
-        settings_of(args),
+        recipe,
+        settings,
         Path(args.output or f"build/{board.name}"),
         source=source_of(args),
         u_boot_tree=Path(args.u_boot) if args.u_boot else None,

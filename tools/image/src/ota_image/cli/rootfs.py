@@ -45,11 +45,6 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--output", metavar="FILE", help="default: build/BOARD/IMAGE-BOARD-RELEASE.ext4"
     )
-    parser.add_argument(
-        "--update-lock",
-        action="store_true",
-        help="first write the newest versions of all packages into the image's lock",
-    )
     parser.add_argument("--json", action="store_true", help="print what was made as JSON")
     add_options(parser)
 
@@ -99,18 +94,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server-cert", metavar="FILE", help="its certificate, unless a known authority signed it"
     )
+    add_mirrors(parser)
+    parser.add_argument(
+        "--update-lock",
+        action="store_true",
+        help="first write the newest versions of all packages into the image's lock",
+    )
+    parser.add_argument(
+        "--locked",
+        action="store_true",
+        help="fail if the archive lacks a package of the lock, instead of taking the newest",
+    )
+
+
+def add_mirrors(parser: argparse.ArgumentParser) -> None:
+    """Add the option for where packages and sources come from."""
     parser.add_argument(
         "--mirror",
         metavar="URL",
         action="append",
         default=[],
         help="a Debian archive, 'URL [SUITE [COMPONENT...]]', instead of those that this machine's"
-        " apt knows (repeatable)",
-    )
-    parser.add_argument(
-        "--locked",
-        action="store_true",
-        help="fail if the archive lacks a package of the lock, instead of taking the newest",
+        " apt knows; without SUITE, security updates come from …/debian-security next to …/debian"
+        " (repeatable)",
     )
 
 
@@ -169,8 +175,7 @@ def _run(args: argparse.Namespace) -> int:
     folders = list(board_folders(args.boards))
     board = load_board(find_board(args.board, folders))
     recipe, settings, source = recipe_of(args), settings_of(args), source_of(args)
-    if args.update_lock:
-        _update_lock(recipe, board, [load_board(path) for path in all_boards(folders)], source)
+    update_lock_if_asked(args, recipe, board)
     slot = _make(board, recipe, settings, source, args.output)
     if args.json:
         print(json.dumps(_facts(slot), indent=1))
@@ -195,8 +200,19 @@ def _make(
         part.unlink(missing_ok=True)
 
 
-def _update_lock(recipe: Recipe, board: Board, boards: list[Board], source: Source) -> None:
-    """Write the lock of a board's architecture, with the kernels of all boards that have it."""
+def update_lock_if_asked(args: argparse.Namespace, recipe: Recipe, board: Board) -> None:
+    """Write the lock of a board's architecture, with the kernels of all boards that have it.
+
+    Raises:
+        ImageError: a package is unknown.
+        BoardError: a board is wrong.
+        ProgramError: the archive cannot be reached.
+        OSError: the lock cannot be written.
+    """
+    if not args.update_lock:
+        return
+    boards = [load_board(path) for path in all_boards(list(board_folders(args.boards)))]
+    source = source_of(args)
     found = archives(recipe.release, source.mirrors, recipe.components)
     kernels = {each.kernel.package for each in (board, *boards) if each.arch == board.arch}
     update_lock(recipe, board.arch, sorted(kernels), AptRoot(board.arch, found, say=_say))

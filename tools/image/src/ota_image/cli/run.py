@@ -10,6 +10,7 @@ from ota_artifact.run import run, run_attached
 from ota_board.load import board_folders, find_board, load_board
 from ota_board.qemu import arguments, machine_of
 from ota_image.build import newest_image
+from ota_image.cli.rootfs import add_mirrors
 from ota_image.errors import ImageError
 from ota_image.firmware.machine import machine_firmware
 
@@ -42,6 +43,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--ssh-port", type=int, default=8022, metavar="PORT", help="default: %(default)s"
     )
     parser.add_argument("--u-boot", metavar="DIR", help="a source tree of U-Boot")
+    add_mirrors(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -52,7 +54,7 @@ def _run(args: argparse.Namespace) -> int:
     if not image.is_file():
         raise ImageError(f"{image}: no such image")
     tree = Path(args.u_boot) if args.u_boot else None
-    firmware = machine_firmware(board, folder, u_boot_tree=tree, say=_say)
+    firmware = machine_firmware(board, folder, u_boot_tree=tree, mirrors=args.mirror, say=_say)
     with tempfile.TemporaryDirectory(prefix="ota-run-") as place:
         disk = image
         if not args.keep:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ota_board.load import board_folders, find_board, load_board
+from ota_image.cli.rootfs import add_mirrors
 from ota_image.firmware.u_boot import u_boot_of
 
 _EXAMPLE = """\
@@ -36,14 +37,19 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--output", metavar="DIR", help="copy the files there (default: print where they are)"
     )
+    add_mirrors(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     folder = find_board(args.board, list(board_folders(args.boards)))
     board = load_board(folder)
     tree = Path(args.u_boot) if args.u_boot else None
-    built = u_boot_of(board, folder, tree, lambda text: print(text, file=sys.stderr))
+    built = u_boot_of(board, folder, tree, _say, mirrors=args.mirror)
     if args.output:
         shutil.copytree(built.folder, args.output, dirs_exist_ok=True)
     print(args.output or built.folder)
     return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What QEMU starts for a board: its U-Boot, or the UEFI that starts GRUB from the disk."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ota_artifact.errors import ProgramError
@@ -15,12 +16,18 @@ _UEFI = (
 
 
 def machine_firmware(
-    board: Board, board_folder: Path, *, u_boot_tree: Path | None = None, say: Say
+    board: Board,
+    board_folder: Path,
+    *,
+    u_boot_tree: Path | None = None,
+    mirrors: Sequence[str] = (),
+    say: Say,
 ) -> Path:
     """The file that `ota_board.qemu.arguments` takes as firmware.
 
     Args:
         u_boot_tree: a source tree of U-Boot; by default Debian's source package.
+        mirrors: as `ota_image.packages.sources.archives` takes them.
 
     Raises:
         ImageError: the tree is not U-Boot's or drops a part of its configuration, or the board has
@@ -28,7 +35,8 @@ def machine_firmware(
         ProgramError: U-Boot cannot be downloaded or compiled, or UEFI is not installed.
     """
     if board.bootloader.kind == "u-boot" or u_boot_tree:
-        return u_boot_of(board, board_folder, u_boot_tree, say).folder / "u-boot.bin"
+        built = u_boot_of(board, board_folder, u_boot_tree, say, mirrors=mirrors)
+        return built.folder / "u-boot.bin"
     for path in _UEFI:
         if path.is_file() and path.with_name(path.name.replace("CODE", "VARS")).is_file():
             return path

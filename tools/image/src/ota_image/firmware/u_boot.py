@@ -9,22 +9,28 @@ import hashlib
 import os
 import re
 import shutil
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.u_boot import default_environment, fragment, missing
-from ota_image.cache import key_of, make_once
+from ota_image.cache import key_of, make_once, one_error_if_full
 from ota_image.errors import ImageError
-from ota_image.packages.apt import source_package
+from ota_image.packages.source import source_package
 from ota_image.progress import Say
 
 _BUILD_TIME = 1800.0  # [s] on a slow machine
 _CROSS = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-", "amd64": ""}
 _OUTPUTS = ("u-boot.bin", "u-boot.img", "MLO", ".config", "u-boot.env")
 _EARLY_PCI = "config SYS_EARLY_PCI_INIT"
+_PLAIN = re.compile(r"[A-Za-z0-9_./+@-]+")
+"""Paths that make and every shell read as they are written."""
+_OTHER_PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108  (the folder in it is ours alone)
 _RECIPE = "2"  # count it up when the way of building changes
 
 
@@ -47,14 +53,25 @@ class UBoot:
         return (self.folder / "u-boot.env").read_text("utf-8")
 
 
-def u_boot_of(board: Board, board_folder: Path, tree: Path | None, say: Say) -> UBoot:
+def u_boot_of(
+    board: Board,
+    board_folder: Path,
+    tree: Path | None,
+    say: Say,
+    *,
+    mirrors: Sequence[str] = (),
+) -> UBoot:
     """Build U-Boot for a board from a tree, or from Debian's source package.
+
+    Args:
+        mirrors: as `ota_image.packages.sources.archives` takes them.
 
     Raises:
         ImageError: the board has no U-Boot, or U-Boot drops a part of the configuration.
         ProgramError: it cannot be downloaded or compiled.
     """
-    return build_u_boot(board, board_folder, tree or source_package("u-boot", say=say), say)
+    source = tree or source_package("u-boot", mirrors=mirrors, say=say)
+    return build_u_boot(board, board_folder, source, say)
 
 
 def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UBoot:
@@ -80,7 +97,8 @@ def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UB
     with make_once(f"u-boot/{kind}-{version}-{key}") as (folder, workplace):
         if workplace:
             say(f"compiling U-Boot {version} for {board.name}")
-            _build(board, source, workplace, text, wanted)
+            with _plain_folder(workplace) as place, one_error_if_full(place):
+                _build(board, source, place, workplace, text, wanted)
         else:
             say(f"U-Boot {version} for {board.name} is in the cache")
     return UBoot(folder, version)
@@ -117,13 +135,32 @@ def tree_digest(source: Path) -> str:
     return digest.hexdigest()
 
 
-def _build(board: Board, source: Path, workplace: Path, text: str, wanted: str) -> None:
-    tree, output = workplace / "source", workplace / "build"
+@contextmanager
+def _plain_folder(workplace: Path) -> Iterator[Path]:
+    """A folder to build in: in the workplace, or where make and the shell understand its name."""
+    for parent in (workplace, Path(tempfile.gettempdir()), *_OTHER_PLACES):
+        if _PLAIN.fullmatch(str(parent)) and os.access(parent, os.W_OK) and not _is_noexec(parent):
+            with tempfile.TemporaryDirectory(prefix="ota-u-boot-", dir=parent) as name:
+                yield Path(name)
+            return
+    raise ProgramError(
+        f"{workplace.parent}: U-Boot cannot be built in a path with blanks or other special"
+        " characters, or without programs; set TMPDIR to a plain path"
+    )
+
+
+def _is_noexec(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
+
+
+def _build(board: Board, source: Path, place: Path, made: Path, text: str, wanted: str) -> None:
+    """Build in a place, and put the outputs into the folder ``made``."""
+    tree, output = place / "source", place / "build"
     shutil.copytree(source, tree, symlinks=True, ignore=shutil.ignore_patterns(".git"))
     output.mkdir()
     (output / "u-boot.env").write_text(text, "utf-8")
     _let_pci_come_first(tree)
-    fragment_file = workplace / "ota.cfg"
+    fragment_file = place / "ota.cfg"
     fragment_file.write_text(wanted.replace('"u-boot.env"', f'"{output}/u-boot.env"'), "utf-8")
     _make(board, tree, output, board.bootloader.defconfig)
     merge = ("scripts/kconfig/merge_config.sh", "-m", "-O", str(output), f"{output}/.config")
@@ -137,22 +174,24 @@ def _build(board: Board, source: Path, workplace: Path, text: str, wanted: str) 
     _make(board, tree, output)
     for name in _OUTPUTS:
         if (output / name).exists():
-            shutil.copyfile(output / name, workplace / name)
-    for path in (tree, output):
-        shutil.rmtree(path)
+            shutil.copyfile(output / name, made / name)
 
 
 def _make(board: Board, tree: Path, output: Path, *targets: str) -> None:
     jobs = str(len(os.sched_getaffinity(0)))
-    environment = {
+    settings = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(Path.home()),
+        "TMPDIR": str(tree.parent),
+        "LC_ALL": "C",
         "CROSS_COMPILE": _CROSS[board.arch],
         "KBUILD_OUTPUT": str(output),
         "SOURCE_DATE_EPOCH": "0",
         "KBUILD_BUILD_USER": "ota",
         "KBUILD_BUILD_HOST": "ota",
     }
-    argv = ("make", "-s", f"-j{jobs}", "-C", str(tree), *targets)
-    run(argv, timeout=_BUILD_TIME, environment=environment)
+    alone = ("env", "-i", *(f"{name}={value}" for name, value in settings.items()))
+    run((*alone, "make", "-s", f"-j{jobs}", "-C", str(tree), *targets), timeout=_BUILD_TIME)
 
 
 def _let_pci_come_first(tree: Path) -> None:

@@ -9,24 +9,20 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from ota_artifact.errors import ProgramError
-from ota_artifact.run import run
-from ota_image.cache import cache_folder, key_of, make_once
+from ota_artifact.run import run, stream
+from ota_image.cache import cache_folder, key_of, one_error_if_full
 from ota_image.errors import ImageError, WorldError
-from ota_image.packages.sources import Archive, archives
+from ota_image.packages.sources import Archive, is_security
 from ota_image.progress import Say
-
-RELEASE = "bookworm"
-"""The release that source packages come from by default."""
 
 _FRESH = 3600.0  # [s] until lists are fetched again
 _UPDATE_TIME = 600.0  # [s]
@@ -95,6 +91,9 @@ class AptRoot:
         stanzas = [each.stanza(kind) for each in archives]
         settings = _host_settings()
         self._say = say
+        self._security = [suite for each in archives for suite in each.suites if is_security(suite)]
+        self._is_asked = False
+        self._lacking = ""
         self._arch = arch
         key = key_of(arch, *stanzas, settings)
         self.folder = cache_folder() / "apt" / f"{arch}-{kind}-{key}"
@@ -107,12 +106,15 @@ class AptRoot:
     def update(self) -> None:
         """Fetch the lists of packages, unless they are less than an hour old.
 
+        A list that cannot be fetched is a warning, and is asked for again by the next root.
+
         Raises:
             ProgramError: the archive cannot be reached, or is not signed by a known key.
         """
         stamp = self.folder / "updated"
         with _lock(self.folder / "lock"):
-            if stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH:
+            is_fresh = stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH
+            if is_fresh or self._is_asked:
                 return
             self._say(f"fetching the list of Debian packages for {self._arch}")
             try:
@@ -122,23 +124,56 @@ class AptRoot:
                     (self.folder / "lists").glob("*_Sources*")
                 ):
                     raise
-                reason = re.search(r"E: (.*?)(?: \[IP.*)?$", str(error), re.MULTILINE)
-                said = reason[1] if reason else str(error)
+                self._lacking = self._find_lacking(str(error))
+                said = _reason(str(error))
                 self._say(f"warning: only some of the package lists could be fetched: {said}")
-            stamp.touch()
+            else:
+                stamp.touch()
+            self._is_asked = True
 
-    def resolve(self, names: Sequence[str]) -> tuple[Package, ...]:
+    def _find_lacking(self, said: str) -> str:
+        """What to say of security updates without any list, not even an older one."""
+        for suite in self._security:
+            name = f"*_dists_{suite.replace('/', '_')}_*"
+            lists = (self.folder / "lists").glob
+            if not [*lists(f"{name}_Packages*"), *lists(f"{name}_Sources*")]:
+                return (
+                    f"{suite}: {_reason(said, suite)}; name another --mirror 'URL {suite}', or do"
+                    " without security updates, with --mirror 'URL SUITE' for the others"
+                )
+        return ""
+
+    def _require_security(self) -> None:
+        if self._lacking:
+            raise ProgramError(self._lacking)
+
+    def resolve(
+        self,
+        names: Sequence[str],
+        preferred: Sequence[Package] = (),
+        *,
+        is_exact: bool = False,
+    ) -> tuple[Package, ...]:
         """The packages and everything that they depend on, without recommendations, by name.
 
         Args:
             names: ``name`` or ``name=version``.
+            preferred: versions to take, if the archive has them, of what is needed.
+            is_exact: all versions are given, so that it does not matter which are the newest.
 
         Raises:
             ImageError: a package is unknown.
-            ProgramError: they cannot be installed together.
+            ProgramError: they cannot be installed together, or there is no list of the security
+                updates.
         """
         self.update()
-        said = self._ask("install", "--no-install-recommends", "--print-uris", *names)
+        if not is_exact:
+            self._require_security()
+        words = ("install", "--no-install-recommends", "--print-uris", *names)
+        with tempfile.NamedTemporaryFile("w", dir=self.folder, prefix=".", suffix=".pref") as file:
+            file.writelines(map(_preference, preferred))
+            file.flush()
+            said = self._ask("-o", f"Dir::Etc::preferences={file.name}", *words)
         return tuple(sorted(map(_package, _files(said)), key=lambda each: each.name))
 
     def find(self, name: str, version: str) -> Package | None:
@@ -159,8 +194,10 @@ class AptRoot:
 
         Raises:
             ImageError: it is unknown.
+            ProgramError: there is no list of the security updates.
         """
         self.update()
+        self._require_security()
         return tuple(_files(self._ask("source", "--print-uris", name)))
 
     def fetch(self, files: Mapping[Path, tuple[str, str]]) -> None:
@@ -171,6 +208,7 @@ class AptRoot:
 
         Raises:
             ProgramError: a file cannot be downloaded, or has another digest.
+            OSError: no space.
         """
         words = [
             word
@@ -178,7 +216,8 @@ class AptRoot:
             for word in (uri, str(path), f"SHA256:{sha256}")
         ]
         argv = (_HELPER, "download-file", *words)
-        run(argv, timeout=_DOWNLOAD_TIME, environment=self._environment)
+        with one_error_if_full(next(iter(files)).parent):
+            run(argv, timeout=_DOWNLOAD_TIME, environment=self._environment)
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -186,7 +225,8 @@ class AptRoot:
 
     def _apt(self, *words: str, timeout: float = 120) -> str:
         argv = ("apt-get", "-qq", "--yes", *words)
-        return run(argv, timeout=timeout, environment=self._environment).decode()
+        with one_error_if_full(self.folder):
+            return run(argv, timeout=timeout, environment=self._environment).decode()
 
     def _ask(self, *words: str) -> str:
         try:
@@ -230,41 +270,6 @@ def download(apt: AptRoot, packages: Sequence[Package], say: Say) -> None:
             place.rename(package_file(package))
 
 
-def source_package(
-    name: str,
-    into: Path | None = None,
-    *,
-    release: str = RELEASE,
-    mirrors: Sequence[str] = (),
-    say: Say = lambda text: None,
-) -> Path:
-    """The unpacked tree of a Debian source package, with its patches applied.
-
-    Args:
-        into: a folder for a copy of the tree, which the caller owns. By default the tree is in the
-            cache and must not be changed.
-
-    Raises:
-        ImageError: there is no archive, or no such package.
-        ProgramError: the archive cannot be reached, or dpkg-source fails.
-    """
-    apt = AptRoot(_host_arch(), archives(release, mirrors), kind="deb-src", say=say)
-    files = apt.source(name)
-    description = next(each for each in files if each.name.endswith(".dsc"))
-    with make_once(f"source/{name}-{description.sha256[:16]}") as (folder, workplace):
-        if workplace:
-            say(f"downloading the source of {name}, {sum(f.size for f in files) / 1e6:.1f} MB")
-            apt.fetch({workplace / each.name: (each.uri, each.sha256) for each in files})
-            dsc = workplace / description.name
-            argv = ("dpkg-source", "--no-check", "-x", dsc, workplace / "tree")
-            run(argv, timeout=600)
-            for each in files:
-                (workplace / each.name).unlink()
-    if into is None:
-        return folder / "tree"
-    return Path(shutil.copytree(folder / "tree", into / name, symlinks=True))
-
-
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file [hex]."""
     with path.open("rb") as file:
@@ -300,8 +305,38 @@ def _configuration(folder: Path, arch: str) -> str:
     }
     if os.geteuid() == 0:
         values["APT::Sandbox::User"] = "root"
-    lines = [f'{name} "{value}";\n' for name, value in values.items()]
+    lines = [f"{name} {_value(str(value))};\n" for name, value in values.items()]
     return "".join(lines) + f'#clear APT::Architectures;\nAPT::Architectures {{ "{arch}"; }};\n'
+
+
+def _value(text: str) -> str:
+    """A value in apt's configuration, where a quoted one cannot have quotes.
+
+    Source: apt, apt-pkg/contrib/strutl.cc, ParseCWord and ParseQuoteWord.
+    """
+    return quote(text, safe="") if '"' in text else f'"{text}"'
+
+
+def _preference(package: Package) -> str:
+    """Prefer this version to all others. Source: apt_preferences(5)."""
+    lines = (f"Package: {package.name}", f"Pin: version {package.version}", "Pin-Priority: 1001")
+    return "\n".join(lines) + "\n\n"
+
+
+def is_older(version: str, other: str) -> bool:
+    """Whether a version comes before another one. Source: Debian Policy, 5.6.12.
+
+    Raises:
+        ProgramError: dpkg is missing.
+    """
+    argv = ("dpkg", "--compare-versions", version, "lt", other)
+    return stream(argv, silence=30, sink=lambda data: None).code == 0
+
+
+def _reason(said: str, about: str = "") -> str:
+    """The first error of apt's, if possible one about a suite, without addresses."""
+    found = re.findall(r"E: (.*?)(?: \[IP.*)?$", said, re.MULTILINE)
+    return next((each for each in found if about in each), found[0] if found else said)
 
 
 def _files(said: str) -> Iterator[_File]:
@@ -315,10 +350,6 @@ def _package(file: _File) -> Package:
     return Package(
         name=name, version=version, arch=arch, sha256=file.sha256, size=file.size, uri=file.uri
     )
-
-
-def _host_arch() -> str:
-    return run(("dpkg", "--print-architecture"), timeout=30).decode().strip()
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses the packages of an image: those of its lock that the archive still has."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ota_artifact.errors import ProgramError
 from ota_image.errors import ImageError
-from ota_image.packages.apt import AptRoot, Package, download, package_file
+from ota_image.packages.apt import AptRoot, Package, download, is_older, package_file
 from ota_image.packages.lock import IMAGE, Lock, lock_file, lock_text, read_lock
 from ota_image.packages.recipe import Recipe
 from ota_image.progress import Say
@@ -82,6 +82,7 @@ def _group(
         packages = _newest(name, recipe, root)
         download(root, packages, say)
         return packages
+    _check_one_kernel(name, locked, place)
     absent = [package for package in locked if not package_file(package).exists()]
     if not absent:
         return locked
@@ -98,11 +99,12 @@ def _group(
         raise ImageError(
             f"{place}: the archive no longer has {names}; --update-lock takes the newest"
         )
-    packages = _replace(name, recipe, locked, gone, root)
-    for package in gone:
-        newer = [each.version for each in packages if each.name == package.name]
-        what = f"{newer[0]} takes its place" if newer else "it is left out"
-        say(f"warning: the archive no longer has {package.name} {package.version}; {what}")
+    packages = _replace(name, recipe, locked, root)
+    _check_one_kernel(name, packages, place)
+    _check_digests(packages, locked, place)
+    _check_newer(packages, locked, place, recipe.release)
+    for text in _changes(locked, packages, gone):
+        say(f"warning: {text}")
     download(root, packages, say)
     return packages
 
@@ -110,7 +112,8 @@ def _group(
 def _find(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | None]:
     """Look each package up in the archive, for its URI; None if the archive no longer has it."""
     try:  # all at once is quick, but fails for all if one is gone
-        packages = apt.resolve([f"{each.name}={each.version}" for each in locked])
+        names = [f"{each.name}={each.version}" for each in locked]
+        packages = apt.resolve(names, is_exact=True)
     except (ImageError, ProgramError):
         return {each: apt.find(each.name, each.version) for each in locked}
     there = {(each.name, each.version): each for each in packages}
@@ -118,19 +121,47 @@ def _find(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | No
 
 
 def _replace(
-    name: str, recipe: Recipe, locked: Sequence[Package], gone: Sequence[Package], apt: AptRoot
+    name: str, recipe: Recipe, locked: Sequence[Package], apt: AptRoot
 ) -> tuple[Package, ...]:
-    """Choose the newest of what is gone, and keep the other packages if they still fit."""
-    kept = [f"{each.name}={each.version}" for each in locked if each not in gone]
+    """Choose again, by the lock as far as the archive still has it.
+
+    Only what the recipe asks for is asked for: what nothing depends on any more goes.
+    """
     try:
-        packages = apt.resolve([*kept, *(each.name for each in gone)])
+        packages = apt.resolve(_asked(name, recipe), locked)
     except (ProgramError, ImageError):  # a package that stayed needs the one that is gone
         return _newest(name, recipe, apt)
     return _wanted(name, recipe, packages)
 
 
+def _changes(
+    locked: Sequence[Package], packages: Sequence[Package], gone: Sequence[Package]
+) -> Iterator[str]:
+    """A sentence for each package that differs from the lock."""
+    now = {each.name: each.version for each in packages}
+    for each in locked:
+        newer, known = now.get(each.name), f"{each.name} {each.version}"
+        if newer == each.version:
+            continue
+        if each in gone:
+            what = f"{newer} takes its place" if newer else "it is left out"
+            yield f"the archive no longer has {known}; {what}"
+        elif newer:
+            yield f"{known} is left out; {newer} takes its place"
+        else:
+            yield f"{known} is left out, since nothing depends on it any more"
+    before = {each.name for each in locked}
+    for each in packages:
+        if each.name not in before:
+            yield f"{each.name} {each.version} is new, since another package depends on it"
+
+
 def _newest(name: str, recipe: Recipe, apt: AptRoot) -> tuple[Package, ...]:
-    return _wanted(name, recipe, apt.resolve(recipe.wanted if name == IMAGE else [name]))
+    return _wanted(name, recipe, apt.resolve(_asked(name, recipe)))
+
+
+def _asked(name: str, recipe: Recipe) -> Sequence[str]:
+    return recipe.wanted if name == IMAGE else [name]
 
 
 def _wanted(name: str, recipe: Recipe, packages: Sequence[Package]) -> tuple[Package, ...]:
@@ -140,13 +171,37 @@ def _wanted(name: str, recipe: Recipe, packages: Sequence[Package]) -> tuple[Pac
 
 
 def _check_digests(found: Sequence[Package], locked: Sequence[Package], place: str) -> None:
-    digests = {each.name: each.sha256 for each in locked}
+    digests = {(each.name, each.version): each.sha256 for each in locked}
     for each in found:
-        if digests[each.name] != each.sha256:
+        if digests.get((each.name, each.version), each.sha256) != each.sha256:
             raise ImageError(
                 f"{place}: {each.name} {each.version}: the archive has another file with this"
                 " version; if that is right, run --update-lock"
             )
+
+
+def _check_newer(
+    found: Sequence[Package], locked: Sequence[Package], place: str, release: str
+) -> None:
+    """Check that nothing goes back: without its security suite, an archive has older versions."""
+    before = {each.name: each.version for each in locked}
+    for each in found:
+        version = before.get(each.name, each.version)
+        if version != each.version and is_older(each.version, version):
+            raise ImageError(
+                f"{place}: the archive has {each.name} {each.version}, which is older than the"
+                f" lock's {version}; name the archive of the security updates too, with --mirror"
+                f" 'URL {release}-security', or take the older version with --update-lock"
+            )
+
+
+def _check_one_kernel(name: str, packages: Sequence[Package], place: str) -> None:
+    kernels = [each.name for each in packages if each.name != name]
+    if name != IMAGE and len(kernels) > 1:
+        raise ImageError(
+            f"{place}: [{name}] has {len(kernels)} kernels, {' and '.join(kernels)}; run"
+            " --update-lock, which takes the one that the first package depends on"
+        )
 
 
 def _complain(finding: str, is_locked: bool, say: Say) -> None:

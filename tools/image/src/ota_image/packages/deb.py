@@ -66,7 +66,7 @@ def open_deb(path: Path) -> Iterator[tarfile.TarFile]:
         else:  # dpkg knows every compression, but gives all data at once
             data = io.BytesIO(run(("dpkg-deb", "--fsys-tarfile", path), timeout=600))
         try:
-            with data, tarfile.open(fileobj=data, mode="r|") as tar:
+            with data, tarfile.open(fileobj=data, mode="r|", encoding="utf-8") as tar:
                 yield tar
         except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
             raise ImageError(f"{path}: is not a Debian package: {error}") from error

@@ -18,7 +18,7 @@ IMAGE = "image"
 """The group of the recipe's packages; a kernel's group has the name of its package."""
 
 _HEAD = (
-    "# What `ota-image rootfs --update-lock` wrote: packages by name, version, arch and sha256.\n"
+    "# What `ota-image build --update-lock` wrote: packages by name, version, arch and sha256.\n"
 )
 _LINE = re.compile(r"([a-z0-9][a-z0-9+.-]+) (\S+) ([a-z0-9-]+) ([0-9a-f]{64})")
 

@@ -54,7 +54,7 @@ def archives(
         ImageError: there is none.
         OSError: the machine's configuration cannot be read.
     """
-    found = tuple(chosen_archive(text, release) for text in mirrors) or host_archives(release)
+    found = chosen_archives(mirrors, release) or host_archives(release)
     return tuple(
         replace(each, components=tuple(dict.fromkeys((*each.components, *components))))
         for each in found
@@ -78,24 +78,50 @@ def host_archives(release: str, folder: Path = Path("/etc/apt")) -> tuple[Archiv
     archives = tuple(kept for each in found if (kept := _of_release(each, release)))
     if not archives:
         raise ImageError(
-            f"{folder}: names no Debian archive of {release}; name one with --mirror URL"
+            f"{folder}: names no Debian archive of {release}; name one, for example with"
+            " --mirror http://HOST/debian"
         )
     return tuple(dict.fromkeys(archives))
 
 
-def chosen_archive(text: str, release: str) -> Archive:
-    """The archive of an option: ``URL [SUITE [COMPONENT...]]``.
+def chosen_archives(texts: Sequence[str], release: str) -> tuple[Archive, ...]:
+    """The archives of options: ``URL [SUITE [COMPONENT...]]``.
+
+    Without a suite it is the release with its updates. If no option names the suite of the security
+    updates, that is taken from where Debian's mirrors have it: ``…/debian-security`` next to
+    ``…/debian``.
 
     Raises:
-        ImageError: it has no URL.
+        ImageError: one has no URL.
     """
+    found = [_chosen(text, release) for text in texts]
+    if not has_security(found):
+        for each in tuple(found):
+            url = each.uris[0].rstrip("/")
+            if f"{release}-updates" in each.suites and url.endswith("/debian"):
+                suites = (f"{release}-security",)
+                found.append(replace(each, uris=(f"{url}-security",), suites=suites))
+    return tuple(found)
+
+
+def has_security(archives: Sequence[Archive]) -> bool:
+    """Whether the security updates are among archives."""
+    return any(is_security(suite) for each in archives for suite in each.suites)
+
+
+def is_security(suite: str) -> bool:
+    """Whether a suite has security updates; before Debian 11 it was NAME/updates."""
+    return suite.endswith(("-security", "/updates"))
+
+
+def _chosen(text: str, release: str) -> Archive:
     url, *rest = text.split() or [""]
     if not re.match(r"[a-z+]+:/", url):
         raise ImageError(f"--mirror {text!r}: is not a URL; write it as 'http://HOST/debian'")
     options = (("signed-by", str(_KEYRING)),) if _KEYRING.exists() else ()
-    suite, *components = rest or [release]
+    suites = (rest[0],) if rest else (release, f"{release}-updates")
     return Archive(
-        uris=(url,), suites=(suite,), components=tuple(components) or ("main",), options=options
+        uris=(url,), suites=suites, components=tuple(rest[1:]) or ("main",), options=options
     )
 
 

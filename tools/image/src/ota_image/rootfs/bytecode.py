@@ -40,6 +40,8 @@ def add_bytecode(tree: Tree, say: Say) -> None:
         return
     for path in [path for path, _ in tree if _is_code(path) and path.endswith(".pyc")]:
         tree.remove(path)
+    for number in range(256):  # marshal tells those that some import has interned from the others
+        sys.intern(chr(number))
     for path, source in _sources(tree):
         code = _compiled(source, path)
         if code is not None:

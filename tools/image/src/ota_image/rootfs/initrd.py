@@ -49,7 +49,7 @@ def gzipped(data: bytes) -> bytes:
     Raises:
         ProgramError: gzip is missing.
     """
-    return run(("gzip", "-n"), timeout=600, stdin=data)
+    return run(("gzip", "-n"), timeout=600, stdin=data, environment={"GZIP": ""})
 
 
 def _records(files: Mapping[str, tuple[int, bytes]]) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ scripts run programs of the board's CPU; on another CPU, Linux runs them in QEMU
 """
 
 import os
+import re
 import shutil
 import tarfile
 import tempfile
@@ -21,6 +22,9 @@ from ota_image.packages.apt import Package
 from ota_image.packages.deb import built_at, open_deb, verify_file
 from ota_image.packages.recipe import Recipe
 from ota_image.progress import Say
+
+STATUS = "/var/lib/dpkg/status"
+"""dpkg's list, in an image whose packages are installed."""
 
 _WAY = "1"  # count it up when the way of installing changes
 _TIMEOUT = 7200.0  # [s] under emulation, on a slow machine
@@ -67,6 +71,15 @@ def install(recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) ->
     return folder / "root.tar"
 
 
+def installed_packages(status: str) -> set[str]:
+    """The names of the packages that are installed, by dpkg's own list.
+
+    Source: dpkg(1), "INFORMATION ABOUT PACKAGES".
+    """
+    stanzas = (each for each in status.split("\n\n") if "\nStatus: install ok installed\n" in each)
+    return set(re.findall(r"^Package: (\S+)$", "\n".join(stanzas), re.MULTILINE))
+
+
 def time_of(packages: Sequence[Package]) -> int:
     """When the newest of the packages was built [s since 1970]."""
     return max(1, *(built_at(verify_file(each)) for each in packages))
@@ -76,7 +89,7 @@ def _install(
     program: str, recipe: Recipe, packages: Sequence[Package], arch: str, place: Path
 ) -> Path:
     archive, output = place / "archive", place / "root.tar"
-    _make_archive(packages, archive)
+    make_archive(packages, archive)
     is_root = os.geteuid() == 0
     argv = (
         *(_ALONE if is_root else ()),
@@ -96,15 +109,22 @@ def _install(
     return output
 
 
-def _make_archive(packages: Sequence[Package], folder: Path) -> None:
-    """Make an archive for apt: the packages, and a list of them."""
-    folder.mkdir(mode=0o755)
+def make_archive(packages: Sequence[Package], folder: Path) -> None:
+    """Make an archive for apt: the packages, and a list of them; any user can read it.
+
+    Raises:
+        WorldError: a package was damaged.
+        ProgramError: dpkg-scanpackages is missing, or fails.
+    """
+    folder.mkdir()
     for each in packages:
         shutil.copyfile(verify_file(each), folder / f"{each.name}_{each.arch}.deb")
     program = find_program("dpkg-scanpackages", package="dpkg-dev")
     in_folder = ("sh", "-c", 'cd "$0" && exec "$@"', str(folder))
     listed = run((*in_folder, program, "--multiversion", "."), timeout=600)
     (folder / "Packages").write_bytes(listed)
+    for path in (folder, *folder.iterdir()):  # apt reads it as another user if we are not root
+        path.chmod(0o755 if path == folder else 0o644)
 
 
 def _check_cpu(packages: Sequence[Package], arch: str) -> None:

@@ -4,6 +4,7 @@
 The bootloader reads them from the slot's /boot, so they roll back with the slot.
 """
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,19 +35,20 @@ def add_kernel(
     modules: Sequence[str],
     workplace: Path,
     say: Say,
-) -> None:
-    """Put a board's kernel and everything that goes with it into the tree.
+) -> Package:
+    """Put a board's kernel and all that goes with it into the tree; gives the kernel's package.
 
     Args:
-        packages: of the kernel; one of them has its files.
+        packages: the one that the board names and, if that has no files, the one it depends on.
         modules: to add to the board's own; those that the kernel lacks are skipped.
         workplace: an empty folder, which the caller owns.
 
     Raises:
-        ImageError: the kernel lacks a driver or a device tree of the board.
+        ImageError: there are two kernels, or the kernel lacks a driver or a device tree of the
+            board.
         ProgramError: dpkg-deb, gzip or depmod is missing, or fails.
     """
-    package = next((each for each in packages if each.name != board.kernel.package), packages[0])
+    package = _with_files(board.kernel.package, packages)
     folder = _unpack(package, say)
     version = _version(folder, package)
     tree.add_file("/boot/vmlinuz", _image(folder, version, package, board, say))
@@ -67,6 +69,28 @@ def add_kernel(
     wanted = (*board.kernel.drivers, *own, *(name for name in modules if known.has(name)))
     _add_modules(tree, known, wanted, workplace)
     _add_entry(tree, board)
+    return package
+
+
+def _with_files(name: str, packages: Sequence[Package]) -> Package:
+    """The package that has the kernel's files: what the named one depends on, or that one itself.
+
+    Source: Debian Policy, 7.1 (the syntax of dependencies).
+    """
+    others = [each for each in packages if each.name != name]
+    if not others:
+        return packages[0]
+    named = next((each for each in packages if each.name == name), None)
+    if len(others) > 1 or named is None:
+        shown = ", ".join(f"{each.name} {each.version}" for each in others)
+        raise ImageError(f"{name}: one kernel must go with it, and there are {shown}")
+    depends = run(("dpkg-deb", "-f", verify_file(named), "Depends"), timeout=60).decode()
+    if others[0].name not in re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)", depends):
+        raise ImageError(
+            f"{name} {named.version}: depends on {depends.strip()}, and the kernel is"
+            f" {others[0].name} {others[0].version}; run --update-lock"
+        )
+    return others[0]
 
 
 def _add_entry(tree: Tree, board: Board) -> None:
@@ -82,7 +106,8 @@ def _unpack(package: Package, say: Say) -> Path:
     with make_once(f"kernel/{package.sha256[:16]}") as (folder, workplace):
         if workplace:
             say(f"unpacking {package.name} {package.version}")
-            run(("dpkg-deb", "-x", verify_file(package), workplace), timeout=600)
+            argv = ("dpkg-deb", "-x", verify_file(package), workplace)
+            run(argv, timeout=600, environment={"LC_ALL": "C.UTF-8"})
     return folder
 
 
@@ -134,8 +159,9 @@ def _device_trees(folder: Path, version: str, board: Board) -> dict[str, Path]:
 def _add_modules(tree: Tree, known: Modules, names: Sequence[str], workplace: Path) -> None:
     """Add the modules with these names, and the lists by which modprobe finds them."""
     version = known.folder.name
-    target = workplace / "lib" / "modules" / version
+    target, settings = workplace / "lib" / "modules" / version, workplace / "depmod.d"
     target.mkdir(parents=True)
+    settings.mkdir()  # empty, or depmod would take this machine's
     for module in known.needed(names):
         place = target / module.path.relative_to(known.folder)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +170,9 @@ def _add_modules(tree: Tree, known: Modules, names: Sequence[str], workplace: Pa
         if (known.folder / name).exists():
             shutil.copyfile(known.folder / name, target / name)
     depmod = find_program("depmod", package="kmod")
-    run((depmod, "-b", workplace, version), timeout=120, environment={"LC_ALL": "C"})
+    run(
+        (depmod, "-b", workplace, "-C", settings, version), timeout=120, environment={"LC_ALL": "C"}
+    )
     for path in sorted(target.rglob("*")):
         if path.is_file():
             tree.add_file(f"/lib/modules/{version}/{path.relative_to(target)}", path)

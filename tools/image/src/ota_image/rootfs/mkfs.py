@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_artifact.errors import ProgramError
-from ota_artifact.image.workplace import find_program
+from ota_artifact.image.workplace import find_program, workplace
 from ota_artifact.run import run
 from ota_board.size import MIB, format_size
 from ota_image.errors import ImageError
-from ota_image.rootfs.tree import Entry, Tree
+from ota_image.rootfs.tree import Entry, Tree, host_text
 
 FEATURES = (
     "has_journal",
@@ -45,8 +45,6 @@ _TYPES = {
     "block": 0o060000,
     "fifo": 0o010000,
 }
-_USUAL = {"file": 0o644, "directory": 0o755, "symlink": 0o777}
-"""The modes that debugfs gives by itself, if the content's file has 0644."""
 _STDERR_TO_FILE = 'said=$1; shift; exec "$@" 2>"$said"'
 """Errors are on stderr, which `run` gives only if the program fails; debugfs does not."""
 
@@ -79,9 +77,7 @@ def write_ext4(tree: Tree, image: Path, form: Ext4) -> None:
         OSError: no space.
     """
     try:
-        _make(image, form, inodes=_inodes(tree))
-        script = "".join(f"{line}\n" for line in _script(tree))
-        said = _debugfs(image, script, form.time)
+        said = _write(tree, image, form)
         if _DISK_FULL in said:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(image))
         if _FULL in said:
@@ -91,10 +87,23 @@ def write_ext4(tree: Tree, image: Path, form: Ext4) -> None:
             )
         if said:
             raise ProgramError(f"debugfs: {said.splitlines()[0]}")
-        _check(image)
     except BaseException:
         image.unlink(missing_ok=True)
         raise
+
+
+def _write(tree: Tree, image: Path, form: Ext4) -> str:
+    """Make and fill it; gives the errors of debugfs. If there are none, it is sound."""
+    image.unlink(missing_ok=True)
+    with image.open("wb") as file:
+        file.truncate(form.size)
+    with workplace(image) as place:  # e2fsprogs takes options from a path with a '?'
+        _make(place / "image", form, inodes=_inodes(tree))
+        script = "".join(f"{line}\n" for line in _script(tree))
+        said = _debugfs(place / "image", script, form.time)
+        if not said:
+            _check(place / "image")
+    return said
 
 
 def needed(tree: Tree) -> int:
@@ -112,9 +121,6 @@ def _inodes(tree: Tree) -> int:
 
 
 def _make(image: Path, form: Ext4, *, inodes: int) -> None:
-    image.unlink(missing_ok=True)
-    with image.open("wb") as file:
-        file.truncate(form.size)
     options = ("lazy_itable_init=0", "lazy_journal_init=0", "nodiscard", "root_owner=0:0")
     argv = (
         *(find_program("mke2fs", package="e2fsprogs"), "-q", "-F", "-t", "ext4"),
@@ -164,8 +170,8 @@ def _script(tree: Tree) -> Iterator[str]:
 def _made(name: str, entry: Entry) -> Iterator[str]:
     quoted = _quoted(name)
     match entry.kind:
-        case "file":
-            yield f"write {_quoted(str(entry.content))} {quoted}"
+        case "file" if entry.content:
+            yield f"write {_quoted(host_text(entry.content))} {quoted}"
         case "directory":
             yield f"mkdir {quoted}"
         case "symlink":
@@ -178,10 +184,10 @@ def _made(name: str, entry: Entry) -> Iterator[str]:
 
 
 def _owner(name: str, entry: Entry) -> Iterator[str]:
-    """Set what debugfs does not by itself: mode, owner and attributes."""
+    """Set mode, owner and attributes. debugfs by itself takes the mode that the content has here,
+    which is the user's umask."""
     quoted = _quoted(name)
-    if entry.mode != _USUAL.get(entry.kind):
-        yield f"sif {quoted} mode 0{_TYPES[entry.kind] | entry.mode:o}"
+    yield f"sif {quoted} mode 0{_TYPES[entry.kind] | entry.mode:o}"
     if entry.uid:
         yield f"sif {quoted} uid {entry.uid}"
     if entry.gid:

@@ -48,7 +48,9 @@ class Modules:
         """
         self.folder = folder
         self._paths = {
-            _name(path): path for path in folder.rglob("*.ko*") if path.name.endswith(_SUFFIXES)
+            _name(path): path
+            for path in sorted(folder.rglob("*.ko*"))
+            if path.name.endswith(_SUFFIXES)
         }
         builtin = folder / "modules.builtin"
         lines = builtin.read_text("utf-8").splitlines() if builtin.exists() else []

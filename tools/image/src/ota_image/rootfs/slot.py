@@ -25,16 +25,16 @@ from ota_image.packages.apt import AptRoot, Package, digest_of
 from ota_image.packages.choice import Chosen, choose
 from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.recipe import Recipe, fitted
-from ota_image.packages.sources import archives
+from ota_image.packages.sources import archives, has_security
 from ota_image.progress import Say
 from ota_image.rootfs.agent import add_agent
 from ota_image.rootfs.bytecode import add_bytecode
-from ota_image.rootfs.installed import install, time_of
+from ota_image.rootfs.installed import STATUS, install, installed_packages, time_of
 from ota_image.rootfs.kernel import add_kernel
 from ota_image.rootfs.mkfs import Ext4, write_ext4
 from ota_image.rootfs.settings import Settings
 from ota_image.rootfs.system import add_accounts, add_applets, add_board, add_certificates
-from ota_image.rootfs.tree import Tree
+from ota_image.rootfs.tree import Tree, host_text
 from ota_image.rootfs.wheel import Wheel
 from ota_image.workfolder import own_folder
 
@@ -67,7 +67,7 @@ class Slot:
         path: the ext4 image, as large as the slot.
         sha256: of all its bytes [hex].
         release: the release that the device shows.
-        packages: in it, with the kernel's, sorted by name.
+        packages: that have files in it, with the kernel's, sorted by name.
         time: of its files [s since 1970].
         wheels: of the agent.
     """
@@ -115,6 +115,12 @@ def make_slot(
         where = "on the console" if settings.ssh_keys else "on the console and by SSH"
         progress(f"warning: {recipe.path}: login: open; root can log in {where} without a password")
 
+    if source.mirrors and not has_security(archives(recipe.release, source.mirrors)):
+        progress(
+            f"warning: --mirror: none has the suite {recipe.release}-security, so that security"
+            f" updates are left out; add --mirror 'URL {recipe.release}-security'"
+        )
+
     def apt() -> AptRoot:
         found = archives(recipe.release, source.mirrors, recipe.components)
         return AptRoot(board.arch, found, say=progress)
@@ -144,12 +150,12 @@ def make_slot(
         run(argv, timeout=600)
         part.chmod(0o644)
     facts = json.loads((folder / "slot.json").read_text("utf-8"))
-    packages = tuple(sorted((*chosen.image, *chosen.kernel), key=lambda each: each.name))
+    there = (each for each in (*chosen.image, *chosen.kernel) if each.name in facts["packages"])
     return Slot(
         path=output,
         sha256=facts["sha256"],
         release=settings.release,
-        packages=packages,
+        packages=tuple(sorted(there, key=lambda each: each.name)),
         time=facts["time"],
         wheels=settings.wheels,
     )
@@ -171,9 +177,11 @@ def _build(
     tree = Tree(contents)
     if recipe.install == "mmdebstrap":
         time = _add_installed(tree, recipe, chosen.image, board.arch, say)
+        installed = installed_packages(tree.text(STATUS))
     else:
         say(f"unpacking {len(chosen.image)} packages")
         time = _unpack(tree, chosen.image)
+        installed = set()
     for pattern in recipe.leave_out:
         tree.remove(pattern)
     for path in recipe.folders:
@@ -185,7 +193,9 @@ def _build(
         add_certificates(tree)
     add_accounts(tree, recipe, settings)
     add_board(tree, board, recipe, settings, time)
-    add_kernel(tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say)
+    kernel = add_kernel(
+        tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say
+    )
     for overlay in recipe.overlays:
         tree.add_from(overlay)
     add_agent(tree, settings.wheels, board.arch)
@@ -196,7 +206,8 @@ def _build(
     say(f"writing the filesystem of {size >> 20} MiB")
     form = Ext4(size=size, label="rootfs", uuid=str(uuid.uuid5(_SPACE, key)), time=time)
     write_ext4(tree, made / "slot.ext4", form)
-    facts = {"sha256": digest_of(made / "slot.ext4"), "time": time}
+    there = sorted({*installed, *tree.origins(), kernel.name})
+    facts = {"sha256": digest_of(made / "slot.ext4"), "time": time, "packages": there}
     (made / "slot.json").write_text(json.dumps(facts), "utf-8")
     return made
 
@@ -206,7 +217,7 @@ def _unpack(tree: Tree, packages: Sequence[Package]) -> int:
     newest = 1
     for package in packages:
         with open_deb(verify_file(package)) as tar:
-            newest = max(newest, tree.add_tar(tar))
+            newest = max(newest, tree.add_tar(tar, origin=package.name))
     return newest
 
 
@@ -216,7 +227,7 @@ def _add_installed(
     """Put installed packages into the tree; gives the newest of their times [s since 1970]."""
     made = install(recipe, packages, arch, say)
     say("reading the installed packages")
-    with tarfile.open(made, "r:") as tar:
+    with tarfile.open(made, "r:", encoding="utf-8") as tar:
         tree.add_tar(tar)
     return time_of(packages)
 
@@ -259,10 +270,10 @@ def _folder_digest(folder: Path) -> str:
     if not folder.is_dir():
         raise ImageError(f"{folder}: is not a folder; give the folder whose files to add")
     parts: list[str] = []
-    for path in sorted(folder.rglob("*")):
-        parts.append(str(path.relative_to(folder)))
+    for path in sorted(folder.rglob("*"), key=host_text):
+        parts.append(host_text(path.relative_to(folder)))
         if path.is_symlink():
-            parts.append(f"link {path.readlink()}")
+            parts.append(f"link {host_text(path.readlink())}")
         elif path.is_file():
             parts.append(f"{path.stat().st_mode & 0o100} {digest_of(path)}")
     return key_of(*parts)

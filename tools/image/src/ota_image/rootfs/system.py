@@ -62,7 +62,7 @@ def add_accounts(tree: Tree, recipe: Recipe, settings: Settings) -> None:
     Raises:
         ImageError: there are no accounts to start from, or two have the same name or number.
     """
-    rows, group = _accounts(tree)
+    rows, group, origin = _accounts(tree)
     users = (*recipe.users, *settings.users)
     check_users((*(User(row[0], int(row[2])) for row in rows), *users))
     for user in users:
@@ -74,21 +74,29 @@ def add_accounts(tree: Tree, recipe: Recipe, settings: Settings) -> None:
     _add_keys(tree, "/root", 0, settings.ssh_keys)
     root = "" if recipe.login == "open" else "*"
     shadow = [f"{row[0]}:{root if row[0] == 'root' else '*'}::0:99999:7:::" for row in rows]
-    tree.add_file("/etc/passwd", "".join(f"{':'.join(row)}\n" for row in rows))
+    passwd = "".join(f"{':'.join(row)}\n" for row in rows)
+    tree.add_file("/etc/passwd", passwd, origin=origin)
     tree.add_file("/etc/group", "".join(f"{line}\n" for line in group))
     tree.add_file("/etc/shadow", "".join(f"{line}\n" for line in shadow), 0o640)
     tree.own("/etc/shadow", gid=_SHADOW_GROUP)
 
 
-def _accounts(tree: Tree) -> tuple[list[list[str]], list[str]]:
-    """The rows of passwd and the lines of group before ours are added."""
+def _accounts(tree: Tree) -> tuple[list[list[str]], list[str], str]:
+    """The rows of passwd and the lines of group before ours are added, and whose they are."""
     if "/etc/passwd" in tree:
         rows = [line.split(":") for line in tree.text("/etc/passwd").splitlines()]
-        return rows, tree.text("/etc/group").splitlines()
+        return rows, tree.text("/etc/group").splitlines(), _origin(tree, "/etc/passwd")
+    origin = _origin(tree, f"{_MASTERS}/passwd.master")
     passwd = [line.split(":") for line in tree.text(f"{_MASTERS}/passwd.master").splitlines()]
     group = tree.text(f"{_MASTERS}/group.master").replace(":*:", ":x:").splitlines()
     tree.remove(_MASTERS)
-    return [[name, "x", *rest[1:-1], _shell(rest[-1])] for name, *rest in passwd], group
+    rows = [[name, "x", *rest[1:-1], _shell(rest[-1])] for name, *rest in passwd]
+    return rows, group, origin
+
+
+def _origin(tree: Tree, path: str) -> str:
+    entry = tree.get(path)
+    return entry.origin if entry else ""
 
 
 def add_certificates(tree: Tree) -> None:
@@ -100,7 +108,8 @@ def add_certificates(tree: Tree) -> None:
     if not names:
         return
     bundle = "/etc/ssl/certs/ca-certificates.crt"
-    tree.add_file(bundle, "".join(tree.text(name).rstrip() + "\n" for name in names))
+    text = "".join(tree.text(name).rstrip() + "\n" for name in names)
+    tree.add_file(bundle, text, origin=_origin(tree, names[0]))
     tree.add_link("/usr/lib/ssl/cert.pem", bundle)
     tree.add_link("/usr/lib/ssl/certs", posixpath.dirname(bundle))
     tree.remove(_AUTHORITIES)

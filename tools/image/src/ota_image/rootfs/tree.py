@@ -2,10 +2,11 @@
 """A root filesystem in the making: every file with its owner, mode and attributes on the device.
 
 This does not need root, since the contents are in files without names in a workplace. Paths are
-absolute, as the device will see them.
+absolute, as the device will see them, and text in UTF-8, whatever the locale of this machine.
 """
 
 import fnmatch
+import os
 import posixpath
 import shutil
 import tarfile
@@ -34,6 +35,7 @@ class Entry:
         target: of a symlink.
         device: major and minor number.
         attributes: extended ones by name, such as ``security.capability``.
+        origin: the package that it comes from; empty for none.
     """
 
     kind: Kind
@@ -44,6 +46,7 @@ class Entry:
     target: str = ""
     device: tuple[int, int] = (0, 0)
     attributes: tuple[tuple[str, bytes], ...] = ()
+    origin: str = ""
 
     @property
     def size(self) -> int:
@@ -120,7 +123,13 @@ class Tree:
         self.add(path, Entry(kind="symlink", mode=0o777, target=target))
 
     def add_file(
-        self, path: str, content: bytes | str | Path, mode: int = 0o644, uid: int = 0
+        self,
+        path: str,
+        content: bytes | str | Path,
+        mode: int = 0o644,
+        uid: int = 0,
+        *,
+        origin: str = "",
     ) -> None:
         """Make a file that belongs to root, or to a user and the group with the same number."""
         if isinstance(content, Path):
@@ -129,10 +138,14 @@ class Tree:
         else:
             place = self._place()
             place.write_bytes(content.encode() if isinstance(content, str) else content)
-        self.add(path, Entry(kind="file", mode=mode, uid=uid, gid=uid, content=place))
+        made = Entry(kind="file", mode=mode, uid=uid, gid=uid, content=place, origin=origin)
+        self.add(path, made)
 
-    def add_tar(self, tar: tarfile.TarFile) -> int:
+    def add_tar(self, tar: tarfile.TarFile, *, origin: str = "") -> int:
         """Add everything in a tar stream; gives the newest of its times [s since 1970].
+
+        Args:
+            origin: the package whose files these are.
 
         Raises:
             ImageError: a path leads out of the tree, or a hard link leads nowhere.
@@ -141,7 +154,13 @@ class Tree:
         for member in tar:
             path = _absolute(member.name)
             newest = max(newest, int(member.mtime))
-            plain = Entry(kind="file", mode=member.mode & 0o7777, uid=member.uid, gid=member.gid)
+            plain = Entry(
+                kind="file",
+                mode=member.mode & 0o7777,
+                uid=member.uid,
+                gid=member.gid,
+                origin=origin,
+            )
             if member.isreg():
                 place = self._place()
                 with place.open("wb") as file:
@@ -151,13 +170,7 @@ class Tree:
             elif member.isdir():
                 entry = replace(plain, kind="directory")
             elif member.issym():
-                entry = Entry(
-                    kind="symlink",
-                    mode=0o777,
-                    uid=member.uid,
-                    gid=member.gid,
-                    target=member.linkname,
-                )
+                entry = replace(plain, kind="symlink", mode=0o777, target=member.linkname)
             elif member.islnk():
                 first = self.get(_absolute(member.linkname))
                 if first is None:
@@ -176,15 +189,20 @@ class Tree:
     def add_from(self, folder: Path) -> None:
         """Add everything in a folder, as root's; of the modes only the execute bit is kept."""
         for source in sorted(folder.rglob("*")):
-            path = f"/{source.relative_to(folder).as_posix()}"
+            path = f"/{host_text(source.relative_to(folder))}"
             if source.is_symlink():
-                self.add_link(path, str(source.readlink()))
+                self.add_link(path, host_text(source.readlink()))
             elif source.is_dir():
                 self.add_folder(path)
             elif source.is_file():
                 self.add_file(path, source, 0o755 if source.stat().st_mode & 0o100 else 0o644)
             else:
                 raise ImageError(f"{source}: is not a file, folder or symlink; leave it out")
+
+    def origins(self) -> set[str]:
+        """The packages that any file in the tree comes from; folders do not count."""
+        entries = self._entries.values()
+        return {each.origin for each in entries if each.kind != "directory"} - {""}
 
     def own(self, path: str, *, uid: int = 0, gid: int = 0) -> None:
         """Give a file to a user and a group."""
@@ -236,6 +254,11 @@ class Tree:
     def _place(self) -> Path:
         self._count += 1
         return self._workplace / f"{self._count}"
+
+
+def host_text(path: Path) -> str:
+    """A path of this machine as UTF-8; Python decodes it by the locale."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
 def _matches(path: str, pattern: str) -> bool:

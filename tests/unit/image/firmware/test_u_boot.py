@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""U-Boot is built where its makefiles can work, with the settings of nobody but the board.
+
+The source tree is a small one, with rules as U-Boot's has; the boot tests compile the real one.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ota_artifact.errors import ProgramError
+from ota_board.load import load_board
+from ota_image.firmware import u_boot
+from ota_image.firmware.u_boot import build_u_boot
+from tests.conftest import requires_program
+from tests.house.tree import ROOT
+from tests.unit.image.disk.small import quiet
+
+pytestmark = requires_program("make", package="make")
+
+FOLDER = ROOT / "boards" / "qemu-arm64"
+BOARD = load_board(FOLDER)
+ODD = ("a b", "a:b", "a%b", "a'b", 'a"b', "a$b", "a,b", "a#b", "grün")
+MAKEFILE = """\
+VERSION = 2023
+PATCHLEVEL = 01
+
+all: $(KBUILD_OUTPUT)/u-boot.bin
+$(KBUILD_OUTPUT)/u-boot.bin: $(CURDIR)/Makefile
+\tenv | sort >$@
+%_defconfig:
+\ttouch $(KBUILD_OUTPUT)/.config
+olddefconfig:
+"""
+FILES = {
+    "Makefile": MAKEFILE,
+    "Kconfig": "",
+    "common/Kconfig": "",
+    "drivers/pci/Kconfig": "if PCI\n\nendif\n",
+    "scripts/kconfig/merge_config.sh": '#!/bin/sh\ncat "$5" >"$3/.config"\n',
+}
+
+Use = Callable[[str], Path]
+
+
+@pytest.fixture
+def use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Use:
+    """Have cache, temporary files and source in a folder of that name; gives the source."""
+
+    def use(name: str) -> Path:
+        source = tmp_path / name / "source"
+        for path, text in FILES.items():
+            (source / path).parent.mkdir(parents=True, exist_ok=True)
+            (source / path).write_text(text)
+        (source / "scripts/kconfig/merge_config.sh").chmod(0o755)
+        (tmp_path / name / "tmp").mkdir()
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name / "cache"))
+        monkeypatch.setenv("HOME", str(tmp_path / name))
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name / "tmp"))
+        return source
+
+    return use
+
+
+@pytest.mark.parametrize("name", ["plain", *ODD])
+def test_the_names_of_the_users_folders_do_not_matter(use: Use, name: str) -> None:
+    source = use(name)
+
+    built = build_u_boot(BOARD, FOLDER, source, quiet)
+
+    assert built.folder.is_relative_to(source.parent / "cache")
+    assert {path.name for path in built.folder.iterdir()} >= {"u-boot.bin", "u-boot.env", ".config"}
+    assert [path.name for path in built.folder.parent.iterdir()] == [built.folder.name]
+
+
+def test_the_users_own_settings_do_not_reach_it(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ARCH", "CFLAGS", "KCFLAGS", "MAKEFLAGS", "TZ"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+
+    built = build_u_boot(BOARD, FOLDER, use("plain"), quiet)
+
+    lines = (built.folder / "u-boot.bin").read_text().splitlines()
+    settings = dict(line.split("=", 1) for line in lines if "=" in line)
+    assert settings["LC_ALL"] == "C"
+    assert settings["CROSS_COMPILE"] == "aarch64-linux-gnu-"
+    assert settings["PATH"] == os.environ["PATH"]
+    assert not {"ARCH", "CFLAGS", "KCFLAGS", "TZ"} & settings.keys()
+
+
+def test_without_a_folder_of_a_plain_name_the_error_names_what_to_set(
+    use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = use("a b")
+    monkeypatch.setattr(u_boot, "_OTHER_PLACES", ())
+
+    with pytest.raises(ProgramError, match=r"a b/cache.*: U-Boot cannot be built.*set TMPDIR to"):
+        build_u_boot(BOARD, FOLDER, source, quiet)
