@@ -8,4 +8,4 @@ SRC_URI += "file://boards file://bootloader"
 
 inherit_defer native
 
-RDEPENDS:${PN} = "python3-pyyaml-native"
+RDEPENDS:${PN} = "python3-ota-artifact-native python3-pyyaml-native"

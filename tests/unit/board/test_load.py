@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.size import MIB
 from ota_board.errors import BoardError
 from ota_board.load import all_boards, board_folders, find_board, load_board
-from ota_board.size import MIB
 from tests.house.tree import ROOT
 
 BOARDS = ROOT / "boards"
@@ -72,7 +72,7 @@ def test_on_every_mmc_board_environment_and_first_partition_stand_at_the_same_pl
         (
             "slots: {size: 128 MiB}",
             "slots: {size: 300 MiB}",
-            r"partitions: .*behind the end of the storage",
+            r"partitions: .*after the end of the storage",
         ),
         (
             "data: {size: 64 MiB}",

@@ -15,10 +15,10 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.image.ext4 import ExtFilesystem
 from ota_artifact.image.partitions import read_partitions
 from ota_artifact.image.vfat import FatFilesystem
+from ota_artifact.layout import Area, Layout, from_json
 from ota_artifact.run import run
 from ota_board.board import Board, Extra, plan_of
 from ota_board.environment import decode
-from ota_board.layout import Area, Layout, from_json
 from ota_image.disk.boot import Content
 from ota_image.disk.compose import Parts, Raw, compose
 from ota_image.errors import ImageError
@@ -120,7 +120,7 @@ def test_the_boot_partition_has_the_given_files_and_the_layout(
     boot.read_file("/layout.json", tmp_path / "layout")
     assert (tmp_path / "efi").read_bytes() == b"EFI"
     assert (tmp_path / "config").read_text() == "kernel=u-boot.bin\n"
-    assert from_json((tmp_path / "layout").read_text()) == board.layout
+    assert from_json((tmp_path / "layout").read_bytes()) == board.layout
 
 
 def test_firmware_stands_where_the_rom_looks(tmp_path: Path, rootfs: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.layout import Layout
 from ota_board.board import Extra, plan_of
-from ota_board.layout import Layout
 from ota_board.load import load_board
 from ota_image.cli.main import main
 from ota_image.disk.compose import Parts, Raw

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ota_artifact.image.partitions import read_partitions
+from ota_artifact.layout import SECTOR, Layout
 from ota_artifact.run import run
-from ota_board.layout import SECTOR, Layout, Wish, plan
+from ota_board.layout import Wish, plan
 from ota_image.disk.identity import identity_of
 from ota_image.disk.table import write_table
 from tests.conftest import requires_program

@@ -22,6 +22,10 @@ class SignatureError(ArtifactError):
     """The signature is missing, or no given key made it."""
 
 
+class LayoutError(ArtifactError):
+    """A layout.json is damaged, or what is asked of a disk's layout cannot be."""
+
+
 class ProgramError(Exception):
     """Another program failed, is missing or did not answer in time: the world is at fault."""
 

@@ -13,10 +13,10 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
+from ota_artifact.layout import node_base
 from ota_board.board import SLOTS, Board
 from ota_board.environment import Copy
 from ota_board.errors import BoardError
-from ota_board.layout import node_base
 from ota_board.places import data_folder
 
 BLOCK = 1024

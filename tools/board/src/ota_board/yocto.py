@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ota_artifact.size import MIB
 from ota_board.board import Board
 from ota_board.errors import BoardError
 from ota_board.grow import with_slots
-from ota_board.size import MIB
 
 _INCLUDES = Path("conf", "machine", "include")
 _OUR_BOARDS = "../../../../boards"  # as seen from meta-ota's own

@@ -7,7 +7,7 @@ from pathlib import Path
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.find import find_bootloader
 from ota_agent.device.options import DeviceOptions
-from ota_agent.device.slots import Slot, Slots, read_layout
+from ota_agent.device.slots import Slot, Slots, read_slots
 from ota_agent.errors import AgentError
 
 
@@ -31,14 +31,14 @@ def boot_of(options: DeviceOptions) -> Boot | None:
 def _slots(options: DeviceOptions) -> Slots | None:
     if options.slot_a and options.slot_b:
         return _named(options)
-    return read_layout(options.layout) if options.layout.exists() else None
+    return read_slots(options.layout) if options.layout.exists() else None
 
 
 def _named(options: DeviceOptions) -> Slots:
     """The slots as the configuration names them; the layout adds where the environment is."""
     a, b = Path(options.slot_a), Path(options.slot_b)
     if options.layout.exists():
-        found = read_layout(options.layout)
+        found = read_slots(options.layout)
         numbers, environment = (found.a.number, found.b.number), found.environment
     else:
         numbers, environment = (_number(a), _number(b)), ()

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.errors import ImageError
 
 _EXAMPLE = """\

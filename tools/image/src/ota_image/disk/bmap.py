@@ -21,8 +21,8 @@ from xml.etree import ElementTree
 
 from ota_artifact.image.sparse import extents
 from ota_artifact.image.workplace import find_program, workplace
+from ota_artifact.layout import Area, Layout
 from ota_artifact.run import run
-from ota_board.layout import Area, Layout
 from ota_image.errors import ImageError
 
 BLOCK = 4096

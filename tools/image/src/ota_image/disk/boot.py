@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.vfat import checked_names, mtools
 from ota_artifact.image.workplace import find_program, workplace
+from ota_artifact.layout import SECTOR, Area
 from ota_artifact.run import run
-from ota_board.layout import SECTOR, Area
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.errors import ImageError
 
 _TIMEOUT = 300.0  # [s]

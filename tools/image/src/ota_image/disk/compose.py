@@ -14,10 +14,10 @@ from ota_artifact.image.filesystem import recognise
 from ota_artifact.image.sparse import copy_range, extents
 from ota_artifact.image.superblock import read_superblock
 from ota_artifact.image.workplace import build_time
+from ota_artifact.layout import Area, Layout, to_json
+from ota_artifact.size import format_size
 from ota_board.board import SLOTS
 from ota_board.environment import encode
-from ota_board.layout import Area, Layout, to_json
-from ota_board.size import format_size
 from ota_image.disk import bmap
 from ota_image.disk.boot import Content, make_boot
 from ota_image.disk.identity import Identity, identity_of, time_of

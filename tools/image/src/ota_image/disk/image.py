@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A disk image that is there, ours or not: its table, its filesystems, and files in them."""
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from ota_artifact.errors import ArtifactError, ProgramError
+from ota_artifact.errors import ArtifactError, LayoutError, ProgramError
 from ota_artifact.image import debugfs
 from ota_artifact.image.ext4 import ExtFilesystem
 from ota_artifact.image.filesystem import Filesystem, open_filesystem, recognise
@@ -18,9 +17,8 @@ from ota_artifact.image.mbr import is_protective
 from ota_artifact.image.partitions import Partition, read_partitions
 from ota_artifact.image.vfat import FatFilesystem, checked_names, mtools
 from ota_artifact.image.workplace import workplace
+from ota_artifact.layout import Layout, from_json
 from ota_board import grub
-from ota_board.errors import LayoutError
-from ota_board.layout import Layout, from_json
 from ota_image.errors import ImageError
 
 _LARGEST = 64 << 20  # [B] of a file that is read as a whole: a kernel or an initrd, no more
@@ -191,9 +189,9 @@ def _part(path: Path, partition: Partition, layout: Layout | None) -> Part:
 
 def _own_layout(parts: tuple[Part, ...]) -> Layout | None:
     for part in parts:
-        if part.kind == "vfat" and (text := part.text("/layout.json")):
-            with suppress(LayoutError, json.JSONDecodeError):
-                return from_json(text)
+        if part.kind == "vfat" and (raw := part.read("/layout.json")):
+            with suppress(LayoutError):
+                return from_json(raw)
     return None
 
 

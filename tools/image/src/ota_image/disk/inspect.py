@@ -5,7 +5,7 @@ import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.disk.boot_state import State, find_state
 from ota_image.disk.firmware_found import find_u_boot
 from ota_image.disk.image import Disk, open_disk

@@ -21,9 +21,9 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.image import debugfs
 from ota_artifact.image.filesystem import recognise
 from ota_artifact.image.workplace import find_program, workplace
+from ota_artifact.layout import Area
 from ota_artifact.run import run
-from ota_board.layout import Area
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.disk.identity import Identity
 from ota_image.errors import ImageError
 

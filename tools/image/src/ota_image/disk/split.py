@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ota_artifact.image.sparse import copy_range, extents
+from ota_artifact.layout import Area, Layout
 from ota_board.board import SLOTS
-from ota_board.layout import Area, Layout
 from ota_image.disk.compose import Raw
 from ota_image.errors import ImageError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.workplace import find_program
+from ota_artifact.layout import SECTOR, Area, Layout
 from ota_artifact.run import run
-from ota_board.layout import SECTOR, Area, Layout
 from ota_image.disk.identity import Identity
 
 _TIMEOUT = 60.0  # [s]

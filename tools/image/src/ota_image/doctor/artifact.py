@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ota_artifact.errors import about
 from ota_artifact.payload import PayloadFile
 from ota_artifact.reader import open_artifact
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.disk.image import Part
 from ota_image.doctor.case import Case, Finding
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact.layout import Layout
 from ota_board.board import Board
 from ota_board.grow import with_slots
-from ota_board.layout import Layout
 from ota_image.disk.boot_state import Found, State, find_state, scan
 from ota_image.disk.firmware_found import Firmware, find_u_boot
 from ota_image.disk.image import Disk, open_disk

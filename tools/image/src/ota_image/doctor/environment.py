@@ -3,8 +3,8 @@
 
 from collections.abc import Iterator
 
+from ota_artifact.layout import Area
 from ota_board.environment import decode
-from ota_board.layout import Area
 from ota_image.disk.boot_state import Found
 from ota_image.doctor.case import Case, Finding
 

@@ -12,7 +12,7 @@ from ota_artifact.image.sparse import copy_range
 from ota_artifact.image.superblock import read_superblock
 from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.disk.image import Part
 from ota_image.doctor.case import Case, Finding
 

@@ -4,7 +4,7 @@
 import posixpath
 from collections.abc import Iterator
 
-from ota_board.layout import Area, Layout
+from ota_artifact.layout import Area, Layout
 from ota_image.disk.slot import Slot
 from ota_image.doctor.case import Case, Finding
 

@@ -4,7 +4,7 @@
 import struct
 from collections.abc import Iterator
 
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.doctor.case import Case, Finding
 
 _SECTOR = 512  # [B]

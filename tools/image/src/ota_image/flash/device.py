@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.errors import ImageError
 
 _SECTOR = 512  # [B]: the unit of sysfs, whatever the device's. Source: Linux, block/genhd.c
