@@ -13,7 +13,7 @@ import pytest
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.ext4 import ExtFilesystem
-from ota_artifact.image.partitions import read_partitions
+from ota_artifact.image.partitions import read_table
 from ota_artifact.image.vfat import FatFilesystem
 from ota_artifact.layout import Area, Layout, from_json
 from ota_artifact.run import run
@@ -143,7 +143,7 @@ def test_the_table_is_the_layout(tmp_path: Path, board: Board, rootfs: Path, kin
 
     image = composed(tmp_path, layout, Parts(rootfs=rootfs, variables=variables(board)))
 
-    found = read_partitions(image)
+    found = read_table(image).partitions
     assert [(each.number, each.offset, each.size) for each in found] == [
         (area.number, area.offset, area.size) for area in layout.partitions
     ]

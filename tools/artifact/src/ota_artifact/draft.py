@@ -75,7 +75,7 @@ class Draft:
         if len(self.payloads) != 1 or self.payload.type != ROOTFS:
             return False
         self._extract()
-        return recognise(self.unpacked) in {"ext4", "vfat"}
+        return recognise(self.unpacked) in {"ext4", "vfat"} and self.image().exists("/etc/.")
 
     def image(self) -> Image:
         """The image that the one payload is, unpacked, to be looked into and changed.

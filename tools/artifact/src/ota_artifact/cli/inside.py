@@ -15,7 +15,7 @@ from ota_artifact.cli.progress import progress
 from ota_artifact.cli.signing import signer_of
 from ota_artifact.draft import changing, extract_image, is_artifact
 from ota_artifact.errors import ArtifactError, blaming
-from ota_artifact.image.disk import Image, edit, open_image, role_of
+from ota_artifact.image.disk import Image, edit, open_image, place_of
 
 IMAGE_HELP = "an artifact (*.mender), a disk image (*.sdimg) or a filesystem image (*.ext4)"
 
@@ -117,8 +117,8 @@ def _require_file(path: Path) -> None:
 
 
 def _require_root(place: Inside) -> None:
-    role, _ = role_of(place.path)
-    if role != "slots":
+    partition, _ = place_of(place.path)
+    if partition != "slots":
         raise ArtifactError(
-            f"{place.image}:{place.path}: is on the {role} partition, which no artifact has"
+            f"{place.image}:{place.path}: is on the {partition} partition, which no artifact has"
         )

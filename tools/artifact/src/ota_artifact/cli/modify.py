@@ -37,7 +37,8 @@ examples:
   ota-artifact modify board.sdimg -n v1
 """
 
-_CONFIGURATION = "/etc/mender/mender.conf"
+_FOLDER = "/etc/mender"
+_CONFIGURATION = f"{_FOLDER}/mender.conf"
 _CONFIGURATION_LIMIT = 1 << 20  # [B]
 _ARTIFACT_ONLY = (
     "artifact_name_depends",
@@ -86,9 +87,9 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     group = parser.add_argument_group("files in the image")
     group.add_argument("-u", "--server-uri", metavar="URL", help="ServerURL of mender.conf")
     group.add_argument("-t", "--tenant-token", metavar="TOKEN", help="TenantToken of mender.conf")
-    group.add_argument("-c", "--server-cert", metavar="FILE", help="/etc/mender/server.crt")
+    group.add_argument("-c", "--server-cert", metavar="FILE", help=f"{_FOLDER}/server.crt")
     group.add_argument(
-        "-v", "--verification-key", metavar="FILE", help="/etc/mender/artifact-verify-key.pem"
+        "-v", "--verification-key", metavar="FILE", help=f"{_FOLDER}/artifact-verify-key.pem"
     )
     add_signing(parser)
 
@@ -188,18 +189,20 @@ def _names_files(args: argparse.Namespace) -> bool:
 
 
 def _change_files(image: Image, args: argparse.Namespace) -> None:
+    image.require_folder("/etc")
+    image.make_directory(_FOLDER)
     with tempfile.TemporaryDirectory(prefix="ota-modify-") as folder:
         copy = Path(folder) / "file"
         if args.artifact_name:
-            _rewrite(image, "/etc/mender/artifact_info", copy, _named(args.artifact_name))
+            _rewrite(image, f"{_FOLDER}/artifact_info", copy, _named(args.artifact_name))
         if args.server_uri:
             _rewrite(image, _CONFIGURATION, copy, _configured("ServerURL", args.server_uri))
         if args.tenant_token:
             _rewrite(image, _CONFIGURATION, copy, _configured("TenantToken", args.tenant_token))
     if args.server_cert:
-        _put(image, Path(args.server_cert), "/etc/mender/server.crt")
+        image.write_file(Path(args.server_cert), f"{_FOLDER}/server.crt")
     if args.verification_key:
-        _put(image, Path(args.verification_key), "/etc/mender/artifact-verify-key.pem")
+        image.write_file(Path(args.verification_key), f"{_FOLDER}/artifact-verify-key.pem")
 
 
 def _rewrite(image: Image, path: str, copy: Path, change: Callable[[bytes], bytes]) -> None:
@@ -211,13 +214,7 @@ def _rewrite(image: Image, path: str, copy: Path, change: Callable[[bytes], byte
         old = copy.read_bytes()
     copy.write_bytes(change(old))
     copy.chmod(0o644)
-    _put(image, copy, path)
-
-
-def _put(image: Image, source: Path, path: str) -> None:
-    if not image.exists("/etc/mender"):
-        image.make_directory("/etc/mender", 0o755)
-    image.write_file(source, path)
+    image.write_file(copy, path)
 
 
 def _named(name: str) -> Callable[[bytes], bytes]:

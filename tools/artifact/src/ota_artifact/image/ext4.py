@@ -12,7 +12,7 @@ from pathlib import Path
 from ota_artifact.errors import ArtifactError
 from ota_artifact.image import debugfs
 from ota_artifact.image.attributes import attribute_names, release
-from ota_artifact.image.inode import Entry, Inode, find, read_tree
+from ota_artifact.image.inode import Entry, Inode, find, names_in, read_tree
 from ota_artifact.image.paths import Kind, checked_mode, components, joined
 from ota_artifact.image.sparse import data_size, length
 from ota_artifact.image.superblock import Superblock, read_superblock
@@ -60,8 +60,28 @@ class ExtFilesystem:
         return found.kind if found else None
 
     def exists(self, path: str) -> bool:
-        """Whether anything is at the path, be it a link that leads nowhere."""
-        return self.kind(path) is not None
+        """Whether a file or folder is at the path, symbolic links followed."""
+        return self._found(path) is not None
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a folder, in order; () if there is no such folder."""
+        found = self._found(path)
+        if found is None or found.kind != "directory":
+            return ()
+        with self._at_work(path) as place:
+            return names_in(place, self.offset, found)
+
+    def file_size(self, path: str) -> int:
+        """How long a file is [B].
+
+        Raises:
+            ArtifactError: no such file, or not a regular one.
+        """
+        found = self._found(path)
+        if found is None:
+            raise ArtifactError(f"{self.image}: {path}: no such file or directory")
+        self._require_file(found, path)
+        return found.size
 
     def read_file(self, path: str, destination: Path) -> None:
         """Copy a file of the image to the host with its permissions, whole or not at all.
@@ -212,6 +232,14 @@ class ExtFilesystem:
                 f"{self.image}: the filesystem at {self.offset} B is damaged; repair it with "
                 f"e2fsck -f:\n{damage}"
             )
+
+    def _found(self, path: str) -> Inode | None:
+        """What is at the path, symbolic links followed; None: nothing."""
+        with self._at_work(path) as place:
+            try:
+                return find(place, self.offset, path).inode
+            except FileNotFoundError:
+                return None
 
     def _dump(self, place: Path, inode: Inode, destination: Path) -> None:
         try:

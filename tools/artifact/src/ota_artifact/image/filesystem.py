@@ -2,6 +2,7 @@
 """One filesystem in an image, whatever its type."""
 
 import struct
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,13 @@ class Filesystem(Protocol):
         """What is at the path, a symbolic link at its end not followed; None: nothing."""
 
     def exists(self, path: str) -> bool:
-        """Whether anything is at the path."""
+        """Whether a file or folder is at the path, symbolic links followed."""
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a folder, in order; () if there is no such folder."""
+
+    def file_size(self, path: str) -> int:
+        """How long a file is [B]."""
 
     def read_file(self, path: str, destination: Path) -> None:
         """Copy a file of the image to the host, whole or not at all."""
@@ -66,6 +73,28 @@ def open_filesystem(image: Path, offset: int = 0, size: int | None = None) -> Fi
             raise ArtifactError(
                 f"{_place(image, offset)}: {other}; files can be reached in ext4 and vfat only"
             )
+
+
+def read_bytes(filesystem: Filesystem, path: str, limit: int) -> bytes:
+    """What a file holds.
+
+    Args:
+        filesystem: which has it.
+        path: absolute, in there.
+        limit: how long it may be [B].
+
+    Raises:
+        ArtifactError: no such file, not a regular one, or longer than the limit.
+        ProgramError: a program that reads it fails or is missing.
+        OSError: no space for a temporary copy.
+    """
+    size = filesystem.file_size(path)
+    if size > limit:
+        raise ArtifactError(f"{path}: has {size} B, more than the {limit} B that are read")
+    with tempfile.TemporaryDirectory(prefix="ota-image-") as folder:
+        copy = Path(folder) / "file"
+        filesystem.read_file(path, copy)
+        return copy.read_bytes()
 
 
 def recognise(image: Path, offset: int = 0, size: int | None = None) -> str | None:

@@ -121,6 +121,17 @@ def stat_each(place: Path, offset: int, numbers: Sequence[int]) -> tuple[Inode, 
     return tuple(_parsed(each, f"inode {n}") for each, n in zip(printed, numbers, strict=True))
 
 
+def names_in(place: Path, offset: int, directory: Inode) -> tuple[str, ...]:
+    """The names in a directory, in order; one with a line break in it is left out.
+
+    Raises:
+        DebugfsError: the filesystem cannot be read.
+    """
+    entries = (_LISTED.fullmatch(line) for line in _listed(place, offset, directory.number))
+    found = (each["name"] for each in entries if each and each["inode"] != "0")
+    return tuple(sorted(name for name in found if name not in (".", "..")))
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """What lies below a directory.
@@ -171,10 +182,7 @@ def _entries(
 
     A directory whose ".." is not the one that led to it belongs elsewhere in the tree.
     """
-    printed = debugfs.ask(place, offset, "ls", "-p", f"<{directory}>")
-    for line in printed.decode("utf-8", "surrogateescape").split("\n"):
-        if not line:
-            continue
+    for line in _listed(place, offset, directory):
         entry = _LISTED.fullmatch(line)
         if entry is None:
             raise ArtifactError(f"{path}: has a name that cannot be removed: {line!r}; run e2fsck")
@@ -183,6 +191,11 @@ def _entries(
             raise ArtifactError(f"{path}: is linked in two places; run e2fsck -f on the image")
         if name not in (".", "..") and inode != 0:
             yield inode, int(entry["mode"], 8) & 0o170000 == 0o040000, name
+
+
+def _listed(place: Path, offset: int, directory: int) -> list[str]:
+    printed = debugfs.ask(place, offset, "ls", "-p", f"<{directory}>")
+    return [line for line in printed.decode("utf-8", "surrogateescape").split("\n") if line]
 
 
 def _stat(place: Path, offset: int, path: str) -> Inode | None:

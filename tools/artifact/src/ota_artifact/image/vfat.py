@@ -77,6 +77,29 @@ class FatFilesystem:
         """Whether anything is at the path."""
         return self.kind(path) is not None
 
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a folder, in order; () if there is no such folder."""
+        names = checked_names(path)
+        with workplace(self.image) as place:
+            if self._kind(place, names) != "directory":
+                return ()
+            return tuple(sorted(entry.rstrip("/") for entry in self._listed(place, names)))
+
+    def file_size(self, path: str) -> int:
+        """How long a file is [B].
+
+        Raises:
+            ArtifactError: no such file, or a directory.
+            ProgramError: mtools cannot read it.
+        """
+        names = checked_names(path)
+        with workplace(self.image) as place:
+            self._require(place, names, path, "file")
+            size = self._size(place, names)
+        if size is None:
+            raise ArtifactError(f"{self.image}: {path}: mdir does not say how long it is")
+        return size
+
     def read_file(self, path: str, destination: Path) -> None:
         """Copy a file of the image to the host, whole or not at all, with mode 0644.
 
@@ -205,19 +228,26 @@ class FatFilesystem:
         for depth, name in enumerate(names):
             if kind != "directory":
                 return None
-            # 1: nothing there, which mdir also says of an empty root.
-            listed = self._mtools(
-                place, "mdir", "-b", "-a", "-f", _target(names[:depth]), success=(0, 1)
-            )
-            entries = listed.decode("utf-8", "surrogateescape").splitlines()
             wanted = name.casefold()
-            for entry in entries:
-                if entry.rstrip("/").rpartition("/")[2].casefold() == wanted:
+            for entry in self._listed(place, names[:depth]):
+                if entry.rstrip("/").casefold() == wanted:
                     kind = "directory" if entry.endswith("/") else "file"
                     break
             else:
                 return None
         return kind
+
+    def _listed(self, place: Path, names: tuple[str, ...]) -> list[str]:
+        """The names in a directory; those of directories end with "/"."""
+        # 1: nothing there, which mdir also says of an empty root.
+        printed = self._mtools(place, "mdir", "-b", "-a", "-f", _target(names), success=(0, 1))
+        lines = printed.decode("utf-8", "surrogateescape").splitlines()
+        return [re.sub(r".*/(?=.)", "", line) for line in lines]
+
+    def _size(self, place: Path, names: tuple[str, ...]) -> int | None:
+        listed = self._mtools(place, "mdir", "-a", _target(names))
+        found = re.search(rb"1 file +([\d ]+) bytes", listed)
+        return int(found[1].replace(b" ", b"")) if found else None
 
     def _require(self, place: Path, names: tuple[str, ...], path: str, kind: Kind) -> None:
         found = self._kind(place, names)
@@ -232,11 +262,7 @@ class FatFilesystem:
         """Refuse before anything changes."""
         root = self._mtools(place, "mdir", "-a", "::/", success=(0, 1))
         free = re.search(rb"([\d ]+) bytes free", root)
-        freed = 0
-        if replaced:
-            listed = self._mtools(place, "mdir", "-a", _target(replaced))
-            length = re.search(rb"1 file +([\d ]+) bytes", listed)
-            freed = int(length[1].replace(b" ", b"")) if length else 0
+        freed = (self._size(place, replaced) or 0) if replaced else 0
         if free and size > int(free[1].replace(b" ", b"")) + freed:
             raise ArtifactError(
                 f"{self.image}: {path}: no space left: {size} B to write, "

@@ -52,14 +52,11 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def _get(args: argparse.Namespace) -> int:
     # Late: each command pays for what it uses alone, at every start.
-    from ota_image.disk.boot_state import find_state
+    from ota_image.disk.boot_state import require_state
     from ota_image.disk.image import open_disk
 
     path = Path(args.file)
-    state = find_state(open_disk(path))
-    if state is None or state.newest is None:
-        raise ImageError(f"{path}: no valid environment; `ota-image doctor` says why")
-    variables = state.variables
+    variables = require_state(open_disk(path)).variables
     for name in args.name:
         if name not in variables:
             raise ImageError(f"{path}: {name} is not set; without names all that are set are shown")

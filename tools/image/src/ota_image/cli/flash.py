@@ -38,13 +38,17 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _run(args: argparse.Namespace) -> int:
     # Late: each command pays for what it uses alone, at every start.
     from ota_image.disk.image import open_disk
+    from ota_image.flash.check import require_same_sectors, warnings_of
     from ota_image.flash.device import find_device
     from ota_image.flash.write import flash, map_of
 
     image = Path(args.file)
-    open_disk(image)  # says what is wrong with it, before anything is erased
+    disk = open_disk(image)
+    for warning in warnings_of(disk):
+        print(f"flash: {warning}", file=sys.stderr)
     block_map = map_of(image)
     device = find_device(Path(args.device), block_map.size)
+    require_same_sectors(disk, device)
     what = f"{device.path} ({device.model or 'no name'}, {format_size(device.size)})"
     if not device.is_removable:
         print(f"flash: {what} is no removable disk", file=sys.stderr)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact.errors import LayoutError, MatchError
 from ota_board import grub
 from ota_board.environment import Copy, decode, encode, newest
 from ota_image.disk.image import Disk
@@ -78,6 +79,8 @@ class State:
 def find_state(disk: Disk) -> State | None:
     """The state of a disk: where its layout says, else in GRUB's files, else where it looks so.
 
+    GRUB's files are looked for only where it is known which partition is boot.
+
     Raises:
         OSError: the image cannot be read.
     """
@@ -105,6 +108,22 @@ def find_state(disk: Disk) -> State | None:
         copies=tuple(each.copy for each in alike),
         source="scan",
     )
+
+
+def require_state(disk: Disk) -> State:
+    """The state of a disk that has one.
+
+    Raises:
+        ImageError: there is no valid environment, or the disk's layout.json does not tell where.
+        OSError: the image cannot be read.
+    """
+    state = find_state(disk)
+    is_valid = state is not None and state.newest is not None
+    if disk.refusal and (not is_valid or isinstance(disk.refusal, (LayoutError, MatchError))):
+        raise ImageError(str(disk.refusal))
+    if state is None or not is_valid:
+        raise ImageError(f"{disk.path}: no valid environment; `ota-image doctor` says why")
+    return state
 
 
 def scan(path: Path) -> Iterator[Found]:
@@ -141,15 +160,13 @@ def change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
         BoardError: a variable that cannot be stored.
         OSError: the image cannot be written.
     """
-    state = find_state(disk)
-    if state is None or state.newest is None:
-        raise ImageError(f"{disk.path}: no valid environment; `ota-image doctor` says why")
+    state = require_state(disk)
     variables = {**state.variables, **changes}
     variables = {name: value for name, value in variables.items() if value}
     if state.source == "files":
         _write_grub(disk, variables)
         return variables
-    index, count = state.newest, len(state.offsets)
+    index, count = state.newest or 0, len(state.offsets)
     current = state.copies[index]
     flag = current.flag if current else None
     with disk.path.open("r+b", buffering=0) as file:

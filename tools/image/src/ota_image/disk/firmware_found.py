@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ota_image.disk.image import Disk
+from ota_image.disk.image import Disk, Part
 
 _BANNER = re.compile(rb"U-Boot (?:SPL )?((20\d\d)\.(\d\d)[\w.+~-]*)[^\0\n]{0,80}")
 _SPL = b"U-Boot SPL"
@@ -36,6 +36,8 @@ class Firmware:
 def find_u_boot(disk: Disk) -> Iterator[Firmware]:
     """Every U-Boot, uncompressed, before the first partition and on the boot partition.
 
+    If it is not known which partition that is, every vfat is looked through.
+
     Raises:
         OSError: the image cannot be read.
     """
@@ -49,12 +51,17 @@ def find_u_boot(disk: Disk) -> Iterator[Firmware]:
         if (found.version, found.is_spl) not in seen:
             seen.add((found.version, found.is_spl))
             yield found
-    boot = disk.boot
-    for name in boot.names("/") if boot else ():
-        if boot and _FILES.fullmatch(name):
-            data = boot.read(f"/{name}") or b""
+    for part in (disk.boot,) if disk.boot else disk.parts:
+        if part.kind == "vfat":
+            yield from _in_files(part, "boot partition" if disk.boot else f"partition {part.name}")
+
+
+def _in_files(part: Part, where: str) -> Iterator[Firmware]:
+    for name in part.names("/"):
+        if _FILES.fullmatch(name):
+            data = part.read(f"/{name}") or b""
             if banner := _BANNER.search(data):
-                yield _firmware(banner, f"/{name} of the boot partition", data)
+                yield _firmware(banner, f"/{name} of the {where}", data)
 
 
 def _reserved(disk: Disk, at: int) -> tuple[int, int | None]:

@@ -2,9 +2,13 @@
 """What is on a disk image, ours or not, as a value that can be printed."""
 
 import posixpath
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact.errors import RolesError
+from ota_artifact.layout import SECTOR
+from ota_artifact.names import shown
 from ota_artifact.size import format_size
 from ota_image.disk.boot_state import State, find_state
 from ota_image.disk.firmware_found import find_u_boot
@@ -53,13 +57,16 @@ def as_json(report: Report) -> dict[str, object]:
     return {
         "image": str(disk.path),
         "size": disk.size,
-        "table": disk.table,
+        "table": disk.table.kind if disk.table else None,
+        "sector": disk.table.sector if disk.table else None,
         "fault": disk.fault,
         "has_layout": disk.layout is not None,
+        "named_by": disk.source,
         "partitions": [
             {
                 "number": part.number,
                 "name": part.name,
+                "label": part.label,
                 "offset": part.offset,
                 "size": part.size,
                 "type": part.type,
@@ -99,32 +106,57 @@ def as_json(report: Report) -> dict[str, object]:
 def as_text(report: Report) -> str:
     """The report for people."""
     disk = report.disk
-    table = disk.table.upper() if disk.table else "one filesystem, no table"
-    known = "" if disk.layout or not disk.table else ", no layout.json: not ours"
-    lines = [f"{disk.path}: {format_size(disk.size)}, {table}{known}"]
-    if disk.fault:
-        lines.append(f"  {disk.fault}")
-    rows = [("no", "name", "offset", "size", "type", "filesystem")]
+    lines = [f"{disk.path}: {format_size(disk.size)}, {_table(disk)}", *_remarks(disk)]
+    rows = [["no", "name", "offset", "size", "type", "filesystem", "label"]]
     for part in disk.parts:
+        label = "" if part.label == part.name else part.label
         offset, size = f"{part.offset:#x}", format_size(part.size)
-        rows.append((str(part.number), part.name, offset, size, part.type, part.kind or "-"))
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+        row = [str(part.number), part.name, offset, size, part.type, part.kind or "-", label]
+        rows.append([each if each.isprintable() else shown(each) for each in row])
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         lines.append(f"  {'  '.join(cells)}".rstrip())
     lines += [f"bootloader: {version}, {place}" for place, version in report.firmware]
-    lines += [_slot(slot) for slot in report.slots]
+    what = "slot " if disk.numbers else "partition " if disk.table else ""
+    lines += [_slot(slot, f"{what}{slot.part.name}") for slot in report.slots]
     lines += _state(report.state) if disk.table else []
     return "\n".join(lines)
 
 
-def _slot(slot: Slot) -> str:
+def _table(disk: Disk) -> str:
+    if disk.table is None:
+        return "one filesystem, no table"
+    sectors = "" if disk.table.sector == SECTOR else f" for sectors of {disk.table.sector} B"
+    named = {
+        "layout.json": "",
+        "GPT names": ", no layout.json: not ours; partitions named by the GPT",
+        "order": ", no layout.json: not ours; four partitions, in Mender's order",
+        None: ", not known which partition is which",
+    }
+    return f"{disk.table.kind.upper()}{sectors}{named[disk.source]}"
+
+
+def _remarks(disk: Disk) -> Iterator[str]:
+    """What is to be said before the partitions."""
+    if disk.refusal:
+        text = disk.refusal.finding if isinstance(disk.refusal, RolesError) else str(disk.refusal)
+        yield f"  {text.removeprefix(f'{disk.path}: ')}"
+    if disk.table and disk.table.first_fault:
+        yield f"  the first GPT {disk.table.first_fault}; the backup was read"
+    if disk.table and disk.table.backup_fault:
+        yield f"  the backup of the GPT {disk.table.backup_fault}"
+
+
+def _slot(slot: Slot, name: str) -> str:
     if slot.is_empty:
-        return f"slot {slot.part.name}: empty"
+        return f"{name}: empty"
     facts = [slot.artifact or "no artifact's name", slot.system or "no os-release"]
     facts.append(f"kernel {', '.join(slot.kernels)}" if slot.kernels else "no kernel in /boot")
     facts.append(posixpath.basename(slot.extlinux.file) if slot.extlinux else "no boot entry")
-    return f"slot {slot.part.name}: {'; '.join(facts)}"
+    return f"{name}: {'; '.join(facts)}"
 
 
 def _state(state: State | None) -> list[str]:

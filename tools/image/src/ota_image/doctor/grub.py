@@ -4,12 +4,12 @@
 import hashlib
 from collections.abc import Iterator
 
+from ota_artifact.image.partitions import ESP
 from ota_board import grub
 from ota_image.disk.image import Part
 from ota_image.disk.slot import Slot
 from ota_image.doctor.case import Case, Finding
 
-_ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"  # Source: UEFI 2.10, 5.3.3
 _CONFIG = f"/etc/{grub.MENDER_CONFIG}"
 _KNOWN = {"/boot/efi", "/boot/grub"}
 """Where Mender's tools look if nothing tells them."""
@@ -45,7 +45,7 @@ def probe(case: Case) -> Iterator[Finding]:
 
 
 def _program(case: Case, boot: Part) -> Iterator[Finding]:
-    if case.disk.table == "gpt" and boot.type.lower() != _ESP:
+    if case.disk.table and case.disk.table.kind == "gpt" and boot.type not in ESP:
         yield Finding(
             hazard="boot-not-esp",
             place=f"partition {boot.number}",

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hazards of the partition table and of what stands beside the partitions."""
 
-import struct
 from collections.abc import Iterator
 
+from ota_artifact.errors import LayoutError, MatchError, RolesError
+from ota_artifact.layout import SECTOR
 from ota_artifact.size import format_size
 from ota_image.doctor.case import Case, Finding
-
-_SECTOR = 512  # [B]
 
 
 def probe(case: Case) -> Iterator[Finding]:
@@ -20,8 +19,8 @@ def probe(case: Case) -> Iterator[Finding]:
             cause=disk.fault,
             remedy="compose the image again",
         )
-    if disk.table == "gpt":
-        yield from _backup(case)
+    yield from _copies(case)
+    yield from _roles(case)
     yield from _overlaps(case)
     if layout:
         yield from _differences(case)
@@ -35,23 +34,49 @@ def probe(case: Case) -> Iterator[Finding]:
         )
 
 
-def _backup(case: Case) -> Iterator[Finding]:
-    size = case.disk.size
-    with case.disk.path.open("rb") as file:
-        file.seek(_SECTOR)
-        first = file.read(_SECTOR)
-        file.seek(size - _SECTOR)
-        last = file.read(8)
-    other = struct.unpack_from("<Q", first, 32)[0] * _SECTOR if first[:8] == b"EFI PART" else 0
-    if other != size - _SECTOR or last != b"EFI PART":
+def _copies(case: Case) -> Iterator[Finding]:
+    table = case.disk.table
+    if table and table.first_fault:
+        yield Finding(
+            hazard="first-table-damaged",
+            place="GPT, at the beginning",
+            cause=f"the first copy of the table {table.first_fault}: a bootloader that reads no"
+            " backup finds no partitions",
+            remedy="compose the image again; or `fdisk FILE` and its command w, which writes both",
+        )
+    if table and table.backup_fault:
         yield Finding(
             hazard="backup-table-not-at-end",
-            place=f"GPT, {format_size(size)}",
-            cause=f"the backup of the table is not in the last sector, but at {other} B; the"
-            " system warns"
-            " at each boot, and growing /data fails",
+            place=f"GPT, {format_size(table.size)}",
+            cause=f"the backup of the table {table.backup_fault}; the system warns at each boot,"
+            " and growing /data fails",
             remedy="sgdisk -e on the image, or flash it with a tool that moves the backup",
         )
+    if table and table.sector != SECTOR:
+        yield Finding(
+            hazard="table-of-other-sectors",
+            place="GPT",
+            cause=f"it counts in sectors of {table.sector} B: a disk whose sectors have {SECTOR} B,"
+            " such as a card, shows no partitions",
+            remedy=f"make the table for sectors of {SECTOR} B, unless the disk has others",
+        )
+
+
+def _roles(case: Case) -> Iterator[Finding]:
+    """Where our tools refuse to say which partition is which."""
+    refusal = case.disk.refusal
+    if isinstance(refusal, LayoutError):
+        hazard = "layout-damaged"
+    elif refusal is None or case.disk.fault or case.board:
+        return  # nothing, or other findings tell it
+    else:
+        hazard = "table-not-layout" if isinstance(refusal, MatchError) else "partitions-not-known"
+    yield Finding(
+        hazard=hazard,
+        place="partition table",
+        cause=refusal.finding if isinstance(refusal, RolesError) else str(refusal),
+        remedy="compose the image with the board that it is for, or give the board with --board",
+    )
 
 
 def _overlaps(case: Case) -> Iterator[Finding]:

@@ -20,12 +20,14 @@ class Device:
     Attributes:
         path: of its node.
         size: [B].
+        sector: that it is read and written by [B].
         model: what it calls itself; empty if it says nothing.
         is_removable: whether the system takes it for a card or a stick.
     """
 
     path: Path
     size: int
+    sector: int
     model: str
     is_removable: bool
 
@@ -74,9 +76,12 @@ def checked_device(path: Path, entry: Path, needed: int, *, root: Path) -> Devic
         raise ImageError(
             f"{path}: has {format_size(size)}, the image {format_size(needed)}; take a larger card"
         )
-    model = _read(folder / "device/model") or _read(folder / "device/name")
     return Device(
-        path=path, size=size, model=model, is_removable=_read(folder / "removable") == "1"
+        path=path,
+        size=size,
+        sector=int(_read(folder / "queue/logical_block_size") or _SECTOR),
+        model=_read(folder / "device/model") or _read(folder / "device/name"),
+        is_removable=_read(folder / "removable") == "1",
     )
 
 
