@@ -371,7 +371,7 @@ def test_an_image_has_no_signature(command: Command, ext4: Path, keys: Keys) -> 
     done = command("modify", ext4, "-n", "v2", "-k", keys.rsa)
 
     assert done.code == 1
-    assert "is no artifact; an image has no signature" in done.err
+    assert "is an image, not an artifact; an image has no signature" in done.err
 
 
 def test_a_link_is_followed_and_mode_and_owner_stay(command: Command, rootfs: Path) -> None:

@@ -147,7 +147,7 @@ def test_an_artifact_is_politely_sent_on(capsys: pytest.CaptureFixture[str]) -> 
 
     assert main(["inspect", str(artifact)]) == 2
 
-    assert "is an artifact; `ota-artifact read` shows" in capsys.readouterr().err
+    assert "is a tar; `ota-artifact read` shows what is in an artifact" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [b"", b"text\n", b"\x1f\x8b\x08" + bytes(5000), bytes(MIB)])

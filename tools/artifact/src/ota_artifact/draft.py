@@ -215,17 +215,6 @@ def extract_image(path: Path, destination: Path) -> None:
                 _store(each, destination)
 
 
-def is_artifact(path: Path) -> bool:
-    """Whether a file begins as an artifact does: with a tar member ``version``.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        block = file.read(512)
-    return block.startswith(b"version\0") and block[257:262] == b"ustar"
-
-
 def _taken_over(payload: Payload, path: Path) -> PayloadSpec:
     digests = {file.name: file.sha256 for file in payload.files()}
     if not payload.size:

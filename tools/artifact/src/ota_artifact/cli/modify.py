@@ -25,10 +25,11 @@ from ota_artifact.cli.parser import Parser, Subparsers
 from ota_artifact.cli.progress import progress
 from ota_artifact.cli.signing import add_signing, signer_of
 from ota_artifact.cli.write import add_compression, check_artifact_name, compression_of
-from ota_artifact.draft import Draft, changing, is_artifact
+from ota_artifact.draft import Draft, changing
 from ota_artifact.image.disk import Image, edit
 from ota_artifact.json_text import parse_object
 from ota_artifact.provides import ROOTFS
+from ota_artifact.tar import is_tar
 
 _EXAMPLE = """\
 examples:
@@ -107,12 +108,12 @@ def _run(args: argparse.Namespace) -> int:
     if not _asks_for_anything(args) and not signer:
         warn(f"{path}: nothing to change; it is as it was")
         return Exit.DONE
-    if not is_artifact(path):
+    if not is_tar(path):
         for option in _ARTIFACT_ONLY:
             if getattr(args, option):
                 raise Failure(f"--{option.replace('_', '-')}: {path} is an image, not an artifact")
         if signer:
-            raise Failure(f"{path}: is no artifact; an image has no signature")
+            raise Failure(f"{path}: is an image, not an artifact; an image has no signature")
         with edit(path) as image:
             _change_files(image, args)
         return Exit.DONE

@@ -13,6 +13,7 @@ from ota_artifact.image.mbr import is_protective
 from ota_artifact.image.partitions import Partition, Table, read_table
 from ota_artifact.image.roles import Source, find_roles, is_one_filesystem
 from ota_artifact.layout import SECTOR, Layout, TableKind
+from ota_artifact.tar import is_tar
 from ota_board import grub
 from ota_image.errors import ImageError
 
@@ -142,10 +143,11 @@ def open_disk(path: Path) -> Disk:
     with path.open("rb") as file:
         head = file.read(512)
         size = file.seek(0, os.SEEK_END)
-    if head[257:262] == b"ustar":
-        if head.startswith(b"version\0"):
-            raise ImageError(f"{path}: is an artifact; `ota-artifact read` shows what is in it")
-        raise ImageError(f"{path}: is a tar; `compose` makes a disk image of one")
+    if is_tar(path):
+        raise ImageError(
+            f"{path}: is a tar; `ota-artifact read` shows what is in an artifact, `ota-image"
+            " compose` makes a disk image of a root filesystem"
+        )
     try:
         table, fault = read_table(path), ""
     except ArtifactError as error:
