@@ -6,5 +6,9 @@ class ImageError(Exception):
     """The input is at fault: an image, a recipe, an option. The text has place, finding, remedy."""
 
 
+class UnknownTable(ImageError):
+    """A file has neither an MBR nor a GPT, and is not a filesystem either."""
+
+
 class WorldError(Exception):
     """The world is at fault: network, space, a device, another program."""

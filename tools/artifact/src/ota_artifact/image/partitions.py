@@ -69,6 +69,7 @@ class Table:
         size: of the image that it is in [B].
         sector: of the disk that it is for [B]; an MBR does not say, and is taken to have 512.
         partitions: by number. Extended partitions are left out, the logical ones inside them not.
+        links: where an MBR keeps the tables of logical partitions [B].
         first_fault: what is wrong with the copy of a GPT at the beginning of the image, as the
             end of a sentence; then the backup at its end was read.
         backup_fault: what is wrong with the backup.
@@ -78,6 +79,7 @@ class Table:
     size: int
     sector: int
     partitions: tuple[Partition, ...]
+    links: tuple[int, ...] = ()
     first_fault: str = ""
     backup_fault: str = ""
 
@@ -134,8 +136,14 @@ def _read(file: BinaryIO, size: int, image: Path) -> Table:
     if len(first) < 512:
         raise ArtifactError(f"{image}: {len(first)} B hold no partition table; it is truncated")
     if first[510:512] == b"\x55\xaa" and not is_protective(first):
-        rows = [(*each, "") for each in read_mbr(file, size, image)]
-        return Table(kind="mbr", size=size, sector=SECTOR, partitions=_partitions(rows))
+        mbr = read_mbr(file, size, image)
+        return Table(
+            kind="mbr",
+            size=size,
+            sector=SECTOR,
+            partitions=_partitions((*each, "") for each in mbr.rows),
+            links=mbr.links,
+        )
     gpt = read_gpt(file, size, image)
     if gpt is None:
         if first[510:512] == b"\x55\xaa":

@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def _run(args: argparse.Namespace) -> int:
     artifact = Path(args.artifact) if args.artifact else None
     path = Path(args.file)
     found = diagnose(path, board, is_booted=args.booted, artifact=artifact)
+    if found.note:
+        print(f"ota-image: not looked at: {found.note}", file=sys.stderr)
     if args.json:
         findings = [asdict(each) for each in found.findings]
         watchdog = {**asdict(found.cover), "gap": found.cover.gap}

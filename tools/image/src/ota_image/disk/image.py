@@ -15,7 +15,7 @@ from ota_artifact.image.roles import Source, find_roles, is_one_filesystem
 from ota_artifact.layout import SECTOR, Layout, TableKind
 from ota_artifact.tar import is_tar
 from ota_board import grub
-from ota_image.errors import ImageError
+from ota_image.errors import ImageError, UnknownTable
 
 _LARGEST = 64 << 20  # [B] of a file that is read as a whole: a kernel or an initrd, no more
 
@@ -133,6 +133,7 @@ def open_disk(path: Path) -> Disk:
     """Look at an image.
 
     Raises:
+        UnknownTable: it has another kind of table, or none.
         ImageError: it is not a disk image.
         OSError: it cannot be read.
     """
@@ -156,7 +157,7 @@ def open_disk(path: Path) -> Disk:
         return _single(path, size)
     if table is None:
         if head[510:] != b"\x55\xaa":
-            raise ImageError(fault)
+            raise UnknownTable(fault)
         kind: TableKind = "gpt" if is_protective(head) else "mbr"
         table = Table(kind=kind, size=size, sector=SECTOR, partitions=())
     elif table.fault:

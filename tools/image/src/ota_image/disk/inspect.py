@@ -3,17 +3,22 @@
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ota_artifact.errors import RolesError
+from ota_artifact.image.filesystem import recognise
 from ota_artifact.layout import SECTOR
 from ota_artifact.names import shown
-from ota_artifact.size import format_size
+from ota_artifact.size import KIB, format_size
 from ota_image.disk.boot_state import State, find_state
 from ota_image.disk.firmware_found import find_u_boot
-from ota_image.disk.image import Disk, open_disk
+from ota_image.disk.foreign import Foreign, look_closer, require_known
+from ota_image.disk.image import Disk, Part, open_disk
 from ota_image.disk.slot import EXTLINUX, Slot, read_slot
+from ota_image.errors import UnknownTable
+
+_LEAST_FREE = 1 << 20  # [B] of free space that is shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,22 +28,40 @@ class Report:
     Attributes:
         firmware: (place, version) of each U-Boot.
         state: None: no environment was found.
+        foreign: what libparted knows of a disk that is not ours.
+        remark: why it knows nothing; empty if there is nothing to say.
     """
 
     disk: Disk
     slots: tuple[Slot, ...]
     firmware: tuple[tuple[str, str], ...]
     state: State | None
+    foreign: Foreign | None
+    remark: str = ""
+
+    @property
+    def label(self) -> str | None:
+        """The kind of partition table; None: one filesystem without a table."""
+        if self.foreign and self.foreign.is_other:
+            return self.foreign.label
+        return self.disk.table.kind if self.disk.table else None
 
 
 def inspect(path: Path) -> Report:
     """Look at all of it.
 
     Raises:
-        ImageError: it is no disk image.
+        ImageError: it is not a disk image, or only libparted knows its table, and is missing.
+        ProgramError: libparted fails.
         OSError: it cannot be read.
     """
-    disk = open_disk(path)
+    try:
+        disk = open_disk(path)
+        foreign, remark = look_closer(disk)
+    except UnknownTable as error:
+        foreign, remark = require_known(path, str(error)), ""
+        disk = Disk(path=path, size=path.stat().st_size, table=None, parts=())
+    disk = _with_libparted(disk, foreign)
     is_grub = disk.is_grub
     return Report(
         disk=disk,
@@ -47,8 +70,36 @@ def inspect(path: Path) -> Report:
             (each.place, f"U-Boot {'SPL ' if each.is_spl else ''}{each.version}")
             for each in find_u_boot(disk)
         ),
-        state=find_state(disk) if disk.table else None,
+        state=find_state(disk) if disk.table or foreign else None,
+        foreign=foreign,
+        remark=remark,
     )
+
+
+def _with_libparted(disk: Disk, foreign: Foreign | None) -> Disk:
+    """The disk with what libparted adds: partitions of other tables, filesystems we do not know."""
+    if foreign is None:
+        return disk
+    if foreign.is_other:
+        parts = tuple(
+            Part(
+                image=disk.path,
+                name=each.name or str(each.number),
+                number=each.number,
+                offset=each.offset,
+                size=each.size,
+                type=each.flags,
+                label=each.name,
+                kind=recognise(disk.path, each.offset, each.size) or each.filesystem,
+            )
+            for each in foreign.parts
+        )
+        return replace(disk, parts=parts, fault="", refusal=None)
+    known = {each.offset: each.filesystem for each in foreign.parts}
+    parts = tuple(
+        replace(each, kind=each.kind or known.get(each.offset, "")) for each in disk.parts
+    )
+    return replace(disk, parts=parts)
 
 
 def as_json(report: Report) -> dict[str, object]:
@@ -57,7 +108,7 @@ def as_json(report: Report) -> dict[str, object]:
     return {
         "image": str(disk.path),
         "size": disk.size,
-        "table": disk.table.kind if disk.table else None,
+        "table": report.label,
         "sector": disk.table.sector if disk.table else None,
         "fault": disk.fault,
         "has_layout": disk.layout is not None,
@@ -74,6 +125,7 @@ def as_json(report: Report) -> dict[str, object]:
             }
             for part in disk.parts
         ],
+        "free": [list(each) for each in report.foreign.free] if report.foreign else None,
         "firmware": [{"place": place, "version": version} for place, version in report.firmware],
         "slots": [
             {
@@ -106,7 +158,7 @@ def as_json(report: Report) -> dict[str, object]:
 def as_text(report: Report) -> str:
     """The report for people."""
     disk = report.disk
-    lines = [f"{disk.path}: {format_size(disk.size)}, {_table(disk)}", *_remarks(disk)]
+    lines = [f"{disk.path}: {format_size(disk.size)}, {_table(report)}", *_remarks(report)]
     rows = [["no", "name", "offset", "size", "type", "filesystem", "label"]]
     for part in disk.parts:
         label = "" if part.label == part.name else part.label
@@ -120,13 +172,17 @@ def as_text(report: Report) -> str:
         cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         lines.append(f"  {'  '.join(cells)}".rstrip())
     lines += [f"bootloader: {version}, {place}" for place, version in report.firmware]
-    what = "slot " if disk.numbers else "partition " if disk.table else ""
+    lines += _free(report.foreign)
+    what = "slot " if disk.numbers else "partition " if report.label else ""
     lines += [_slot(slot, f"{what}{slot.part.name}") for slot in report.slots]
-    lines += _state(report.state) if disk.table else []
+    lines += _state(report.state) if report.label else []
     return "\n".join(lines)
 
 
-def _table(disk: Disk) -> str:
+def _table(report: Report) -> str:
+    disk = report.disk
+    if report.foreign and report.foreign.is_other:
+        return f"{report.label} label: not supported, only MBR and GPT are"
     if disk.table is None:
         return "one filesystem, no table"
     sectors = "" if disk.table.sector == SECTOR else f" for sectors of {disk.table.sector} B"
@@ -139,8 +195,9 @@ def _table(disk: Disk) -> str:
     return f"{disk.table.kind.upper()}{sectors}{named[disk.source]}"
 
 
-def _remarks(disk: Disk) -> Iterator[str]:
+def _remarks(report: Report) -> Iterator[str]:
     """What is to be said before the partitions."""
+    disk = report.disk
     if disk.refusal:
         text = disk.refusal.finding if isinstance(disk.refusal, RolesError) else str(disk.refusal)
         yield f"  {text.removeprefix(f'{disk.path}: ')}"
@@ -148,6 +205,15 @@ def _remarks(disk: Disk) -> Iterator[str]:
         yield f"  the first GPT {disk.table.first_fault}; the backup was read"
     if disk.table and disk.table.backup_fault:
         yield f"  the backup of the GPT {disk.table.backup_fault}"
+    if report.remark:
+        yield f"  not looked at: {report.remark}"
+
+
+def _free(foreign: Foreign | None) -> Iterator[str]:
+    found = [each for each in (foreign.free if foreign else ()) if each[1] >= _LEAST_FREE]
+    if found:
+        places = (f"{format_size(size // KIB * KIB)} at {offset:#x}" for offset, size in found)
+        yield f"free: {', '.join(places)}"
 
 
 def _slot(slot: Slot, name: str) -> str:

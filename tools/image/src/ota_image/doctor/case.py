@@ -10,9 +10,10 @@ from ota_board.board import Board
 from ota_board.grow import with_slots
 from ota_image.disk.boot_state import Found, State, find_state, scan
 from ota_image.disk.firmware_found import Firmware, find_u_boot
+from ota_image.disk.foreign import Foreign, look_closer, require_known
 from ota_image.disk.image import Disk, open_disk
 from ota_image.disk.slot import Slot, read_slot
-from ota_image.errors import ImageError
+from ota_image.errors import ImageError, UnknownTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,8 @@ class Case:
         found: every valid copy, wherever it is.
         drivers: of each slot, by its name, those that it has as modules or built in; None: it does
             not say.
+        foreign: what libparted knows of a disk that is not ours; None: not asked, or nothing.
+        note: what could not be looked at, and why; empty if there is nothing to say.
         artifact: an update that is to go with it.
     """
 
@@ -55,6 +58,8 @@ class Case:
     slots: tuple[Slot, ...]
     firmware: tuple[Firmware, ...]
     drivers: Mapping[str, frozenset[str] | None]
+    foreign: Foreign | None = None
+    note: str = ""
     artifact: Path | None = None
 
 
@@ -67,9 +72,18 @@ def open_case(
         ImageError: it is no disk image.
         OSError: it cannot be read.
     """
-    disk = open_disk(path)
+    try:
+        disk = open_disk(path)
+    except UnknownTable as error:
+        label = require_known(path, str(error)).label
+        raise ImageError(
+            f"{path}: has a {label} label; only an MBR or a GPT is supported"
+        ) from error
     if disk.table is None:
         raise ImageError(f"{path}: is one filesystem; give the disk image that it is part of")
+    foreign, note = (None, "") if board else look_closer(disk)
+    if foreign and foreign.is_other:
+        raise ImageError(f"{path}: has a {foreign.label} label; only an MBR or a GPT is supported")
     if board:
         disk = disk.seen_as(_as_grown(board, disk).layout)
     is_grub = disk.is_grub
@@ -84,6 +98,8 @@ def open_case(
         slots=slots,
         firmware=tuple(find_u_boot(disk)),
         drivers={slot.part.name: _drivers(slot) for slot in slots},
+        foreign=foreign,
+        note=note,
         artifact=artifact,
     )
 

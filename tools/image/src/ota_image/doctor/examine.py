@@ -45,10 +45,12 @@ class Diagnosis:
     Attributes:
         findings: every hazard that it shows.
         cover: who ends a silent hang.
+        note: what could not be looked at, and why; empty if there is nothing to say.
     """
 
     findings: tuple[Finding, ...]
     cover: Cover
+    note: str = ""
 
 
 def diagnose(
@@ -72,7 +74,7 @@ def diagnose(
     """
     case = open_case(path, board, is_booted=is_booted, artifact=artifact)
     found = tuple(finding for probe in PROBES for finding in probe(case))
-    return Diagnosis(found, cover_of(case))
+    return Diagnosis(found, cover_of(case), case.note)
 
 
 def examine(

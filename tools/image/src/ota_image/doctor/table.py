@@ -22,6 +22,7 @@ def probe(case: Case) -> Iterator[Finding]:
     yield from _copies(case)
     yield from _roles(case)
     yield from _overlaps(case)
+    yield from _alignment(case)
     if layout:
         yield from _differences(case)
     sd = case.board and case.board.qemu and case.board.qemu.disk in ("sd", "sdhci")
@@ -77,6 +78,19 @@ def _roles(case: Case) -> Iterator[Finding]:
         cause=refusal.finding if isinstance(refusal, RolesError) else str(refusal),
         remedy="compose the image with the board that it is for, or give the board with --board",
     )
+
+
+def _alignment(case: Case) -> Iterator[Finding]:
+    """Source: libparted, ped_device_get_optimum_alignment; 1 MiB for an image file."""
+    for each in case.foreign.parts if case.foreign else ():
+        if not each.is_aligned and each.offset in {part.offset for part in case.disk.parts}:
+            yield Finding(
+                hazard="partition-not-aligned",
+                place=f"partition {each.number} at {each.offset:#x}",
+                cause="it does not begin at a multiple of 1 MiB: a card writes two of its blocks"
+                " where the filesystem writes one, which is slow and wears it out",
+                remedy="make the partitions with a tool that aligns them, as `ota-image compose`",
+            )
 
 
 def _overlaps(case: Case) -> Iterator[Finding]:
