@@ -13,6 +13,7 @@ from ota_artifact.cli.inside import IMAGE_HELP, Inside, inside, reading, writing
 from ota_artifact.cli.parser import Parser, Subparsers
 from ota_artifact.cli.signing import add_signing
 from ota_artifact.cli.streams import refuse_inputs
+from ota_artifact.image.roles import RULE
 
 _EXAMPLE = """\
 examples:
@@ -28,9 +29,9 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         "cp",
         help="copy a file into an image or out of it",
         description="Copies a file into an artifact's root filesystem or a disk image, or out of"
-        " one. A file that is replaced keeps its owner and mode; a new one has those of the source"
-        " and belongs to root. An artifact that was signed is not any more, unless it is signed"
-        " anew. If anything fails, the image is as it was.",
+        " one. A replaced file keeps its owner and mode; a new one has the mode of the source and"
+        " belongs to root. A signed artifact loses its signature, unless a key signs it again. If"
+        f" anything fails, the image stays as it was. {RULE}",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)

@@ -27,6 +27,7 @@ from ota_artifact.cli.signing import add_signing, signer_of
 from ota_artifact.cli.write import add_compression, check_artifact_name, compression_of
 from ota_artifact.draft import Draft, changing
 from ota_artifact.image.disk import Image, edit
+from ota_artifact.image.roles import RULE
 from ota_artifact.json_text import parse_object
 from ota_artifact.provides import ROOTFS
 from ota_artifact.tar import is_tar
@@ -61,10 +62,10 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         "modify",
         help="change what an artifact or image says",
         description="Changes an artifact: its name and relations, and Mender's own files in its"
-        " root filesystem; or those files in a disk or filesystem image. What is not named stays;"
-        " -N, -G, -p, -d and -m replace what there is, -s and --clears-provides add to it. A"
-        " signature is dropped, and said to be, unless a key makes a new one. If anything fails,"
-        " the file is as it was.",
+        " root filesystem; or those files in a disk or filesystem image that has /etc. What you do"
+        " not name stays; -N, -G, -p, -d and -m replace what is there, -s and --clears-provides add"
+        " to it. The signature is dropped with a warning, unless a key makes a new one. If anything"
+        f" fails, the file stays as it was. {RULE}",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)

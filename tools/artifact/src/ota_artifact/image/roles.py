@@ -18,11 +18,11 @@ from ota_artifact.layout import LARGEST, Layout, TableKind, from_json
 from ota_artifact.size import format_size
 
 RULE = (
-    "Which partitions of a disk image are boot, A, B and data is told by layout.json on its boot"
-    " partition, else by the names and types in its GPT, else by Mender's order if exactly four"
-    " partitions can hold files; any other disk image is refused."
+    "layout.json on the boot partition of a disk image says which partitions are boot, A, B and"
+    " data. Without it, the names and types in a GPT say so; without those, exactly four partitions"
+    " that can hold files are taken in Mender's order. Any other disk image is refused."
 )
-"""The rule in a sentence, for the help of commands."""
+"""The rule in three sentences, for the help of commands."""
 
 Role = Literal["boot", "A", "B", "data"]
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from ota_artifact.image.roles import RULE
 from ota_board.load import board_folders, find_board, load_board
 
 _EXAMPLE = """\
@@ -22,8 +23,9 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "doctor",
         help="find what is wrong with a disk image",
-        description="Looks for every hazard that an image can show, and says the cause and the"
-        " remedy of each; and who arms the watchdog. Exit code 0: no hazard; 2: findings.",
+        description="Looks for every hazard that an image can show, and names the cause and the"
+        " remedy of each, and who arms the watchdog. Exit code 0: no hazard; 2: findings."
+        f" {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

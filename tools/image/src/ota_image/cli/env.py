@@ -5,6 +5,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ota_artifact.image.roles import RULE
 from ota_image.errors import ImageError
 
 _GET = """\
@@ -27,7 +28,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     get = commands.add_parser(
         "get",
         help="print variables, as the bootloader will read them",
-        description="Prints all variables, or some, of the copy that the bootloader takes.",
+        description="Prints all variables, or some, of the copy that the bootloader takes. Where"
+        f" GRUB keeps it on the boot partition: {RULE}",
         epilog=_GET,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -40,7 +42,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "set",
         help="set variables in both copies",
         description="Sets variables in both copies; NAME= removes one. The older copy is written"
-        " first, so that one is valid at any time.",
+        " first, so that one is valid at any time. Where GRUB keeps it on the boot partition:"
+        f" {RULE}",
         epilog=_SET,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

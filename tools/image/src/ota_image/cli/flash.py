@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from ota_artifact.image.roles import RULE
 from ota_artifact.size import format_size
 from ota_image.errors import ImageError
 
@@ -24,7 +25,9 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="write a disk image to a card",
         description="Writes an image to a whole disk and reads it back; with the block map"
         " FILE.bmap only what matters. Refuses a disk that is mounted or otherwise in use, a"
-        " partition, and one that is too small; asks before it writes.",
+        " partition, and one that is too small, and an image whose partition table or layout.json"
+        " is damaged; warns of one that has no slots. Asks before it writes."
+        f" {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

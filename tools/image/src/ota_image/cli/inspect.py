@@ -5,6 +5,8 @@ import argparse
 import json
 from pathlib import Path
 
+from ota_artifact.image.roles import RULE
+
 _EXAMPLE = """\
 examples:
   ota-image inspect my.sdimg
@@ -18,7 +20,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "inspect",
         help="show what is on a disk image",
         description="Shows partitions, bootloaders, what is in the slots, and the environment with"
-        " all its variables. The image need not be one of ours.",
+        f" all its variables. The image need not be one of ours. {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
