@@ -20,7 +20,7 @@ def test_disk_whose_slots_are_both_empty_is_refused(make_disk: Callable[..., str
             file.write(bytes(4 * MIB))
 
     with pytest.raises(ArtifactError, match="no slot has a filesystem"):
-        open_image(disk).kind("/etc")
+        open_image(disk).exists("/etc")
 
 
 def test_empty_slot_is_left_out(

@@ -13,7 +13,7 @@ from typing import Literal
 from ota_artifact.errors import ArtifactError, blaming
 from ota_artifact.image.filesystem import Filesystem, open_filesystem, recognise
 from ota_artifact.image.partitions import Partition, read_table
-from ota_artifact.image.paths import Kind, components, joined
+from ota_artifact.image.paths import components, joined
 from ota_artifact.image.roles import Roles, find_roles, is_one_filesystem
 from ota_artifact.image.sparse import copy_sparse
 from ota_artifact.output import naming
@@ -56,11 +56,6 @@ class Image:
     def is_changed(self) -> bool:
         """Whether anything was asked to be changed."""
         return bool(self._changed)
-
-    def kind(self, path: str) -> Kind | None:
-        """What is at the path; None: nothing. See `Filesystem.kind`."""
-        filesystem, inside = self._first(path)
-        return filesystem.kind(inside)
 
     def exists(self, path: str) -> bool:
         """Whether a file or folder is at the path. See `Filesystem.exists`."""

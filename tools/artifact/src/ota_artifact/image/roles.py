@@ -66,15 +66,11 @@ class Roles:
     layout: Layout | None = None
 
     @property
-    def by_name(self) -> Mapping[Role, Partition]:
-        """The four by what they are."""
-        return {"boot": self.boot, "A": self.a, "B": self.b, "data": self.data}
-
-    @property
     def names(self) -> Mapping[int, str]:
         """What each partition is called, by its number; extra ones by the layout."""
         extra = {area.number: area.name for area in self.layout.partitions} if self.layout else {}
-        return extra | {each.number: name for name, each in self.by_name.items()}
+        four = (self.boot, self.a, self.b, self.data)
+        return extra | {each.number: name for name, each in zip(_ORDER, four, strict=True)}
 
 
 def is_one_filesystem(image: Path, table: Table | None) -> bool:

@@ -70,10 +70,6 @@ class Foreign:
         """Whether the table is of a kind that we do not read."""
         return self.label not in ("", "loop", "msdos", "gpt")
 
-    def part(self, offset: int) -> ForeignPart | None:
-        """The partition that begins at an offset [B]."""
-        return next((each for each in self.parts if each.offset == offset), None)
-
 
 def ask_libparted(image: Path, table: Table | None) -> Foreign:
     """What libparted knows of an image file; the image is only read.
