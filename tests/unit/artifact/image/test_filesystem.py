@@ -30,7 +30,7 @@ def test_other_filesystems_are_refused_by_name(
     image = tmp_path / "image"
     image.write_bytes((bytes(offset) + magic).ljust(MIB, b"\0"))
 
-    with pytest.raises(ArtifactError, match=f"{name}.*ext4 and vfat only"):
+    with pytest.raises(ArtifactError, match=f"{name}.*only ext4 and vfat are supported"):
         open_filesystem(image)
 
 
@@ -39,7 +39,9 @@ def test_nothing_is_refused(tmp_path: Path, size: int) -> None:
     image = tmp_path / "image"
     image.write_bytes(bytes(size))
 
-    with pytest.raises(ArtifactError, match="no filesystem found; use ext4 or vfat"):
+    with pytest.raises(
+        ArtifactError, match="no filesystem found; only ext4 and vfat are supported"
+    ):
         open_filesystem(image)
 
 

@@ -64,7 +64,7 @@ def test_name_that_vfat_cannot_have_is_refused_and_changes_nothing(
     )
 
     for attempt in attempts:
-        with pytest.raises(ArtifactError, match="cannot be a name on vfat"):
+        with pytest.raises(ArtifactError, match="is not allowed as a name on vfat"):
             attempt()
 
     assert vfat.read_bytes() == before
@@ -129,7 +129,7 @@ def test_reading_a_directory_is_refused(vfat: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/.", "/a/.."])
 def test_removing_the_root_is_refused(vfat: Path, path: str) -> None:
-    with pytest.raises(ArtifactError, match="name what is to go"):
+    with pytest.raises(ArtifactError, match="name a file or directory"):
         FatFilesystem(vfat).remove(path, recursive=True)
 
 

@@ -224,7 +224,7 @@ def test_a_folder_larger_than_the_slot_is_refused(tmp_path: Path, board: Board) 
 
     said = refusal(board.layout, Parts(rootfs=folder, variables=variables(board)), tmp_path)
 
-    assert "A: 8 MiB have no room for its files" in said
+    assert "A: 8 MiB are too small for its files" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"MZ" * 4096, b"\x1f\x8b" + bytes(2000)])
@@ -272,7 +272,7 @@ def test_missing_files_are_named(tmp_path: Path, board: Board, rootfs: Path) -> 
         (0x10000, 0x20000, "reserved MLO"),
         (0x20000, 0x20001, "make the area larger"),
         (23 * MIB, 2 * MIB, "partition boot"),
-        (64 * MIB - 512, 1024, "leave the disk"),
+        (64 * MIB - 512, 1024, "do not fit onto the disk"),
     ],
 )
 def test_raw_firmware_on_something_else_is_refused(

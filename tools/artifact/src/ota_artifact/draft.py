@@ -56,7 +56,7 @@ class Draft:
 
     @property
     def payload(self) -> PayloadHeader:
-        """What is said of the one payload.
+        """The header of the only payload.
 
         Raises:
             ArtifactError: there are several.
@@ -81,7 +81,7 @@ class Draft:
         """The image that the one payload is, unpacked, to be looked into and changed.
 
         Raises:
-            ArtifactError: there are several payloads, or the one is no filesystem image.
+            ArtifactError: there are several payloads, or the only one is not a filesystem image.
             OSError: no space to unpack it.
         """
         if self._opened:
@@ -95,11 +95,11 @@ class Draft:
         """The artifact to write.
 
         Args:
-            compression: what all payloads are to be compressed with; by default, each stays.
+            compression: of all payloads; by default each keeps its own.
 
         Raises:
             ArtifactError: a changed filesystem is not sound.
-            OSError: no space to unpack what is to be compressed anew.
+            OSError: no space to unpack what has to be compressed again.
         """
         if self._opened and self._opened.is_changed:
             with blaming(self._path, self.unpacked):
@@ -170,7 +170,7 @@ def changing(
     """A draft of the artifact, which takes its place when the block ends well.
 
     Args:
-        compression: all payloads are compressed anew with it; by default each stays as it is.
+        compression: of all payloads; by default each keeps its own.
 
     Raises:
         ArtifactError: damaged, or what comes out would be no artifact; the file is as it was.
@@ -258,7 +258,7 @@ def _names(spec: PayloadSpec) -> tuple[str, ...]:
 
 
 def _with_checksum(spec: PayloadSpec) -> PayloadSpec:
-    """Has the checksum that the payload provides, if it does, made anew."""
+    """Compute the checksum that the payload provides again, if it provides one."""
     provides: Mapping[str, str] = spec.header.provides
     key = next((each for each in CHECKSUMS if each in provides), None)
     if key is None:

@@ -54,7 +54,7 @@ class Image:
 
     @property
     def is_changed(self) -> bool:
-        """Whether anything was asked to be changed."""
+        """Whether a change was asked for."""
         return bool(self._changed)
 
     def exists(self, path: str) -> bool:
@@ -138,7 +138,7 @@ class Image:
         """The slots that have files; both, if both are empty."""
         made = [each for each in (roles.a, roles.b) if recognise(self.path, each.offset, each.size)]
         if not made:
-            raise ArtifactError(f"{self.path}: no slot has a filesystem; nothing to open")
+            raise ArtifactError(f"{self.path}: no slot has a filesystem; there is nothing to open")
         opened = [(each, open_filesystem(self.path, each.offset, each.size)) for each in made]
         return [each for each, files in opened if set(files.names("/")) - _EMPTY] or made
 
@@ -188,7 +188,7 @@ def open_image(path: Path) -> Image:
 def edit(path: Path) -> Iterator[Image]:
     """Change an image all or not at all.
 
-    The changes go to a copy beside it, which takes the image's place when the block ends well
+    The changes go to a copy next to it, which takes the image's place when the block ends well
     and the changed filesystems are sound. After any exception the image is as it was.
 
     Raises:
@@ -220,7 +220,7 @@ def edit(path: Path) -> Iterator[Image]:
 
 
 class _Copy:
-    """A file beside the image that vanishes unless it replaces it."""
+    """A file next to the image that is deleted unless it replaces it."""
 
     def __init__(self, target: Path) -> None:
         with naming(target, target.parent):
@@ -231,7 +231,7 @@ class _Copy:
 
     def take_over(self, original: os.stat_result) -> None:
         """Give it the original's owner, where we may, and mode; put it on the disk."""
-        with suppress(PermissionError):  # an ordinary user's copy is that user's
+        with suppress(PermissionError):  # an ordinary user's copy belongs to that user
             os.fchown(self.descriptor, original.st_uid, original.st_gid)
         os.fchmod(self.descriptor, stat.S_IMODE(original.st_mode))
         os.fsync(self.descriptor)

@@ -105,13 +105,13 @@ def read_table(image: Path) -> Table:
     """Read the partition table of a disk image.
 
     Raises:
-        ArtifactError: there is none, it is empty, or damaged so that it cannot be read.
+        ArtifactError: there is no table, or it is empty, or too damaged to be read.
         OSError: the image cannot be read.
     """
     with image.open("rb") as file:
         table = _read(file, file.seek(0, os.SEEK_END), image)
     if not table.partitions:
-        raise ArtifactError(f"{image}: the partition table is empty; nothing to open")
+        raise ArtifactError(f"{image}: the partition table is empty; there is nothing to open")
     return table
 
 
@@ -134,7 +134,10 @@ def _read(file: BinaryIO, size: int, image: Path) -> Table:
     file.seek(0)
     first = file.read(512)
     if len(first) < 512:
-        raise ArtifactError(f"{image}: {len(first)} B hold no partition table; it is truncated")
+        raise ArtifactError(
+            f"{image}: has {len(first)} B, too few for a disk image or a filesystem; it is"
+            " truncated, or of another kind"
+        )
     if first[510:512] == b"\x55\xaa" and not is_protective(first):
         mbr = read_mbr(file, size, image)
         return Table(
@@ -151,7 +154,7 @@ def _read(file: BinaryIO, size: int, image: Path) -> Table:
                 f"{image}: its MBR says that a GPT follows, and neither the first one nor the"
                 " backup is there; copy or compose the image again"
             )
-        raise ArtifactError(f"{image}: neither a partition table nor a filesystem that we know")
+        raise ArtifactError(f"{image}: has neither a partition table nor a filesystem that we know")
     return Table(
         kind="gpt",
         size=size,

@@ -24,16 +24,16 @@ _SETTINGS = {
     "MTOOLS_FAT_COMPATIBILITY": "0",
     "MTOOLS_LOWER_CASE": "0",
     "MTOOLS_NO_VFAT": "0",
-    "MTOOLS_SKIP_CHECK": "1",  # partitions without a drive's geometry
+    "MTOOLS_SKIP_CHECK": "1",  # partitions that do not follow a drive's geometry
     "TZ": "UTC0",  # vfat has local times: the same bytes on every machine
 }
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f"*:<>?\\|[]')  # "[" for mtools alone, a wildcard there
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f"*:<>?\\|[]')  # "[" is a wildcard in mtools
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class FatFilesystem:
-    """A vfat filesystem in an image. It has no owners, modes or links; case does not count.
+    """A vfat filesystem in an image. It has no owners, modes or links, and ignores case.
 
     Attributes:
         image: the file, also a whole disk's.
@@ -60,8 +60,8 @@ class FatFilesystem:
         said = sector * (sectors or struct.unpack_from("<I", boot, 32)[0])
         if said > room:
             raise ArtifactError(
-                f"{self.image}: the filesystem at {self.offset} B says that it has {said} B, of "
-                f"which the image holds {room}; it is truncated"
+                f"{self.image}: the filesystem at {self.offset} B has {said} B, of which "
+                f"the image holds {room}; it is truncated"
             )
 
     def kind(self, path: str) -> Kind | None:
@@ -119,7 +119,7 @@ class FatFilesystem:
     def write_file(self, source: Path, path: str, mode: int | None = None) -> None:
         """Copy a file of the host into the image, replacing one that is there, read-only or not.
 
-        The mode is checked and otherwise ignored: vfat has none.
+        The mode is checked and then ignored, since vfat has no modes.
 
         Raises:
             ArtifactError: no such directory, a directory is there, or no space.
@@ -145,9 +145,9 @@ class FatFilesystem:
                 self._mtools(place, "mcopy", "-n", "-o", "-D", "o", content, _target(names))
 
     def make_directory(self, path: str, mode: int | None = None) -> None:
-        """Make a directory and those above it; one that is there already is no error.
+        """Make a directory and those above it; an existing one is not an error.
 
-        The mode is checked and otherwise ignored: vfat has none.
+        The mode is checked and then ignored, since vfat has no modes.
 
         Raises:
             ArtifactError: a part of the path is a file, or no space.
@@ -176,7 +176,7 @@ class FatFilesystem:
         """
         names = checked_names(path)
         if not names:
-            raise ArtifactError(f"{path}: cannot be removed; name what is to go")
+            raise ArtifactError(f"{path}: cannot be removed; name a file or directory")
         with workplace(self.image) as place:
             match self._kind(place, names):
                 case None:
@@ -239,7 +239,7 @@ class FatFilesystem:
 
     def _listed(self, place: Path, names: tuple[str, ...]) -> list[str]:
         """The names in a directory; those of directories end with "/"."""
-        # 1: nothing there, which mdir also says of an empty root.
+        # Exit code 1: nothing there; mdir also reports this for an empty root.
         printed = self._mtools(place, "mdir", "-b", "-a", "-f", _target(names), success=(0, 1))
         lines = printed.decode("utf-8", "surrogateescape").splitlines()
         return [re.sub(r".*/(?=.)", "", line) for line in lines]
@@ -301,7 +301,7 @@ def mtools(
     Args:
         place: a workplace of the image.
         offset: where the filesystem begins in it [B].
-        environment: variables set on top of those that make it the same everywhere.
+        environment: variables in addition to those that make it work the same everywhere.
 
     Raises:
         ProgramError: it is missing, or fails.
@@ -315,10 +315,10 @@ def mtools(
 
 
 def checked_names(path: str) -> tuple[str, ...]:
-    """The names of a path, ".." resolved: there are no links that could change its meaning.
+    """The names of a path, with ".." resolved, since vfat has no links that change its meaning.
 
     Raises:
-        ArtifactError: a name that vfat cannot have.
+        ArtifactError: a name that is not allowed on vfat.
     """
     names: list[str] = []
     for name in components(path):
@@ -326,7 +326,9 @@ def checked_names(path: str) -> tuple[str, ...]:
             del names[-1:]
             continue
         if _FORBIDDEN.search(name) or _RESERVED.fullmatch(name) or name[-1] in ". ":
-            raise ArtifactError(f"{path}: {name!r} cannot be a name on vfat; choose another")
+            raise ArtifactError(
+                f"{path}: {name!r} is not allowed as a name on vfat; choose another"
+            )
         names.append(name)
     return tuple(names)
 

@@ -24,7 +24,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "doctor",
         help="find what is wrong with a disk image",
         description="Looks for every hazard that an image can show, and names the cause and the"
-        " remedy of each, and who arms the watchdog. Exit code 0: no hazard; 2: findings."
+        " remedy of each, and what arms the watchdog. Exit code 0: no hazard; 2: findings."
         f" {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -34,15 +34,15 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("file", help="a disk image, or a device")
     parser.add_argument(
         "--board",
-        help="what it is for: a name, or a path with a '/' to a folder (default: what the image"
-        " says of itself, which tells less)",
+        help="the board that it is for: a name, or a path with a '/' to a folder (default: the"
+        " image's own layout.json, which shows fewer hazards)",
     )
     parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
     parser.add_argument(
-        "--booted", action="store_true", help="it has run on a device: it is no factory image"
+        "--booted", action="store_true", help="it has run on a device, and is not a factory image"
     )
     parser.add_argument(
-        "--artifact", metavar="FILE", help="an update that is to go with it is looked at, too"
+        "--artifact", metavar="FILE", help="also examine an update for devices with this image"
     )
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 

@@ -54,7 +54,7 @@ def _run(args: argparse.Namespace) -> int:
     require_same_sectors(disk, device)
     what = f"{device.path} ({device.model or 'no name'}, {format_size(device.size)})"
     if not device.is_removable:
-        print(f"flash: {what} is no removable disk", file=sys.stderr)
+        print(f"flash: {what} is not a removable disk", file=sys.stderr)
     if not args.yes and not _agreed(what):
         raise ImageError(f"{device.path}: not written")
     descriptor = os.open(device.path, os.O_RDWR | os.O_EXCL)  # busy if anything has it by now
@@ -62,19 +62,19 @@ def _run(args: argparse.Namespace) -> int:
         flash(image, block_map, descriptor, progress=_Shown().show)
     finally:
         os.close(descriptor)
-    print(f"{device.path}: {block_map.mapped} B written and verified; it can be taken out")
+    print(f"{device.path}: {block_map.mapped} B written and verified; you can remove it")
     return 0
 
 
 def _agreed(what: str) -> bool:
     if not sys.stdin.isatty():
-        raise ImageError(f"{what}: nobody to ask; give --yes to erase it")
+        raise ImageError(f"{what}: there is no terminal to ask on; give --yes to erase it")
     print(f"flash: erase everything on {what}? Type yes: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip() == "yes"
 
 
 class _Shown:
-    """Says each step of progress once."""
+    """Prints each step of progress once."""
 
     def __init__(self) -> None:
         self._last = ("", -1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bootloaders on a disk, found by what they say of themselves."""
+"""Bootloaders on a disk, found by their banners."""
 
 import re
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ class Firmware:
         version: such as ``2023.01+dfsg``.
         number: the same as two numbers, to compare by.
         is_spl: whether it is the part that loads U-Boot.
-        data: its bytes; of one that stands raw, the area reserved for it, else all up to the first
-            partition.
+        data: its bytes; of one outside the partitions, the area reserved for it, else all up to
+            the first partition.
     """
 
     place: str
@@ -36,7 +36,7 @@ class Firmware:
 def find_u_boot(disk: Disk) -> Iterator[Firmware]:
     """Every U-Boot, uncompressed, before the first partition and on the boot partition.
 
-    If it is not known which partition that is, every vfat is looked through.
+    If it is not known which partition that is, every vfat is searched.
 
     Raises:
         OSError: the image cannot be read.
@@ -65,7 +65,7 @@ def _in_files(part: Part, where: str) -> Iterator[Firmware]:
 
 
 def _reserved(disk: Disk, at: int) -> tuple[int, int | None]:
-    """Where the area begins and ends that is reserved for what stands there [B]."""
+    """Where the area that is reserved for it begins and ends [B]."""
     for area in disk.layout.areas if disk.layout else ():
         if area.kind == "reserved" and area.offset <= at < area.end:
             return area.offset, area.end

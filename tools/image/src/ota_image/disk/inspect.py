@@ -29,7 +29,7 @@ class Report:
         firmware: (place, version) of each U-Boot.
         state: None: no environment was found.
         foreign: what libparted knows of a disk that is not ours.
-        remark: why it knows nothing; empty if there is nothing to say.
+        remark: why libparted was not asked; empty if there is no reason to name.
     """
 
     disk: Disk
@@ -103,7 +103,7 @@ def _with_libparted(disk: Disk, foreign: Foreign | None) -> Disk:
 
 
 def as_json(report: Report) -> dict[str, object]:
-    """The report as JSON has it; sizes and offsets in bytes."""
+    """The report as JSON; sizes and offsets in bytes."""
     disk, state = report.disk, report.state
     return {
         "image": str(disk.path),
@@ -156,7 +156,7 @@ def as_json(report: Report) -> dict[str, object]:
 
 
 def as_text(report: Report) -> str:
-    """The report for people."""
+    """The report as text."""
     disk = report.disk
     lines = [f"{disk.path}: {format_size(disk.size)}, {_table(report)}", *_remarks(report)]
     rows = [["no", "name", "offset", "size", "type", "filesystem", "label"]]
@@ -196,7 +196,7 @@ def _table(report: Report) -> str:
 
 
 def _remarks(report: Report) -> Iterator[str]:
-    """What is to be said before the partitions."""
+    """Remarks before the table of partitions."""
     disk = report.disk
     if disk.refusal:
         text = disk.refusal.finding if isinstance(disk.refusal, RolesError) else str(disk.refusal)

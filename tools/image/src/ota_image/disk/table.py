@@ -19,7 +19,7 @@ _GPT_FIRST = 34  # [sectors] the first that no table needs
 
 
 def write_table(disk: Path, layout: Layout, identity: Identity) -> None:
-    """Write the table, with identifiers that follow from the inputs.
+    """Write the table, with identifiers derived from the inputs.
 
     Raises:
         ProgramError: sfdisk is missing, or refuses.

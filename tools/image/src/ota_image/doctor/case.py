@@ -23,7 +23,7 @@ class Finding:
     Attributes:
         hazard: its name, always the same.
         place: where on the image.
-        cause: what was seen, and what comes of it.
+        cause: what was seen, and what it leads to.
         remedy: what to do.
     """
 
@@ -40,10 +40,10 @@ class Case:
     Attributes:
         layout: the board's, else what the image says of itself; None: neither is known.
         is_booted: whether it has run on a device already; else it is as from the factory.
-        state: the environment where it must be; None: it has none there.
+        state: the environment where it must be; None: there is none.
         found: every valid copy, wherever it is.
-        drivers: of each slot, by its name, those that it has as modules or built in; None: it does
-            not say.
+        drivers: of each slot, by its name, those that it has as modules or built in; None: that
+            is unknown.
         foreign: what libparted knows of a disk that is not ours; None: not asked, or nothing.
         note: what could not be looked at, and why; empty if there is nothing to say.
         artifact: an update that is to go with it.
@@ -66,10 +66,10 @@ class Case:
 def open_case(
     path: Path, board: Board | None, *, is_booted: bool, artifact: Path | None = None
 ) -> Case:
-    """Read what the probes look at.
+    """Read what the probes examine.
 
     Raises:
-        ImageError: it is no disk image.
+        ImageError: it is not a disk image.
         OSError: it cannot be read.
     """
     try:

@@ -28,7 +28,7 @@ class Feature:
 
     Attributes:
         word: which of the three words of features has it.
-        since: the U-Boot that reads it; None: not to be relied on with any.
+        since: the first U-Boot that reads it; None: no version reads it reliably.
     """
 
     name: str
@@ -64,7 +64,7 @@ def probe(case: Case) -> Iterator[Finding]:
             yield Finding(
                 hazard="filesystem-damaged",
                 place=_place(part),
-                cause=f"{part.kind or 'no filesystem that we know'} is there",
+                cause=f"it holds {part.kind or 'no filesystem that we know'}",
                 remedy="compose the image again",
             )
 
@@ -77,7 +77,7 @@ def _ext4(case: Case, part: Part, *, is_slot: bool) -> Iterator[Finding]:
             yield Finding(
                 hazard="payload-larger-than-slot",
                 place=place,
-                cause=f"its filesystem says it has {format_size(size)}, the partition has"
+                cause=f"its filesystem has {format_size(size)}, the partition"
                 f" {format_size(part.size)}: the end was cut off",
                 remedy="make root filesystems of the slot's size",
             )
@@ -95,9 +95,8 @@ def _ext4(case: Case, part: Part, *, is_slot: bool) -> Iterator[Finding]:
         yield Finding(
             hazard="filesystem-smaller-than-partition",
             place=place,
-            cause=f"it has {format_size(size)}, the partition {format_size(part.size)}: the"
-            " rest is lost"
-            " to the system, since an update is copied as it is",
+            cause=f"it has {format_size(size)}, the partition {format_size(part.size)}: the system"
+            " cannot use the rest, since an update is copied as it is",
             remedy="make root filesystems of the slot's size (mke2fs, resize2fs)",
         )
     if is_slot:
@@ -136,7 +135,7 @@ def _vfat(case: Case, part: Part) -> Iterator[Finding]:
     except (ArtifactError, ProgramError) as error:
         said = str(error)
     if case.is_booted and _DIRTY.search(said):
-        said = _DIRTY.sub("", said)  # somebody pulled the plug: no damage by itself
+        said = _DIRTY.sub("", said)  # the power was cut, which alone is not damage
     if said.strip():
         yield Finding(
             hazard="filesystem-damaged",

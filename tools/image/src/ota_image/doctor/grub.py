@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hazards of GRUB: its program, its configuration, its two files of state, Linux's way to them."""
+"""Hazards of GRUB: its program, its configuration, its state, and how Linux reaches the state."""
 
 import hashlib
 from collections.abc import Iterator
@@ -24,15 +24,15 @@ def probe(case: Case) -> Iterator[Finding]:
         return
     boot = case.disk.boot
     if boot is None:
-        return  # said already
+        return  # another probe reports it
     if is_wanted or case.layout:
         yield from _program(case, boot)
     if not boot.exists(grub.FOLDER):
         yield Finding(
             hazard="grub-environment-missing",
             place=f"boot partition: {grub.FOLDER}",
-            cause="GRUB's state, mender_grubenv1 and mender_grubenv2, is not there; GRUB can only"
-            " overwrite what exists: a trial is never begun",
+            cause="GRUB's state, mender_grubenv1 and mender_grubenv2, is missing; GRUB can only"
+            " overwrite files that exist, so that no trial starts",
             remedy="compose with both copies",
         )
         return
@@ -49,8 +49,7 @@ def _program(case: Case, boot: Part) -> Iterator[Finding]:
         yield Finding(
             hazard="boot-not-esp",
             place=f"partition {boot.number}",
-            cause="its type is not that of an EFI system partition: the firmware does not look"
-            " there",
+            cause="its type is not that of an EFI system partition: the firmware ignores it",
             remedy=f"sfdisk --part-type FILE {boot.number} U",
         )
     firmware = case.board.firmware if case.board else ()
@@ -59,7 +58,7 @@ def _program(case: Case, boot: Part) -> Iterator[Finding]:
             yield Finding(
                 hazard="grub-missing",
                 place=f"boot partition: {path}",
-                cause="it is not there: GRUB, or what starts it, does not start",
+                cause="it is missing: GRUB, or what starts it, does not start",
                 remedy=_AGAIN,
             )
     for path in grub.CONFIGURATIONS:
@@ -72,14 +71,14 @@ def _configuration(case: Case, boot: Part, path: str) -> Iterator[Finding]:
         yield Finding(
             hazard="grub-configuration-missing",
             place=f"boot partition: {path}",
-            cause="it is not there: without the other one too, GRUB ends at a prompt",
+            cause="it is missing: if the other one is lost as well, GRUB ends at a prompt",
             remedy=_AGAIN,
         )
     elif case.board and text != grub.configuration(case.board):
         yield Finding(
             hazard="grub-configuration-differs",
             place=f"boot partition: {path}",
-            cause="it is not the board's: other partitions, or another boot logic",
+            cause="it differs from the board's: in the partitions, or in the boot logic",
             remedy="take the board's; `ota-board render` writes it",
         )
 
@@ -92,7 +91,7 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
         yield Finding(
             hazard="grub-environment-missing",
             place=f"{place}: {', '.join(absent)}",
-            cause="GRUB can only overwrite what exists: this copy is lost, and the other one alone",
+            cause="GRUB can only overwrite files that exist: only the other copy is left",
             remedy="compose with both copies",
         )
         return
@@ -103,8 +102,7 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
             yield Finding(
                 hazard="grub-copy-damaged",
                 place=f"{place}/{name}",
-                cause=f"it is no block of {grub.BLOCK} B: GRUB passes it over, and cannot"
-                " repair it",
+                cause=f"it is not a block of {grub.BLOCK} B: GRUB ignores it and cannot repair it",
                 remedy="`ota-image env set` any variable, which writes both copies",
             )
     if variables is None or lock is None:
@@ -113,17 +111,16 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
         yield Finding(
             hazard="grub-copy-locked",
             place=f"{place}/lock",
-            cause=f"editing={lock.get('editing', '(not set)')}: somebody was cut off while"
-            " writing; until"
-            " it is repaired, which GRUB does at its next start, there is one copy alone",
+            cause=f"editing={lock.get('editing', '(not set)')}: a write was cut off; until GRUB"
+            " repairs it at its next start, there is only one copy",
             remedy="`ota-image env set` any variable, which writes both copies",
         )
     elif not (found["lock.sha256sum"] or b"").startswith(_sum(found["lock"] or b"")):
         yield Finding(
             hazard="grub-lock-without-sum",
             place=f"{place}/lock.sha256sum",
-            cause="it is not the sum of the open lock: Mender's tools take the copy for a"
-            " damaged one",
+            cause="it is not the checksum of the open lock: Mender's tools treat the copy as"
+            " damaged",
             remedy="`ota-image env set` any variable, which writes both copies",
         )
     yield from _slot_named(case, place, variables)
@@ -154,15 +151,14 @@ def _difference(case: Case) -> Iterator[Finding]:
         yield Finding(
             hazard="grub-copies-differ",
             place=f"boot partition: {grub.FOLDER}",
-            cause="both are whole and hold another state: were the first one lost, another slot"
-            " would"
-            " start",
+            cause="both are valid and hold different states: if the first one is lost, the other"
+            " slot starts",
             remedy="`ota-image env set` any variable, which writes both copies",
         )
 
 
 def _way(case: Case, slot: Slot) -> Iterator[Finding]:
-    """Whether Linux can write the state: the boot partition mounted, and its place told."""
+    """Whether Linux can write the state: the boot partition is mounted, and its place is known."""
     place = f"slot {slot.part.name}"
     lines = (slot.part.text("/etc/fstab") or "").splitlines()
     rows = [row for line in lines if len(row := line.partition("#")[0].split()) >= 4]
@@ -172,8 +168,7 @@ def _way(case: Case, slot: Slot) -> Iterator[Finding]:
             hazard="boot-not-mounted",
             place=f"{place}: /etc/fstab",
             cause="nothing mounts the boot partition: Linux does not reach GRUB's state, and no"
-            " update"
-            " can be installed",
+            " update can be installed",
             remedy="take the fstab of the board: `ota-board render` writes it",
         )
     for point, options in mounts.items():
@@ -181,7 +176,7 @@ def _way(case: Case, slot: Slot) -> Iterator[Finding]:
             yield Finding(
                 hazard="boot-read-only",
                 place=f"{place}: /etc/fstab: {point}",
-                cause="GRUB's state is there, and Linux cannot write it",
+                cause="it holds GRUB's state, and Linux cannot write it",
                 remedy="mount it rw,sync",
             )
     text = slot.part.text(_CONFIG)
@@ -192,7 +187,7 @@ def _way(case: Case, slot: Slot) -> Iterator[Finding]:
             hazard="grub-environment-not-found",
             place=f"{place}: {_CONFIG}",
             cause=f"it says {folder or 'nothing'}; the state is in {', '.join(sorted(wanted))}",
-            remedy="take that of the board: `ota-board render` writes it",
+            remedy="take the board's file: `ota-board render` writes it",
         )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hazards of the partition table and of what stands beside the partitions."""
+"""Hazards of the partition table and of what lies outside the partitions."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def probe(case: Case) -> Iterator[Finding]:
         yield Finding(
             hazard="size-no-power-of-two",
             place=format_size(disk.size),
-            cause="QEMU takes no SD card of such a size",
+            cause="QEMU does not accept an SD card of this size",
             remedy="set storage.size to a power of two, or enlarge a copy with `truncate -s`",
         )
 
@@ -113,7 +113,7 @@ def _overlaps(case: Case) -> Iterator[Finding]:
                     place=f"partition {part.number} at {part.offset:#x}",
                     cause=f"it overlaps {name} ({start:#x} to {end:#x}): writing one destroys"
                     " the other",
-                    remedy="move partitions.start behind it, or the other one before it",
+                    remedy="move partitions.start after it, or move it before partitions.start",
                 )
 
 
@@ -142,15 +142,14 @@ def _differences(case: Case) -> Iterator[Finding]:
         yield Finding(
             hazard="table-not-layout",
             place=f"partition {number}",
-            cause=f"the layout has it at {offset:#x} with {format_size(size)}, the table does"
-            " not, or has"
-            " others: updates go to the wrong place",
+            cause=f"the layout has it at {offset:#x} with {format_size(size)}, the table does not,"
+            " or has others: updates go to the wrong place",
             remedy="compose the image again with the board that it is for",
         )
     if there and disk.parts and max(disk.parts, key=lambda part: part.offset).name != "data":
         yield Finding(
             hazard="data-not-last",
             place=f"partition {max(disk.parts, key=lambda part: part.offset).name}",
-            cause="a partition stands behind data, which cannot grow with the card then",
-            remedy="put the partition before data",
+            cause="a partition follows data, so that data cannot grow with the card",
+            remedy="move the partition before data",
         )
