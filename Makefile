@@ -55,7 +55,7 @@ fmt: setup ## format the code, and repair what lint can repair
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: setup ## measure beside mender-artifact, genimage and mender-client, and print the tables
+bench: setup ## measure against mender-artifact, genimage and mender-client, and print the tables
 	@$(BIN)/python -m bench.artifact
 	@$(BIN)/python -m bench.image
 	@$(BIN)/python -m bench.agent
@@ -63,8 +63,9 @@ bench: setup ## measure beside mender-artifact, genimage and mender-client, and 
 fuzz: setup ## hostile input for FUZZ_SECONDS (default 60)
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-docs: setup ## write what comes from the code: cli-*.md, agent-states.md, agent-toml.md, agent.toml
+docs: setup ## write what comes from the code: cli-*.md, agent-states.md, tools/README.md, and others
 	@$(BIN)/python -m tests.house.cli_reference --write
+	@$(BIN)/python -m tests.house.code_map --write
 	@$(BIN)/python -m tests.yocto.variables --write
 	@$(BIN)/python -m tests.unit.agent.table --write
 	@$(BIN)/python -m tests.unit.agent.configuration --write

@@ -13,16 +13,17 @@ from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
 from ota_artifact.run import run
-from ota_image.cache import key_of, made_once
+from ota_image.cache import key_of, make_once
 from ota_image.packages.apt import AptRoot, Package, download
-from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.recipe import find_recipe, load_recipe, recipe_folders
 from ota_image.packages.sources import archives
-from ota_image.rootfs.agent import Wheel, add_agent, tree_wheels
+from ota_image.rootfs.agent import add_agent, tree_wheels
 from ota_image.rootfs.bytecode import add_bytecode
 from ota_image.rootfs.mkfs import Ext4, write_ext4
 from ota_image.rootfs.system import add_applets, add_certificates
 from ota_image.rootfs.tree import Tree
+from ota_image.rootfs.wheel import Wheel
 
 SIZE = 512 << 20
 """Of a slot [B]."""
@@ -69,20 +70,22 @@ def device(say: Callable[[str], None]) -> Device:
     wheels = tree_wheels()
     digests = [*(each.sha256 for each in packages), *(each.sha256 for each in wheels)]
     key = key_of(Path(__file__).read_bytes(), MAGIC_NUMBER, *digests)
-    with made_once(f"bench/device-{key}") as (folder, workplace):
+    with make_once(f"bench/device-{key}") as (folder, workplace):
         if workplace:
             say(f"making the device's root filesystem, once: {len(packages)} packages")
             download(apt, packages, say)
             with tempfile.TemporaryDirectory(prefix="ota-bench-") as contents:
-                _make(workplace / "slot.ext4", Tree(Path(contents)), packages, wheels)
+                _make(workplace / "slot.ext4", Tree(Path(contents)), packages, wheels, arch)
     versions = {each.name: each.version for each in packages if each.name in SHOWN}
     return Device(folder / "slot.ext4", versions)
 
 
-def _make(image: Path, tree: Tree, packages: Sequence[Package], wheels: Sequence[Wheel]) -> None:
+def _make(
+    image: Path, tree: Tree, packages: Sequence[Package], wheels: Sequence[Wheel], arch: str
+) -> None:
     time = 1
     for package in packages:
-        with opened(verified_file(package)) as tar:
+        with open_deb(verify_file(package)) as tar:
             time = max(time, tree.add_tar(tar))
     add_applets(tree)
     add_certificates(tree)
@@ -92,6 +95,6 @@ def _make(image: Path, tree: Tree, packages: Sequence[Package], wheels: Sequence
         tree.add_link(path, target)
     for path in _IDENTITIES:
         tree.add_file(path, _IDENTITY, 0o755)
-    add_agent(tree, wheels)
+    add_agent(tree, wheels, arch)
     add_bytecode(tree, lambda _: None)
     write_ext4(tree, image, Ext4(size=SIZE, label="rootfs", uuid=str(uuid.UUID(_UUID)), time=time))

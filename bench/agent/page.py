@@ -37,9 +37,11 @@ def targets(found: Measured) -> Iterator[Target]:
     yield Target(what="daemon, idle: peak RSS", value=ours.rss / MB, limit=30, unit="MB")
     for case, result in found.installs.items():
         ratio = result.ours.cpu / result.theirs.cpu
-        yield Target(what=f"{case}: CPU, beside {THEIRS}", value=ratio, limit=1.0)
+        yield Target(what=f"{case}: CPU, compared with {THEIRS}", value=ratio, limit=1.0)
         yield Target(what=f"{case}: peak RSS", value=result.ours.rss / MB, limit=40, unit="MB")
-    yield Target(what=f"daemon, idle: CPU, beside {THEIRS}", value=ours.cpu / theirs.cpu, limit=1.0)
+    yield Target(
+        what=f"daemon, idle: CPU, compared with {THEIRS}", value=ours.cpu / theirs.cpu, limit=1.0
+    )
     yield Target(
         what="daemon, start to the first poll", value=found.starts[OURS], limit=1.5, unit="s"
     )
@@ -105,30 +107,29 @@ def page(
         seconds: that the daemons were idle for [s].
         date: of the run.
     """
-    return f"""# What ota-agent costs, beside {THEIRS}
+    return f"""# What ota-agent costs, compared with {THEIRS}
 
-`{command}` wrote this page on {date}. Numbers are medians of {rounds} runs, those of the
-idle daemons of one. CPU is user and system time of all threads and of all children.
+`{command}` wrote this page on {date}. Numbers are medians of {rounds} runs; those of the
+idle daemons are from one run. CPU is the user and system time of all threads and all children.
 
 {verdicts(found)}
 {installs(found)}
-An install reads an artifact that `ota-artifact` wrote, from an HTTP server on the same machine, and
-ends when slot B is written, on the disk, and named to the bootloader; after each one, slot B was
-compared with the image. Before each one it held another system. `{UNSIGNED}, signed` is signed by
-ECDSA P-256, and both programs demand it.
+An install reads an artifact that `ota-artifact` wrote from an HTTP server on the same machine. It
+ends when slot B is written and synced and the bootloader is set to it. Before each install, slot
+B held another system; after each one, we compared slot B with the image. `{UNSIGNED}, signed` is
+signed with ECDSA P-256, and both programs require the signature.
 
 {daemons(found)}
-Both daemons ran at the same time, for {seconds:g} s, against one server with TLS that has nothing
-to install; both were to ask it {POLLS} times. The idle span begins 10 s after the first poll: what
-is before it, with the inventory, is the CPU to start. The peak is that of the daemon's own process,
-from its start on. The first poll is timed from exec to the server's answer; the daemon has a key
-already.
+Both daemons ran at the same time, for {seconds:g} s, against one server with TLS that had nothing
+to install; both were set to poll it {POLLS} times. The idle time begins 10 s after the first poll.
+"CPU to start" covers everything before that, including the inventory. The peak is that of the
+daemon's own process, from its start on. The time to the first poll runs from exec to the server's
+answer; the daemon already has a key.
 
-Both programs ran in the same root filesystem, the packages of the minimal image with {THEIRS}
-beside, which is mounted as `/` from a loop device; slot B is another one. U-Boot's environment is a
-file that fw_setenv of Debian's libubootenv writes. The agent has Debian's Python and Debian's
-packages of what it imports, byte code included, and none of the libraries that make artifacts
-faster on a host.
+Both programs ran in the same root filesystem: the packages of the minimal image, and {THEIRS}. A
+loop device is mounted as `/`, and another one is slot B. U-Boot's environment is a file, which
+fw_setenv of Debian's libubootenv writes. The agent uses Debian's Python and Debian's packages for
+its imports, with byte code, and none of the libraries that make artifacts faster on a host.
 
 {machine}"""
 

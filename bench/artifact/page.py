@@ -73,18 +73,20 @@ def page(*, results: str, targets: str, machine: str, command: str, rounds: int,
         rounds: of how many runs the numbers are medians.
         date: of the run.
     """
-    return f"""# What ota-artifact costs, beside {THEIRS}
+    return f"""# What ota-artifact costs, compared with {THEIRS}
 
-`{command}` wrote this page on {date}. Numbers are medians of {rounds} runs, xz of one; the two
-programs took turns on one root filesystem, which was in memory, and wrote to one disk. CPU is user
-and system time of all threads. {THEIRS} writes no zstd: its gzip stands beside ours.
+`{command}` wrote this page on {date}. Numbers are medians of {rounds} runs; those of xz are from
+one run. The two programs took turns on one root filesystem, which was in memory, and wrote to one
+disk. CPU is the user and system time of all threads. {THEIRS} cannot write zstd, so our zstd is
+compared with its gzip.
 
 {targets}
 {results}
-`validate gzip` is both programs on the artifact that {THEIRS} wrote, `validate gzip of ours` both
-on that of {OURS}. {OURS} syncs what it writes to disk before it is done. Its Python bytecode was
-compiled before, as an install does. Where the time of gzip goes, and why a faster library is not
-taken, is in [Artifacts are reproducible](../design/reproducible-artifacts.md).
+In `validate gzip`, both programs read the artifact that {THEIRS} wrote; in `validate gzip of
+ours`, both read the artifact that {OURS} wrote. {OURS} syncs its output to disk before it ends.
+Its Python byte code had been compiled before, as an installation does. [Artifacts are
+reproducible](../design/reproducible-artifacts.md) says where the time of gzip goes, and why we do
+not use a faster library.
 
 {machine}"""
 

@@ -71,11 +71,11 @@ def targets(found: list[Row]) -> list[Target]:
         Target(what="compose, 512 MiB", value=ours.wall, limit=8, unit="s"),
         Target(what="compose, 512 MiB: peak RSS", value=ours.rss / 1e6, limit=150, unit="MB"),
         Target(
-            what=f"compose, beside {_ALONE}, which makes no block map",
+            what=f"compose, compared with {_ALONE}, which makes no block map",
             value=_ratio(cost, _ALONE),
             limit=1.1,
         ),
-        Target(what=f"compose, beside {_THEIRS}", value=_ratio(cost, _THEIRS), limit=1.1),
+        Target(what=f"compose, compared with {_THEIRS}", value=_ratio(cost, _THEIRS), limit=1.1),
     ]
 
 

@@ -60,15 +60,15 @@ def page(*, targets: str, results: str, machine: str, command: str, rounds: int,
     """
     return f"""# What ota-image costs
 
-`{command}` wrote this page on {date}. Numbers are medians of {rounds} runs, that with an
-empty cache of one. Programs that stand beside one another took turns, on one root filesystem of
-128 MiB with 2000 files.
+`{command}` wrote this page on {date}. Numbers are medians of {rounds} runs; those with an empty
+cache are from one run. Programs that are compared took turns, on one root filesystem of 128 MiB
+with 2000 files.
 
 {targets}
 {results}
-`compose` writes the block map and syncs the image to disk before it is done; genimage does
-neither. The checksums of slot A are made while other programs make the rest. To userspace is to the
-first line of init, without a delay for keys; U-Boot and the kernel are emulated, one instruction
-after the other.
+`compose` writes the block map and syncs the image to disk before it ends; genimage does neither.
+The checksums of slot A are computed while other programs make the rest. The time to userspace
+runs to the first line of init, without a delay for a keypress; U-Boot and the kernel are
+emulated, instruction by instruction.
 
 {machine}"""

@@ -49,8 +49,8 @@ def _listings() -> Iterator[_Row]:
     yield "unlisted-payload-file", "'other' is not listed in the manifest", (FILE, other)
     yield "unlisted-payload-file-first", "'other' is not listed", (other, FILE)
     yield "unlisted-empty-file", "'other' is not listed", (FILE, Entry(name="other"))
-    yield "payload-file-twice", "'file' stands twice", (FILE, FILE)
-    yield "listed-file-is-missing", "'file' is listed in the manifest and is not there", ()
+    yield "payload-file-twice", "'file' appears twice", (FILE, FILE)
+    yield "listed-file-is-missing", "'file' is listed in the manifest but missing", ()
     changed = replace(FILE, content=b"Content\n")
     yield "payload-digest-differs", "file: its sha256 is .* the manifest says", (changed,)
     yield "payload-file-is-longer", "its sha256", (replace(FILE, content=b"content\n\n"),)
@@ -134,7 +134,7 @@ def _extensions() -> Iterator[_Row]:
         finding = "(pax record is malformed|pax record length .* is not a number)"
         yield f"pax-record-{case}", finding, (Entry(name="pax", content=record, kind=b"x"), FILE)
     twice = Entry(name="pax", content=b"13 path=file\n" * 2, kind=b"x")
-    yield "pax-record-twice", "the pax record 'path' stands twice", (twice, FILE)
+    yield "pax-record-twice", "the pax record 'path' appears twice", (twice, FILE)
     yield (
         "pax-path-is-not-utf-8",
         "is not UTF-8",

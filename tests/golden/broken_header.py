@@ -70,7 +70,7 @@ def _infos() -> Iterator[_Row]:
     unknown = right[:-1] + b',"x":1}'
     twice = right[:-1] + b',"payloads":[]}'
     yield "unknown-key-in-header-info", "header-info: 'x' is unknown", _with("header-info", unknown)
-    yield "key-twice-in-header-info", "'payloads' stands twice", _with("header-info", twice)
+    yield "key-twice-in-header-info", "'payloads' appears twice", _with("header-info", twice)
     yield "header-info-is-not-json", "header-info: is not JSON", _with("header-info", right[:-1])
     yield "header-info-is-empty", "header-info: is not JSON", _with("header-info", b"")
     latin = right.replace(b"release-2", b"release-\xe9")
@@ -81,7 +81,7 @@ def _infos() -> Iterator[_Row]:
     yield "payload-is-a-text", r"payloads\[0\]: must be", _info(["single-file"])
     extra = [{"type": "single-file", "x": 1}]
     yield "unknown-key-of-a-payload", r"payloads\[0\]: must be", _info(extra)
-    yield "payload-type-is-a-number", "must be a text or null", _info([{"type": 1}])
+    yield "payload-type-is-a-number", "must be a string or null", _info([{"type": 1}])
     yield "payload-type-is-empty", "'' is not a payload type", _info([{"type": ""}])
     yield "payload-type-leads-out", "is not a payload type", _info([{"type": "../../bin/sh"}])
     yield "payload-type-is-an-option", "'-rf' is not a payload type", _info([{"type": "-rf"}])
@@ -90,13 +90,13 @@ def _infos() -> Iterator[_Row]:
     yield "unknown-provides", "'x' is unknown", _info(provides={"artifact_name": "r", "x": "y"})
     yield "no-device-type", "must name at least one device type", _info(depends={})
     yield "no-device-types", "must name at least one", _info(depends={"device_type": []})
-    yield "device-type-is-a-text", "must be a list of texts", _info(depends={"device_type": "b"})
+    yield "device-type-is-a-text", "must be a list of strings", _info(depends={"device_type": "b"})
     unknown_depends = {"device_type": ["b"], "x": ["y"]}
     yield "unknown-depends", "'x' is unknown", _info(depends=unknown_depends)
     null = right.replace(b'{"device_type":["board"]}', b"null")
     yield "depends-are-null", "artifact_depends: is missing or not", _with("header-info", null)
     group = {"artifact_name": "r", "artifact_group": 0}
-    yield "group-is-a-number", "artifact_group: is missing or not a text", _info(provides=group)
+    yield "group-is-a-number", "artifact_group: is missing or not a string", _info(provides=group)
     updates = VERSION_TWO.with_header("header-info", right)
     yield "version-2-with-payloads", "is unknown; known: artifact_name", updates.built()
 
@@ -142,22 +142,22 @@ def _type_infos() -> Iterator[_Row]:
         (
             "provides-is-a-list",
             type_info("single-file", artifact_provides={"k": ["v"]}),
-            "artifact_provides: 'k' must be a text",
+            "artifact_provides: 'k' must be a string",
         ),
         (
             "depends-is-null",
             type_info("single-file", artifact_depends={"k": None}),
-            "artifact_depends: 'k' must be a text or a list",
+            "artifact_depends: 'k' must be a string or a list",
         ),
         (
             "clears-is-a-text",
             type_info("single-file", clears_artifact_provides="*"),
-            "clears_artifact_provides: must be a list of texts",
+            "clears_artifact_provides: must be a list of strings",
         ),
         (
             "provides-the-artifact-name-again",
             type_info("single-file", artifact_provides={"artifact_name": "other"}),
-            "provides 'artifact_name', which is given already",
+            "provides 'artifact_name', which is already provided",
         ),
     ):
         yield name, finding, _with(path, raw)
@@ -166,11 +166,15 @@ def _type_infos() -> Iterator[_Row]:
     yield "more-type-infos-than-payloads", "'headers/0001/type-info' is unknown", content
     path = "headers/0001/type-info"
     content = replace(TWO, header=TWO.header[:2]).built()
-    yield "fewer-type-infos-than-payloads", f"{path} is missing at the end", content
+    yield "fewer-type-infos-than-payloads", f"{path} is missing before the end", content
     same = {"artifact_provides": {"k": "v"}}
     both = TWO.with_header("headers/0000/type-info", type_info("one", **same))
     content = _with(path, type_info("two", **same), both)
-    yield "two-payloads-provide-the-same", f"{path}: provides 'k', which is given already", content
+    yield (
+        "two-payloads-provide-the-same",
+        f"{path}: provides 'k', which is already provided",
+        content,
+    )
 
 
 def _meta_data() -> Iterator[_Row]:
@@ -179,9 +183,9 @@ def _meta_data() -> Iterator[_Row]:
         ("meta-data-is-a-list", b"[]", "must be a JSON object"),
         ("meta-data-is-a-number", b"1", "must be a JSON object"),
         ("meta-data-is-not-json", b"{", "is not JSON"),
-        ("meta-data-has-a-key-twice", b'{"a":1,"a":2}', "the key 'a' stands twice"),
+        ("meta-data-has-a-key-twice", b'{"a":1,"a":2}', "the key 'a' appears twice"),
         ("meta-data-has-no-number", b'{"a":NaN}', "NaN is not a JSON number"),
-        ("meta-data-has-a-huge-number", b'{"a":1e999}', "larger than a number can be"),
+        ("meta-data-has-a-huge-number", b'{"a":1e999}', "too large for a number"),
         ("meta-data-has-a-long-number", b'{"a":' + b"9" * 9999 + b"}", "is not JSON"),
         ("meta-data-is-too-deep", b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "not JSON"),
         ("meta-data-is-not-utf-8", b'{"a":"\xff"}', "is not UTF-8"),
@@ -189,7 +193,7 @@ def _meta_data() -> Iterator[_Row]:
     ):
         yield name, f"{path}: .*{finding}", _with(path, raw)
     huge = as_json({"a": "x" * (2 << 20)})
-    yield "huge-meta-data", "of header-info, type-info and meta-data are left", _with(path, huge)
+    yield "huge-meta-data", "type-info and meta-data may only have another", _with(path, huge)
     content = replace(
         BOOTSTRAP, header=(*BOOTSTRAP.header, Entry(name=path, content=b"{}"))
     ).built()
@@ -201,9 +205,9 @@ def _orders() -> Iterator[_Row]:
         ("header-info-is-not-first", (TYPE_INFO, INFO), "header-info must be its first file"),
         ("header-info-is-missing", (TYPE_INFO,), "header-info must be its first file"),
         ("header-is-empty", (), "header-info must be its first file"),
-        ("header-info-twice", (INFO, INFO, TYPE_INFO), "type-info is missing at 'header-info'"),
-        ("type-info-twice", (INFO, TYPE_INFO, TYPE_INFO), "unknown, stands twice or out of order"),
-        ("meta-data-first", (INFO, META_DATA, TYPE_INFO), "type-info is missing at"),
+        ("header-info-twice", (INFO, INFO, TYPE_INFO), "type-info is missing before 'header-info'"),
+        ("type-info-twice", (INFO, TYPE_INFO, TYPE_INFO), "unknown, repeated or out of order"),
+        ("meta-data-first", (INFO, META_DATA, TYPE_INFO), "type-info is missing before"),
         (
             "unknown-file-in-headers",
             (INFO, TYPE_INFO, Entry(name="headers/0000/x")),
@@ -212,17 +216,17 @@ def _orders() -> Iterator[_Row]:
         (
             "headers-number-has-one-digit",
             (INFO, replace(TYPE_INFO, name="headers/0/type-info")),
-            "is missing at 'headers/0/type-info'",
+            "is missing before 'headers/0/type-info'",
         ),
         (
             "headers-path-has-a-folder",
             (INFO, replace(TYPE_INFO, name="headers/0000/x/type-info")),
-            "is missing at 'headers/0000/x/type-info'",
+            "is missing before 'headers/0000/x/type-info'",
         ),
         (
             "headers-path-leads-out",
             (INFO, TYPE_INFO, Entry(name="headers/0000/../../x")),
-            "is unknown, stands twice or out of order",
+            "is unknown, repeated or out of order",
         ),
         ("unknown-file-in-header", (INFO, TYPE_INFO, Entry(name="x")), "'x' is unknown"),
         (
@@ -255,7 +259,7 @@ def _scripts() -> Iterator[_Row]:
         content = replace(SCRIPTS, header=header).built()
         yield f"script-{name}", "is not the name of a state script", content
     content = replace(SCRIPTS, header=(info, script, script, types)).built()
-    yield "script-twice", "the script ArtifactInstall_Enter_00 stands twice", content
+    yield "script-twice", "the script ArtifactInstall_Enter_00 appears twice", content
     late = replace(SCRIPTS, header=(info, types, script)).built()
     yield "script-after-type-info", "'scripts/ArtifactInstall_Enter_00' is unknown", late
 

@@ -64,7 +64,11 @@ def broken_manifests() -> Iterator[Broken]:
         ("manifest-with-one-space", file[:64] + file[65:] + header + version, "manifest:1: "),
         ("manifest-with-carriage-returns", PLAIN.lines.replace(b"\n", b"\r\n"), "manifest:1: "),
         ("manifest-with-an-empty-line", file + b"\n" + header + version, "manifest:2: "),
-        ("manifest-without-last-line-end", PLAIN.lines[:-1], "its last line has no end"),
+        (
+            "manifest-without-last-line-end",
+            PLAIN.lines[:-1],
+            "its last line does not end with a newline",
+        ),
         ("empty-manifest", b"", "empty or truncated"),
         ("manifest-is-not-ascii", b"\xff" + PLAIN.lines, "byte 0 is not ASCII"),
         ("manifest-name-is-not-utf-8", PLAIN.lines + b"0" * 64 + b"  data/0000/\xff\n", "ASCII"),
@@ -106,7 +110,7 @@ def broken_manifests() -> Iterator[Broken]:
         (
             "listed-payload-is-unknown",
             PLAIN.lines + b"0" * 64 + b"  data/0001/file\n",
-            "belongs to no payload of header-info",
+            "does not belong to a payload of header-info",
         ),
     ):
         committed = name in {
@@ -128,12 +132,20 @@ def broken_signatures() -> Iterator[Broken]:
     swapped = PLAIN.with_header("headers/0000/meta-data", b'{"mode":"0755"}')
     rsa = Draft(key=RSA_KEY)
     for name, signature, finding in (
-        ("signed-by-another-key", signature_of(OTHER_KEY, lines), "not by any of the keys given"),
-        ("signature-over-the-version", signature_of(EC_KEY, SIGNED.version), "not by any"),
-        ("signature-over-part-of-the-manifest", signature_of(EC_KEY, lines[:-74]), "not by any"),
-        ("signature-of-65-bytes", _signature(raw + b"\0"), "not by any"),
-        ("signature-of-63-bytes", _signature(raw[:-1]), "not by any"),
-        ("signature-of-zeros", _signature(bytes(64)), "not by any"),
+        (
+            "signed-by-another-key",
+            signature_of(OTHER_KEY, lines),
+            "not made by any of the given keys",
+        ),
+        ("signature-over-the-version", signature_of(EC_KEY, SIGNED.version), "not made by any"),
+        (
+            "signature-over-part-of-the-manifest",
+            signature_of(EC_KEY, lines[:-74]),
+            "not made by any",
+        ),
+        ("signature-of-65-bytes", _signature(raw + b"\0"), "not made by any"),
+        ("signature-of-63-bytes", _signature(raw[:-1]), "not made by any"),
+        ("signature-of-zeros", _signature(bytes(64)), "not made by any"),
     ):
         committed = name in {"signature-over-the-version", "signature-of-65-bytes"}
         content = SIGNED.but(manifest_sig=signature)
@@ -146,7 +158,7 @@ def broken_signatures() -> Iterator[Broken]:
             is_committed=committed,
         )
     unsigned = PLAIN.built()
-    finding = "not signed; a signature is required"
+    finding = "not signed; as keys are given, it must be"
     yield Broken(
         name="unsigned",
         finding=finding,
@@ -159,7 +171,7 @@ def broken_signatures() -> Iterator[Broken]:
     error, keys = SignatureError, (RSA_KEY.public,)
     yield Broken(
         name="rsa-signature-over-the-version",
-        finding="not by any",
+        finding="not made by any",
         content=wrong,
         error=error,
         keys=keys,
@@ -179,7 +191,7 @@ def broken_signatures() -> Iterator[Broken]:
     name = "manifest-replaced-after-signing"
     yield Broken(
         name=name,
-        finding="not by any",
+        finding="not made by any",
         content=content,
         error=SignatureError,
         keys=EC,
@@ -190,7 +202,7 @@ def broken_signatures() -> Iterator[Broken]:
     content = hostile.built()
     yield Broken(
         name="unsigned-header-is-no-tar",
-        finding="not by any",
+        finding="not made by any",
         content=content,
         error=SignatureError,
         keys=EC,
@@ -211,17 +223,17 @@ def broken_orders() -> Iterator[Broken]:
     signature = signed["manifest.sig"]
     sub = Entry(name="data/0000/file", content=b"content\n")
     for name, entries, finding in (
-        ("version-is-not-first", (manifest, version, header, data), "stands where version"),
-        ("header-before-manifest", (version, header, manifest, data), "stands where manifest"),
-        ("data-before-header", (version, manifest, data, header), "stands where header.tar.gz"),
-        ("two-versions", (version, version, manifest, header, data), "stands where manifest"),
-        ("two-manifests", (version, manifest, manifest, header, data), "stands where header"),
+        ("version-is-not-first", (manifest, version, header, data), "instead of version"),
+        ("header-before-manifest", (version, header, manifest, data), "instead of manifest"),
+        ("data-before-header", (version, manifest, data, header), "instead of header.tar.gz"),
+        ("two-versions", (version, version, manifest, header, data), "instead of manifest"),
+        ("two-manifests", (version, manifest, manifest, header, data), "instead of header"),
         ("two-headers", (version, manifest, header, header, data), "'header.tar.gz' is out of pl"),
         ("signature-after-header", (version, manifest, header, signature, data), "out of place"),
-        ("two-signatures", (version, manifest, signature, signature, header, data), "stands wh"),
-        ("no-header", (version, manifest), "ends where manifest.sig or header.tar.gz belongs"),
-        ("no-manifest", (version,), "ends where manifest belongs"),
-        ("nothing-inside", (), "ends where version belongs"),
+        ("two-signatures", (version, manifest, signature, signature, header, data), "instead of"),
+        ("no-header", (version, manifest), "ends before manifest.sig or header.tar.gz"),
+        ("no-manifest", (version,), "ends before manifest"),
+        ("nothing-inside", (), "ends before version"),
         ("member-after-data", (version, manifest, header, data, version), "'version' is out of"),
         ("data-twice", (version, manifest, header, data, data), "out of place"),
         ("unpacked-payload-file", (version, manifest, header, sub), "out of place"),
@@ -233,7 +245,7 @@ def broken_orders() -> Iterator[Broken]:
         (
             "header-under-another-suffix",
             (version, manifest, Entry(name="header.tar", content=header.content), data),
-            "'header.tar' stands where header.tar.gz belongs",
+            "'header.tar' instead of header.tar.gz",
         ),
     ):
         committed = name in {"header-before-manifest", "member-after-data"}

@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact.grub_block import LOCKED, decode_block, encode_copy
 from ota_artifact.image.filesystem import Filesystem, open_filesystem
 from ota_artifact.run import run
 from ota_board.board import Board
-from ota_board.grub import COPIES, copy_files, decode_block, encode_block
+from ota_board.grub import COPIES
 
 START = """\
 function serial {
@@ -112,9 +113,9 @@ class Machine:
         self, number: int, variables: dict[str, str], *, is_locked: bool = False
     ) -> None:
         """Write copy 1 or 2, and leave it locked or not."""
-        files = copy_files(variables)
+        files = encode_copy(variables)
         if is_locked:
-            files["lock"] = encode_block({"editing": "1"})
+            files["lock"] = LOCKED
         for name in ("env", "lock"):
             self.write(f"{COPIES[number - 1]}/{name}", files[name])
 

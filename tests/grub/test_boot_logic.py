@@ -3,7 +3,8 @@
 
 import pytest
 
-from ota_board.grub import COPIES, ENTRY, encode_block
+from ota_artifact.grub_block import LOCKED, OPEN, encode_block
+from ota_board.grub import COPIES, ENTRY
 from tests.conftest import requires_program
 from tests.grub.emulator import Machine
 
@@ -217,12 +218,11 @@ def test_a_commit_that_is_cut_off_at_any_write_ends_on_a_slot_that_the_state_nam
     trial = machine.variables(1) | TRIAL_OF_B | {"bootcount": "1"}
     committed = trial | {"upgrade_available": "0"}
     machine.set(**trial)
-    locked, is_open = (encode_block({"editing": each}) for each in "10")
     first, second = COPIES
     writes = [
         (f"{folder}/{name}", data)
         for folder in (second, first)
-        for name, data in (("lock", locked), ("env", encode_block(committed)), ("lock", is_open))
+        for name, data in (("lock", LOCKED), ("env", encode_block(committed)), ("lock", OPEN))
     ]
     for path, data in writes[:done]:
         machine.write(path, data)

@@ -33,7 +33,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "ota_agent": (
-        *("errors", "durable"),
+        *("errors", "durable", "address", "retry"),
         *("lifecycle", "device", "bootloader", "memory", "control", "admission", "payloads"),
         *("download", "trial", "server", "api", "dbus", "config", "engine", "doctor", "cli"),
     ),
@@ -205,18 +205,32 @@ def arrows_of(package: str, folder: Path) -> list[Arrow]:
     return found
 
 
+def source_of(package: str) -> Path:
+    """The folder with the source of a package."""
+    return ROOT / "tools" / package.removeprefix("ota_") / "src" / package
+
+
+def pictured(package: str, found: Iterable[Arrow]) -> list[str]:
+    """A line for each room of a package, in order: its name, and the rooms that it imports from."""
+    used: dict[str, set[str]] = {room: set() for room in ROOMS[package]}
+    for each in found:
+        used.get(each.user, set()).add(each.used)
+    return [
+        f"{room:<12} {' '.join(each for each in used if each in used[room])}".rstrip()
+        for room in used
+    ]
+
+
 def main() -> int:
     """Print the rooms and count the arrows; 1 if one leads upward."""
     is_wrong = False
     for package, rooms in ROOMS.items():
-        folder = ROOT / "tools" / package.removeprefix("ota_") / "src" / package
-        found = arrows_of(package, folder)
+        found = arrows_of(package, source_of(package))
         findings = upward(package, found)
         is_wrong = is_wrong or bool(findings)
         print(f"{package}: {len(rooms)} rooms, {len(found)} arrows, {len(findings)} upward")
-        for room in rooms:
-            used = sorted({each.used for each in found if each.user == room}, key=rooms.index)
-            print(f"  {room:<12} {' '.join(used)}".rstrip())
+        for line in pictured(package, found):
+            print(f"  {line}")
         for finding in findings:
             print(f"  {finding}")
     return int(is_wrong)

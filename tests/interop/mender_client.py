@@ -5,9 +5,9 @@ import tarfile
 from pathlib import Path
 
 from ota_artifact.run import run
-from ota_image.cache import key_of, made_once
+from ota_image.cache import key_of, make_once
 from ota_image.packages.apt import RELEASE, AptRoot, download
-from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.sources import archives
 
 _PACKAGE = "mender-client"
@@ -25,10 +25,10 @@ def unpacked_client() -> Path:
     apt = AptRoot(arch, archives(RELEASE))
     (package,) = (each for each in apt.resolve([_PACKAGE]) if each.name == _PACKAGE)
     key = key_of(package.sha256, *_WANTED)
-    with made_once(f"unpacked/{_PACKAGE}-{key}") as (folder, workplace):
+    with make_once(f"unpacked/{_PACKAGE}-{key}") as (folder, workplace):
         if workplace:
             download(apt, [package], print)
-            with opened(verified_file(package)) as tar:
+            with open_deb(verify_file(package)) as tar:
                 for member in tar:
                     _unpack(tar, member, workplace)
     return folder

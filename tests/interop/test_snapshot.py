@@ -264,29 +264,29 @@ class _Failing:
 _FAILING = {
     "sudo wants a password": _Failing(
         {"id": "echo 1000", "sudo": "echo 'sudo: a password is required' >&2; exit 1"},
-        "did not begin to copy, exit code 1; log in as root, or allow sudo: sudo: a password",
+        "did not start the copy, exit code 1; log in as root, or allow sudo: sudo: a password",
     ),
     "the dump fails": _Failing(
         {"mender-snapshot": "echo 'no such device' >&2; exit 5"},
-        "broke off after 0 B, with exit code 5: no such device",
+        "the copy stopped after 0 B, with exit code 5: no such device",
     ),
     "the dump fails in the middle": _Failing(
         {"mender-snapshot": "head -c 100000 /dev/zero; echo 'I/O error' >&2; exit 1"},
-        "broke off after 100000 B, with exit code 1: I/O error",
+        "the copy stopped after 100000 B, with exit code 1: I/O error",
     ),
     "the dump is cut and says nothing": _Failing(
         {"mender-snapshot": "head -c 3000000 {image}"},
-        "sent 3000000 B of a filesystem of 4194304 B; try again",
+        "sent only 3000000 B of a filesystem of 4194304 B; try again",
         ArtifactError,
     ),
     "the dump is empty": _Failing(
         {"mender-snapshot": "exit 0"},
-        "sent 0 B that are no filesystem",
+        "sent 0 B that are not a known filesystem",
         ArtifactError,
     ),
     "the dump is something else": _Failing(
         {"mender-snapshot": "echo Usage: mender-snapshot"},
-        "sent 23 B that are no filesystem",
+        "sent 23 B that are not a known filesystem",
         ArtifactError,
     ),
     "show-provides fails": _Failing(
@@ -294,7 +294,7 @@ _FAILING = {
         "does not say what it provides: database is locked",
     ),
     "it talks without end": _Failing(
-        {"mender-update": "yes"}, "the device talks and sends no filesystem"
+        {"mender-update": "yes"}, "the device sends text but no filesystem"
     ),
 }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.u_boot import default_environment, fragment, missing
-from ota_image.cache import key_of, made_once
+from ota_image.cache import key_of, make_once
 from ota_image.firmware.u_boot import tree_digest, tree_version
 from ota_image.progress import Say
 from tests.house.tree import ROOT
@@ -64,7 +64,7 @@ def build_sandbox(boards: Sequence[Board], source: Path, say: Say) -> Path:
     inputs += [fragment(board, Path("u-boot.env"), HERE) for board in boards]
     inputs += [(HERE / "card.dts").read_text("utf-8"), repr(EDITS), tree_digest(source)]
     key = key_of(*(board.name for board in boards), *inputs)
-    with made_once(f"u-boot/sandbox-{tree_version(source)}-{key}") as (folder, workplace):
+    with make_once(f"u-boot/sandbox-{tree_version(source)}-{key}") as (folder, workplace):
         if workplace:
             tree, output = workplace / "source", workplace / "build"
             shutil.copytree(source, tree, symlinks=True)

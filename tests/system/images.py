@@ -9,7 +9,7 @@ from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.load import load_board
 from ota_image.build import Built, build
-from ota_image.cache import made_once
+from ota_image.cache import make_once
 from ota_image.firmware.machine import machine_firmware
 from ota_image.firmware.packages import LICENCES
 from ota_image.packages.recipe import Recipe, find_recipe, load_recipe, recipe_folders
@@ -35,7 +35,7 @@ class Image:
 
 def ssh_key() -> Path:
     """A private SSH key; always the same, so that the images are."""
-    with made_once("test-ssh-key") as (folder, workplace):
+    with make_once("test-ssh-key") as (folder, workplace):
         if workplace:
             file = str(workplace / "key")
             run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", file), timeout=30)

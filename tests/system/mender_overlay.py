@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ota_board.load import load_board
 from ota_image.packages.apt import AptRoot, Package, download
-from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.recipe import Recipe
 from ota_image.packages.sources import archives
 from tests.house.tree import ROOT
@@ -46,7 +46,7 @@ def mender_overlay(name: str, recipe: Recipe, folder: Path) -> tuple[Path, str]:
 
 
 def _unpack(package: Package, folder: Path) -> None:
-    with opened(verified_file(package)) as tar:
+    with open_deb(verify_file(package)) as tar:
         for member in tar:
             name = member.name.removeprefix("./")
             if not name or name.startswith(_UNWANTED):

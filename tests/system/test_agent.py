@@ -21,10 +21,6 @@ pytestmark = [
 ]
 
 PID = r"ps | sed -n 's/^ *\([0-9]*\) .* .usr.bin.ota-agent daemon$/\1/p'"
-COLLECT = (
-    "python3 -c \"from ota_agent.trial.boot_log import *; print('\\n'.join("
-    'collect(BootLogOptions(), boots_since=0)))"'
-)
 
 
 def test_the_agent_runs_from_boot_and_keeps_what_a_trial_says(arm64: Image, tmp_path: Path) -> None:
@@ -64,7 +60,7 @@ def expect_log(board: Running) -> None:
     until_it_is_served = "until [ -S /run/ota/agent.sock ]; do sleep 0.2; done; sleep 1"
     until_it_has_spoken = f"until [ -s /data/ota/boots/{name}/agent ]; do sleep 0.2; done"
     board.ssh(f"{until_it_is_served}; kill -TERM $({PID}); {until_it_has_spoken}; sleep 1; {PID}")
-    first, *lines = board.ssh(COLLECT).splitlines()
+    first, *lines = board.ssh("ota-agent boot-log").splitlines()
     assert first.startswith(f"boot 1: {boot} kernel ")
     assert first.endswith(" trial")
     assert "[    0.000000] Booting Linux on physical CPU" in lines[0]

@@ -52,7 +52,7 @@ def test_data_is_grown_kept_repaired_and_made_anew(arm64: Image, tmp_path: Path)
 
         _overwrite(disk, area)
         board.qemu.on()
-        board.expect("/data: cannot be repaired, making it anew; what was on it", timeout=120)
+        board.expect("/data: cannot be repaired, making it again; what was on it", timeout=120)
         board.is_reached()
         assert board.ssh("ls /data") != ""
         assert board.ssh("cat /data/kept 2>/dev/null || echo gone") == "gone\n"

@@ -38,14 +38,21 @@ class Reader:
         self._program: Background | None = None
         self._console: Console | None = None
         self._said = ""
+        self._started = ""  # the process that a user's shell calls $!
 
     def host(self, text: str) -> None:
         if text.startswith(_RUN):
             self._said = ""
             self._program = Background(["sh", "-c", f"exec {text}"])
             self._console = Console(self._program.output, self._program.stdin)
-        else:
-            self._said = run(("sh", "-ec", text), timeout=900).decode()
+            return
+        script = text.replace("$!", self._started)
+        if text.endswith("&\n"):
+            self._started = run(("sh", "-ec", f"{script}echo $!"), timeout=900).decode().strip()
+            return
+        self._said = run(("sh", "-ec", script), timeout=900).decode()
+        if "$!" in text:
+            self._started = ""
 
     def board(self, text: str) -> None:
         assert self._console
@@ -76,6 +83,12 @@ class Reader:
             self._program.close()
             self._program = None
 
+    def end(self) -> None:
+        """End what the page started, however far it came."""
+        self.close()
+        if self._started:
+            self.host("kill $! 2>/dev/null || true\n")
+
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_tutorial_goes_as_it_says(
@@ -88,15 +101,10 @@ def test_the_tutorial_goes_as_it_says(
 
     try:
         for kind, text in blocks:
-            if text.startswith("pkill "):
-                continue
             {"sh": reader.host, "console": reader.board, "text": reader.sees}[kind](text)
             if text.endswith("poweroff\n"):
                 reader.waits_for_power_off()
     finally:
-        reader.close()
-        for kind, text in blocks:  # what the page starts on this machine ends, however far it came
-            if kind == "sh" and text.startswith("pkill "):
-                run(("sh", "-c", f"{text.strip()} || true"), timeout=10)
+        reader.end()
 
     assert {kind for kind, _ in blocks} == {"sh", "console", "text"}

@@ -25,7 +25,7 @@ def texts(root: Path = ROOT) -> Iterator[str]:
     for path in sorted((root / "meta-ota").rglob("*")):
         if path.suffix in _METADATA:
             yield from _of_metadata(path.read_text("utf-8"))
-    logic = (root / "bootloader" / "u-boot" / "ota.env").read_text("utf-8")
+    logic = (root / "bootloader" / "u-boot" / "ota.env.j2").read_text("utf-8")
     yield from (_VARIABLE.sub(GAP, text) for text in _BOOT_LOGIC.findall(logic))
 
 

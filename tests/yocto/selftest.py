@@ -14,7 +14,7 @@ from ota_board.board import Board
 from ota_board.load import load_board
 from ota_image.build import Built
 from ota_image.firmware.machine import machine_firmware
-from ota_image.firmware.packages import packaged_firmware
+from ota_image.firmware.packages import fetch_firmware
 from ota_image.rootfs.settings import Settings, read_ssh_keys
 from ota_image.rootfs.slot import make_slot
 from tests.house.tree import ROOT
@@ -50,7 +50,7 @@ def inputs(name: str, folder: Path) -> Inputs:
     keys = read_ssh_keys(ssh_key().with_suffix(".pub"))
     make_slot(board, recipe, Settings(release="0", ssh_keys=keys), root, progress=print)
     firmware = machine_firmware(board, path, say=print)
-    packaged = list(packaged_firmware(board, recipe.release, say=print).files.values())
+    packaged = list(fetch_firmware(board, recipe.release, say=print).files.values())
     to_deploy = folder / (packaged[0] if packaged else firmware).name
     shutil.copyfile(packaged[0] if packaged else firmware, to_deploy)
     return Inputs(board=board, root=root, firmware=firmware, to_deploy=to_deploy)

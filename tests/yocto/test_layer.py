@@ -5,6 +5,7 @@ import ast
 import hashlib
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ PACKAGES = {
 }
 _CORE = """
 argparse binascii collections configparser contextlib dataclasses enum errno fnmatch
-functools grp importlib io itertools lzma math os pathlib posixpath re selectors shutil
+functools grp importlib io itertools lzma math os pathlib posixpath re select selectors shutil
 signal stat struct subprocess sys textwrap threading time types typing urllib warnings zlib
 """
 CORE = frozenset(_CORE.split())
@@ -150,6 +151,15 @@ def test_a_device_gets_every_module_of_python_that_is_imported(tool: str, name: 
 
     assert "python3-cryptography" in wanted
     assert wanted <= set(re.findall(r"python3-[\w-]+", needed))
+
+
+@pytest.mark.parametrize("tool", ["board", "image"])
+def test_a_native_tool_comes_with_every_distribution_that_it_depends_on(tool: str) -> None:
+    project = tomllib.loads((ROOT / "tools" / tool / "pyproject.toml").read_text("utf-8"))
+
+    wanted = {re.split(r"[^\w-]", each)[0].lower() for each in project["project"]["dependencies"]}
+    needed = recipe(f"python3-ota-{tool}-native").partition("RDEPENDS:${PN} = ")[2]
+    assert {f"python3-{name}-native" for name in wanted} <= set(re.findall(r"[\w-]+", needed))
 
 
 def test_a_module_that_the_tables_do_not_know_is_found() -> None:

@@ -19,9 +19,11 @@ _FIELDS = ("default", "unit", "example", "meaning")
 _HEAD = """\
 # The variables of meta-ota
 
-What `local.conf`, a machine or a distribution may set. A variable that begins with `OTA_` and does
-not stand here stops the build of an image. *The board's include* is
-`conf/machine/include/ota-<board>.inc`, made by `ota-board render`.
+<!-- Made by `make docs` from the layer's table: do not edit. -->
+
+You can set these variables in `local.conf`, in a machine or in a distribution. A variable that
+begins with `OTA_` and is not on this page stops the build of an image. *The board's include* is
+`conf/machine/include/ota-<board>.inc`, which `ota-board render` writes.
 
 | Variable | Default | Unit | Example | |
 |---|---|---|---|---|

@@ -44,16 +44,21 @@ python do_configuration () {
     server = (d.getVar("OTA_SERVER_URLS") or "").split()
     types = (d.getVar("OTA_DEVICE_TYPES") or "").split()
     keys = [os.path.basename(each) for each in (d.getVar("OTA_VERIFY_KEYS") or "").split()]
+
+    def toml(value):
+        """As JSON has it, but for the escapes beyond 16 bits, which TOML does not know."""
+        return json.dumps(value, ensure_ascii=False)
+
     lines = ["[device]"]
     if types:
-        lines.append("device_type = %s" % json.dumps(types[0]))
-    lines += ["", "[server]", "urls = %s" % json.dumps(server)]
+        lines.append("device_type = %s" % toml(types[0]))
+    lines += ["", "[server]", "urls = %s" % toml(server)]
     if keys:
         folder = d.getVar("sysconfdir") + "/ota/keys/"
-        lines += ["", "[keys]", "keys = %s" % json.dumps([folder + each for each in keys])]
+        lines += ["", "[keys]", "keys = %s" % toml([folder + each for each in keys])]
     if d.getVar("OTA_SERVER_CERTIFICATE"):
         path = d.getVar("sysconfdir") + "/ota/server.crt"
-        lines += ["", "[tls]", "server_certificate = %s" % json.dumps(path)]
+        lines += ["", "[tls]", "server_certificate = %s" % toml(path)]
     with open(os.path.join(d.getVar("B"), "agent.toml"), "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
 }

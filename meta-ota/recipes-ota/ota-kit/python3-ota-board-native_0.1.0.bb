@@ -8,4 +8,5 @@ SRC_URI += "file://boards file://bootloader"
 
 inherit_defer native
 
-RDEPENDS:${PN} = "python3-ota-artifact-native python3-pyyaml-native"
+# jinja2 fills in the boot logic and the boot entries: for render, entry, and check --u-boot-config.
+RDEPENDS:${PN} = "python3-jinja2-native python3-ota-artifact-native python3-pyyaml-native"

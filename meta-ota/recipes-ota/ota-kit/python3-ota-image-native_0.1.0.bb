@@ -8,4 +8,12 @@ SRC_URI += "file://images"
 
 inherit_defer native
 
-RDEPENDS:${PN} = "python3-ota-artifact-native python3-ota-board-native python3-pyyaml-native"
+# compose imports jinja2 too, for the environment that it writes onto the disk. Only what builds from
+# Debian packages imports packaging.
+RDEPENDS:${PN} = " \
+    python3-jinja2-native \
+    python3-ota-artifact-native \
+    python3-ota-board-native \
+    python3-packaging-native \
+    python3-pyyaml-native \
+"

@@ -7,6 +7,7 @@ python -m tests.unit.agent.table --write
 import sys
 from dataclasses import replace
 
+from ota_agent.address import Address
 from ota_agent.lifecycle.actions import Action, RunScripts
 from ota_agent.lifecycle.events import (
     Answered,
@@ -34,12 +35,17 @@ TRIALS: tuple[Trial, ...] = ("none", "running", "committed", "rolled-back")
 BOTH = Artifact(name="all-2", types=("single-file", ROOTFS))
 
 UPDATE = Update(
-    source="u", deployment="d", artifact=BOTH, target="B", has_rebooted=True, reason="because"
+    source=Address("u"),
+    deployment="d",
+    artifact=BOTH,
+    target="B",
+    has_rebooted=True,
+    reason="because",
 )
 EVENTS: tuple[Event, ...] = (
     PollDue(),
     NothingNew(),
-    Offered(Update(source="u", deployment="d")),
+    Offered(Update(source=Address("u"), deployment="d")),
     Fetched(BOTH, "B"),
     *(Answered(wants, can) for wants in (True, False) for can in (True, False)),
     Done(),
@@ -63,8 +69,8 @@ def reached() -> dict[str, State]:
         found[name] = state
         for event in EVENTS:
             for update in (
-                Update(source="u", deployment="d"),
-                Update(source="u"),
+                Update(source=Address("u"), deployment="d"),
+                Update(source=Address("u")),
                 UPDATE,
                 replace(UPDATE, deployment=""),
             ):

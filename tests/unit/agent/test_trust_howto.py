@@ -24,6 +24,6 @@ def test_the_page_on_trust_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     said = follow("exec 2>&1\n" + script.replace(PORT, port))
 
-    assert "is not signed; a signature is required" in said
+    assert "is not signed; as keys are given, it must be" in said
     assert said.count("update module show (stdout): hello") == 2
     assert said.count("state Committed") == 2

@@ -9,6 +9,7 @@ runtime.py; what is held to the light is `step`.
 
 from dataclasses import dataclass, field
 
+from ota_agent.address import Address
 from ota_agent.lifecycle.actions import (
     Action,
     Ask,
@@ -88,7 +89,9 @@ class World:
 
     def install(self) -> None:
         """Go through an update, to its end, whatever is cut."""
-        self._live(Offered(Update(source="http://server/a")) if self.is_standalone else PollDue())
+        self._live(
+            Offered(Update(source=Address("http://server/a"))) if self.is_standalone else PollDue()
+        )
 
     def _live(self, first: Event) -> None:
         event = first
@@ -145,7 +148,7 @@ class World:
             self.done.append(str(name))
         match action:
             case Poll():
-                return Offered(Update(source="http://server/a", deployment="d1"))
+                return Offered(Update(source=Address("http://server/a"), deployment="d1"))
             case Fetch():
                 self.slot["B"] = "new" if self.artifact.has_rootfs else self.slot["B"]
                 return Fetched(self.artifact, "B" if self.artifact.has_rootfs else "")

@@ -61,7 +61,7 @@ def test_header_unpacks_to_its_limit_and_no_further(suffix: str) -> None:
     size = 512 * 2 * len(SCRIPTS.header) + 1024
 
     assert read(draft, Limits(header=size)).artifact_name == "release-2"
-    with pytest.raises(ArtifactError, match=f"unpacks to more than {size - 1} B"):
+    with pytest.raises(ArtifactError, match=f"unpacks to more than the limit of {size - 1} B"):
         read(draft, Limits(header=size - 1))
 
 
@@ -69,7 +69,10 @@ def test_json_of_a_header_shares_one_bound() -> None:
     size = sum(len(entry.content) for entry in Draft().header)
 
     assert read(Draft(), Limits(json=size)).artifact_name == "release-2"
-    with pytest.raises(ArtifactError, match="meta-data' has 15 B; at most 14 B of header-info"):
+    with pytest.raises(
+        ArtifactError,
+        match="has 15 B; header-info, type-info and meta-data may only have another 14",
+    ):
         read(Draft(), Limits(json=size - 1))
 
 

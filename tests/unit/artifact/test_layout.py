@@ -86,7 +86,7 @@ def test_a_partition_is_found_by_its_name() -> None:
         (b"7", "must be a JSON object"),
         (b"[]", "must be a JSON object"),
         (b"{}", "the layout: has no field schema"),
-        (b'{"schema": 1, "schema": 1}', "the key 'schema' stands twice"),
+        (b'{"schema": 1, "schema": 1}', "the key 'schema' appears twice"),
         (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "is not JSON"),
         (b" " * LARGEST + b"{}", "it is longer than 262144 B"),
         (changed(schema=9), "schema 9 is not known; 1 is"),

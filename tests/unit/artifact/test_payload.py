@@ -74,7 +74,7 @@ def test_file_whose_reader_closed_it_is_an_error() -> None:
     files = payload().files()
     closed(next(files).chunks())
 
-    with pytest.raises(ArtifactError, match="one was not read to its end, and is not checked"):
+    with pytest.raises(ArtifactError, match="one was not read to its end, so it is not checked"):
         next(files)
 
 

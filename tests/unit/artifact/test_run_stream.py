@@ -53,7 +53,7 @@ def test_a_program_that_is_not_interactive_reads_nothing() -> None:
 def test_a_silent_program_is_ended() -> None:
     begin = time.monotonic()
 
-    with pytest.raises(ProgramError, match=r"silent for 0\.2 s"):
+    with pytest.raises(ProgramError, match=r"printed nothing for 0\.2 s"):
         stream(_python("import time; time.sleep(60)"), silence=0.2, sink=_ignore)
 
     assert time.monotonic() < begin + 10
@@ -62,7 +62,7 @@ def test_a_silent_program_is_ended() -> None:
 def test_a_program_that_closes_its_output_and_stays_is_ended() -> None:
     program = "import os, time; os.close(1); os.close(2); time.sleep(60)"
 
-    with pytest.raises(ProgramError, match=r"no end after 0\.2 s"):
+    with pytest.raises(ProgramError, match=r"did not finish within 0\.2 s"):
         stream(_python(program), silence=0.2, sink=_ignore)
 
 

@@ -100,7 +100,7 @@ def test_a_lot_of_output_and_a_line_without_end_are_bounded() -> None:
 def test_its_whole_group_ends_with_its_time(tmp_path: Path) -> None:
     script = 'sleep 60 & echo $! > "$1"; wait'
 
-    with pytest.raises(ProgramError, match=r"no end after 0\.2 s; it was killed"):
+    with pytest.raises(ProgramError, match=r"did not finish within 0\.2 s; it was killed"):
         finished(script, Heard(), str(tmp_path / "pid"), timeout=0.2)
 
     assert ends(int((tmp_path / "pid").read_text()))

@@ -57,7 +57,7 @@ def test_signature_of_any_form_is_made_raw(tmp_path: Path, output: bytes, signat
     ids=range(8),
 )
 def test_what_is_no_signature_is_refused(tmp_path: Path, output: bytes) -> None:
-    with pytest.raises(ArtifactError, match="B, which is no signature"):
+    with pytest.raises(ArtifactError, match="B, which is not a signature"):
         SignCommand(printing(output, tmp_path)).sign(MESSAGE)
 
 
@@ -126,14 +126,14 @@ def test_program_that_cannot_run_is_named(tmp_path: Path) -> None:
 def test_program_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "_SIGNER_TIMEOUT", 0.2)
 
-    with pytest.raises(ProgramError, match=r"no end after 0\.2 s"):
+    with pytest.raises(ProgramError, match=r"did not finish within 0\.2 s"):
         SignCommand("sleep 60").sign(MESSAGE)
 
 
 def test_program_that_leaves_a_child_behind_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "_SIGNER_TIMEOUT", 0.2)
 
-    with pytest.raises(ProgramError, match=r"no end after 0\.2 s"):
+    with pytest.raises(ProgramError, match=r"did not finish within 0\.2 s"):
         SignCommand("sh -c 'sleep 2; true'").sign(MESSAGE)
 
 

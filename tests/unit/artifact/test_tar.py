@@ -172,7 +172,7 @@ def test_name_of_1024_bytes_is_read_and_a_longer_one_refused() -> None:
             if length == 1024:
                 assert contents(data) == [(name, b"")]
                 continue
-            with pytest.raises(ArtifactError, match="is too long or holds a NUL"):
+            with pytest.raises(ArtifactError, match="is too long or contains a NUL"):
                 contents(data)
 
 

@@ -35,7 +35,7 @@ def refused(wanted: ArtifactSpec, folder: Path, finding: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "finding"),
     [
-        ("version", 1, "version: 1 cannot be written; 2 and 3 can"),
+        ("version", 1, "version: 1 is not supported; use 2 or 3"),
         ("artifact_name", "", "artifact name: is empty"),
         ("artifact_name", "n" * 257, "longer than 256 B"),
         ("artifact_name", "a\nb", "unprintable character"),
@@ -63,12 +63,12 @@ def test_header_that_no_reader_takes_is_not_written(
         (PayloadHeader(type=""), "is not a payload type"),
         (PayloadHeader(type="../sh"), "is not a payload type"),
         (PayloadHeader(type="-rf"), "is not a payload type"),
-        (PayloadHeader(type=None, meta_data=b"{}"), "takes neither files nor meta-data"),
+        (PayloadHeader(type=None, meta_data=b"{}"), "cannot have files or meta-data"),
         (PayloadHeader(type="files", meta_data=b"[]"), "must be a JSON object"),
         (PayloadHeader(type="files", meta_data=b"{"), "is not JSON"),
         (PayloadHeader(type="files", provides={"n" * 257: "v"}), "longer than 256 B"),
         (PayloadHeader(type="files", provides={}, depends={"": "v"}), "is empty"),
-        (PayloadHeader(type="files", provides={"artifact_name": "v"}), "which is given already"),
+        (PayloadHeader(type="files", provides={"artifact_name": "v"}), "which is already provided"),
         (PayloadHeader(type="rootfs-image"), "rootfs-image takes one file, not 0"),
     ],
 )
@@ -82,10 +82,10 @@ def test_payloads_are_counted(tmp_path: Path) -> None:
     refused(spec(), tmp_path, "payloads: there must be 1 to 10000")
     refused(spec(rootfs(tmp_path, 2)), tmp_path, "rootfs-image takes one file, not 2")
     files = sources(tmp_path, {"a": b"1"})
-    refused(spec(PayloadSpec(PayloadHeader(type=None), files)), tmp_path, "takes neither files")
+    refused(spec(PayloadSpec(PayloadHeader(type=None), files)), tmp_path, "cannot have files")
     refused(spec(PayloadSpec(MODULE, files * 2)), tmp_path, "files: two have the same name")
     twice = PayloadSpec(PayloadHeader(type="files", provides={"k": "v"}))
-    refused(spec(twice, twice), tmp_path, "provides 'k', which is given already")
+    refused(spec(twice, twice), tmp_path, "provides 'k', which is already provided")
 
 
 def test_version_2_holds_a_root_filesystem_alone(tmp_path: Path) -> None:

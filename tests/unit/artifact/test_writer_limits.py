@@ -36,7 +36,11 @@ def test_meta_data_is_written_up_to_what_a_reader_takes(tmp_path: Path) -> None:
         return spec(PayloadSpec(header))
 
     assert read_all(written(with_text(Limits().json - 2000), tmp_path / "out"))
-    refused(with_text(Limits().json), tmp_path, "a reader takes 2097152 B: leave something out")
+    refused(
+        with_text(Limits().json),
+        tmp_path,
+        "more than the 2097152 B that a reader accepts; remove something",
+    )
 
 
 def test_state_scripts_are_written_up_to_what_a_reader_takes(tmp_path: Path) -> None:

@@ -47,10 +47,10 @@ def missed(measured: page.Measured) -> list[str]:
 def test_what_is_missed_is_found_and_no_more() -> None:
     assert missed(found()) == []
     assert missed(found(ours=DEAR)) == [
-        "install gzip: CPU, beside mender-client",
+        "install gzip: CPU, compared with mender-client",
         "install gzip: peak RSS",
     ]
-    assert missed(found(idle=0.11)) == ["daemon, idle: CPU, beside mender-client"]
+    assert missed(found(idle=0.11)) == ["daemon, idle: CPU, compared with mender-client"]
     assert missed(found(rss=30.1e6)) == ["daemon, idle: peak RSS"]
     assert missed(replace(found(), starts={OURS: 1.6, THEIRS: 1})) == [
         "daemon, start to the first poll"
@@ -60,7 +60,7 @@ def test_what_is_missed_is_found_and_no_more() -> None:
 def test_the_tables_have_a_row_for_each_program() -> None:
     assert "| install gzip | ota-agent | 1.00 s | 2.00 s | 35.0 MB |" in page.installs(found())
     assert "| mender-client | 0.30 s | 0.30 s | 100 ms | 10 | 30.0 MB |" in page.daemons(found())
-    assert "beside mender-client | 0.67 | 1.00 | reached |" in page.verdicts(found())
+    assert "compared with mender-client | 0.67 | 1.00 | reached |" in page.verdicts(found())
 
 
 def test_who_is_not_root_is_told_so(

@@ -80,7 +80,7 @@ def test_new_makes_a_board_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixt
     [
         (["new", "Mine", "--from", "qemu-arm"], "'Mine' is not a board's name"),
         (["new", "mine", "--from", "nope"], "nope: no such board"),
-        (["new", "taken", "--from", "qemu-arm"], "taken: is there already"),
+        (["new", "taken", "--from", "qemu-arm"], "taken: already exists"),
         (["show", "nope"], "nope: no such board"),
     ],
 )
@@ -153,7 +153,7 @@ def test_check_knows_that_grub_has_no_such_configuration(
     config.touch()
 
     assert main(["check", "--boards", BOARDS, "qemu-x86-64", "--u-boot-config", str(config)]) == 2
-    assert "qemu-x86-64: starts with grub, not with U-Boot" in capsys.readouterr().err
+    assert "qemu-x86-64: boots with grub, not with U-Boot" in capsys.readouterr().err
 
 
 LAYOUT = """\

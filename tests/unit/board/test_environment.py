@@ -63,7 +63,7 @@ def test_a_redundant_copy_is_no_single_one() -> None:
 
 
 def test_too_many_variables_are_refused() -> None:
-    with pytest.raises(BoardError, match="B have room"):
+    with pytest.raises(BoardError, match="there is room for"):
         encode({"a": "x" * SIZE}, SIZE, flag=1)
 
 

@@ -33,13 +33,13 @@ def test_a_real_board_stays_as_it_is_or_is_refused() -> None:
     board = load_board(BOARDS / "raspberrypi3")
 
     assert with_slots(board, 256 * MIB) is board
-    with pytest.raises(BoardError, match=r"slots\.size: 256 MiB are too small; make it 257 MiB"):
+    with pytest.raises(BoardError, match=r"slots\.size: 256 MiB is too small; make it 257 MiB"):
         with_slots(board, 257 * MIB)
 
 
 @pytest.mark.parametrize("size", [1024 * GIB, 1 << 80])
 def test_slots_that_no_disk_has_are_refused(size: int) -> None:
-    with pytest.raises(BoardError, match="take a disk of more than 1024 GiB; ask for smaller"):
+    with pytest.raises(BoardError, match="need a disk of more than 1024 GiB; ask for smaller"):
         with_slots(load_board(BOARDS / "qemu-x86-64"), size)
 
 

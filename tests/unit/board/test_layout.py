@@ -133,7 +133,7 @@ def test_a_disk_that_cannot_be_is_refused(settings: dict[str, int], finding: str
 
 
 def test_a_partition_without_a_size_is_refused() -> None:
-    with pytest.raises(LayoutError, match="p2: 0 B is not a size"):
+    with pytest.raises(LayoutError, match="p2: a size of 0 B is not possible"):
         planned(1 * MIB, 0)
 
 

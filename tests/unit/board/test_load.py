@@ -56,16 +56,22 @@ def test_on_every_mmc_board_environment_and_first_partition_stand_at_the_same_pl
         ("size: 512 MiB", "size: 1 GB", r":9: storage.size: '1 GB' is not a size; write it as"),
         ("table: mbr", "table: bsd", r":11: storage.table: 'bsd' is not one of mbr, gpt"),
         ("arch: arm64", "arch: arm64\nbogus: 1", r":8: bogus: unknown field; known: arch"),
-        ("arch: arm64", "arch: arm64\narch: armhf", r":8: arch: stands twice"),
+        ("arch: arm64", "arch: arm64\narch: armhf", r":8: arch: is there twice"),
         ("schema: 1", "schema: 2", r":3: schema: must be 1"),
         ("name: qemu-arm64\n", "", r":3: name: is missing"),
         ("name: qemu-arm64", "name: Qemu_Arm", r":4: name: 'Qemu_Arm' must be lower-case"),
         ("[qemu-arm64]", "[]", r":6: device_types: must have at least one entry"),
         ("[qemu-arm64]", "qemu-arm64", r":6: device_types: must be a list"),
         ("[qemu-arm64]", "[{a: b}]", r":6: device_types: must be a text"),
+        ("summary: ", "summary: |\n  two\n  ", r":5: summary: must be one line"),
+        ("{device: ttyAMA0}", '{device: "a\\nb"}', r"console.device: must be one line"),
         ("storage:\n", "storage: 5\nx:\n", r"unknown field|must be a mapping"),
-        ("[0x400000, 0x800000]", "[0x400000]", r"environment.offsets: 1 copies; there must be two"),
-        ("[0x400000, 0x800000]", "[0x400000, 0x410000]", r"environment: both copies stand in one"),
+        ("[0x400000, 0x800000]", "[0x400000]", r"environment.offsets: has 1; give two"),
+        (
+            "[0x400000, 0x800000]",
+            "[0x400000, 0x410000]",
+            r"environment: both copies are in one block",
+        ),
         ("[0x400000, 0x800000]", "[0x400000, 0x1800000]", r"partitions: .*overlaps"),
         ("/dev/mmcblk0", "/dev/vda", r"environment: raw copies need /dev/mmcblkN"),
         ("/dev/mmcblk0", "mmcblk0", r"storage.device: 'mmcblk0' must be /dev/mmcblk0"),
@@ -97,7 +103,7 @@ def test_on_every_mmc_board_environment_and_first_partition_stand_at_the_same_pl
         (
             "armed_by: kernel",
             "armed_by: nobody",
-            r"watchdog.timeout: is needed if somebody arms it",
+            r"watchdog.timeout: is needed if armed_by is not nobody",
         ),
         (
             "console: {device: ttyAMA0}",
@@ -120,6 +126,12 @@ def test_a_file_that_is_no_description_is_refused(tmp_path: Path, content: bytes
 
     with pytest.raises(BoardError, match=r"board\.yaml"):
         load_board(tmp_path)
+
+
+def test_a_text_may_be_folded_over_lines_that_make_one(changed: Changed) -> None:
+    board = load_board(changed("summary: ", "summary: >\n  A board,\n  "))
+
+    assert board.summary == "A board, QEMU virt, 64-bit ARM, U-Boot, SD card"
 
 
 def test_extra_partitions_stand_before_data(changed: Changed) -> None:

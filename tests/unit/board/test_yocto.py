@@ -140,7 +140,11 @@ def test_our_own_includes_lead_to_our_boards() -> None:
 @pytest.mark.parametrize(
     ("folder", "layer", "error"),
     [
-        ("boards/door", "meta-gate", "describes the board gate, and BitBake looks for a folder of"),
+        (
+            "boards/door",
+            "meta-gate",
+            "describes the board gate, and BitBake looks for a folder with",
+        ),
         ("boards/gate", "boards", "boards: has no conf/layer.conf; name the top folder of a layer"),
     ],
 )
@@ -163,10 +167,10 @@ def test_a_board_that_yocto_does_not_build_has_none() -> None:
     ("yocto", "error"),
     [
         ("{machine: Qemu}", "yocto.machine: 'Qemu' must be lower-case letters"),
-        ("{machine: qemu, settings: {lower: x}}", "'lower' is no variable of BitBake"),
+        ("{machine: qemu, settings: {lower: x}}", "'lower' is not a BitBake variable"),
         (
             "{machine: qemu, settings: {A: 'x\"'}}",
-            "A: must have no quote, backslash or",
+            "A: must not have a quote or a backslash",
         ),
         ("{machine: qemu, settings: []}", "yocto.settings: must be a mapping of names to texts"),
     ],

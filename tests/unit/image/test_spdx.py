@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from ota_image.packages.apt import Package
-from ota_image.rootfs.agent import Wheel
 from ota_image.rootfs.slot import Slot
+from ota_image.rootfs.wheel import Wheel
 from ota_image.spdx import software_list
 
 SLOT = Slot(
@@ -68,6 +68,8 @@ def test_the_agent_is_in_it_too() -> None:
         path=Path("ota_agent-0.1.0.whl"),
         name="ota-agent",
         version="0.1.0",
+        tags=("py3-none-any",),
+        python=">=3.11",
         needs=(),
         sha256="05" * 32,
     )

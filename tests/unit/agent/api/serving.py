@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ota_agent.api import ApiOptions, Gate
+from ota_agent.api import ApiOptions
 from ota_agent.api.server import ApiServer
-from ota_agent.api.status import Bulletin
+from ota_agent.api.status import LiveStatus
+from ota_agent.control.maps import Gate
 from ota_agent.errors import AgentError
 
 
@@ -26,7 +27,7 @@ class Daemon:
         refuses_with: the error that says so.
     """
 
-    bulletin: Bulletin = field(default_factory=Bulletin)
+    live: LiveStatus = field(default_factory=LiveStatus)
     heard: list[tuple[object, ...]] = field(default_factory=list)
     refuses: str = ""
     refuses_with: type[AgentError] = AgentError
@@ -55,31 +56,32 @@ class Daemon:
 
     def go_on(self) -> None:
         self._hear("continue")
-        self.bulletin.change(waits_for="", paused_by="")
+        self.live.change(waits_for="", paused_by="")
 
     def abort(self, reason: str) -> None:
         self._hear("abort", reason)
 
-    def set_control_map(self, text: str) -> int:
-        self._hear("set_control_map", text)
-        return 900
+    def set_control_map(self, map: str) -> dict[str, int]:
+        self._hear("set_control_map", map)
+        return {"refresh": 900}
 
-    def set_enabled(self, is_enabled: bool) -> None:
-        self._hear("set_enabled", is_enabled)
-        self.bulletin.change(is_enabled=is_enabled)
+    def set_enabled(self, enabled: bool) -> None:
+        self._hear("set_enabled", enabled)
+        self.live.change(is_enabled=enabled)
 
     def set_window(self, window: str) -> None:
         self._hear("set_window", window)
-        self.bulletin.change(window=window)
+        self.live.change(window=window)
 
-    def token(self) -> tuple[str, str]:
+    def token(self) -> dict[str, str]:
         self._hear("token")
-        authorized = self.bulletin.get().is_authorized
-        return ("header.claims.signature", "https://server") if authorized else ("", "")
+        if self.live.get().is_authorized:
+            return {"token": "header.claims.signature", "server": "https://server"}
+        return {"token": "", "server": ""}
 
-    def fetch_token(self) -> bool:
+    def fetch_token(self) -> dict[str, bool]:
         self._hear("fetch_token")
-        return self.has_server
+        return {"is_fetching": self.has_server}
 
     def _hear(self, *call: object) -> None:
         if self.refuses:
@@ -90,7 +92,7 @@ class Daemon:
 @contextmanager
 def serving(path: Path, daemon: Daemon, **options: Any) -> Iterator[ApiServer]:
     """The server of that daemon's socket."""
-    with ApiServer(path, ApiOptions(**options), daemon.bulletin, daemon) as server:
+    with ApiServer(path, ApiOptions(**options), daemon.live, daemon) as server:
         yield server
 
 

@@ -98,8 +98,8 @@ def test_a_watcher_who_never_reads_costs_one_line(path: Path, daemon: Daemon) ->
         lazy.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         lazy.send({"call": "watch"})
         for done in range(1, 20_001):
-            daemon.bulletin.change(done=done)
-        daemon.bulletin.change(done=0)
+            daemon.live.change(done=done)
+        daemon.live.change(done=0)
 
         with Client(path) as other:
             assert other.status() == Status()

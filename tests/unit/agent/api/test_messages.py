@@ -3,9 +3,8 @@
 
 import pytest
 
+from ota_agent.api.calls import CALLS
 from ota_agent.api.messages import (
-    SHAPES,
-    Request,
     Wrong,
     error_line,
     parse_answer,
@@ -22,35 +21,36 @@ def test_a_request_arrives_as_it_was_sent() -> None:
     line = request_line("rollback", {"reason": "zu groß\n"[:-1]})
 
     assert line.endswith(b"\n")
-    assert parse_request(line) == Request("rollback", {"reason": "zu groß"})
+    assert parse_request(line) == (CALLS["rollback"], {"reason": "zu groß"})
 
 
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        (b"", "no JSON"),
-        (b"\xff\xfe", "no JSON"),
-        (b"[" * 50_000, "no JSON"),
-        (b'{"call": "status"', "no JSON"),
-        (b"9" * 5000, "no JSON"),
-        (b"[]", "no request"),
-        (b'{"cal": "status"}', "no request"),
-        (b'{"call": 1}', "no request"),
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[" * 50_000, "not JSON"),
+        (b'{"call": "status"', "not JSON"),
+        (b"9" * 5000, "not JSON"),
+        (b"[]", "not a request"),
+        (b'{"cal": "status"}', "not a request"),
+        (b'{"call": 1}', "not a request"),
         (b'{"call": "reboot"}', "no call 'reboot'; there are status, watch"),
         (b'{"call": "%s"}' % (b"x" * 60_000), "no call 'x{40}…'"),
         (b'{"call": "status", "verbose": true}', "no argument 'verbose'"),
-        (b'{"call": "abort"}', "wants the argument reason, text"),
-        (b'{"call": "abort", "reason": null}', "wants the argument reason, text"),
-        (b'{"call": "set_enabled", "enabled": 1}', "true or false"),
-        (b'{"call": "pause", "before": "Idle"}', "before is not one of ArtifactInstall"),
-        (b'{"call": "install", "source": "a\\u0000b"}', "no text of one line"),
-        (b'{"call": "install", "source": "a\\nb"}', "no text of one line"),
-        (b'{"call": "install", "source": "\\ud800"}', "no text of one line"),
-        (b'{"call": "set_control_map", "map": "\\ud800"}', "no text"),
+        (b'{"call": "abort"}', "the argument reason has to be a text in one line"),
+        (b'{"call": "abort", "reason": null}', "the argument reason has to be a text in one line"),
+        (b'{"call": "pause", "before": ["ArtifactInstall"]}', "before has to be one of"),
+        (b'{"call": "set_enabled", "enabled": 1}', "enabled has to be true or false"),
+        (b'{"call": "pause", "before": "Idle"}', "before has to be one of ArtifactInstall"),
+        (b'{"call": "install", "source": "a\\u0000b"}', "source has to be a text in one line"),
+        (b'{"call": "install", "source": "a\\nb"}', "source has to be a text in one line"),
+        (b'{"call": "install", "source": "\\ud800"}', "source has to be a text in one line"),
+        (b'{"call": "set_control_map", "map": "\\ud800"}', "map has to be a text"),
         (b'{"call": "abort", "reason": "%s"}' % (b"x" * 5000), "4096 characters"),
     ],
 )
-def test_what_is_no_request_is_refused_with_its_reason(line: bytes, says: str) -> None:
+def test_what_is_not_a_request_is_refused_with_its_reason(line: bytes, says: str) -> None:
     with pytest.raises(Wrong, match=says) as caught:
         parse_request(line)
 
@@ -61,11 +61,11 @@ def test_what_is_no_request_is_refused_with_its_reason(line: bytes, says: str) -
 def test_a_map_may_have_many_lines() -> None:
     line = request_line("set_control_map", {"map": "{\n}"})
 
-    assert parse_request(line).arguments == {"map": "{\n}"}
+    assert parse_request(line) == (CALLS["set_control_map"], {"map": "{\n}"})
 
 
 def test_a_group_cannot_install_commit_or_have_the_token() -> None:
-    assert {call for call, shape in SHAPES.items() if shape.who == "group"} == {
+    assert {each.name for each in CALLS.values() if each.who == "group"} == {
         *("status", "watch", "pause", "continue", "abort", "set_enabled")
     }
 
@@ -81,6 +81,6 @@ def test_answers_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"{}\n", b"[]\n", b"HTTP/1.1 200 OK\n", b'{"error": 1}\n'])
-def test_what_is_no_answer_is_found(line: bytes) -> None:
+def test_what_is_not_an_answer_is_found(line: bytes) -> None:
     with pytest.raises(AgentError, match="the agent has sent"):
         parse_answer(line)

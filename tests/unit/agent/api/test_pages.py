@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ota_agent.api import Gate
-from ota_agent.api.messages import SHAPES
-from ota_agent.api.status import Bulletin, from_json
+from ota_agent.api.calls import CALLS
+from ota_agent.api.status import LiveStatus, from_json
+from ota_agent.control.maps import Gate
 from tests.house.tree import ROOT
 from tests.unit.agent.api.serving import Daemon, Line, serving, wait_until
 
@@ -53,7 +53,7 @@ def test_what_the_reference_shows_is_what_happens(
     tmp_path: Path, talk: list[tuple[str, list[Any]]]
 ) -> None:
     (shown,) = (answers[0]["result"] for (_, answers) in talks(REFERENCE)[0])
-    daemon = Daemon(bulletin=Bulletin(from_json(shown)))
+    daemon = Daemon(live=LiveStatus(from_json(shown)))
 
     with serving(tmp_path / "sock", daemon), Line(tmp_path / "sock") as line:
         for request, answers in talk:
@@ -67,8 +67,8 @@ def test_the_reference_shows_every_call_and_who_may() -> None:
     shown = {json.loads(request)["call"] for talk in talks(REFERENCE) for request, _ in talk}
     of_group = set(re.findall(r"^`(\w+)` \(\*group\*\)", REFERENCE, re.MULTILINE))
 
-    assert shown == SHAPES.keys() | {"dance"}
-    assert of_group == {call for call, shape in SHAPES.items() if shape.who == "group"}
+    assert shown == CALLS.keys() | {"dance"}
+    assert of_group == {each.name for each in CALLS.values() if each.who == "group"}
 
 
 def test_the_reference_explains_every_key_of_the_status() -> None:
@@ -92,13 +92,11 @@ class Waiting(Daemon):
 
     def pause(self, before: Gate) -> None:
         super().pause(before)
-        self.bulletin.change(
-            state="Downloaded", artifact="v2", waits_for=before, paused_by="device"
-        )
+        self.live.change(state="Downloaded", artifact="v2", waits_for=before, paused_by="device")
 
     def abort(self, reason: str) -> None:
         super().abort(reason)
-        self.bulletin.change(state="Idle", waits_for="", result="failure", reason=reason)
+        self.live.change(state="Idle", waits_for="", result="failure", reason=reason)
 
 
 @pytest.mark.parametrize(
@@ -120,13 +118,13 @@ def test_the_user_is_asked_once_and_heard(
             text=True,
         )
         wait_until(lambda: bool(daemon.heard))
-        daemon.bulletin.change(note="something else has changed")
+        daemon.live.change(note="something else has changed")
         assert user.stdin
         user.stdin.write(f"{answer}\n")
         user.stdin.flush()
         wait_until(lambda: len(daemon.heard) == 2)
-        daemon.bulletin.change(note="and again")
-        wait_until(lambda: daemon.bulletin.get().waits_for == "")
+        daemon.live.change(note="and again")
+        wait_until(lambda: daemon.live.get().waits_for == "")
     said, _ = user.communicate(timeout=10)
 
     assert daemon.heard == [("pause", "ArtifactInstall"), call]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person reads of the status."""
+"""What a user reads of the status."""
 
 import time
 from typing import get_args
@@ -36,11 +36,11 @@ def test_a_download_says_what_where_and_how_far() -> None:
     ]
 
 
-def test_a_trial_says_what_runs_and_what_it_goes_back_to() -> None:
+def test_a_trial_says_what_runs_and_what_it_can_return_to() -> None:
     trial = Status(state="Proven", artifact="v2", slot="B", running_slot="B", installed="v1")
 
     assert list(lines(trial))[1] == (
-        "The device runs v2 on trial, slot B; until it is committed, v1 is what it goes back to"
+        "The device runs v2 on trial, slot B; until it is committed, the device can return to v1"
     )
 
 
@@ -57,7 +57,7 @@ def test_a_trial_says_what_runs_and_what_it_goes_back_to() -> None:
             Status(
                 state="Rebooting", artifact="v2", waits_for="ArtifactReboot", paused_by="device"
             ),
-            "v2: paused before ArtifactReboot by somebody at the device",
+            "v2: paused before ArtifactReboot by a user of the device",
         ),
         (
             Status(state="Installing", artifact="v2", slot="B", doing="ArtifactInstall_Enter_00"),

@@ -8,8 +8,9 @@ import pytest
 
 from ota_agent.bootloader.grub import Grub, find_grub
 from ota_agent.errors import EnvironmentFault
+from ota_artifact.grub_block import decode_copy
 from ota_artifact.run import run
-from ota_board.grub import boot_files, decode_copy, factory_state
+from ota_board.grub import boot_files, factory_state
 from ota_board.load import load_board
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
@@ -37,7 +38,7 @@ def as_grub_reads(folder: Path) -> dict[str, str]:
             (folder / copy / "env").read_bytes(), (folder / copy / "lock").read_bytes()
         )
         if found:
-            return found.variables
+            return found
     raise AssertionError("neither copy is whole")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.address import Address
 from ota_agent.api.status import Status
 from ota_agent.cli.main import main
 from ota_agent.cli.status import current
@@ -22,7 +23,7 @@ from ota_agent.memory.store import Store
 from tests.unit.agent.api.serving import Daemon, serving
 
 UPDATE = Update(
-    source="https://server/v2?signature=secret",
+    source=Address("https://server/v2?signature=secret"),
     deployment="d1",
     artifact=Artifact(name="v2"),
     target="B",
@@ -42,7 +43,7 @@ def device(tmp_path: Path) -> Path:
 
 def test_the_agent_that_runs_says_it(tmp_path: Path) -> None:
     daemon = Daemon()
-    daemon.bulletin.change(state="Syncing")
+    daemon.live.change(state="Syncing")
 
     with serving(tmp_path / "sock", daemon):
         assert current(tmp_path / "sock", tmp_path / "none") == (Status(state="Syncing"), True)
@@ -82,15 +83,15 @@ def test_an_agent_that_may_not_be_asked_is_no_reason_to_guess(tmp_path: Path) ->
 
 def test_the_command_prints_sentences(device: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(device / "data" / "state.db")
-    store.save(Downloading(Update(source="/media/v2.mender")), "boot")
+    store.save(Downloading(Update(source=Address("/media/v2.mender"))), "boot")
     store.close()
 
     assert main(["status", "--config", str(device / "agent.toml")]) == 0
 
     assert capsys.readouterr().out.splitlines() == [
         "Downloading: /media/v2.mender",
-        "The device runs an artifact that it does not know",
-        "No agent runs, or not yet; init starts it, or `ota-agent daemon`",
+        "The device runs an unknown artifact",
+        "The agent is not running, or is still starting; start it with: ota-agent daemon",
     ]
 
 
@@ -107,7 +108,7 @@ def test_the_command_prints_json(device: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize("option", [(), ("--json",)])
 def test_watching_goes_on_from_one_agent_to_the_next(device: Path, option: tuple[str, ...]) -> None:
     one, two = Daemon(), Daemon()
-    two.bulletin.change(state="Proven")
+    two.live.change(state="Proven")
     command = str(Path(sys.executable).parent / "ota-agent")
 
     words = [command, "status", "--watch", *option, "--config", str(device / "agent.toml")]
@@ -119,7 +120,7 @@ def test_watching_goes_on_from_one_agent_to_the_next(device: Path, option: tuple
                 said.append(user.stdout.readline())
             else:
                 time.sleep(1)
-            one.bulletin.change(state="Syncing")
+            one.live.change(state="Syncing")
             said.append(user.stdout.readline())
         with serving(device / "run" / "agent.sock", two):
             while not any(each in said[-1] for each in ("trial", "Proven")):
@@ -129,13 +130,13 @@ def test_watching_goes_on_from_one_agent_to_the_next(device: Path, option: tuple
     if option:
         assert [json.loads(each)["state"] for each in said[:3]] == ["Idle", "Idle", "Syncing"]
     else:
-        assert said[:2] == ["No update is under way\n", "The server is asked for an update\n"]
+        assert said[:2] == ["No update is under way\n", "Asking the server for an update\n"]
 
 
 @pytest.mark.boot  # a process of its own
 def test_on_a_terminal_progress_stays_in_one_line(device: Path) -> None:
     daemon = Daemon()
-    daemon.bulletin.change(state="Downloading", source="/v2.mender", size=100_000_000)
+    daemon.live.change(state="Downloading", source="/v2.mender", size=100_000_000)
     command = str(Path(sys.executable).parent / "ota-agent")
     terminal, other_side = os.openpty()
 
@@ -146,9 +147,9 @@ def test_on_a_terminal_progress_stays_in_one_line(device: Path) -> None:
     ):
         os.close(other_side)
         seen = _read_until(terminal, b"0 %")
-        daemon.bulletin.change(done=50_000_000)
+        daemon.live.change(done=50_000_000)
         seen += _read_until(terminal, b"50 %")
-        daemon.bulletin.change(state="Installing")
+        daemon.live.change(state="Installing")
         seen += _read_until(terminal, b"Installing: /v2.mender")
         user.send_signal(signal.SIGINT)
     os.close(terminal)

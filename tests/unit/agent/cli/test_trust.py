@@ -67,7 +67,8 @@ def test_what_a_trusted_key_has_signed_is_installed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "finding"), [(None, "is not signed"), (STRANGER, "is not by any of the keys")]
+    ("key", "finding"),
+    [(None, "is not signed"), (STRANGER, "was not made by any of the given keys")],
 )
 def test_what_nobody_trusted_has_signed_is_refused_before_the_slot_is_touched(
     tmp_path: Path, key: PrivateKey | None, finding: str, capsys: pytest.CaptureFixture[str]

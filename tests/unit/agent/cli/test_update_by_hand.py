@@ -125,7 +125,7 @@ def test_a_rollback_before_the_restart_needs_none(
     assert device.running == "A"
 
 
-def test_a_rollback_of_what_runs_needs_a_restart_which_a_person_does(
+def test_a_rollback_of_what_runs_needs_a_reboot_by_the_user(
     device: Scratch, release: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     agent(device, "install", str(release))
@@ -135,8 +135,9 @@ def test_a_rollback_of_what_runs_needs_a_restart_which_a_person_does(
     assert "Rolled back." in capsys.readouterr().out
     assert not (device.folder / "restarted").exists()
     device.boot()
-    agent(device, "resume")
+    assert agent(device, "resume") == 0
 
+    assert "Rolled back." in capsys.readouterr().out
     assert device.running == "A"
     assert agent(device, "install", str(release)) == 0
 
@@ -245,6 +246,18 @@ def test_one_process_is_the_agent(
         assert agent(device, "install", str(release)) == 1
 
     assert "no agent" in capsys.readouterr().err.lower()
+
+
+@pytest.mark.parametrize("word", ["install", "commit", "rollback", "resume"])
+def test_a_daemon_is_not_asked_to_stop_before_a_state(
+    device: Scratch, release: Path, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    more = (str(release),) if word == "install" else ()
+
+    with ownership(device.folder / "run" / "agent.lock"):
+        assert agent(device, word, *more, "--stop-before", "Cleanup") == 1
+
+    assert "stop the daemon first" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -23,15 +23,16 @@ HEAD = """\
 
 <!-- Made by `make docs` from the agent's own option classes: do not edit. -->
 
-`/etc/ota/agent.toml` is the agent's configuration; each command takes another file with `--config`.
-Every key may be left out. A key or a section that is not here is an error, so that nobody waits for
-what a misspelt key does. `ota-agent setup` [asks for the usual ones](../howto/set-up-a-device.md),
-and `ota-agent setup --print-default` prints a file with every key as a comment.
+`/etc/ota/agent.toml` configures the agent; every command takes another file with `--config`. All
+keys are optional. A key or a section that is not on this page is an error, so that a misspelt key
+does not go unnoticed. `ota-agent setup` [asks for the usual keys](../howto/set-up-a-device.md), and
+`ota-agent setup --print-default` prints a file with every key as a comment. A device has that file
+as `/usr/share/ota/agent.toml`; the file in /etc has only what the build of its image sets.
 
-Mender's JSON is read too. What is said later counts: the defaults, `/var/lib/mender/mender.conf`,
-`/etc/mender/mender.conf`, agent.toml, and last `/data/ota/agent.toml`, which is for one device and
-outlives its updates; if that one is wrong it is passed over. Default folders below `/data/ota` and
-`/run/ota` follow `data` and `run` of the section [device].
+The agent also reads Mender's JSON. Later sources win: the defaults, `/var/lib/mender/mender.conf`,
+`/etc/mender/mender.conf`, agent.toml, and finally `/data/ota/agent.toml`, which belongs to one
+device and outlives its updates; if that file is wrong, the agent ignores it. Default folders below
+`/data/ota` and `/run/ota` follow `data` and `run` of the section [device].
 """
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
 

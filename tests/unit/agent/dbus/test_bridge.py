@@ -77,14 +77,14 @@ def test_a_method_is_heard_by_the_daemon(
 def test_the_token_is_empty_until_there_is_one(bus: str, daemon: Daemon) -> None:
     assert call(bus, AUTHENTICATION, "GetJwtToken").split() == []
 
-    daemon.bulletin.change(is_authorized=True)
+    daemon.live.change(is_authorized=True)
 
     said = call(bus, AUTHENTICATION, "GetJwtToken")
     assert said.split() == ["header.claims.signature", "https://server"]
 
 
 def test_the_status_is_there_as_properties(bus: str, daemon: Daemon) -> None:
-    daemon.bulletin.change(state="Downloading", size=1 << 33, done=1 << 32)
+    daemon.live.change(state="Downloading", size=1 << 33, done=1 << 32)
     wait_until(lambda: "Downloading" in get(bus, "State"))
 
     assert "uint64 8589934592" in get(bus, "Size")
@@ -119,14 +119,14 @@ def test_properties_are_not_set(bus: str, daemon: Daemon) -> None:
         "variant:boolean:false",
     )
 
-    assert "is changed by methods alone" in said
+    assert "IsEnabled is read-only" in said
     assert daemon.heard == []
 
 
 @pytest.mark.parametrize(
     ("interface", "member", "arguments", "says"),
     [
-        (AGENT, "Pause", ("string:Idle",), "before is not one of ArtifactInstall"),
+        (AGENT, "Pause", ("string:Idle",), "before has to be one of ArtifactInstall"),
         (AGENT, "Pause", ("int32:1",), "could not be found"),
         (AGENT, "Pause", (), "could not be found"),
         (AGENT, "Dance", (), "could not be found"),
@@ -163,7 +163,7 @@ def test_what_an_object_says_of_itself_is_what_is_installed(bus: str, interface:
 
 def test_a_change_is_told_with_what_has_changed(bus: str, daemon: Daemon) -> None:
     async def change() -> bool:
-        daemon.bulletin.change(waits_for="ArtifactInstall")
+        daemon.live.change(waits_for="ArtifactInstall")
         return True
 
     heard = signals(bus, change)
@@ -175,7 +175,7 @@ def test_a_change_is_told_with_what_has_changed(bus: str, daemon: Daemon) -> Non
 
 def test_a_new_token_is_told_as_mender_tells_it(bus: str, daemon: Daemon) -> None:
     async def change() -> bool:
-        daemon.bulletin.change(is_authorized=True, tokens=1)
+        daemon.live.change(is_authorized=True, tokens=1)
         return ("token",) in daemon.heard
 
     heard = dict(signals(bus, change))
@@ -242,7 +242,7 @@ def _daemon_of(folder: Path) -> int:
 
 def test_a_second_bridge_leaves_the_first_alone(bus: str, tmp_path: Path) -> None:
     with bridged(bus, tmp_path / "sock") as second:
-        assert "another program has it" in second.result(timeout=5)
+        assert "another program owns this name" in second.result(timeout=5)
     assert is_owned(bus, AGENT.bus_name)
 
 

@@ -107,7 +107,7 @@ asyncio.run(listen())
 @pytest.mark.boot  # three listeners
 def test_the_token_is_heard_by_root_alone(tmp_path: Path, daemon: Daemon) -> None:
     async def change() -> bool:
-        daemon.bulletin.change(is_authorized=True, tokens=1)
+        daemon.live.change(is_authorized=True, tokens=1)
         return ("token",) in daemon.heard
 
     opened_to_all(tmp_path)

@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which slot runs, which one comes next, and what became of a trial."""
+"""Where the slots are, and which one runs."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from ota_agent.device.slots import Slot, Slots, read_slots, trial_of
-from ota_agent.errors import AgentError, EnvironmentFault
+from ota_agent.device.slots import Slot, Slots, read_slots
+from ota_agent.errors import AgentError
 from ota_artifact.layout import to_json
 from ota_board.load import load_board
 from tests.house.tree import ROOT
 
-A = Slot("A", Path("/dev/mmcblk0p2"), 2)
 B = Slot("B", Path("/dev/mmcblk0p3"), 3)
-SLOTS = Slots(A, B)
 
 
 @pytest.mark.parametrize(
@@ -84,36 +82,3 @@ def test_the_slot_with_roots_device_runs(tmp_path: Path) -> None:
     assert slots.running(tmp_path).name == "B"
     assert slots.other(slots.b) == slots.a
     assert slots.of("A") == slots.a
-
-
-def test_the_bootloader_names_what_comes_next() -> None:
-    assert SLOTS.next({"mender_boot_part": "3"}) == B
-
-
-@pytest.mark.parametrize("number", ["", "4", "03", "B"])
-def test_a_bootloader_that_names_neither_is_at_fault(number: str) -> None:
-    with pytest.raises(EnvironmentFault, match="the slots are 2 and 3"):
-        SLOTS.next({"mender_boot_part": number})
-
-
-@pytest.mark.parametrize(
-    ("running", "number", "available", "why", "trial"),
-    [
-        (A, "2", "0", "", "none"),
-        (A, "3", "1", "", "none"),
-        (B, "3", "1", "", "running"),
-        (B, "3", "0", "", "committed"),
-        (A, "2", "0", "count 3", "rolled-back"),
-        (A, "2", "0", "load 3", "rolled-back"),
-    ],
-)
-def test_what_became_of_a_trial_of_b(
-    running: Slot, number: str, available: str, why: str, trial: str
-) -> None:
-    environment = {
-        "mender_boot_part": number,
-        "upgrade_available": available,
-        **({"ota_rollback": why} if why else {}),
-    }
-
-    assert trial_of(SLOTS, running, "B", environment) == trial

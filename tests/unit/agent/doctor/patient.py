@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ota_agent.config.settings import load_settings
 from ota_agent.doctor.examine import examine
-from ota_agent.doctor.finding import Finding
 from ota_agent.doctor.system import System
 from ota_agent.memory.store import Store
+from ota_artifact.finding import Finding
 from tests.unit.agent.scratch import Scratch, scratch
 
 

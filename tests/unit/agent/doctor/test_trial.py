@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.address import Address
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.trial import contract, told
 from ota_agent.lifecycle.states import Trying
@@ -66,7 +67,12 @@ def test_a_trial_on_the_device_is_known_by_the_agents_memory(tmp_path: Path) -> 
     store = Store(device.folder / "data" / "state.db")
     store.save(
         Trying(
-            Update(source="/v2.mender", deployment="", artifact=Artifact(name="v2"), target="A")
+            Update(
+                source=Address("/v2.mender"),
+                deployment="",
+                artifact=Artifact(name="v2"),
+                target="A",
+            )
         ),
         "boot",
     )

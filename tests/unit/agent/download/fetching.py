@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from ota_agent.address import Address
 from ota_agent.device.slots import Slot
 from ota_agent.download.fetch import FetchParts, Progress, fetch
 from ota_agent.download.source.options import DownloadOptions
@@ -142,7 +143,7 @@ class Device:
         return replace(self, **{**fresh, **changes})  # type: ignore[arg-type]
 
     def fetch(self, source: str, deployment: str = "") -> Fetched:
-        return fetch(Update(source=source, deployment=deployment), self.parts)
+        return fetch(Update(source=Address(source), deployment=deployment), self.parts)
 
     @property
     def parts(self) -> FetchParts:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.address import Address
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.events import Fetched
 from ota_agent.lifecycle.update import Artifact
@@ -185,7 +186,7 @@ def _fetch(source: str, parts: object) -> None:
     from ota_agent.lifecycle.update import Update
 
     assert isinstance(parts, FetchParts)
-    fetch(Update(source=source), parts)
+    fetch(Update(source=Address(source)), parts)
 
 
 @pytest.mark.parametrize("signer", [None, OTHER_KEY])

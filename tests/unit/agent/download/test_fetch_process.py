@@ -20,6 +20,7 @@ MOST = 40_000_000
 FETCH = """
 import logging, sys
 from pathlib import Path
+from ota_agent.address import Address
 from ota_agent.download.fetch import FetchParts, fetch
 from ota_agent.server.http import pool
 from ota_agent.server.options import TlsOptions
@@ -35,9 +36,10 @@ sys.modules["isal"] = None  # a device has none
 url, folder = sys.argv[1], Path(sys.argv[2])
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 connections = pool(TlsOptions(allow_plain_http=True), timeout=10, environment={})
-fetch(Update(url), FetchParts(
-    DownloadOptions(checkpoint_bytes=1 << 20), lambda: connections, Store(folder / "state.db"), (),
-    "board", {}, Scripts(), None, lambda: Slot("B", folder / "slot", 3)))
+fetch(Update(source=Address(url)), FetchParts(
+    options=DownloadOptions(checkpoint_bytes=1 << 20), pool=lambda: connections,
+    store=Store(folder / "state.db"), keys=(), device_type="board", provides={}, scripts=Scripts(),
+    installer=None, target=lambda: Slot("B", folder / "slot", 3)))
 for line in Path("/proc/self/status").read_text().splitlines():
     if line.startswith("VmHWM"):
         print("peak", int(line.split()[1]) * 1024)

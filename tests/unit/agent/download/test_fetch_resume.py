@@ -108,6 +108,15 @@ def test_another_address_of_the_same_artifact_is_resumed(tmp_path: Path) -> None
     assert device.events[0].startswith("resumed after a restart at ")
 
 
+def test_a_checkpoint_holds_neither_the_login_nor_the_signature(tmp_path: Path) -> None:
+    content = artifact(tmp_path, ROOTFS)
+    with file_server(content) as server:
+        address = server.url.replace("://", "://ada:s3cret@")
+        device = killed(tmp_path, f"{address}?X-Sig=abc", 3 * MIB)
+
+    assert json.loads(device.text("checkpoint"))["source"] == server.url
+
+
 def test_the_budget_for_all_of_it_outlives_a_restart(tmp_path: Path) -> None:
     content = artifact(tmp_path, ROOTFS)
     with file_server(content) as server:

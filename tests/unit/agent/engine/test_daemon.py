@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon as a process of its own, against a server: deployments, and updates by hand."""
+"""The daemon as a process of its own, against a server: deployments."""
 
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -300,7 +299,7 @@ def test_a_person_aborts_while_it_is_paused(site: Site) -> None:
     deployment = deployed(site)
     site.wait(lambda: (s := site.status()) and s.waits_for == "ArtifactReboot", "pause")
 
-    with pytest.raises(Wrong, match="at ArtifactReboot; ask again later") as refused:
+    with pytest.raises(Wrong, match="at ArtifactReboot; try again later") as refused:
         site.call("commit")
     assert refused.value.kind == "busy"
     site.call("abort", reason="not today")
@@ -356,23 +355,3 @@ def test_what_the_daemon_refuses_it_refuses_at_once(site: Site) -> None:
     for call in ("commit", "resume"):
         with pytest.raises(Exception, match="No update in progress"):
             site.call(call)
-
-
-def test_an_update_by_hand_goes_through_the_daemon(
-    site: Site, capfd: pytest.CaptureFixture[str]
-) -> None:
-    from ota_artifact.run import run
-
-    site.start()
-    site.wait(lambda: site.status(), "daemon")
-
-    said = run(command(site.device, "install", str(site.release)), timeout=60)
-    assert b"Installed, but not committed." in said
-    site.stop()
-    site.device.boot()
-    site.start()
-    assert b"Committed." in run(command(site.device, "commit"), timeout=60)  # as early as can be
-
-    assert site.device.environment["upgrade_available"] == "0"
-    provides = json.loads(run(command(site.device, "show-provides", "--json"), timeout=30))
-    assert provides["artifact_name"] == "v2"

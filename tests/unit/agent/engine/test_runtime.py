@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.address import Address
 from ota_agent.bootloader import Bootloader
 from ota_agent.bootloader.grub import Grub
 from ota_agent.bootloader.u_boot import UBoot
@@ -72,7 +73,9 @@ class CuttingStore(Store):
 def live(world: World, path: Path) -> None:
     """Boots, or starts of the agent, until the update is over."""
     device = Device(world)
-    first: Event = Offered(Update(source="http://server/a")) if world.is_standalone else PollDue()
+    first: Event = (
+        Offered(Update(source=Address("http://server/a"))) if world.is_standalone else PollDue()
+    )
     is_asked = False
     for _ in range(40):
         store = CuttingStore(path, world)
@@ -188,13 +191,15 @@ def test_a_start_in_the_same_boot_is_no_reboot(tmp_path: Path) -> None:
             return super().trial(state)
 
     store = Store(tmp_path / "s.db")
-    store.save(Downloading(Update(source="u", deployment="d", restarts=0)), "boot 1")
+    store.save(Downloading(Update(source=Address("u"), deployment="d", restarts=0)), "boot 1")
     for boot, restarts in (("boot 1", 0), ("boot 2", 0)):
         runtime = Runtime(store, Watching(device(ROOT)), boot)
-        assert runtime.state == Downloading(Update(source="u", deployment="d", restarts=restarts))
+        assert runtime.state == Downloading(
+            Update(source=Address("u"), deployment="d", restarts=restarts)
+        )
         with pytest.raises(Reset):
             runtime.start()
-        store.save(Downloading(Update(source="u", deployment="d")), "boot 1")
+        store.save(Downloading(Update(source=Address("u"), deployment="d")), "boot 1")
     assert events == [True, True]
 
 
@@ -222,7 +227,7 @@ def test_it_stops_before_a_state_and_goes_on_from_there(kind: type[State], tmp_p
     stopping = Runtime(store, Device(world), "boot", stop_before=(kind,))
 
     with pytest.raises(Stopped):
-        stopping.feed(Offered(Update(source="http://server/a")))
+        stopping.feed(Offered(Update(source=Address("http://server/a"))))
     done = list(world.done)
     going_on = Runtime(store, Device(world), "boot")
     going_on.start()

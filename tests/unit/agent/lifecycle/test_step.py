@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 
+from ota_agent.address import Address
 from ota_agent.lifecycle.actions import CallPayloads, Restart
 from ota_agent.lifecycle.events import CommitAsked, Done, Event, Failed, Started
 from ota_agent.lifecycle.recover import MOST_RESTARTS
@@ -123,7 +124,7 @@ def test_a_trial_that_fails_goes_back_in_menders_order() -> None:
 
 
 def test_a_trial_that_the_power_began_is_no_reason_to_install_again() -> None:
-    state = Installing(Update(source="u", deployment="d", artifact=ROOT, target="B"))
+    state = Installing(Update(source=Address("u"), deployment="d", artifact=ROOT, target="B"))
 
     now = step(state, Started(has_rebooted=True, trial="running"))
 
@@ -223,7 +224,9 @@ def test_what_cannot_be_rolled_back_is_said_to_be_inconsistent() -> None:
 
 
 def test_a_device_that_restarts_for_ever_gives_up() -> None:
-    state: State = Installing(Update(source="u", deployment="d", artifact=ROOT, target="B"))
+    state: State = Installing(
+        Update(source=Address("u"), deployment="d", artifact=ROOT, target="B")
+    )
 
     for _ in range(MOST_RESTARTS + 1):
         now = step(state, Started(has_rebooted=True))
@@ -263,7 +266,7 @@ def test_every_event_is_decided_or_refused_and_nothing_follows_a_restart(name: s
 
 
 def test_a_commit_before_the_restart_is_refused_with_what_to_do() -> None:
-    state = Installed(Update(source="u", artifact=ROOT, target="B", is_rebooting=True))
+    state = Installed(Update(source=Address("u"), artifact=ROOT, target="B", is_rebooting=True))
 
     with pytest.raises(Unexpected, match="restart the device first"):
         step(state, CommitAsked())
@@ -275,7 +278,10 @@ def test_the_table_in_the_docs_is_what_the_code_does() -> None:
 
 def test_a_module_that_never_comes_back_does_not_go_round_for_ever() -> None:
     update = Update(
-        source="u", deployment="d", artifact=Artifact(name="app", types=("app",)), reason="because"
+        source=Address("u"),
+        deployment="d",
+        artifact=Artifact(name="app", types=("app",)),
+        reason="because",
     )
     state: State = TryingBack(update)
 

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from ota_agent.address import Address
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Erring, Idle, Reporting, State, Trying
 from ota_agent.lifecycle.update import Artifact, Update
@@ -12,7 +13,7 @@ from ota_agent.memory.record import from_text, to_text
 from tests.unit.agent.table import reached
 
 FULL = Update(
-    source="https://server/a?b=c",
+    source=Address("https://server/a?b=c"),
     deployment="d1",
     artifact=Artifact(
         name="v2",
@@ -35,6 +36,17 @@ def test_every_state_comes_back_as_it_was(state: State) -> None:
     assert from_text(to_text(state)) == state
 
 
+def test_the_address_is_kept_with_all_that_a_download_needs_to_go_on() -> None:
+    address = "https://ada:s3cret@server/a?X-Sig=abc"
+
+    text = to_text(Trying(Update(source=Address(address))))
+
+    assert json.loads(text)["update"]["source"] == address
+    state = from_text(text)
+    assert isinstance(state, Trying)
+    assert state.update.source.full == address
+
+
 @pytest.mark.parametrize("clears", [None, (), ("a", "b.*")])
 def test_all_of_an_update_comes_back(clears: tuple[str, ...] | None) -> None:
     artifact = Artifact(
@@ -42,7 +54,7 @@ def test_all_of_an_update_comes_back(clears: tuple[str, ...] | None) -> None:
     )
 
     assert from_text(to_text(Trying(FULL))) == Trying(FULL)
-    state = Reporting(Update(source="u", artifact=artifact))
+    state = Reporting(Update(source=Address("u"), artifact=artifact))
     assert from_text(to_text(state)) == state
 
 
@@ -63,7 +75,17 @@ def test_a_state_that_is_not_known_is_one_that_failed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"state": "Trying"}', '{"state": "Trying", "update": {}}', "7"]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"state": "Trying"}',
+        '{"state": "Trying", "update": {}}',
+        "7",
+        '{"state": "Trying", "update": {"source": 7}}',
+    ],
 )
 def test_what_is_no_record_is_said_to_be_damaged(text: str) -> None:
     with pytest.raises(AgentError, match="damaged"):

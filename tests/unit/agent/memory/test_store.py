@@ -10,12 +10,13 @@ from threading import Thread
 
 import pytest
 
+from ota_agent.address import Address
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Downloading, Idle, Trying
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Saved, Store
 
-UPDATE = Update(source="https://server/a", deployment="d1")
+UPDATE = Update(source=Address("https://server/a"), deployment="d1")
 
 
 def test_a_new_memory_knows_of_nothing(tmp_path: Path) -> None:
@@ -92,10 +93,11 @@ def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
     code = (
         "import itertools, sys; from pathlib import Path\n"
         "from ota_agent.memory.store import Store; from ota_agent.lifecycle.states import Trying\n"
-        "from ota_agent.lifecycle.update import Update\n"
+        "from ota_agent.address import Address; from ota_agent.lifecycle.update import Update\n"
         "store = Store(Path(sys.argv[1]))\n"
         "for number in itertools.count():\n"
-        "    store.save(Trying(Update(source='u', deployment='d', restarts=number)), str(number))\n"
+        "    update = Update(source=Address('u'), deployment='d', restarts=number)\n"
+        "    store.save(Trying(update), str(number))\n"
         "    print(number, flush=True)\n"
     )
     for _ in range(3):

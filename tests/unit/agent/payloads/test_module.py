@@ -139,7 +139,7 @@ def test_a_state_that_hangs_ends_with_its_time(modules: Modules) -> None:
     modules.put("ArtifactInstall) exec sleep 60;;")
     modules.options = replace(modules.options, timeout=0.2)
 
-    with pytest.raises(ProgramError, match=r"ArtifactInstall .*no end after 0\.2 s"):
+    with pytest.raises(ProgramError, match=r"ArtifactInstall .*did not finish within 0\.2 s"):
         modules.begun().call("ArtifactInstall")
 
 

@@ -191,7 +191,7 @@ def test_one_that_hangs_is_killed_and_has_failed(device: Device) -> None:
     device.put(device.ours, "Download_Enter_01", "exec sleep 60")
 
     with pytest.raises(
-        ProgramError, match=r"Download_Enter_01: no end after 0\.2 s; it was killed"
+        ProgramError, match=r"Download_Enter_01: did not finish within 0\.2 s; it was killed"
     ):
         device.scripts(timeout=0.2).run("Download", "Enter")
 

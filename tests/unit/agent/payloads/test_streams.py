@@ -97,7 +97,9 @@ def test_a_module_that_hangs_ends_with_its_time(modules: Modules, body: str) -> 
     modules.options = replace(modules.options, timeout=0.3)
     begin = time.monotonic()
 
-    with pytest.raises(ProgramError, match=r"app Download .*no end after 0\.3 s; it was killed"):
+    with pytest.raises(
+        ProgramError, match=r"app Download .*did not finish within 0\.3 s; it was killed"
+    ):
         modules.stored({"one": b"1" * 200_000})
 
     assert time.monotonic() < begin + 5

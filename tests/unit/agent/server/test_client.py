@@ -11,11 +11,12 @@ import urllib3
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ota_agent.address import Address
 from ota_agent.errors import Aborted, AgentError, Unauthorized, Unreachable
-from ota_agent.server.answer import LIMIT
 from ota_agent.server.client import Deployment, Server
 from ota_agent.server.http import pool
 from ota_agent.server.options import ServerOptions, TlsOptions
+from ota_agent.server.response import LIMIT
 from ota_agent.server.signer import signature
 from tests.simulators.certificates import make
 from tests.simulators.mender_fleet import Fleet
@@ -87,7 +88,7 @@ def test_a_device_proves_who_it_is_with_any_kind_of_key(server: MenderServer, ki
 
     session = client(server, key=key, tenant_token="mine").authenticate()
 
-    assert session.url == server.url
+    assert session.url.full == server.url
     assert server.fleet.device.key == key.public
     assert server.fleet.device.identity.replace(" ", "") == IDENTITY
     assert server.fleet.tenant_tokens == ["mine"]
@@ -120,7 +121,7 @@ def test_the_server_is_told_what_the_device_provides_and_says_what_to_install(
     found = client(server).next_deployment(PROVIDES, "board")
 
     url = f"{server.url}/artifacts/{deployment.id}/v2.mender"
-    assert found == Deployment(deployment.id, url, {"id": deployment.id, **states})
+    assert found == Deployment(deployment.id, Address(url), {"id": deployment.id, **states})
     assert server.fleet.device.provides == {**PROVIDES, "device_type": "board"}
     assert server.asked("next")[0].json["update_control_map"] is True
 
@@ -305,13 +306,13 @@ def test_what_the_server_would_refuse_again_is_not_tried_again(
 def test_another_address_is_tried_when_one_is_out_of_reach(server: MenderServer) -> None:
     with mender_server() as other:
         device = client("http://127.0.0.1:1", server, other)
-        assert device.authenticate().url == server.url
+        assert device.authenticate().url.full == server.url
         server.faults.append(Fault(path="next", times=99))
 
         assert device.next_deployment(PROVIDES, "board") is None
 
         assert device.session is not None
-        assert device.session.url == other.url
+        assert device.session.url.full == other.url
         other.faults.append(Fault(times=99))
         with pytest.raises(Unreachable):
             device.next_deployment(PROVIDES, "board")
@@ -321,7 +322,7 @@ def test_a_device_that_one_address_does_not_accept_may_be_accepted_by_the_next(
     server: MenderServer,
 ) -> None:
     with mender_server(Fleet(accepts=False)) as strict:
-        assert client(strict, server).authenticate().url == server.url
+        assert client(strict, server).authenticate().url.full == server.url
         with pytest.raises(Unauthorized):
             client(strict, "http://127.0.0.1:1").authenticate()
 
@@ -329,7 +330,7 @@ def test_a_device_that_one_address_does_not_accept_may_be_accepted_by_the_next(
 def test_a_device_without_a_server_says_so() -> None:
     with pytest.raises(AgentError, match=r"server\.urls: is empty"):
         client().authenticate()
-    with pytest.raises(AgentError, match="is no address; write it as https"):
+    with pytest.raises(AgentError, match="is not an address; write it as https"):
         client("updates.example.com")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.address import Address
 from ota_agent.control.controls import Controls
 from ota_agent.control.options import ControlOptions
 from ota_agent.errors import Aborted, AgentError, Unreachable
@@ -16,7 +17,7 @@ from ota_agent.server.deployment_log import DeploymentLog, LogOptions
 from ota_agent.server.deployments import Headquarters
 from ota_agent.trial.health import GateOptions
 
-UPDATE = Update(source="https://server/a", deployment="d1")
+UPDATE = Update(source=Address("https://server/a"), deployment="d1")
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,6 @@ from ota_agent.server.polling import (
     PollOptions,
     as_attributes,
     backoff,
-    delays,
     first_delay,
     next_delay,
 )
@@ -76,12 +75,6 @@ def test_nobody_asks_before_the_server_wants_it() -> None:
         for each in (lowest, middle, highest):
             assert next_delay(options, 1800, 0, random=each, retry_after=wait) >= wait
     assert next_delay(options, 1800, 0, random=highest, retry_after=5000) == 7500
-
-
-def test_what_must_be_told_is_tried_again_with_at_least_a_minute_between() -> None:
-    assert list(delays(PollOptions(retry=5), random=lambda: 0.0)) == [60, 60, 60]
-    assert sum(delays(PollOptions(), random=lambda: 0.0)) == 2160
-    assert list(delays(PollOptions(retry=5, jitter=0.5), random=lambda: 1.0, least=1)) == [7.5] * 3
 
 
 def test_the_first_question_comes_within_the_spread() -> None:

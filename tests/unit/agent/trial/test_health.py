@@ -94,7 +94,9 @@ def test_patience_is_for_all_checks_together(tmp_path: Path) -> None:
 def test_a_check_that_hangs_is_ended(tmp_path: Path) -> None:
     add(tmp_path, "app", "echo begun; exec sleep 60")
 
-    with pytest.raises(AgentError, match=r"app: no end after 0\.2 s; it was killed: begun"):
+    with pytest.raises(
+        AgentError, match=r"app: did not finish within 0\.2 s; it was killed: begun"
+    ):
         check(options(tmp_path, timeout=0.2))
 
 

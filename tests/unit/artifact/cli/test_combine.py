@@ -33,7 +33,7 @@ def test_payloads_come_in_order_and_with_all_that_is_said_of_them(
     assert header.compatible_types == ("board",)
     assert header.payloads == (parts[0].payloads[0], parts[1].payloads[0])
     assert header.scripts == parts[1].scripts
-    assert "warning: out.mender: has 2 payloads; Mender's client takes one" in done.err
+    assert "warning: out.mender: has 2 payloads; Mender's client accepts only one" in done.err
 
 
 def test_stored_payloads_are_not_compressed_anew(command: Command, rootfs: Path, app: Path) -> None:
@@ -77,19 +77,23 @@ def test_what_only_one_depends_on_must_be_said(
     command.ok("combine", rootfs, app, "-n", "r", "-o", "out.mender", option, "y")
 
     assert refused.code == 1
-    assert "the artifacts differ in it; give it" in refused.err
+    assert "the artifacts differ; set it" in refused.err
 
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (("rootfs.mender", "-n", "r"), 1, "artifacts: name two or more"),
-        (("rootfs.mender", "rootfs.mender", "-n", "r"), 1, "which is given already"),
+        (("rootfs.mender", "rootfs.mender", "-n", "r"), 1, "which is already provided"),
         (("rootfs.mender", "none.mender", "-n", "r"), 4, "none.mender: cannot be opened"),
         (("rootfs.mender", "root.img", "-n", "r"), 1, "root.img: artifact: "),
         (("rootfs.mender", "app.mender"), 1, "required: -n/--artifact-name"),
         (("rootfs.mender", "alien.mender", "-n", "r"), 1, "no device type in common; name one"),
-        (("app.mender", "twin.mender", "-n", "r"), 1, "two artifacts have a script of this name"),
+        (
+            ("app.mender", "twin.mender", "-n", "r"),
+            1,
+            "two artifacts have different scripts of this name",
+        ),
         (("rootfs.mender", "app.mender", "-n", "r", "-o", "none/x"), 3, "none/x: cannot be creat"),
     ],
 )

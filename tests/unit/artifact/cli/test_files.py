@@ -156,7 +156,7 @@ def test_a_signature_that_is_dropped_is_said_to_be_and_a_key_makes_another(
     dropped = command.ok(*(word.replace("A:", f"{update}:") for word in words))
     kept = command.ok(*(word.replace("A:", f"{twin}:") for word in words), "-k", keys.ec)
 
-    assert f"warning: {update}: was signed and is not any more; sign it with" in dropped.err
+    assert f"warning: {update}: lost its signature; sign it again with" in dropped.err
     command.ok("validate", update)
     assert kept.err == ""
     command.ok("validate", twin, "-k", keys.ec_public)
@@ -199,7 +199,7 @@ def test_what_is_no_mode_is_refused(command: Command, ext4: Path, source: Path, 
     done = command("install", "-m", mode, source, f"{ext4}:/etc/new")
 
     assert done.code == 1
-    assert f"--mode: {mode!r} are no permissions; write them octal, as 644 or 0755" in done.err
+    assert f"--mode: {mode!r} is not a mode; write it in octal, such as 644 or 0755" in done.err
 
 
 # Paths and places.
@@ -289,22 +289,28 @@ def test_a_linked_artifact_is_followed_and_keeps_mode_and_owner(
 WRONG = [
     (("cat", "I:/none"), "/none: no such file or directory"),
     (("cat", "I:/etc"), "/etc: is a directory"),
-    (("cat", "I"), "does not say where in which image; write it as v2.mender:/etc/x"),
+    (("cat", "I"), "is not a path in an image; write it as v2.mender:/etc/x"),
     (("cat", "none.mender:/x"), "none.mender: no such file"),
-    (("cat", "module.mender:/x"), "module.mender: holds no image, which is one file"),
+    (("cat", "module.mender:/x"), "module.mender: payloads: 1, files: 2; only an"),
     (("cat", "rootfs.mender:/x"), "rootfs.mender: "),
     (("cat", "source:/x"), "source: "),
     (("cp", "none", "I:/x"), "none: no such file"),
     (("cp", ".", "I:/x"), ".: no such file"),
     (("cp", "source", "I:/none/x"), "/none: no such directory; make it first"),
     (("cp", "source", "I:/etc"), "/etc: is a directory"),
-    (("cp", "source", "other"), "neither is inside an image; write one as v2.mender:/etc/x"),
-    (("cp", "I:/name", "I:/x"), "both are inside an image; copy the file to the host first"),
+    (
+        ("cp", "source", "other"),
+        "neither source nor destination is inside an image; write v2.mender:/etc/x",
+    ),
+    (
+        ("cp", "I:/name", "I:/x"),
+        "source and destination are both inside an image; copy the file to the host first",
+    ),
     (("cp", "I:/none", "out"), "/none: no such file or directory"),
     (("cp", "I:/name", "none/out"), "none: no such directory"),
     (("cp", "large", "I:/large"), "no space"),
-    (("cp", "source", "I:/data/x"), "is on the data partition, which no artifact has"),
-    (("cp", "source", "I:/uboot/x"), "is on the boot partition, which no artifact has"),
+    (("cp", "source", "I:/data/x"), "is on the data partition, which artifacts do not have"),
+    (("cp", "source", "I:/uboot/x"), "is on the boot partition, which artifacts do not have"),
     (("cp", "source", "I:/x", "-k", "source"), "source: is not a usable private key"),
     (("cp", "source", "I:/x", "--sign-command", "false"), "false: exit code 1"),
     (("install", "source", "I:/x"), "--mode: is missing; give it, or use `cp`"),

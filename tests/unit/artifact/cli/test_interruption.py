@@ -88,4 +88,4 @@ def test_nohup_keeps_a_write_alive(image: Path, tmp_path: Path) -> None:
     code, _, err = process.ended()
 
     assert code == 1
-    assert "printed 0 B, which is no signature" in err
+    assert "printed 0 B, which is not a signature" in err

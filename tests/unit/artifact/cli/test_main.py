@@ -62,7 +62,11 @@ def test_every_kind_of_end_has_mender_artifacts_code(
     [
         (OSError(errno.ENOSPC, "No space left", "/x"), 7, "/x: No space left; make room there"),
         (OSError(errno.EDQUOT, "Quota exceeded", "/x"), 7, "/x: Quota exceeded; make room"),
-        (PermissionError(errno.EACCES, "Denied", "/x"), 7, "/x: Denied; ask for the permission"),
+        (
+            PermissionError(errno.EACCES, "Denied", "/x"),
+            7,
+            "/x: Denied; run as a user with permission",
+        ),
         (FileNotFoundError(errno.ENOENT, "None such", "/x"), 1, "/x: None such"),
         (OSError(errno.EIO, "Input/output error"), 7, "Input/output error"),
     ],
@@ -99,7 +103,7 @@ def test_a_reader_that_has_enough_is_no_news(module: Path, tmp_path: Path) -> No
     process = Process(tmp_path, "read", module, stdout=writing)
     os.close(writing)
 
-    assert process.ended() == (1, "", "")
+    assert process.ended() == (141, "", "")
 
 
 def test_the_first_line_is_there_for_a_reader_that_takes_no_more(

@@ -101,7 +101,7 @@ def test_an_empty_group_takes_the_group_away(command: Command, module: Path) -> 
 def test_a_clears_pattern_that_is_not_there_is_said_to_be(command: Command, module: Path) -> None:
     done = command.ok("modify", module, "--delete-clears-provides", "other.*")
 
-    assert "warning: --delete-clears-provides: 'other.*' is not there" in done.err
+    assert "warning: --delete-clears-provides: 'other.*' is not cleared" in done.err
     assert header_of(module).payloads[0].clears == ("rootfs-image.files.*",)
 
 
@@ -138,7 +138,7 @@ def test_a_signature_that_is_dropped_is_said_to_be(
     done = command.ok("modify", module, "-n", "app-3")
 
     assert done.err == (
-        f"ota-artifact: warning: {module}: was signed and is not any more; sign it with"
+        f"ota-artifact: warning: {module}: lost its signature; sign it again with"
         " `ota-artifact sign`, or give --key\n"
     )
     command.ok("validate", module)
@@ -219,7 +219,7 @@ def test_a_list_of_servers_that_counts_more_is_said_to(
 
     done = command.ok("modify", image, "-u", "https://new")
 
-    assert "has 'Servers', which Mender's client takes before ServerURL" in done.err
+    assert "has 'Servers', which Mender's client prefers to ServerURL" in done.err
 
 
 def test_a_filesystem_image_changes(command: Command, ext4: Path, tmp_path: Path) -> None:
@@ -243,12 +243,12 @@ def test_both_slots_of_a_disk_image_change(
 
 
 FAILURES = [
-    (("-n", "x\ny"), "--artifact-name: 'x\\ny' holds white space; leave it out"),
-    (("-n", "x y"), "--artifact-name: 'x y' holds white space; leave it out"),
+    (("-n", "x\ny"), "--artifact-name: 'x\\ny' contains white space; remove it"),
+    (("-n", "x y"), "--artifact-name: 'x y' contains white space; remove it"),
     (("-n", ""), "--artifact-name: is empty"),
-    (("-n", "x\x7f"), "artifact name: 'x\\x7f' holds an unprintable character"),
+    (("-n", "x\x7f"), "artifact name: 'x\\x7f' contains an unprintable character"),
     (("-p", "no colon"), "--provides: 'no colon' has no colon"),
-    (("-p", "artifact_name:x"), "'artifact_name', which is given already"),
+    (("-p", "artifact_name:x"), "'artifact_name', which is already provided"),
     (("-m", "broken.json"), "broken.json: is not JSON"),
     (("-m", "none.json"), "none.json: No such file"),
     (("-s", "source"), "source: 'source' is not the name of a state script"),
@@ -258,7 +258,7 @@ FAILURES = [
     (("-k", "source"), "source: is not a usable private key"),
     (("-n", "v2", "--sign-command", "false"), "exit code 1"),
     (("--compression", "brotli"), "'brotli' is not one of"),
-    (("--azure-key", "x"), "--azure-key: is not there"),
+    (("--azure-key", "x"), "--azure-key: is not supported"),
     (("-n", "v2", "--tmp", "none"), "none"),
     (("-c", "large"), "no space"),
 ]
@@ -300,7 +300,10 @@ def test_a_module_has_no_files_of_mender_to_change(command: Command, module: Pat
     done = command("modify", module, "-n", "v2", "-u", "https://new")
 
     assert done.code == 1
-    assert f"{module}: holds no image, which is one file in one payload" in done.err
+    assert (
+        f"{module}: payloads: 1, files: 2; only an artifact with one payload of one file"
+        in done.err
+    )
     assert state_of(module) == before
 
 
@@ -329,7 +332,7 @@ def test_what_version_2_has_no_room_for_is_refused(
     command.ok("modify", "a.mender", "-n", "v2")
 
     assert refused.code == 1
-    assert "format version 2 has no room for it" in refused.err
+    assert "format version 2 cannot hold it" in refused.err
     assert (header_of(Path("a.mender")).version, header_of(Path("a.mender")).artifact_name) == (
         2,
         "v2",
@@ -371,7 +374,7 @@ def test_an_image_has_no_signature(command: Command, ext4: Path, keys: Keys) -> 
     done = command("modify", ext4, "-n", "v2", "-k", keys.rsa)
 
     assert done.code == 1
-    assert "is an image, not an artifact; an image has no signature" in done.err
+    assert "is not an artifact; only artifacts are signed" in done.err
 
 
 def test_a_link_is_followed_and_mode_and_owner_stay(command: Command, rootfs: Path) -> None:

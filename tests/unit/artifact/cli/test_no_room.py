@@ -116,7 +116,7 @@ os.geteuid() or os.seteuid({NOBODY})
     ("words", "code", "said"),
     [
         ((*ROOTFS, "a.mender"), 3, "out.mender: cannot be created: Permission denied"),
-        (("modify", "a.mender", "-n", "v2"), 7, "a.mender: Permission denied; ask for the perm"),
+        (("modify", "a.mender", "-n", "v2"), 7, "a.mender: Permission denied; run as a user"),
         (("sign", "a.mender", "-k", "K"), 3, "a.mender: cannot be created: Permission denied"),
         (("read", "closed.mender"), 4, "closed.mender: cannot be opened: Permission denied"),
         (("write", "rootfs-image", "-n", "x", "-c", "x", "-f", "closed.mender", "-o", "-"), 7, "c"),

@@ -43,7 +43,7 @@ def test_an_output_that_is_an_input_is_refused(
     done = command(*words, "-o", output)
 
     assert done.code == 1
-    assert f"{output}: is an input, and would be lost; name another output" in done.err
+    assert f"{output}: is an input and would be overwritten; name another output" in done.err
     assert state_of(Path(output)) == before
 
 
@@ -53,7 +53,7 @@ def test_a_file_is_not_copied_over_the_image_that_it_is_in(command: Command, ext
     done = command("cp", f"{ext4}:/etc/hostname", ext4)
 
     assert done.code == 1
-    assert "is an input, and would be lost" in done.err
+    assert "is an input and would be overwritten" in done.err
     assert state_of(ext4) == before
 
 
@@ -81,7 +81,7 @@ def test_what_another_program_wrote_meanwhile_stays(
     done = command("modify", rootfs, "-n", "v2")
 
     assert done.code == 1
-    assert f"{rootfs}: was changed by another program; nothing written" in done.err
+    assert f"{rootfs}: was changed by another program; nothing was written" in done.err
     assert rootfs.read_bytes() == others
 
 

@@ -70,7 +70,7 @@ def test_a_tar_that_is_not_an_artifact_is_named(command: Command, tmp_path: Path
     done = command("cat", "root.tar:/etc/hostname")
 
     assert done.code == 1
-    assert "root.tar: artifact: 'etc/hostname' stands where version belongs" in done.err
+    assert "root.tar: artifact: found 'etc/hostname' instead of version" in done.err
 
 
 def test_a_damaged_header_is_named_and_no_disk_is_looked_for(

@@ -305,7 +305,7 @@ def test_a_key_service_is_refused_with_what_takes_its_place(
     done = command("read", rootfs, option, "name")
 
     assert done.code == 1
-    assert f"{option}: is not there; " in done.err
+    assert f"{option}: is not supported; " in done.err
     assert "--sign-command" in done.err
 
 

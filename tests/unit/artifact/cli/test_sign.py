@@ -100,7 +100,10 @@ def test_a_signature_that_is_there_is_replaced_by_force_only(
     command.ok("sign", rootfs, "-k", keys.ec, "--force")
 
     assert refused.code == 1
-    assert refused.err == f"ota-artifact: {rootfs}: is signed already; --force signs it anew\n"
+    assert (
+        refused.err
+        == f"ota-artifact: {rootfs}: is already signed; use --force to replace the signature\n"
+    )
     assert between == signed
     command.ok("validate", rootfs, "-k", keys.ec_public)
 
@@ -143,18 +146,18 @@ def test_every_form_of_key_file_signs_with_a_passphrase_and_without(
         (("-k", "locked.pem", "--key-passphrase-file", "none"), "none: No such file"),
         (("-k", "p384.pem"), "p384.pem: artifacts are signed with RSA or ECDSA P-256 keys"),
         (("-k", "rootfs.mender"), "rootfs.mender: is not a usable private key in PEM"),
-        (("-k", "wrong", "--sign-command", "true"), "--key and --sign-command: one of them signs"),
-        (("-k", "wrong", "--verify-key", "wrong"), "--verify-key: checks what --sign-command"),
-        (("--key-passphrase-file", "wrong"), "--key-passphrase-file: is for the key of --key"),
+        (("-k", "wrong", "--sign-command", "true"), "--key and --sign-command: only one can sign"),
+        (("-k", "wrong", "--verify-key", "wrong"), "--verify-key: needs --sign-command"),
+        (("--key-passphrase-file", "wrong"), "--key-passphrase-file: needs --key"),
         (("--sign-command", "'"), '--sign-command: "\'": No closing quotation'),
-        (("--sign-command", "true"), "--sign-command: printed 0 B, which is no signature"),
+        (("--sign-command", "true"), "--sign-command: printed 0 B, which is not a signature"),
         (
             ("--gcp-kms-key", "x"),
-            "--gcp-kms-key: is not there; sign with the service's own program",
+            "--gcp-kms-key: is not supported; sign with the service's own program",
         ),
-        (("--vault-transit-key", "x"), "--vault-transit-key: is not there"),
-        (("--keyfactor-signserver-worker", "x"), "--keyfactor-signserver-worker: is not there"),
-        (("--azure-key", "x"), "--azure-key: is not there"),
+        (("--vault-transit-key", "x"), "--vault-transit-key: is not supported"),
+        (("--keyfactor-signserver-worker", "x"), "--keyfactor-signserver-worker: is not supported"),
+        (("--azure-key", "x"), "--azure-key: is not supported"),
         (("--key-pkcs11", "token=x"), "'token=x' is not a PKCS#11 URI; write 'pkcs11:token="),
     ],
 )

@@ -46,7 +46,7 @@ def test_nothing_is_refused(tmp_path: Path, size: int) -> None:
 
 
 def test_filesystem_larger_than_its_partition_is_refused(ext4: Path) -> None:
-    with pytest.raises(ArtifactError, match="of which the image holds 2097152; it is truncated"):
+    with pytest.raises(ArtifactError, match="and the image only 2097152 of them; it is truncated"):
         open_filesystem(ext4, size=2 * MIB)
 
 

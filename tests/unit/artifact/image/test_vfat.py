@@ -164,7 +164,7 @@ def test_allocation_tables_that_differ_are_reported_by_check(vfat: Path) -> None
 def test_settings_of_the_user_do_not_matter(
     vfat: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".mtoolsrc").write_text("this is no setting\n")
+    (tmp_path / ".mtoolsrc").write_text("this is not a setting\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MTOOLSRC", str(tmp_path / ".mtoolsrc"))
     monkeypatch.setenv("LC_ALL", "C")

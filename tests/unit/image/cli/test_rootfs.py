@@ -19,9 +19,9 @@ from tests.house.tree import ROOT
         (["--server", "http://ota.example.org"], "must be an address with https://"),
         (["--user", "ada"], "--user: needs --ssh-key"),
         (["--server-cert", "a.pem"], "--server-cert: needs --server"),
-        (["--release", "1/2"], "must have no spaces, slashes and quotes"),
+        (["--release", "1/2"], "must not have spaces, slashes or quotes"),
         (["--agent-wheel", "none.whl", "--without-agent"], "leave one of them out"),
-        (["--agent-wheel", str(ROOT / "README.md")], "README.md: is no wheel"),
+        (["--agent-wheel", str(ROOT / "README.md")], "README.md: is not a wheel: "),
     ],
 )
 def test_a_wrong_option_is_named(

@@ -7,6 +7,7 @@ import pytest
 
 from ota_artifact.run import run
 from ota_image.cli.main import build_parser, main
+from tests.house.tree import ROOT
 
 _OWN = {"ota_artifact", "ota_board", "ota_image"}
 _PROGRAM = """\
@@ -19,9 +20,21 @@ except SystemExit:
     pass
 print("imported:", *sorted(set(sys.modules) - before))
 """
+_RENDERING = """\
+import sys
+from pathlib import Path
+before = set(sys.modules)
+from ota_board.grub import boot_files
+from ota_board.load import load_board
+from ota_board.u_boot import default_environment
+folder = Path(sys.argv[1])
+default_environment(load_board(folder / "qemu-arm64"), folder / "qemu-arm64")
+boot_files(load_board(folder / "qemu-x86-64"))
+print("imported:", *sorted(set(sys.modules) - before))
+"""
 
 
-def test_compose_needs_the_standard_library_yaml_and_our_packages_alone() -> None:
+def test_compose_starts_with_the_standard_library_yaml_and_our_packages_alone() -> None:
     said = run((sys.executable, "-c", _PROGRAM), timeout=30).decode()
 
     names = said.rpartition("imported:")[2].split()
@@ -33,6 +46,15 @@ def test_compose_needs_the_standard_library_yaml_and_our_packages_alone() -> Non
     ]
 
 
+def test_compose_takes_jinja2_for_what_the_bootloader_reads() -> None:
+    said = run((sys.executable, "-c", _RENDERING, ROOT / "boards"), timeout=30).decode()
+
+    names = said.rpartition("imported:")[2].split()
+    roots = {name.partition(".")[0] for name in names if "cython" not in name}
+    others = roots - sys.stdlib_module_names - _OWN - {"_yaml"}
+    assert others == {"jinja2", "markupsafe", "yaml"}
+
+
 def test_a_command_that_is_none_is_refused_with_those_that_are(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -42,4 +64,4 @@ def test_a_command_that_is_none_is_refused_with_those_that_are(
     said = capsys.readouterr().err
     assert "compose" in said
     assert "u-boot" in said
-    assert "compose" in build_parser("compose").format_help() + build_parser().format_help()
+    assert "compose" in build_parser(("compose",)).format_help() + build_parser().format_help()

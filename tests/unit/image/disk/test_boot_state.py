@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.grub_block import LOCKED
 from ota_artifact.run import run
-from ota_board import grub
 from ota_board.environment import decode, encode
+from ota_board.grub import boot_files
 from ota_image.cli.main import main
 from ota_image.disk.boot_state import change, find_state, scan
 from ota_image.disk.compose import Parts
@@ -165,7 +166,7 @@ def test_a_change_without_a_name_or_a_value_is_refused(
 def grub_image(folder: Path) -> Path:
     board = small_board(folder, "qemu-x86-64")
     return composed(
-        folder, board.layout, Parts(rootfs=ext4(folder / "r.ext4"), boot=grub.boot_files(board))
+        folder, board.layout, Parts(rootfs=ext4(folder / "r.ext4"), boot=boot_files(board))
     )
 
 
@@ -185,7 +186,7 @@ def test_grubs_copies_are_read_and_written(tmp_path: Path) -> None:
 def test_a_copy_of_grubs_that_is_locked_is_not_read_and_is_mended(tmp_path: Path) -> None:
     image = grub_image(tmp_path)
     lock = tmp_path / "lock"
-    lock.write_bytes(grub.encode_block({"editing": "1"}))
+    lock.write_bytes(LOCKED)
     place = f"{image}@@4M", "::/grub-mender-grubenv/mender_grubenv1/lock"
     run(("mcopy", "-o", "-i", place[0], lock, place[1]), timeout=10)
 

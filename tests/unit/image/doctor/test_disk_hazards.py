@@ -265,7 +265,7 @@ def test_findings_end_with_exit_code_2(good: Path, capsys: pytest.CaptureFixture
     assert main(["doctor", str(good)]) == 2
 
     said = capsys.readouterr().out
-    assert said.startswith("environment-never-written: environment 2 at 0x800000\n  cause: ")
+    assert said.startswith("error: environment-never-written: environment 2 at 0x800000\n  cause: ")
     assert "\n  remedy: " in said
 
 

@@ -100,12 +100,15 @@ def test_the_command_says_it_in_both_forms_and_misses_the_driver(
 
     assert main(words) == 2
     said = capsys.readouterr().out
-    assert said.startswith("watchdog-without-driver: slot A: /lib/modules\n  cause: the board's")
+    assert said.startswith(
+        "error: watchdog-without-driver: slot A: /lib/modules\n  cause: the board's"
+    )
     assert said.splitlines()[-1].startswith("watchdog: Linux arms i6300esb, 30 s; a silent hang")
 
     assert main([*words, "--json"]) == 2
     found = json.loads(capsys.readouterr().out)
     assert [each["hazard"] for each in found["findings"]] == ["watchdog-without-driver"]
+    assert set(found["findings"][0]) == {"hazard", "place", "cause", "remedy", "severity"}
     assert found["watchdog"]["armed_by"] == "kernel"
     assert found["watchdog"]["gap"].startswith("before that, in the bootloader")
 

@@ -35,5 +35,5 @@ def test_without_uefi_the_package_is_named(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_tree_of_u_boot_for_a_board_with_grub_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="starts with grub, not with U-Boot"):
+    with pytest.raises(ImageError, match="boots with grub, not with U-Boot"):
         machine.machine_firmware(BOARD, FOLDER, u_boot_tree=tmp_path, say=quiet)

@@ -197,7 +197,7 @@ def test_the_command_writes_a_device(
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
 
     assert main(["flash", str(path), str(loop)]) == 2
-    assert "there is no terminal to ask on; give --yes" in capsys.readouterr().err
+    assert "cannot ask without a terminal; give --yes" in capsys.readouterr().err
     assert main(["flash", str(path), str(loop), "--yes"]) == 0
 
     said = capsys.readouterr()

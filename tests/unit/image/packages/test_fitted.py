@@ -35,7 +35,7 @@ def test_a_real_board_whose_slots_are_too_small_is_named_with_the_field() -> Non
     board = load_board(BOARDS / "beaglebone-black")
 
     with pytest.raises(ImageError, match=r"beaglebone-black/board\.yaml: partitions\.slots\.size: "
-                       r"256 MiB are too small; make it 512 MiB for the image debian"):  # fmt: skip
+                       r"256 MiB is too small; make it 512 MiB for the image debian"):  # fmt: skip
         fitted(board, replace(RECIPE, slot=512 * MIB))
 
 

@@ -49,11 +49,15 @@ def test_a_recipe_is_read(tmp_path: Path) -> None:
     [
         ("schema: 1", "schema: 2", r"yaml:1: schema: must be 1"),
         ("name: tiny", "name: Tiny!", r"yaml:2: name: 'Tiny!' must be lower-case"),
-        ("[busybox-static]", "[Busybox]", r"yaml:5: packages: 'Busybox' is no name of a Debian"),
+        (
+            "[busybox-static]",
+            "[Busybox]",
+            r"yaml:5: packages: 'Busybox' is not the name of a Debian",
+        ),
         ("[busybox-static]", "[]", r"yaml:5: packages: must have at least one entry"),
         ("[/usr/share/doc]", "[doc]", r"yaml:7: leave_out: 'doc' must be a path from '/'"),
         ("[/usr/share/doc]", "['/*']", r"yaml:7: leave_out: '/\*' must be a path from '/'"),
-        ("overlays: [over]", "overlays: [no]", r"yaml:9: overlays: no folder"),
+        ("overlays: [over]", "overlays: [no]", r"yaml:9: overlays: there is no folder"),
         (
             "login: keys",
             "install: pip",

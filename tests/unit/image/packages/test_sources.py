@@ -115,7 +115,7 @@ def test_a_mirror_of_an_option_has_the_release_and_main_unless_it_says_more() ->
 
 
 def test_a_mirror_that_is_no_url_is_refused() -> None:
-    with pytest.raises(ImageError, match=r"--mirror 'mirror\.example': is no URL"):
+    with pytest.raises(ImageError, match=r"--mirror 'mirror\.example': is not a URL"):
         chosen_archive("mirror.example", "bookworm")
 
 

@@ -2,42 +2,16 @@
 """The agent in a root filesystem: wheels, taken apart as an installer would do it."""
 
 import shutil
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from ota_artifact.run import run
 from ota_image.errors import ImageError
-from ota_image.rootfs.agent import (
-    PACKAGES,
-    Wheel,
-    add_agent,
-    check_wheels,
-    read_wheel,
-    tree_wheels,
-)
+from ota_image.rootfs.agent import PACKAGES, add_agent, check_wheels, tree_wheels
 from ota_image.rootfs.tree import Tree
 from tests.house.tree import ROOT
-
-META = "Metadata-Version: 2.4\nName: {name}\nVersion: 1.2\n"
-
-
-def wheel(folder: Path, name: str = "ota_agent", *needs: str, **files: str) -> Wheel:
-    """One with a module, a command and a script; more files by their path with / as __."""
-    path = folder / f"{name}-1.2-py3-none-any.whl"
-    info = f"{name}-1.2.dist-info"
-    lines = "".join(f"Requires-Dist: {each}\n" for each in needs)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{info}/METADATA", META.format(name=name) + lines)
-        archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\nX = {name}.cli:entry\n")
-        archive.writestr(f"{name}/cli.py", "def entry() -> int:\n    return 0\n")
-        script = zipfile.ZipInfo(f"{name}-1.2.data/data/lib/ota/agent")
-        script.external_attr = 0o100755 << 16
-        archive.writestr(script, "#!/bin/sh\n")
-        for place, content in files.items():
-            archive.writestr(place.replace("__", "/"), content)
-    return read_wheel(path)
+from tests.unit.image.rootfs.wheels import wheel
 
 
 @pytest.fixture
@@ -51,7 +25,7 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def test_modules_commands_and_files_are_where_debian_has_them(tree: Tree, tmp_path: Path) -> None:
-    add_agent(tree, [wheel(tmp_path, "ota_agent", "urllib3<3,>=1.26", 'x; extra == "y"')])
+    add_agent(tree, [wheel(tmp_path, "ota_agent", "urllib3<3,>=1.26", 'x; extra == "y"')], "arm64")
 
     modules = "/usr/lib/python3/dist-packages"
     command, script = tree.get("/usr/bin/X"), tree.get("/usr/lib/ota/agent")
@@ -66,7 +40,7 @@ def test_modules_commands_and_files_are_where_debian_has_them(tree: Tree, tmp_pa
 
 def test_what_a_wheel_needs_must_be_in_the_image(tree: Tree, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="ota-agent: needs six; add python3-six to the recipe's"):
-        add_agent(tree, [wheel(tmp_path, "ota_agent", "six")])
+        add_agent(tree, [wheel(tmp_path, "ota_agent", "six")], "arm64")
 
 
 def test_an_image_without_python_says_how_to_do_without_the_agent(
@@ -75,14 +49,14 @@ def test_an_image_without_python_says_how_to_do_without_the_agent(
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(ImageError, match=r"add python3 and python3-urllib3.*--without-agent"):
-        add_agent(Tree(tmp_path / "empty"), [wheel(tmp_path)])
+        add_agent(Tree(tmp_path / "empty"), [wheel(tmp_path)], "arm64")
 
 
 def test_busyboxs_init_starts_the_agent_once(tree: Tree, tmp_path: Path) -> None:
     tree.add_file("/etc/inittab", "::sysinit:/usr/lib/ota/start\n")
 
     for _ in range(2):
-        add_agent(tree, [wheel(tmp_path)])
+        add_agent(tree, [wheel(tmp_path)], "arm64")
 
     assert tree.text("/etc/inittab") == (
         "::sysinit:/usr/lib/ota/start\n::respawn:/usr/lib/ota/agent\n"
@@ -93,7 +67,9 @@ def test_systemd_starts_what_its_units_ask_for(tree: Tree, tmp_path: Path) -> No
     tree.add_file("/usr/lib/systemd/systemd", "ELF", 0o755)
     units = "ota_agent-1.2.data__data__lib__systemd__system__"
     enabled = {f"{units}ota-a.service": "[Install]\nWantedBy=multi-user.target\n"}
-    add_agent(tree, [wheel(tmp_path, **enabled, **{f"{units}ota-b.service": "[Service]\n"})])
+    add_agent(
+        tree, [wheel(tmp_path, **enabled, **{f"{units}ota-b.service": "[Service]\n"})], "arm64"
+    )
 
     links = {path: entry.target for path, entry in tree if ".wants/" in path}
     assert links == {
@@ -103,54 +79,17 @@ def test_systemd_starts_what_its_units_ask_for(tree: Tree, tmp_path: Path) -> No
     }
 
 
-def test_the_configuration_is_explained_and_keeps_what_the_build_says(
-    tree: Tree, tmp_path: Path
-) -> None:
-    tree.add_file("/etc/ota/agent.toml", '[server]\nurls = ["https://ota.example.org"]\n')
-    defaults = "[server]\n# Its addresses.\n#urls = []\n"
-
-    add_agent(
-        tree, [wheel(tmp_path, **{"ota_agent-1.2.data__data__share__ota__agent.toml": defaults})]
-    )
-
-    assert tree.text("/etc/ota/agent.toml") == (
-        '[server]\n# Its addresses.\nurls = ["https://ota.example.org"]\n'
-    )
-
-
 def test_an_image_without_the_agent_stays_as_it_is(tree: Tree) -> None:
     before = list(tree)
 
-    add_agent(tree, [])
+    add_agent(tree, [], "arm64")
 
     assert list(tree) == before
 
 
-@pytest.mark.parametrize("name", ["..__etc__passwd", "a__..__..__b", "__etc__x"])
-def test_a_path_that_leads_out_is_refused(tree: Tree, tmp_path: Path, name: str) -> None:
-    with pytest.raises(ImageError, match="leads out of the root filesystem"):
-        add_agent(tree, [wheel(tmp_path, **{name: "x"})])
-
-
 def test_what_has_no_place_is_refused(tree: Tree, tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="is of a kind that no image has a place for"):
-        add_agent(tree, [wheel(tmp_path, **{"ota_agent-1.2.data__platlib__x.so": "x"})])
-
-
-def test_what_is_no_wheel_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "text-none-any.whl").write_text("text")
-    with zipfile.ZipFile(tmp_path / "empty-none-any.whl", "w"):
-        pass
-    good = wheel(tmp_path).path
-    shutil.copyfile(good, tmp_path / "ota_agent-1.2-cp311-cp311-linux_x86_64.whl")
-
-    for name, finding in (
-        ("text-none-any.whl", "is no wheel"),
-        ("empty-none-any.whl", "it has 0 files METADATA"),
-        ("ota_agent-1.2-cp311-cp311-linux_x86_64.whl", "is not for every CPU"),
-    ):
-        with pytest.raises(ImageError, match=finding):
-            read_wheel(tmp_path / name)
+    with pytest.raises(ImageError, match="an image has no folder for files of this kind"):
+        add_agent(tree, [wheel(tmp_path, **{"ota_agent-1.2.data__platlib__x.so": "x"})], "arm64")
 
 
 def test_each_of_the_two_wheels_is_to_be_given_once(tmp_path: Path) -> None:
@@ -189,7 +128,7 @@ def test_the_trees_own_wheels_are_the_same_bytes_wherever_they_are_made(
 def test_the_trees_own_agent_brings_its_units_scripts_and_modules(tree: Tree) -> None:
     tree.add_file("/etc/inittab", "")
 
-    add_agent(tree, tree_wheels())
+    add_agent(tree, tree_wheels(), "arm64")
 
     for path in (
         "/usr/bin/ota-agent",
@@ -200,7 +139,7 @@ def test_the_trees_own_agent_brings_its_units_scripts_and_modules(tree: Tree) ->
         "/usr/share/dbus-1/system-services/io.otakit.Agent1.service",
         "/usr/share/ota/init.d/ota-agent",
         "/usr/share/ota/modules/v3/single-file",
-        "/etc/ota/agent.toml",
+        "/usr/share/ota/agent.toml",
     ):
         assert path in tree
     module = tree.get("/usr/share/ota/modules/v3/single-file")

@@ -125,7 +125,7 @@ def test_a_tree_that_is_too_large_is_refused_and_leaves_nothing(tmp_path: Path) 
     tree = filled(tmp_path / "contents")
     tree.add_file("/large", b"x" * 20 * MIB)
 
-    with pytest.raises(ImageError, match=r"needs about 2[56] MiB, the slot has 16 MiB; leave"):
+    with pytest.raises(ImageError, match=r"needs about 2[56] MiB, and the slot has 16 MiB; leave"):
         write_ext4(tree, tmp_path / "slot.ext4", FORM)
 
     assert not (tmp_path / "slot.ext4").exists()
@@ -135,7 +135,7 @@ def test_a_name_with_a_line_break_is_refused(tmp_path: Path) -> None:
     tree = filled(tmp_path / "contents")
     tree.add_file("/etc/a\nrm /etc/shadow", "")
 
-    with pytest.raises(ImageError, match="a line break cannot be in a name"):
+    with pytest.raises(ImageError, match="must not have a line break"):
         write_ext4(tree, tmp_path / "slot.ext4", FORM)
 
 

@@ -92,12 +92,12 @@ def test_what_must_come_later_is_no_dependency() -> None:
 
 @pytest.mark.parametrize("image", [b"", b"\x7fELF", b"no module" * 20, module("a=b")[:-64]])
 def test_what_is_no_module_is_refused(image: bytes) -> None:
-    with pytest.raises(ImageError, match="a kernel module"):
+    with pytest.raises(ImageError, match="this kernel module"):
         modinfo(image)
 
 
 def test_a_module_that_is_none_is_named(folder: Path) -> None:
     (folder / "kernel" / "jbd2.ko").write_bytes(b"garbage")
 
-    with pytest.raises(ImageError, match=r"jbd2\.ko: a kernel module is no ELF file"):
+    with pytest.raises(ImageError, match=r"jbd2\.ko: this kernel module is not an ELF file"):
         Modules(folder).needed(["ext4"])

@@ -17,6 +17,7 @@ from ota_image.rootfs.settings import Settings, read_certificate, read_ssh_keys,
 from ota_image.rootfs.system import add_accounts, add_applets, add_board, add_certificates
 from ota_image.rootfs.tree import Tree
 from tests.house.tree import ROOT
+from tests.unit.image.rootfs.wheels import wheel
 
 RECIPE = Recipe(
     path=Path("tiny.yaml"),
@@ -147,8 +148,8 @@ def test_users_are_read(texts: list[str], users: tuple[User, ...]) -> None:
 @pytest.mark.parametrize(
     ("texts", "finding"),
     [
-        (["root"], "'root': must begin with a name"),
-        (["Ada"], "'Ada': must begin with a name"),
+        (["root"], "'root': must start with a name"),
+        (["Ada"], "'Ada': must start with a name"),
         (["ada:"], "'ada:': must have a number from 1000"),
         (["ada:10"], "'ada:10': must have a number from 1000"),
         (["ada", "ada"], "user ada"),
@@ -191,6 +192,58 @@ def test_the_server_is_told_to_both_agents(tree: Tree) -> None:
     certificate = agent["tls"]["server_certificate"]
     assert mender["ServerCertificate"] == certificate == "/etc/ota/server.crt"
     assert tree.text("/etc/ota/server.crt") == "PEM"
+
+
+def test_the_agents_configuration_has_what_the_build_sets_and_nothing_else(tree: Tree) -> None:
+    add_board(tree, BOARD, RECIPE, Settings(release="1", server="https://a.example"), 1)
+
+    assert tree.text("/etc/ota/agent.toml") == (
+        "# What the build of this image sets; /usr/share/ota/agent.toml explains every key.\n"
+        '\n[server]\nurls = ["https://a.example"]\n'
+    )
+
+
+def test_an_image_with_the_agent_has_a_configuration_though_the_build_sets_nothing(
+    tree: Tree, tmp_path: Path
+) -> None:
+    add_board(tree, BOARD, RECIPE, Settings(release="1", wheels=(wheel(tmp_path),)), 1)
+
+    assert tomllib.loads(tree.text("/etc/ota/agent.toml")) == {}
+
+
+def test_an_image_without_agent_and_server_has_no_configuration(tree: Tree) -> None:
+    add_board(tree, BOARD, RECIPE, Settings(release="1"), 1)
+
+    assert tree.get("/etc/ota/agent.toml") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        'a"b',
+        "a\\u0041\\",
+        "\u00e9\u4e2d\U0001f600",
+        "\n[tls]\r\t\0\x1b\x7f",
+        "{{ 7 }}",
+        "\u2028\x85",
+    ],
+)
+def test_any_server_is_told_to_the_agent_as_it_is(tree: Tree, path: str) -> None:
+    server = f"https://ota.example.org/{path}"
+
+    add_board(tree, BOARD, RECIPE, Settings(release="1", server=server, certificate="PEM"), 1)
+
+    assert tomllib.loads(tree.text("/etc/ota/agent.toml")) == {
+        "server": {"urls": [server]},
+        "tls": {"server_certificate": "/etc/ota/server.crt"},
+    }
+
+
+def test_a_server_that_no_text_can_hold_is_refused(tree: Tree) -> None:
+    settings = Settings(release="1", server="https://ota.example.org/\udcff")
+
+    with pytest.raises(ImageError, match=r"'https.*udcff': is not text in UTF-8"):
+        add_board(tree, BOARD, RECIPE, settings, 1)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +291,7 @@ def test_public_keys_are_read_and_other_lines_named(tmp_path: Path) -> None:
     bad.write_text(f"{KEY}\nhello\n")
 
     assert read_ssh_keys(good) == (KEY,)
-    with pytest.raises(ImageError, match=r"bad\.pub:2: is no public key"):
+    with pytest.raises(ImageError, match=r"bad\.pub:2: is not a public key"):
         read_ssh_keys(bad)
 
 
@@ -246,7 +299,7 @@ def test_a_certificate_must_be_one(tmp_path: Path) -> None:
     file = tmp_path / "server.crt"
     file.write_text("DER")
 
-    with pytest.raises(ImageError, match="is no certificate in PEM"):
+    with pytest.raises(ImageError, match="is not just a certificate in PEM"):
         read_certificate(file)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ways an artifact's tars can be compressed, and how to decompress them from a stream.
+"""How the tars in an artifact are compressed, and how to decompress them from a stream.
 
 gzip and zstd payloads may be many members (frames) in a row; a `Decompressor` reads them as one
-stream and says where a new start is possible (`Restart`).
+stream and tells where decompression can restart (`Restart`).
 """
 
 import lzma
@@ -16,15 +16,15 @@ from ota_artifact.errors import ArtifactError, UnsupportedFeature
 from ota_artifact.stream import CHUNK, Chunks, Source
 
 MEMORY_LIMIT = 96 << 20
-"""What a decompressor may use [B]: enough for ``xz -9`` (65 MiB), the largest usual window."""
+"""How much a decompressor may use [B]: enough for ``xz -9`` (65 MiB), the largest common window."""
 
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _GZIP_HEADER_LIMIT = 1 << 16  # [B] with a name and a comment
 
-_FEED = 1 << 15  # [B] of input at once: bounds what a flood of empty members can cost
+_FEED = 1 << 15  # [B] of input at once: limits what a flood of empty members can cost
 
 _Pieces = Iterator[tuple[bytes, int | None]]
-# Output, and, where a member ended just there, how much input was read by then [B].
+# Output, and, if a member ends right there, how much input was read by then [B].
 
 
 class Codec(Enum):
@@ -38,7 +38,7 @@ class Codec(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Where decompression can begin anew: at a member boundary.
+    """Where decompression can restart: at a member boundary.
 
     Attributes:
         read: compressed bytes before it [B].
@@ -53,11 +53,11 @@ class Decompressor:
     """Decompresses a stream of chunks in bounded pieces.
 
     Attributes:
-        restart: the last member boundary; all that was decompressed before it has been given.
-            Uncompressed data has one wherever a piece ends.
+        restart: the last member boundary; all that is before it has been given. Uncompressed data
+            has one at the end of each piece.
 
     Args:
-        start: where the stream begins, if not at its start.
+        start: where the stream begins, if it is not the start.
     """
 
     def __init__(self, codec: Codec, name: str, start: Restart = Restart()) -> None:
@@ -94,14 +94,14 @@ class Decompressor:
 
 def _damaged(name: str, read: int, error: object) -> ArtifactError:
     return ArtifactError(
-        f"{name}: damaged data before byte {read}: {error}; fetch or write it anew"
+        f"{name}: damaged data before byte {read}: {error}; fetch or write it again"
     )
 
 
 def _truncated(name: str, read: int) -> ArtifactError:
     return ArtifactError(
-        f"{name}: ends after {read} B inside compressed data; it is truncated:"
-        " fetch or write it anew"
+        f"{name}: ends after {read} B inside compressed data; it is truncated;"
+        " fetch or write it again"
     )
 
 
@@ -114,7 +114,7 @@ def _plain(chunks: Iterator[bytes]) -> _Pieces:
 
 def _gzip(chunks: Iterator[bytes], name: str) -> _Pieces:
     module: Any = zlib
-    try:  # isal reads gzip about twice as fast; on a device Python's own zlib does
+    try:  # isal reads gzip about twice as fast; on a device, Python's own zlib is enough
         from isal import isal_zlib
 
         module = isal_zlib
@@ -151,7 +151,7 @@ def _gzip(chunks: Iterator[bytes], name: str) -> _Pieces:
 
 
 def _has_gzip_header(data: bytes, name: str, read: int) -> bool:
-    """Whether the header of a member is all there: isal misreads one that comes in two parts.
+    """Whether the header of a member is complete: isal misreads one that comes in two parts.
 
     Source: RFC 1952, section 2.3.
     """
@@ -163,7 +163,7 @@ def _has_gzip_header(data: bytes, name: str, read: int) -> bool:
 
 
 def _gzip_header_size(data: bytes) -> int:
-    """How long the header is [B]; 0 if its end is not there."""
+    """How long the header is [B]; 0 if it is incomplete."""
     if len(data) < 12:  # 10, and no body is shorter than 2
         return 0
     flags, size = data[3], 10
@@ -201,8 +201,8 @@ def _xz(chunks: Iterator[bytes], name: str) -> _Pieces:
 
 
 def _zstd(chunks: Iterator[bytes], name: str) -> _Pieces:
-    # The library gives all output of its input at once: a bomb. So the frames are walked block by
-    # block, as a block never holds more than 128 KiB.
+    # The library gives all output of its input at once, so a bomb would fill the memory. Feed it
+    # block by block: a block never has more than 128 KiB.
     # Source: RFC 8878, sections 3.1.1 (frames) and 3.1.1.2 (blocks).
     try:
         import zstandard

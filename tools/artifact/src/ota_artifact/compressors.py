@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compression for writing: the same bytes on every machine, on all cores.
 
-What is compressed comes in parts; each becomes a member (gzip), frame (zstd) or stream (xz) of its
-own, so that a reader can start again at any of them and cores share the work. A reader sees one
-stream.
+The input comes in parts; each becomes its own member (gzip), frame (zstd) or stream (xz), so that a
+reader can restart at any of them and the cores share the work. A reader sees one stream.
 
-gzip is made by libdeflate: its output depends on the input alone, which that of isal (CPU) and of
-zlib's successors does not. See docs/design/reproducible-artifacts.md.
+libdeflate makes the gzip: its output depends on the input alone, unlike that of isal (on the CPU)
+and of zlib's successors. See docs/design/reproducible-artifacts.md.
 """
 
 import lzma
@@ -23,7 +22,7 @@ from ota_artifact.errors import ArtifactError, UnsupportedFeature
 MEMBER = 1 << 20
 """How much of a payload file a gzip member or zstd frame holds [B]."""
 
-_AHEAD = 16  # parts in memory: the threads have work while a stretch of zeros is hashed
+_AHEAD = 16  # parts in memory: the threads have work while a run of zeros is hashed
 _XZ_BLOCK = 20 << 20  # [B]: smaller ones cost size, larger ones memory
 _XZ_THREADS = 4  # each takes about 130 MB
 
@@ -32,11 +31,11 @@ _Part = TypeVar("_Part")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compression:
-    """A way to compress, by the name that ``--compression`` takes.
+    """A way to compress, as ``--compression`` names it.
 
     Attributes:
         name: mender-artifact's name for it.
-        codec: what comes out.
+        codec: of the output.
         level: the library's level.
         member: input per member [B].
     """
@@ -59,7 +58,7 @@ COMPRESSIONS = {
         Compression(name="zstd_best", codec=Codec.ZSTD, level=12),
     )
 }
-"""Every compression that can be written, by name."""
+"""Every compression for writing, by name."""
 
 DEFAULT = COMPRESSIONS["gzip"]
 
@@ -69,14 +68,14 @@ OF_CODEC = {
     Codec.XZ: COMPRESSIONS["lzma"],
     Codec.ZSTD: COMPRESSIONS["zstd_fast"],
 }
-"""What to write with when an artifact is changed and keeps its codec."""
+"""What to write with if a changed artifact keeps its codec."""
 
 
 def compression(name: str) -> Compression:
-    """The compression of that name; ``zstd`` and ``xz`` are taken for their usual levels.
+    """The compression of that name; ``zstd`` and ``xz`` mean their usual levels.
 
     Raises:
-        ArtifactError: there is none.
+        ArtifactError: no compression has this name.
     """
     wanted = {"zstd": "zstd_fast", "xz": "lzma"}.get(name, name)
     if wanted not in COMPRESSIONS:
@@ -88,7 +87,7 @@ def compress(parts: Iterable[bytes], how: Compression) -> Iterator[bytes]:
     """Each part as one member, in order; at most a few parts are in memory.
 
     Raises:
-        UnsupportedFeature: the package that compresses is not installed.
+        UnsupportedFeature: the package for it is not installed.
     """
     threads = len(os.sched_getaffinity(0))
     ahead = max(_AHEAD, 2 * threads)
@@ -117,10 +116,10 @@ def _in_order(
     ahead: int,
     repeated: _Part | None = None,
 ) -> Iterator[bytes]:
-    """What ``member`` makes of each part, on some threads; ``ahead`` of them wait or run.
+    """The result of ``member`` for each part, on some threads; ``ahead`` of them wait or run.
 
     Args:
-        repeated: a part that is frequent, and made once.
+        repeated: a frequent part, which is compressed once.
     """
     of_repeated: Future[bytes] | None = None
     running: deque[Future[bytes]] = deque()
@@ -155,7 +154,7 @@ def _zstd(level: int) -> Callable[[bytes], bytes]:
     except ImportError as error:
         raise _missing("zstd", "zstandard") from error
 
-    # A compressor is not to be shared by threads; making one is cheap beside a member.
+    # Threads must not share a compressor; making one is cheap compared to a member.
     return lambda data: zstandard.ZstdCompressor(level=level).compress(data)
 
 
@@ -163,7 +162,7 @@ def _xz(level: int) -> Callable[[list[bytes]], bytes]:
     def compressed(block: list[bytes]) -> bytes:
         coder = lzma.LZMACompressor(lzma.FORMAT_XZ, lzma.CHECK_CRC64, preset=level)
         done = []
-        while block:  # what is done needs no memory
+        while block:  # frees what is done
             done.append(coder.compress(block.pop(0)))
         return b"".join((*done, coder.flush()))
 
@@ -180,7 +179,7 @@ def _missing(codec: str, package: str) -> UnsupportedFeature:
 def _blocks(parts: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
     """The same bytes, in pieces of blocks of ``size`` [B]; the last block is shorter.
 
-    A block is its taker's, to empty as it likes.
+    The caller owns a block, and may empty it.
     """
     block: list[bytes] = []
     room = size

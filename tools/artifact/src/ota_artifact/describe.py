@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that can be said of an artifact, as values that JSON has; reading it checks it."""
+"""Describes an artifact in values for JSON; reading it checks it."""
 
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from ota_artifact.compressors import OF_CODEC
 from ota_artifact.keys import PublicKey
@@ -12,18 +12,16 @@ from ota_artifact.payload import Payload
 from ota_artifact.reader import Artifact
 
 SignatureState = Literal["none", "unverified", "failed", "verified"]
-"""Not signed; signed and no key to check with; signed by none of the keys; signed by one."""
-
-SIGNATURE_STATES: tuple[SignatureState, ...] = get_args(SignatureState)
+"""Not signed; signed, but no key to verify with; signed by none of the keys; signed by one."""
 
 
 def describe(artifact: Artifact, keys: Sequence[PublicKey] = ()) -> dict[str, Any]:
     """Name, compatibility, relations, scripts, payloads and their files.
 
-    Reads the artifact to its end. A signature that fails is told and is no error.
+    Reads the artifact to its end. A bad signature is reported, and is not an error.
 
     Args:
-        keys: the signature is checked with these.
+        keys: to verify the signature with.
 
     Raises:
         ArtifactError: it is damaged.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes an artifact that exists, all or not at all; what is not touched stays as it is."""
+"""Changes an existing artifact, completely or not at all; what is not touched stays as it is."""
 
 import os
 import tempfile
@@ -30,10 +30,10 @@ class Draft:
     """An artifact that is being changed.
 
     Attributes:
-        header: to be replaced; its payloads are in ``payloads``.
-        payloads: to be replaced one by one.
+        header: may be replaced; its payloads are in ``payloads``.
+        payloads: may be replaced one by one.
         unpacked: where `image` unpacks to.
-        was_signed: it had a signature, which no changed artifact keeps.
+        was_signed: whether it had a signature, which a changed artifact loses.
         compression: that of its first payload.
     """
 
@@ -71,17 +71,17 @@ class Draft:
 
     @property
     def has_image(self) -> bool:
-        """Whether the one payload is a root filesystem whose files can be changed."""
+        """Whether the only payload is a root filesystem whose files can be changed."""
         if len(self.payloads) != 1 or self.payload.type != ROOTFS:
             return False
         self._extract()
         return recognise(self.unpacked) in {"ext4", "vfat"} and self.image().exists("/etc/.")
 
     def image(self) -> Image:
-        """The image that the one payload is, unpacked, to be looked into and changed.
+        """The image in the only payload, unpacked, to read and to change.
 
         Raises:
-            ArtifactError: there are several payloads, or the only one is not a filesystem image.
+            ArtifactError: there are several payloads, or it is not a filesystem image.
             OSError: no space to unpack it.
         """
         if self._opened:
@@ -95,11 +95,11 @@ class Draft:
         """The artifact to write.
 
         Args:
-            compression: of all payloads; by default each keeps its own.
+            compression: for all payloads; by default, each keeps its own.
 
         Raises:
-            ArtifactError: a changed filesystem is not sound.
-            OSError: no space to unpack what has to be compressed again.
+            ArtifactError: a changed filesystem is not consistent.
+            OSError: no space to unpack what must be compressed again.
         """
         if self._opened and self._opened.is_changed:
             with blaming(self._path, self.unpacked):
@@ -109,7 +109,7 @@ class Draft:
             self.payloads[0] = _with_checksum(
                 replace(spec, content=(FileSource(name, self.unpacked),))
             )
-        # Data does not tell the level that it was compressed with; only zstd has several.
+        # Compressed data does not show its level; only zstd has several.
         if compression and (compression.codec is Codec.ZSTD or self._codecs != {compression.codec}):
             self._unpack()
         return ArtifactSpec(self.header, tuple(self.payloads))
@@ -127,13 +127,15 @@ class Draft:
             self.payloads[number] = replace(spec, content=tuple(files))
 
     def require_unchanged(self) -> None:
-        """Pass if the artifact is still the one that was checked, and whose parts are taken over.
+        """Pass if the artifact is still the one that was checked, and whose parts are copied.
 
         Raises:
-            ArtifactError: another program changed it meanwhile.
+            ArtifactError: another program has changed it meanwhile.
         """
         if _identity(self._path.stat()) != self._seen:
-            raise ArtifactError(f"{self._path}: was changed by another program; nothing written")
+            raise ArtifactError(
+                f"{self._path}: was changed by another program; nothing was written"
+            )
 
     def _extract(self) -> None:
         self._require_one()
@@ -143,13 +145,14 @@ class Draft:
     def _require_one(self) -> None:
         if len(self.payloads) != 1:
             raise ArtifactError(
-                f"{self._path}: has {len(self.payloads)} payloads; only one can be changed"
+                f"{self._path}: has {len(self.payloads)} payloads; only one with a single"
+                " payload can be changed"
             )
 
 
 @contextmanager
 def drafted(path: Path) -> Iterator[Draft]:
-    """A draft of the artifact to look into, or to write elsewhere.
+    """A draft of the artifact, to read or to write elsewhere.
 
     Raises:
         ArtifactError: it is damaged.
@@ -167,13 +170,13 @@ def changing(
     signer: Signer | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Draft]:
-    """A draft of the artifact, which takes its place when the block ends well.
+    """A draft of the artifact, which replaces it when the block ends well.
 
     Args:
-        compression: of all payloads; by default each keeps its own.
+        compression: compresses all payloads again with it; by default each stays as it is.
 
     Raises:
-        ArtifactError: damaged, or what comes out would be no artifact; the file is as it was.
+        ArtifactError: damaged, or the result would not be an artifact; the file is as it was.
         OSError: as `replacing`.
     """
     with drafted(path) as draft:
@@ -196,10 +199,10 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def extract_image(path: Path, destination: Path) -> None:
-    """Unpack the one file of an artifact's one payload.
+    """Unpack the only file of an artifact's only payload.
 
     Raises:
-        ArtifactError: damaged, or it has not just one payload of one file.
+        ArtifactError: damaged, or more than one payload or file.
         OSError: no space.
     """
     with about(str(path)), path.open("rb", buffering=0) as file:
@@ -207,8 +210,8 @@ def extract_image(path: Path, destination: Path) -> None:
         counts = len(artifact.header.payloads), len(artifact.manifest.files)
         if counts != (1, 1):
             raise ArtifactError(
-                "holds no image, which is one file in one payload;"
-                f" payloads here: {counts[0]}, files: {counts[1]}"
+                f"payloads: {counts[0]}, files: {counts[1]}; only an artifact with one payload of"
+                " one file holds an image"
             )
         for payload in artifact.payloads():
             for each in payload.files():
@@ -258,7 +261,7 @@ def _names(spec: PayloadSpec) -> tuple[str, ...]:
 
 
 def _with_checksum(spec: PayloadSpec) -> PayloadSpec:
-    """Compute the checksum that the payload provides again, if it provides one."""
+    """The spec with the checksum that the payload provides, if any, to be computed again."""
     provides: Mapping[str, str] = spec.header.provides
     key = next((each for each in CHECKSUMS if each in provides), None)
     if key is None:

@@ -7,19 +7,19 @@ from pathlib import Path
 
 
 class ArtifactError(Exception):
-    """The input is at fault: artifact, key or option. The text has place, finding, remedy."""
+    """The input is wrong: artifact, key or option. The text has place, finding, remedy."""
 
 
 class UnsupportedVersion(ArtifactError):
-    """The artifact has a format version that we do not read."""
+    """The artifact has a format version that is not supported."""
 
 
 class UnsupportedFeature(ArtifactError):
-    """The input is well-formed and asks for what we do not do, such as an augmented artifact."""
+    """The input is well-formed but needs a feature that we lack, such as augmented artifacts."""
 
 
 class SignatureError(ArtifactError):
-    """The signature is missing, or no given key made it."""
+    """The signature is missing, or none of the given keys made it."""
 
 
 class LayoutError(ArtifactError):
@@ -43,12 +43,12 @@ class MatchError(RolesError):
 
 
 class ProgramError(Exception):
-    """Another program failed, is missing or did not answer in time: the world is at fault."""
+    """Another program failed, is missing or did not answer in time: the world is to blame."""
 
 
 @contextmanager
 def about(name: str) -> Iterator[None]:
-    """Put the name of the file at fault before what an `ArtifactError` says."""
+    """Prefix the text of an `ArtifactError` with the name of the file."""
     try:
         yield
     except ArtifactError as error:
@@ -58,7 +58,7 @@ def about(name: str) -> Iterator[None]:
 
 @contextmanager
 def blaming(path: Path, copy: Path) -> Iterator[None]:
-    """Have errors name the user's file, where they name a temporary copy of it or of its part."""
+    """Make errors name the user's file instead of a temporary copy of it."""
     try:
         yield
     except ArtifactError as error:

@@ -2,7 +2,7 @@
 """What the header says: names, compatibility, state scripts, and each payload's type-info.
 
 Source: mender-artifact, Documentation/artifact-format-v3.md and -v2.md; where its Go library and
-Mender's C++ client differ, the stricter one counts.
+Mender's C++ client differ, the stricter one applies.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class PayloadHeader:
         type: ``rootfs-image``, an update module's name, or None for the empty payload.
         provides: what the device provides once this payload is installed.
         depends: what the device must provide; a tuple holds alternatives.
-        clears: patterns (``*`` matches anything) of provides that are dropped before.
+        clears: patterns (``*`` matches anything) of provides to drop before the install.
         meta_data: a JSON object as stored, for the update module; ``b""`` if there is none.
     """
 
@@ -69,7 +69,7 @@ class Header:
 
     @property
     def provides(self) -> dict[str, str]:
-        """All that the device provides afterwards: the artifact's own, then each payload's.
+        """All that the device provides after the update: the artifact's, then each payload's.
 
         Raises:
             ArtifactError: two of them give the same key.
@@ -82,7 +82,7 @@ class Header:
                 if key in merged:
                     raise ArtifactError(
                         f"headers/{number:04}/type-info: provides {shown(key)},"
-                        " which is given already"
+                        " which is already provided"
                     )
                 merged[key] = value
         return merged
@@ -188,8 +188,8 @@ def parse_type_info(raw: bytes, expected: str | None, what: str) -> PayloadHeade
     """Read ``type-info`` of the payload that ``header-info`` calls ``expected``.
 
     Raises:
-        ArtifactError: wrong fields, or another type. An empty type is taken for ``rootfs-image``:
-            mender-artifact before 4.3.1 wrote it.
+        ArtifactError: wrong fields, or another type. An empty type means ``rootfs-image``:
+            mender-artifact before 4.3.1 wrote that.
     """
     value = parse_object(raw, what)
     stated = value.get("type")
@@ -247,13 +247,13 @@ def _type(value: object, what: str) -> str | None:
     if kind is None:
         return None
     if not isinstance(kind, str):
-        raise ArtifactError(f"{what}: the type must be a text or null")
+        raise ArtifactError(f"{what}: the type must be a string or null")
     return check_payload_type(kind, what)
 
 
 def _name(value: object, what: str) -> str:
     if not isinstance(value, str):
-        raise ArtifactError(f"{what}: is missing or not a text")
+        raise ArtifactError(f"{what}: is missing or not a string")
     return check_text(value, what)
 
 
@@ -272,7 +272,7 @@ def _texts(value: object, what: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise ArtifactError(f"{what}: must be a list of texts")
+        raise ArtifactError(f"{what}: must be a list of strings")
     return tuple(value)
 
 
@@ -281,7 +281,7 @@ def _provides(value: object, what: str) -> dict[str, str]:
     for key, each in items.items():
         check_text(key, what)
         if not isinstance(each, str):
-            raise ArtifactError(f"{what}: {shown(key)} must be a text")
+            raise ArtifactError(f"{what}: {shown(key)} must be a string")
     return items
 
 
@@ -290,7 +290,7 @@ def _depends(value: object, what: str) -> dict[str, str | tuple[str, ...]]:
     for key, each in items.items():
         check_text(key, what)
         if each is None:
-            raise ArtifactError(f"{what}: {shown(key)} must be a text or a list of texts")
+            raise ArtifactError(f"{what}: {shown(key)} must be a string or a list of strings")
     return {
         key: each if isinstance(each, str) else _texts(each, f"{what}: {shown(key)}")
         for key, each in items.items()

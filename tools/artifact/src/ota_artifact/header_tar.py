@@ -30,7 +30,7 @@ def read_header(packed: bytes, manifest: Manifest, version: int, limits: Limits)
     """What the header tar says.
 
     Args:
-        packed: the tar as stored, already found to be what the manifest says.
+        packed: the tar as stored, already checked against the manifest.
         version: of the format, 2 or 3.
         limits: how much it may unpack to, and how much of that may be JSON.
 
@@ -49,7 +49,7 @@ def read_header(packed: bytes, manifest: Manifest, version: int, limits: Limits)
     )
     if tar.member:
         raise ArtifactError(
-            f"{tar.name}: {shown(tar.member.name)} is unknown, stands twice or out of order"
+            f"{tar.name}: {shown(tar.member.name)} is unknown, repeated or out of order"
         )
     header = Header(
         version=version,
@@ -61,12 +61,12 @@ def read_header(packed: bytes, manifest: Manifest, version: int, limits: Limits)
         depends_names=info.depends_names,
         depends_groups=info.depends_groups,
     )
-    _ = header.provides  # refuses a key that is given twice
+    _ = header.provides  # refuses a key that is provided twice
     return header
 
 
 class _HeaderTar:
-    """The header tar, file by file; directories are passed over.
+    """The header tar, file by file; directories are skipped.
 
     Attributes:
         name: as the manifest calls it.
@@ -90,11 +90,11 @@ class _HeaderTar:
         return content
 
     def json(self) -> bytes:
-        """`content` of a file that will be parsed: all of those share one bound."""
+        """`content` of a file that will be parsed; all of these share one limit."""
         if self.member and self.member.size > self._json_left:
             raise ArtifactError(
-                f"{self.name}: {shown(self.member.name)} has {self.member.size} B; at most"
-                f" {self._json_left} B of header-info, type-info and meta-data are left to read"
+                f"{self.name}: {shown(self.member.name)} has {self.member.size} B; header-info,"
+                f" type-info and meta-data may only have another {self._json_left} B"
             )
         content = self.content()
         self._json_left -= len(content)
@@ -115,7 +115,7 @@ def _by_payload(manifest: Manifest, count: int) -> list[set[str]]:
     for number, name in manifest.files:
         if number >= count:
             raise ArtifactError(
-                f"manifest: data/{number:04}/{name} belongs to no payload of header-info"
+                f"manifest: data/{number:04}/{name} does not belong to a payload of header-info"
             )
         files[number].add(name)
     return files
@@ -126,7 +126,7 @@ def _read_scripts(tar: _HeaderTar) -> tuple[Script, ...]:
     while tar.member and tar.member.name.startswith("scripts/"):
         name = check_script_name(tar.member.name.removeprefix("scripts/"), tar.name)
         if name in scripts:
-            raise ArtifactError(f"{tar.name}: the script {name} stands twice")
+            raise ArtifactError(f"{tar.name}: the script {name} appears twice")
         scripts[name] = Script(name, tar.content())
     return tuple(scripts.values())
 
@@ -143,7 +143,7 @@ def _read_payload_header(
             found[name] = tar.json()
         elif name != "meta-data":
             at = shown(tar.member.name) if tar.member else "the end"
-            raise ArtifactError(f"{tar.name}: headers/{number:04}/{name} is missing at {at}")
+            raise ArtifactError(f"{tar.name}: headers/{number:04}/{name} is missing before {at}")
     kind = info.types[number]
     _check_files(found, files, kind, f"headers/{number:04}")
     payload = parse_type_info(found["type-info"], kind, f"headers/{number:04}/type-info")
@@ -163,7 +163,7 @@ def _check_files(found: dict[str, bytes], files: set[str], kind: str | None, wha
         if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
             raise ArtifactError(f"{what}/files: must list the names of files")
         if sorted(listed) != sorted(files):
-            raise ArtifactError(f"{what}/files: lists other files than the manifest")
+            raise ArtifactError(f"{what}/files: lists other files than the manifest does")
 
 
 def _bounded(pieces: Iterator[bytes], limit: int, what: str) -> Iterator[bytes]:
@@ -171,5 +171,5 @@ def _bounded(pieces: Iterator[bytes], limit: int, what: str) -> Iterator[bytes]:
     for piece in pieces:
         total += len(piece)
         if total > limit:
-            raise ArtifactError(f"{what}: unpacks to more than {limit} B; it is refused")
+            raise ArtifactError(f"{what}: unpacks to more than the limit of {limit} B")
         yield piece

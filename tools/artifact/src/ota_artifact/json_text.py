@@ -22,7 +22,7 @@ def parse_object(raw: bytes, what: str) -> dict[str, Any]:
             parse_constant=_refuse,
             parse_float=_finite,
         )
-        # A lone surrogate ("\\ud800") passes the parser and fails wherever it is printed.
+        # A lone surrogate ("\\ud800") passes the parser, but fails when it is printed.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeError as error:
         raise ArtifactError(f"{what}: is not UTF-8: {error}") from error
@@ -37,7 +37,7 @@ def format_object(value: dict[str, Any], *, sort: bool = False) -> bytes:
     """Minified JSON; keys as given, or sorted.
 
     Raises:
-        ArtifactError: a text is none in UTF-8, as an argument of the command line may be.
+        ArtifactError: a string is not UTF-8, which is possible on the command line.
     """
     text = json.dumps(
         value, ensure_ascii=False, allow_nan=False, sort_keys=sort, separators=(",", ":")
@@ -53,7 +53,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     for name, each in pairs:
         if name in value:
-            raise ValueError(f"the key {shown(name)} stands twice")
+            raise ValueError(f"the key {shown(name)} appears twice")
         value[name] = each
     return value
 
@@ -65,5 +65,5 @@ def _refuse(constant: str) -> None:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text[:40]} is larger than a number can be")
+        raise ValueError(f"{text[:40]} is too large for a number")
     return number

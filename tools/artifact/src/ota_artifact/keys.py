@@ -2,8 +2,8 @@
 """Keys that sign artifacts and check signatures: RSA (PKCS#1 v1.5) and ECDSA P-256, SHA-256.
 
 A signature is the base64 of the raw bytes: RSA as long as the modulus, ECDSA ``r || s`` of 32 + 32
-bytes, big-endian. Reading, a DER ECDSA signature is accepted too: HSMs give it.
-`cryptography` is imported late: a device that checks no signature does without it.
+bytes, big-endian. When reading, a DER ECDSA signature is accepted too: HSMs produce it.
+`cryptography` is imported late: a device that checks no signatures does not need it.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ PASSPHRASE_VARIABLE = "OTA_KEY_PASSPHRASE"  # noqa: S105 -- its name, not a pass
 
 _EC_RAW = 64  # [B] r || s of P-256
 _KEY_LIMIT = 1 << 16  # [B] of a PEM file
-_SIGNER_TIMEOUT = 120.0  # [s] an HSM or a cloud may need a while
+_SIGNER_TIMEOUT = 120.0  # [s] an HSM or a cloud service may be slow
 
 
 class Signer(Protocol):
-    """Makes signatures."""
+    """Signs."""
 
     def sign(self, message: bytes) -> bytes:
         """The raw signature over the SHA-256 of ``message``."""
@@ -83,7 +83,7 @@ class PrivateKey:
 
     @property
     def public(self) -> PublicKey:
-        """The key that checks what this one signs."""
+        """The key that verifies what this one signs."""
         return PublicKey(self.name, self.key.public_key())
 
     def sign(self, message: bytes) -> bytes:
@@ -117,10 +117,10 @@ class SignCommand:
     check: PublicKey | None = None
 
     def sign(self, message: bytes) -> bytes:
-        """The raw signature that the program gave.
+        """The raw signature that the program printed.
 
         Raises:
-            ArtifactError: the command's quoting is wrong, what it printed is no signature, or
+            ArtifactError: the command's quoting is wrong, what it printed is not a signature, or
                 ``check`` does not accept it.
             ProgramError: it failed.
         """
@@ -129,7 +129,7 @@ class SignCommand:
         except ValueError as error:
             raise ArtifactError(f"--sign-command: {self.command!r}: {error}") from error
         if not argv:
-            raise ArtifactError("--sign-command: is empty; name the program that signs")
+            raise ArtifactError("--sign-command: is empty; name a program that signs")
         digest = hashlib.sha256(message)
         output = run(
             argv,
@@ -159,7 +159,7 @@ def load_public_key(path: Path) -> PublicKey:
 
 
 def parse_public_key(data: bytes, name: str) -> PublicKey:
-    """Read a public key (PEM ``PUBLIC KEY``) that is called ``name`` in messages.
+    """Read a public key (PEM ``PUBLIC KEY``); messages call it ``name``.
 
     Raises:
         ArtifactError: not such a key.
@@ -231,7 +231,7 @@ def _supported(key: Any, name: str) -> Any:
 
 
 def _der_forms(signature: bytes) -> list[bytes]:
-    """The DER forms that an ECDSA signature can mean: of raw ``r || s``, or as it is."""
+    """The DER forms that an ECDSA signature can have: made from raw ``r || s``, or unchanged."""
     from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
     if len(signature) != _EC_RAW:
@@ -265,6 +265,6 @@ def _printed(output: bytes) -> bytes:
     if len(signature) == _EC_RAW or 128 <= len(signature) <= 2048:
         return signature
     raise ArtifactError(
-        f"--sign-command: printed {len(output)} B, which is no signature;"
+        f"--sign-command: printed {len(output)} B, which is not a signature;"
         " it must print a raw, DER or base64 signature and nothing else"
     )

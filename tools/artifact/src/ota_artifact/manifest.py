@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manifest: the sha256 of each file of an artifact, and what the signature covers."""
+"""The manifest: the sha256 of each file in an artifact. It is what the signature covers."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _HEADERS = {f"header.tar{codec.value}": codec for codec in Codec}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What an artifact lists; nothing else in it is ever read.
+    """What an artifact lists; nothing else in it is read.
 
     Attributes:
         raw: the bytes as stored, which are what is signed.
@@ -41,7 +41,7 @@ class Manifest:
 
 
 def parse_manifest(raw: bytes) -> Manifest:
-    """Read a manifest, accepting only the names that an artifact can have.
+    """Read a manifest; it accepts only names that an artifact can have.
 
     Raises:
         ArtifactError: a malformed line, an unknown or repeated name, or a missing one.
@@ -91,7 +91,9 @@ def _lines(raw: bytes) -> list[str]:
     except UnicodeDecodeError as error:
         raise ArtifactError(f"manifest: byte {error.start} is not ASCII") from error
     if not text.endswith("\n"):
-        raise ArtifactError("manifest: its last line has no end; it is empty or truncated")
+        raise ArtifactError(
+            "manifest: its last line does not end with a newline; it is empty or truncated"
+        )
     return text[:-1].split("\n")
 
 

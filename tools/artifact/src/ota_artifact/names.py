@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which names and texts an artifact may carry; the same rules for reading and writing."""
+"""Which names and strings an artifact may hold; the same rules for reading and writing."""
 
 import re
 
@@ -22,7 +22,7 @@ SCRIPT_STATES = (
     "ArtifactRollbackReboot",
     "ArtifactFailure",
 )
-"""States whose scripts travel in an artifact; Idle, Sync and Download live on the device."""
+"""States whose scripts come in an artifact; those of Idle, Sync and Download are on the device."""
 
 _FILE = re.compile(r"[A-Za-z0-9_\-.,]+")
 _TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+\-]{0,127}")
@@ -30,28 +30,28 @@ _SCRIPT = re.compile(rf"({'|'.join(SCRIPT_STATES)})_(Enter|Leave|Error)_[0-9]{{2
 
 
 def shown(text: str, limit: int = 80) -> str:
-    """A text from an untrusted file, quoted, escaped and shortened for a message."""
+    """A string from an untrusted file, quoted, escaped and shortened for a message."""
     quoted = ascii(text)
     return quoted if len(quoted) <= limit else f"{quoted[:limit]}…"
 
 
 def check_text(text: str, what: str) -> str:
-    """Give an artifact name, group, device type or key back if it may stand in an artifact.
+    """Return an artifact name, group, device type or key if an artifact may hold it.
 
     Raises:
-        ArtifactError: it is empty, longer than 256 bytes, or holds an unprintable character.
+        ArtifactError: it is empty, longer than 256 bytes, or has an unprintable character.
     """
     if not text:
         raise ArtifactError(f"{what}: is empty; give it a value")
     if not text.isprintable():
-        raise ArtifactError(f"{what}: {shown(text)} holds an unprintable character; leave it out")
+        raise ArtifactError(f"{what}: {shown(text)} contains an unprintable character; remove it")
     if len(text.encode("utf-8")) > TEXT_LIMIT:
         raise ArtifactError(f"{what}: {shown(text)} is longer than {TEXT_LIMIT} B; shorten it")
     return text
 
 
 def check_payload_type(name: str, what: str) -> str:
-    """Give a payload type back if it can be the name of an update module and nothing else.
+    """Return a payload type if it can only be the name of an update module.
 
     Raises:
         ArtifactError: not letters, digits and ``_ . + -``, or begins with ``.``, ``+``, ``-``.
@@ -64,7 +64,7 @@ def check_payload_type(name: str, what: str) -> str:
 
 
 def check_file_name(name: str, what: str) -> str:
-    """Give the name of a payload file back if it is one plain path component.
+    """Return the name of a payload file if it is one plain path component.
 
     Raises:
         ArtifactError: it has a character outside ``A-Z a-z 0-9 _ - . ,`` or is ``.`` or ``..``.
@@ -83,15 +83,15 @@ def check_file_name(name: str, what: str) -> str:
 
 
 def check_script_name(name: str, what: str) -> str:
-    """Give a state script's name back if it is ``<State>_<Enter|Leave|Error>_<NN>[_text]``.
+    """Return a state script's name if it is ``<State>_<Enter|Leave|Error>_<NN>[_text]``.
 
     Raises:
-        ArtifactError: another form, a state that does not travel in artifacts, or a path in it.
+        ArtifactError: another form, a state whose scripts are not in artifacts, or a path.
     """
     if not _SCRIPT.fullmatch(name) or len(name) > TEXT_LIMIT:
         raise ArtifactError(
             f"{what}: {shown(name)} is not the name of a state script;"
-            " write it as 'ArtifactInstall_Enter_00_text', with a state out of"
+            " write it as 'ArtifactInstall_Enter_00_text', with one of the states"
             f" {', '.join(SCRIPT_STATES)}"
         )
     return name

@@ -16,11 +16,11 @@ _WRITEBACK = 16 << 20  # [B] that are handed to the disk at once
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """An unbuffered file to write that takes the place of ``path`` when the block ends well.
+    """An unbuffered file to write, which replaces ``path`` when the block ends well.
 
-    It is written beside ``path`` under a temporary name, synced, and renamed; if the block
-    raises, nothing is left behind and ``path`` is as it was. The mode (and, where allowed, the
-    owner) of a file that is replaced stays; a symbolic link is followed; what is no regular file
+    It is written next to ``path`` under a temporary name, synced, and renamed; if the block
+    raises, nothing is left behind and ``path`` stays as it was. A file that is replaced keeps its
+    mode (and, where allowed, its owner); a symbolic link is followed; anything but a regular file
     (a pipe, a terminal) is written directly.
 
     Raises:
@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with target.open("wb", buffering=0) as file:
             yield cast(BinaryIO, file)
         return
-    # Named before it is made: whatever interrupts us from then on, it is known what to remove.
+    # Named before it is created, so that an interrupt at any time knows what to remove.
     copy = target.with_name(f".{target.name[:50]}.{os.urandom(4).hex()}")
     try:
         with naming(path, target.parent), io.FileIO(copy, "x+", opener=_private) as file:
@@ -54,7 +54,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def is_stdout(path: Path) -> bool:
-    """Whether a path is where our stdout goes, as ``/dev/stdout`` is: never to be replaced."""
+    """Whether a path is our stdout, as ``/dev/stdout`` is, which must not be replaced."""
     try:
         return os.path.samestat(path.stat(), os.fstat(1))
     except OSError:
@@ -62,7 +62,7 @@ def is_stdout(path: Path) -> bool:
 
 
 def spill(folder: Path | None) -> BinaryIO:
-    """An unbuffered temporary file without a name; the system frees it whatever happens."""
+    """An unbuffered temporary file without a name, which the system always frees."""
     return cast(BinaryIO, tempfile.TemporaryFile(dir=folder, buffering=0))
 
 
@@ -76,14 +76,14 @@ def put(destination: BinaryIO, data: bytes) -> None:
 def put_all(file: BinaryIO, parts: Iterable[bytes]) -> int:
     """Write all parts to an unbuffered regular file; gives their length [B].
 
-    The disk begins while later parts are still made, so that a sync in the end is short.
+    The disk starts writing while later parts are still computed, so the final sync is short.
     """
     size = begun = 0
     for part in parts:
         put(file, part)
         size += len(part)
         if size - begun >= _WRITEBACK:
-            # Linux starts to write what is dirty there; it forgets what is clean: nothing.
+            # Linux starts to write dirty pages, and drops clean ones, of which there are none.
             behind = file.tell() - (size - begun)
             os.posix_fadvise(file.fileno(), behind, size - begun, os.POSIX_FADV_DONTNEED)
             begun = size
@@ -94,7 +94,7 @@ def copy(source: BinaryIO, destination: BinaryIO, size: int) -> None:
     """Copy the next ``size`` bytes [B], in the kernel where both are files.
 
     Raises:
-        EOFError: ``source`` ends before.
+        EOFError: ``source`` ends too early.
     """
     missing = size
     while missing:
@@ -114,7 +114,7 @@ def copy(source: BinaryIO, destination: BinaryIO, size: int) -> None:
 
 
 def can_be_edited(file: BinaryIO) -> bool:
-    """Whether what was written can be read back and written again: no pipe, no ``>>``."""
+    """Whether what was written can be read back and rewritten: not a pipe, not ``>>``."""
     flags = fcntl.fcntl(file.fileno(), fcntl.F_GETFL)
     is_appended = flags & os.O_APPEND or flags & os.O_ACCMODE != os.O_RDWR
     return not is_appended and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
@@ -123,8 +123,8 @@ def can_be_edited(file: BinaryIO) -> bool:
 def fill_room(file: BinaryIO, start: int, room: int, data: bytes, temporary: Path | None) -> None:
     """Write ``data`` at ``start``, where ``room`` bytes [B] were left for it.
 
-    What follows, up to where the file stands, is moved if ``data`` needs less or more; it waits in
-    ``temporary`` meanwhile. The file ends and stands behind it.
+    What follows, up to the file's position, is moved if ``data`` needs less or more room, by way
+    of a file in ``temporary``. Afterwards the file ends, and its position is, after it.
     """
     size = file.tell() - start - room
     if len(data) != room:
@@ -146,7 +146,7 @@ def _private(name: str, flags: int) -> int:
 
 @contextmanager
 def naming(path: Path, folder: Path) -> Iterator[None]:
-    """Have errors name what the user asked for, not our temporary file in ``folder``."""
+    """Make errors name the user's path, not our temporary file in ``folder``."""
     try:
         yield
     except OSError as error:
@@ -162,7 +162,7 @@ def _take_over(descriptor: int, old: os.stat_result | None) -> None:
         os.umask(umask)
         os.fchmod(descriptor, 0o666 & ~umask)
         return
-    with suppress(OSError):  # another's file: the rename makes it ours, as an editor would
+    with suppress(OSError):  # a file of another user becomes ours, as with an editor
         os.fchown(descriptor, old.st_uid, old.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 

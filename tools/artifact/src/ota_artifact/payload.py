@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A payload's files, checked as they pass."""
+"""The files of a payload, checked while they are read."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ from ota_artifact.stream import Chunks, Source
 from ota_artifact.tar import Member, TarReader
 
 Stored = Callable[[int], Iterator[bytes]]
-"""Gives the stored bytes of a payload's tar from a byte [B] on."""
+"""Gives the stored bytes of a payload's tar from an offset [B] on."""
 
 
 class Digest(Protocol):
@@ -28,7 +28,7 @@ class Digest(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A place in a payload's file where another reader can go on.
+    """A place in a payload's file where another reader can continue.
 
     Attributes:
         name: of the file.
@@ -46,23 +46,23 @@ class Mark:
 
     @property
     def done(self) -> int:
-        """How much of the file stands before it [B]."""
+        """How much of the file is before it [B]."""
         return self.restart.given - self.start
 
 
 class PayloadFile:
-    """A file of a payload, as it passes.
+    """A file of a payload, while it is read.
 
     Attributes:
         name: one path component, safe as a file name.
-        size: its length [B], as the tar says; no more and no less is given.
+        size: its length [B], as the tar says; exactly this much is given.
         mode: permission bits as stored.
         mtime: modification time [s since 1970].
         sha256: what the manifest says [hex].
-        start: how much of the content was read by somebody before, and is not given [B].
-        mark: the last place passed, after ``start``, where another reader can go on; None if there
-            was none.
-        is_checked: all of it has passed, and is what the manifest says.
+        start: how much of the content an earlier reader has read, and is not given [B].
+        mark: the last place read, after ``start``, where another reader can continue; None if
+            there was none.
+        is_checked: whether all of it has been read, and matches the manifest.
     """
 
     def __init__(
@@ -88,11 +88,11 @@ class PayloadFile:
     def chunks(self) -> Iterator[bytes]:
         """The content from ``start`` on, once, in pieces of at most 256 KiB.
 
-        The digest is known only at the end: what was written of it must not be used before this
-        iterator has ended cleanly.
+        The digest is known only at the end: do not use the content before this iterator has
+        ended without an error.
 
         Raises:
-            ArtifactError: truncated, damaged, or not what the manifest says.
+            ArtifactError: truncated, damaged, or different from what the manifest says.
         """
         return self._chunks
 
@@ -102,7 +102,7 @@ class PayloadFile:
         given = place.start + place.done
         for chunk in content:
             restart = place.decompressor.restart
-            if restart.given == given > place.start:  # what came before is given, and used
+            if restart.given == given > place.start:  # what came before has been given and used
                 self.mark = Mark(
                     name=self.name,
                     size=self.size,
@@ -116,7 +116,7 @@ class PayloadFile:
         if not hmac.compare_digest(digest.hexdigest(), self.sha256):
             raise ArtifactError(
                 f"{what}: its sha256 is {digest.hexdigest()}, the manifest says {self.sha256};"
-                " it is damaged: fetch or write it anew"
+                " it is damaged; fetch or write it again"
             )
         self.is_checked = True
 
@@ -139,7 +139,7 @@ class Payload:
         codec: how its tar is compressed.
         offset: where its tar begins in the artifact [B].
         size: length of its tar as stored [B].
-        is_checked: its tar has been read to the end, and each file in it was as the manifest says.
+        is_checked: whether its tar has been read to the end, and each file matches the manifest.
     """
 
     def __init__(
@@ -164,11 +164,11 @@ class Payload:
 
     @property
     def restart(self) -> Restart:
-        """The last place passed where reading this payload's tar can begin anew."""
+        """The last place where reading this payload's tar can restart."""
         return self._decompressor.restart
 
     def files(self) -> Iterator[PayloadFile]:
-        """Each file, once; one that is left unread is read over, and checked all the same.
+        """Each file, once; one that the caller leaves is read and checked, too.
 
         Raises:
             ArtifactError: damaged, truncated, not listed in the manifest, or listed and missing.
@@ -176,16 +176,16 @@ class Payload:
         return self._files
 
     def resume(self, mark: Mark, digest: Digest) -> None:
-        """Have the one file go on at a mark; before its first byte is read.
+        """Start the only file at a mark; call it before its first byte is read.
 
-        Nothing of the tar before the mark is read. The file is checked as a whole all the same.
+        Nothing in the tar before the mark is read. The file is still checked as a whole.
 
         Args:
             mark: of the same payload, as an earlier reader gave it.
-            digest: of the file's content before the mark, and no more.
+            digest: of exactly the file's content before the mark.
 
         Raises:
-            ArtifactError: there is no such place.
+            ArtifactError: the payload does not have that place.
         """
         files, place = list(self._expected), mark.restart
         is_inside = 0 < mark.done <= mark.size and 0 < place.read < self.size
@@ -197,7 +197,7 @@ class Payload:
         self._resumed = mark, digest.copy()
 
     def feed(self, stored: Stored, expected: dict[str, str]) -> None:
-        """Have the files come out of the tar's stored bytes.
+        """Read the files from the tar's stored bytes.
 
         Args:
             expected: sha256 [hex] of each file that the manifest lists.
@@ -223,7 +223,7 @@ class Payload:
             name = check_file_name(member.name, what)
             if name not in missing:
                 listed = name in self._expected
-                finding = "stands twice" if listed else "is not listed in the manifest"
+                finding = "appears twice" if listed else "is not listed in the manifest"
                 raise ArtifactError(f"{what}: {shown(name)} {finding}")
             place = _Place(start.given + source.offset, 0, self._decompressor)
             file = PayloadFile(
@@ -231,7 +231,7 @@ class Payload:
             )
             yield from self._checked(file)
         for name in missing:
-            raise ArtifactError(f"{what}: {shown(name)} is listed in the manifest and is not there")
+            raise ArtifactError(f"{what}: {shown(name)} is listed in the manifest but missing")
         self.is_checked = True
 
     def _rest(
@@ -248,11 +248,11 @@ class Payload:
         )
 
     def _checked(self, file: PayloadFile) -> Iterator[PayloadFile]:
-        """The file; what its reader leaves of it is read over."""
+        """The file; the rest that its reader leaves is read and dropped."""
         yield file
         for _ in file.chunks():
             pass
-        if not file.is_checked:  # its reader closed it, or went on after an error
+        if not file.is_checked:  # its reader closed it, or continued after an error
             raise ArtifactError(
-                f"{self._what}: {file.name} was not read to its end, and is not checked"
+                f"{self._what}: {file.name} was not read to its end, so it is not checked"
             )

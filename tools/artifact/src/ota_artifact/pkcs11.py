@@ -10,11 +10,11 @@ from ota_artifact.errors import ArtifactError
 from ota_artifact.keys import PublicKey, SignCommand, parse_public_key
 from ota_artifact.run import run
 
-_TIMEOUT = 120.0  # [s] a token may be slow, or ask somebody to press a button
+_TIMEOUT = 120.0  # [s] a token may be slow, or ask the user to press a button
 
 
 def pkcs11_signer(uri: str, check: PublicKey | None = None) -> SignCommand:
-    """Signs with the private key that the URI names.
+    """A command that signs with the private key of the URI.
 
     Raises:
         ArtifactError: not a PKCS#11 URI.
@@ -25,10 +25,10 @@ def pkcs11_signer(uri: str, check: PublicKey | None = None) -> SignCommand:
 
 
 def pkcs11_public_key(uri: str) -> PublicKey:
-    """The public key that the URI names.
+    """The public key of the URI.
 
     Raises:
-        ArtifactError: not a PKCS#11 URI, or no key of a kind that signs artifacts.
+        ArtifactError: not a PKCS#11 URI, or not a kind of key that signs artifacts.
         ProgramError: openssl or its engine is missing, or the token does not have the key.
     """
     argv = ("openssl", "pkey", "-engine", "pkcs11", "-inform", "engine", "-pubin", "-pubout")

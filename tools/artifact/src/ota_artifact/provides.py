@@ -10,7 +10,7 @@ ROOTFS = "rootfs-image"
 """The payload type of a root filesystem, and the first part of the keys that it provides."""
 
 CHECKSUMS = ("rootfs-image.checksum", "rootfs_image_checksum")
-"""Keys under which the sha256 of a root filesystem is provided: of today, and before 2.5."""
+"""Keys of the provided sha256 of a root filesystem: the current one, and that before 2.5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Software:
         filesystem: first part of the key, ``rootfs-image`` by default.
         name: second part; by default the update module's name, none for a root filesystem.
         version: by default the artifact name.
-        is_default: a version is provided even if none is given.
+        is_default: whether a version is provided even if none is given.
     """
 
     filesystem: str = ""
@@ -31,7 +31,7 @@ class Software:
 
 
 def software_version(software: Software, artifact_name: str, module: str = "") -> dict[str, str]:
-    """The provides entry ``[filesystem].[name].version``; empty if there is nothing to say."""
+    """The provides entry ``[filesystem].[name].version``; empty if there is no version."""
     name, version = software.name, software.version
     if software.is_default:
         name, version = name or module, version or artifact_name

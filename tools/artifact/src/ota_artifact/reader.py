@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads an artifact from a stream, once, in bounded memory, nothing on disk.
+"""Reads an artifact from a stream, once, in bounded memory, without temporary files.
 
 The order of trust: ``version`` and ``manifest`` are read; the signature is checked over the
 manifest; the header tar is checked against the manifest while still compressed, then unpacked;
-each payload file is checked against the manifest as it passes. Nothing that the manifest does not
-list is looked at, and every size has a bound before it is read.
+each payload file is checked against the manifest while it is read. What the manifest does not list
+is refused, and every size has a limit before anything is read.
 """
 
 import base64
@@ -37,11 +37,11 @@ _DATA = re.compile(r"data/([0-9]{4})\.tar(|\.gz|\.xz|\.zst)")
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The signature that an artifact carries; whether a key made it is asked of `signer`.
+    """The signature in an artifact; `signer` tells whether a key made it.
 
     Attributes:
         raw: as the key made it: RSA, raw ``r || s``, or DER.
-        manifest: the bytes that it is over.
+        manifest: the bytes that it covers.
     """
 
     raw: bytes
@@ -53,7 +53,7 @@ class Signature:
 
 
 class Artifact:
-    """An artifact whose header is read and whose payloads are still to come.
+    """An artifact whose header has been read and whose payloads follow.
 
     Attributes:
         version: of the format, 2 or 3.
@@ -61,7 +61,7 @@ class Artifact:
         signature: None if it is not signed.
         header: names, compatibility, state scripts, type-infos.
         signed_by: the key that made the signature, if keys were given.
-        is_checked: all of it has been read, and was as the manifest says.
+        is_checked: whether all of it has been read, and matches the manifest.
     """
 
     def __init__(
@@ -83,17 +83,17 @@ class Artifact:
         self._payloads = self._read(outer, source)
 
     def payloads(self) -> Iterator[Payload]:
-        """Each payload, once; what is left unread of one is read over, and checked all the same.
+        """Each payload, once; the rest that the caller leaves is read and checked, too.
 
-        The artifact is whole and genuine only when this iterator has ended cleanly.
+        The artifact is intact and genuine only if this iterator has ended without an error.
 
         Raises:
-            ArtifactError: anything that is damaged, truncated, missing, or not listed.
+            ArtifactError: anything is damaged, truncated, missing, or not listed.
         """
         return self._payloads
 
     def drain(self) -> None:
-        """Read all that is left, to check it.
+        """Read the rest, to check it.
 
         Raises:
             ArtifactError: as `payloads`.
@@ -101,8 +101,8 @@ class Artifact:
         for payload in self._payloads:
             for _ in payload.files():
                 pass
-        if not self.is_checked:  # a reader before us closed it, or went on after an error
-            raise ArtifactError("artifact: was not read to its end, and is not checked")
+        if not self.is_checked:  # an earlier reader closed it, or continued after an error
+            raise ArtifactError("artifact: was not read to its end, so it is not checked")
 
     def _read(self, outer: TarReader, source: Source) -> Iterator[Payload]:
         expected: list[dict[str, str]] = [{} for _ in self.header.payloads]
@@ -130,7 +130,7 @@ class Artifact:
             yield payload
             for _ in payload.files():
                 pass
-            if not payload.is_checked:  # its reader closed it, or went on after an error
+            if not payload.is_checked:  # its reader closed it, or continued after an error
                 raise ArtifactError(f"artifact: {member.name} was not read to its end")
             number += 1
         yield from self._without_data(number, len(expected), expected)
@@ -151,15 +151,15 @@ def open_artifact(
     """Read an artifact up to its first payload byte.
 
     Args:
-        stream: read forward only, never past the artifact's end by more than its padding.
-        keys: if any are given, the artifact must be signed by one of them.
-        limits: how much of the small files is believed.
+        stream: read forward only, and past the artifact's end only through its padding.
+        keys: if any are given, one of them must have signed the artifact.
+        limits: how large the small files may be.
 
     Raises:
         ArtifactError: not an artifact, damaged, or not allowed; the text names the place.
         UnsupportedVersion: a format version other than 2 and 3.
-        UnsupportedFeature: an augmented artifact, or one that uses tar features we refuse.
-        SignatureError: keys are given, and it is unsigned or signed by none of them.
+        UnsupportedFeature: an augmented artifact, or tar features that are not supported.
+        SignatureError: keys are given, and none of them has signed it.
     """
     limits = limits or Limits()
     source = Source(stream, "artifact")
@@ -179,7 +179,7 @@ def open_artifact(
     signed_by = _check_signature(signature, keys)
     if member.name != manifest.header_name:
         raise ArtifactError(
-            f"artifact: {shown(member.name)} stands where {manifest.header_name} belongs"
+            f"artifact: found {shown(member.name)} instead of {manifest.header_name}"
         )
     packed = outer.read(member, limits.packed_header)
     _check_digest(packed, manifest.header, manifest.header_name)
@@ -192,7 +192,7 @@ def open_artifact(
 def _next(outer: TarReader, wanted: str) -> Member:
     member = outer.next()
     if member is None:
-        raise ArtifactError(f"artifact: ends where {wanted} belongs")
+        raise ArtifactError(f"artifact: ends before {wanted}")
     _refuse_augmented(member)
     return member
 
@@ -200,15 +200,15 @@ def _next(outer: TarReader, wanted: str) -> Member:
 def _refuse_augmented(member: Member) -> None:
     if member.name.startswith(("manifest-augment", "header-augment")):
         raise UnsupportedFeature(
-            f"artifact: is augmented ({shown(member.name)}),"
-            " and no signature covers what that adds; it is refused"
+            f"artifact: is augmented ({shown(member.name)}), which is not supported: no signature"
+            " covers the additions"
         )
 
 
 def _small(outer: TarReader, name: str, limit: int) -> bytes:
     member = _next(outer, name)
     if member.name != name:
-        raise ArtifactError(f"artifact: {shown(member.name)} stands where {name} belongs")
+        raise ArtifactError(f"artifact: found {shown(member.name)} instead of {name}")
     return outer.read(member, limit)
 
 
@@ -232,9 +232,9 @@ def _check_signature(signature: Signature | None, keys: Sequence[PublicKey]) -> 
     if not keys:
         return None
     if signature is None:
-        raise SignatureError("artifact: is not signed; a signature is required as keys are given")
+        raise SignatureError("artifact: is not signed; as keys are given, it must be")
     signer = signature.signer(keys)
     if signer is None:
         names = ", ".join(key.name for key in keys)
-        raise SignatureError(f"manifest.sig: is not by any of the keys given ({names})")
+        raise SignatureError(f"manifest.sig: was not made by any of the given keys ({names})")
     return signer

@@ -21,11 +21,11 @@ from ota_artifact.which import which
 logger = logging.getLogger(__name__)
 
 _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
-"""Before a program that is to end with us, whatever ends us. Source: util-linux."""
+"""Has a program end with us, whatever ends us. Source: util-linux."""
 _PIECE = 1 << 16  # [B] what a pipe holds
 _SAID = 1 << 16  # [B] of stderr that is kept
 _LINE = 1 << 13  # [B] that a line is cut at
-_LOOK = 0.02  # [s] between two looks at what cannot be waited for
+_LOOK = 0.02  # [s] between polls of what cannot be waited for
 _PIN = re.compile(r"(pin-value=)[^;&?']*")  # Source: RFC 7512, PKCS#11 URIs
 
 
@@ -37,12 +37,12 @@ def run(
     environment: Mapping[str, str] | None = None,
     success: Sequence[int] = (0,),
 ) -> bytes:
-    """Run a program to its end and give what it printed on stdout.
+    """Run a program to its end; gives what it printed on stdout.
 
-    The command is logged (DEBUG) in a form to copy and paste, all but the PIN of a token.
+    Logs the command (DEBUG), ready to copy and paste, without the PIN of a token.
 
     Args:
-        argv: the program and its arguments; never a shell's line.
+        argv: the program and its arguments; no shell runs.
         timeout: how long it may take [s].
         stdin: what it reads; by default nothing.
         environment: variables set on top of ours.
@@ -50,7 +50,7 @@ def run(
 
     Raises:
         ProgramError: it is not installed, ran too long, or ended with another code; the text
-            holds the command and what it said on stderr.
+            has the command and what it printed on stderr.
     """
     words = [os.fspath(word) for word in argv]
     line = _masked(shlex.join(words))
@@ -69,7 +69,7 @@ def run(
     except OSError as error:
         raise ProgramError(f"{line}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise ProgramError(f"{line}: no end after {timeout:g} s") from error
+        raise ProgramError(f"{line}: did not finish within {timeout:g} s") from error
     if done.returncode not in success:
         said = _masked(done.stderr.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
         raise ProgramError(f"{line}: exit code {done.returncode}: {said}")
@@ -78,7 +78,7 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a program ended: its exit code, and the last of what it said on stderr."""
+    """How a program ended: its exit code, and the end of what it printed on stderr."""
 
     code: int
     said: str
@@ -92,16 +92,16 @@ def stream(
     show: Callable[[bytes], None] | None = None,
     is_interactive: bool = False,
 ) -> Ended:
-    """Run a program to its end, and pass on what it prints as it comes.
+    """Run a program to its end, and pass on its output as it comes.
 
-    Whatever ends this early, an error in ``sink`` or an interrupt, ends the program too.
+    An error in ``sink`` or an interrupt ends the program too.
 
     Args:
         argv: as in `run`.
         silence: how long it may print nothing [s].
-        sink: given each piece of its stdout.
-        show: given each piece of its stderr.
-        is_interactive: it reads our stdin; otherwise nothing.
+        sink: gets each piece of its stdout.
+        show: gets each piece of its stderr.
+        is_interactive: whether it reads our stdin; otherwise its stdin is empty.
 
     Raises:
         ProgramError: it is not installed, or was silent too long.
@@ -133,7 +133,7 @@ def stream(
             while ready.get_map():
                 events = ready.select(silence)
                 if not events:
-                    raise ProgramError(f"{words[0]}: silent for {silence:g} s")
+                    raise ProgramError(f"{words[0]}: printed nothing for {silence:g} s")
                 for key, _ in events:
                     if piece := os.read(key.fd, _PIECE):
                         key.data(piece)
@@ -142,7 +142,7 @@ def stream(
             program.wait(silence)
         except subprocess.TimeoutExpired as error:
             program.kill()
-            raise ProgramError(f"{words[0]}: no end after {silence:g} s") from error
+            raise ProgramError(f"{words[0]}: did not finish within {silence:g} s") from error
         except BaseException:
             program.kill()
             raise
@@ -151,7 +151,7 @@ def stream(
 
 
 class Background:
-    """A program that runs beside ours, with its console in our hands; it ends when we do.
+    """A program in the background, with its console connected to us; it ends when we do.
 
     Attributes:
         argv: the program and its arguments.
@@ -174,7 +174,7 @@ class Background:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                start_new_session=True,  # Ctrl-C is ours: we end it, it does not end itself
+                start_new_session=True,  # Ctrl-C reaches us alone, and we end it
             )
         except OSError as error:
             raise ProgramError(f"{shlex.join(_WITH_US)}: {error.strerror}") from error
@@ -187,12 +187,12 @@ class Background:
         return self._program.poll() is None
 
     def kill(self) -> None:
-        """End it at once, whatever it does; harmless if it has ended."""
+        """Kill it; harmless if it has ended."""
         self._program.kill()
         self._program.wait()
 
     def close(self) -> None:
-        """Let go of its console, once nobody reads it any more."""
+        """Close its console, once nobody reads it any more."""
         cast(BinaryIO, self._program.stdin).close()
         cast(BinaryIO, self._program.stdout).close()
 
@@ -200,23 +200,23 @@ class Background:
 Channel = Literal["stdout", "stderr"]
 
 Hear = Callable[[Channel, str], None]
-"""Told of each line that a program prints, without its end, as it comes."""
+"""Gets each line that a program prints, as it comes, without the line end."""
 
 
 class Supervised:
-    """A program in a session of its own, for a limited time; to be used with ``with``.
+    """A program in its own session, for a limited time; use it in a ``with``.
 
-    It reads nothing. A time-out, or whatever leaves the ``with`` before its end, ends it and its
-    process group: SIGTERM, and SIGKILL after ``grace``. What it leaves running when it ends is let
-    be. If we are killed it is, too, where setpriv is util-linux's; busybox's cannot.
+    Its stdin is empty. A timeout, or an exception in the ``with``, ends it and its process group:
+    SIGTERM, then SIGKILL after ``grace``. Processes that it leaves behind at its own end are not
+    touched. If we are killed, so is it, given the setpriv of util-linux; that of busybox cannot.
 
     Args:
         argv: the program and its arguments.
         timeout: how long it may take in all [s].
-        hear: told of what it prints.
-        folder: where it runs; by default where we are.
+        hear: gets the lines that it prints.
+        folder: its working directory; by default ours.
         environment: variables set on top of ours.
-        grace: how long it may take to end when it is asked to [s].
+        grace: time between SIGTERM and SIGKILL [s].
 
     Attributes:
         code: its exit code, minus the signal that ended it; None while it runs.
@@ -272,35 +272,36 @@ class Supervised:
         cast(BinaryIO, self._program.stderr).close()
 
     def finish(self) -> int:
-        """Hear it to its end; gives its exit code.
+        """Pass on its output until it ends; gives its exit code.
 
         Raises:
-            ProgramError: its time is over; it is ended when this is raised.
+            ProgramError: its time was over, and it has been ended.
         """
         while self.code is None:
             self.tend()
         return self.code
 
     def tend(self, wait: float | None = None, *, until_writable: int | None = None) -> None:
-        """Hear what it says until there is something new: output, its end, or room to write.
+        """Wait for output, its end, or a writable descriptor, and pass on the output.
 
         Args:
-            wait: come back after this time at the latest [s]; by default at the time-out.
-            until_writable: come back too once this file descriptor takes data.
+            wait: at most this long [s]; by default until the timeout.
+            until_writable: return, too, once this file descriptor accepts data.
 
         Raises:
-            ProgramError: its time is over; it is ended when this is raised.
+            ProgramError: its time was over, and it has been ended.
         """
         if self.code is not None:
             return
         left = self._deadline - time.monotonic()
         if left <= 0:
             self._end()
-            raise ProgramError(f"{self._line}: no end after {self._timeout:g} s; it was killed")
+            text = f"did not finish within {self._timeout:g} s; it was killed"
+            raise ProgramError(f"{self._line}: {text}")
         if until_writable is not None:
             self._ready.register(until_writable, selectors.EVENT_WRITE)
         try:
-            # Something it left running may hold its output open: only its own end is waited for.
+            # A process that it leaves behind may keep its output open: wait for its own end only.
             self._listen(min(left, left if wait is None else wait, 5 * _LOOK))
         finally:
             if until_writable is not None:
@@ -383,7 +384,7 @@ def _with_us() -> tuple[str, ...]:
 
 
 def attached(argv: Sequence[str | os.PathLike[str]]) -> int:
-    """Run a program on our own terminal, for as long as the user and we live; gives its exit code.
+    """Run a program on our own terminal until it or we end; gives its exit code.
 
     Raises:
         ProgramError: it is not installed.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signs an artifact that exists: all of its bytes stay, and ``manifest.sig`` is put in.
+"""Signs an existing artifact: all its bytes stay, and ``manifest.sig`` is inserted.
 
 Source: mender-artifact, Documentation/artifact-format-v3.md ("manifest.sig" follows "manifest").
 """
@@ -20,7 +20,7 @@ _SIGNATURE = "manifest.sig"
 
 
 class AlreadySigned(ArtifactError):
-    """The artifact has a signature, which was not to be replaced."""
+    """The artifact has a signature that must not be replaced."""
 
 
 def sign_artifact(
@@ -30,8 +30,8 @@ def sign_artifact(
 
     Args:
         source: the artifact, signed or not.
-        destination: unbuffered; what is there after an error is no artifact.
-        is_replacing: a signature that is there is replaced.
+        destination: unbuffered; after an error, what it holds is not an artifact.
+        is_replacing: whether an existing signature is replaced.
 
     Raises:
         AlreadySigned: it has a signature, and ``is_replacing`` is not set.
@@ -41,7 +41,7 @@ def sign_artifact(
     tee = _Tee(source)
     artifact = open_artifact(tee)
     if artifact.signature and not is_replacing:
-        raise AlreadySigned("is signed already; --force signs it anew")
+        raise AlreadySigned("is already signed; use --force to replace the signature")
     signature = base64.b64encode(signer.sign(artifact.manifest.raw))
     put(destination, _with_signature(tee.so_far(), signature))
     tee.pass_on(destination)
@@ -49,7 +49,7 @@ def sign_artifact(
 
 
 class _Tee:
-    """Keeps what was read, and from `pass_on` on writes it elsewhere instead."""
+    """Keeps what was read; after `pass_on`, writes it elsewhere instead."""
 
     def __init__(self, source: Readable) -> None:
         self._source = source
@@ -73,7 +73,7 @@ class _Tee:
 
 
 def _with_signature(front: bytes, signature: bytes) -> bytes:
-    """The front of an artifact, up to its header tar, with another signature or its first."""
+    """The front of an artifact, up to its header tar, with a new signature."""
     source = Source(io.BytesIO(front), "artifact")
     outer = tar.TarReader(source, "artifact")
     kept = end = 0

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A root filesystem copied from a running device over ssh, and what the device provides.
 
-On the device, Mender's own programs do the work, under sudo if the login is not root's. One
-connection carries all: lines of text up to a mark, then the raw filesystem. ssh's configuration
-decides about keys, known hosts and proxies, as when it is used by hand.
+On the device, Mender's own programs do the work, with sudo unless the login is root. One connection
+carries everything: lines of text up to a mark, then the raw filesystem. The configuration of ssh
+decides on keys, known hosts and proxies, as when you call it by hand.
 
 Source: mender-artifact 4.4, behaviour of ``write rootfs-image --file ssh://...``.
 """
@@ -37,8 +37,8 @@ _ADDRESS = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?/?"
 )
 
-# The dump goes through cat, as it refuses the socket that sshd gives it; its exit code takes the
-# way round, since a pipe has only that of cat.
+# The dump goes through cat, as it refuses the socket that sshd gives it; its exit code goes through
+# fd 4, since the pipe has only that of cat.
 _AS_ROOT = f"""
 echo {shlex.quote(_BEGIN.decode())}
 if command -v mender-update >/dev/null; then mender-update show-provides || exit {_NO_PROVIDES}
@@ -66,7 +66,7 @@ class Address:
     """A device to log in to.
 
     Attributes:
-        host: name, alias of ssh's configuration, or number.
+        host: name, alias in the configuration of ssh, or IP address.
         user: login name; empty: ssh decides.
         port: empty: ssh decides.
     """
@@ -77,16 +77,16 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """The parts of ``ssh://[user@]host[:port]``; an IPv6 address stands in brackets.
+    """The parts of ``ssh://[user@]host[:port]``; an IPv6 address is in brackets.
 
     Raises:
-        ArtifactError: it is something else, such as what ssh would take for an option.
+        ArtifactError: it is something else, such as a word that ssh would take for an option.
     """
     match = _ADDRESS.fullmatch(text)
     if not match or not 0 < int(match["port"] or 22) < 1 << 16:
         raise ArtifactError(
-            f"{text!r}: is not an address of a device; write ssh://[user@]host[:port],"
-            " and an IPv6 address in brackets"
+            f"{text!r}: is not the address of a device; write ssh://[user@]host[:port],"
+            " with an IPv6 address in brackets"
         )
     return Address(match["ip6"] or match["host"], match["user"] or "", match["port"] or "")
 
@@ -99,22 +99,22 @@ def take_snapshot(
     progress: Callable[[int, int], None] | None = None,
     show: Callable[[bytes], None] | None = None,
 ) -> dict[str, str]:
-    """Copy a device's root filesystem to a file; gives what the device says that it provides.
+    """Copy a device's root filesystem to a file; gives what the device provides.
 
-    These are the entries of ``mender-update show-provides`` that begin with ``rootfs-image.``,
-    by key, in its order; without checksums, since the running system has changed since the
-    artifact that they are of. Empty if the device has no such program.
+    These are the entries of ``mender-update show-provides`` that begin with ``rootfs-image.``, by
+    key, in its order, without checksums: the running system has changed since it was installed.
+    Empty if the device has no such program.
 
     Args:
         address: ``ssh://[user@]host[:port]``.
-        destination: written anew, with holes where it is zero; after an error it is not whole.
-        ssh_args: put before all other arguments of ssh.
-        progress: told bytes so far, and in all or 0 if that is not known [B].
-        show: told what ssh and the device say on stderr, as it comes. With it, sudo may ask for a
-            password, which is read from our stdin, without echo; without it sudo must not ask.
+        destination: overwritten, with holes for zeros; after an error it is incomplete.
+        ssh_args: come before all other arguments of ssh.
+        progress: gets the bytes so far, and their total, or 0 while that is unknown [B].
+        show: gets what ssh and the device print on stderr, as it comes. With it, sudo may ask for a
+            password, which is read from our stdin, without echo; without it, sudo must not ask.
 
     Raises:
-        ArtifactError: the address is none, or what came is no whole filesystem.
+        ArtifactError: the address is wrong, or what came is not a complete filesystem.
         ProgramError: there is no ssh, no connection or no Mender on the device, or a program there
             failed.
         OSError: the file cannot be written.
@@ -140,7 +140,7 @@ def take_snapshot(
 
 
 class _Received:
-    """What comes from the device: the text up to the mark, and the filesystem, to a file."""
+    """What the device sends: text up to the mark, then the filesystem, which goes to a file."""
 
     def __init__(
         self, file: BinaryIO, path: Path, progress: Callable[[int, int], None] | None
@@ -158,7 +158,9 @@ class _Received:
             head, mark, rest = (self.head + chunk).partition(_DATA + b"\n")
             self.head, self.has_data = head, bool(mark)
             if len(self.head) > _HEAD_LIMIT:
-                raise ProgramError("ssh: the device talks and sends no filesystem; log in by hand")
+                raise ProgramError(
+                    "ssh: the device sends text but no filesystem; log in by hand to see why"
+                )
             chunk = rest
         if not chunk:
             return
@@ -182,17 +184,19 @@ def _reason(code: int, received: _Received) -> str:
     if code == _NO_PROVIDES and not received.has_data:
         return "the device does not say what it provides"
     if received.has_data:
-        return f"the copy broke off after {received.size} B, with exit code {code}"
-    return f"the device did not begin to copy, exit code {code}; log in as root, or allow sudo"
+        return f"the copy stopped after {received.size} B, with exit code {code}"
+    return f"the device did not start the copy, exit code {code}; log in as root, or allow sudo"
 
 
 def _check_whole(path: Path, size: int, address: str) -> None:
-    """Pass if the file may be a whole filesystem of ``size`` bytes [B]."""
+    """Pass if the file can be a complete filesystem of ``size`` bytes [B]."""
     kind = recognise(path)
     if kind is None:
-        raise ArtifactError(f"{address}: sent {size} B that are no filesystem that we know")
+        raise ArtifactError(f"{address}: sent {size} B that are not a known filesystem")
     if kind == "ext4" and size < (whole := read_superblock(path).size):
-        raise ArtifactError(f"{address}: sent {size} B of a filesystem of {whole} B; try again")
+        raise ArtifactError(
+            f"{address}: sent only {size} B of a filesystem of {whole} B; try again"
+        )
 
 
 def _provides(head: bytes) -> dict[str, str]:
@@ -205,7 +209,7 @@ def _provides(head: bytes) -> dict[str, str]:
 
 @contextmanager
 def _without_echo(is_wanted: bool) -> Iterator[None]:
-    """What is typed for sudo on the device is not shown here."""
+    """Hide what is typed for sudo on the device."""
     if not is_wanted or not sys.stdin or not sys.stdin.isatty():
         yield
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An artifact to write, as a value, and the check that a reader would take what comes of it."""
+"""An artifact to write, as a value, and the check that a reader would accept it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from ota_artifact.names import (
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """A payload file to be: its name in the artifact, and where its content is."""
+    """A payload file to write: its name in the artifact, and where its content is."""
 
     name: str
     path: Path
@@ -26,11 +26,11 @@ class FileSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedData:
-    """A payload's tar as another artifact has it, taken over as it is.
+    """A payload's tar in another artifact, to be copied unchanged.
 
     Attributes:
         suffix: of its codec: ``""``, ``.gz``, ``.xz``, ``.zst``.
-        path: the artifact that has it.
+        path: of that artifact.
         offset: where it begins there [B].
         size: its length as stored [B].
         digests: sha256 [hex] of its files by name, in stored order.
@@ -59,7 +59,7 @@ class PayloadSpec:
 
     @property
     def files(self) -> tuple[FileSource, ...]:
-        """The files that are still to be packed."""
+        """The files to pack."""
         return () if isinstance(self.content, PackedData) else self.content
 
 
@@ -75,7 +75,7 @@ def file_source(path: Path) -> FileSource:
     """A payload file from the host, under its own name.
 
     Raises:
-        ArtifactError: its name cannot stand in an artifact.
+        ArtifactError: an artifact cannot hold its name.
     """
     return FileSource(check_file_name(path.name, f"{path}"), path)
 
@@ -84,11 +84,11 @@ def checked(spec: ArtifactSpec) -> ArtifactSpec:
     """The spec with canonical meta-data and sorted scripts.
 
     Raises:
-        ArtifactError: a reader would not take what comes of it.
+        ArtifactError: a reader would refuse the artifact.
     """
     header = spec.header
     if header.version not in {2, 3}:
-        raise ArtifactError(f"version: {header.version} cannot be written; 2 and 3 can")
+        raise ArtifactError(f"version: {header.version} is not supported; use 2 or 3")
     check_text(header.artifact_name, "artifact name")
     for name in (*header.compatible_types, *header.depends_names, *header.depends_groups):
         check_text(name, "device type, artifact name or group")
@@ -111,7 +111,7 @@ def checked(spec: ArtifactSpec) -> ArtifactSpec:
         payloads=tuple(each.header for each in payloads),
         scripts=tuple(sorted(header.scripts, key=lambda script: script.name)),
     )
-    _ = header.provides  # refuses a key that is given twice
+    _ = header.provides  # refuses a key that is provided twice
     return ArtifactSpec(header, payloads)
 
 
@@ -119,7 +119,7 @@ def _checked_payload(spec: PayloadSpec, version: int) -> PayloadSpec:
     header = spec.header
     count = len(spec.content.digests if isinstance(spec.content, PackedData) else spec.content)
     if header.type is None and (header.meta_data or count):
-        raise ArtifactError("an empty payload takes neither files nor meta-data")
+        raise ArtifactError("an empty payload cannot have files or meta-data")
     if header.type is not None:
         check_payload_type(header.type, "payload type")
     if header.type == "rootfs-image" and count != 1:

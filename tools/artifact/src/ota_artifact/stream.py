@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams that are read once, from start to end, with bounds and clear ends."""
+"""Streams that are read once, from start to end, within limits."""
 
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
@@ -11,14 +11,14 @@ CHUNK = 1 << 18
 
 
 class Readable(Protocol):
-    """What we need of a file, pipe or socket: up to ``size`` bytes, ``b""`` at the end."""
+    """What we need from a file, pipe or socket: up to ``size`` bytes, ``b""`` at the end."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
 @runtime_checkable
 class Skippable(Readable, Protocol):
-    """A stream that passes over ``size`` bytes without giving them: a file, or HTTP with ranges."""
+    """A stream that can skip ``size`` bytes: a file, or HTTP with ranges."""
 
     def skip(self, size: int, /) -> None: ...
 
@@ -42,10 +42,10 @@ class Source:
         return data
 
     def exactly(self, size: int, what: str) -> bytes:
-        """Just ``size`` bytes [B].
+        """Exactly ``size`` bytes [B].
 
         Raises:
-            ArtifactError: the stream ends before.
+            ArtifactError: the stream ends too early.
         """
         parts = []
         missing = size
@@ -61,7 +61,7 @@ class Source:
         """The next ``size`` bytes [B] in pieces.
 
         Raises:
-            ArtifactError: the stream ends before.
+            ArtifactError: the stream ends too early.
         """
         missing = size
         while missing:
@@ -72,10 +72,10 @@ class Source:
             yield data
 
     def skip(self, size: int, what: str) -> None:
-        """Pass over the next ``size`` bytes [B]; what the stream cannot skip is read over.
+        """Skip the next ``size`` bytes [B]; a stream that cannot skip reads and drops them.
 
         Raises:
-            ArtifactError: the stream ends before, and is one that cannot skip.
+            ArtifactError: the stream ends too early, and cannot skip.
         """
         if isinstance(self._stream, Skippable):
             self._stream.skip(size)
@@ -88,12 +88,12 @@ class Source:
         """The error for a stream that ends ``missing`` bytes [B] early."""
         return ArtifactError(
             f"{self._name}: ends at byte {self.offset} inside {what}, {missing} B early;"
-            " it is truncated: fetch or write it anew"
+            " it is truncated; fetch or write it again"
         )
 
 
 class Chunks:
-    """Makes a stream to read from out of an iterator of pieces."""
+    """Makes a readable stream from an iterator of pieces."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -101,7 +101,7 @@ class Chunks:
         self._used = 0
 
     def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes [B]; a whole piece is handed on without a copy."""
+        """Up to ``size`` bytes [B]; a whole piece is passed on without a copy."""
         while self._used == len(self._piece):
             piece = next(self._pieces, None)
             if piece is None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The part of tar that artifacts use: plain files, in order, read from a stream.
 
-An allow-list: ustar, GNU and pax headers of regular files (and, where the caller says so,
+An allow-list: ustar, GNU and pax headers of regular files (and, if the caller asks for them, of
 directories); links, devices, sparse files and unknown pax records are refused. Python's
 ``tarfile`` accepts them, seeks, and keeps every member in memory.
 
@@ -56,7 +56,7 @@ class Member:
         size: length of its content [B].
         mode: permission bits.
         mtime: modification time [s since 1970].
-        is_directory: has no content.
+        is_directory: whether it is a directory, without content.
     """
 
     name: str
@@ -110,12 +110,12 @@ def header(member: Member) -> bytes:
 
 
 def padding(size: int) -> bytes:
-    """The zeros that fill a content of ``size`` bytes [B] up to whole blocks."""
+    """The zeros that pad a content of ``size`` bytes [B] to whole blocks."""
     return bytes(-size % BLOCK)
 
 
 def archive(members: Mapping[str, bytes], *, mtime: int, modes: Mapping[str, int]) -> bytes:
-    """A whole tar of small files, in the order given; mode 0600 unless ``modes`` says another."""
+    """A whole tar of small files, in the given order; mode 0600 unless ``modes`` has another."""
     parts = []
     for name, content in members.items():
         parts.append(
@@ -128,8 +128,8 @@ def archive(members: Mapping[str, bytes], *, mtime: int, modes: Mapping[str, int
 class TarReader:
     """Reads one tar from a stream, member by member.
 
-    Each member's content is read (``chunks`` or ``read``) before the next member; what the
-    caller leaves is passed over.
+    A member's content is read (``chunks`` or ``read``) before the next member; what the caller
+    leaves is read and dropped.
     """
 
     def __init__(self, source: Source, name: str, *, directories: bool = False) -> None:
@@ -158,7 +158,7 @@ class TarReader:
                 self._end()
                 return None
             member, kind = self._parse(block)
-            if kind in {b"L", b"x"} and is_extended:  # readers differ on which of them counts
+            if kind in {b"L", b"x"} and is_extended:  # readers differ on which of them applies
                 self._refuse("too many extension headers before one file")
             if kind == b"L":
                 content = self._extension(member)
@@ -176,7 +176,7 @@ class TarReader:
         """The content of the current member, once.
 
         Args:
-            start: where to begin [B]; what stands before is skipped and not looked at.
+            start: where to begin [B]; what comes before is skipped unread.
         """
         if start:
             self._content = self._padded(self._member, start, is_skipping=True)
@@ -185,7 +185,7 @@ class TarReader:
     def begin_inside(self, member: Member, start: int) -> Iterator[bytes]:
         """The content of a member from byte ``start`` [B] on, where the stream now is.
 
-        Instead of the first `next`: whoever has read the member's header before goes on.
+        Call it instead of the first `next`, to continue after an earlier reader.
         """
         self._content = self._padded(member, start)
         return self._content
@@ -246,11 +246,11 @@ class TarReader:
         if sum(block) - sum(block[148:156]) + 8 * 0x20 != stored:
             self._refuse("a header's checksum is wrong")
         name, prefix = block[:100].split(b"\0", 1)[0], block[345:500]
-        if block[257:263] == b"ustar " and any(prefix):  # some take it for a prefix all the same
+        if block[257:263] == b"ustar " and any(prefix):  # some readers take it for a prefix
             self._refuse("a GNU header holds more than a name and its numbers")
         if prefix[0]:
             name = prefix.split(b"\0", 1)[0] + b"/" + name
-        for what, field in _UNUSED:  # what stops another reader there stops this one
+        for what, field in _UNUSED:  # refuse what other readers refuse
             self._number(block[field], what)
         mtime = self._number(block[136:148], "mtime")
         if mtime >= _TIME_LIMIT:
@@ -283,7 +283,7 @@ class TarReader:
                     f"{self._name}: the pax record {shown(name)} is not allowed in artifacts"
                 )
             if name in records:
-                self._refuse(f"the pax record {shown(name)} stands twice")
+                self._refuse(f"the pax record {shown(name)} appears twice")
             records[name] = self._text(value)
         return records
 
@@ -302,7 +302,7 @@ class TarReader:
         except UnicodeDecodeError:
             self._refuse(f"the name {name[:40]!r} is not UTF-8")
         if len(name) > 1024 or "\0" in text:
-            self._refuse(f"the name {shown(text)} is too long or holds a NUL")
+            self._refuse(f"the name {shown(text)} is too long or contains a NUL")
         return text
 
     def _refuse(self, finding: str) -> NoReturn:

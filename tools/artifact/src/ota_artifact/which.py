@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""shutil.which without shutil, which loads compressors that a daemon would keep all its life."""
+"""shutil.which without shutil, which loads compressors that a daemon would keep in memory."""
 
 import os
 

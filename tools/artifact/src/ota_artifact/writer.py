@@ -36,11 +36,11 @@ from ota_artifact.output import can_be_edited, copy, fill_room, put, put_all, sp
 from ota_artifact.spec import ArtifactSpec, FileSource, PackedData, PayloadSpec, checked
 
 Progress = Callable[[int, int], None]
-"""Called with payload bytes done and payload bytes in all [B]."""
+"""Called with the payload bytes done, and their total [B]."""
 
 _Digests = dict[str, str]  # sha256 [hex] of a payload's files by name
 
-_SIGNATURE = 384  # [B] of RSA 3072; in base64 a tar block, as ECDSA's
+_SIGNATURE = 384  # [B] of RSA 3072; in base64 one tar block, as for ECDSA
 
 
 class _Count:
@@ -68,16 +68,16 @@ def write_artifact(
 ) -> None:
     """Write an artifact to an unbuffered file or pipe.
 
-    The manifest stands before the payloads, and is known after them. In a file, room is left for
-    it, and filled in the end; what is to go down a pipe waits in a nameless temporary file.
+    The manifest comes before the payloads, but is known only after them. A file has room left for
+    it, which is filled at the end; for a pipe, the payloads wait in a nameless temporary file.
 
     Args:
         compression: of the header, and of payloads that are not ready tars.
-        progress: told about each MiB.
+        progress: called for each MiB.
         temporary: folder of the temporary file; by default the system's.
 
     Raises:
-        ArtifactError: the spec cannot be an artifact, or a file changed while it was read.
+        ArtifactError: the spec is not valid, or a file changed while it was read.
         OSError: a file cannot be read, or there is no space.
     """
     spec = checked(spec)
@@ -100,10 +100,10 @@ def write_artifact(
 
 
 def member_header(name: str, size: int, mode: int = 0o600) -> bytes:
-    """The tar header of a member of ``size`` bytes [B], with the time that all of them carry.
+    """The tar header of a member of ``size`` bytes [B], with the time that all members have.
 
     Raises:
-        ArtifactError: ``SOURCE_DATE_EPOCH`` is no time.
+        ArtifactError: ``SOURCE_DATE_EPOCH`` is not a time.
     """
     return tar.header(tar.Member(name=name, size=size, mode=mode, mtime=_time()))
 
@@ -122,7 +122,7 @@ def _size(file: FileSource) -> int:
 def _put_payloads(
     packed: BinaryIO, spec: ArtifactSpec, compression: Compression, count: _Count
 ) -> list[_Digests]:
-    """Write all that stands behind the front; gives the sha256 [hex] of each payload's files."""
+    """Write what follows the front; gives the sha256 [hex] of each payload's files."""
     digests = [
         _put_payload(packed, number, each, compression, count)
         for number, each in enumerate(spec.payloads)
@@ -149,7 +149,7 @@ def _put_payload(
                     ) from error
         case files:
             digests = {}
-            packed.seek(tar.BLOCK, os.SEEK_CUR)  # of the header, which says the size
+            packed.seek(tar.BLOCK, os.SEEK_CUR)  # of the header, which has the size
             size = put_all(packed, compress(_parts(files, digests, count), compression))
             packed.seek(-size - tar.BLOCK, os.SEEK_CUR)
             put(packed, member_header(f"{name}{compression.codec.value}", size))
@@ -177,7 +177,7 @@ def _parts(
 
 
 def _chunks(file: FileSource, size: int) -> Iterator[bytes]:
-    """The file in whole MiB; fails if it is not ``size`` bytes [B] by the end."""
+    """The file in pieces of 1 MiB; fails if it does not have ``size`` bytes [B]."""
     with file.path.open("rb", buffering=0) as stream:
         missing = size
         while missing:
@@ -196,7 +196,7 @@ def _chunks(file: FileSource, size: int) -> Iterator[bytes]:
 
 
 def _room(spec: ArtifactSpec, compression: Compression, *, is_signed: bool) -> int:
-    """How long the front will be [B], as a rule: digests and signatures compress alike."""
+    """How long the front will usually be [B]: digests and signatures compress alike."""
     digests = [
         each.content.digests
         if isinstance(each.content, PackedData)
@@ -214,7 +214,7 @@ def _front(
     compression: Compression,
     sign: Callable[[bytes], bytes] | None,
 ) -> bytes:
-    """All that stands before the payloads, no larger than a reader takes."""
+    """What comes before the payloads, not larger than a reader accepts."""
     header = compress_whole(_header_tar(spec, digests), compression.codec)
     header_name = f"header.tar{compression.codec.value}"
     version = format_version(spec.header.version)
@@ -264,11 +264,13 @@ def _header_tar(spec: ArtifactSpec, digests: list[_Digests]) -> bytes:
 
 def _require(what: str, size: int, limit: int) -> None:
     if size > limit:
-        raise ArtifactError(f"{what}: {size} B; a reader takes {limit} B: leave something out")
+        raise ArtifactError(
+            f"{what}: {size} B, more than the {limit} B that a reader accepts; remove something"
+        )
 
 
 def _time() -> int:
-    """The time that all members carry [s since 1970]. Source: reproducible-builds.org."""
+    """The time of all members [s since 1970]. Source: reproducible-builds.org."""
     text = os.environ.get("SOURCE_DATE_EPOCH") or "0"
     if not (text.isascii() and text.isdecimal()) or int(text) >= 1 << 33:
         raise ArtifactError(f"SOURCE_DATE_EPOCH: {text!r} is not a time in seconds since 1970")

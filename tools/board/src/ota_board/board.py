@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board as its description has it: checked, and nothing in it that cannot be."""
+"""A board as its description has it, checked: no value in it is impossible."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -24,7 +24,7 @@ SLOTS = ("A", "B")
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A part of the disk that a ROM or a bootloader reads raw.
+    """A part of the disk that a ROM or a bootloader reads directly.
 
     Attributes:
         offset: its first byte [B].
@@ -44,7 +44,7 @@ class Storage:
         size: of the image [B]; a card may be larger.
         device: on the running system.
         alignment: of each partition [B].
-        grows: it exists in QEMU alone, so that slots and disk may be as large as an image needs.
+        grows: the board exists only in QEMU, so slots and disk can be as large as an image needs.
     """
 
     size: int
@@ -70,11 +70,11 @@ class Extra:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partitions:
-    """How large the partitions are, all in bytes [B].
+    """The sizes of the partitions, in bytes [B].
 
     Attributes:
-        start: where the first may begin.
-        slot: length of A, and of B.
+        start: the first byte that a partition may take.
+        slot: length of A, and of B too.
     """
 
     start: int
@@ -89,9 +89,9 @@ class Environment:
     """Where the bootloader keeps its state.
 
     Attributes:
-        kind: ``raw``, two copies on the disk beside the partitions; ``grub``, two files on the
+        kind: ``raw``, two copies on the disk, outside the partitions; ``grub``, two files on the
             boot partition.
-        offsets: of the copies [B]; none for files.
+        offsets: of the copies [B]; empty for files.
         size: of one copy [B].
     """
 
@@ -106,8 +106,8 @@ class Bootloader:
 
     Attributes:
         defconfig: of U-Boot; empty for GRUB.
-        addresses: where U-Boot loads to, by the name of its variable.
-        mmc: U-Boot's number of the disk; None: that of Linux.
+        addresses: where U-Boot loads files to, by the name of its variable.
+        mmc: U-Boot's number of the disk; None if it is the same as Linux's.
     """
 
     kind: BootloaderKind
@@ -118,12 +118,12 @@ class Bootloader:
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """A file that starts before the slots do.
+    """A file that runs before the slot does.
 
     Attributes:
         source: ``u-boot/<file>`` of the build, or ``<Debian package>/<file>``.
-        path: on the boot partition; empty if it is written raw.
-        offset: where it is written raw [B]; None if it is a file.
+        path: on the boot partition; empty if it is written to an offset.
+        offset: where it is written on the disk [B]; None if it is a file.
     """
 
     source: str
@@ -137,7 +137,7 @@ class Kernel:
 
     Attributes:
         package: of Debian.
-        format: how it is stored.
+        format: plain, or compressed for U-Boot to unpack.
         drivers: modules that the initrd needs to reach the slot.
     """
 
@@ -161,13 +161,13 @@ class Console:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watchdog:
-    """What ends a silent hang.
+    """The timer that resets a board that hangs.
 
     Attributes:
         driver: Linux's module; empty if the board has none.
-        armed_by: who starts it first; ``nobody``: a kernel that hangs early stays hung.
+        armed_by: what starts it first; ``nobody``: a kernel that hangs early stays hung.
         timeout: until it resets the board [s].
-        stopped_by: ``kernel``: Linux stops it while it starts, and userspace starts it again.
+        stopped_by: ``kernel`` if Linux stops it while booting, until userspace starts it again.
     """
 
     driver: str
@@ -181,9 +181,9 @@ class Qemu:
     """The machine that stands for the board in QEMU.
 
     Attributes:
-        system: which qemu-system-….
+        system: the suffix of the program qemu-system-….
         memory: [B].
-        disk: how it sees the storage.
+        disk: how the machine sees the storage.
     """
 
     system: str
@@ -200,7 +200,7 @@ class Yocto:
 
     Attributes:
         machine: its name there.
-        settings: of BitBake, that a machine of others lacks, by the name of the variable.
+        settings: BitBake variables that the machine of another layer lacks, by name.
     """
 
     machine: str
@@ -209,7 +209,7 @@ class Yocto:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """All that is particular to one board."""
+    """Everything that is particular to one board."""
 
     name: str
     summary: str
@@ -229,10 +229,10 @@ class Board:
 
     @property
     def layout(self) -> Layout:
-        """Where everything stands on its disk.
+        """Where everything is on its disk.
 
         Raises:
-            LayoutError: it does not fit.
+            LayoutError: the parts do not fit.
         """
         return plan_of(self.storage, self.partitions, self.environment)
 
@@ -241,7 +241,7 @@ def plan_of(storage: Storage, partitions: Partitions, environment: Environment) 
     """The layout of a disk; data comes last, so that it can grow with the card.
 
     Raises:
-        LayoutError: it does not fit.
+        LayoutError: the parts do not fit.
     """
     return plan(
         size=storage.size,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scripts of a slot must know of its board, as they read it: /etc/ota/board."""
+"""What the scripts in a slot need to know about the board: /etc/ota/board."""
 
 import shlex
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from ota_board.board import SLOTS, Board
 
 
 def device_settings(board: Board) -> dict[str, str]:
-    """The settings by the name of the shell's variable."""
+    """The settings, by the name of the shell variable."""
     layout, is_armed = board.layout, board.watchdog.armed_by != "nobody"
     return {
         "OTA_DEVICE_TYPE": board.device_types[0],
@@ -17,7 +17,7 @@ def device_settings(board: Board) -> dict[str, str]:
         "OTA_DATA": layout.node("data"),
         "OTA_DATA_NUMBER": str(layout.partition("data").number),
         "OTA_EXTENDED": "".join(str(a.number) for a in layout.areas if a.kind == "extended"),
-        # Only GRUB's state is there to be written; a FAT that is not, needs no check after a cut.
+        # Only GRUB writes its state there. A FAT that is never written needs no check after a cut.
         "OTA_BOOT_MODE": "rw" if board.environment.kind == "grub" else "ro",
         "OTA_CONSOLE": board.console.device,
         "OTA_SPEED": str(board.console.speed),
@@ -27,5 +27,5 @@ def device_settings(board: Board) -> dict[str, str]:
 
 
 def shell_text(values: Mapping[str, str]) -> str:
-    """Settings as a shell reads them, one on a line."""
+    """Settings as a shell reads them, one per line."""
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())

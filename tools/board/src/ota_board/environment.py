@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""U-Boot's environment as it stands on the disk: two redundant copies, or one.
+"""U-Boot's environment as it is on the disk: two redundant copies, or one.
 
-A copy is the CRC-32 of what follows its header (4 bytes, little-endian), in a redundant pair a flag
-byte that counts the writes, then ``name=value`` strings, each ended by a NUL, then one more NUL;
-the rest is padding, which the CRC covers.
+A copy starts with a CRC-32 (4 bytes, little-endian). In a redundant pair a flag byte follows, which
+counts the writes. Then come ``name=value`` strings, each ended by a NUL, and one more NUL. The rest
+is padding. The CRC covers the strings and the padding.
 
 Source: U-Boot, include/env_internal.h (struct environment_s) and env/common.c (env_check_redund).
 """
@@ -23,7 +23,7 @@ class Copy:
 
     Attributes:
         variables: by name.
-        flag: how often the pair was written, modulo 256; None in a single copy.
+        flag: how often the pair was written, modulo 256; None for a single copy.
     """
 
     variables: dict[str, str]
@@ -37,7 +37,7 @@ def encode(variables: Mapping[str, str], size: int, *, flag: int | None) -> byte
         flag: the counter of a redundant pair, 0 to 255; None for a single copy.
 
     Raises:
-        BoardError: a name or value that cannot stand in an environment, or too many of them.
+        BoardError: an environment cannot store a name or value, or has too little room.
     """
     lines = []
     for name, value in sorted(variables.items()):
@@ -48,15 +48,17 @@ def encode(variables: Mapping[str, str], size: int, *, flag: int | None) -> byte
     data = b"".join(lines) + b"\0"
     room = size - _CRC - len(head)
     if len(data) > room:
-        raise BoardError(f"environment: {len(data)} B of variables; {room} B have room")
+        raise BoardError(
+            f"environment: the variables take {len(data)} B; there is room for {room} B"
+        )
     data = data.ljust(room, b"\0")
     return zlib.crc32(data).to_bytes(_CRC, "little") + head + data
 
 
 def decode(raw: bytes, *, is_redundant: bool) -> Copy | None:
-    """What a copy holds; None if its CRC is wrong, as that of a copy that was never written.
+    """What a copy holds; None if its CRC is wrong, as in a copy that was never written.
 
-    A string without ``=``, and one that is no UTF-8, is passed over, as U-Boot does with the first.
+    A string without ``=`` is skipped, as U-Boot does.
     """
     start = _CRC + (1 if is_redundant else 0)
     if len(raw) <= start + 1:
@@ -73,10 +75,10 @@ def decode(raw: bytes, *, is_redundant: bool) -> Copy | None:
 
 
 def newest(copies: Sequence[Copy | None]) -> int | None:
-    """The index of the copy that U-Boot takes; None if none is valid.
+    """The index of the copy that U-Boot takes; None if neither is valid.
 
-    Of two valid ones it is that with the higher flag, 0 being higher than 255; of two equal ones
-    the first.
+    Of two valid copies U-Boot takes the one with the higher flag, where 0 is higher than 255, and
+    of two equal ones the first.
     """
     valid = [index for index, copy in enumerate(copies) if copy]
     if len(valid) < 2:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the fields of a YAML file; what is wrong is said with file and line."""
+"""Reads the fields of a YAML file; an error names file and line."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ _T = TypeVar("_T", bound=str)
 
 
 class Fields:
-    """One mapping of a YAML file, whose every field is known.
+    """One mapping of a YAML file, without unknown fields.
 
     Attributes:
-        place: where the mapping stands in the file, such as ``storage``; empty at the top.
+        place: of the mapping in the file, such as ``storage``; empty at the top.
     """
 
     def __init__(self, path: Path, place: str, node: yaml.Node, known: Sequence[str]) -> None:
@@ -34,22 +34,22 @@ class Fields:
                     self._at(name), key, f"unknown field; known: {', '.join(sorted(known))}"
                 )
             if name in self._nodes:
-                raise self._error(self._at(name), key, "stands twice; leave one out")
+                raise self._error(self._at(name), key, "is there twice; leave one out")
             self._nodes[name] = value
 
     def has(self, name: str) -> bool:
-        """Whether the field is there."""
+        """Whether the mapping has the field."""
         return name in self._nodes
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A text; without a default it must be there."""
+        """A text; without a default the field is required."""
         node = self._nodes.get(name)
         if node is None and default is not None:
             return default
         return self._scalar(name, self._required(name))
 
     def choice(self, name: str, choices: Sequence[_T], default: _T | None = None) -> _T:
-        """One of some texts."""
+        """One of several texts."""
         text = self.text(name, default)
         for choice in choices:
             if text == choice:
@@ -76,23 +76,23 @@ class Fields:
             raise self.wrong(name, f"{text!r} is not a whole number") from error
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of texts; () if it is not there."""
+        """A list of texts; () if the field is missing."""
         return tuple(self._scalar(name, each) for each in self._sequence(name))
 
     def sizes(self, name: str) -> tuple[int, ...]:
-        """A list of sizes [B]; () if it is not there."""
+        """A list of sizes [B]; () if the field is missing."""
         try:
             return tuple(parse_size(text) for text in self.texts(name))
         except BoardError as error:
             raise self.wrong(name, str(error)) from error
 
     def numbers(self, name: str) -> dict[str, int]:
-        """A mapping of names to whole numbers; empty if it is not there."""
+        """A mapping of names to whole numbers; empty if the field is missing."""
         inner = self._mapping(name, "numbers")
         return {each: inner.number(each) for each in inner._nodes} if inner else {}
 
     def named_texts(self, name: str) -> dict[str, str]:
-        """A mapping of names to texts; empty if it is not there."""
+        """A mapping of names to texts; empty if the field is missing."""
         inner = self._mapping(name, "texts")
         return {each: inner.text(each) for each in inner._nodes} if inner else {}
 
@@ -101,7 +101,7 @@ class Fields:
         return Fields(self._path, self._at(name), self._required(name), known)
 
     def each(self, name: str, known: Sequence[str]) -> Iterator["Fields"]:
-        """The mappings of a list; none if it is not there."""
+        """The mappings of a list; none if the field is missing."""
         for index, node in enumerate(self._sequence(name)):
             yield Fields(self._path, f"{self._at(name)}[{index}]", node, known)
 
@@ -134,7 +134,10 @@ class Fields:
     def _scalar(self, name: str, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode) or not node.value:
             raise self._error(self._at(name), node, "must be a text")
-        return str(node.value)
+        text = str(node.value).removesuffix("\n")  # YAML ends a folded text with one
+        if text.splitlines() != [text]:
+            raise self._error(self._at(name), node, "must be one line of text")
+        return text
 
     def _at(self, name: str) -> str:
         return f"{self.place}.{name}" if self.place else name
@@ -148,7 +151,7 @@ def read_fields(path: Path, known: Sequence[str]) -> Fields:
     """The top mapping of a YAML file.
 
     Raises:
-        BoardError: not YAML, or unknown fields.
+        BoardError: the file is not YAML, or has unknown fields.
         OSError: the file cannot be read.
     """
     try:

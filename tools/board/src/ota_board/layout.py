@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where everything stands on a board's disk: one pure function, `plan`.
+"""Where everything is on a board's disk: one pure function, `plan`.
 
 The builder, the bootloader's configuration, the verifier and the device all take their offsets from
 here. Standard library only, so that it runs wherever an image is composed.
@@ -44,8 +44,8 @@ def plan(
     """Give every partition its place, in the order of the wishes, the last one last on the disk.
 
     Partitions are numbered from 1 in that order. An MBR with more than four has the fourth and
-    those behind it as logical ones in an extended partition, numbered from 5, each behind a link
-    sector of its own.
+    later ones as logical partitions in an extended partition. They are numbered from 5, and each
+    comes after a link sector of its own.
 
     Args:
         size: of the disk [B], a whole number of sectors.
@@ -60,7 +60,7 @@ def plan(
         raise LayoutError(f"storage.size: {size} B is not a whole number of sectors of {SECTOR} B")
     if alignment < SECTOR or alignment & (alignment - 1):
         raise LayoutError(
-            f"storage.alignment: {alignment} B is not a power of two from {SECTOR} B up"
+            f"storage.alignment: {alignment} B is not a power of two from {SECTOR} up"
         )
     if table == "mbr" and size > _MBR_SECTORS * SECTOR:
         raise LayoutError("storage.size: an MBR ends at 2 TiB; write 'table: gpt'")
@@ -85,7 +85,7 @@ def _tables(size: int, table: TableKind) -> Iterator[Area]:
 
 
 def _places(wishes: Sequence[Wish], table: TableKind, start: int, alignment: int) -> Iterator[Area]:
-    """Partitions one behind the other; links and the extended partition with them."""
+    """Partitions one after the other, with links and the extended partition."""
     offset = _aligned(start, alignment)
     is_extended = table == "mbr" and len(wishes) > MBR_PRIMARY
     primary = MBR_PRIMARY - 1 if is_extended else len(wishes)
@@ -123,9 +123,7 @@ def _places(wishes: Sequence[Wish], table: TableKind, start: int, alignment: int
 
 def _partition_size(wish: Wish, alignment: int) -> int:
     if wish.size <= 0:
-        raise LayoutError(
-            f"partitions: {wish.name}: {wish.size} B is not a size; it must be positive"
-        )
+        raise LayoutError(f"partitions: {wish.name}: a size of {wish.size} B is not possible")
     return _aligned(wish.size, alignment)
 
 

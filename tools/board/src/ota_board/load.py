@@ -73,7 +73,8 @@ def load_board(path: Path) -> Board:
         path: of ``board.yaml``, or of the folder that has it.
 
     Raises:
-        BoardError: not YAML; a field is missing, unknown or wrong; or the parts do not fit.
+        BoardError: the file is not YAML, a field is missing, unknown or wrong, or the parts do
+            not fit.
         OSError: the file cannot be read.
     """
     file = path / "board.yaml" if path.is_dir() else path
@@ -113,7 +114,7 @@ def load_board(path: Path) -> Board:
 
 
 def board_folders(chosen: str | None = None) -> Iterator[Path]:
-    """Where boards are looked for: what was chosen, $OTA_BOARDS, ./boards, then the package's."""
+    """Where to look for boards: what was chosen, $OTA_BOARDS, ./boards, then the package's."""
     if chosen:
         yield Path(chosen)
     if variable := os.environ.get("OTA_BOARDS"):
@@ -123,10 +124,10 @@ def board_folders(chosen: str | None = None) -> Iterator[Path]:
 
 
 def find_board(name: str, folders: Sequence[Path]) -> Path:
-    """The folder of the board of that name, or the folder itself that the name leads to.
+    """The folder of the board with that name, or the folder that the name is a path to.
 
     Raises:
-        BoardError: there is none; says which there are.
+        BoardError: there is no such board; the text names those that there are.
     """
     if "/" in name and Path(name).exists():
         return Path(name)
@@ -139,7 +140,7 @@ def find_board(name: str, folders: Sequence[Path]) -> Path:
 
 
 def all_boards(folders: Sequence[Path]) -> list[Path]:
-    """The folder of each board, by name; of two with one name the first that is found."""
+    """The folder of each board, by name; the first one of two with the same name."""
     found: dict[str, Path] = {}
     for folder in folders:
         for file in folder.glob("*/board.yaml"):
@@ -180,7 +181,7 @@ def _partitions(fields: Fields) -> Partitions:
 def _bootloader(fields: Fields) -> Bootloader:
     kind = fields.choice("kind", get_args(BootloaderKind))
     if kind == "grub" and any(fields.has(name) for name in ("defconfig", "addresses", "mmc")):
-        raise fields.wrong("kind", "GRUB has no defconfig, addresses and mmc; leave them out")
+        raise fields.wrong("kind", "GRUB has no defconfig, addresses or mmc; leave them out")
     return Bootloader(
         kind=kind,
         defconfig=fields.text("defconfig") if kind == "u-boot" else "",
@@ -196,7 +197,7 @@ def _environment(fields: Fields, bootloader: Bootloader) -> Environment:
     offsets = fields.sizes("offsets")
     if kind == "raw" and len(offsets) != 2:
         raise fields.wrong(
-            "offsets", f"{len(offsets)} copies; there must be two, or one cut of power loses both"
+            "offsets", f"has {len(offsets)}; give two, or one power cut loses the environment"
         )
     if kind == "grub" and offsets:
         raise fields.wrong("offsets", "GRUB's environment is in files; leave them out")
@@ -211,7 +212,7 @@ def _check_environment(fields: Fields, storage: Storage, environment: Environmen
     if len({offset // storage.alignment for offset in environment.offsets}) < 2:
         raise fields.wrong(
             "environment",
-            f"both copies stand in one block of {format_size(storage.alignment)}, which a card may"
+            f"both copies are in one block of {format_size(storage.alignment)}, which a card can"
             " lose as a whole; move one of them",
         )
 
@@ -244,7 +245,7 @@ def _watchdog(fields: Fields) -> Watchdog:
     driver = fields.text("driver", "none")
     timeout = fields.number("timeout", 0)
     if (armed_by == "nobody") != (timeout == 0):
-        raise fields.wrong("timeout", "is needed if somebody arms it, and only then")
+        raise fields.wrong("timeout", "is needed if armed_by is not nobody, and only then")
     stopped_by = fields.choice("stopped_by", get_args(Stopper), "nobody")
     return Watchdog(
         driver="" if driver == "none" else driver,
@@ -275,9 +276,9 @@ def _yocto(fields: Fields) -> Yocto | None:
     settings = inner.named_texts("settings")
     for name, value in settings.items():
         if not _SETTING.fullmatch(name):
-            raise inner.wrong("settings", f"{name!r} is no variable of BitBake")
-        if '"' in value or "\\" in value or "\n" in value:
-            raise inner.wrong("settings", f"{name}: must have no quote, backslash or second line")
+            raise inner.wrong("settings", f"{name!r} is not a BitBake variable")
+        if '"' in value or "\\" in value:
+            raise inner.wrong("settings", f"{name}: must not have a quote or a backslash")
     machine = _matching(inner, "machine", BOARD_NAME, "lower-case letters, digits, single dashes")
     return Yocto(machine, settings)
 

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A layout for people: as a table, and as a picture of the disk."""
+"""Shows a layout as a table, and as a picture of the disk."""
 
 from collections.abc import Iterator
 
 from ota_artifact.layout import Area, Layout
 from ota_artifact.size import format_size
 
-_WIDTH = 60  # columns of the picture, where the names leave the choice
+_WIDTH = 60  # columns of the picture, if the names need no more
 
 
 def table(layout: Layout) -> str:
-    """A line for each area and for each gap: offset, size, partition number, name."""
+    """A line for each area and each gap: offset, size, partition number, name."""
     rows = [("offset", "size", "no", "area")]
     end = 0
     for area in layout.areas:
@@ -46,7 +46,7 @@ def _row(offset: int, size: int, number: str, name: str) -> tuple[str, str, str,
 
 
 def _parts(layout: Layout) -> Iterator[tuple[str, int, int]]:
-    """Name, offset [B] and size [B] of what the picture shows: all of the disk, side by side."""
+    """Name, offset [B] and size [B] of each part of the disk in the picture, in order."""
     partitions = sorted(layout.partitions, key=lambda area: area.offset)
     first, last = partitions[0], partitions[-1]
     yield _before(layout, first), 0, first.offset
@@ -57,7 +57,7 @@ def _parts(layout: Layout) -> Iterator[tuple[str, int, int]]:
 
 
 def _before(layout: Layout, first: Area) -> str:
-    """What stands before the first partition, in a few words."""
+    """What comes before the first partition, in a few words."""
     kinds = {area.kind for area in layout.areas if area.offset < first.offset}
     words = {"table": layout.table.upper(), "reserved": "firmware", "environment": "environment"}
     return ", ".join(word for kind, word in words.items() if kind in kinds)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a board is started in QEMU."""
+"""How to start a board in QEMU."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ from ota_board.errors import BoardError
 def arguments(
     board: Board, disk: Path, firmware: Path, *, ssh_port: int | None = None
 ) -> list[str]:
-    """The command line of the machine that stands for a board, console on its own stdio.
+    """The command line of the machine that stands for a board, with the console on stdio.
 
     Args:
-        disk: the image, which is written to.
-        firmware: what the machine starts: ``u-boot.bin``, or the code of UEFI, beside which its
-            empty variables lie; what is written to those is gone when the power is.
-        ssh_port: of this host, leads to port 22 of the board; None: no way in.
+        disk: the image, which the machine writes to.
+        firmware: what the machine starts: ``u-boot.bin``, or the code of UEFI with a file of empty
+            variables next to it. Changes of those variables are lost when the machine ends.
+        ssh_port: of this host, forwarded to port 22 of the board; None for no way in.
 
     Raises:
-        BoardError: QEMU has no machine for it, or none that we start yet.
+        BoardError: QEMU has no machine for the board.
     """
     qemu = machine_of(board)
     forward = f",hostfwd=tcp:127.0.0.1:{ssh_port}-:22" if ssh_port is not None else ""
@@ -34,10 +34,10 @@ def arguments(
             words += ["-device", "sdhci-pci", "-device", "sd-card,drive=disk"]
         case "sd":
             words += ["-kernel", str(firmware), "-drive", f"if=sd,format=raw,file={disk}"]
-            words += ["-serial", "null"]  # the console is the second one
+            words += ["-serial", "null"]  # the console is the second port
         case "virtio":
             words += [*_flash(board, firmware), "-drive", f"if=virtio,format=raw,file={disk}"]
-    # Without a ROM for booting from the network, which is in a package of its own.
+    # Without the ROM for booting from the network, which is in a package of its own.
     device = "usb-net" if qemu.network == "usb" else "virtio-net-pci,romfile="
     words += ["-device", f"{device},netdev=net"]
     if board.watchdog.driver == "i6300esb":
@@ -49,15 +49,15 @@ def machine_of(board: Board) -> Qemu:
     """The machine that stands for a board.
 
     Raises:
-        BoardError: there is none.
+        BoardError: QEMU has none.
     """
     if board.qemu is None:
-        raise BoardError(f"{board.name}: QEMU has no such machine; its README names a surrogate")
+        raise BoardError(f"{board.name}: QEMU has no such machine; its README names a substitute")
     return board.qemu
 
 
 def _flash(board: Board, firmware: Path) -> list[str]:
-    """U-Boot as it is; UEFI as two chips, or it would keep its variables on the boot partition."""
+    """U-Boot as one file; UEFI as two chips, or its variables would be on the boot partition."""
     if board.bootloader.kind == "u-boot":
         return ["-bios", str(firmware)]
     variables = firmware.with_name(firmware.name.replace("CODE", "VARS"))

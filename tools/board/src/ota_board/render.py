@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that follow from a board's description alone, as texts by name."""
+"""The files that follow from a board's description alone."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from ota_board.u_boot import default_environment, fragment
 
 
 def rendered(board: Board, folder: Path | None = None) -> dict[str, str]:
-    """Every file by its name.
+    """The text of every file, by its name.
 
     Args:
-        folder: of the board, whose ``u-boot.cfg`` and ``u-boot.env`` are its own parts.
+        folder: of the board, which may add ``u-boot.cfg`` and ``u-boot.env``.
 
     Raises:
-        OSError: a part cannot be read.
+        OSError: a file of the board cannot be read.
     """
     files = {
         "layout.json": to_json(board.layout),
@@ -44,7 +44,7 @@ def fw_env_config(board: Board) -> str:
 
 
 def fstab(board: Board) -> str:
-    """The mounts of a slot: the boot partition, synchronous since FAT has no journal, and /data."""
+    """The mounts of a slot: /data, and the boot partition, synchronous since FAT has no journal."""
     base, layout = node_base(board.storage.device), board.layout
     boot, data = layout.partition("boot"), layout.partition("data")
     lines = [

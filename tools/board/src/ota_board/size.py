@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes as users write them in a board's description."""
+"""Sizes as they are written in a board's description."""
 
 import re
 
@@ -13,8 +13,8 @@ def parse_size(text: str) -> int:
     """A size such as ``128 MiB`` or ``0x20000`` [B].
 
     Raises:
-        BoardError: another form; decimal units (MB) are refused, since most users who write them
-            mean binary ones.
+        BoardError: the text has another form. Decimal units (MB) are refused, since most who write
+            them mean binary ones.
     """
     if re.fullmatch(r"0x[0-9a-fA-F]+", text):
         return int(text, 16)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What U-Boot is built with for a board: a Kconfig fragment, and its default environment as text.
+"""What U-Boot is built with for a board: a Kconfig fragment, and the default environment as text.
 
-Every symbol is written in all the spellings it has had: a configuration knows one of them, and
-drops the others; `missing` says what did not come through.
+A symbol that was renamed is written in all its spellings. A version of U-Boot knows one of them and
+drops the others; `missing` finds what the final configuration lacks.
 
 Source: U-Boot, release notes of v2025.10 (ENV_REDUNDANT, ENV_MMC_…) and v2026.01 (…_TEXT_FILE).
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from ota_artifact.layout import node_base
 from ota_board.board import SLOTS, Board
 from ota_board.places import data_folder
+from ota_board.template import Lines, fill_in
 
 SPELLINGS = (
     ("ENV_REDUNDANT", "SYS_REDUNDAND_ENVIRONMENT"),
@@ -24,6 +25,7 @@ SPELLINGS = (
 )
 """U-Boot's symbols that were renamed: the new name, then the old one."""
 
+_TEMPLATES = data_folder("bootloader") / "u-boot"
 _ELSEWHERE = ("ENV_IS_NOWHERE", "ENV_IS_IN_FAT", "ENV_IS_IN_FLASH", "ENV_IS_IN_EXT4")
 _STATE = re.compile(r"^# --- state ---$(.*)^# --- state ends ---$", re.MULTILINE | re.DOTALL)
 _VARIABLE = re.compile(r"^([^#\s=]+)=", re.MULTILINE)
@@ -31,17 +33,17 @@ _SYMBOL = re.compile(r"^(?:CONFIG_(\w+)=(.*)|# CONFIG_(\w+) is not set)$", re.MU
 
 
 def fragment(board: Board, environment: Path, folder: Path | None = None) -> str:
-    """The Kconfig fragment of a board: what all need, its places, and what is its own.
+    """The Kconfig fragment of a board: what every board needs, its offsets, and what it adds.
 
     Args:
         environment: where the build finds the text of `default_environment`.
-        folder: of the board, whose ``u-boot.cfg`` is its own part, if any.
+        folder: of the board, which may add a ``u-boot.cfg``.
 
     Raises:
-        OSError: a part cannot be read.
+        OSError: a file cannot be read.
     """
     first, second = board.layout.environment
-    values = {
+    places = {
         "ENV_IS_IN_MMC": "y",
         "ENV_OFFSET": f"{first.offset:#x}",
         "ENV_OFFSET_REDUND": f"{second.offset:#x}",
@@ -52,27 +54,31 @@ def fragment(board: Board, environment: Path, folder: Path | None = None) -> str
         "ENV_DEFAULT_ENV_TEXT_FILE": f'"{environment}"',
     }
     old = dict(SPELLINGS)
-    lines = [(data_folder("bootloader") / "u-boot" / "ota.cfg").read_text("utf-8").rstrip(), ""]
-    for name, value in values.items():
-        lines += [f"CONFIG_{each}={value}" for each in (name, old.get(name)) if each]
-    lines += [f"# CONFIG_{name} is not set" for name in _ELSEWHERE]
-    if folder and (folder / "u-boot.cfg").exists():
-        lines += ["", (folder / "u-boot.cfg").read_text("utf-8").rstrip()]
-    return "\n".join(lines) + "\n"
+    return fill_in(
+        _TEMPLATES / "ota.cfg.j2",
+        places=[
+            (spelling, value)
+            for name, value in places.items()
+            for spelling in (name, old.get(name))
+            if spelling
+        ],
+        elsewhere=_ELSEWHERE,
+        own=_own_part(folder, "u-boot.cfg"),
+    )
 
 
 def needed(board: Board, folder: Path | None = None) -> str:
-    """The part of the fragment that any build must have, wherever its environment's text is.
+    """The part of the fragment that does not depend on where the environment's text is.
 
     Raises:
-        OSError: a part cannot be read.
+        OSError: a file cannot be read.
     """
     lines = fragment(board, Path("u-boot.env"), folder).splitlines()
     return "\n".join(line for line in lines if not line.endswith('="u-boot.env"'))
 
 
 def missing(fragment: str, config: str) -> list[str]:
-    """The lines of a fragment that did not come through into the final ``.config``.
+    """The lines of a fragment that the final ``.config`` lacks.
 
     Of a symbol with two spellings, one is enough.
     """
@@ -87,34 +93,28 @@ def missing(fragment: str, config: str) -> list[str]:
 
 
 def default_environment(board: Board, folder: Path | None = None) -> str:
-    """The default environment as text: the boot logic, the board's own part, and ota_vars.
+    """The default environment as text: the boot logic, what the board adds, and ota_vars.
 
     Args:
-        folder: of the board, whose ``u-boot.env`` is its own part, if any.
+        folder: of the board, which may add a ``u-boot.env``.
 
     Raises:
-        OSError: a part cannot be read.
+        OSError: a file cannot be read.
     """
-    logic = (data_folder("bootloader") / "u-boot" / "ota.env").read_text("utf-8")
-    settings = {
-        **{name: f"{address:#x}" for name, address in board.bootloader.addresses.items()},
-        "ota_disk": f"mmc {_mmc_index(board)}",
-        "ota_linux": node_base(board.storage.device),
-        **{f"ota_{slot.lower()}": str(board.layout.partition(slot).number) for slot in SLOTS},
-    }
-    parts = [logic.rstrip(), ""]
-    if folder and (folder / "u-boot.env").exists():
-        own = (folder / "u-boot.env").read_text("utf-8")
-        logic = _without(logic, _VARIABLE.findall(own))
-        parts = [logic.rstrip(), "", own.rstrip()]
-    parts += [f"{name}={value}" for name, value in settings.items()]
-    text = "\n".join(parts) + "\n"
-    names = [name for name in _VARIABLE.findall(text) if name not in state(text)]
-    return f"{text}ota_vars={' '.join(('ota_vars', *names))}\n"
+    return fill_in(
+        _TEMPLATES / "ota.env.j2",
+        board=board,
+        slots=SLOTS,
+        mmc=_mmc_index(board),
+        linux=node_base(board.storage.device),
+        own=_own_part(folder, "u-boot.env"),
+        without=_without,
+        names=_names,
+    )
 
 
 def state(text: str) -> dict[str, str]:
-    """The state of a default environment: what an image has from the factory on."""
+    """The variables of a default environment that are state, as they leave the factory."""
     block = _STATE.search(text)
     lines = block[1].split() if block else []
     return dict(line.split("=", 1) for line in lines)
@@ -127,11 +127,22 @@ def factory_environment(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def _without(text: str, names: list[str]) -> str:
-    """A default environment without some variables, whose values may go over many lines."""
-    for name in names:
-        text = re.sub(rf"^{re.escape(name)}=(?:.*\\\n)*.*\n", "", text, flags=re.MULTILINE)
-    return text
+def _own_part(folder: Path | None, name: str) -> Lines:
+    """What a board adds in a file of that name; empty if it has none."""
+    path = folder / name if folder else None
+    return Lines(path.read_text("utf-8").rstrip() if path and path.exists() else "")
+
+
+def _without(logic: str, own: str) -> Lines:
+    """The common variables without those that a board sets; a value may have many lines."""
+    for name in _VARIABLE.findall(own):
+        logic = re.sub(rf"^{re.escape(name)}=(?:.*\\\n)*.*\n", "", logic, flags=re.MULTILINE)
+    return Lines(logic.rstrip())
+
+
+def _names(text: str) -> list[str]:
+    """The variables of a default environment that are not state."""
+    return [name for name in _VARIABLE.findall(text) if name not in state(text)]
 
 
 def _symbols(config: str) -> Mapping[str, str | None]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Yocto's layer knows of a board: the file that a machine's configuration requires."""
+"""What the Yocto layer knows about a board: a file that the machine's configuration requires."""
 
 import os
 from collections.abc import Iterator
@@ -9,34 +9,36 @@ from ota_artifact.size import MIB
 from ota_board.board import Board
 from ota_board.errors import BoardError
 from ota_board.grow import with_slots
+from ota_board.places import TEMPLATES
+from ota_board.template import fill_in
 
 _INCLUDES = Path("conf", "machine", "include")
 _OUR_BOARDS = "../../../../boards"  # as seen from meta-ota's own
 _ROOM = 256 * MIB
-"""A slot for what OpenEmbedded makes with systemd, where the disk grows [B].
+"""The slot of a board whose disk grows, for an image of OpenEmbedded with systemd [B].
 
-The kernel, systemd with its hardware database, and Python alone are more than 128 MiB.
+The kernel, Python, and systemd with its hardware database take more than 128 MiB.
 """
 
 
 def include_name(board: Board) -> str:
-    """The file's name below conf/machine/include/."""
+    """The name of the file in conf/machine/include/."""
     return f"ota-{board.name}.inc"
 
 
 def include_of(board: Board, folder: Path, layer: Path) -> tuple[Path, str]:
-    """The file of a board in a layer, and what is to be in it.
+    """The path of a board's file in a layer, and its text.
 
     Args:
-        folder: of the board, which has its name; the file says where that is.
+        folder: of the board, which must have its name; the file says where it is.
 
     Raises:
         BoardError: Yocto does not build the board, the folder has another name, or the layer is
-            none.
+            not a layer.
     """
     if folder.resolve().name != board.name:
         raise BoardError(
-            f"{folder}: describes the board {board.name}, and BitBake looks for a folder of that"
+            f"{folder}: describes the board {board.name}, and BitBake looks for a folder with that"
             " name; rename one of them"
         )
     if not (layer / "conf" / "layer.conf").is_file():
@@ -48,30 +50,25 @@ def include_of(board: Board, folder: Path, layer: Path) -> tuple[Path, str]:
 def include(board: Board, boards: str = _OUR_BOARDS) -> str:
     """The settings of a board, as BitBake reads them.
 
-    ``OTA_SLOT_SIZE`` is in bytes, and has room for systemd on a board whose disk grows; a board's
-    own settings come last and may change the others.
+    ``OTA_SLOT_SIZE`` is in bytes, and has room for systemd on a board whose disk grows. The
+    settings of board.yaml come last and replace the others.
 
     Args:
-        boards: the folder that has the board's own, as seen from the file's.
+        boards: the folder that has the board's folder, as a path from the file's folder.
 
     Raises:
         BoardError: Yocto does not build the board.
     """
     if board.yocto is None:
         raise BoardError(f"{board.name}: has no 'yocto' in its board.yaml; add yocto.machine")
-    kind = board.bootloader.kind
     own = board.yocto.settings
-    lines = [
-        f"# {board.summary}.",
-        f"# Made by `ota-board render {board.name} --layer`: change its board.yaml instead.",
-        # FILE_DIRNAME is that of this file, since := expands it here.
-        f"OTA_BOARDS := \"${{@os.path.normpath('${{FILE_DIRNAME}}/{boards}')}}\"",
-        *(_line(name, value) for name, value in _values(board) if name not in own),
-        *(_line(name, value) for name, value in own.items()),
-        *(_line(name, value) for name, value in _runqemu(board)),
-        _line("MACHINEOVERRIDES:append", f":ota:ota-{kind}"),
-    ]
-    return "\n".join(lines) + "\n"
+    return fill_in(
+        TEMPLATES / "ota-board.inc.j2",
+        board=board,
+        boards=boards,
+        settings={name: value for name, value in _values(board) if name not in own} | own,
+        quoted=_quoted,
+    )
 
 
 def _values(board: Board) -> Iterator[tuple[str, str]]:
@@ -85,40 +82,26 @@ def _values(board: Board) -> Iterator[tuple[str, str]]:
     yield "OTA_CONSOLE", board.console.device
 
 
-def _runqemu(board: Board) -> Iterator[tuple[str, str]]:
-    """How Yocto's runqemu starts the disk image, for a machine that exists in QEMU alone.
-
-    The machine's own settings come after this file, and have no override.
-    """
-    if board.qemu is None or not board.storage.grows:
-        return
-    is_card = board.qemu.disk == "sdhci"
-    device = "sdhci-pci -device sd-card" if is_card else "virtio-blk-pci"
-    yield "QB_DEFAULT_FSTYPE:ota", "sdimg"
-    yield "QB_DEFAULT_KERNEL:ota", "none"
-    if board.bootloader.kind == "u-boot":
-        yield "QB_DEFAULT_BIOS:ota", "u-boot.bin"
-    else:
-        yield "EXTRA_IMAGEDEPENDS:append", " ovmf"
-    yield "QB_MEM:ota", f"-m {board.qemu.memory >> 20}"
-    yield (
-        "QB_ROOTFS_OPT:ota",
-        f"-drive if=none,id=disk,format=raw,file=@ROOTFS@ -device {device},drive=disk",
-    )
-    if board.watchdog.driver == "i6300esb":
-        yield "QB_OPT_APPEND:append:ota", " -device i6300esb -action watchdog=reset"
-
-
 def _slot(board: Board) -> int:
-    """How large a slot is to be [B]."""
+    """The size of a slot [B]."""
     grown = with_slots(board, _ROOM) if board.storage.grows else board
     return grown.layout.partition("A").size
 
 
 def _firmware(board: Board) -> list[str]:
-    """The firmware's files by their own names, each once."""
+    """The names of the firmware's files, each once."""
     return list(dict.fromkeys(each.source.rpartition("/")[2] for each in board.firmware))
 
 
-def _line(name: str, value: str) -> str:
-    return f'{name} = "{value}"'
+def _quoted(name: str, value: str) -> str:
+    """The value of a setting, as BitBake reads it.
+
+    Raises:
+        BoardError: a character of it would end the value, or change the next one.
+    """
+    if '"' in value or "\\" in value:
+        raise BoardError(
+            f"{name}: {value!r} has a quote or a backslash, which BitBake would misread; leave it"
+            " out"
+        )
+    return f'"{value}"'

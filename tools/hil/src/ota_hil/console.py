@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board's console: read all the time, kept from power-on, never written to unbidden."""
+"""A board's console: read all the time, kept from power-on, written to only on request."""
 
 import codecs
 import os
@@ -14,7 +14,7 @@ from ota_hil.errors import HilError
 
 _PIECE = 1 << 16  # [B] read at once
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_SHOWN = 3000  # of what the board said last, in an error
+_SHOWN = 3000  # characters of the last output, in an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,15 @@ class Line:
 
 
 class Console:
-    """What a board says.
+    """What a board prints.
 
-    A thread of its own reads it, so that nothing is lost between two calls of `expect` and the
-    board never waits for its reader. Carriage returns are left out.
+    A thread reads it, so that nothing is lost between two calls of `expect` and the board never
+    waits for its reader. Carriage returns are dropped.
 
     Args:
-        source: file descriptor to read, which stays the caller's.
-        sink: file descriptor that `send` writes to; None: nothing can be sent.
-        log: every line goes there as it comes, with its time.
+        source: file descriptor to read, which the caller closes.
+        sink: file descriptor that `send` writes to; None for a read-only console.
+        log: gets every line as it comes, with its time.
     """
 
     def __init__(self, source: int, sink: int | None = None, *, log: Path | None = None) -> None:
@@ -56,7 +56,7 @@ class Console:
 
     @property
     def said(self) -> str:
-        """All that was said since power-on."""
+        """Everything that was printed since power-on."""
         with self._news:
             return self._said
 
@@ -67,17 +67,17 @@ class Console:
             return tuple(map(Line, self._times, self._said.split("\n")))
 
     def expect(self, what: str | re.Pattern[str], *, timeout: float) -> str:
-        """Wait until the board says something, after what was waited for last.
+        """Wait until the board prints something, after the end of the last match.
 
         Args:
             what: a text, or a pattern.
             timeout: how long [s].
 
         Returns:
-            What was said up to its end, from the end of the last one.
+            What was printed from the end of the last match to the end of this one.
 
         Raises:
-            HilError: it was not said in time, or the console has ended without it.
+            HilError: it was not printed in time, or the console ended before.
         """
         find = _finder(what)
         end = time.monotonic() + timeout
@@ -85,9 +85,9 @@ class Console:
             while (found := find(self._said, self._matched)) is None:
                 left = end - time.monotonic()
                 if self._is_over or left <= 0:
-                    why = "the console ended" if self._is_over else f"{timeout:g} s passed"
+                    when = "before the console ended" if self._is_over else f"in {timeout:g} s"
                     raise HilError(
-                        f"{why} without {_shown(what)}; the board said last:\n"
+                        f"no {_shown(what)} {when}; the board's last output:\n"
                         f"{self._said[-_SHOWN:]}"
                     )
                 self._news.wait(left)
@@ -96,7 +96,7 @@ class Console:
         return before
 
     def rest(self, *, timeout: float) -> str:
-        """What is said up to the end of the console, as of a machine that stops at a reset.
+        """What is printed until the console ends, as it does on a machine that stops at a reset.
 
         Raises:
             HilError: it did not end in time.
@@ -105,7 +105,7 @@ class Console:
         with self._news:
             if not self._is_over:
                 raise HilError(
-                    f"{timeout:g} s passed without an end of the console; the board said last:\n"
+                    f"the console did not end in {timeout:g} s; the board's last output:\n"
                     f"{self._said[-_SHOWN:]}"
                 )
             before, self._matched = self._said[self._matched :], len(self._said)
@@ -115,11 +115,11 @@ class Console:
         """Type something.
 
         Raises:
-            HilError: the console can only be read.
-            OSError: it is gone.
+            HilError: the console is read-only.
+            OSError: it has gone.
         """
         if self._sink is None:
-            raise HilError("this console can only be read")
+            raise HilError("this console is read-only")
         data = text.encode()
         while data:
             data = data[os.write(self._sink, data) :]
@@ -159,7 +159,7 @@ class Console:
 
 
 def _finder(what: str | re.Pattern[str]) -> Callable[[str, int], int | None]:
-    """Gives where the first match from a place on ends; None: nowhere."""
+    """A function that gives the end of the first match after a place, or None."""
     if isinstance(what, str):
         text = what
 

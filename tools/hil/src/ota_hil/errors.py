@@ -3,4 +3,4 @@
 
 
 class HilError(Exception):
-    """The board did not do what was waited for; the text has what it said last."""
+    """The board did not do what was expected; the text has its last output."""

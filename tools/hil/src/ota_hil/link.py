@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way into a running board: SSH, through OpenSSH's client."""
+"""Access to a running board: SSH, through OpenSSH's client."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.run import run, stream
 
 _OPTIONS = (
-    # A board under test makes new host keys whenever its /data is new.
+    # A board under test creates new host keys whenever its /data is new.
     *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
     *("-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "LogLevel=ERROR"),
 )
@@ -22,7 +22,7 @@ class Ssh:
     """Commands on a board.
 
     Attributes:
-        key: the private key that the board lets in.
+        key: a private key that the board accepts.
     """
 
     host: str
@@ -31,7 +31,7 @@ class Ssh:
     user: str = "root"
 
     def run(self, command: str, *, stdin: bytes = b"", timeout: float = 120.0) -> str:
-        """Run a line of the board's shell; gives what it prints.
+        """Run a command line on the board; gives what it prints.
 
         Args:
             stdin: what the command reads.
@@ -44,10 +44,10 @@ class Ssh:
         return run(words, timeout=timeout, stdin=stdin).decode("utf-8", "replace")
 
     def follow(self, command: str, hear: Callable[[str], None], *, silence: float) -> None:
-        """Run a line of the board's shell, and tell each line that it prints, as it comes.
+        """Run a command line on the board, and pass on each line that it prints, as it comes.
 
         Args:
-            hear: told each line.
+            hear: gets each line.
             silence: how long it may print nothing [s].
 
         Raises:
@@ -73,13 +73,13 @@ class Ssh:
         return ("ssh", *_OPTIONS, "-i", self.key, "-p", str(self.port), address)
 
     def wait(self, *, timeout: float) -> None:
-        """Wait until the board lets us in.
+        """Wait until the board can be logged in to.
 
         Args:
             timeout: how long [s].
 
         Raises:
-            ProgramError: it did not in time; the last try's reason.
+            ProgramError: it could not in time; the reason of the last try.
         """
         end = time.monotonic() + timeout
         while True:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board in QEMU: its power, its reset button, its console, and the port of its SSH."""
+"""A board in QEMU: its power, reset button, console, and SSH port."""
 
 import json
 import socket
@@ -22,13 +22,13 @@ class Qemu:
     """A board in QEMU, off at first.
 
     Args:
-        disk: its image, which is written to.
+        disk: its image, which the board writes to.
         firmware: what the machine starts: ``u-boot.bin``.
-        log: the console of every power-on is added to it.
-        stops_at_reset: it ends when it would start anew, and its console with it.
+        log: a file to append the console of every power-on to.
+        stops_at_reset: whether a reset ends QEMU, and with it the console.
 
     Attributes:
-        ssh_port: of this host, on 127.0.0.1; leads to port 22 of the board.
+        ssh_port: on 127.0.0.1 of this host; forwarded to port 22 of the board.
     """
 
     def __init__(
@@ -50,18 +50,18 @@ class Qemu:
 
     @property
     def console(self) -> Console:
-        """What it says since the last power-on; stays to be read after power-off.
+        """The console since the last power-on, which can still be read after power-off.
 
         Raises:
-            HilError: it was never on.
+            HilError: the board was never on.
         """
         if self._console is None:
-            raise HilError(f"{self._board.name}: was never switched on")
+            raise HilError(f"{self._board.name}: was never powered on")
         return self._console
 
     @property
     def is_on(self) -> bool:
-        """Whether it has power; one that stops at a reset loses it there."""
+        """Whether it has power; with ``stops_at_reset``, a reset takes it away."""
         return self._program is not None and self._program.is_running
 
     def on(self) -> None:
@@ -73,7 +73,7 @@ class Qemu:
             ProgramError: QEMU is not installed.
         """
         if self.is_on:
-            raise HilError(f"{self._board.name}: is on already")
+            raise HilError(f"{self._board.name}: is already on")
         self.off()
         words = arguments(self._board, self._disk, self._firmware, ssh_port=self.ssh_port)
         words += ["-monitor", "none", "-serial", "stdio"]
@@ -84,8 +84,8 @@ class Qemu:
     def off(self) -> None:
         """Cut the power, whatever the board does; harmless if it is off.
 
-        What QEMU has written stays on the disk, flushed by the board or not: a disk that forgets
-        is not simulated by this.
+        The disk keeps all that QEMU has written, flushed by the board or not: it does not lose
+        writes as a real one may.
         """
         if self._program is not None and self._console is not None:
             self._program.kill()
@@ -94,13 +94,13 @@ class Qemu:
             self._program = None
 
     def reset(self) -> None:
-        """Push the reset button: the board starts anew, its power stays.
+        """Push the reset button: the board starts again, and its power stays on.
 
         Raises:
             HilError: it is off, or QEMU does not answer.
         """
         if not self.is_on:
-            raise HilError(f"{self._board.name}: is off; it has no reset then")
+            raise HilError(f"{self._board.name}: is off and cannot be reset")
         self._ask("system_reset")
 
     def close(self) -> None:
@@ -113,7 +113,7 @@ class Qemu:
         return Path(self._folder.name) / "monitor"
 
     def _ask(self, command: str) -> None:
-        """Have QEMU carry out a command. Source: QEMU, docs/interop/qmp-spec.txt."""
+        """Make QEMU execute a command. Source: QEMU, docs/interop/qmp-spec.txt."""
         try:
             with socket.socket(socket.AF_UNIX) as monitor:
                 monitor.settimeout(_MONITOR_TIMEOUT)
@@ -125,7 +125,7 @@ class Qemu:
                         lines.flush()
                         answer: dict[str, Any] = {"event": ""}
                         while "event" in answer:
-                            answer = json.loads(lines.readline() or '{"error": "it is gone"}')
+                            answer = json.loads(lines.readline() or '{"error": "QEMU has ended"}')
                         if "error" in answer:
                             raise HilError(f"QEMU: {word}: {answer['error']}")
         except OSError as error:

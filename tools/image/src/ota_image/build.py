@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes what a board needs from Debian packages: the disk image, the artifact, their papers."""
+"""Builds a board's disk image and artifact from Debian packages, with their metadata."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from ota_board.u_boot import factory_environment
 from ota_image.disk.compose import Parts, Raw, compose
 from ota_image.disk.split import split
 from ota_image.errors import ImageError
-from ota_image.firmware.packages import U_BOOT, packaged_firmware
+from ota_image.firmware.packages import U_BOOT, fetch_firmware
 from ota_image.firmware.u_boot import u_boot_of
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.progress import Say
@@ -28,19 +28,19 @@ from ota_image.spdx import software_list
 from ota_image.workfolder import own_folder
 
 ANY_SOURCE = Source()
-"""The machine's own mirrors; a package that is gone from them is replaced by a newer one."""
+"""The machine's own mirrors. A package that they no longer have is replaced by a newer one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What a build has made.
+    """What a build made.
 
     Attributes:
         name: ``<image>-<release>``, which is the artifact's name.
-        image: the disk image; its block map stands beside it.
-        artifact: the update file of the same root filesystem.
+        image: the disk image; its block map is next to it.
+        artifact: the update file with the same root filesystem.
         layout: of the disk, as JSON.
-        software: what is in it, as SPDX.
+        software: the list of packages, as SPDX.
         parts: the folder of the image's parts; None if they were not asked for.
     """
 
@@ -66,24 +66,24 @@ def build(
     with_parts: bool = False,
     say: Say = lambda text: None,
 ) -> Built:
-    """Make a disk image and the artifact of the same root filesystem.
+    """Make a disk image and the artifact with the same root filesystem.
 
     Slot A of the image and the payload of the artifact are the same bytes.
 
     Args:
-        output: the folder for all of it.
+        output: the folder for all files.
         u_boot_tree: a source tree of U-Boot; by default Debian's source package.
-        accepted: packages whose licence is accepted.
+        accepted: packages whose licence the user accepts.
         with_parts: also write each part of the image into a file of its own.
 
     Raises:
-        ImageError: the board, the recipe or a setting is at fault, a licence is not accepted, or
-            something does not fit.
-        ProgramError: a program is missing or fails, as for lack of network.
+        ImageError: the board, the recipe or a setting is wrong, a licence is not accepted, or the
+            files do not fit.
+        ProgramError: a program is missing or fails, for example without network.
         OSError: no space.
     """
     board = fitted(board, recipe)
-    firmware = packaged_firmware(
+    firmware = fetch_firmware(
         board, recipe.release, mirrors=source.mirrors, accepted=accepted, say=say
     )
     is_grub = board.bootloader.kind == "grub" and u_boot_tree is None
@@ -140,7 +140,7 @@ def build(
 
 
 def newest_image(board: Board, folder: Path) -> Path:
-    """The disk image of a board that was made last.
+    """The newest disk image of a board in a folder.
 
     Raises:
         ImageError: there is none.
@@ -154,7 +154,7 @@ def newest_image(board: Board, folder: Path) -> Path:
 
 
 def _boot_files(folder: Path) -> dict[str, Path]:
-    """What a board has for its boot partition, by path there."""
+    """The files that a board has for its boot partition, by their path on it."""
     return {
         f"/{path.relative_to(folder)}": path for path in sorted(folder.rglob("*")) if path.is_file()
     }

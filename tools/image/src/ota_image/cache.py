@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is the same every time is made once, and kept by the hash of what it was made from."""
+"""Keeps results by the hash of their inputs, so that the same thing is made only once."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ def cache_folder() -> Path:
 
 
 def key_of(*parts: str | bytes) -> str:
-    """16 hex digits that differ if any part does, or where one ends and the next begins."""
+    """16 hex digits that change with any part, and with where one part ends and the next begins."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -26,12 +26,12 @@ def key_of(*parts: str | bytes) -> str:
 
 
 @contextmanager
-def made_once(name: str) -> Iterator[tuple[Path, Path | None]]:
+def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
     """The folder of that name in the cache, and where to make it if it is not there yet.
 
-    Gives (folder, None) if it is there. Otherwise gives (folder, workplace): what stands in the
-    workplace when the block ends well is the folder from then on, whole or not at all, also if
-    another process makes the same at the same time.
+    Gives (folder, None) if the cache has it. Otherwise gives (folder, workplace). When the block
+    ends without an exception, the workplace becomes the folder in one step, even if another process
+    makes the same folder at the same time.
 
     Raises:
         OSError: the cache cannot be written.
@@ -47,7 +47,7 @@ def made_once(name: str) -> Iterator[tuple[Path, Path | None]]:
         try:
             workplace.rename(folder)
         except OSError:
-            if not folder.is_dir():  # nobody else was faster
+            if not folder.is_dir():  # no other process was faster
                 raise
     finally:
         shutil.rmtree(workplace, ignore_errors=True)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong, grouped by who must act."""
+"""What can go wrong, grouped by who has to act."""
 
 
 class ImageError(Exception):
-    """The input is at fault: an image, a recipe, an option. The text has place, finding, remedy."""
+    """The input is wrong: an image, a recipe, an option. The text has place, finding, remedy."""
 
 
 class UnknownTable(ImageError):
@@ -11,4 +11,4 @@ class UnknownTable(ImageError):
 
 
 class WorldError(Exception):
-    """The world is at fault: network, space, a device, another program."""
+    """The world gets in the way: network, space, a device, another program."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long work reports what it is doing."""
+"""How work that takes long reports its steps."""
 
 from collections.abc import Callable
 
 Say = Callable[[str], None]
-"""Told what is being done, one short line each."""
+"""Takes one short line for each step, as the step begins."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What software is in an image, as other tools read it.
+"""The list of the software in an image, for other tools.
 
 Source: SPDX 2.3, clauses 6 (document) and 7 (package); purl specification, type "deb".
 """
@@ -20,9 +20,9 @@ def software_list(
     """The packages of an image: names, versions, digests.
 
     Args:
-        name: of the release, which is the document's.
+        name: of the release; the document has the same name.
         firmware: packages that the boot partition is made from.
-        u_boot: version of the U-Boot that was compiled for it; empty if there is none.
+        u_boot: version of the U-Boot that was compiled for the image; empty for none.
     """
     packages: list[dict[str, object]] = [
         {
@@ -53,7 +53,7 @@ def software_list(
             "downloadLocation": "NOASSERTION",
             "filesAnalyzed": False,
             "checksums": [{"algorithm": "SHA256", "checksumValue": each.sha256}],
-            "comment": "a wheel of Python's, taken apart",
+            "comment": "an unpacked Python wheel",
         }
         for each in slot.wheels
     ]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder to work in, that does not stay for ever if its owner is killed."""
+"""A folder to work in, which does not stay forever if its process is killed."""
 
 import fcntl
 import shutil
@@ -13,9 +13,9 @@ _PREFIX = ".build."
 
 @contextmanager
 def own_folder(parent: Path) -> Iterator[Path]:
-    """A folder for one build; those that a killed build left in ``parent`` are taken away.
+    """A folder for one build. Removes the folders that killed builds left in ``parent``.
 
-    A folder in use is locked: what can be locked is nobody's.
+    A folder in use is locked; one that can be locked belongs to no process.
 
     Raises:
         OSError: it cannot be made.

@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from ota_agent.address import Address
 from ota_agent.download.source.http import HttpSource
 from ota_agent.download.source.options import DownloadOptions
 from ota_agent.server.http import pool
@@ -31,7 +32,7 @@ class Reading:
             tls or TlsOptions(allow_plain_http=True), timeout=5.0, environment=environment or {}
         )
         self.source = HttpSource(
-            url, connections, options, self.time.surroundings, tell=self.told.append
+            Address(url), connections, options, self.time.surroundings, tell=self.told.append
         )
         _open.append(self.source)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from ota_agent.address import Address
 from ota_agent.download.source import open_source
 from ota_agent.download.source.file import FileSource
 from ota_agent.download.source.options import DownloadOptions
@@ -18,7 +19,7 @@ CONTENT = bytes(range(256)) * 4
 
 def test_a_file_is_read_skipped_and_read_again(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(CONTENT)
-    source = FileSource(f"{tmp_path}/a")
+    source = FileSource(Address(f"{tmp_path}/a"))
 
     first = source.read(10)
     source.skip(500)
@@ -39,7 +40,7 @@ def test_standard_input_is_read_from_where_it_stands(
     file = os.open(tmp_path / "a", os.O_RDONLY)
     os.read(file, 24)
     monkeypatch.setattr("ota_agent.download.source.file._STDIN", file)
-    source = FileSource("-")
+    source = FileSource(Address("-"))
 
     assert (source.size, source.read(4)) == (1000, CONTENT[24:28])
     source.skip(100)
@@ -53,7 +54,7 @@ def test_a_pipe_is_read_over_where_a_file_is_skipped(monkeypatch: pytest.MonkeyP
     os.write(into, CONTENT)
     os.close(into)
     monkeypatch.setattr("ota_agent.download.source.file._STDIN", out)
-    source = FileSource("-")
+    source = FileSource(Address("-"))
 
     source.skip(1000)
 
@@ -69,7 +70,7 @@ def test_a_pipe_is_read_over_where_a_file_is_skipped(monkeypatch: pytest.MonkeyP
     [
         ("missing.mender", "missing.mender: No such file or directory; name an artifact"),
         (".", ": is a folder or a disk; name the artifact in it"),
-        ("http://[::1/a", "is neither an http or https URL nor a path"),
+        ("http://[::1/a", "http://…: is neither an http or https URL nor a path"),
         ("https:///a", "is neither an http or https URL nor a path"),
         ("ftp://x/a.mender", "ftp://x/a.mender: is neither an http or https URL nor a path"),
     ],
@@ -81,7 +82,11 @@ def test_what_is_no_artifact_is_named(
 
     with pytest.raises(AgentError, match=said):
         open_source(
-            place, DownloadOptions(), Time().surroundings, pool=_no_pool, tell=lambda event: None
+            Address(place),
+            DownloadOptions(),
+            Time().surroundings,
+            pool=_no_pool,
+            tell=lambda event: None,
         )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Talks to the agent that serves the socket: for commands, which may wait."""
+"""Talks to the agent that serves the socket: for commands, which may block."""
 
 import errno
 import socket
@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from ota_agent.api import SOCKET
@@ -21,7 +20,7 @@ _SILENCE = HEARTBEAT * 2  # [s] for a watcher's next line
 
 
 class NoAgent(AgentError):
-    """No agent serves there: whoever can do without it does it itself."""
+    """No agent serves there."""
 
 
 class Client:
@@ -29,23 +28,18 @@ class Client:
 
     Raises:
         NoAgent: none serves there.
-        AgentError: it cannot be talked to.
+        AgentError: the connection fails.
     """
 
     def __init__(self, path: Path = SOCKET) -> None:
         self._path = path
-        self._socket = _connected(path)
+        self._socket = _connect(path)
         self._lines = self._socket.makefile("rb")
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._lines.close()
         self._socket.close()
 
@@ -53,7 +47,7 @@ class Client:
         """Send one request; gives its result.
 
         Raises:
-            Wrong: the agent does not do it; the text says why.
+            Wrong: the agent refuses, or fails; the text says why.
             AgentError: it does not answer.
         """
         self._send(call, arguments)
@@ -70,12 +64,12 @@ class Client:
     def watch(self) -> Iterator[Status]:
         """What the agent is doing, now and after each change, until it ends.
 
-        The same one comes again when nothing has changed for a while. Nothing else can be asked
-        on this connection any more.
+        The same one comes again when nothing has changed for a while. From then on this connection
+        is for watching only.
 
         Raises:
             NoAgent: it has ended.
-            AgentError: it says nothing any more.
+            AgentError: it has fallen silent.
         """
         self._send("watch", {})
         self._next()
@@ -84,7 +78,7 @@ class Client:
             yield from_json(self._next()["status"])
 
     def _send(self, call: str, arguments: dict[str, Any]) -> None:
-        with suppress(OSError):  # who closed the connection has said why
+        with suppress(OSError):  # an agent that closed the connection has said why
             self._socket.sendall(request_line(call, arguments))
 
     def _next(self) -> Any:
@@ -101,12 +95,12 @@ class Client:
         return parse_answer(line)
 
 
-def _connected(path: Path) -> socket.socket:
-    """A connection; waits while too many others ask for one.
+def _connect(path: Path) -> socket.socket:
+    """Connect, as soon as the queue of the socket has room.
 
     Raises:
         NoAgent: none serves there.
-        AgentError: it cannot be talked to.
+        AgentError: the connection fails.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(_PATIENCE)
@@ -130,6 +124,6 @@ def _explained(path: Path, error: OSError) -> AgentError:
         case errno.ENOENT | errno.ECONNREFUSED | errno.ENOTDIR:
             return NoAgent(f"{path}: no agent serves there; start it with: ota-agent daemon")
         case errno.EACCES | errno.EPERM:
-            return AgentError(f"{path}: you may not; be root, or a member of its group")
+            return AgentError(f"{path}: permission denied; run as root or join the socket's group")
         case _:
             return AgentError(f"{path}: {error.strerror or error}; does an agent serve there?")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The socket's file: there for those who may use it, from its first moment on."""
+"""The socket's file: with its owner and mode from the first moment on."""
 
 import errno
 import grp
@@ -15,7 +15,7 @@ from ota_agent.errors import AgentError
 
 logger = logging.getLogger(__name__)
 
-_BACKLOG = 64  # who comes when it is full is sent away by the system
+_BACKLOG = 64  # the system refuses connections beyond it
 _PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid. Source: unix(7), SO_PEERCRED
 
 
@@ -24,8 +24,8 @@ class Listening:
     """A socket that listens, and the file that leads to it.
 
     Attributes:
-        inode: of the file, so that only our own one is taken away.
-        has_group: whether others than root can connect.
+        inode: of the file, so that only our own is removed.
+        has_group: whether users other than root can connect.
     """
 
     socket: socket.socket
@@ -34,7 +34,7 @@ class Listening:
     has_group: bool
 
     def close(self) -> None:
-        """Listen no more, and take the file away."""
+        """Stop listening, and remove the file."""
         self.socket.close()
         with suppress(OSError):
             if self.path.lstat().st_ino == self.inode:
@@ -42,7 +42,7 @@ class Listening:
 
 
 def listen(path: Path, group: str) -> Listening:
-    """Listen at a path; what an agent left there that was killed is replaced.
+    """Listen at a path; a socket that a killed agent left there is replaced.
 
     Args:
         group: whose members may connect; empty, or one that the device does not have: root alone.
@@ -61,7 +61,7 @@ def listen(path: Path, group: str) -> Listening:
         if number is not None:
             os.chown(fresh, -1, number)
         fresh.chmod(0o600 if number is None else 0o660)
-        listener.listen(_BACKLOG)  # nobody connects before
+        listener.listen(_BACKLOG)  # no client can connect before
         inode = fresh.stat().st_ino
         fresh.replace(path)
     except OSError as error:
@@ -97,18 +97,18 @@ def _number_of(group: str) -> int | None:
 
 def _refuse_another(path: Path) -> None:
     """Raises:
-    AgentError: somebody listens there, or it is no socket.
+    AgentError: another agent listens there, or it is not a socket.
     """
     try:
         if not path.is_socket():
             if path.exists() or path.is_symlink():
-                raise AgentError(f"{path}: is there, and is no socket; take it away")
+                raise AgentError(f"{path}: exists and is not a socket; remove it")
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
             probe.connect(str(path))
     except OSError as error:
         if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
             return
-        if error.errno != errno.EAGAIN:  # its queue is full: somebody is there
+        if error.errno != errno.EAGAIN:  # its queue is full: an agent is there
             raise
-    raise AgentError(f"{path}: another agent serves there; one is enough")
+    raise AgentError(f"{path}: another agent serves there; stop one of them")

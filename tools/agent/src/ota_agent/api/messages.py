@@ -8,72 +8,22 @@ there are lines ``{"status": …}`` between them.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from ota_agent.api import Gate
+from ota_agent.api.calls import CALLS, Call, Lines
 from ota_agent.api.status import Status
 from ota_agent.errors import AgentError
 
 LONGEST = 64 * 1024
 """A line with its end [B]."""
 
-_LONGEST_TEXT = 4096  # characters: Linux takes no longer path
+_LONGEST_TEXT = 4096  # characters, as many as a path in Linux
 
 HEARTBEAT = 30.0
-"""A watcher gets a line at least this often [s]: who is gone is noticed, on either side."""
+"""A watcher gets a line at least this often [s], so that either side notices the other's end."""
 
 Kind = Literal["invalid", "refused", "impossible", "busy", "bug"]
-"""Of an error: the request is wrong; the caller may not; it cannot be; later; our fault."""
-
-Who = Literal["group", "root"]
-"""Who may send a request: members of the group and root, or root alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a request looks like.
-
-    Attributes:
-        who: may send it.
-        arguments: their types by name; all have to be there.
-    """
-
-    who: Who
-    arguments: Mapping[str, type] = field(default_factory=dict)
-
-
-SHAPES: Mapping[str, Shape] = {
-    "status": Shape("group"),
-    "watch": Shape("group"),
-    "pause": Shape("group", {"before": str}),
-    "continue": Shape("group"),
-    "abort": Shape("group", {"reason": str}),
-    "set_enabled": Shape("group", {"enabled": bool}),
-    "set_window": Shape("root", {"window": str}),
-    "set_control_map": Shape("root", {"map": str}),
-    "install": Shape("root", {"source": str}),
-    "commit": Shape("root"),
-    "rollback": Shape("root", {"reason": str}),
-    "resume": Shape("root"),
-    "check_update": Shape("root"),
-    "send_inventory": Shape("root"),
-    "token": Shape("root"),
-    "fetch_token": Shape("root"),
-}
-"""All requests."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request, its arguments those of its shape.
-
-    Attributes:
-        call: a key of SHAPES.
-    """
-
-    call: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+"""Of an error: the request is wrong; the caller may not; it cannot be done; later; our bug."""
 
 
 class Wrong(AgentError):
@@ -88,8 +38,8 @@ class Wrong(AgentError):
         self.kind: Kind = kind
 
 
-def parse_request(line: bytes) -> Request:
-    """The request in a line.
+def parse_request(line: bytes) -> tuple[Call, dict[str, Any]]:
+    """The call that a line asks for, and its arguments.
 
     Raises:
         Wrong: there is none in it.
@@ -97,24 +47,19 @@ def parse_request(line: bytes) -> Request:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise _invalid(f"the line is no JSON ({error}); send one object in a line") from error
+        raise _invalid(f"the line is not JSON ({error}); send one object in a line") from error
     if not isinstance(found, dict) or not isinstance(found.get("call"), str):
-        raise _invalid('the line is no request; send one such as {"call": "status"}')
-    call = found.pop("call")
-    shape = SHAPES.get(call)
-    if shape is None:
-        raise _invalid(f"there is no call {_short(call)}; there are {', '.join(SHAPES)}")
-    if unknown := found.keys() - shape.arguments.keys():
-        raise _invalid(f"{call}: has no argument {_short(min(unknown))}")
-    for name, kind in shape.arguments.items():
-        if type(found.get(name)) is not kind:
-            what = {str: "text", bool: "true or false"}[kind]
-            raise _invalid(f"{call}: wants the argument {name}, {what}")
-        if kind is str:
-            _check_text(call, name, found[name])
-    if call == "pause" and found["before"] not in get_args(Gate):
-        raise _invalid(f"pause: before is not one of {', '.join(get_args(Gate))}")
-    return Request(call, found)
+        raise _invalid('the line is not a request; send one such as {"call": "status"}')
+    name = found.pop("call")
+    call = CALLS.get(name)
+    if call is None:
+        raise _invalid(f"there is no call {_short(name)}; there are {', '.join(CALLS)}")
+    if unknown := found.keys() - call.takes.keys():
+        raise _invalid(f"{name}: has no argument {_short(min(unknown))}")
+    for key, kind in call.takes.items():
+        if rule := _rule_broken(found.get(key), kind):
+            raise _invalid(f"{name}: the argument {key} has to be {rule}")
+    return call, found
 
 
 def request_line(call: str, arguments: Mapping[str, Any]) -> bytes:
@@ -147,7 +92,7 @@ def parse_answer(line: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(line)
     except ValueError as error:
-        raise AgentError(f"the agent has sent {line[:80]!r}, which is no JSON") from error
+        raise AgentError(f"the agent has sent {line[:80]!r}, which is not JSON") from error
     match found:
         case {"error": {"kind": str(kind), "text": str(text)}}:
             raise Wrong(kind if kind in get_args(Kind) else "bug", text)  # type: ignore[arg-type]
@@ -157,18 +102,17 @@ def parse_answer(line: bytes) -> Mapping[str, Any]:
             raise AgentError(f"the agent has sent {line[:80]!r}; is it of this version?")
 
 
-def _check_text(call: str, name: str, text: str) -> None:
-    """A map is a text of many lines; every other one is shown in one line.
-
-    Raises:
-        Wrong: it cannot be.
-    """
-    if name == "map":
-        is_right = not any("\ud800" <= each <= "\udfff" for each in text)
-    else:
-        is_right = text.isprintable() and len(text) <= _LONGEST_TEXT
-    if not is_right:
-        raise _invalid(f"{call}: {name} is no text of one line and {_LONGEST_TEXT} characters")
+def _rule_broken(value: object, kind: object) -> str:
+    """What an argument of a kind has to be, if the value is not; else empty."""
+    if choices := get_args(kind):
+        return "" if value in choices else f"one of {', '.join(choices)}"
+    if kind is bool:
+        return "" if isinstance(value, bool) else "true or false"
+    if kind is Lines:
+        is_text = isinstance(value, str) and not any("\ud800" <= each <= "\udfff" for each in value)
+        return "" if is_text else "a text"
+    is_line = isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_TEXT
+    return "" if is_line else f"a text in one line, of at most {_LONGEST_TEXT} characters"
 
 
 def _line(message: Mapping[str, object]) -> bytes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One connection to the socket: its lines in, its lines out, both bounded."""
+"""One connection to the socket: its incoming and outgoing lines, both bounded."""
 
 import socket
 from dataclasses import dataclass, field
@@ -11,26 +11,26 @@ EVERY = 0.2
 """A watcher gets a change at most this often [s]."""
 
 PATIENCE = 30.0
-"""Who does not take what it is sent for so long [s] is dropped."""
+"""A client that does not read what it is sent is dropped after this [s]."""
 
 QUIET = 300.0
-"""Who neither asks nor watches for so long [s] is dropped."""
+"""A client that neither asks nor watches is dropped after this [s]."""
 
 
 class Gone(Exception):
-    """The connection is at its end."""
+    """The connection has ended."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Peer:
-    """Whoever has connected.
+    """A client that has connected.
 
     Attributes:
         uid: the user.
         is_root: may send every request.
-        since: when it was last heard, or took what it was sent [s].
-        watched: the number of the last change that it was sent; None: it does not watch.
-        told: when it was sent a status last [s].
+        since: when it last sent something, or read what it was sent [s].
+        watched: the number of the last change that it was sent; None if it does not watch.
+        told: when it was last sent a status [s].
     """
 
     socket: socket.socket
@@ -45,11 +45,11 @@ class Peer:
 
     @property
     def wants_to_write(self) -> bool:
-        """It has not yet taken all that it was sent."""
+        """It has not yet read all that it was sent."""
         return bool(self._out)
 
     def read(self, now: float) -> None:
-        """Take what it has sent.
+        """Receive what it has sent.
 
         Raises:
             Gone: it has left.
@@ -77,7 +77,7 @@ class Peer:
         if end:
             self._in = rest
             return bytes(line)
-        if self._is_ending:  # a line without its end was cut off on the way: nobody asked for it
+        if self._is_ending:  # half a line was cut off on the way: it is not a request
             raise Gone
         if len(self._in) > LONGEST:
             self._in.clear()
@@ -114,7 +114,7 @@ class Peer:
             del self._out[:sent]
 
     def tell(self, number: int, status: Status, now: float) -> None:
-        """Send the status, if it watches and has to hear of it now.
+        """Send the status, if it watches and the status is due.
 
         Raises:
             Gone: it has left.
@@ -124,7 +124,7 @@ class Peer:
             self.send(status_line(status), now)
 
     def deadline(self, number: int) -> float:
-        """When something has to be done about it [s].
+        """When it next needs attention [s].
 
         Args:
             number: of the last change.
@@ -135,7 +135,7 @@ class Peer:
 
     def check(self, now: float) -> None:
         """Raises:
-        Gone: it takes nothing, or says nothing, for too long.
+        Gone: it has been silent, or not reading, for too long.
         """
         if (self._out or self.watched is None) and now >= self.deadline(0):
             raise Gone

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The status in two or three lines that a person understands."""
+"""The status in two or three lines for a user to read."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -8,27 +8,27 @@ from ota_agent.api.status import Status
 
 _SAYS: Mapping[str, str] = {
     "Idle": "No update is under way",
-    "Syncing": "The server is asked for an update",
+    "Syncing": "Asking the server for an update",
     "Downloading": "Downloading",
-    "Downloaded": "Downloaded, and not yet installed",
+    "Downloaded": "Downloaded, not installed yet",
     "Installing": "Installing",
-    "Installed": "Installed: restart the device, then commit it; or roll it back",
-    "Rebooting": "The device restarts into the update",
+    "Installed": "Installed: reboot the device, then commit it; or roll it back",
+    "Rebooting": "The device reboots into the update",
     "Trying": "The update runs on trial",
     "Proven": "The update runs on trial and is healthy: commit it, or roll it back",
     "Committing": "Committing",
     "Committed": "Committed",
     "Erring": "The update has failed",
     "RollingBack": "Rolling back",
-    "RestartingBack": "The device restarts into what it was before",
-    "TryingBack": "Looking whether the device is as it was before",
-    "Failing": "The update has failed, and is ended",
+    "RestartingBack": "The device reboots into the old system",
+    "TryingBack": "Checking that the device is as it was before",
+    "Failing": "The update has failed; ending it",
     "Cleaning": "Cleaning up",
-    "Reporting": "The server is told how it ended",
+    "Reporting": "Reporting the outcome to the server",
 }
 
 _BY: Mapping[str, str] = {
-    "device": "somebody at the device",
+    "device": "a user of the device",
     "server": "the server",
     "window": "the maintenance window",
     "disabled": "updates being switched off",
@@ -66,7 +66,7 @@ def headline(status: Status) -> str:
 
 
 def _what(status: Status) -> str:
-    """Which update, and where it goes."""
+    """Which update, and into which slot."""
     what = status.artifact or status.source
     slot = f"slot {status.slot}" if status.slot else ""
     return " to ".join(filter(None, (what, slot)))
@@ -92,12 +92,12 @@ def _ended(status: Status) -> str:
 
 
 def _runs(status: Status) -> str:
-    what = status.installed or "an artifact that it does not know"
+    what = status.installed or "an unknown artifact"
     if status.state in ("Trying", "Proven") and status.slot == status.running_slot != "":
         old, what = what, f"{status.artifact} on trial"
         slot = f"slot {status.running_slot}"
         return (
-            f"The device runs {what}, {slot}; until it is committed, {old} is what it goes back to"
+            f"The device runs {what}, {slot}; until it is committed, the device can return to {old}"
         )
     slot = f", slot {status.running_slot}" if status.running_slot else ""
     deployment = f"; deployment {status.deployment}" if status.deployment else ""

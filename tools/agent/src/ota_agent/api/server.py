@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serves the socket in a thread of its own; nobody who connects can hold up the daemon."""
+"""Serves the socket in its own thread, so that no client can hold up the daemon."""
 
 import logging
 import os
 import selectors
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
-from types import TracebackType
 from typing import Self
 
-from ota_agent.api import ApiOptions, Commands
-from ota_agent.api.answer import answer
+from ota_agent.api import ApiOptions
+from ota_agent.api.dispatch import answer
 from ota_agent.api.listening import Listening, listen, uid_of_peer
 from ota_agent.api.messages import error_line
 from ota_agent.api.peer import Gone, Peer
-from ota_agent.api.status import Bulletin
+from ota_agent.api.status import LiveStatus
 from ota_agent.api.wake import Wake
 
 logger = logging.getLogger(__name__)
@@ -32,8 +31,8 @@ class ApiServer:
 
     Args:
         path: of the socket.
-        bulletin: what watchers see.
-        commands: what requests do.
+        live: what watchers see.
+        targets: the first that has a call's method carries it out, in the thread of the server.
         clock: [s].
     """
 
@@ -41,13 +40,12 @@ class ApiServer:
         self,
         path: Path,
         options: ApiOptions,
-        bulletin: Bulletin,
-        commands: Commands,
-        *,
+        live: LiveStatus,
+        *targets: object,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path, self._options = path, options
-        self._bulletin, self._commands = bulletin, commands
+        self._live, self._targets = live, targets
         self._clock = clock
         self._peers: set[Peer] = set()
         self._thread: Thread | None = None
@@ -64,7 +62,7 @@ class ApiServer:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listening.socket, selectors.EVENT_READ)
         self._selector.register(self._wake.number, selectors.EVENT_READ)
-        self._end_listening = self._bulletin.listen(self._changed)
+        self._end_listening = self._live.listen(self._changed)
         self._is_stopping = False
         self._thread = Thread(target=self._serve, name="device API", daemon=True)
         self._thread.start()
@@ -83,16 +81,11 @@ class ApiServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _changed(self) -> None:
-        """In the thread that changed the status: wake ours, if somebody wants to hear of it."""
+        """In the thread that changed the status: wake ours, if a client may watch."""
         if self._peers:
             self._wake.up()
 
@@ -113,18 +106,18 @@ class ApiServer:
                 self._wake.slept()
             else:
                 self._accept()
-        number, status = self._bulletin.read()
+        number, status = self._live.read()
         now = self._clock()
         for peer in tuple(self._peers):
-            with _Leaving(self, peer):
+            with self._guard(peer):
                 peer.check(now)
                 peer.tell(number, status, now)
 
     def _patience(self) -> float | None:
-        """How long nothing has to be done if nothing happens [s]; None: for ever."""
+        """How long the thread may sleep [s]; None: until something happens."""
         if not self._peers:
             return None
-        number, _ = self._bulletin.read()
+        number, _ = self._live.read()
         return max(0.0, min(each.deadline(number) for each in self._peers) - self._clock())
 
     def _accept(self) -> None:
@@ -133,7 +126,7 @@ class ApiServer:
         except BlockingIOError:
             return
         except OSError as error:
-            logger.warning("%s: nobody can connect: %s", self._path, error.strerror)
+            logger.warning("%s: no client can connect: %s", self._path, error.strerror)
             time.sleep(_BREATH)
             return
         uid = uid_of_peer(connection)
@@ -157,54 +150,42 @@ class ApiServer:
         return b""
 
     def _attend(self, peer: Peer, events: int) -> None:
-        with _Leaving(self, peer):
+        with self._guard(peer):
             if events & selectors.EVENT_WRITE:
                 peer.flush(self._clock())
             if events & selectors.EVENT_READ:
                 peer.read(self._clock())
             while (line := peer.next_line()) is not None:
-                peer.send(answer(line, peer, self._bulletin, self._commands), self._clock())
+                peer.send(answer(line, peer, self._live, *self._targets), self._clock())
 
-    def leave(self, peer: Peer) -> None:
-        """Close a connection."""
+    @contextmanager
+    def _guard(self, peer: Peer) -> Iterator[None]:
+        """Close the connection if it ends in this block, or if we fail at it."""
+        try:
+            yield
+        except Gone:
+            self._leave(peer)
+        except Exception:
+            logger.exception("the device API closes a connection")
+            self._leave(peer)
+        else:
+            self._select(peer)
+
+    def _leave(self, peer: Peer) -> None:
         if peer in self._peers:
             self._peers.remove(peer)
             self._selector.unregister(peer.socket)
             peer.socket.close()
 
-    def care(self, peer: Peer) -> None:
-        """Look for what can happen to a connection next: one that does not read is not read."""
+    def _select(self, peer: Peer) -> None:
+        """Wait for what can happen next: from a client that does not read, nothing is read."""
         wanted = selectors.EVENT_WRITE if peer.wants_to_write else selectors.EVENT_READ
         if peer in self._peers and self._selector.get_key(peer.socket).events != wanted:
             self._selector.modify(peer.socket, wanted, peer)
 
     def _close(self, listening: Listening) -> None:
         for peer in tuple(self._peers):
-            self.leave(peer)
+            self._leave(peer)
         listening.close()
         self._selector.close()
         self._wake.close()
-
-
-class _Leaving:
-    """Closes a connection if it ends in this block, or if we fail at it."""
-
-    def __init__(self, server: ApiServer, peer: Peer) -> None:
-        self._server, self._peer = server, peer
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
-        if error is None:
-            self._server.care(self._peer)
-            return False
-        self._server.leave(self._peer)
-        if not isinstance(error, Gone):
-            logger.error("the device API closes a connection", exc_info=error)
-        return isinstance(error, Exception)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent is doing: one value, and the board that it hangs on for all to see."""
+"""What the agent is doing: one value, and the place where all threads read it."""
 
 import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Condition
+from threading import Lock
 from typing import Any, Literal
 
 from ota_agent import __version__
@@ -22,8 +22,8 @@ class Status:
     Attributes:
         state: the name of a class of states.py, such as Downloading.
         doing: the part of it that runs now, such as the state script ArtifactInstall_Enter_00.
-        deployment: the server's name for the update; empty if a person at the device asked for it.
-        source: of the artifact: a URL without its query, or a path; empty without an update.
+        deployment: the server's name for the update; empty if a user of the device asked for it.
+        source: of the artifact: a URL without login and query, or a path; empty without an update.
         artifact: name of the artifact that is installed; empty until its header was read.
         installed: name of the artifact that the device runs, committed.
         slot: the slot that is written, A or B; empty if none is.
@@ -37,9 +37,9 @@ class Status:
         next_poll: when the server is asked next [s since the epoch]; 0: it is not.
         result: how the last update ended.
         reason: why it failed; empty if it did not.
-        is_consistent: whether the device was as before, when the last update failed.
+        is_consistent: false if the last update failed and could not be rolled back completely.
         updates: how many updates have ended since the agent started.
-        wants_reboot: the update is installed, and the device has to be restarted for it.
+        wants_reboot: the update goes on, forward or back, once the device has rebooted.
         is_authorized: whether the server has given this device a token.
         tokens: how often that has changed, with a token or without one.
         is_enabled: whether the server is asked for updates.
@@ -86,13 +86,13 @@ class Status:
 def from_json(found: object) -> Status:
     """The status that another agent, older or newer, has sent.
 
-    What is not known is left out, and what is missing has its default.
+    Unknown keys are left out; missing ones have their default.
 
     Raises:
-        AgentError: it is no status.
+        AgentError: it is not a status.
     """
     if not isinstance(found, dict):
-        raise AgentError(f"the agent's status is {json.dumps(found)[:80]}, and no object")
+        raise AgentError(f"the agent's status is {json.dumps(found)[:80]}, not an object")
     known: dict[str, Any] = {}
     for field in dataclasses.fields(Status):
         value = found.get(field.name, field.default)
@@ -101,23 +101,19 @@ def from_json(found: object) -> Status:
             value = float(value)
         if type(value) is not kind:
             raise AgentError(
-                f"the agent's status has {field.name} = {json.dumps(value)[:80]}, which is no"
-                f" {kind.__name__}; are the agent and this command of one version?"
+                f"the agent's status has {field.name} = {json.dumps(value)[:80]}, which is not of"
+                f" type {kind.__name__}; do the agent and this command have the same version?"
             )
         known[field.name] = value
     return Status(**known)
 
 
-class Bulletin:
-    """Holds the status: one thread changes it, others read it or wait for a change.
-
-    Args:
-        status: what it says at first.
-    """
+class LiveStatus:
+    """Holds the status: any thread may change it, read it, or hear of changes."""
 
     def __init__(self, status: Status = Status()) -> None:
         self._status, self._number = status, 0
-        self._changed = Condition()
+        self._lock = Lock()
         self._listeners: tuple[Callable[[], None], ...] = ()
 
     def get(self) -> Status:
@@ -126,43 +122,32 @@ class Bulletin:
 
     def read(self) -> tuple[int, Status]:
         """How many changes there were, and the status after the last of them."""
-        with self._changed:
+        with self._lock:
             return self._number, self._status
 
     def change(self, **changes: Any) -> Status:
         """Change some attributes of the status; gives what it is then."""
-        with self._changed:
+        with self._lock:
             status = self._status
             if all(getattr(status, name) == value for name, value in changes.items()):
                 return status
             status = dataclasses.replace(status, **changes)
             self._status, self._number = status, self._number + 1
-            self._changed.notify_all()
             listeners = self._listeners
         for tell in listeners:
             tell()
         return status
-
-    def wait_for_change(self, since: int, timeout: float) -> tuple[int, Status]:
-        """The same as `read`, once there were more than `since` changes or the time is over.
-
-        Args:
-            timeout: [s].
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._number > since, timeout)
-            return self._number, self._status
 
     def listen(self, tell: Callable[[], None]) -> Callable[[], None]:
         """Have a function called after each change; gives the function that ends it.
 
         It is called in the thread that made the change, and must not block or raise.
         """
-        with self._changed:
+        with self._lock:
             self._listeners = (*self._listeners, tell)
 
         def end() -> None:
-            with self._changed:
+            with self._lock:
                 self._listeners = tuple(each for each in self._listeners if each is not tell)
 
         return end

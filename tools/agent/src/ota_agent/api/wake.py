@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wakes a thread that sleeps in `select`, from any other one."""
+"""Wakes a thread that sleeps in `select`, from another thread."""
 
 import os
 from threading import Lock
@@ -18,20 +18,20 @@ class Wake:
         self._is_up = self._is_closed = False
 
     def up(self) -> None:
-        """Wake whoever sleeps; once is enough until it has."""
+        """Wake the thread; further calls do nothing until it has woken."""
         with self._alone:
             if not self._is_up and not self._is_closed:
                 os.eventfd_write(self.number, 1)
                 self._is_up = True
 
     def slept(self) -> None:
-        """Whoever slept is awake, and looks around after this."""
+        """The thread is awake; it calls this before it looks at what has changed."""
         with self._alone:
             self._is_up = False
             os.eventfd_read(self.number)
 
     def close(self) -> None:
-        """Wake nobody any more."""
+        """Stop waking."""
         with self._alone:
             self._is_closed = True
             os.close(self.number)

@@ -5,11 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ota_agent.bootloader import Bootloader
+from ota_agent.bootloader.contract import COUNT, PART, PART_HEX, TRIAL, WHY, is_trial, next_slot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
-
-_TRIAL, _COUNT, _WHY = "upgrade_available", "bootcount", "ota_rollback"
-_PART, _PART_HEX = "mender_boot_part", "mender_boot_part_hex"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,8 @@ class Boot:
         if findings := self.bootloader.findings():
             raise EnvironmentFault("; ".join(findings))
         running, environment = self.running(), self.bootloader.read()
-        next_ = self.slots.next(environment)
-        if environment.get(_TRIAL) == "1":
+        next_ = next_slot(self.slots, environment)
+        if is_trial(environment):
             raise EnvironmentFault(
                 f"slot {next_.name} is on trial, and not by this update; commit it or roll it back"
                 " first (ota-agent commit, ota-agent rollback)"
@@ -55,7 +53,7 @@ class Boot:
         Raises:
             EnvironmentFault, ProgramError: it could not be told.
         """
-        self._set(slot, is_trial=True)
+        self._set(slot, tries=True)
 
     def keep(self, slot: Slot) -> None:
         """Have the bootloader start a slot from now on.
@@ -63,7 +61,7 @@ class Boot:
         Raises:
             EnvironmentFault, ProgramError: it could not be told.
         """
-        self._set(slot, is_trial=False)
+        self._set(slot, tries=False)
 
     def count_anew(self) -> None:
         """Let a trial be booted once more: it is healthy, and waits.
@@ -71,15 +69,15 @@ class Boot:
         Raises:
             EnvironmentFault, ProgramError: it could not be told.
         """
-        self.bootloader.write({_COUNT: "0"})
+        self.bootloader.write({COUNT: "0"})
 
     def why(self) -> str:
         """Why the bootloader went back to the old slot; empty if it does not say."""
-        return self.bootloader.read().get(_WHY, "")
+        return self.bootloader.read().get(WHY, "")
 
-    def _set(self, slot: Slot, *, is_trial: bool) -> None:
+    def _set(self, slot: Slot, *, tries: bool) -> None:
         environment = self.bootloader.read()
-        wanted = {_PART: str(slot.number), _TRIAL: str(int(is_trial)), _COUNT: "0", _WHY: ""}
-        if _PART_HEX in environment:  # GRUB has none
-            wanted[_PART_HEX] = f"{slot.number:x}"
-        self.bootloader.write(wanted, is_final=not is_trial)
+        wanted = {PART: str(slot.number), TRIAL: str(int(tries)), COUNT: "0", WHY: ""}
+        if PART_HEX in environment:  # GRUB has none
+            wanted[PART_HEX] = f"{slot.number:x}"
+        self.bootloader.write(wanted, is_final=not tries)

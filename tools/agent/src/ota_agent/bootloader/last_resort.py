@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ota_agent.bootloader import Bootloader
+from ota_agent.bootloader.contract import is_trial
 from ota_agent.bootloader.find import find_bootloader
 from ota_agent.device.options import DeviceOptions
 from ota_agent.errors import AgentError
@@ -38,11 +39,11 @@ def give_up_trial(
     """
     try:
         seconds = float(uptime.read_text("ascii").split()[0])
-        is_trial = find().read().get("upgrade_available") == "1"
+        is_tried = is_trial(find().read())
     except (AgentError, ProgramError, OSError, ValueError, IndexError) as error:
         logger.warning("whether this is a trial is not known: %s", error)
         return
-    if not is_trial or seconds < PATIENCE:
+    if not is_tried or seconds < PATIENCE:
         return
     logger.error("trial: the agent does not start (%s): restarting, to go back", why)
     try:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_agent.bootloader.contract import CANARY, is_elsewhere
 from ota_agent.errors import EnvironmentFault
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 
 _TIMEOUT = 60.0  # [s] a card that is slow to write
-_CHECKED, _CANARY = "mender_check_saveenv_canary", "mender_saveenv_canary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ class UBoot:
                 f"{self.configuration}: the environment is said to be at {_hex(offsets)}, and this"
                 f" board has it at {_hex(self.offsets)}; correct the file"
             )
-        if variables.get(_CHECKED) == "1" and variables.get(_CANARY) != "1":
+        if is_elsewhere(variables):
             found.append(
-                f"{_CANARY} is not set: U-Boot has never saved what is read here, so that it uses"
+                f"{CANARY} is not set: U-Boot has never saved what is read here, so that it uses"
                 " another environment; compare U-Boot's CONFIG_ENV_OFFSET with"
                 f" {self.configuration}"
             )

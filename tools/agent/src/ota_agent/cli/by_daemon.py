@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A command that the daemon carries out, watched until it is done."""
+"""Has the daemon carry out a command, and watches it until it is done."""
 
-import argparse
 import logging
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,43 +9,28 @@ from typing import Any
 from ota_agent.api.client import Client, NoAgent
 from ota_agent.api.messages import Wrong
 from ota_agent.api.status import Status
-from ota_agent.cli.console import log_to_console
-from ota_agent.cli.exits import Exit
-from ota_agent.cli.standalone import COMMIT, REBOOT, check_end
-from ota_agent.config.settings import Settings
-from ota_agent.errors import AgentError
+from ota_agent.errors import AgentError, NothingInProgress
 
 logger = logging.getLogger(__name__)
 
 _AGAIN = 0.3  # [s]
-_BEGUN = 15.0  # [s] for the daemon to begin with it
-_STARTS = 60.0  # [s] for a daemon to serve that is the agent already, and to look at its trial
-_REST = {"Idle", "Installed", "Proven"}
-"""States in which it waits for somebody."""
+_BEGUN = 15.0  # [s] for the daemon to begin
+_STARTS = 60.0  # [s] for a daemon that is starting to serve, and to look at its trial
 
 
-def followed(settings: Settings, args: argparse.Namespace, call: str, **arguments: Any) -> int:
-    """Have the daemon do it, show how far it is, and give the exit code.
+def follow(socket: Path, call: str, arguments: dict[str, Any]) -> Status:
+    """Have the daemon do it, and log its progress; gives the status at the end.
 
     Raises:
-        NothingInProgress, AgentError: the daemon refuses it, or it failed.
+        NothingInProgress: there is no update that it could be about.
+        AgentError: the daemon refuses, or has ended.
     """
-    console = log_to_console(args.log_level)
-    path = settings.device.socket
-    with _served(path) as watcher, Client(path) as client:
-        before = _asked(client, call, arguments)
-        if before is None:
-            print("No update in progress.", file=sys.stderr)
-            return Exit.NOTHING_IN_PROGRESS
-        try:
-            end = _followed(watcher, before)
-        finally:
-            console.end()
-    return _outcome(end, call, is_four=getattr(args, "reboot_exit_code", False))
+    with _connect(socket) as watcher, Client(socket) as client:
+        return _watch(watcher, _ask(client, call, arguments))
 
 
-def _served(path: Path) -> Client:
-    """A connection to the daemon, which may be starting.
+def _connect(path: Path) -> Client:
+    """A connection to the daemon, which may still be starting.
 
     Raises:
         NoAgent: it does not serve.
@@ -60,45 +43,47 @@ def _served(path: Path) -> Client:
             if time.monotonic() > end:
                 raise
         if not is_told:
-            logger.info("the agent is there, and does not serve yet: waiting for it")
+            logger.info("waiting for the agent, which is starting")
             is_told = True
         time.sleep(_AGAIN)
 
 
-def _asked(client: Client, call: str, arguments: dict[str, Any]) -> Status | None:
-    """Ask for it; a commit, once a daemon that has just started has looked at its trial.
+def _ask(client: Client, call: str, arguments: dict[str, Any]) -> Status:
+    """Send the request, a commit as soon as the daemon has looked at its trial.
 
     Returns:
-        The status before it; None if there is no update that it could be about.
+        The status before it.
 
     Raises:
-        AgentError: the daemon refuses it.
+        NothingInProgress: there is no update that it could be about.
+        AgentError: the daemon refuses.
     """
     end = time.monotonic() + _STARTS
     while True:
         before = client.status()
         if call != "install" and before.state == "Idle":
-            return None
+            raise NothingInProgress("No update in progress.")
         try:
             client.call(call, **arguments)
             return before
         except Wrong as error:
-            if error.kind != "busy" or call != "commit" or time.monotonic() > end:
+            is_trial = call == "commit" and before.state in ("Installed", "Trying")
+            if error.kind != "busy" or not is_trial or time.monotonic() > end:
                 raise
         time.sleep(_AGAIN)
 
 
-def _followed(watcher: Client, before: Status) -> Status:
-    """The status at which it rests again."""
+def _watch(watcher: Client, before: Status) -> Status:
+    """The status at which it waits for the user again."""
     began = time.monotonic()
     has_begun = False
     shown = ""
     for status in watcher.watch():
         has_begun = has_begun or status.state != before.state or status.updates > before.updates
-        if status.state in _REST and has_begun:
+        if has_begun and (status.state in ("Idle", "Installed", "Proven") or status.wants_reboot):
             return status
         if not has_begun and time.monotonic() - began > _BEGUN:
-            raise AgentError("the daemon has not begun with it; `ota-agent status` says more")
+            raise AgentError("the daemon has not begun; see `ota-agent status`")
         text = _progress(status)
         if text != shown and has_begun:
             shown = text
@@ -107,22 +92,7 @@ def _followed(watcher: Client, before: Status) -> Status:
 
 
 def _progress(status: Status) -> str:
-    """A line for each tenth, as the daemon's own log has them."""
+    """A line for each tenth, as in the daemon's own log."""
     if status.state == "Downloading" and status.size:
         return f"install: slot {status.slot or '-'}: {status.percent // 10 * 10} %"
     return f"state {status.state}"
-
-
-def _outcome(status: Status, call: str, *, is_four: bool) -> int:
-    match status.state:
-        case "Installed":
-            print(COMMIT)
-            if status.wants_reboot:
-                print(REBOOT)
-                return Exit.REBOOT_NEEDED if is_four else Exit.DONE
-        case "Proven":
-            print("The update runs on trial, and is healthy. Use 'ota-agent commit' to keep it.")
-        case _:
-            check_end(status, is_rollback=call == "rollback")
-            print({"rollback": "Rolled back.", "commit": "Committed."}.get(call, "Done."))
-    return Exit.DONE

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent says on stderr; on a terminal, the progress stays in one line."""
+"""Prints the log on stderr; on a terminal, progress stays in one line."""
 
 import logging
 import re
 import sys
+
+from ota_agent.address import hide
 
 _PROGRESS = re.compile(r"install: .* \d+ %$")
 _CLEAR = "\r\033[K"
@@ -15,12 +17,12 @@ class Console(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._is_terminal = sys.stderr.isatty()
-        self._is_open = False  # a line of progress, which the next line overwrites or ends
+        self._is_open = False  # the last line is progress, and has no end yet
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
         try:
-            text = f"ota-agent: {record.getMessage()}"
+            text = f"ota-agent: {hide(record.getMessage())}"
             is_progress = self._is_terminal and _PROGRESS.search(text) is not None
             if is_progress:
                 sys.stderr.write(f"{_CLEAR}{text}")
@@ -28,7 +30,7 @@ class Console(logging.Handler):
                 sys.stderr.write(f"{chr(10) if self._is_open else ''}{text}\n")
             sys.stderr.flush()
             self._is_open = is_progress
-        except (OSError, ValueError):  # whoever read it has gone
+        except (OSError, ValueError):  # stderr was closed
             pass
 
     def end(self) -> None:

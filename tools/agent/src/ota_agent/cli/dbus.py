@@ -26,18 +26,19 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "dbus",
         help="serve the device API on D-Bus; the bus starts this by itself",
         description="Offers io.mender.AuthenticationManager, io.mender.UpdateManager and"
-        " io.otakit.Agent1 on the system bus, as long as one who called is on the bus.",
+        " io.otakit.Agent1 on the system bus, until the last caller has disconnected.",
         epilog=_EXAMPLE,
         formatter_class=Help,
     )
     parser.set_defaults(run=_run)
-    parser.add_argument("--address", default="", help="of another bus than the system's")
+    parser.add_argument("--address", default="", help="bus address (default: the system bus)")
     parser.add_argument(
         "--idle",
         type=float,
         default=BridgeOptions().idle,
         metavar="SECONDS",
-        help="end so long after the last caller has left the bus; 0: never (default: %(default)g)",
+        help="how long to stay after the last caller has disconnected; 0: for ever"
+        " (default: %(default)g)",
     )
     add_common(parser)
 
@@ -51,9 +52,9 @@ def _run(args: argparse.Namespace) -> int:
 
 
 async def _serve(options: BridgeOptions) -> None:
-    """Serve until it is told to end, as by systemd once it has given its names up.
+    """Serve until SIGTERM, which systemd sends once the names are released.
 
-    An exception out of a signal's handler would end whatever callback it meets, and be kept there.
+    The task is cancelled: an exception raised in a signal handler would end in any callback.
     """
     task = asyncio.ensure_future(serve(options))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)

@@ -9,7 +9,7 @@ from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import Help, add_common
 
 if TYPE_CHECKING:
-    from ota_agent.doctor.finding import Finding
+    from ota_artifact.finding import Finding
 
 _EXAMPLE = """\
 examples:
@@ -44,8 +44,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _run(args: argparse.Namespace) -> int:
     from ota_agent.config.settings import load_settings
     from ota_agent.doctor.examine import examine
-    from ota_agent.doctor.finding import Finding
     from ota_agent.errors import AgentError
+    from ota_artifact.finding import Finding
 
     try:
         found = examine(load_settings(args.config), is_online=args.online)
@@ -65,8 +65,7 @@ def _run(args: argparse.Namespace) -> int:
         print(json.dumps({"findings": [asdict(each) for each in found]}, indent=1))
     else:
         for each in found:
-            print(f"{each.severity}: {each.hazard}: {each.place}")
-            print(f"  cause: {each.cause}\n  remedy: {each.remedy}")
+            print(each)
         print(_count(found))
     return Exit.FAILED if any(each.severity == "error" for each in found) else Exit.DONE
 

@@ -4,16 +4,9 @@
 import argparse
 from pathlib import Path
 
-from ota_agent.cli.by_daemon import followed
-from ota_agent.cli.options import Help, add_common
-from ota_agent.cli.standalone import (
-    add_reboot_exit_code,
-    add_stop_before,
-    being_the_agent,
-    carried_out,
-)
-from ota_agent.config.settings import load_settings
-from ota_agent.engine.owner import Taken
+from ota_agent.address import Address
+from ota_agent.cli.by_hand import add_options, carry_out
+from ota_agent.cli.options import Help
 from ota_agent.errors import AgentError
 
 _EXAMPLE = """\
@@ -22,7 +15,7 @@ examples:
   ota-agent install /media/usb/v2.mender && reboot
   ssh build cat v2.mender | ota-agent install -
 
-An install that was interrupted goes on when it is called again, or with `ota-agent resume`.
+An interrupted install goes on when you call it again, or with `ota-agent resume`.
 """
 
 
@@ -38,33 +31,20 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     parser.set_defaults(run=_run)
     parser.add_argument("artifact", help="a URL, a file, or - for stdin")
-    add_reboot_exit_code(parser)
-    add_stop_before(parser)
-    add_common(parser)
+    add_options(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
-    settings = load_settings(args.config)
-    source = source_of(args.artifact)
-    try:
-        with being_the_agent(settings, args) as (agent, _):
-            return carried_out(agent, args, lambda: agent.install(source))
-    except Taken:
-        if source == "-" or args.stop_before:
-            raise AgentError(
-                "the daemon runs, and can neither read this stdin nor stop in between; give it a"
-                " file or a URL, or stop the daemon meanwhile"
-            ) from None
-        return followed(settings, args, "install", source=source)
+    return carry_out(args, "install", source=source_of(args.artifact))
 
 
 def source_of(word: str) -> str:
-    """The source as it is remembered: an absolute path, since the daemon is elsewhere."""
+    """The source for the daemon, whose working directory differs: a URL, or an absolute path."""
     if word == "-" or word.startswith(("http://", "https://")):
         return word
     if "://" in word:
-        raise AgentError(f"{word}: is neither http:// nor https://, nor a file")
+        raise AgentError(f"{Address(word)}: is not an http:// or https:// URL, nor a file")
     path = Path(word).absolute()
     if not path.exists():
-        raise AgentError(f"{word}: no such file")
+        raise AgentError(f"{Address(word)}: no such file")
     return str(path)

@@ -1,25 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parses the command line, runs the sub-command, and says what went wrong."""
+"""The whole command: its parser and its exit codes."""
 
 import argparse
-import os
-import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import FrameType
 from typing import NoReturn
 
 from ota_agent import __version__
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import Help
 from ota_agent.errors import AgentError, NothingInProgress
+from ota_artifact.command import Command, needed
 from ota_artifact.errors import ArtifactError, ProgramError
 
 _COMMANDS = (
     *("install", "commit", "rollback", "resume", "status"),
     *("show_artifact", "show_provides", "check_update", "send_inventory"),
-    *("daemon", "dbus", "doctor", "setup"),
+    *("daemon", "dbus", "doctor", "boot_log", "setup"),
 )
 """Each is a module here, imported when it is called: to start takes less time and memory."""
 
@@ -37,6 +35,11 @@ class _Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         self.exit(Exit.FAILED, f"{self.prog}: {message}; see {self.prog} --help\n")
 
+    def show_help(self, _: argparse.Namespace) -> int:
+        """What the command does without a sub-command."""
+        self.print_help()
+        return Exit.DONE
+
 
 def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser:
     """The parser of the whole command, which is also what its documentation is made from.
@@ -52,7 +55,7 @@ def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.set_defaults(run=None)
+    parser.set_defaults(run=parser.show_help)
     sub = parser.add_subparsers(
         dest="command",
         metavar="command",
@@ -63,53 +66,23 @@ def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit code."""
-    words = sys.argv[1:] if argv is None else argv
-    parser = build_parser(_called(words))
-    args = parser.parse_args(words)
-    if args.run is None:
-        parser.print_help()
-        return Exit.DONE
-    try:
-        code: int = args.run(args)
-        sys.stdout.flush()
-        return code
-    except NothingInProgress as error:
-        return _said(error, Exit.NOTHING_IN_PROGRESS)
-    except (AgentError, ArtifactError, ProgramError) as error:
-        return _said(error, Exit.FAILED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return Exit.FAILED
-    except OSError as error:
-        return _said(f"{error.filename}: {error.strerror}" if error.filename else error, 1)
-    except KeyboardInterrupt:
-        return _said("interrupted; `ota-agent status` says where it stands", Exit.INTERRUPTED)
-
-
-def _called(words: Sequence[str]) -> Sequence[str]:
-    """The modules that a command line needs; all of them if it is wrong, or asks for help."""
-    name = next((each.replace("-", "_") for each in words if not each.startswith("-")), None)
-    if name in _COMMANDS:
-        return (name,)
-    return () if list(words) == ["--version"] else _COMMANDS
-
-
-def entry() -> None:
-    """What the installed script calls."""
-    signal.signal(signal.SIGTERM, _end)
-    sys.exit(main())
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    """Leave by way of every `with`."""
-    sys.exit(128 + number)
-
-
-def _said(error: object, code: int) -> int:
-    print(f"ota-agent: {error}", file=sys.stderr)
+def _work(words: Sequence[str]) -> int:
+    args = build_parser(needed(words, _COMMANDS)).parse_args(words)
+    code: int = args.run(args)
     return code
+
+
+def _code_of(error: Exception) -> int | None:
+    if isinstance(error, NothingInProgress):
+        return Exit.NOTHING_IN_PROGRESS
+    ours = isinstance(error, AgentError | ArtifactError | ProgramError | OSError)
+    return Exit.FAILED if ours else None
+
+
+_COMMAND = Command(
+    "ota-agent", _work, code_of=_code_of, hint="; `ota-agent status` says where it stands"
+)
+main, entry = _COMMAND.main, _COMMAND.entry
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from ota_agent.address import Address
 from ota_agent.device.device_type import device_type_of
 from ota_agent.errors import AgentError
 
@@ -77,7 +78,8 @@ def _text(ask: Ask, question: str, now: str) -> str:
 
 
 def _list(ask: Ask, question: str, now: tuple[str, ...]) -> list[str]:
-    answer = ask(f"{question} [{' '.join(now)}]: ").strip()
+    shown = " ".join(str(Address(each)) for each in now)
+    answer = ask(f"{question} [{shown}]: ").strip()
     return [] if answer == "-" else answer.split() or list(now)
 
 

@@ -6,15 +6,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import Help, add_common
 from ota_agent.errors import AgentError, Unauthorized
 
 if TYPE_CHECKING:
-    from ota_agent.config.edit import Changes
     from ota_agent.config.settings import Settings
+
+Changes = Mapping[tuple[str, str], object]
+"""New values by section and key."""
 
 _EXAMPLE = """\
 examples:
@@ -43,10 +45,9 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "setup",
         help="say what this device is, and who its server is",
-        description="Writes the agent's configuration: what is said by options and, on a terminal,"
-        " what is asked for all others. What it does not ask about stays as it is, comments too,"
-        " and the old file is kept as agent.toml.old. If something that is said cannot be, nothing"
-        " is written.",
+        description="Writes the agent's configuration from options and, on a terminal, from the"
+        " answers to questions about all others. Every other value stays. It writes no comments; a"
+        " file that had some is kept as agent.toml.old. If a value is wrong, nothing is written.",
         epilog=_EXAMPLE,
         formatter_class=Help,
     )
@@ -110,12 +111,12 @@ def _run(args: argparse.Namespace) -> int:
         print(f"{args.config}: says all that already")
         return Exit.DONE
     path = place(args.config, before)
-    for line in written(path, changes, before, is_online=args.online):
+    for line in write_changes(path, changes, before, is_online=args.online):
         print(line)
     return Exit.DONE
 
 
-def changed(before: "Settings", said: Mapping[str, object]) -> "Changes":
+def changed(before: "Settings", said: Mapping[str, object]) -> Changes:
     """The keys that get another value than they have.
 
     Args:
@@ -130,29 +131,30 @@ def changed(before: "Settings", said: Mapping[str, object]) -> "Changes":
     return found
 
 
-def written(
-    path: Path, changes: "Changes", before: "Settings", *, is_online: bool
+def write_changes(
+    path: Path, changes: Changes, before: "Settings", *, is_online: bool
 ) -> Iterator[str]:
     """Write the changes, once they are found to be right; gives what to tell the user.
 
     Raises:
         AgentError: they cannot be, and nothing was written.
     """
-    from ota_agent.config.edit import edited, save
-    from ota_agent.config.settings import check
+    from ota_agent.config.settings import check, tables_of
+    from ota_agent.config.write import document, save
 
     try:
-        text = path.read_text("utf-8") if path.exists() else _begun(path, before)
-        new = edited(text, changes, str(path))
+        old = tables_of(path)
+        check(old, path)
+        new = merged(old, changes)
         check(new, path)
         after = _with(before, changes)
         yield from _checked(before, after)
         if is_online:
             yield _accepted(after)
-        old = save(path, new)
+        kept = save(path, document(new), old)
     except OSError as error:
         raise AgentError(f"{error.filename or path}: {error.strerror}; be root") from error
-    yield f"{path}: written" + (f"; the old one is {old}" if old else "")
+    yield f"{path}: written" + (f"; the old file is {kept}" if kept else "")
     yield "Now restart the agent, and look with: ota-agent doctor --online"
 
 
@@ -170,16 +172,15 @@ def place(configuration: Path, settings: "Settings", root: Path = Path("/")) -> 
     return local if local.exists() or is_in_slot else configuration
 
 
-def _begun(path: Path, settings: "Settings") -> str:
-    """What a file has in it before anything is set."""
-    from ota_agent.config.settings import LOCAL, default_file
+def merged(tables: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    """The tables of a file with the changes in them."""
+    found = {section: dict(table) for section, table in tables.items()}
+    for (section, key), value in changes.items():
+        found.setdefault(section, {})[key] = list(value) if isinstance(value, tuple) else value
+    return found
 
-    if path == settings.device.data / LOCAL:
-        return "# What this one device has, whichever slot runs: it counts over /etc/ota.\n"
-    return default_file()
 
-
-def _with(settings: "Settings", changes: "Changes") -> "Settings":
+def _with(settings: "Settings", changes: Changes) -> "Settings":
     """The settings as they will be."""
     from dataclasses import replace
 

@@ -6,7 +6,7 @@ import argparse
 from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
 from ota_agent.lifecycle.provides import NAME
-from ota_agent.memory.bootstrap import UNKNOWN, opened_store
+from ota_agent.memory.bootstrap import provided
 
 
 def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,6 +23,5 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
-    with opened_store(load_settings(args.config).device) as store:
-        print(store.provides.get(NAME, UNKNOWN))
+    print(provided(load_settings(args.config).device)[NAME])
     return 0

@@ -6,7 +6,7 @@ import json
 
 from ota_agent.cli.options import Help, add_common
 from ota_agent.config.settings import load_settings
-from ota_agent.memory.bootstrap import opened_store
+from ota_agent.memory.bootstrap import provided
 
 
 def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,9 +24,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
-    settings = load_settings(args.config)
-    with opened_store(settings.device) as store:
-        found = store.provides
+    found = provided(load_settings(args.config).device)
     if args.json:
         print(json.dumps(found, indent=1, sort_keys=True))
     else:

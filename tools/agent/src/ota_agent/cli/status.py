@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`status`: what the agent is doing, or what it left when it stopped."""
+"""`status`: what the agent is doing, or where it was when it stopped."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from ota_agent.api.status import Status
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import Help, add_common
 from ota_agent.device.release import released
-from ota_agent.errors import AgentError
+from ota_agent.lifecycle.provides import NAME
 
 _EXAMPLE = """\
 examples:
@@ -23,7 +23,7 @@ examples:
   ota-agent status --watch
 """
 
-_PAUSE = 0.5  # [s] until the next agent is looked for
+_PAUSE = 0.5  # [s] between attempts to connect
 _CLEAR = "\r\033[K"
 
 
@@ -31,18 +31,18 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     """Add `status`."""
     parser = sub.add_parser(
         "status",
-        help="what the agent is doing",
-        description="Says what the agent is doing, what the device runs, and how the last update"
-        " ended. Without a daemon it says where an update stands that was interrupted.",
+        help="show what the agent is doing",
+        description="Shows what the agent is doing, what the device runs, and how the last update"
+        " ended. If no agent runs, it shows where the last one stopped.",
         epilog=_EXAMPLE,
         formatter_class=Help,
     )
     parser.set_defaults(run=_run)
-    parser.add_argument("--json", action="store_true", help="as a JSON object in one line")
+    parser.add_argument("--json", action="store_true", help="print a JSON object in one line")
     parser.add_argument(
         "--watch",
         action="store_true",
-        help="go on with each change, until interrupted",
+        help="keep printing on every change until interrupted",
     )
     add_common(parser)
 
@@ -61,12 +61,12 @@ def _run(args: argparse.Namespace) -> int:
     for line in lines(status):
         print(line)
     if not is_served:
-        print("No agent runs, or not yet; init starts it, or `ota-agent daemon`")
+        print("The agent is not running, or is still starting; start it with: ota-agent daemon")
     return Exit.DONE
 
 
 def current(socket: Path, store: Path) -> tuple[Status, bool]:
-    """The status, and whether an agent runs who says it; else it is what the last one left.
+    """The status, and whether a running agent gave it; else it is where the last one stopped.
 
     Raises:
         AgentError: it cannot be read.
@@ -79,28 +79,22 @@ def current(socket: Path, store: Path) -> tuple[Status, bool]:
 
 
 def _left(path: Path) -> Status:
-    """What the agent's memory says; nothing is changed there."""
-    try:
-        if not path.exists():
-            return Status(installed=released())
-    except OSError as error:
-        raise AgentError(f"{path}: {error.strerror}; be root, as with sudo") from error
-    from ota_agent.memory.store import Store
+    """What the agent's memory says."""
+    from ota_agent.memory.peek import peek
 
-    store = Store(path)
-    try:
-        state, provides = store.load().state, store.provides
-    finally:
-        store.close()
-    found = Status(state=type(state).__name__, installed=provides.get("artifact_name", ""))
-    update = getattr(state, "update", None)
+    memory = peek(path)
+    if memory is None:
+        return Status(installed=released())
+    name, installed = type(memory.state).__name__, memory.provides.get(NAME, "")
+    found = Status(state=name, installed=installed)
+    update = getattr(memory.state, "update", None)
     if update is None:
         return found
     return Status(
         state=found.state,
         installed=found.installed,
         deployment=update.deployment,
-        source=update.source.partition("?")[0],
+        source=str(update.source),
         artifact=update.artifact.name if update.artifact else "",
         slot=update.target,
         reason=update.reason,
@@ -108,10 +102,9 @@ def _left(path: Path) -> Status:
 
 
 def watch(socket: Path, store: Path, *, is_json: bool) -> None:
-    """Print each change, of whoever is the agent, until interrupted.
+    """Print the status on every change until interrupted, from one agent to the next.
 
-    On a terminal, progress stays in one line. While no process is the agent, it is what the last
-    one left.
+    On a terminal, progress stays in one line. While no agent runs, it is what the last one left.
 
     Raises:
         AgentError: the status cannot be read, or the agent does not answer.
@@ -155,7 +148,7 @@ def _rewrite(statuses: Iterator[Status]) -> None:
 
 
 def _list(statuses: Iterator[Status]) -> None:
-    """A line for each change that is worth one: of progress, each percent."""
+    """Print a line for each change that matters; of progress, for each percent."""
     last: tuple[object, ...] = ()
     for status in statuses:
         now = (status.state, status.doing, status.percent, status.waits_for, status.reason)

@@ -95,14 +95,26 @@ def _value(value: object, kind: Any, where: str) -> object:
 
 
 def as_toml(value: object) -> str:
-    """A value of an option as it stands in TOML."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(as_toml, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}" if value == int(value) and value < 1e15 else repr(value)
-    return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=False)
+    """A value as it stands in TOML, behind a key's equals sign.
+
+    Raises:
+        TypeError: TOML has no such value, or this project no use for it, as for a date.
+    """
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        case str() | Path():
+            return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+        case list() | tuple():
+            return f"[{', '.join(map(as_toml, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{as_toml(k)} = {as_toml(v)}' for k, v in value.items())}}}"
+        case _:
+            raise TypeError(f"{value!r}: has no text in TOML")
 
 
 def _wrapped(text: str) -> list[str]:

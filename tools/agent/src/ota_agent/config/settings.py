@@ -88,28 +88,32 @@ def load_settings(path: Path, *, menders: tuple[Path, ...] = mender.FILES) -> Se
 
 def _merged(tables: Tables, path: Path) -> Tables:
     """The tables with what a file says on top."""
+    return _over(tables, tables_of(path), path)
+
+
+def tables_of(path: Path) -> dict[str, Any]:
+    """What a file says; nothing if it is not there.
+
+    Raises:
+        AgentError: it cannot be read, or is not TOML.
+    """
     try:
         with path.open("rb") as file:
-            own = tomllib.load(file)
+            return tomllib.load(file)
     except FileNotFoundError:
-        own = {}
+        return {}
     except OSError as error:
         raise AgentError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise AgentError(f"{path}: is not TOML: {error}") from error
-    return _over(tables, own, path)
 
 
-def check(text: str, path: Path) -> None:
-    """Refuse the text of a file that would not be taken.
+def check(own: dict[str, Any], path: Path) -> None:
+    """Refuse what a file may not say.
 
     Raises:
         AgentError: as for the file itself.
     """
-    try:
-        own = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise AgentError(f"{path}: is not TOML: {error}") from error
     _settings(_over({}, own, path), path)
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers on the bus with what the device API says, and ends when nobody listens any more."""
+"""Passes calls on the bus to the device API, and ends when all callers have left."""
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from ota_agent.dbus.interfaces import (
     Interface,
     Method,
     object_xml,
+    signature,
     values,
 )
 from ota_agent.dbus.link import Link
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FIRST = 5.0  # [s] for the agent's first word, before anybody on the bus can ask
+_FIRST = 5.0  # [s] for the first status, before clients on the bus can ask
 _NOBODY = Status(state="")
 _BUS = "org.freedesktop.DBus"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -45,7 +47,7 @@ class BridgeOptions:
     Attributes:
         socket: of the device API.
         address: of the bus; empty: the system bus.
-        idle: how long after the last of those who called has left the bus it ends [s]; 0: never.
+        idle: it ends this long after the last caller has left the bus [s]; 0: never.
     """
 
     socket: Path = SOCKET
@@ -54,12 +56,12 @@ class BridgeOptions:
 
 
 async def serve(options: BridgeOptions) -> None:
-    """Be on the bus until nobody needs it.
+    """Serve on the bus until nobody needs it.
 
     Raises:
-        AgentError: there is no bus, it has ended, or we may not have our names there.
+        AgentError: the bus is missing, has ended, or refuses our names.
     """
-    bus = await _connected(options.address)
+    bus = await _connect(options.address)
     bridge = Bridge(bus, options)
     link = asyncio.ensure_future(bridge.link.run())
     try:
@@ -81,11 +83,11 @@ async def serve(options: BridgeOptions) -> None:
 
 
 async def _end_of(bus: "MessageBus") -> None:
-    with suppress(Exception):  # however it ended
+    with suppress(Exception):  # any end is an end
         await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
 
 
-async def _connected(address: str) -> "MessageBus":
+async def _connect(address: str) -> "MessageBus":
     try:
         from dbus_fast import BusType
         from dbus_fast.aio import MessageBus
@@ -103,7 +105,7 @@ async def _connected(address: str) -> "MessageBus":
 
 
 class Bridge:
-    """What stands on the bus.
+    """Our objects on the bus.
 
     Args:
         bus: connected.
@@ -119,10 +121,10 @@ class Bridge:
         self._is_entered = False
 
     async def enter(self) -> None:
-        """Take our names, and answer from now on.
+        """Take our names, and answer from then on.
 
         Raises:
-            AgentError: somebody has them, or we may not.
+            AgentError: another program has them, or the bus refuses them.
         """
         from dbus_fast import Message, NameFlag, RequestNameReply
         from dbus_fast.errors import DBusError
@@ -140,13 +142,13 @@ class Bridge:
                     f"{each.bus_name}: {error.text}; is the bus's policy for it installed?"
                 ) from error
             if reply is not RequestNameReply.PRIMARY_OWNER:
-                raise AgentError(f"{each.bus_name}: another program has it; end that one")
+                raise AgentError(f"{each.bus_name}: another program owns this name; stop it")
         self._is_entered = True
 
     async def leave(self) -> None:
-        """Give the names up, and answer those who asked before that.
+        """Release our names, and answer the calls that came before that.
 
-        Who asks from then on has the bus start another bridge.
+        For later calls the bus starts another bridge.
         """
         for each in INTERFACES.values():
             await self._bus.release_name(each.bus_name)
@@ -154,19 +156,19 @@ class Bridge:
             await asyncio.wait(self._work)
 
     async def wait_until_idle(self) -> None:
-        """Wait until all who ever called have left the bus, and nobody came for a while."""
+        """Wait until every caller has left the bus, and no new one has come for a while."""
         if not self._options.idle:
             await asyncio.Event().wait()
         while True:
             self._quiet.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._quiet.wait(), self._options.idle)
-                continue  # somebody called, or left: from now on, again
+                continue  # a client has called or left: start over
             if not self._callers and not self._work:
                 return
 
     def _handle(self, message: "Message") -> "Message | bool":
-        """One message of the bus: gives the answer, or whether it is taken care of."""
+        """Handle a message of the bus; gives the answer, or whether it is handled."""
         from dbus_fast import MessageType
 
         if message.message_type is MessageType.SIGNAL:
@@ -187,7 +189,7 @@ class Bridge:
             self._quiet.set()
 
     def _answer(self, message: "Message") -> "Message | bool | None":
-        """The answer; True if it comes later, None if the library has one."""
+        """The answer; True if it comes later, None if the library answers."""
         from dbus_fast import Message
 
         if message.interface == _INTROSPECTABLE and message.member == "Introspect":
@@ -198,17 +200,20 @@ class Bridge:
             return None
         if message.interface == _PROPERTIES:
             return self._property(message, interface)
-        method = interface.method(message.member or "")
+        method = next((each for each in interface.methods if each.name == message.member), None)
         if (
             method is None
             or message.interface not in (interface.name, None)
-            or message.signature != method.signature
+            or message.signature != signature(method.takes)
         ):
             return None
-        task = asyncio.ensure_future(self._carry_out(message, method))
+        self._start(self._carry_out(message, method))
+        return True
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
-        return True
 
     async def _carry_out(self, message: "Message", method: Method) -> None:
         from dbus_fast import Message
@@ -221,10 +226,8 @@ class Bridge:
         except AgentError as error:
             answer = Message.new_error(message, _error_name(error), str(error))
         else:
-            signature = "".join(each.signature for each in method.gives)
-            answer = Message.new_method_return(
-                message, signature, [result[each.key] for each in method.gives]
-            )
+            body = [result[each.key] for each in method.gives]
+            answer = Message.new_method_return(message, signature(method.gives), body)
         if _wants_answer(message):
             await self._bus.send(answer)
 
@@ -244,7 +247,7 @@ class Bridge:
                 return Message.new_method_return(message, "v", [Variant(*found[name])])
             case "Set", "ssv", [_, str(name), _] if name in found:
                 return Message.new_error(
-                    message, ErrorType.PROPERTY_READ_ONLY, f"{name} is changed by methods alone"
+                    message, ErrorType.PROPERTY_READ_ONLY, f"{name} is read-only; use a method"
                 )
             case "Get" | "Set", "ss" | "ssv", [_, name, *_]:
                 return Message.new_error(
@@ -255,41 +258,34 @@ class Bridge:
         )
 
     def _changed(self, status: Status | None) -> None:
-        """The agent does something else, or has gone."""
+        """Announce a new status, or that the agent has gone."""
+        from dbus_fast import Variant
+
         before, self._status = self._status, status or _NOBODY
         if not self._is_entered or not self._bus.connected:
             return
-        self._tell_changes(before)
-        if status is not None and status.tokens != before.tokens:
-            task = asyncio.ensure_future(self._tell_token())
-            self._work.add(task)
-            task.add_done_callback(self._work.discard)
-
-    def _tell_changes(self, before: Status) -> None:
-        from dbus_fast import Variant
-
         old, new = values(before.to_json()), values(self._status.to_json())
         changed = {name: Variant(*value) for name, value in new.items() if value != old[name]}
         if changed:
-            self._emit(
-                AGENT.path, _PROPERTIES, "PropertiesChanged", "sa{sv}as", [AGENT.name, changed, []]
-            )
+            body = [AGENT.name, changed, []]
+            self._emit(AGENT, _PROPERTIES, "PropertiesChanged", "sa{sv}as", body)
+        if status is not None and status.tokens != before.tokens:
+            self._start(self._tell_token())
 
     async def _tell_token(self) -> None:
         try:
             found = await self.link.ask("token")
         except AgentError as error:
-            logger.warning("the new token is not told: %s", error)
+            logger.warning("could not announce the new token: %s", error)
             return
         for name, arguments in AUTHENTICATION.signals:
-            signature = "".join(each.signature for each in arguments)
             body = [found[each.key] for each in arguments]
-            self._emit(AUTHENTICATION.path, AUTHENTICATION.name, name, signature, body)
+            self._emit(AUTHENTICATION, AUTHENTICATION.name, name, signature(arguments), body)
 
-    def _emit(self, path: str, interface: str, name: str, signature: str, body: list[Any]) -> None:
+    def _emit(self, of: Interface, interface: str, name: str, types: str, body: list[Any]) -> None:
         from dbus_fast import Message
 
-        self._bus.send(Message.new_signal(path, interface, name, signature, body))
+        self._bus.send(Message.new_signal(of.path, interface, name, types, body))
 
 
 def _wants_answer(message: "Message") -> bool:

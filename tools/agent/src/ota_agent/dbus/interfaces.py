@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands on the bus, as tables: names, objects, methods, properties, and their XML.
+"""What the bridge offers, as tables: names, objects, methods, properties, and their XML.
 
 Source: Mender's documentation of its D-Bus API, for the interfaces of that name.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ota_agent.api.calls import CALLS, Call
 from ota_agent.api.status import Status
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """Of a method or signal.
+    """An argument of a method or signal, or a property.
 
     Attributes:
         signature: its D-Bus type.
@@ -27,26 +28,21 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A method, and the call of the device API that it is."""
+    """A method, and the call of the device API that it makes."""
 
     name: str
     call: str
     takes: tuple[Argument, ...] = ()
     gives: tuple[Argument, ...] = ()
 
-    @property
-    def signature(self) -> str:
-        """Of what it takes."""
-        return "".join(each.signature for each in self.takes)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
-    """One interface of one object, and the name on the bus under which it is found.
+    """One interface of one object, and the bus name that owns it.
 
     Attributes:
         properties: as arguments, with the keys of the status.
-        signals: beside PropertiesChanged, with their arguments.
+        signals: in addition to PropertiesChanged, with their arguments.
     """
 
     name: str
@@ -55,10 +51,6 @@ class Interface:
     methods: tuple[Method, ...]
     properties: tuple[Argument, ...] = ()
     signals: tuple[tuple[str, tuple[Argument, ...]], ...] = ()
-
-    def method(self, name: str) -> Method | None:
-        """The method of that name."""
-        return next((each for each in self.methods if each.name == name), None)
 
 
 _TOKEN = (Argument("token", "s", "token"), Argument("server_url", "s", "server"))
@@ -92,38 +84,36 @@ UPDATE = Interface(
     ),
 )
 
+_MENDERS = {each.call for each in (*AUTHENTICATION.methods, *UPDATE.methods)}
 _NUMBERS: Mapping[str, str] = {"size": "t", "done": "t", "updates": "u", "tokens": "u"}
 _SIGNATURES: Mapping[type, str] = {str: "s", bool: "b", float: "d", int: "u"}
 
 
+def _name(key: str) -> str:
+    """``running_slot`` of the device API is RunningSlot here."""
+    return "".join(map(str.capitalize, key.split("_")))
+
+
 def _properties() -> tuple[Argument, ...]:
-    """Each key of the status: ``running_slot`` is RunningSlot."""
     return tuple(
-        Argument(
-            "".join(map(str.capitalize, key.split("_"))),
-            _NUMBERS.get(key, _SIGNATURES[type(value)]),
-            key,
-        )
+        Argument(_name(key), _NUMBERS.get(key, _SIGNATURES[type(value)]), key)
         for key, value in Status().to_json().items()
     )
+
+
+def _method(call: Call) -> Method:
+    takes = [Argument(key, _SIGNATURES.get(kind, "s"), key) for key, kind in call.takes.items()]
+    return Method(name=_name(call.name), call=call.name, takes=tuple(takes))
 
 
 AGENT = Interface(
     name="io.otakit.Agent1",
     bus_name="io.otakit.Agent1",
     path="/io/otakit/Agent",
-    methods=(
-        Method(name="Pause", call="pause", takes=(Argument("before", "s", "before"),)),
-        Method(name="Continue", call="continue"),
-        Method(name="Abort", call="abort", takes=(Argument("reason", "s", "reason"),)),
-        Method(name="SetEnabled", call="set_enabled", takes=(Argument("enabled", "b", "enabled"),)),
-        Method(name="SetWindow", call="set_window", takes=(Argument("window", "s", "window"),)),
-        Method(name="Install", call="install", takes=(Argument("source", "s", "source"),)),
-        Method(name="Commit", call="commit"),
-        Method(name="Rollback", call="rollback", takes=(Argument("reason", "s", "reason"),)),
-        Method(name="Resume", call="resume"),
-        Method(name="CheckUpdate", call="check_update"),
-        Method(name="SendInventory", call="send_inventory"),
+    methods=tuple(
+        _method(each)
+        for each in CALLS.values()
+        if not each.is_reading and each.name not in _MENDERS
     ),
     properties=_properties(),
 )
@@ -173,11 +163,16 @@ _STANDARD = """\
 """
 
 
+def signature(arguments: Iterable[Argument]) -> str:
+    """Their D-Bus types together."""
+    return "".join(each.signature for each in arguments)
+
+
 def values(status: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
-    """Signature and value of each property, by its name.
+    """The signature and value of each property, by its name.
 
     Args:
-        status: `Status.to_json` of it.
+        status: as `Status.to_json` gives it.
     """
     return {
         each.name: (
@@ -186,11 +181,6 @@ def values(status: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
         )
         for each in AGENT.properties
     }
-
-
-def interface_xml(interface: Interface) -> str:
-    """The description of an interface alone, as it is installed."""
-    return f"{_HEAD}{''.join(_interface(interface))}</node>\n"
 
 
 def object_xml(path: str) -> str | None:

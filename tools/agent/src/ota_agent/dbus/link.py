@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bridge's end of the device API: asks, hears of changes, and comes back by itself."""
+"""The bridge's connection to the device API; it reconnects by itself."""
 
 import asyncio
 import logging
@@ -17,15 +17,15 @@ from ota_agent.errors import AgentError
 logger = logging.getLogger(__name__)
 
 _PATIENCE = 15.0  # [s] for an answer
-_AGAIN = 0.5  # [s] until an agent that is not there is looked for again
+_AGAIN = 0.5  # [s] between attempts to connect
 _SILENCE = HEARTBEAT * 2  # [s] for the next line
 
 
 class Link:
-    """A connection to the agent that is made again when it ends.
+    """A connection to the agent; when it ends, a new one is made.
 
     Args:
-        changed: told of each new status, and of None when there is no agent any more.
+        changed: gets each new status, and None when the agent has gone.
     """
 
     def __init__(self, path: Path, changed: Callable[[Status | None], None]) -> None:
@@ -46,7 +46,7 @@ class Link:
             await asyncio.sleep(_AGAIN)
 
     async def wait_until_known(self, timeout: float) -> None:
-        """Wait for the first status, or until it is clear that there is no agent.
+        """Wait for the first status, or until connecting has failed.
 
         Args:
             timeout: [s].
@@ -55,11 +55,11 @@ class Link:
             await asyncio.wait_for(self._is_known.wait(), timeout)
 
     async def ask(self, call: str, **arguments: Any) -> Any:
-        """The result of one request.
+        """Send one request; gives its result.
 
         Raises:
             NoAgent: none serves there.
-            AgentError: it does not do it, or does not answer.
+            AgentError: it refuses, fails, or does not answer.
         """
         if self._writer is None:
             raise NoAgent(f"{self._path}: no agent serves there; start it with: ota-agent daemon")
@@ -69,7 +69,9 @@ class Link:
         try:
             return await asyncio.wait_for(answer, _PATIENCE)
         except TimeoutError as error:
-            raise AgentError(f"{self._path}: the agent does not answer") from error
+            raise AgentError(
+                f"{self._path}: the agent does not answer; is the device very busy?"
+            ) from error
 
     async def _talk(self) -> None:
         reader, writer = await asyncio.open_unix_connection(str(self._path), limit=4 * LONGEST)
@@ -105,11 +107,11 @@ class Link:
 
 
 def _settle(answer: "asyncio.Future[Any]", found: Any) -> None:
-    """Give whoever asked the answer, unless nobody waits for it any more."""
+    """Settle a request, unless its caller has stopped waiting."""
     if answer.done():
         return
     if isinstance(found, Exception):
         answer.set_exception(found)
-        answer.exception()  # whoever asked may have gone: that is no bug
+        answer.exception()  # mark it as read: the caller may have gone
     else:
         answer.set_result(found)

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two slots: which one runs, which one is written, and what became of a trial."""
+"""The two slots: where they are, and which one runs."""
 
 import os
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota_agent.errors import AgentError, EnvironmentFault
-from ota_agent.lifecycle.events import Trial
+from ota_agent.errors import AgentError
 from ota_artifact.errors import LayoutError
 from ota_artifact.layout import read_layout
 
@@ -70,21 +68,6 @@ class Slots:
             f" ({self.b.node}); correct the layout, or boot from a slot"
         )
 
-    def next(self, environment: Mapping[str, str]) -> Slot:
-        """The slot that the bootloader starts next.
-
-        Raises:
-            EnvironmentFault: the environment names neither.
-        """
-        number = environment.get("mender_boot_part", "")
-        for slot in (self.a, self.b):
-            if number == str(slot.number):
-                return slot
-        raise EnvironmentFault(
-            f"mender_boot_part is {number!r}, and the slots are {self.a.number} and"
-            f" {self.b.number}; set it to the one that runs"
-        )
-
 
 def read_slots(path: Path) -> Slots:
     """The slots of this device, by its layout.json.
@@ -107,16 +90,3 @@ def read_slots(path: Path) -> Slots:
             f"{path}: has no partition {error.args[0]}; take the layout of the board"
         ) from error
     return Slots(a, b, tuple(area.offset for area in layout.environment))
-
-
-def trial_of(slots: Slots, running: Slot, target: str, environment: Mapping[str, str]) -> Trial:
-    """What became of the trial of a slot, by what runs and what the bootloader says.
-
-    Args:
-        target: the slot that was to be tried, A or B.
-    """
-    is_trial = environment.get("upgrade_available") == "1"
-    if running.name == target:
-        return "running" if is_trial else "committed"
-    is_back = not is_trial and slots.next(environment) == running
-    return "rolled-back" if is_back and environment.get("ota_rollback") else "none"

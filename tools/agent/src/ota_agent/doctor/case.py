@@ -1,37 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is examined, read once for all probes."""
 
-import json
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
-from urllib.parse import quote
+from dataclasses import dataclass
 
 from ota_agent.bootloader import Bootloader
 from ota_agent.bootloader.booting import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.device.slots import Slot, Slots
-from ota_agent.doctor.finding import Finding
 from ota_agent.doctor.system import Mount, System, parse_mounts
 from ota_agent.errors import AgentError, EnvironmentFault
-from ota_agent.memory.record import from_text
+from ota_agent.memory.peek import Memory, Unreadable, peek
 from ota_artifact.errors import LayoutError, ProgramError
+from ota_artifact.finding import Finding
 from ota_artifact.layout import Layout, read_layout
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the agent's memory holds.
-
-    Attributes:
-        state: the name of the agent's state; empty if nothing was ever saved.
-        provides: what the device provides.
-    """
-
-    state: str = ""
-    provides: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,18 +119,11 @@ class _Reader:
         return None
 
     def memory(self) -> Memory | None:
-        path = self._settings.device.store
         try:
-            if not path.exists():
-                return None
-            return _memory(path)
-        except (sqlite3.Error, AgentError, OSError, ValueError) as error:
-            self._fault(
-                "state-unreadable",
-                path,
-                f"the agent's memory cannot be read ({error})",
-                "be root; restart the agent, which repairs it, or puts it aside and begins anew",
-            )
+            return peek(self._settings.device.store)
+        except Unreadable as error:
+            cause = f"the agent's memory cannot be read: {error.finding}"
+            self._fault("state-unreadable", error.place, cause, error.remedy)
         return None
 
     def _root_remedy(self) -> str:
@@ -166,14 +141,3 @@ class _Reader:
 
 
 _LAYOUT = "take that of the board: `ota-board layout --json` writes it"
-
-
-def _memory(path: Path) -> Memory:
-    address = f"file:{quote(str(path))}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as base:
-        found = base.execute("PRAGMA quick_check(1)").fetchone()
-        if found != ("ok",):
-            raise sqlite3.DatabaseError(str(found[0]))
-        kept = dict(base.execute("SELECT name, value FROM kept").fetchall())
-    state = type(from_text(kept["state"])).__name__ if "state" in kept else ""
-    return Memory(state, json.loads(kept.get("provides", "{}")))

@@ -5,14 +5,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ota_agent.config.settings import LOCAL, check
+from ota_agent.config.settings import LOCAL, check, tables_of
 from ota_agent.device.device_type import device_type_of
 from ota_agent.device.release import released
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
 from ota_agent.doctor.system import Mount, mount_of
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.provides import NAME
+from ota_agent.lifecycle.states import Idle
+from ota_artifact.finding import Finding, warning
 
 _IN_MEMORY = ("tmpfs", "ramfs")
 _LEAST_PART = 0.05  # of /data that is better left free
@@ -36,7 +37,7 @@ def probe(case: Case) -> Iterator[Finding]:
         yield from _room(case, there)
     yield from _type(case)
     yield from _local(folder / LOCAL)
-    if case.memory and case.memory.state in ("", "Idle"):
+    if case.memory and isinstance(case.memory.state, Idle):
         yield from named(case.memory.provides.get(NAME, ""), released())
 
 
@@ -124,7 +125,7 @@ def _local(path: Path) -> Iterator[Finding]:
     if not path.exists():
         return
     try:
-        check(path.read_text("utf-8", "replace"), path)
+        check(tables_of(path), path)
     except AgentError as error:
         yield Finding(
             hazard="configuration-passed-over",

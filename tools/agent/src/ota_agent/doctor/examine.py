@@ -18,8 +18,8 @@ from ota_agent.doctor import (
     watchdog,
 )
 from ota_agent.doctor.case import Case, open_case
-from ota_agent.doctor.finding import Finding
 from ota_agent.doctor.system import System
+from ota_artifact.finding import Finding
 
 PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     environment.probe,

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hazards of GRUB's environment: two files with a lock each, on the boot partition."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ota_agent.bootloader.grub import BLOCK, COPIES, Grub, decoded
+from ota_agent.bootloader.grub import Grub
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
 from ota_agent.doctor.system import mount_of
+from ota_artifact.finding import Finding, warning
+from ota_artifact.grub_block import BLOCK, COPIES, FILES, decode_block, is_sum
 
 _FACTORY = "put the files of the image there, or of another device with the same layout"
 _REPAIR = "restart the device: GRUB repairs it from the other copy, as the agent's next change does"
@@ -21,7 +21,7 @@ def probe(case: Case) -> Iterator[Finding]:
     folder = case.bootloader.folder
     yield from _mounted(case, folder)
     for copy in COPIES:
-        read = {name: _bytes(folder / copy / name) for name in ("env", "lock", "lock.sha256sum")}
+        read = {name: _bytes(folder / copy / name) for name in FILES}
         yield from judged(f"{folder}/{copy}", read["env"], read["lock"], read["lock.sha256sum"])
 
 
@@ -38,9 +38,9 @@ def judged(
             remedy=f"mount the boot partition; else {_FACTORY}",
         )
         return
-    held = decoded(lock)
+    held = decode_block(lock)
     for name, data in (("env", env), ("lock", lock)):
-        if len(data) != BLOCK or decoded(data) is None:
+        if len(data) != BLOCK or decode_block(data) is None:
             yield Finding(
                 hazard="grub-copy-damaged",
                 place=f"{place}/{name}",
@@ -57,7 +57,7 @@ def judged(
             " it is repaired, there is one copy alone",
             _REPAIR,
         )
-    elif (total or b"").split()[:1] != [hashlib.sha256(lock).hexdigest().encode()]:
+    elif not is_sum(total or b"", lock):
         yield warning(
             "grub-lock-without-sum",
             f"{place}/lock.sha256sum",

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
+from ota_artifact.finding import Finding, warning
 
 
 def probe(case: Case) -> Iterator[Finding]:

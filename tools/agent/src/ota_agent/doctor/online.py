@@ -3,16 +3,17 @@
 
 from collections.abc import Iterator
 
+from ota_agent.address import Address
 from ota_agent.config.settings import Settings
-from ota_agent.doctor.finding import Finding
 from ota_agent.errors import AgentError, Unauthorized, Unreachable
+from ota_artifact.finding import Finding
 
 
 def probe(settings: Settings) -> Iterator[Finding]:
     """What keeps this device from its server; makes the device's key, if there is none yet."""
     if not settings.server.urls:
         return
-    place = ", ".join(settings.server.urls)
+    place = ", ".join(str(Address(each)) for each in settings.server.urls)
     try:
         authenticate(settings)
     except Unauthorized as error:
@@ -37,7 +38,7 @@ def probe(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def authenticate(settings: Settings) -> str:
+def authenticate(settings: Settings) -> Address:
     """Have the server accept this device; gives the address that did.
 
     Raises:

@@ -9,7 +9,7 @@ from shutil import which
 from typing import Literal
 
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
+from ota_artifact.finding import Finding, warning
 
 _SERVICE = Path("share/dbus-1/system-services/io.otakit.Agent1.service")
 _POLICY = Path("share/dbus-1/system.d/io.otakit.Agent1.conf")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ota_agent.api.client import Client, NoAgent
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
 from ota_agent.errors import AgentError
+from ota_artifact.finding import Finding, warning
 
 
 def probe(case: Case) -> Iterator[Finding]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ota_agent.device.slots import Slots
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
 from ota_agent.doctor.system import SECTOR, device_number, size_of
+from ota_artifact.finding import Finding, warning
 from ota_artifact.layout import Area, Layout
 
 _WORTH_GROWING = 8 << 20

@@ -3,12 +3,23 @@
 
 from collections.abc import Iterator, Mapping
 
+from ota_agent.bootloader.contract import (
+    CANARY,
+    LIMIT,
+    PART,
+    PART_HEX,
+    TRIAL,
+    WHY,
+    is_elsewhere,
+    is_trial,
+    next_slot,
+)
 from ota_agent.bootloader.u_boot import UBoot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
 from ota_agent.errors import EnvironmentFault
 from ota_agent.trial.boot_log import meaning
+from ota_artifact.finding import Finding, warning
 
 _END = "`ota-agent commit` or `ota-agent rollback`"
 
@@ -19,39 +30,36 @@ def probe(case: Case) -> Iterator[Finding]:
         return
     if isinstance(case.bootloader, UBoot):
         yield from contract(case.variables)
-    state = case.memory.state if case.memory else ""
+    state = type(case.memory.state).__name__ if case.memory else ""
     yield from told(case.slots, case.running, case.variables, state)
 
 
 def contract(variables: Mapping[str, str]) -> Iterator[Finding]:
     """What of U-Boot's variables breaks the contract."""
-    if (
-        variables.get("mender_check_saveenv_canary") == "1"
-        and variables.get("mender_saveenv_canary") != "1"
-    ):
+    if is_elsewhere(variables):
         yield Finding(
             hazard="canary-missing",
-            place="mender_saveenv_canary",
+            place=CANARY,
             cause="U-Boot never saved what is read here: it cannot, or does so elsewhere",
             remedy="compare ENV_OFFSET, ENV_SIZE and the device in U-Boot's final .config with"
             " fw_env.config",
         )
-    if variables.get("bootlimit", "1") == "0":
+    if variables.get(LIMIT, "1") == "0":
         yield Finding(
             hazard="no-bootlimit",
-            place="bootlimit",
+            place=LIMIT,
             cause="it is 0: U-Boot counts no boots, and a trial that dies is started for ever",
-            remedy="`fw_setenv bootlimit 1`",
+            remedy=f"`fw_setenv {LIMIT} 1`",
         )
-    number, text = variables.get("mender_boot_part", ""), variables.get("mender_boot_part_hex", "")
+    number, text = variables.get(PART, ""), variables.get(PART_HEX, "")
     if number.isdecimal() and text.lower() != f"{int(number):x}":
         yield Finding(
             hazard="state-names-no-slot",
-            place="mender_boot_part_hex",
-            cause=f"it is {text!r}, and mender_boot_part {number!r}: U-Boot loads the kernel"
+            place=PART_HEX,
+            cause=f"it is {text!r}, and {PART} {number!r}: U-Boot loads the kernel"
             " from one"
             " slot, which mounts the other one",
-            remedy=f"`fw_setenv mender_boot_part_hex {int(number):x}`",
+            remedy=f"`fw_setenv {PART_HEX} {int(number):x}`",
         )
 
 
@@ -65,34 +73,34 @@ def told(
         state: the agent's; empty if it remembers none.
     """
     try:
-        next_ = slots.next(variables)
+        next_ = next_slot(slots, variables)
     except EnvironmentFault as error:
         yield Finding(
             hazard="state-names-no-slot",
-            place="mender_boot_part",
+            place=PART,
             cause=str(error),
-            remedy="set it, and mender_boot_part_hex, to the slot that runs",
+            remedy=f"set it, and {PART_HEX}, to the slot that runs",
         )
         return
-    is_trial = variables.get("upgrade_available") == "1"
+    is_tried = is_trial(variables)
     place = f"slot {next_.name}"
-    if is_trial and state in ("", "Idle", "Syncing"):
+    if is_tried and state in ("", "Idle", "Syncing"):
         yield Finding(
             hazard="trial-of-nobody",
             place=place,
             cause="it is on trial, and the agent knows of no update: it ends with the next restart",
-            remedy="set upgrade_available to 0 to keep it, with the tools of the bootloader; or"
+            remedy=f"set {TRIAL} to 0 to keep it, with the tools of the bootloader; or"
             " restart"
             " the device to take it back",
         )
-    elif is_trial and running is not None and running != next_:
+    elif is_tried and running is not None and running != next_:
         yield warning(
             "trial-waits-for-restart",
             place,
             "it is tried at the next restart; until then no other update can be installed",
             "restart the device, or `ota-agent rollback`",
         )
-    elif is_trial:
+    elif is_tried:
         yield warning("trial-under-way", place, "it runs on trial; a restart takes it back", _END)
     elif running is not None and running != next_:
         yield Finding(
@@ -103,10 +111,10 @@ def told(
             " update can be installed, and the next restart changes the system",
             remedy="restart the device, and see which slot it runs then",
         )
-    if why := variables.get("ota_rollback"):
+    if why := variables.get(WHY):
         yield warning(
             "rolled-back",
-            "ota_rollback",
+            WHY,
             f"the bootloader went back last time: {why}{meaning(why)}",
             "see the log of the deployment; the next update clears this",
         )

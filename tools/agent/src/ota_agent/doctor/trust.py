@@ -7,17 +7,17 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from ota_agent.address import Address
 from ota_agent.admission.keys import TrustedKey, VerifyOptions, parse_key
 from ota_agent.config.settings import Settings
 from ota_agent.device.clock import floor
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
 from ota_agent.errors import AgentError
 from ota_agent.server.options import ServerOptions, TlsOptions
 from ota_agent.server.pin import parse_pin
 from ota_artifact.errors import ArtifactError
+from ota_artifact.finding import Finding, warning
 from ota_artifact.keys import load_public_key
 
 _SOON = timedelta(days=30)
@@ -75,16 +75,15 @@ def addresses(server: ServerOptions, tls: TlsOptions) -> Iterator[Finding]:
             "this device has no server: updates come by hand alone",
             "`ota-agent setup`, if there is one",
         )
-    for url in server.urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+    for url in map(Address, server.urls):
+        if not url.is_web:
             yield Finding(
                 hazard="server-url-wrong",
                 place=f"[server] urls: {url}",
                 cause="it is no address of a server",
                 remedy="write it as https://updates.example.com",
             )
-        elif parts.scheme == "http" and not tls.allow_plain_http:
+        elif url.scheme == "http" and not tls.allow_plain_http:
             yield Finding(
                 hazard="plain-http",
                 place=f"[server] urls: {url}",

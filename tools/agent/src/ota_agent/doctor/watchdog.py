@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ota_agent.doctor.case import Case
-from ota_agent.doctor.finding import Finding, warning
 from ota_agent.doctor.system import System
+from ota_artifact.finding import Finding, warning
 
 _FED_BY = "have it fed: by busybox's watchdog, or by systemd (RuntimeWatchdogSec)"
 

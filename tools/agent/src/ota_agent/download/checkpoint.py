@@ -34,7 +34,7 @@ class Checkpoint:
 
     Attributes:
         deployment: the server's name for the update; empty if a person asked for it.
-        source: its address, without the query that signs it.
+        source: its address as it is shown, without the query that signs it.
         manifest: sha256 of the artifact's manifest [hex].
         total: length of the artifact [B]; None if it was not known.
         number: of the payload.

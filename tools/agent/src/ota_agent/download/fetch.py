@@ -135,7 +135,7 @@ class _Fetch:
         self._event = self._artifact_name = self._slot_name = ""
         self._is_resumed = self._is_storing = False
         self._attempts, self._has_tried_again = 0, False
-        self._shown = update.source.partition("?")[0]
+        self._shown = str(update.source)
         found = checkpoint.recall(parts.store)
         is_same = found is not None and (found.deployment, found.source) == (
             update.deployment,

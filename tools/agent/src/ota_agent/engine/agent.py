@@ -5,11 +5,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ota_agent.api.status import Bulletin
+from ota_agent.address import Address
+from ota_agent.api.status import LiveStatus
 from ota_agent.control.controls import Controls
 from ota_agent.engine.runtime import Runtime
 from ota_agent.errors import AgentError, NothingInProgress
-from ota_agent.lifecycle.events import CommitAsked, Event, Failed, Offered, RollbackAsked
+from ota_agent.lifecycle.events import CommitAsked, Failed, Offered, RollbackAsked
 from ota_agent.lifecycle.states import (
     Cleaning,
     Committed,
@@ -31,7 +32,7 @@ from ota_agent.lifecycle.states import (
     Trying,
     TryingBack,
 )
-from ota_agent.lifecycle.step import Unexpected
+from ota_agent.lifecycle.step import Unexpected, step
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.server.deployment_log import DeploymentLog
@@ -63,21 +64,17 @@ NAMES: dict[type[State], str] = {
 REVERSIBLE = (Downloading, Downloaded, Installing, Installed, Rebooting, Trying, Proven)
 """States in which an update can be taken back still."""
 
-BY_HAND = "taken back by hand"
-"""Why an update fails that a person did not want to keep."""
+BY_HAND = "rolled back by hand"
+"""Why an update fails that the user rolled back with a command."""
 
 
 @dataclass(kw_only=True)
 class Agent:
-    """The one process that updates this device.
-
-    Attributes:
-        stopping: names of the states before which it stops; see `Stopped`.
-    """
+    """The one process that updates this device."""
 
     store: Store
     runtime: Runtime
-    bulletin: Bulletin
+    live: LiveStatus
     log: DeploymentLog
 
     @property
@@ -93,17 +90,20 @@ class Agent:
     def install(self, source: str) -> None:
         """Install an artifact, or go on with its install.
 
+        Args:
+            source: its address, all of it.
+
         Raises:
             AgentError: another update is under way.
         """
         if isinstance(self.state, Reporting):
             logger.warning("the server is not told how the last update ended")
             self.runtime.feed(Failed("another install is wanted"))
-        update = self.update
+        update, address = self.update, Address(source)
         if update is None:
-            self.runtime.feed(Offered(Update(source=source)))
-        elif update.source == source and isinstance(self.state, Downloading | Downloaded):
-            logger.info("install: going on with %s", source)
+            self.runtime.feed(Offered(Update(source=address)))
+        elif update.source == address and isinstance(self.state, Downloading | Downloaded):
+            logger.info("install: going on with %s", address)
             self.runtime.start()
         else:
             raise AgentError(
@@ -118,25 +118,33 @@ class Agent:
             NothingInProgress: there is none.
             AgentError: it cannot be committed now.
         """
+        self.check_commit()
+        self.runtime.feed(CommitAsked())
+
+    def check_commit(self) -> None:
+        """Raise unless the update can be committed now; see `commit`."""
         self.require()
         if not isinstance(self.state, Installed | Trying | Proven):
             raise AgentError(self._is_at("is not ready to be committed"))
-        self._feed(CommitAsked())
+        try:
+            step(self.state, CommitAsked())
+        except Unexpected as error:
+            raise AgentError(str(error)) from error
 
     def roll_back(self, reason: str = BY_HAND) -> None:
-        """Take the update back.
+        """Roll the update back.
 
         Raises:
             NothingInProgress: there is none.
-            AgentError: it cannot be taken back now.
+            AgentError: it cannot be rolled back now.
         """
         self.require()
         if not isinstance(self.state, Downloading | Downloaded | Installed | Trying | Proven):
-            raise AgentError(self._is_at("cannot be taken back any more, or is already"))
-        self._feed(RollbackAsked(reason))
+            raise AgentError(self._is_at("cannot be rolled back any more, or is already"))
+        self.runtime.feed(RollbackAsked(reason))
 
     def require(self) -> None:
-        """Pass if an update is under way.
+        """Raise unless an update is under way.
 
         Raises:
             NothingInProgress: there is none.
@@ -144,19 +152,13 @@ class Agent:
         if self.update is None:
             raise NothingInProgress("No update in progress.")
 
-    def _feed(self, event: Event) -> None:
-        try:
-            self.runtime.feed(event)
-        except Unexpected as error:
-            raise AgentError(str(error)) from error
-
     def _is_at(self, finding: str) -> str:
         state = NAMES[type(self.state)]
         return f"the update is at {state}, and {finding}; `ota-agent resume` goes on with it"
 
 
 def observer(
-    bulletin: Bulletin, log: DeploymentLog, controls: Controls, installed: Callable[[], str]
+    live: LiveStatus, log: DeploymentLog, controls: Controls, installed: Callable[[], str]
 ) -> Callable[[State], None]:
     """Tells everybody of each state.
 
@@ -178,7 +180,7 @@ def observer(
             last[:] = [update]
             changes |= {
                 "deployment": update.deployment,
-                "source": update.source.partition("?")[0],
+                "source": str(update.source),
                 "artifact": update.artifact.name if update.artifact else "",
                 "slot": update.target,
                 "reason": update.reason,
@@ -193,8 +195,8 @@ def observer(
                 ended = last.pop()
                 changes |= {"result": "failure" if ended.reason else "success"}
                 changes |= {"is_consistent": not ended.reason or ended.is_consistent}
-                changes |= {"reason": ended.reason, "updates": bulletin.get().updates + 1}
+                changes |= {"reason": ended.reason, "updates": live.get().updates + 1}
                 changes |= {"wants_reboot": False}
-        bulletin.change(**changes)
+        live.change(**changes)
 
     return observe

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from ota_agent.admission.downgrade import check_downgrade, check_has_version
 from ota_agent.admission.keys import load_keys
-from ota_agent.api import Commands
-from ota_agent.api.status import Bulletin
+from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.booting import boot_of
 from ota_agent.config.settings import Settings
@@ -54,23 +53,20 @@ class Parts:
     """What others than the runtime need of an assembled agent."""
 
     settings: Settings
-    bulletin: Bulletin
+    live: LiveStatus
     controls: Controls
     server: "Server | None"
     headquarters: Headquarters
     device_type: str
 
     @contextmanager
-    def served(self, commands: Commands | None = None) -> Iterator[None]:
-        """Serve the device API meanwhile; without commands, one that only shows and controls."""
-        from ota_agent.api.busy import Busy
+    def served(self, *daemon: object) -> Iterator[None]:
+        """Serve the device API meanwhile; without a daemon, the calls that need none."""
         from ota_agent.api.server import ApiServer
+        from ota_agent.api.standalone import StandaloneCommands
 
-        device = self.settings.device
-        server = ApiServer(
-            device.socket, self.settings.api, self.bulletin, commands or Busy(self.controls)
-        )
-        with server:
+        targets = (*daemon, StandaloneCommands(self.controls, self.live))
+        with ApiServer(self.settings.device.socket, self.settings.api, self.live, *targets):
             yield
 
 
@@ -100,18 +96,18 @@ def _assembled(
 ) -> tuple[Agent, Parts]:
     device_type = device_type_of(settings.device)
     boot = boot_of(settings.device)
-    bulletin, log = Bulletin(), DeploymentLog(settings.log)
+    live, log = LiveStatus(), DeploymentLog(settings.log)
     controls = Controls(settings.control, store)
     pool = _pool(settings)
     server = _server(settings, pool)
 
     def doing(script: str) -> None:
-        bulletin.change(doing=script)
+        live.change(doing=script)
 
     scripts = Scripts(settings.scripts, check=controls.check, tell=doing)
 
     def paused(before: str, by: str) -> None:
-        bulletin.change(waits_for=before, paused_by=by)
+        live.change(waits_for=before, paused_by=by)
 
     def boot_lines() -> list[str]:
         since = int(store.text(_BOOTS) or "0")
@@ -130,7 +126,7 @@ def _assembled(
     )
     parts = Parts(
         settings=settings,
-        bulletin=bulletin,
+        live=live,
         controls=controls,
         server=server,
         headquarters=headquarters,
@@ -177,7 +173,7 @@ def _assembled(
                 scripts=scripts,
                 installer=begun,
                 target=boot.target if boot else None,
-                progress=lambda progress: _show(bulletin, progress, pace.of(progress.received)),
+                progress=lambda progress: _show(live, progress, pace.of(progress.received)),
                 surroundings=Surroundings(
                     clock=time.monotonic,
                     now=time.time,
@@ -204,7 +200,7 @@ def _assembled(
         most_waits=settings.commit.power_cuts,
         left=left,
     )
-    tell = observer(bulletin, log, controls, lambda: store.provides.get(NAME, ""))
+    tell = observer(live, log, controls, lambda: store.provides.get(NAME, ""))
 
     def observe(state: State) -> None:
         tell(state)
@@ -220,18 +216,18 @@ def _assembled(
         observe,
         stop_before=stop_before,
     )
-    bulletin.change(
+    live.change(
         state=type(runtime.state).__name__,
         installed=store.provides.get(NAME, ""),
         running_slot=_running(boot),
         is_enabled=controls.is_enabled,
         window=controls.window,
     )
-    return Agent(store=store, runtime=runtime, bulletin=bulletin, log=log), parts
+    return Agent(store=store, runtime=runtime, live=live, log=log), parts
 
 
-def _show(bulletin: Bulletin, progress: "Progress", rate: float) -> None:
-    bulletin.change(
+def _show(live: LiveStatus, progress: "Progress", rate: float) -> None:
+    live.change(
         rate=float(rate),
         artifact=progress.artifact,
         slot=progress.slot,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent from boot to shutdown: asks, installs, reports, and waits for the next time."""
+"""The agent from boot to shutdown: polls, installs, reports, and waits for the next poll."""
 
 import logging
 import os
@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
+from typing import Literal
 
 from ota_agent import __version__
-from ota_agent.api import Gate
 from ota_agent.config.settings import Settings
 from ota_agent.engine.agent import NAMES, REVERSIBLE, Agent
 from ota_agent.engine.assembly import Parts, assembled
@@ -20,21 +20,22 @@ from ota_agent.engine.owner import ownership
 from ota_agent.engine.runtime import Restarting
 from ota_agent.errors import AgentError, Busy, NothingInProgress, Unauthorized, Unreachable
 from ota_agent.lifecycle.events import Failed, PollDue
-from ota_agent.lifecycle.states import Installed, Proven, Reporting, State, Syncing
+from ota_agent.lifecycle.states import Installed, Proven, Reporting, RestartingBack, State, Syncing
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.run import run as run_program
 
 logger = logging.getLogger(__name__)
 
-_GONE = 600.0  # [s] for the device to go down once it was told to. Source: Mender's client
-_AGAIN = 60.0  # [s] until what could not be done is tried again
+_GONE = 600.0  # [s] for the device to go down after the command. Source: Mender's client
+_AGAIN = 60.0  # [s] until the next attempt at what failed
 _RESTING = (Installed, Proven)
+_UNDECIDED = "an update is waiting to be committed or rolled back; do that first"
 _LONGEST = 3600.0  # [s] of one wait; the clock of the loop is looked at then
 
 
 class Stopping(BaseException):
-    """The daemon was told to end; what is under way goes on when it starts again."""
+    """The daemon was told to stop; the update goes on when it starts again."""
 
 
 def run(settings: Settings) -> int:
@@ -63,7 +64,10 @@ def run(settings: Settings) -> int:
 
 
 class Daemon:
-    """The loop, and what the device API asks of it. See `Commands`."""
+    """The loop, and the calls of the device API that need it.
+
+    Those run in the thread of the socket: they queue the work for the loop, or raise at once.
+    """
 
     def __init__(
         self,
@@ -83,11 +87,11 @@ class Daemon:
         self._again_at: float | None = None
 
     def run(self) -> None:
-        """Go on with what was under way, and then for ever.
+        """Go on with the update that was under way, then serve for ever.
 
-        What goes wrong with an update is no reason to end: it is tried again.
+        An update that goes wrong does not end the daemon: it is tried again.
         """
-        status = self._parts.bulletin.get()
+        status = self._parts.live.get()
         logger.info("started: version %s, slot %s", __version__, status.running_slot or "-")
         self._move(self._agent.runtime.start)
         while True:
@@ -105,11 +109,11 @@ class Daemon:
                 self._poll()
 
     def _next(self) -> Callable[[], None] | None:
-        """What somebody wants; None once the server is to be asked."""
+        """The next work in the queue; None once the server is due."""
         due = self._clock() + _LONGEST
         if self._parts.server is not None and self._agent.update is None:
             due = min(due, self._poll_at, self._inventory_at)
-            self._parts.bulletin.change(next_poll=time.time() + self._poll_at - self._clock())
+            self._parts.live.change(next_poll=time.time() + self._poll_at - self._clock())
         if self._again_at is not None:
             due = min(due, self._again_at)
         try:
@@ -118,26 +122,29 @@ class Daemon:
             return None
 
     def _move(self, work: Callable[[], None]) -> None:
-        """Have something happen to the update, whatever comes of it."""
-        before = self._agent.bulletin.get().updates
+        """Do some work on the update, and survive its failure."""
+        before = self._agent.live.get().updates
         self._is_working = True
         try:
             work()
         except Restarting as restarting:
-            self._restart(is_manual=restarting.is_manual)
+            self._parts.live.change(wants_reboot=True)
+            self._reboot(is_manual=restarting.is_manual)
         except NothingInProgress as error:
             logger.info("%s", error)
         except (AgentError, ArtifactError, ProgramError, OSError) as error:
             self._recover(error)
         finally:
             self._is_working = False
-        if self._agent.bulletin.get().updates != before:  # one has ended: tell what is there now
+        if (
+            self._agent.live.get().updates != before
+        ):  # an update has ended: report what is installed now
             self._inventory_at = min(self._inventory_at, self._clock())
 
     def _recover(self, error: Exception) -> None:
-        """Something cannot be done now, such as to remember a state on a full disk."""
+        """Handle work that failed, such as a state that could not be saved on a full disk."""
         logger.error("%s", error)
-        if isinstance(self._agent.state, Syncing):  # an offer that could not be remembered
+        if isinstance(self._agent.state, Syncing):  # an offer that could not be saved
             offered = self._parts.headquarters.offered
             self._agent.runtime.feed(Failed(str(error)))
             if offered is not None:
@@ -146,13 +153,13 @@ class Daemon:
             logger.info("trying again in %g s", _AGAIN)
             self._again_at = self._clock() + _AGAIN
 
-    def _restart(self, *, is_manual: bool) -> None:
-        """Restart the device; if it does not go down, the update has failed."""
+    def _reboot(self, *, is_manual: bool) -> None:
+        """Reboot the device; if it does not go down, the update has failed."""
         if is_manual:
-            logger.info("the update is taken back with the next restart of the device")
+            logger.info("the rollback ends with the next reboot of the device")
             return
-        logger.info("restarting the device")
-        why = "the device did not restart"
+        logger.info("rebooting the device")
+        why = "the device did not reboot"
         try:
             run_program(self._parts.settings.device.reboot, timeout=_GONE)
             time.sleep(_GONE)
@@ -162,17 +169,14 @@ class Daemon:
 
     def _poll(self) -> None:
         if not self._parts.controls.is_enabled:
-            self._poll_at = self._clock() + self._delay("update", 0)
+            self._poll_at = self._schedule("update")
             return
-        before = self._agent.bulletin.get().updates
+        before = self._agent.live.get().updates
         self._move(lambda: self._agent.runtime.feed(PollDue()))
-        error = self._parts.headquarters.poll_error
-        self._failures["update"] = self._failures["update"] + 1 if error else 0
-        after = error.retry_after if isinstance(error, Unreachable) else 0.0
-        self._poll_at = self._clock() + self._delay("update", after)
-        status = self._agent.bulletin.get()
+        self._poll_at = self._schedule("update", self._parts.headquarters.poll_error)
+        status = self._agent.live.get()
         if status.updates != before and status.result == "success":
-            self._poll_at = min(self._poll_at, self._clock() + 5.0)  # is there another one?
+            self._poll_at = min(self._poll_at, self._clock() + 5.0)  # there may be another update
         self._note_token()
 
     def _send_inventory(self) -> None:
@@ -181,142 +185,118 @@ class Daemon:
         server = self._parts.server
         if server is None:
             return
-        after = 0.0
+        failure: AgentError | None = None
         try:
             found = inventory(self._parts.settings.attributes.inventory)
             server.send_inventory({**found, **self._own_attributes()})
-            self._failures["inventory"] = 0
         except AgentError as error:
-            self._failures["inventory"] += 1
-            after = error.retry_after if isinstance(error, Unreachable) else 0.0
+            failure = error
             level = logging.INFO if isinstance(error, Unauthorized) else logging.WARNING
             logger.log(level, "inventory: %s", error)
-        self._inventory_at = self._clock() + self._delay("inventory", after)
+        self._inventory_at = self._schedule("inventory", failure)
         self._note_token()
 
     def _own_attributes(self) -> dict[str, str]:
-        """What the agent itself knows of the device."""
+        """Attributes that the agent itself adds."""
         return {
             **as_attributes(self._parts.settings.polling),
             **self._agent.store.provides,
             "device_type": self._parts.device_type,
             "ota_agent_version": __version__,
-            "ota_running_slot": self._parts.bulletin.get().running_slot,
+            "ota_running_slot": self._parts.live.get().running_slot,
         }
 
-    def _delay(self, what: str, after: float) -> float:
+    def _schedule(
+        self, what: Literal["update", "inventory"], error: AgentError | None = None
+    ) -> float:
+        """Count the failures in a row; gives when it is due next [s]."""
+        self._failures[what] = self._failures[what] + 1 if error else 0
         options = self._parts.settings.polling
-        interval = options.update if what == "update" else options.inventory
-        return next_delay(
-            options, interval, self._failures[what], random=self._chance, retry_after=after
+        return self._clock() + next_delay(
+            options,
+            options.update if what == "update" else options.inventory,
+            self._failures[what],
+            random=self._chance,
+            retry_after=error.retry_after if isinstance(error, Unreachable) else 0.0,
         )
 
     def _note_token(self) -> None:
-        """Say whether there is a token, and that it is another one."""
-        bulletin, (token, _) = self._parts.bulletin, self.token()
+        """Update the status if the token has changed."""
+        live, token = self._parts.live, self.token()["token"]
         if token != self._told:
             self._told = token
-            tokens = bulletin.get().tokens + 1
-            bulletin.change(is_authorized=bool(token), tokens=tokens)
-
-    def _require_rest(self) -> None:
-        if self._is_working:
-            state: State = self._agent.state
-            raise Busy(f"busy: an update is at {NAMES[type(state)]}; ask again later")
+            tokens = live.get().tokens + 1
+            live.change(is_authorized=bool(token), tokens=tokens)
 
     def wants(self, work: Callable[[], None]) -> None:
-        """Have the loop do something; a signal's handler may do no more than this."""
+        """Queue work for the loop; a signal handler may do no more than this."""
         self._wanted.put(work)
 
     def install(self, source: str) -> None:
-        """See `Commands.install`."""
+        """Install the artifact at a URL or path."""
         if isinstance(self._agent.state, Reporting):
             self._parts.headquarters.hurry.set()
-            self._wanted.put(lambda: self._agent.install(source))
-            return
-        self._require_rest()
-        if self._agent.update is not None:
-            raise AgentError("an update waits for a commit or a rollback; decide on it first")
-        self._wanted.put(lambda: self._agent.install(source))
+        else:
+            self._require_rest()
+            if self._agent.update is not None:
+                raise AgentError(_UNDECIDED)
+        self.wants(lambda: self._agent.install(source))
 
     def commit(self) -> None:
-        """See `Commands.commit`."""
+        """Keep the update that runs on trial."""
         self._require_rest()
-        self._agent.require()
-        self._wanted.put(self._agent.commit)
+        self._agent.check_commit()
+        self.wants(self._agent.commit)
 
     def rollback(self, reason: str) -> None:
-        """See `Commands.rollback`."""
+        """Roll the update back; before its install, drop it."""
         self._agent.require()
         if not isinstance(self._agent.state, REVERSIBLE):
-            raise AgentError("the update is committed, or taken back already")
+            raise AgentError("the update is already committed or rolled back")
         if self._is_working:
             self._parts.controls.abort(reason)
         else:
-            self._wanted.put(lambda: self._agent.roll_back(reason))
+            self.wants(lambda: self._agent.roll_back(reason))
+
+    abort = rollback
 
     def resume(self) -> None:
-        """See `Commands.resume`."""
+        """Go on with an update that was interrupted."""
         self._require_rest()
         self._agent.require()
         if isinstance(self._agent.state, _RESTING):
-            raise AgentError("the update waits for a commit or a rollback; decide on it")
-        self._wanted.put(self._agent.runtime.start)
+            raise AgentError(_UNDECIDED)
+        self.wants(self._agent.runtime.start)
 
     def check_update(self) -> None:
-        """See `Commands.check_update`."""
-        if self._parts.server is None:
-            raise AgentError("this device has no server; set server.urls in agent.toml")
+        """Poll the server now."""
+        self._require_server()
         if not self._parts.controls.is_enabled:
             raise AgentError("updates are switched off; switch them on first")
         self._poll_at = self._clock()
         self._failures["update"] = 0
-        self._wanted.put(_nothing)
+        self.wants(lambda: None)  # the loop wakes, and looks at the clock
 
     def send_inventory(self) -> None:
-        """See `Commands.send_inventory`."""
-        if self._parts.server is None:
-            raise AgentError("this device has no server; set server.urls in agent.toml")
+        """Send the inventory now."""
+        self._require_server()
         self._inventory_at = self._clock()
-        self._wanted.put(_nothing)
+        self.wants(lambda: None)  # the loop wakes, and looks at the clock
 
-    def pause(self, before: Gate) -> None:
-        """See `Commands.pause`."""
-        self._parts.controls.pause(before)
-
-    def go_on(self) -> None:
-        """See `Commands.go_on`."""
-        self._parts.controls.go_on()
-
-    def abort(self, reason: str) -> None:
-        """See `Commands.abort`."""
-        self.rollback(reason)
-
-    def set_control_map(self, text: str) -> int:
-        """See `Commands.set_control_map`."""
-        return self._parts.controls.set_map(text)
-
-    def set_enabled(self, is_enabled: bool) -> None:
-        """See `Commands.set_enabled`."""
-        self._parts.controls.set_enabled(is_enabled)
-        self._parts.bulletin.change(is_enabled=is_enabled)
-
-    def set_window(self, window: str) -> None:
-        """See `Commands.set_window`."""
-        self._parts.controls.set_window(window)
-        self._parts.bulletin.change(window=window)
-
-    def token(self) -> tuple[str, str]:
-        """See `Commands.token`."""
+    def token(self) -> dict[str, str]:
+        """The server's token for this device, and the server's URL; both empty without one."""
         server = self._parts.server
         session = server.session if server is not None else None
-        return (session.token, session.url) if session else ("", "")
+        return {
+            "token": session.token if session else "",
+            "server": session.url.full if session else "",
+        }
 
-    def fetch_token(self) -> bool:
-        """See `Commands.fetch_token`."""
+    def fetch_token(self) -> dict[str, bool]:
+        """Ask the server for a new token, if there is a server."""
         server = self._parts.server
         if server is None:
-            return False
+            return {"is_fetching": False}
 
         def fetch() -> None:
             try:
@@ -324,15 +304,22 @@ class Daemon:
                 server.authenticate()
             except AgentError as error:
                 logger.info("%s", error)
-            self._told = "?"  # whoever asked hears of it, also if nothing came of it
+            self._told = "?"  # the caller hears of it, even if the token is the old one
             self._note_token()
 
-        self._wanted.put(fetch)
-        return True
+        self.wants(fetch)
+        return {"is_fetching": True}
 
+    def _require_rest(self) -> None:
+        state: State = self._agent.state
+        if self._is_working:
+            raise Busy(f"busy: an update is at {NAMES[type(state)]}; try again later")
+        if isinstance(state, RestartingBack) and self._parts.live.get().wants_reboot:
+            raise AgentError("the rollback ends with a reboot; reboot the device first")
 
-def _nothing() -> None:
-    """Wakes the loop, which then looks at the clock."""
+    def _require_server(self) -> None:
+        if self._parts.server is None:
+            raise AgentError("this device has no server; set server.urls in agent.toml")
 
 
 def _set_clock(settings: Settings) -> None:

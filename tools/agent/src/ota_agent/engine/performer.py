@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
+from ota_agent.address import Address
 from ota_agent.bootloader.boot import Boot
-from ota_agent.device.slots import trial_of
+from ota_agent.bootloader.contract import is_trial, trial_of
 from ota_agent.engine.runtime import Restarting
 from ota_agent.errors import AgentError, NotGiven
 from ota_agent.lifecycle import provides
@@ -70,8 +71,8 @@ class Headquarters(Protocol):
         """`Offered` or `NothingNew`; fails if it cannot be reached."""
         ...
 
-    def renewed(self, update: Update) -> str:
-        """The address that it gives for the update now; empty if it gives none."""
+    def renewed(self, update: Update) -> Address | None:
+        """The address that it gives for the update now; None if it gives none."""
         ...
 
     def report(self, update: Update, status: str, substate: str = "") -> None:
@@ -210,7 +211,7 @@ class DevicePerformer:
             return self._device.fetch(update)
         except NotGiven as error:
             source = self._headquarters.renewed(update)
-            if not source:
+            if source is None:
                 raise
             logger.info("download: %s: going on at the address that the server gives now", error)
             return self._device.fetch(replace(update, source=source))
@@ -238,7 +239,7 @@ class DevicePerformer:
 
     def _count_anew(self) -> None:
         boot, store = self._device.boot, self._device.store
-        if boot is None or boot.bootloader.read().get("upgrade_available") != "1":
+        if boot is None or not is_trial(boot.bootloader.read()):
             return
         waits = int(store.text(_WAITS) or "0")
         if waits >= self._device.most_waits:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Protocol
 
+from ota_agent.address import hide
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Action
 from ota_agent.lifecycle.events import Done, Event, Failed, Started, Trial
@@ -157,7 +158,8 @@ class Runtime:
                 raise
             except Exception as error:  # a bug of ours: the update fails, and the agent goes on
                 logger.exception("%s", _name(action))
-                return Failed(f"{_name(action)}: a fault of the agent: {error!r}")
+                what = f"{type(error).__name__}: {hide(str(error))}"  # a repr may hold an address
+                return Failed(f"{_name(action)}: a fault of the agent: {what}")
         if event is not None:
             return event
         return None if isinstance(self.state, Idle) else Done()

@@ -4,6 +4,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ota_agent.address import Address
+
 ROOTFS = "rootfs-image"
 """The payload type that the agent installs itself; every other one has an update module."""
 
@@ -42,7 +44,7 @@ class Update:
     """An update under way.
 
     Attributes:
-        source: a URL, or a path on the device.
+        source: where the artifact is read from.
         deployment: the server's name for it; empty if a person at the device asked for it.
         artifact: None until its header was read.
         target: the slot that is written, A or B; empty if none is.
@@ -54,7 +56,7 @@ class Update:
         is_manual: a person has taken it back, and restarts the device when it suits.
     """
 
-    source: str
+    source: Address
     deployment: str = ""
     artifact: Artifact | None = None
     target: str = ""

@@ -48,19 +48,35 @@ def bootstrap(store: Store, data: Path, *, release: Path = RELEASE, mender: Path
     Raises:
         AgentError: it cannot be remembered.
     """
-    if provides.NAME in store.provides:
-        return
+    if provides.NAME not in store.provides:
+        store.save_provides(_factory(data, release, mender))
+
+
+def provided(options: DeviceOptions) -> dict[str, str]:
+    """What this device provides, for those who only look.
+
+    Raises:
+        Unreadable: the agent's memory is damaged, or the user may not read it.
+    """
+    from ota_agent.memory.peek import peek  # a daemon does without
+
+    found = peek(options.store)
+    if found is not None and provides.NAME in found.provides:
+        return dict(found.provides)
+    return _factory(options.data)
+
+
+def _factory(data: Path, release: Path = RELEASE, mender: Path = MENDER) -> dict[str, str]:
+    """What the device left the factory with."""
     for path in (data / "bootstrap.mender", mender):
         if path.exists():
             try:
-                store.save_provides(provides.after(_artifact(path), {}))
-                logger.info("bootstrap: %s", path)
-                return
+                return provides.after(_artifact(path), {})
             except (ArtifactError, AgentError, OSError) as error:
                 logger.error("bootstrap: %s: %s; it is passed over", path, error)
     name = released(release)
     found = {provides.NAME: name or UNKNOWN}
-    store.save_provides({**found, "rootfs-image.version": name} if name else found)
+    return {**found, "rootfs-image.version": name} if name else found
 
 
 def _artifact(path: Path) -> Artifact:

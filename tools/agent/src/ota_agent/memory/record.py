@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any, get_args
 
+from ota_agent.address import Address
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Erring, Idle, State, Syncing
 from ota_agent.lifecycle.update import Artifact, Update
+
+STATE, BOOT, PROVIDES = "state", "boot", "provides"
+"""What the store calls the record, the boot in which it was written, and what is provided."""
 
 FORMAT = 1
 """Of the record; a newer one is read as far as it is understood."""
@@ -21,8 +25,9 @@ _STATES: Mapping[str, type[State]] = {each.__name__: each for each in get_args(S
 
 
 def to_text(state: State) -> str:
-    """The state in one line of JSON."""
-    return json.dumps({"format": FORMAT, "state": type(state).__name__, **asdict(state)})
+    """The state in one line of JSON, with all of its address: a download goes on there."""
+    record = {"format": FORMAT, "state": type(state).__name__, **asdict(state)}
+    return json.dumps(record, default=_full)
 
 
 def from_text(text: str) -> State:
@@ -48,9 +53,13 @@ def from_text(text: str) -> State:
 
 
 def _update(record: Mapping[str, Any]) -> Update:
-    artifact = record.get("artifact")
-    known = {name: record[name] for name in _names(Update) & record.keys() if name != "artifact"}
-    return Update(**known, artifact=_artifact(artifact) if artifact else None)
+    source, artifact = record["source"], record.get("artifact")
+    if not isinstance(source, str):
+        raise TypeError("its source is not a text")
+    known = {name: record[name] for name in _names(Update) & record.keys()}
+    known["source"] = Address(source)
+    known["artifact"] = _artifact(artifact) if artifact else None
+    return Update(**known)
 
 
 def _artifact(record: Mapping[str, Any]) -> Artifact:
@@ -59,6 +68,13 @@ def _artifact(record: Mapping[str, Any]) -> Artifact:
     known["types"] = tuple(known.get("types", ()))
     known["clears"] = None if clears is None else tuple(clears)
     return Artifact(**known)
+
+
+def _full(value: object) -> str:
+    """What `json` does not know by itself."""
+    if isinstance(value, Address):
+        return value.full
+    raise TypeError(f"a record holds no {type(value).__name__}")
 
 
 def _names(kind: type[Update | Artifact]) -> set[str]:

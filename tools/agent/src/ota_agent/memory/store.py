@@ -16,12 +16,11 @@ from threading import Lock
 
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Idle, State
-from ota_agent.memory.record import from_text, to_text
+from ota_agent.memory.record import BOOT, PROVIDES, STATE, from_text, to_text
 
 logger = logging.getLogger(__name__)
 
 _TABLE = "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
-_STATE, _BOOT, _PROVIDES = "state", "boot", "provides"
 _OWN = "part "  # before the names of the parts' own values
 _PATIENCE = 10.0  # [s] another process may be writing
 
@@ -72,11 +71,11 @@ class Store:
         """What was saved last; `Idle` if nothing was, or if it cannot be read any more."""
         kept = self._kept
         try:
-            state = from_text(kept[_STATE]) if _STATE in kept else Idle()
+            state = from_text(kept[STATE]) if STATE in kept else Idle()
         except AgentError as error:
             logger.error("%s: %s; the update is forgotten", self._path, error)
             state = Idle()
-        return Saved(state, kept.get(_BOOT, ""))
+        return Saved(state, kept.get(BOOT, ""))
 
     def save(self, state: State, boot: str) -> None:
         """Remember a state; it is on the disk afterwards.
@@ -87,12 +86,12 @@ class Store:
         Raises:
             AgentError: no space, or the disk fails.
         """
-        self._write({_STATE: to_text(state), _BOOT: boot})
+        self._write({STATE: to_text(state), BOOT: boot})
 
     @property
     def provides(self) -> dict[str, str]:
         """What the device provides, ``artifact_name`` and ``artifact_group`` among it."""
-        text = self._kept.get(_PROVIDES)
+        text = self._kept.get(PROVIDES)
         found: dict[str, str] = json.loads(text) if text else {}
         return found
 
@@ -102,7 +101,7 @@ class Store:
         Raises:
             AgentError: no space, or the disk fails.
         """
-        self._write({_PROVIDES: json.dumps(dict(provides), sort_keys=True)})
+        self._write({PROVIDES: json.dumps(dict(provides), sort_keys=True)})
 
     def text(self, name: str) -> str:
         """A small value of a part of the agent; empty if there is none."""

@@ -4,11 +4,10 @@
 from dataclasses import dataclass
 
 from ota_agent.bootloader.boot import Boot
-from ota_agent.device.slots import Slot, trial_of
+from ota_agent.bootloader.contract import WHY, is_trial, next_slot, trial_of
+from ota_agent.device.slots import Slot
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
-
-_TRIAL, _WHY = "upgrade_available", "ota_rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +40,11 @@ class RootFilesystem:
 
     def wants_reboot(self) -> bool:
         """Whether another slot runs than the bootloader starts next."""
-        return self.boot.slots.next(self.boot.bootloader.read()) != self.boot.running()
+        return next_slot(self.boot.slots, self.boot.bootloader.read()) != self.boot.running()
 
     def _install(self) -> None:
         environment = self.boot.bootloader.read()
-        is_told = environment.get(_TRIAL) == "1"
-        if not (is_told and self.boot.slots.next(environment) == self.target):
+        if not (is_trial(environment) and next_slot(self.boot.slots, environment) == self.target):
             found = self.boot.target()
             if found != self.target:
                 raise AgentError(
@@ -59,7 +57,7 @@ class RootFilesystem:
         environment, running = self.boot.bootloader.read(), self.boot.running()
         trial = trial_of(self.boot.slots, running, self.target.name, environment)
         if trial not in ("running", "committed"):
-            why = environment.get(_WHY)
+            why = environment.get(WHY)
             raise AgentError(
                 f"slot {running.name} runs, and slot {self.target.name} was to be tried"
                 + (f": the bootloader says {why}" if why else "")
@@ -68,12 +66,12 @@ class RootFilesystem:
     def _roll_back(self) -> None:
         old = self.boot.slots.other(self.target)
         environment = self.boot.bootloader.read()
-        if environment.get(_TRIAL) == "1" or self.boot.slots.next(environment) != old:
+        if is_trial(environment) or next_slot(self.boot.slots, environment) != old:
             self.boot.keep(old)
 
     def _require_back(self) -> None:
         running = self.boot.running()
-        if running == self.target or self.boot.bootloader.read().get(_TRIAL) == "1":
+        if running == self.target or is_trial(self.boot.bootloader.read()):
             raise AgentError(
                 f"slot {running.name} runs, and not the old one; the device is restarted again"
             )

@@ -6,16 +6,17 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin
 
 import urllib3
 
 from ota_agent import __version__
+from ota_agent.address import Address
 from ota_agent.errors import Aborted, AgentError, Unauthorized, Unreachable
-from ota_agent.server.answer import Answer, ask
 from ota_agent.server.options import ServerOptions
+from ota_agent.server.response import Answer, ask
 
 __all__ = ["Aborted", "Deployment", "Server", "Unauthorized", "Unreachable"]
 
@@ -53,7 +54,7 @@ class Deployment:
     """
 
     id: str
-    url: str
+    url: Address
     control_map: dict[str, Any] | None = None
 
 
@@ -66,8 +67,8 @@ class Session:
         token: shown with each request.
     """
 
-    url: str
-    token: str
+    url: Address
+    token: str = field(repr=False)
 
 
 class Server:
@@ -90,10 +91,10 @@ class Server:
         identity: Callable[[], str],
     ) -> None:
         self._options, self._pool, self._key, self._identity = options, pool, key, identity
-        self._urls = tuple(each.rstrip("/") for each in options.urls)
+        self._urls = tuple(Address(each.rstrip("/")) for each in options.urls)
         for url in self._urls:
-            if urlsplit(url).scheme not in ("http", "https"):
-                raise AgentError(f"server.urls: {url!r} is no address; write it as https://…")
+            if not url.is_web:
+                raise AgentError(f"server.urls: '{url}' is not an address; write it as https://…")
         self._next = 0
         self._session: Session | None = None
         self._has_v2 = True
@@ -194,12 +195,10 @@ class Server:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise Unreachable(f"{answer.where}: a deployment without a name that can be one")
         try:
-            uri = found["artifact"]["source"]["uri"]
-            url = urljoin(answer.where.partition(" ")[2], uri)
-            is_url = urlsplit(url).scheme in ("http", "https")
+            url = Address(urljoin(answer.address.full, found["artifact"]["source"]["uri"]))
         except (KeyError, TypeError, ValueError, AttributeError):
-            is_url = False
-        if not is_url:
+            url = None
+        if url is None or not url.is_web:
             raise Unreachable(f"{answer.where}: deployment {name} has no address of an artifact")
         return Deployment(name, url, _map(found))
 
@@ -211,7 +210,7 @@ class Server:
             session = self.authenticate()
             headers = {"Authorization": f"Bearer {session.token}"}
             try:
-                answer = self._ask(method, session.url + path, body, headers)
+                answer = self._ask(method, session.url.full + path, body, headers)
                 if answer.status >= 500:
                     answer.check()
             except Unreachable as error:
@@ -268,8 +267,8 @@ class Server:
             raise Unauthorized(text, wait)
         raise Unreachable(text, wait)
 
-    def _token(self, url: str, body: bytes, headers: Mapping[str, str]) -> str:
-        answer = self._ask("POST", url + _AUTHENTICATION, body, headers)
+    def _token(self, url: Address, body: bytes, headers: Mapping[str, str]) -> str:
+        answer = self._ask("POST", url.full + _AUTHENTICATION, body, headers)
         if answer.status == 401:
             raise Unauthorized(
                 f"{url}: does not accept this device, or not yet ({answer.text()}); accept it there"

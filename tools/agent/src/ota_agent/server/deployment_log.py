@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ota_agent.address import hide
+
 _KEPT = 5  # logs
 _LARGEST = 4 << 20  # [B] of one log; the rest is left out
 _SENT = 900 << 10  # [B] the server takes 1 MiB
@@ -76,7 +78,7 @@ class DeploymentLog(logging.Handler):
         """Write one record."""
         try:
             when = datetime.fromtimestamp(record.created, UTC)
-            self._write(_line(when, record.levelname.lower(), record.getMessage()))
+            self._write(_line(when, record.levelname.lower(), hide(record.getMessage())))
         except (OSError, ValueError):
             pass  # no room, or no such disk any more: the update is what counts
 

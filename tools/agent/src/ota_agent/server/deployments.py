@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 
+from ota_agent.address import Address
 from ota_agent.control.controls import Controls
 from ota_agent.control.maps import Gate
 from ota_agent.errors import Aborted, AgentError, Unreachable
@@ -16,6 +17,7 @@ from ota_agent.lifecycle.events import Event as Happening
 from ota_agent.lifecycle.events import NothingNew, Offered
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
+from ota_agent.retry import doubled, spread
 from ota_agent.server.client import Server
 from ota_agent.server.deployment_log import DeploymentLog
 from ota_agent.trial.health import GateOptions
@@ -25,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _AGAIN = 10.0, 300.0  # [s] until a server that was out of reach is tried again: first, longest
 _END = 7 * 86400.0  # [s] for telling it how an update ended; a restart begins anew
+_SPREAD = 0.25  # of a delay, more or less
 _REFUSALS = 20  # tries until a server that refuses is left alone
 _ASKED = 3600.0  # [s] of what a server may ask us to wait
 _AWAY = "away"
@@ -73,16 +76,16 @@ class Headquarters:
         self.offered = Update(source=found.url, deployment=found.id)
         return Offered(self.offered)
 
-    def renewed(self, update: Update) -> str:
+    def renewed(self, update: Update) -> Address | None:
         """See `performer.Headquarters`."""
         if self.server is None or update.is_standalone:
-            return ""
+            return None
         try:
             found = self.server.next_deployment(self.store.provides, self.device_type)
         except AgentError as error:
             logger.warning("the server gives no new address: %s", error)
-            return ""
-        return found.url if found is not None and found.id == update.deployment else ""
+            return None
+        return found.url if found is not None and found.id == update.deployment else None
 
     def report(self, update: Update, status: str, substate: str = "") -> None:
         """See `performer.Headquarters`."""
@@ -109,7 +112,7 @@ class Headquarters:
         if self.server is None or update.is_standalone:
             return
         self.server.forget_token()  # the new system may have another key, or identity
-        began, delay, is_waiting = self.clock() - self._away(), _AGAIN[0], False
+        began, failures, is_waiting = self.clock() - self._away(), 0, False
         while True:
             self.check()
             try:
@@ -126,12 +129,12 @@ class Headquarters:
                     return
                 if decision.verdict == "fail":
                     raise AgentError(f"{decision.why} ({error})") from error
-                again = _spread(delay, error)
+                failures += 1
+                again = _delay(failures, error)
             if not is_waiting:
                 waiting()
                 is_waiting = True
             self.controls.wait(again)
-            delay = min(delay * 2, _AGAIN[1])
 
     def _away(self) -> float:
         """How long the server was out of reach in earlier boots of this trial [s]."""
@@ -183,13 +186,14 @@ class Headquarters:
 
     def _patiently(self, what: str, tell: Callable[[], None]) -> None:
         """Tell the server something that it has to know, however long it is away."""
-        end, delay, refusals = self.clock() + _END, _AGAIN[0], 0
+        end, failures, refusals = self.clock() + _END, 0, 0
         while True:
+            failures += 1
             try:
                 tell()
                 return
             except Unreachable as error:
-                again = _spread(delay, error)
+                again = _delay(failures, error)
                 if self.clock() + again > end:
                     logger.error("the server was never told %s: %s", what, error)
                     return
@@ -202,16 +206,20 @@ class Headquarters:
                 if refusals >= _REFUSALS:
                     logger.error("the server was never told %s: %s", what, error)
                     return
-                again = _spread(delay, error)
+                again = _delay(failures, error)
                 logger.warning("the server was not told %s, trying again: %s", what, error)
             (self.sleep or self.hurry.wait)(again)  # an abort is of no use any more
             if self.hurry.is_set():
                 logger.warning("the server is not told %s: another install is wanted", what)
                 return
-            delay = min(delay * 2, _AGAIN[1])
 
 
-def _spread(delay: float, error: AgentError) -> float:
-    """A delay [s] that a fleet does not share, and no shorter than the server asks for."""
+def _delay(failures: int, error: AgentError) -> float:
+    """Until the next try [s]."""
     asked = error.retry_after if isinstance(error, Unreachable) else 0.0
-    return max(delay, min(asked, _ASKED)) * random.SystemRandom().uniform(1.0, 1.25)
+    return spread(
+        doubled(*_AGAIN, failures),
+        share=_SPREAD,
+        chance=random.SystemRandom().random(),
+        asked=min(asked, _ASKED),
+    )

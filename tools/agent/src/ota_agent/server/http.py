@@ -17,6 +17,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Url, make_headers, parse_url
 
+from ota_agent.address import Address
 from ota_agent.errors import AgentError
 from ota_agent.server.options import TlsOptions
 from ota_agent.server.pin import parse_pin, pin_of
@@ -181,8 +182,8 @@ class _Pool(urllib3.PoolManager):
     def _allow_plain(self, url: str, host: str) -> None:
         if not self._is_plain_allowed:
             raise AgentError(
-                f"{url}: is plain HTTP, which anybody on the way can read and change; use https, or"
-                " set tls.allow_plain_http on a bench"
+                f"{Address(url)}: is plain HTTP, which anybody on the way can read and change; use"
+                " https, or set tls.allow_plain_http on a bench"
             )
         if host not in self._warned:
             self._warned.add(host)
@@ -198,7 +199,13 @@ class _Proxied(urllib3.ProxyManager):
     """Connections through one proxy; a redirect goes back to the pool, and maybe past the proxy."""
 
     def __init__(self, front: _Pool, proxy: str, settings: Mapping[str, Any]) -> None:
-        address = parse_url(proxy)
+        try:
+            address = parse_url(proxy)
+        except urllib3.exceptions.LocationParseError as error:
+            raise AgentError(
+                f"{Address(proxy)}: is not the address of a proxy; correct http_proxy and"
+                " https_proxy in the agent's environment"
+            ) from error
         headers = make_headers(proxy_basic_auth=address.auth) if address.auth else None
         super().__init__(proxy, proxy_headers=headers, **settings)
         self._front = front

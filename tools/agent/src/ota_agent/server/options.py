@@ -4,7 +4,7 @@
 Apart from what uses them: every command reads its options, and few need a connection.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -20,8 +20,8 @@ class ServerOptions:
         timeout: seconds for connecting, and for each wait for an answer.
     """
 
-    urls: tuple[str, ...] = ()
-    tenant_token: str = ""
+    urls: tuple[str, ...] = field(default=(), repr=False)
+    tenant_token: str = field(default="", repr=False)
     timeout: float = 60.0
 
 

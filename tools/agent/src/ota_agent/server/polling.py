@@ -5,8 +5,10 @@ Source: Mender's client: 60 s, each delay three times, then twice as long, up to
 RetryPollIntervalSeconds; and then as if nothing had failed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from ota_agent.retry import spread
 
 _FIRST = 60.0  # [s]
 _EACH = 3  # times
@@ -66,9 +68,7 @@ def next_delay(
     """
     delay = backoff(options, failures) if failures else None
     delay = interval if delay is None else min(delay, interval)
-    if retry_after > delay:  # never earlier than asked for
-        return retry_after * (1 + options.jitter * random())
-    return max(retry_after, delay * (1 + options.jitter * (2 * random() - 1)))
+    return spread(delay, share=options.jitter, chance=random(), asked=retry_after)
 
 
 def first_delay(options: PollOptions, *, random: Callable[[], float]) -> float:
@@ -92,17 +92,3 @@ def backoff(options: PollOptions, failures: int) -> float | None:
             return delay if options.retry_count else None
         delay = min(delay * 2, options.retry)
     return delay
-
-
-def delays(
-    options: PollOptions, *, random: Callable[[], float], least: float = _FIRST
-) -> Iterator[float]:
-    """Seconds before each further try of what must be told, until it is no use any more.
-
-    Args:
-        least: no delay is shorter [s]; a trial needs the time for the network to come up.
-    """
-    failures = 1
-    while (delay := backoff(options, failures)) is not None:
-        yield max(least, delay) * (1 + options.jitter * random())
-        failures += 1

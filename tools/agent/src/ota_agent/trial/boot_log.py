@@ -124,7 +124,7 @@ def _lines(path: Path) -> list[str]:
 def meaning(rollback: str) -> str:
     """What the bootloader's reason means, to be put behind a sentence; empty if there is none.
 
-    Source: bootloader/u-boot/ota.env, grub/ota.cfg.
+    Source: bootloader/u-boot/ota.env.j2, grub/ota.cfg.j2.
     """
     kind, _, partition = rollback.partition(" ")
     match kind:

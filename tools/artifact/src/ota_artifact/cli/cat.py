@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`cat`: a file of an image on stdout."""
+"""`cat`: print a file of an image."""
 
 import argparse
 import sys

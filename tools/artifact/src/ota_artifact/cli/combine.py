@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`combine`: the payloads of several artifacts in one."""
+"""`combine`: merge several artifacts into one."""
 
 import argparse
 from contextlib import ExitStack
@@ -26,31 +26,31 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     """Add `combine`."""
     parser = sub.add_parser(
         "combine",
-        help="put the payloads of several artifacts into one",
-        description="Writes an artifact with the payloads of others, in their order, and with all"
-        " their state scripts. Payloads are taken over as they are,"
-        " signatures are not. What they depend on and the group that they provide must be the"
-        " same, or be given. Mender's own client takes artifacts with one payload only.",
+        help="merge several artifacts into one",
+        description="Writes an artifact with the payloads of several others, in order, and with all"
+        " their state scripts. It copies the payloads unchanged and drops the signatures. The"
+        " artifacts must agree on what they depend on and which group they provide, or options"
+        " must say it. Mender's own client accepts only artifacts with one payload.",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)
     parser.add_argument("artifacts", nargs="+", metavar="artifact", help="files, two or more")
     parser.add_argument(
-        "-n", "--artifact-name", required=True, metavar="NAME", help="the name of the new one"
+        "-n", "--artifact-name", required=True, metavar="NAME", help="name of the new artifact"
     )
     parser.add_argument(
         "-c",
         "--compatible-types",
         action="append",
         metavar="TYPE",
-        help="a device type that may install it (default: those that all of them have)",
+        help="device type that may install it (default: those that all artifacts have)",
     )
     parser.add_argument(
         "-o",
         "--output-path",
         default="artifact.mender",
         metavar="FILE",
-        help="where it goes, - for stdout (default: %(default)s)",
+        help="output file, - for stdout (default: %(default)s)",
     )
     add_relations(parser)
     add_signing(parser)
@@ -80,7 +80,7 @@ def _run(args: argparse.Namespace) -> int:
             write_artifact(output, spec, compression=drafts[0].compression, signer=signer)
             for draft in drafts:
                 draft.require_unchanged()
-    warn(f"{args.output_path}: has {len(spec.payloads)} payloads; Mender's client takes one")
+    warn(f"{args.output_path}: has {len(spec.payloads)} payloads; Mender's client accepts only one")
     return Exit.DONE
 
 
@@ -93,13 +93,13 @@ def _common_types(drafts: list[Draft]) -> list[str]:
 
 
 def _relation(args: argparse.Namespace, option: str, name: str, drafts: list[Draft]) -> Any:
-    """What the option says, or else all artifacts do: to drop what one says would be no favour."""
+    """What the option says, or what all the artifacts say: nothing is dropped silently."""
     given = getattr(args, option)
     if given is not None:
         return given
     first, *others = (getattr(draft.header, name) for draft in drafts)
     if any(each != first for each in others):
-        raise Failure(f"--{option.replace('_', '-')}: the artifacts differ in it; give it")
+        raise Failure(f"--{option.replace('_', '-')}: the artifacts differ; set it")
     return first
 
 
@@ -109,6 +109,6 @@ def _scripts(drafts: list[Draft]) -> tuple[Script, ...]:
         for script in draft.header.scripts:
             if scripts.setdefault(script.name, script) != script:
                 raise Failure(
-                    f"{script.name}: two artifacts have a script of this name; rename one"
+                    f"{script.name}: two artifacts have different scripts of this name; rename one"
                 )
     return tuple(scripts.values())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`cp`: a file into an image or out of it."""
+"""`cp`: copy a file into an image or out of it."""
 
 import argparse
 import shutil
@@ -29,31 +29,33 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         "cp",
         help="copy a file into an image or out of it",
         description="Copies a file into an artifact's root filesystem or a disk image, or out of"
-        " one. A replaced file keeps its owner and mode; a new one has the mode of the source and"
-        " belongs to root. A signed artifact loses its signature, unless a key signs it again. If"
-        f" anything fails, the image stays as it was. {RULE}",
+        " one. A file that is replaced keeps its owner and mode; a new file has the mode of the"
+        " source and belongs to root. A change drops an artifact's signature, unless you sign it"
+        f" again. If anything fails, the image stays as it was. {RULE}",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)
     parser.add_argument("source", help="a file, - for stdin, or image:path")
-    parser.add_argument("destination", help=f"a file or image:path, a file in {IMAGE_HELP}")
+    parser.add_argument("destination", help=f"a file, or image:path for a file in {IMAGE_HELP}")
     parser.add_argument("--compression", help=argparse.SUPPRESS)
     add_signing(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     if args.compression:
-        warn("--compression: cp leaves it as it is; use `modify`")
+        warn("--compression: `cp` does not change it; use `modify`")
     source = inside(args.source) if args.source != "-" else None
     destination = inside(args.destination)
     if source and destination:
-        raise Failure("both are inside an image; copy the file to the host first")
+        raise Failure(
+            "source and destination are both inside an image; copy the file to the host first"
+        )
     if source:
         _copy_out(source, Path(args.destination))
     elif destination:
         _copy_in(args.source, destination, args)
     else:
-        raise Failure("neither is inside an image; write one as v2.mender:/etc/x")
+        raise Failure("neither source nor destination is inside an image; write v2.mender:/etc/x")
     return Exit.DONE
 
 

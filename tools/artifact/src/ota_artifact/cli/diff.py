@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`diff`: what differs between two artifacts."""
+"""`diff`: show what differs between two artifacts."""
 
 import argparse
 import json
@@ -25,15 +25,15 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     parser = sub.add_parser(
         "diff",
         help="show what differs between two artifacts",
-        description="Reads two artifacts, checks them, and shows what differs: '-' is the first"
-        " one's, '+' the second's. Exits with 0 if they say the same, and with 1 if not.",
+        description="Reads and checks two artifacts, and shows what differs: '-' marks the first,"
+        " '+' the second. Exits with 0 if they are the same, and with 1 if they differ.",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run, invalid=Exit.INVALID)
     parser.add_argument("first", help="a file, or - for stdin")
     parser.add_argument("second", help="a file, or - for stdin")
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
-    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--no-progress", action="store_true", help="do not show a progress bar")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -62,7 +62,7 @@ def _facts(name: str, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _flat(place: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Each leaf by its place; files and scripts by their names, so that order does not count."""
+    """Each leaf by its place; files and scripts by name, so that order does not matter."""
     if isinstance(value, dict):
         for key, each in value.items():
             yield from _flat(f"{place}.{key}" if place else key, each)

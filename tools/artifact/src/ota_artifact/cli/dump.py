@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`dump`: the parts of an artifact as files, and the command line that makes it again."""
+"""`dump`: unpack an artifact, and print the command line that rebuilds it."""
 
 import argparse
 import json
@@ -29,7 +29,7 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         "dump",
         help="unpack an artifact's parts",
         description="Unpacks the files, scripts and meta-data of an artifact, and prints the"
-        " command line that makes it again from them. A file that is there is not overwritten.",
+        " command line that rebuilds it from them. Existing files are not overwritten.",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run, invalid=Exit.INVALID)
@@ -39,15 +39,15 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     parser.add_argument(
         "--meta-data", metavar="DIR", help="unpack the meta-data there, as 0000.meta-data"
     )
-    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    parser.add_argument("--no-progress", action="store_true", help="do not show a progress bar")
     printing = parser.add_mutually_exclusive_group()
     printing.add_argument(
         "--print-cmdline",
         action="store_true",
-        help="print the arguments that make it again, quoted where white space is in them",
+        help="print the arguments that rebuild it, quoted where they contain white space",
     )
     printing.add_argument(
-        "--print0-cmdline", action="store_true", help="the same, each ended by a NUL, for xargs -0"
+        "--print0-cmdline", action="store_true", help="the same, each followed by NUL, for xargs -0"
     )
 
 
@@ -58,11 +58,12 @@ def _run(args: argparse.Namespace) -> int:
         count = len(artifact.header.payloads)
         if count != 1:
             raise Failure(
-                f"{args.artifact}: has {count} payloads; dump takes artifacts of one", Exit.FEATURE
+                f"{args.artifact}: has {count} payloads; dump accepts only artifacts with one",
+                Exit.FEATURE,
             )
         is_printing = args.print_cmdline or args.print0_cmdline
         words = [*_command_line(artifact.header)] if is_printing else []
-        files = _files(artifact, args.files)  # first: what is damaged leaves nothing behind
+        files = _files(artifact, args.files)  # first: a damaged artifact leaves nothing behind
         words += _scripts(artifact.header, args.scripts)
         words += _meta_data(artifact.header.payloads[0], args.meta_data)
         words += files
@@ -74,7 +75,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _quoted(word: str) -> str:
-    """The word as mender-artifact prints it, unless white space or a quote would tear it.
+    """The word as mender-artifact prints it, unless white space or a quote would split it.
 
     So ``*`` stays bare: there are scripts that split the line themselves, or leave that to
     ``$(…)``, and to them a quote is part of the word.
@@ -96,7 +97,7 @@ def _meta_data(payload: PayloadHeader, folder: str | None) -> Iterator[str]:
 
 
 def _files(artifact: Artifact, folder: str | None) -> list[str]:
-    """Read the payload to its end, whether its files are wanted or not: it is checked."""
+    """Read the payload to its end to check it, even if its files are not wanted."""
     words = []
     for payload in artifact.payloads():
         for file in payload.files():
@@ -123,12 +124,12 @@ def _write(folder: str, name: str, chunks: Iterable[bytes], mode: int) -> str:
 
 
 def _command_line(header: Header) -> Iterator[str]:
-    """The arguments that make the header again.
+    """The arguments that rebuild the header.
 
-    In version 3, rootfs-image is a module's type as any other.
+    In version 3, rootfs-image is a module type like any other.
 
     Raises:
-        Failure: there is no option for what it says.
+        Failure: something in it has no option.
     """
     payload = header.payloads[0]
     if header.version == 2:

@@ -9,7 +9,7 @@ class Exit(IntEnum):
 
     DONE = 0
     WRONG = 1
-    """Wrong options, and every failure that has no code of its own."""
+    """Wrong options, and every failure without its own code."""
     VERSION = 2
     """The format version is not supported."""
     CREATE = 3
@@ -19,14 +19,14 @@ class Exit(IntEnum):
     INVALID = 5
     """`validate` and `dump`: the artifact is invalid."""
     FEATURE = 6
-    """The artifact asks for what is not supported."""
+    """The artifact needs a feature that is not supported."""
     SYSTEM = 7
-    """The system is at fault: no space, a missing program."""
+    """The system fails: no space, a missing program."""
     INTERRUPTED = 130
 
 
 class Failure(Exception):
-    """Ends the command with a code of its own.
+    """Ends the command with its own code.
 
     Attributes:
         code: what the shell gets.

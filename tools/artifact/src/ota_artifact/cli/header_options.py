@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options that say what stands in a header, and their values."""
+"""The options for the contents of a header, and their values."""
 
 import argparse
 import re
@@ -30,13 +30,13 @@ _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
 
 def add_identity(parser: argparse.ArgumentParser) -> None:
-    """What names an artifact and says where it may be installed."""
+    """Add the options for the name of an artifact and its device types."""
     parser.add_argument(
         "-n",
         "--artifact-name",
         required=True,
         metavar="NAME",
-        help="the release that a device runs afterwards",
+        help="release that the device runs after the update",
     )
     parser.add_argument(
         "-c",
@@ -44,69 +44,69 @@ def add_identity(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TYPE",
-        help="a device type that may install it, at least one; repeat it for several",
+        help="device type that may install it, at least one; repeat for several",
     )
     parser.add_argument("-t", "--device-type", action="append", default=[], help=argparse.SUPPRESS)
 
 
 def add_relations(parser: argparse.ArgumentParser) -> None:
-    """What the whole artifact depends on and provides."""
+    """Add the options for what the whole artifact depends on and provides."""
     parser.add_argument(
         "-N",
         "--artifact-name-depends",
         action="append",
         metavar="NAME",
-        help="the device must run this release; repeat it for alternatives",
+        help="release that the device must run; repeat for alternatives",
     )
-    parser.add_argument("-g", "--provides-group", metavar="GROUP", help="the group it provides")
+    parser.add_argument("-g", "--provides-group", metavar="GROUP", help="group that it provides")
     parser.add_argument(
         "-G",
         "--depends-groups",
         action="append",
         metavar="GROUP",
-        help="the device must be in this group; repeat it for alternatives",
+        help="group that the device must be in; repeat for alternatives",
     )
 
 
 def add_scripts(parser: argparse.ArgumentParser) -> None:
-    """State scripts."""
+    """Add the option for state scripts."""
     parser.add_argument(
         "-s",
         "--script",
         action="append",
         default=[],
         metavar="FILE",
-        help="a state script, or a directory of them; repeat it for several",
+        help="state script, or a directory of them; repeat for several",
     )
 
 
 def add_payload_relations(parser: argparse.ArgumentParser) -> None:
-    """What a payload provides, depends on and clears."""
+    """Add the options for what a payload provides, depends on and clears."""
     parser.add_argument(
         "-p",
         "--provides",
         action=OrderedAppend,
         metavar="KEY:VALUE",
-        help="what the payload provides; repeat it for several",
+        help="what the payload provides; repeat for several",
     )
     parser.add_argument(
         "-d",
         "--depends",
         action="append",
         metavar="KEY:VALUE",
-        help="what the device must provide; repeat it for several",
+        help="what the device must provide; repeat for several",
     )
     parser.add_argument(
         "--clears-provides",
         action="append",
         default=[],
         metavar="PATTERN",
-        help="provides that the device drops before, * matches anything; repeat it for several",
+        help="provides to drop before the install, * matches anything; repeat for several",
     )
 
 
 def add_software(parser: argparse.ArgumentParser) -> None:
-    """How the software is named in what the payload provides."""
+    """Add the options for how the payload's provides name the software."""
     group = parser.add_argument_group("software version")
     group.add_argument(
         "--software-name", action=Ordered, metavar="NAME", help="second part of the provided key"
@@ -126,25 +126,25 @@ def add_software(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--no-default-software-version",
         action="store_true",
-        help="provide no version, and clear nothing, unless an option says so",
+        help="provide no version and clear nothing, unless another option says so",
     )
     group.add_argument(
         "--no-default-clears-provides",
         action="store_true",
-        help="clear nothing but what --clears-provides says",
+        help="clear only what --clears-provides says",
     )
 
 
 def compatible_types(args: argparse.Namespace) -> tuple[str, ...]:
-    """The device types, by the option of today or that of mender-artifact 3.
+    """The device types, from the current option or that of mender-artifact 3.
 
     Raises:
-        Failure: none, or both options.
+        Failure: neither option, or both.
     """
     if args.device_type:
         warn("--device-type is deprecated; use --compatible-types")
     if args.device_type and args.compatible_types:
-        raise Failure("--device-type and --compatible-types mean the same; leave the first out")
+        raise Failure("--device-type and --compatible-types mean the same; use the second")
     types = tuple(args.device_type or args.compatible_types)
     if not types:
         raise Failure("--compatible-types: name at least one device type")
@@ -152,7 +152,7 @@ def compatible_types(args: argparse.Namespace) -> tuple[str, ...]:
 
 
 def key_values(option: str, pairs: Sequence[str] | None) -> dict[str, str]:
-    """The values of a repeated ``KEY:VALUE`` option; the last of a key counts.
+    """The values of a repeated ``KEY:VALUE`` option; the last one of a key wins.
 
     Raises:
         Failure: one has no colon.
@@ -179,7 +179,7 @@ def meta_data_of(name: str) -> bytes:
 
 
 def refuse_in_version_2(args: argparse.Namespace) -> None:
-    """Pass if no option says what format version 2 cannot: it would be lost in silence.
+    """Pass if no option needs format version 3, since version 2 would drop its value silently.
 
     Raises:
         Failure: one does.
@@ -187,14 +187,14 @@ def refuse_in_version_2(args: argparse.Namespace) -> None:
     for option in _SINCE_VERSION_3:
         if getattr(args, option, None):
             name = option.replace("_", "-")
-            raise Failure(f"--{name}: format version 2 has no room for it; write version 3")
+            raise Failure(f"--{name}: format version 2 cannot hold it; write version 3")
 
 
 def provides_of(args: argparse.Namespace, module: str = "") -> dict[str, str]:
     """What the payload provides: the software version, and what the options say.
 
-    A ``--provides`` of the version's own key wins unless it is empty, or a ``--software-…`` option
-    follows it.
+    A ``--provides`` for the key of the version wins, unless it is empty or a ``--software-…``
+    option follows it.
     """
     version = software_version(_software(args), args.artifact_name, module)
     given = {
@@ -210,7 +210,7 @@ def provides_of(args: argparse.Namespace, module: str = "") -> dict[str, str]:
 
 
 def clears_of(args: argparse.Namespace, module: str = "") -> tuple[str, ...]:
-    """What the payload clears: what the options say, then the defaults."""
+    """What the payload clears: the patterns of the options, then the defaults."""
     given = tuple(args.clears_provides)
     if args.no_default_clears_provides or args.no_default_software_version:
         return given
@@ -219,10 +219,10 @@ def clears_of(args: argparse.Namespace, module: str = "") -> tuple[str, ...]:
 
 
 def scripts_of(paths: Sequence[str]) -> tuple[Script, ...]:
-    """The state scripts at some paths, directories read through.
+    """The state scripts in files, and in directories of them.
 
     Raises:
-        ArtifactError: a name that no state script has.
+        ArtifactError: a name that a state script cannot have.
         Failure: they are too large.
         OSError: one cannot be read.
     """
@@ -231,7 +231,7 @@ def scripts_of(paths: Sequence[str]) -> tuple[Script, ...]:
         files += sorted(path.iterdir()) if path.is_dir() else (path,)
     total = sum(file.stat().st_size for file in files)
     if total > _SCRIPT_LIMIT:
-        raise Failure(f"--script: {total} B of scripts; at most {_SCRIPT_LIMIT} B travel")
+        raise Failure(f"--script: the scripts have {total} B; the limit is {_SCRIPT_LIMIT} B")
     return tuple(
         Script(check_script_name(file.name, str(file)), file.read_bytes()) for file in files
     )
@@ -252,7 +252,7 @@ def size_limit(option: str, text: str | None) -> int | None:
 
 
 def warn(text: str) -> None:
-    """Tell the user, and go on."""
+    """Print a warning."""
     print(f"ota-artifact: warning: {text}", file=sys.stderr)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files inside an artifact's root filesystem or a disk image, as the commands name them."""
+"""Files in an artifact's root filesystem or a disk image, as the commands name them."""
 
 import argparse
 import re
@@ -39,8 +39,8 @@ class Inside:
 def inside(text: str) -> Inside | None:
     """What ``image:path`` names; None if the text is a file of the host.
 
-    The image's name may hold colons: it ends at the first one that a file's name, or the extension
-    of an image, stands before.
+    The image's name may contain colons: it ends at the first one after the name of an existing
+    file, or after the extension of an image.
     """
     for match in re.finditer(":", text):
         image, path = text[: match.start()], text[match.end() :]
@@ -53,11 +53,11 @@ def required(text: str) -> Inside:
     """What ``image:path`` names.
 
     Raises:
-        Failure: it has another form.
+        Failure: the text does not have this form.
     """
     found = inside(text)
     if found is None:
-        raise Failure(f"{text}: does not say where in which image; write it as v2.mender:/etc/x")
+        raise Failure(f"{text}: is not a path in an image; write it as v2.mender:/etc/x")
     return found
 
 
@@ -66,7 +66,7 @@ def reading(place: Inside) -> Iterator[Image]:
     """The image that the place is in, to read from.
 
     Raises:
-        ArtifactError: no image, or a path that an artifact does not have.
+        ArtifactError: not an image, or a path that is not in an artifact.
         OSError: no space to unpack it.
     """
     _require_file(place.image)
@@ -83,17 +83,17 @@ def reading(place: Inside) -> Iterator[Image]:
 
 @contextmanager
 def writing(place: Inside, args: argparse.Namespace) -> Iterator[Image]:
-    """The image that the place is in, to change all or not at all.
+    """The image that the place is in, to change completely or not at all.
 
     Raises:
-        ArtifactError: no image, or a path that an artifact does not have.
+        ArtifactError: not an image, or a path that is not in an artifact.
         OSError: no space, or it cannot be written.
     """
     _require_file(place.image)
     signer = signer_of(args)
     if not is_tar(place.image):
         if signer:
-            raise Failure(f"{place.image}: is an image, not an artifact; an image has no signature")
+            raise Failure(f"{place.image}: is not an artifact; only artifacts are signed")
         with edit(place.image) as image:
             yield image
         return
@@ -108,8 +108,8 @@ def writing(place: Inside, args: argparse.Namespace) -> Iterator[Image]:
 
 
 def warn_unsigned(path: Path) -> None:
-    """Say that a change has cost the signature."""
-    warn(f"{path}: was signed and is not any more; sign it with `ota-artifact sign`, or give --key")
+    """Warn that a change has dropped the signature."""
+    warn(f"{path}: lost its signature; sign it again with `ota-artifact sign`, or give --key")
 
 
 def _require_file(path: Path) -> None:
@@ -121,5 +121,6 @@ def _require_root(place: Inside) -> None:
     partition, _ = place_of(place.path)
     if partition != "slots":
         raise ArtifactError(
-            f"{place.image}:{place.path}: is on the {partition} partition, which no artifact has"
+            f"{place.image}:{place.path}: is on the {partition} partition, which artifacts do not"
+            " have"
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`install`: a file with its permissions, or a directory, into an image."""
+"""`install`: put a file with its permissions, or a directory, into an image."""
 
 import argparse
 from pathlib import Path
@@ -29,12 +29,17 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     )
     parser.set_defaults(run=_run)
     parser.add_argument(
-        "-m", "--mode", metavar="MODE", help="permissions, octal as in chmod; needed for a file"
+        "-m",
+        "--mode",
+        metavar="MODE",
+        help="permissions of the file, in octal as for chmod; required for a file",
     )
     parser.add_argument(
-        "-d", "--directory", action="store_true", help="make a directory and those above it"
+        "-d", "--directory", action="store_true", help="create a directory and its parents"
     )
-    parser.add_argument("--tmp", metavar="DIR", help="where the work is done (default: $TMPDIR)")
+    parser.add_argument(
+        "--tmp", metavar="DIR", help="folder for temporary files (default: $TMPDIR)"
+    )
     parser.add_argument("paths", nargs="+", metavar="path", help="[file] image:path")
     add_signing(parser)
 
@@ -50,7 +55,7 @@ def _run(args: argparse.Namespace) -> int:
             image.make_directory(place.path, mode)
         return Exit.DONE
     if mode is None:
-        raise Failure("--mode: is missing; give it, or use `cp`, which takes the file's own")
+        raise Failure("--mode: is missing; give it, or use `cp`, which keeps the file's own")
     source = Path(args.paths[0])
     if not source.is_file():
         raise Failure(f"{source}: no such file")
@@ -65,5 +70,5 @@ def _mode(text: str | None) -> int | None:
         return None
     digits = text.lower().removeprefix("0o")
     if not digits or digits.strip("01234567") or int(digits, 8) > 0o7777:
-        raise Failure(f"--mode: {text!r} are no permissions; write them octal, as 644 or 0755")
+        raise Failure(f"--mode: {text!r} is not a mode; write it in octal, such as 644 or 0755")
     return int(digits, 8)

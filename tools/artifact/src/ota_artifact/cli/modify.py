@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`modify`: change what an artifact says, and what Mender's files in its image say."""
+"""`modify`: change an artifact's header, and Mender's files in its image."""
 
 import argparse
 import json
@@ -60,17 +60,17 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     """Add `modify`."""
     parser = sub.add_parser(
         "modify",
-        help="change what an artifact or image says",
+        help="change the header of an artifact, or Mender's files in an image",
         description="Changes an artifact: its name and relations, and Mender's own files in its"
-        " root filesystem; or those files in a disk or filesystem image that has /etc. What you do"
-        " not name stays; -N, -G, -p, -d and -m replace what is there, -s and --clears-provides add"
-        " to it. The signature is dropped with a warning, unless a key makes a new one. If anything"
-        f" fails, the file stays as it was. {RULE}",
+        " root filesystem; or those files in a disk or filesystem image that has /etc. Everything"
+        " else stays. -N, -G, -p, -d and -m replace the old values, -s and --clears-provides add to"
+        " them. Without a key the signature is dropped, with a warning. If anything fails, the file"
+        f" stays as it was. {RULE}",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)
     parser.add_argument("file", help="an artifact (*.mender) or an image (*.sdimg, *.ext4)")
-    parser.add_argument("-n", "--artifact-name", metavar="NAME", help="another name")
+    parser.add_argument("-n", "--artifact-name", metavar="NAME", help="new name")
     parser.add_argument("--name", dest="artifact_name", help=argparse.SUPPRESS)
     add_relations(parser)
     add_scripts(parser)
@@ -80,12 +80,14 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         action="append",
         default=[],
         metavar="PATTERN",
-        help="clear this no longer; repeat it for several",
+        help="stop clearing this; repeat for several",
     )
-    parser.add_argument("-m", "--meta-data", metavar="FILE", help="another JSON object")
-    add_compression(parser, default="as it is")
-    parser.add_argument("--tmp", metavar="DIR", help="where the work is done (default: $TMPDIR)")
-    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    parser.add_argument("-m", "--meta-data", metavar="FILE", help="new meta-data, a JSON object")
+    add_compression(parser, default="unchanged")
+    parser.add_argument(
+        "--tmp", metavar="DIR", help="folder for temporary files (default: $TMPDIR)"
+    )
+    parser.add_argument("--no-progress", action="store_true", help="do not show a progress bar")
     group = parser.add_argument_group("files in the image")
     group.add_argument("-u", "--server-uri", metavar="URL", help="ServerURL of mender.conf")
     group.add_argument("-t", "--tenant-token", metavar="TOKEN", help="TenantToken of mender.conf")
@@ -107,14 +109,14 @@ def _run(args: argparse.Namespace) -> int:
     if args.artifact_name is not None and not args.artifact_name.strip():
         raise Failure("--artifact-name: is empty; give it a value")
     if not _asks_for_anything(args) and not signer:
-        warn(f"{path}: nothing to change; it is as it was")
+        warn(f"{path}: nothing to change")
         return Exit.DONE
     if not is_tar(path):
         for option in _ARTIFACT_ONLY:
             if getattr(args, option):
                 raise Failure(f"--{option.replace('_', '-')}: {path} is an image, not an artifact")
         if signer:
-            raise Failure(f"{path}: is an image, not an artifact; an image has no signature")
+            raise Failure(f"{path}: is not an artifact; only artifacts are signed")
         with edit(path) as image:
             _change_files(image, args)
         return Exit.DONE
@@ -161,7 +163,7 @@ def _is_module(draft: Draft) -> bool:
 
 
 def _rename(draft: Draft, old: str, new: str) -> None:
-    """Versions that a payload provides, and that were the old name, become the new one."""
+    """Replace the old name in the versions that the payloads provide."""
     for number, spec in enumerate(draft.payloads):
         provides = {
             key: new if key.endswith(".version") and value == old else value
@@ -181,7 +183,7 @@ def _change_payload(draft: Draft, args: argparse.Namespace) -> None:
         clears = (*draft.payload.clears, *args.clears_provides)
         for pattern in args.delete_clears_provides:
             if pattern not in clears:
-                warn(f"--delete-clears-provides: {pattern!r} is not there")
+                warn(f"--delete-clears-provides: {pattern!r} is not cleared")
         kept = tuple(each for each in clears if each not in args.delete_clears_provides)
         draft.payload = replace(draft.payload, clears=kept)
 
@@ -212,7 +214,7 @@ def _rewrite(image: Image, path: str, copy: Path, change: Callable[[bytes], byte
     if image.exists(path):
         image.read_file(path, copy)
         if copy.stat().st_size > _CONFIGURATION_LIMIT:
-            raise Failure(f"{path}: is larger than {_CONFIGURATION_LIMIT} B; it is left alone")
+            raise Failure(f"{path}: is larger than {_CONFIGURATION_LIMIT} B; change it by hand")
         old = copy.read_bytes()
     copy.write_bytes(change(old))
     copy.chmod(0o644)
@@ -220,7 +222,7 @@ def _rewrite(image: Image, path: str, copy: Path, change: Callable[[bytes], byte
 
 
 def _named(name: str) -> Callable[[bytes], bytes]:
-    """Sets ``artifact_name`` in artifact_info; other lines stay."""
+    """A change that sets ``artifact_name`` in artifact_info and keeps other lines."""
 
     def change(old: bytes) -> bytes:
         lines = [line for line in old.splitlines() if not line.startswith(b"artifact_name=")]
@@ -230,12 +232,12 @@ def _named(name: str) -> Callable[[bytes], bytes]:
 
 
 def _configured(key: str, value: str) -> Callable[[bytes], bytes]:
-    """Sets a key of mender.conf; a file that is not there begins empty."""
+    """A change that sets a key of mender.conf, which may be missing."""
 
     def change(old: bytes) -> bytes:
         settings = parse_object(old or b"{}", _CONFIGURATION)
         if key == "ServerURL" and settings.get("Servers"):
-            warn(f"{_CONFIGURATION}: has 'Servers', which Mender's client takes before ServerURL")
+            warn(f"{_CONFIGURATION}: has 'Servers', which Mender's client prefers to ServerURL")
         settings[key] = value
         return json.dumps(settings, indent=2).encode() + b"\n"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""argparse, made to take the command lines that mender-artifact takes.
+"""argparse, made to accept the command lines of mender-artifact.
 
-Go's flag package, which that one uses, differs: ``-artifact-name x`` with one dash, ``--k`` with
+That one uses Go's flag package, which differs: ``-artifact-name x`` with one dash, ``--k`` with
 two, values that begin with a dash, ``--no-progress=false``.
 """
 
@@ -16,7 +16,7 @@ Subparsers = argparse._SubParsersAction  # argparse has no public name for what 
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser without abbreviations, which raises what is wrong instead of leaving."""
+    """A parser without abbreviations, which raises errors instead of exiting."""
 
     def __init__(self, **options: object) -> None:
         settings: dict[str, object] = {
@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Fails on what is not known: here, so that it names the sub-command and not its parent."""
+        """Fail on unknown arguments here, so that the error names the sub-command."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -38,20 +38,20 @@ class Parser(argparse.ArgumentParser):
         """Raise the usage error.
 
         Raises:
-            Failure: always; an unknown sub-command has mender-artifact's code for it.
+            Failure: always; for an unknown sub-command with the code of mender-artifact.
         """
         is_command = re.match(r"argument (command|kind): invalid choice", message)
         code = Exit.CREATE if is_command else Exit.WRONG
         raise Failure(f"{message}; see {self.prog} --help", code)
 
     def show_help(self, _: argparse.Namespace) -> int:
-        """What a command that needs a sub-command does without one."""
+        """Print the help: what a command does if its sub-command is missing."""
         self.print_help()
         return Exit.DONE
 
 
 class Ordered(argparse._StoreAction):
-    """Stores a value, and in ``given`` the order of such options on the command line."""
+    """Stores a value, and in ``given`` the order of these options on the command line."""
 
     def __call__(
         self,
@@ -65,7 +65,7 @@ class Ordered(argparse._StoreAction):
 
 
 class OrderedAppend(argparse._AppendAction):
-    """Appends a value, and notes the order as `Ordered` does."""
+    """Appends a value, and keeps the order as `Ordered` does."""
 
     def __call__(
         self,
@@ -83,7 +83,7 @@ def _note(namespace: argparse.Namespace, name: str, value: object) -> None:
 
 
 def spelled_out(parser: argparse.ArgumentParser, argv: Sequence[str]) -> list[str]:
-    """The same command line in argparse's spelling: long options, each with its value by ``=``."""
+    """The same command line spelled for argparse: long options, each with ``=`` and its value."""
     words = iter(argv)
     result: list[str] = []
     for word in words:
@@ -115,7 +115,7 @@ def _truth(name: str, value: str) -> bool:
         return True
     if value in {"0", "f", "F", "false", "FALSE", "False"}:
         return False
-    raise Failure(f"{name}: {value!r} is neither true nor false; leave it out, or write one")
+    raise Failure(f"{name}: {value!r} is neither true nor false")
 
 
 def _command(parser: argparse.ArgumentParser, word: str) -> argparse.ArgumentParser:

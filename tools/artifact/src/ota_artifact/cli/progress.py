@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A progress bar on long work; on a terminal only."""
+"""A progress bar for long work, on a terminal only."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 STEP = 1 << 20
-"""How often the bar moves [B]."""
+"""How much has to be done before the bar moves [B]."""
 
 
 @contextmanager
 def progress(what: str, *, is_wanted: bool = True) -> Iterator[Callable[[int, int], None] | None]:
-    """A function to tell (bytes done, bytes in all [B]), or None where nobody looks."""
+    """A function that takes the bytes done and their total [B]; None without a terminal."""
     if not is_wanted or not sys.stderr.isatty():
         yield None
         return

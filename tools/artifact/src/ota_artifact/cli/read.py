@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`read`: what an artifact says, in the layout of mender-artifact 4 or as JSON."""
+"""`read`: show an artifact's contents, in the layout of mender-artifact 4 or as JSON."""
 
 import argparse
 import json
@@ -35,15 +35,15 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     """Add `read`."""
     parser = sub.add_parser(
         "read",
-        help="show what an artifact says",
-        description="Reads an artifact to its end, checks it, and shows what it says. A signature"
-        " that fails is shown and is no error: see validate.",
+        help="show the contents of an artifact",
+        description="Reads and checks a whole artifact, and shows its contents. A bad signature is"
+        " shown, but is not an error; to make it one, use validate.",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)
     parser.add_argument("artifact", help="a file, or - for stdin")
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
-    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--no-progress", action="store_true", help="do not show a progress bar")
     add_verifying(parser)
 
 
@@ -57,7 +57,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
-    """The layout of mender-artifact 4, which is YAML as long as no value is odd."""
+    """The layout of mender-artifact 4, which is YAML unless a value is unusual."""
     yield "Mender Artifact:"
     yield f"  Name: {_shown(found['artifact_name'])}"
     yield f"  Format: {found['format']}"
@@ -109,7 +109,7 @@ def _flow(values: Sequence[str]) -> str:
 
 
 def _time(seconds: int) -> str:
-    """A time as Go prints it, in UTC; one that no calendar has as it is."""
+    """A time as Go prints it, in UTC; the number if no calendar has it."""
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S +0000 UTC}"
     except (ValueError, OverflowError, OSError):
@@ -117,5 +117,5 @@ def _time(seconds: int) -> str:
 
 
 def _shown(text: str) -> str:
-    """The text without what would move a terminal's cursor or hide in it."""
+    """The text with control characters and the like escaped, for a terminal."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -21,12 +21,18 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     parser = sub.add_parser(
         "rm",
         help="remove a file or directory from an image",
-        description="Removes a file, or with -r a directory and all below it, from an artifact's"
-        f" root filesystem or a disk image. If anything fails, the image stays as it was. {RULE}",
+        description="Removes a file, or with -r a directory and all that it contains, from an"
+        " artifact's root filesystem or a disk image. If anything fails, the image stays as it"
+        f" was. {RULE}",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)
-    parser.add_argument("-r", "--recursive", action="store_true", help="and all below it")
+    parser.add_argument(
+        "-r",
+        "--recursive",
+        action="store_true",
+        help="remove a directory with all that it contains",
+    )
     parser.add_argument("file", metavar="image:path", help=f"a file in {IMAGE_HELP}")
     add_signing(parser)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sign`: put a signature into an artifact that exists."""
+"""`sign`: sign an existing artifact."""
 
 import argparse
 
@@ -21,8 +21,8 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     """Add `sign`."""
     parser = sub.add_parser(
         "sign",
-        help="sign an artifact that exists",
-        description="Checks an artifact and signs it; all its other bytes stay as they are.",
+        help="sign an existing artifact",
+        description="Checks an artifact and signs it; all its other bytes stay the same.",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)
@@ -31,12 +31,10 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         "-o",
         "--output-path",
         metavar="FILE",
-        help="where the signed one goes, - for stdout (default: it replaces the unsigned one)",
+        help="output file, - for stdout (default: replace the artifact)",
     )
-    parser.add_argument(
-        "-f", "--force", action="store_true", help="replace a signature that is there"
-    )
-    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    parser.add_argument("-f", "--force", action="store_true", help="replace an existing signature")
+    parser.add_argument("--no-progress", action="store_true", help="do not show a progress bar")
     add_signing(parser)
 
 

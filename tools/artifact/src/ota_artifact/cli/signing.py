@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options that name keys, and the keys that they name."""
+"""The options for keys, and the keys that they name."""
 
 import argparse
 from pathlib import Path
@@ -38,7 +38,7 @@ def add_signing(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--sign-command",
         metavar="COMMAND",
-        help="have this program sign: it gets the SHA-256 digest on stdin and as hex in"
+        help="sign with this program: it gets the SHA-256 digest on stdin and as hex in"
         " $OTA_DIGEST, and prints the signature (raw, DER or base64); quoted as in a shell",
     )
     group.add_argument(
@@ -49,7 +49,7 @@ def add_signing(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--verify-key",
         metavar="PEM",
-        help="refuse what --sign-command or --key-pkcs11 gives unless this public key accepts it",
+        help="fail unless this public key verifies what --sign-command or --key-pkcs11 signed",
     )
     _add_services(group)
 
@@ -63,7 +63,7 @@ def add_verifying(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PEM",
-        help="a public key that may have signed; repeat it for several",
+        help="public key to verify the signature with; repeat for several",
     )
     group.add_argument(
         "--key-pkcs11",
@@ -76,10 +76,10 @@ def add_verifying(parser: argparse.ArgumentParser) -> None:
 
 
 def signer_of(args: argparse.Namespace) -> Signer | None:
-    """What signs; None if nothing was named.
+    """The signer that the options name; None if they name none.
 
     Raises:
-        Failure: more than one was named, or a key service.
+        Failure: they name more than one, or a key service.
         ArtifactError: the key cannot be used.
         OSError: a key file cannot be read.
     """
@@ -87,11 +87,11 @@ def signer_of(args: argparse.Namespace) -> Signer | None:
     given = [name for name in ("key", "sign_command", "key_pkcs11") if getattr(args, name)]
     if len(given) > 1:
         options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise Failure(f"{options}: one of them signs; leave the others out")
+        raise Failure(f"{options}: only one can sign; leave out the others")
     if args.verify_key and not (args.sign_command or args.key_pkcs11):
-        raise Failure("--verify-key: checks what --sign-command or --key-pkcs11 gives; give one")
+        raise Failure("--verify-key: needs --sign-command or --key-pkcs11; give one")
     if args.key_passphrase_file and not args.key:
-        raise Failure("--key-passphrase-file: is for the key of --key; give that too")
+        raise Failure("--key-passphrase-file: needs --key; give it too")
     check = load_public_key(Path(args.verify_key)) if args.verify_key else None
     if args.sign_command:
         return SignCommand(args.sign_command, check)
@@ -106,11 +106,11 @@ def signer_of(args: argparse.Namespace) -> Signer | None:
 
 
 def public_keys_of(args: argparse.Namespace) -> tuple[PublicKey, ...]:
-    """The keys that a signature is checked with, in the order given.
+    """The keys to verify a signature with, in the given order.
 
     Raises:
-        Failure: a key service was named, or what is not a usable key: the options are at fault,
-            whatever code the command has for an artifact that is.
+        Failure: a key service, or not a usable key: the options are wrong, so the command's code
+            for a wrong artifact does not apply.
         OSError: a key file cannot be read.
     """
     _refuse_services(args)
@@ -132,6 +132,6 @@ def _refuse_services(args: argparse.Namespace) -> None:
     for name in _SERVICES:
         if getattr(args, name.replace("-", "_")):
             raise Failure(
-                f"--{name}: is not there; sign with the service's own program in --sign-command,"
-                " and check with the public key, exported once, in -k"
+                f"--{name}: is not supported; sign with the service's own program (--sign-command),"
+                " and verify with the exported public key (-k)"
             )

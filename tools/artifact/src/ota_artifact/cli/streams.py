@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a command reads and writes: files by name, and ``-`` for the standard streams."""
+"""The files that a command reads and writes, with ``-`` for the standard streams."""
 
 import io
 import os
@@ -40,7 +40,7 @@ def opened(name: str, code: Exit = Exit.OPEN) -> Iterator[BinaryIO]:
 
 @contextmanager
 def created(name: str) -> Iterator[BinaryIO]:
-    """An unbuffered file that appears under that name when the block ends well; stdout for ``-``.
+    """An unbuffered file that appears under that name if the block ends well; stdout for ``-``.
 
     Raises:
         Failure: it cannot be created.
@@ -63,7 +63,7 @@ def created(name: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def named(name: str) -> Iterator[None]:
-    """Have errors of the system that name no place name this one."""
+    """Add this name to system errors that have none."""
     try:
         yield
     except OSError as error:
@@ -72,22 +72,24 @@ def named(name: str) -> Iterator[None]:
 
 
 def refuse_inputs(output: str, inputs: Iterable[str | Path | None]) -> None:
-    """Fail if the output is one of the inputs, which would be lost.
+    """Fail if the output would overwrite one of the inputs.
 
     Raises:
-        Failure: it is.
+        Failure: it would.
     """
     for each in inputs:
-        with suppress(OSError):  # what is not there cannot be lost
+        with suppress(OSError):  # a missing file cannot be lost
             if each and output != "-" and Path(output).samefile(each):
-                raise Failure(f"{output}: is an input, and would be lost; name another output")
+                raise Failure(
+                    f"{output}: is an input and would be overwritten; name another output"
+                )
 
 
 class Counted:
-    """A stream that tells how far it has been read.
+    """A stream that reports how far it has been read.
 
     Args:
-        tell: called with bytes read and bytes in all [B].
+        tell: called with the bytes read, and their total [B].
     """
 
     def __init__(self, stream: BinaryIO, tell: Callable[[int, int], None]) -> None:
@@ -104,5 +106,5 @@ class Counted:
 
 
 def counted(stream: BinaryIO, tell: Callable[[int, int], None] | None) -> Readable:
-    """The stream itself if nobody is to be told."""
+    """The stream, counted if there is a function to tell."""
     return Counted(stream, tell) if tell else stream

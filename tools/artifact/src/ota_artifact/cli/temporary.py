@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where temporary files are while a command runs."""
+"""Where the temporary files of a command are."""
 
 import secrets
 import shutil
@@ -14,17 +14,17 @@ _ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 @contextmanager
 def temporary_folder(parent: str | None) -> Iterator[None]:
-    """All temporary files and folders of this process go into one, which is removed in the end.
+    """Put all temporary files of this process into one folder, and remove it at the end.
 
-    Whoever makes one removes it; but a signal that comes just then, or while one is made, stops
-    that. This removal no signal stops: it waits.
+    The code that creates one removes it, too, but a signal may interrupt that. It cannot interrupt
+    this removal: signals wait.
 
     Args:
-        parent: by default the system's; if that cannot be written to, each maker of a temporary
-            file finds out for itself, and commands that make none work on.
+        parent: by default the system's; if that is not writable, only commands that need a
+            temporary file fail.
 
     Raises:
-        OSError: there can be none in ``parent``.
+        OSError: the folder cannot be created in ``parent``.
     """
     before = tempfile.tempdir
     folder: Path | None = None

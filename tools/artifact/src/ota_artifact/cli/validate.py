@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`validate`: whether an artifact is whole, and whether a key signed it."""
+"""`validate`: check an artifact and its signature."""
 
 import argparse
 
@@ -24,14 +24,14 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     """Add `validate`."""
     parser = sub.add_parser(
         "validate",
-        help="check that an artifact is whole, and who signed it",
-        description="Reads an artifact to its end, once, and checks everything in it. A signed one"
-        " is valid only with a key that signed it.",
+        help="check an artifact and its signature",
+        description="Reads an artifact once, to its end, and checks everything in it. A signed"
+        " artifact is valid only if one of the given keys signed it.",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run, invalid=Exit.INVALID)
     parser.add_argument("artifact", help="a file, or - for stdin")
-    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    parser.add_argument("--no-progress", action="store_true", help="do not show a progress bar")
     add_verifying(parser)
 
 
@@ -43,9 +43,9 @@ def _run(args: argparse.Namespace) -> int:
         artifact.drain()
         if artifact.signature and not keys:
             raise SignatureError(
-                "missing verifier: the artifact is whole and signed; give a public key with -k"
+                "missing verifier: the artifact is intact and signed; give a public key with -k"
             )
     if len(artifact.header.payloads) > 1:
-        warn(f"holds {len(artifact.header.payloads)} payloads; Mender's client takes one")
+        warn(f"holds {len(artifact.header.payloads)} payloads; Mender's client accepts only one")
     print(f"Artifact file '{args.artifact}' validated successfully")
     return Exit.DONE

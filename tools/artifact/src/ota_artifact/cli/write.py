@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`write`: an artifact from a root filesystem, from an update module's files, or from nothing."""
+"""`write`: write an artifact: of a root filesystem, for an update module, or without a payload."""
 
 import argparse
 import os
@@ -69,7 +69,7 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
 
 
 def add_compression(parser: argparse.ArgumentParser, default: str = DEFAULT.name) -> None:
-    """The option that says how payloads are compressed."""
+    """Add the option for the compression of payloads."""
     parser.add_argument(
         "--compression",
         metavar="NAME",
@@ -78,32 +78,32 @@ def add_compression(parser: argparse.ArgumentParser, default: str = DEFAULT.name
 
 
 def compression_of(args: argparse.Namespace, default: Compression = DEFAULT) -> Compression:
-    """The compression that was asked for, before or after the sub-command.
+    """The compression of the option, which may come before or after the sub-command.
 
     Raises:
-        ArtifactError: there is none of that name.
+        ArtifactError: no compression has this name.
     """
     name = args.compression or args.global_compression
     return compression(name) if name else default
 
 
 def check_artifact_name(name: str, *, is_module: bool) -> None:
-    """Pass if a name has no white space; a module's artifact may have some, and is warned of.
+    """Pass if a name has no white space; for a module's artifact, warn.
 
     Raises:
-        Failure: it has some.
+        Failure: it has some, and is not for a module.
     """
     if len(name.split()) > 1:
         if not is_module:
-            raise Failure(f"--artifact-name: {name!r} holds white space; leave it out")
-        warn(f"--artifact-name: {name!r} holds white space")
+            raise Failure(f"--artifact-name: {name!r} contains white space; remove it")
+        warn(f"--artifact-name: {name!r} contains white space")
 
 
 def _add_rootfs(kinds: "Subparsers[Parser]") -> None:
     parser = kinds.add_parser(
         "rootfs-image",
         help="from a root filesystem",
-        description="Writes the artifact that replaces the root filesystem of a device.",
+        description="Writes an artifact that replaces the root filesystem of a device.",
         epilog=_ROOTFS_EXAMPLE,
     )
     parser.set_defaults(run=_rootfs)
@@ -111,7 +111,7 @@ def _add_rootfs(kinds: "Subparsers[Parser]") -> None:
         "-f",
         "--file",
         required=True,
-        help="the root filesystem's image; or ssh://[user@]host[:port], a device to copy it from",
+        help="image of the root filesystem, or ssh://[user@]host[:port], a device to copy it from",
     )
     _add_common(parser, "2 or 3")
     add_scripts(parser)
@@ -133,9 +133,9 @@ def _add_rootfs(kinds: "Subparsers[Parser]") -> None:
         action="append",
         default=[],
         metavar="ARGUMENT",
-        help="an argument for ssh; repeat it for several",
+        help="argument for ssh; repeat for several",
     )
-    snapshot.add_argument("--tmp", metavar="DIR", help="where the copy waits (default: $TMPDIR)")
+    snapshot.add_argument("--tmp", metavar="DIR", help="folder for the copy (default: $TMPDIR)")
 
 
 def _add_module(kinds: "Subparsers[Parser]") -> None:
@@ -147,14 +147,14 @@ def _add_module(kinds: "Subparsers[Parser]") -> None:
     )
     parser.set_defaults(run=_module)
     parser.add_argument(
-        "-T", "--type", required=True, help="the payload type: the update module's name"
+        "-T", "--type", required=True, help="payload type, which is the update module's name"
     )
     parser.add_argument(
         "-f",
         "--file",
         action="append",
         default=[],
-        help="a file of the payload; repeat it for several",
+        help="file of the payload; repeat for several",
     )
     parser.add_argument("-m", "--meta-data", metavar="FILE", help="a JSON object for the module")
     _add_common(parser)
@@ -168,21 +168,21 @@ def _add_bootstrap(kinds: "Subparsers[Parser]") -> None:
     parser = kinds.add_parser(
         "bootstrap-artifact",
         help="without a payload",
-        description="Writes the artifact that tells a new device what it runs already.",
+        description="Writes an artifact that tells a new device what it already runs.",
         epilog=_BOOTSTRAP_EXAMPLE,
     )
     parser.set_defaults(run=_bootstrap)
     _add_common(parser)
 
 
-def _add_common(parser: argparse.ArgumentParser, versions: str = "3 alone for this") -> None:
+def _add_common(parser: argparse.ArgumentParser, versions: str = "only 3 here") -> None:
     add_identity(parser)
     parser.add_argument(
         "-o",
         "--output-path",
         default="artifact.mender",
         metavar="FILE",
-        help="where it goes, - for stdout (default: %(default)s)",
+        help="output file, - for stdout (default: %(default)s)",
     )
     parser.add_argument(
         "-v",
@@ -193,11 +193,15 @@ def _add_common(parser: argparse.ArgumentParser, versions: str = "3 alone for th
         help=f"format version, {versions} (default: %(default)s)",
     )
     add_compression(parser)
-    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+    parser.add_argument("--no-progress", action="store_true", help="do not show a progress bar")
     parser.add_argument(
-        "--max-artifact-size", metavar="SIZE", help="fail, and leave nothing, above it: 5MB, 1.5GB"
+        "--max-artifact-size",
+        metavar="SIZE",
+        help="fail and write nothing above this size: 5MB, 1.5GB",
     )
-    parser.add_argument("--warn-artifact-size", metavar="SIZE", help="warn above it: 5MB, 1.5GB")
+    parser.add_argument(
+        "--warn-artifact-size", metavar="SIZE", help="warn above this size: 5MB, 1.5GB"
+    )
     add_relations(parser)
     add_payload_relations(parser)
     add_signing(parser)
@@ -222,7 +226,7 @@ def _rootfs(args: argparse.Namespace) -> int:
         if args.version == 3:
             provides = {**found, **header.provides}
             if checksum:
-                provides.pop(checksum, None)  # what was given is never better than what is computed
+                provides.pop(checksum, None)  # the computed value is always better than a given one
             header = replace(header, provides=provides)
         return _write(args, order, PayloadSpec(header, (file_source(path),), checksum))
 
@@ -231,7 +235,7 @@ def _module(args: argparse.Namespace) -> int:
     for name in _AUGMENTS:
         if getattr(args, f"augment_{name.replace('-', '_')}"):
             raise Failure(
-                f"--augment-{name}: augmented artifacts are refused; no signature covers them",
+                f"--augment-{name}: not supported: no signature covers augmented artifacts",
                 Exit.FEATURE,
             )
     _check_version(args)
@@ -269,12 +273,12 @@ def _bootstrap(args: argparse.Namespace) -> int:
 
 def _check_version(args: argparse.Namespace) -> None:
     if args.version not in {2, 3}:
-        raise Failure(f"--version: {args.version} cannot be written; 2 and 3 can", Exit.VERSION)
+        raise Failure(f"--version: {args.version} is not supported; use 2 or 3", Exit.VERSION)
 
 
 @contextmanager
 def _payload_file(args: argparse.Namespace) -> Iterator[tuple[Path, dict[str, str]]]:
-    """The root filesystem's image, and what a device that it was copied from provides."""
+    """The image of the root filesystem, and what the device that it was copied from provides."""
     if not args.file.startswith("ssh://"):
         yield Path(args.file), {}
         return
@@ -294,21 +298,21 @@ def _payload_file(args: argparse.Namespace) -> Iterator[tuple[Path, dict[str, st
 
 
 def _show(said: bytes) -> None:
-    """What the device says, such as sudo's question."""
+    """Show what the device prints, such as sudo's prompt."""
     sys.stderr.buffer.write(said)
     sys.stderr.flush()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """What the options say of the whole artifact, checked before any work begins.
+    """What the options say about the whole artifact, checked before any work begins.
 
     Attributes:
-        header: its payloads are still to come.
+        header: without its payloads.
         compression: of the header and the payload.
-        signer: None if nothing signs.
-        maximum: size above which nothing is written [B].
-        enough: size above which there is a warning [B].
+        signer: None for an unsigned artifact.
+        maximum: above this size, nothing is written [B].
+        enough: above this size, there is a warning [B].
     """
 
     header: Header
@@ -322,7 +326,7 @@ def _order(args: argparse.Namespace, scripts: tuple[Script, ...] = ()) -> _Order
     maximum = size_limit("--max-artifact-size", args.max_artifact_size)
     enough = size_limit("--warn-artifact-size", args.warn_artifact_size)
     if args.output_path == "-" and (maximum is not None or enough is not None):
-        warn("--max-artifact-size, --warn-artifact-size: say nothing of what goes to stdout")
+        warn("--max-artifact-size, --warn-artifact-size: do not apply to stdout")
         maximum = enough = None
     files = getattr(args, "file", None) or []
     inputs = [files] if isinstance(files, str) else files
@@ -360,10 +364,13 @@ def _write(args: argparse.Namespace, order: _Order, payload: PayloadSpec) -> int
         size = os.fstat(output.fileno()).st_size
         if order.maximum is not None and size > order.maximum:
             raise Failure(
-                f"{args.output_path}: would have {size} B, more than --max-artifact-size"
+                f"{args.output_path}: would be {size} B, more than --max-artifact-size"
                 f" {args.max_artifact_size}; nothing was written",
                 Exit.CREATE,
             )
     if order.enough is not None and size > order.enough:
-        warn(f"{args.output_path}: has {size} B, more than {args.warn_artifact_size}")
+        warn(
+            f"{args.output_path}: is {size} B, more than --warn-artifact-size"
+            f" {args.warn_artifact_size}"
+        )
     return Exit.DONE

@@ -43,7 +43,7 @@ class ExtFilesystem:
         if self._superblock().size > room:
             raise ArtifactError(
                 f"{self.image}: the filesystem at {self.offset} B has "
-                f"{self._superblock().size} B, of which the image holds {room}; it is truncated"
+                f"{self._superblock().size} B, and the image only {room} of them; it is truncated"
             )
 
     def kind(self, path: str) -> Kind | None:

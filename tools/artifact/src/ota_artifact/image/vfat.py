@@ -60,8 +60,8 @@ class FatFilesystem:
         said = sector * (sectors or struct.unpack_from("<I", boot, 32)[0])
         if said > room:
             raise ArtifactError(
-                f"{self.image}: the filesystem at {self.offset} B has {said} B, of which "
-                f"the image holds {room}; it is truncated"
+                f"{self.image}: the filesystem at {self.offset} B has {said} B, and the "
+                f"image only {room} of them; it is truncated"
             )
 
     def kind(self, path: str) -> Kind | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`check`: whether the descriptions of boards are right."""
+"""`check`: check the descriptions of boards."""
 
 import argparse
 import sys
@@ -25,7 +25,7 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
     parser.add_argument(
         "--u-boot-config",
         metavar="FILE",
-        help="a final .config of U-Boot, which must have all that the board needs",
+        help="check that this final .config of U-Boot has everything that the board needs",
     )
 
 
@@ -51,9 +51,9 @@ def _run(args: argparse.Namespace) -> int:
 
 def _check_config(board: Board, folder: Path, config: str, name: str) -> None:
     if board.bootloader.kind != "u-boot":
-        raise BoardError(f"{board.name}: starts with {board.bootloader.kind}, not with U-Boot")
+        raise BoardError(f"{board.name}: boots with {board.bootloader.kind}, not with U-Boot")
     if lost := missing(needed(board, folder), config):
         raise BoardError(
-            f"{name}: U-Boot for {board.name} is built without {'; '.join(lost)}; merge u-boot.cfg"
-            " of `ota-board render` last"
+            f"{name}: U-Boot for {board.name} is built without {'; '.join(lost)}; merge the"
+            " u-boot.cfg of `ota-board render` last"
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`entry`: a slot's own boot entry, for builders of root filesystems."""
+"""`entry`: write a slot's boot entry, for builders of root filesystems."""
 
 import argparse
 from pathlib import Path
@@ -18,15 +18,22 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
     )
     parser.set_defaults(run=_run)
     add_board(parser)
-    parser.add_argument("--kernel", metavar="PATH", required=True, help="the kernel, in the slot")
-    parser.add_argument("--initrd", metavar="PATH", default="", help="the initrd, in the slot")
     parser.add_argument(
-        "--console", metavar="TTY", default="", help="Linux's name of it (default: the board's)"
+        "--kernel", metavar="PATH", required=True, help="path of the kernel in the slot"
+    )
+    parser.add_argument(
+        "--initrd", metavar="PATH", default="", help="path of the initrd in the slot"
+    )
+    parser.add_argument(
+        "--console",
+        metavar="TTY",
+        default="",
+        help="Linux's name of the console (default: the board's)",
     )
     parser.add_argument(
         "--output",
         metavar="DIR",
-        help="write it below there, where the bootloader looks (default: print it)",
+        help="write it into this root filesystem, where the bootloader looks (default: print it)",
     )
 
 

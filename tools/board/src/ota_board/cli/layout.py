@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`layout`: where everything stands on a board's disk."""
+"""`layout`: show where everything is on a board's disk."""
 
 import argparse
 
@@ -13,14 +13,14 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
     parser = add_command(
         sub,
         "layout",
-        help="show where everything stands on a board's disk",
+        help="show where everything is on a board's disk",
         example="ota-board layout beaglebone-black"
         "\n  ota-board layout qemu-arm64 --slots '256 MiB'",
     )
     parser.set_defaults(run=_run)
     add_board(parser)
     add_slots(parser)
-    parser.add_argument("--json", action="store_true", help="as the JSON that travels on the image")
+    parser.add_argument("--json", action="store_true", help="print the JSON that is on the image")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parses the command line, runs the sub-command, and says what went wrong."""
+"""The whole command: its parser and its exit codes."""
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 
+from ota_artifact.command import Command
 from ota_board import __version__
 from ota_board.cli import check, layout, new, render, show
 from ota_board.cli import entry as entry_command
@@ -37,29 +36,15 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit code."""
-    args = build_parser().parse_args(argv)
-    try:
-        code: int = args.run(args)
-        sys.stdout.flush()
-        return code
-    except BoardError as error:
-        return _said(error, 2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 3
-    except OSError as error:
-        return _said(f"{error.filename}: {error.strerror}" if error.filename else error, 3)
-    except KeyboardInterrupt:
-        return _said("interrupted", 130)
-
-
-def entry() -> None:
-    """What the installed script calls."""
-    sys.exit(main())
-
-
-def _said(error: object, code: int) -> int:
-    print(f"ota-board: {error}", file=sys.stderr)
+def _work(words: Sequence[str]) -> int:
+    args = build_parser().parse_args(words)
+    code: int = args.run(args)
     return code
+
+
+def _code_of(error: Exception) -> int | None:
+    return 2 if isinstance(error, BoardError) else None
+
+
+_COMMAND = Command("ota-board", _work, code_of=_code_of)
+main, entry = _COMMAND.main, _COMMAND.entry

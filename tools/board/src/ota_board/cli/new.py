@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`new`: an own board, begun as a copy of one that works."""
+"""`new`: start a board of your own as a copy of one that works."""
 
 import argparse
 import re
@@ -13,11 +13,11 @@ from ota_board.load import BOARD_NAME, board_folders, find_board, load_board
 _README = """\
 # {name}
 
-Made from {old}. Not built and not tried yet: say here what was, on which hardware.
+Made from {old}. Not built and not tried yet: write here what was tried, and on which hardware.
 
-**Watchdog**: say who arms it, and from when on a silent hang is caught.
+**Watchdog**: write what arms it, and from when on it catches a silent hang.
 """
-"""What is said of a new board; what was tried with another one was not tried with it."""
+"""The README of a new board. What was tried on the old board was not tried on the new one."""
 
 
 def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -25,11 +25,11 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
     parser = add_command(
         sub,
         "new",
-        help="begin an own board as a copy of another one",
+        help="start a board of your own as a copy of another",
         example="ota-board new mine --from qemu-arm64",
     )
     parser.set_defaults(run=_run)
-    parser.add_argument("name", help="of the new board: lower-case letters, digits, dashes")
+    parser.add_argument("name", help="name of the new board: lower-case letters, digits, dashes")
     parser.add_argument(
         "--from", dest="origin", required=True, metavar="BOARD", help="the board to copy"
     )
@@ -37,7 +37,7 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
         "--output",
         default="boards",
         metavar="DIR",
-        help="where its folder is made (default: %(default)s)",
+        help="make its folder there (default: %(default)s)",
     )
 
 
@@ -50,7 +50,7 @@ def _run(args: argparse.Namespace) -> int:
     old = load_board(origin)
     folder = Path(args.output) / args.name
     if folder.exists():
-        raise BoardError(f"{folder}: is there already; choose another name or remove it")
+        raise BoardError(f"{folder}: already exists; choose another name or remove it")
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         shutil.copytree(origin, folder)
@@ -67,14 +67,14 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _rename_include(file: Path, old: str, new: str) -> None:
-    """Have kas require the new board's file; a board that Yocto does not build has none."""
+    """Let kas.yml require the new board's file; a board that Yocto does not build has none."""
     if file.exists():
         text = file.read_text("utf-8")
         file.write_text(text.replace(f"/ota-{old}.inc", f"/ota-{new}.inc"), "utf-8")
 
 
 def _renamed(text: str, old: str, new: str) -> str:
-    """The description under another name; its first device type is its name."""
+    """The description under another name, which is its first device type too."""
     text = re.sub(rf"^name: {old}$", f"name: {new}", text, flags=re.MULTILINE)
     types = re.compile(rf"^(device_types: \[){re.escape(old)}\b", re.MULTILINE)
     return types.sub(rf"\g<1>{new}", text)

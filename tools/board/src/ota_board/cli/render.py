@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`render`: the files that builders and the running system need of a board."""
+"""`render`: write the files that builders and the running system need."""
 
 import argparse
 from pathlib import Path
@@ -24,12 +24,14 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
     add_slots(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--output", metavar="DIR", help="write them there (default: print them, one after another)"
+        "--output",
+        metavar="DIR",
+        help="write them into this folder (default: print them one after another)",
     )
     where.add_argument(
         "--layer",
         metavar="DIR",
-        help="write what a machine of Yocto requires instead, ota-BOARD.inc, into this layer",
+        help="write ota-BOARD.inc, which a Yocto machine requires, into this layer instead",
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`list`: which boards there are. `show`: what a board's description says."""
+"""`list`: list the boards. `show`: show what a board's description says."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
     """Add `list` and `show`."""
     parser = add_command(sub, "list", help="list the boards", example="ota-board list")
     parser.set_defaults(run=_list)
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser = add_command(
         sub,
         "show",
@@ -28,7 +28,7 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
     )
     parser.set_defaults(run=_show)
     add_board(parser)
-    parser.add_argument("--json", action="store_true", help="as one JSON object, sizes in bytes")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, sizes in bytes")
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -68,7 +68,7 @@ def _lines(value: dict[str, Any], indent: str = "") -> Iterator[str]:
 
 
 def _text(key: str, value: object) -> str:
-    """A value for people: sizes with units, addresses and offsets as U-Boot writes them."""
+    """A value as text: sizes with units, addresses and offsets as U-Boot writes them."""
     if isinstance(value, int) and key in _SIZES:
         return format_size(value)
     if isinstance(value, int) and key not in _COUNTS:

@@ -17,16 +17,18 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     """Add `demo`."""
     parser = sub.add_parser(
         "demo",
-        help="an image, a good update, and one that panics, in QEMU",
+        help="install a good update and one that panics, in QEMU",
         description="Builds the image of qemu-arm64 from Debian packages, boots it through real"
-        " U-Boot, installs a good release (trial boot, commit), then one that panics on its trial:"
-        " the bootloader brings the old one back.",
+        " U-Boot, installs a good release (trial boot, commit), then one that panics on its trial"
+        " boot, so that the bootloader rolls back.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.set_defaults(run=_run)
-    parser.add_argument("--output", metavar="DIR", default="build/demo", help="default: build/demo")
+    parser.add_argument(
+        "--output", metavar="DIR", default="build/demo", help="where to build (default: build/demo)"
+    )
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays the demo: a board in QEMU, through its real U-Boot."""
+"""Plays the demo: a board in QEMU, with its real U-Boot."""
 
 import json
 import re
@@ -21,18 +21,18 @@ _INSTALL = 900.0  # [s]
 
 
 class Play:
-    """Tells what happens, with the time since the beginning."""
+    """Prints what happens, with the time since the start."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._is_terminal = sys.stdout.isatty()
 
     def say(self, text: str) -> None:
-        """What happens now."""
+        """Print what happens now."""
         print(f"[{self._time()}] {self._bold(text)}", flush=True)
 
     def quote(self, text: str) -> None:
-        """What the board, or a tool, says of it."""
+        """Print what the board, or a tool, prints."""
         print(f"[{self._time()}]     {text}", flush=True)
 
     def _time(self) -> str:
@@ -43,13 +43,13 @@ class Play:
 
 
 class Stage:
-    """The board on the stage: what it says is told as it comes."""
+    """The board on the stage: its output is printed as it comes."""
 
     def __init__(self, machine: Qemu, way_in: Ssh, play: Play) -> None:
         self._machine, self.way_in, self._play = machine, way_in, play
 
     def hear(self, pattern: str, timeout: float = _BOOT) -> None:
-        """Wait for a line of the console, and tell it."""
+        """Wait for a line of the console, and print it."""
         self._machine.console.expect(re.compile(pattern), timeout=timeout)
         line = re.search(rf".*(?:{pattern}).*", self._heard())
         if line:
@@ -63,10 +63,10 @@ class Stage:
         self.way_in.wait(timeout=_BOOT)
 
     def do(self, command: str, timeout: float = 120.0) -> str:
-        """Type a command on the board, as by SSH, and tell what it says as it says it.
+        """Run a command on the board, by SSH, and print its output as it comes.
 
         Args:
-            timeout: how long it may be silent [s].
+            timeout: how long it may print nothing [s].
         """
         self._play.quote(f"$ {command}")
         lines: list[str] = []
@@ -79,12 +79,12 @@ class Stage:
         return "\n".join(lines)
 
     def status(self) -> dict[str, object]:
-        """What the agent says of itself."""
+        """The status of the agent."""
         found: dict[str, object] = json.loads(self.way_in.run("ota-agent status --json"))
         return found
 
-    def restart(self) -> None:
-        """Have it restart; the connection may not survive the answer."""
+    def reboot(self) -> None:
+        """Reboot it; the connection may not survive the answer."""
         self._play.quote("$ reboot")
         self.way_in.run("(sleep 1; reboot) >/dev/null 2>&1 & exit 0")
 
@@ -116,36 +116,36 @@ def play_demo(folder: Path) -> None:
         stage.comes_up_on("A", "1")
         _good_release(stage, play, f"https://{HOST}:{port}/v2.mender")
         _bad_release(stage, play, f"https://{HOST}:{port}/v3.mender")
-    play.say(f"done: both updates ended as they should; the whole console is in {log}")
+    play.say(f"done: both updates ended as they should; the log of the console is {log}")
 
 
 def _good_release(stage: Stage, play: Play, url: str) -> None:
     play.say("release 2 is streamed into slot B, which nothing uses")
     stage.do(f"ota-agent install {url}", timeout=_INSTALL)
-    play.say("a restart: U-Boot tries slot B, once")
-    stage.restart()
+    play.say("reboot: U-Boot tries slot B, once")
+    stage.reboot()
     stage.hear("OTA: trial boot of partition 3")
     stage.comes_up_on("B", "2")
-    play.say("it is healthy; a person commits it")
+    play.say("it is healthy; the user commits it")
     stage.do("ota-agent commit")
     if "2" not in stage.do("ota-agent show-artifact"):
-        raise HilError("release 2 was committed, and the device does not provide it")
+        raise HilError("release 2 was committed, but the device does not provide it")
 
 
 def _bad_release(stage: Stage, play: Play, url: str) -> None:
-    play.say("release 3 is streamed into slot A; it will panic on its trial")
+    play.say("release 3 is streamed into slot A; it will panic on its trial boot")
     stage.do(f"ota-agent install {url}", timeout=_INSTALL)
-    stage.restart()
+    stage.reboot()
     stage.hear("OTA: trial boot of partition 2")
     stage.hear("Kernel panic")
-    play.say("the kernel panicked, and nobody committed: U-Boot brings the old one back")
+    play.say("the kernel panicked, and nobody committed: U-Boot rolls back")
     stage.hear("was not committed, rolling back")
     stage.comes_up_on("B", "2")
     play.say("the agent knows what happened")
     _wait_for_the_end(stage)
     stage.do("ota-agent status")
     if stage.status()["result"] != "failure":
-        raise HilError(f"release 3 panicked, and the agent says {stage.status()}")
+        raise HilError(f"release 3 panicked, but the agent says {stage.status()}")
 
 
 def _wait_for_the_end(stage: Stage) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo builds: the image of a board, and two artifacts for it."""
+"""Builds what the demo needs: the image of a board, and two artifacts for it."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from ota_hil.errors import HilError
 
 BOARD = "qemu-arm64"
 HOST = "10.0.2.2"
-"""What the board calls this machine. Source: QEMU, user networking."""
+"""The address of this machine on the board. Source: QEMU, user networking."""
 
 _SILENCE = 1800.0  # [s] the first build waits for packages, and compiles U-Boot
 _CERTIFICATE = "/etc/ota/demo.crt"
@@ -33,8 +33,8 @@ class Releases:
         firmware: U-Boot, as QEMU starts it.
         good: the artifact of release 2.
         bad: the artifact of release 3, which panics on its trial.
-        key: private SSH key that all of them let in.
-        certificate: of the server that the board trusts, with its key.
+        key: private SSH key that all of them accept.
+        certificate, certificate_key: of the server that the board trusts.
     """
 
     image: Path
@@ -47,10 +47,10 @@ class Releases:
 
 
 def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
-    """Build them with `ota-image build`; what is the same every time comes from its cache.
+    """Build them with `ota-image build`, which caches what is the same every time.
 
     Args:
-        say: told what `ota-image` says.
+        say: gets each line that `ota-image` prints.
 
     Raises:
         HilError: a build failed.
@@ -71,7 +71,7 @@ def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
     for release in ("1", "2", "3"):
         overlays = [overlay, *([folder / "overlay-3"] if release == "3" else [])]
         made.append(_build(folder / f"release-{release}", release, overlays, key, say))
-    folder_of_u_boot = _ran(["ota-image", "u-boot", BOARD], say).decode().strip()
+    folder_of_u_boot = _run(["ota-image", "u-boot", BOARD], say).decode().strip()
     firmware = Path(folder_of_u_boot) / "u-boot.bin"
     image, good, bad = made[0][0], made[1][1], made[2][1]
     return Releases(
@@ -93,12 +93,12 @@ def _build(
     words += ["--ssh-key", f"{key}.pub"]
     for overlay in overlays:
         words += ["--overlay", str(overlay)]
-    found = json.loads(_ran(words, say))
+    found = json.loads(_run(words, say))
     return Path(found["image"]), Path(found["artifact"])
 
 
-def _ran(words: list[str], say: Callable[[str], None]) -> bytes:
-    """What a command printed; what it says of itself is told as it comes."""
+def _run(words: list[str], say: Callable[[str], None]) -> bytes:
+    """Run a command; gives what it prints on stdout, and passes on each line of its stderr."""
     result, said = bytearray(), bytearray()
 
     def show(piece: bytes) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder's files by HTTPS, with ranges: what a board downloads from in the demo."""
+"""Serves files by HTTPS, with ranges: the board of the demo downloads from here."""
 
 import os
 import re
@@ -17,7 +17,7 @@ _RANGE = re.compile(r"bytes=(\d+)-")
 
 @contextmanager
 def served(files: Mapping[str, Path], certificate: Path, key: Path) -> Iterator[int]:
-    """Serve files by their names on loopback, which QEMU's boards reach; gives the port."""
+    """Serve files by their names on loopback, where boards in QEMU reach them; gives the port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     handler = type("Handler", (_Handler,), {"files": dict(files)})
@@ -39,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
     files: ClassVar[dict[str, Path]] = {}
 
     def do_GET(self) -> None:
-        """Give a file, or its end from a byte on."""
+        """Send a file, or its end from an offset."""
         path = self.files.get(self.path.lstrip("/"))
         if path is None:
             self.send_error(404)
@@ -62,4 +62,4 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(piece)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the board says what it does."""
+        """Print nothing: the board prints what it does."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`build`: a disk image and its artifact, from Debian packages."""
+"""`build`: make a disk image and its artifact from Debian packages."""
 
 import argparse
 import json
@@ -26,35 +26,35 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "build",
         help="make a board's disk image and artifact from Debian packages",
-        description="Makes the disk image of a board and the artifact of the same root filesystem,"
-        " with a block map, the layout and a list of the software. Needs no root; what is the same"
-        " every time is made once and cached.",
+        description="Makes the disk image of a board and the artifact with the same root"
+        " filesystem; also a block map, the layout and a list of the software. Does not need root;"
+        " what is the same every time is cached.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.set_defaults(run=_run)
     parser.add_argument("board", help="its name, or a path with a '/' to its folder")
-    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
+    parser.add_argument("--boards", metavar="DIR", help="look for boards here first")
     parser.add_argument("--output", metavar="DIR", help="default: build/BOARD")
     parser.add_argument("--key", metavar="PEM", help="sign the artifact with this private key")
     parser.add_argument(
-        "--u-boot", metavar="DIR", help="a source tree (default: Debian's source package)"
+        "--u-boot", metavar="DIR", help="a source tree of U-Boot (default: Debian's source package)"
     )
     parser.add_argument(
         "--accept-licence",
         metavar="PACKAGE",
         action="append",
         default=[],
-        help=f"accept the licence of firmware that is not free (default: ${VARIABLE}; repeatable)",
+        help=f"accept the licence of non-free firmware (default: ${VARIABLE}; repeatable)",
     )
     parser.add_argument(
         "--parts",
         action="store_true",
         help="also write each partition and each raw area as a file, for tools that flash boards in"
-        " production; parts.json beside them says what belongs where",
+        " production; parts.json lists where each belongs",
     )
-    parser.add_argument("--json", action="store_true", help="say what was made as JSON")
+    parser.add_argument("--json", action="store_true", help="print what was made as JSON")
     add_options(parser)
 
 

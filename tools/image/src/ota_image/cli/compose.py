@@ -43,24 +43,26 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--rootfs",
         metavar="PATH",
         required=True,
-        help="an ext4, taken as it is, or a tar or a folder, made into one of the slot's size",
+        help="an ext4 image, which is used as it is, or a tar or a folder to make one from",
     )
     add_slots(parser)
-    parser.add_argument("--boot", metavar="DIR", help="what goes onto the boot partition")
-    parser.add_argument("--data", metavar="DIR", help="what goes onto /data")
+    parser.add_argument("--boot", metavar="DIR", help="the files for the boot partition")
+    parser.add_argument("--data", metavar="DIR", help="the files for the data partition")
     parser.add_argument(
         "--u-boot",
         metavar="FILE",
         nargs="+",
         default=[],
-        help="the board's firmware files, each by the name that its board.yaml has",
+        help="the board's firmware files, with the names that its board.yaml has",
     )
     parser.add_argument("--output", metavar="FILE", required=True, help="the image")
     parser.add_argument(
-        "--parts", metavar="DIR", help="also write each part of the image into a file there"
+        "--parts",
+        metavar="DIR",
+        help="also write each part of the image into a file in this folder",
     )
-    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
-    parser.add_argument("--json", action="store_true", help="say what was made as JSON")
+    parser.add_argument("--boards", metavar="DIR", help="look for boards here first")
+    parser.add_argument("--json", action="store_true", help="print what was made as JSON")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -82,29 +84,31 @@ def _run(args: argparse.Namespace) -> int:
         said = {"image": str(output), "map": f"{output}.bmap", "size": done.size}
         print(json.dumps({**said, "mapped": done.mapped}))
     else:
-        print(f"{output}: {format_size(done.size)}, of which {done.mapped} B are to be written")
+        print(f"{output}: {format_size(done.size)}, of which {done.mapped} B need to be written")
     return 0
 
 
 def _firmware(board: Board, given: list[Path]) -> tuple[tuple[Raw, ...], Mapping[str, Content]]:
-    """The given files in the places that the board has for them, raw or on the boot partition.
+    """The given files where the board wants them: at an offset, or on the boot partition.
 
     Raises:
-        ImageError: the board has no place for one of them, or one that it needs raw is not given.
+        ImageError: the board does not take one of them, or one that it needs is missing.
     """
     by_name = {path.name: path for path in given}
     wanted = {each.source.rpartition("/")[2] for each in board.firmware}
     for name, path in by_name.items():
         if name not in wanted:
             known = ", ".join(sorted(wanted)) or "none"
-            raise ImageError(f"{path}: {board.name} has no place for {name}; it takes: {known}")
+            raise ImageError(
+                f"{path}: {board.name} has no firmware called {name}; it takes: {known}"
+            )
     raw, files = [], dict[str, Content]()
     for each in board.firmware:
         found = by_name.get(each.source.rpartition("/")[2])
         if found is None:
             if each.offset is not None:
                 raise ImageError(
-                    f"{board.name}: does not start without {each.source}; give it with --u-boot"
+                    f"{board.name}: does not boot without {each.source}; give it with --u-boot"
                 )
             continue
         if each.offset is None:
@@ -115,7 +119,7 @@ def _firmware(board: Board, given: list[Path]) -> tuple[tuple[Raw, ...], Mapping
 
 
 def _own_files(board: Board) -> Mapping[str, Content]:
-    """What follows from the board alone: GRUB's configuration, and its state from the factory."""
+    """The files that follow from the board alone: GRUB's configuration and its factory state."""
     return boot_files(board) if board.bootloader.kind == "grub" else {}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`doctor`: what is wrong with a disk image."""
+"""`doctor`: find what is wrong with a disk image."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "doctor",
         help="find what is wrong with a disk image",
         description="Looks for every hazard that an image can show, and names the cause and the"
-        " remedy of each, and what arms the watchdog. Exit code 0: no hazard; 2: findings."
+        " remedy of each; also tells what arms the watchdog. Exit code 0: no hazard; 2: findings."
         f" {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -34,16 +34,14 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("file", help="a disk image, or a device")
     parser.add_argument(
         "--board",
-        help="the board that it is for: a name, or a path with a '/' to a folder (default: the"
-        " image's own layout.json, which shows fewer hazards)",
+        help="the board that it is for: a name, or a path with a '/' to its folder (default: only"
+        " check what the image itself says)",
     )
-    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
+    parser.add_argument("--boards", metavar="DIR", help="look for boards here first")
     parser.add_argument(
-        "--booted", action="store_true", help="it has run on a device, and is not a factory image"
+        "--booted", action="store_true", help="it has run on a device, so it is not a factory image"
     )
-    parser.add_argument(
-        "--artifact", metavar="FILE", help="also examine an update for devices with this image"
-    )
+    parser.add_argument("--artifact", metavar="FILE", help="also check an update for it")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
@@ -66,7 +64,7 @@ def _run(args: argparse.Namespace) -> int:
         print(json.dumps({"findings": findings, "watchdog": watchdog}, indent=1))
     else:
         for each in found.findings:
-            print(f"{each.hazard}: {each.place}\n  cause: {each.cause}\n  remedy: {each.remedy}")
+            print(each)
         if not found.findings:
             print(f"{path}: no hazard found")
         print(sentence(found.cover))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`env get` and `env set`: the bootloader's environment on an image."""
+"""`env get` and `env set`: read and change the bootloader's environment on an image."""
 
 import argparse
 import json
@@ -22,12 +22,12 @@ example:
 def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `env` with its two commands."""
     parser = sub.add_parser(
-        "env", help="the bootloader's environment on an image", allow_abbrev=False
+        "env", help="read or change the bootloader's environment on an image", allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="env", metavar="command", required=True)
     get = commands.add_parser(
         "get",
-        help="print variables, as the bootloader will read them",
+        help="print variables as the bootloader will read them",
         description="Prints all variables, or some, of the copy that the bootloader takes. Where"
         f" GRUB keeps it on the boot partition: {RULE}",
         epilog=_GET,
@@ -36,14 +36,14 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     get.set_defaults(run=_get)
     get.add_argument("file", help="a disk image")
-    get.add_argument("name", nargs="*", help="of a variable (default: all)")
+    get.add_argument("name", nargs="*", help="name of a variable (default: all)")
     get.add_argument("--json", action="store_true", help="print a JSON object")
     put = commands.add_parser(
         "set",
         help="set variables in both copies",
         description="Sets variables in both copies; NAME= removes one. The older copy is written"
-        " first, so that one is valid at any time. Where GRUB keeps it on the boot partition:"
-        f" {RULE}",
+        " first, so that one copy is valid at any time. Where GRUB keeps them on the boot"
+        f" partition: {RULE}",
         epilog=_SET,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -62,7 +62,7 @@ def _get(args: argparse.Namespace) -> int:
     variables = require_state(open_disk(path)).variables
     for name in args.name:
         if name not in variables:
-            raise ImageError(f"{path}: {name} is not set; without names all that are set are shown")
+            raise ImageError(f"{path}: {name} is not set; without names, all variables are printed")
     shown = {name: variables[name] for name in args.name or sorted(variables)}
     if args.json:
         print(json.dumps(shown))

@@ -23,11 +23,10 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "flash",
         help="write a disk image to a card",
-        description="Writes an image to a whole disk and reads it back; with the block map"
-        " FILE.bmap only what matters. Refuses a disk that is mounted or otherwise in use, a"
-        " partition, and one that is too small, and an image whose partition table or layout.json"
-        " is damaged; warns of one that has no slots. Asks before it writes."
-        f" {RULE}",
+        description="Writes an image to a whole disk and reads it back; with a block map FILE.bmap,"
+        " only the blocks in use. Refuses a partition, a disk that is mounted, in use or too small,"
+        " and an image whose partition table or layout.json is damaged; warns of an image without"
+        f" slots. Asks before it writes. {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -55,26 +54,26 @@ def _run(args: argparse.Namespace) -> int:
     what = f"{device.path} ({device.model or 'no name'}, {format_size(device.size)})"
     if not device.is_removable:
         print(f"flash: {what} is not a removable disk", file=sys.stderr)
-    if not args.yes and not _agreed(what):
+    if not args.yes and not _confirm(what):
         raise ImageError(f"{device.path}: not written")
-    descriptor = os.open(device.path, os.O_RDWR | os.O_EXCL)  # busy if anything has it by now
+    descriptor = os.open(device.path, os.O_RDWR | os.O_EXCL)  # fails if something uses it by now
     try:
         flash(image, block_map, descriptor, progress=_Shown().show)
     finally:
         os.close(descriptor)
-    print(f"{device.path}: {block_map.mapped} B written and verified; you can remove it")
+    print(f"{device.path}: {block_map.mapped} B written and verified; you can take it out")
     return 0
 
 
-def _agreed(what: str) -> bool:
+def _confirm(what: str) -> bool:
     if not sys.stdin.isatty():
-        raise ImageError(f"{what}: there is no terminal to ask on; give --yes to erase it")
+        raise ImageError(f"{what}: cannot ask without a terminal; give --yes to erase it")
     print(f"flash: erase everything on {what}? Type yes: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip() == "yes"
 
 
 class _Shown:
-    """Prints each step of progress once."""
+    """Shows each step of progress once."""
 
     def __init__(self) -> None:
         self._last = ("", -1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`inspect`: what is on a disk image."""
+"""`inspect`: show what is on a disk image."""
 
 import argparse
 import json
@@ -19,8 +19,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "inspect",
         help="show what is on a disk image",
-        description="Shows partitions, bootloaders, what is in the slots, and the environment with"
-        f" all its variables. The image need not be one of ours. {RULE}",
+        description="Shows the partitions, the bootloaders, the contents of the slots, and all"
+        f" variables of the environment. The image may come from another tool. {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

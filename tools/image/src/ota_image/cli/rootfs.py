@@ -14,9 +14,10 @@ from ota_image.packages.choice import update_lock
 from ota_image.packages.lock import lock_file
 from ota_image.packages.recipe import Recipe, find_recipe, load_recipe, recipe_folders
 from ota_image.packages.sources import archives
-from ota_image.rootfs.agent import Wheel, check_wheels, read_wheel, tree_wheels
+from ota_image.rootfs.agent import check_wheels, tree_wheels
 from ota_image.rootfs.settings import Settings, read_certificate, read_ssh_keys, read_users
 from ota_image.rootfs.slot import Slot, Source, make_slot
+from ota_image.rootfs.wheel import Wheel, read_wheel
 
 _EXAMPLE = """\
 examples:
@@ -30,17 +31,17 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "rootfs",
         help="make the root filesystem of a slot from Debian packages",
-        description="Makes the root filesystem of a slot from Debian packages: an ext4 image, as"
-        " large as the board's slots, with kernel, initrd and device trees in its /boot. Needs no"
-        " root. The same packages and options always give the same bytes; what is downloaded or"
-        " made once stays in the cache.",
+        description="Makes the root filesystem of a slot from Debian packages: an ext4 image of the"
+        " size of the board's slots, with kernel, initrd and device trees in its /boot. Does not"
+        " need root. The same packages and options always give the same bytes; downloads and"
+        " results are cached.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.set_defaults(run=_run)
     parser.add_argument("board", help="its name, or a path with a '/' to its folder")
-    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
+    parser.add_argument("--boards", metavar="DIR", help="look for boards here first")
     parser.add_argument(
         "--output", metavar="FILE", help="default: build/BOARD/IMAGE-BOARD-RELEASE.ext4"
     )
@@ -49,7 +50,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         action="store_true",
         help="first write the newest versions of all packages into the image's lock",
     )
-    parser.add_argument("--json", action="store_true", help="say what was made as JSON")
+    parser.add_argument("--json", action="store_true", help="print what was made as JSON")
     add_options(parser)
 
 
@@ -59,9 +60,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--image",
         metavar="NAME",
         default="minimal",
-        help="its recipe: a name, or a path with a '/' to the file (default: minimal)",
+        help="the recipe: a name, or a path with a '/' to its file (default: minimal)",
     )
-    parser.add_argument("--images", metavar="DIR", help="look for recipes there first")
+    parser.add_argument("--images", metavar="DIR", help="look for recipes here first")
     parser.add_argument(
         "--release", metavar="R", default="", help="default: the version and a hash of the inputs"
     )
@@ -70,47 +71,46 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         action="append",
         default=[],
-        help="put the files of this folder over all others, as root's (repeatable)",
+        help="add the files of this folder, as root's; they replace others (repeatable)",
     )
     parser.add_argument(
         "--ssh-key",
         metavar="FILE",
         action="append",
         default=[],
-        help="let the owner of this public key log in; nobody does by password then (repeatable)",
+        help="let the owner of this public key log in, and disable passwords (repeatable)",
     )
     parser.add_argument(
         "--user",
         metavar="NAME[:UID]",
         action="append",
         default=[],
-        help="make this user beside root, who logs in by the same keys (repeatable)",
+        help="add this user, who logs in with the same keys as root (repeatable)",
     )
     parser.add_argument(
         "--agent-wheel",
         metavar="FILE",
         action="append",
         default=[],
-        help="the agent's wheels, ota-agent's and ota-artifact's, in place of those of this tree"
-        " (to be given for each)",
+        help="a wheel of ota-agent or ota-artifact, instead of this tree's (give it once for each)",
     )
     parser.add_argument("--without-agent", action="store_true", help="leave the agent out")
-    parser.add_argument("--server", metavar="URL", default="", help="the fleet server")
+    parser.add_argument("--server", metavar="URL", default="", help="address of the fleet server")
     parser.add_argument(
-        "--server-cert", metavar="FILE", help="its certificate, if no known authority signed it"
+        "--server-cert", metavar="FILE", help="its certificate, unless a known authority signed it"
     )
     parser.add_argument(
         "--mirror",
         metavar="URL",
         action="append",
         default=[],
-        help="a Debian archive, 'URL [SUITE [COMPONENT...]]', in place of those that this"
-        " machine's apt knows (repeatable)",
+        help="a Debian archive, 'URL [SUITE [COMPONENT...]]', instead of those that this machine's"
+        " apt knows (repeatable)",
     )
     parser.add_argument(
         "--locked",
         action="store_true",
-        help="fail if a package of the lock is gone from the archive, instead of taking the newest",
+        help="fail if the archive lacks a package of the lock, instead of taking the newest",
     )
 
 
@@ -118,14 +118,14 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe that the options name.
 
     Raises:
-        ImageError: there is none.
+        ImageError: there is no such recipe.
         BoardError: it is wrong.
     """
     return load_recipe(find_recipe(args.image, recipe_folders(args.images)))
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    """What the options put in.
+    """What the options add to a root filesystem.
 
     Raises:
         ImageError: an option is wrong.
@@ -136,9 +136,9 @@ def settings_of(args: argparse.Namespace) -> Settings:
     if args.server_cert and not args.server:
         raise ImageError("--server-cert: needs --server, whose certificate it is")
     if args.user and not args.ssh_key:
-        raise ImageError("--user: needs --ssh-key, by which users log in")
+        raise ImageError("--user: needs --ssh-key, since users log in with a key")
     if any(character.isspace() or character in "/'\"" for character in args.release):
-        raise ImageError(f"--release {args.release!r}: must have no spaces, slashes and quotes")
+        raise ImageError(f"--release {args.release!r}: must not have spaces, slashes or quotes")
     return Settings(
         release=args.release,
         ssh_keys=tuple(key for name in args.ssh_key for key in read_ssh_keys(Path(name))),
@@ -152,7 +152,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 def _wheels(args: argparse.Namespace) -> tuple[Wheel, ...]:
     if args.without_agent and args.agent_wheel:
-        raise ImageError("--without-agent: and --agent-wheel gives one; leave one of them out")
+        raise ImageError("--without-agent: contradicts --agent-wheel; leave one of them out")
     if args.without_agent:
         return ()
     if args.agent_wheel:
@@ -171,7 +171,7 @@ def _run(args: argparse.Namespace) -> int:
     recipe, settings, source = recipe_of(args), settings_of(args), source_of(args)
     if args.update_lock:
         _update_lock(recipe, board, [load_board(path) for path in all_boards(folders)], source)
-    slot = _made(board, recipe, settings, source, args.output)
+    slot = _make(board, recipe, settings, source, args.output)
     if args.json:
         print(json.dumps(_facts(slot), indent=1))
     else:
@@ -179,10 +179,10 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _made(
+def _make(
     board: Board, recipe: Recipe, settings: Settings, source: Source, output: str | None
 ) -> Slot:
-    """Make the slot; without a name for it the release is part of the name, known at the end."""
+    """Make the slot. By default the release is part of its name, which is known only at the end."""
     if output:
         return make_slot(board, recipe, settings, Path(output), source=source, progress=_say)
     folder = Path("build", board.name)
@@ -190,7 +190,7 @@ def _made(
     part = folder / f".{recipe.name}-{board.name}.ext4"
     try:
         slot = make_slot(board, recipe, settings, part, source=source, progress=_say)
-        return slot.renamed(folder / f"{recipe.name}-{board.name}-{slot.release}.ext4")
+        return slot.move(folder / f"{recipe.name}-{board.name}-{slot.release}.ext4")
     finally:
         part.unlink(missing_ok=True)
 

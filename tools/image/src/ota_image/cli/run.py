@@ -24,16 +24,16 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "run",
         help="boot a board's image in QEMU, on a working copy",
-        description="Boots the newest image of a board in QEMU, its console on this terminal, its"
-        " SSH on a port of this machine. The image stays as it is: what the board writes goes to a"
-        " copy, which is gone in the end. Leave with Ctrl-A x.",
+        description="Boots the newest image of a board in QEMU, with its console on this terminal"
+        " and its SSH on a port of this machine. The image is not changed: the board writes to a"
+        " copy, which is deleted at the end. Leave with Ctrl-A x.",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.set_defaults(run=_run)
     parser.add_argument("board", help="its name, or a path with a '/' to its folder")
-    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
+    parser.add_argument("--boards", metavar="DIR", help="look for boards here first")
     parser.add_argument("--disk", metavar="FILE", help="boot this image (default: the newest)")
     parser.add_argument(
         "--keep", action="store_true", help="write to the image itself, not to a copy"
@@ -47,7 +47,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _run(args: argparse.Namespace) -> int:
     folder = find_board(args.board, list(board_folders(args.boards)))
     board = load_board(folder)
-    machine_of(board)  # before a U-Boot is compiled that nothing can start
+    machine_of(board)  # before compiling a U-Boot that nothing can start
     image = Path(args.disk) if args.disk else newest_image(board, Path("build") / board.name)
     if not image.is_file():
         raise ImageError(f"{image}: no such image")

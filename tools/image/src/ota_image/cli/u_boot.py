@@ -29,12 +29,12 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     parser.set_defaults(run=_run)
     parser.add_argument("board", help="its name, or a path with a '/' to its folder")
-    parser.add_argument("--boards", metavar="DIR", help="look for boards there first")
+    parser.add_argument("--boards", metavar="DIR", help="look for boards here first")
     parser.add_argument(
-        "--u-boot", metavar="DIR", help="a source tree (default: Debian's source package)"
+        "--u-boot", metavar="DIR", help="a source tree of U-Boot (default: Debian's source package)"
     )
     parser.add_argument(
-        "--output", metavar="DIR", help="copy the files there (default: say where they are)"
+        "--output", metavar="DIR", help="copy the files there (default: print where they are)"
     )
 
 

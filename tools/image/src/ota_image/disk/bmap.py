@@ -130,7 +130,7 @@ def ext4_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:
 def fat_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:
     """Where the used parts of a vfat begin and end [B]: its head, then each cluster.
 
-    Source: Microsoft, FAT32 File System Specification 1.03: boot sector, and a cluster's entry.
+    Source: Microsoft, FAT32 specification 1.03: boot sector, and a cluster's entry.
     """
     with disk.open("rb") as file:
         file.seek(area.offset)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact import grub_block
 from ota_artifact.errors import LayoutError, MatchError
 from ota_board import grub
 from ota_board.environment import Copy, decode, encode, newest
@@ -157,7 +158,7 @@ def change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
 
     Raises:
         ImageError: there is no valid environment.
-        BoardError: a variable that cannot be stored.
+        BoardError, ArtifactError: a variable that cannot be stored.
         OSError: the image cannot be written.
     """
     state = require_state(disk)
@@ -184,11 +185,12 @@ def _grub_state(disk: Disk) -> State | None:
     boot = disk.boot
     if boot is None or not boot.exists(grub.FOLDER):
         return None
-    copies = tuple(
-        grub.decode_copy(boot.read(f"{folder}/env"), boot.read(f"{folder}/lock"))
+    found = (
+        grub_block.decode_copy(boot.read(f"{folder}/env"), boot.read(f"{folder}/lock"))
         for folder in grub.COPIES
     )
-    return State(offsets=(), size=grub.BLOCK, copies=copies, source="files")
+    copies = tuple(None if each is None else Copy(each, None) for each in found)
+    return State(offsets=(), size=grub_block.BLOCK, copies=copies, source="files")
 
 
 def _write_grub(disk: Disk, variables: Mapping[str, str]) -> None:
@@ -196,10 +198,9 @@ def _write_grub(disk: Disk, variables: Mapping[str, str]) -> None:
     boot = disk.boot
     if boot is None:
         return
-    files = grub.copy_files(variables)
-    locked = grub.encode_block({"editing": "1"})
+    files = grub_block.encode_copy(variables)
     for folder in reversed(grub.COPIES):
-        writes = (("lock", locked), *((name, files[name]) for name in ("env", *_SHUT)))
+        writes = (("lock", grub_block.LOCKED), *((name, files[name]) for name in ("env", *_SHUT)))
         for name, data in writes:
             with tempfile.NamedTemporaryFile() as file:
                 file.write(data)

@@ -5,6 +5,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 
+from ota_artifact.grub_block import decode_block
 from ota_board import grub
 from ota_image.disk.image import Part
 
@@ -95,7 +96,7 @@ def parse_extlinux(text: str) -> Extlinux:
 
 def parse_grub(text: str) -> Extlinux:
     """What GRUB reads, with the root device that the boot logic adds."""
-    found = grub.decode_block(text.encode()) or {}
+    found = decode_block(text.encode()) or {}
     arguments = f"{found.get('arguments', '')} root=${{mender_kernel_root}}".strip()
     return Extlinux(
         kernel=found.get("kernel", ""),

@@ -5,11 +5,12 @@ import hashlib
 from collections.abc import Iterator
 
 from ota_artifact.errors import about
+from ota_artifact.finding import Finding
 from ota_artifact.payload import PayloadFile
 from ota_artifact.reader import open_artifact
 from ota_artifact.size import format_size
 from ota_image.disk.image import Part
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 
 _ROOTFS = "rootfs-image"
 _PIECE = 1 << 20  # [B]

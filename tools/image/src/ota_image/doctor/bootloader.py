@@ -4,8 +4,9 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from ota_artifact.finding import Finding
 from ota_image.disk.firmware_found import Firmware
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 
 _LOADS = b"Loading Environment from"
 _REDUNDANT = b"recovered successfully"  # Source: U-Boot, env/common.c, env_check_redund

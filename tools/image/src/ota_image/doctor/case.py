@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is examined, read once for all probes, and what a probe finds."""
+"""What is examined, read once for all probes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,23 +14,6 @@ from ota_image.disk.foreign import Foreign, look_closer, require_known
 from ota_image.disk.image import Disk, open_disk
 from ota_image.disk.slot import Slot, read_slot
 from ota_image.errors import ImageError, UnknownTable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One hazard that is there.
-
-    Attributes:
-        hazard: its name, always the same.
-        place: where on the image.
-        cause: what was seen, and what it leads to.
-        remedy: what to do.
-    """
-
-    hazard: str
-    place: str
-    cause: str
-    remedy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

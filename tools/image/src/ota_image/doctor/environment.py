@@ -3,10 +3,11 @@
 
 from collections.abc import Iterator
 
+from ota_artifact.finding import Finding
 from ota_artifact.layout import Area
 from ota_board.environment import decode
 from ota_image.disk.boot_state import Found
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 
 _CANARY = "mender_saveenv_canary"
 _IN_FAT = "/uboot.env"  # Source: U-Boot, env/Kconfig, ENV_FAT_FILE

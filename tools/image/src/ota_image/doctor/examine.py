@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact.finding import Finding
 from ota_board.board import Board
 from ota_image.doctor import artifact as artifact_probes
 from ota_image.doctor import (
@@ -19,7 +20,7 @@ from ota_image.doctor import (
     table,
     watchdog,
 )
-from ota_image.doctor.case import Case, Finding, open_case
+from ota_image.doctor.case import Case, open_case
 from ota_image.doctor.watchdog import Cover, cover_of
 
 PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = (

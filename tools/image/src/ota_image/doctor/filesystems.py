@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ota_artifact.errors import ArtifactError, ProgramError
+from ota_artifact.finding import Finding
 from ota_artifact.image.sparse import copy_range
 from ota_artifact.image.superblock import read_superblock
 from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
 from ota_artifact.size import format_size
 from ota_image.disk.image import Part
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 
 _TIMEOUT = 600.0  # [s]
 _USUAL = re.compile(r"fsck\.fat |: \d+ files, |Leaving filesystem unchanged|$")

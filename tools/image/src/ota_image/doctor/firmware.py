@@ -4,9 +4,10 @@
 import re
 from collections.abc import Iterator
 
+from ota_artifact.finding import Finding
 from ota_image.disk.firmware_found import Firmware
 from ota_image.doctor.bootloader import default_environment, is_whole
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 
 _KERNEL = re.compile(r"^kernel=(\S+)$", re.MULTILINE)
 _DEFAULT_KERNELS = ("kernel8.img", "kernel7.img", "kernel.img")

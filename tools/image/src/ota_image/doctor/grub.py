@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hazards of GRUB: its program, its configuration, its state, and how Linux reaches the state."""
 
-import hashlib
 from collections.abc import Iterator
 
+from ota_artifact import grub_block
+from ota_artifact.finding import Finding
 from ota_artifact.image.partitions import ESP
 from ota_board import grub
 from ota_image.disk.image import Part
 from ota_image.disk.slot import Slot
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 
 _CONFIG = f"/etc/{grub.MENDER_CONFIG}"
 _KNOWN = {"/boot/efi", "/boot/grub"}
@@ -85,7 +86,7 @@ def _configuration(case: Case, boot: Part, path: str) -> Iterator[Finding]:
 
 def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
     place = f"boot partition: {folder}"
-    found = {name: boot.read(f"{folder}/{name}") for name in grub.FILES}
+    found = {name: boot.read(f"{folder}/{name}") for name in grub_block.FILES}
     absent = [name for name, data in found.items() if data is None and name != "lock.sha256sum"]
     if absent:
         yield Finding(
@@ -95,14 +96,15 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
             remedy="compose with both copies",
         )
         return
-    variables = grub.decode_block(found["env"] or b"")
-    lock = grub.decode_block(found["lock"] or b"")
+    variables = grub_block.decode_block(found["env"] or b"")
+    lock = grub_block.decode_block(found["lock"] or b"")
     for name, block in (("env", variables), ("lock", lock)):
-        if block is None or len(found[name] or b"") != grub.BLOCK:
+        if block is None or len(found[name] or b"") != grub_block.BLOCK:
             yield Finding(
                 hazard="grub-copy-damaged",
                 place=f"{place}/{name}",
-                cause=f"it is not a block of {grub.BLOCK} B: GRUB ignores it and cannot repair it",
+                cause=f"it is not a block of {grub_block.BLOCK} B: GRUB ignores it and cannot"
+                " repair it",
                 remedy="`ota-image env set` any variable, which writes both copies",
             )
     if variables is None or lock is None:
@@ -115,7 +117,7 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
             " repairs it at its next start, there is only one copy",
             remedy="`ota-image env set` any variable, which writes both copies",
         )
-    elif not (found["lock.sha256sum"] or b"").startswith(_sum(found["lock"] or b"")):
+    elif not grub_block.is_sum(found["lock.sha256sum"] or b"", found["lock"] or b""):
         yield Finding(
             hazard="grub-lock-without-sum",
             place=f"{place}/lock.sha256sum",
@@ -124,10 +126,6 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
             remedy="`ota-image env set` any variable, which writes both copies",
         )
     yield from _slot_named(case, place, variables)
-
-
-def _sum(data: bytes) -> bytes:
-    return hashlib.sha256(data).hexdigest().encode()
 
 
 def _slot_named(case: Case, place: str, variables: dict[str, str]) -> Iterator[Finding]:

@@ -7,8 +7,9 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 
+from ota_artifact.finding import Finding
 from ota_image.disk.slot import EXTLINUX, Slot
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 
 _VERSION = re.compile(rb"Linux version (\d+\.\d+\S*) ")  # Source: Linux, init/version.c
 _X86 = b"HdrS"  # at 0x202. Source: Linux, Documentation/arch/x86/boot.rst

@@ -4,9 +4,10 @@
 import posixpath
 from collections.abc import Iterator
 
+from ota_artifact.finding import Finding
 from ota_artifact.layout import Area, Layout
 from ota_image.disk.slot import Slot
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 
 _FSTAB, _CONFIG = "/etc/fstab", "/etc/fw_env.config"
 _UNITS = ("/etc/systemd/system/data.mount", "/lib/systemd/system/data.mount")

@@ -3,9 +3,10 @@
 
 from collections.abc import Iterator
 
+from ota_artifact.finding import Finding
 from ota_board import grub
 from ota_image.disk.slot import EXTLINUX, Extlinux, Slot
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 from ota_image.doctor.initrd import module_names
 
 _ROOT = "${mender_kernel_root}"

@@ -4,9 +4,10 @@
 from collections.abc import Iterator
 
 from ota_artifact.errors import LayoutError, MatchError, RolesError
+from ota_artifact.finding import Finding
 from ota_artifact.layout import SECTOR
 from ota_artifact.size import format_size
-from ota_image.doctor.case import Case, Finding
+from ota_image.doctor.case import Case
 
 
 def probe(case: Case) -> Iterator[Finding]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from ota_artifact.finding import Finding
 from ota_image.disk.slot import Slot
 from ota_image.doctor.bootloader import is_whole
-from ota_image.doctor.case import Case, Finding, module_name
+from ota_image.doctor.case import Case, module_name
 
 _OURS = "/etc/ota/board"
 _SYSTEMD = "/etc/systemd/system.conf"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What starts before the slots do."""
+"""The programs that run before the slot does."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What QEMU starts of a board: its U-Boot, or the UEFI that starts GRUB from the disk."""
+"""What QEMU starts for a board: its U-Boot, or the UEFI that starts GRUB from the disk."""
 
 from pathlib import Path
 
@@ -23,7 +23,8 @@ def machine_firmware(
         u_boot_tree: a source tree of U-Boot; by default Debian's source package.
 
     Raises:
-        ImageError: U-Boot's configuration is lost, the tree is none, or the board has no U-Boot.
+        ImageError: the tree is not U-Boot's or drops a part of its configuration, or the board has
+            no U-Boot.
         ProgramError: U-Boot cannot be downloaded or compiled, or UEFI is not installed.
     """
     if board.bootloader.kind == "u-boot" or u_boot_tree:
@@ -31,4 +32,4 @@ def machine_firmware(
     for path in _UEFI:
         if path.is_file() and path.with_name(path.name.replace("CODE", "VARS")).is_file():
             return path
-    raise ProgramError(f"{_UEFI[0]}: no UEFI for {board.name}; apt-get install ovmf")
+    raise ProgramError(f"{_UEFI[0]}: {board.name} needs UEFI; apt-get install ovmf")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Firmware that only its vendor can build, from Debian's packages, once its licence is accepted."""
+"""Takes vendors' firmware from Debian packages, if its licence is accepted."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_board.board import Board
-from ota_image.cache import made_once
+from ota_image.cache import make_once
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, download
-from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.sources import archives
 from ota_image.progress import Say
 
 U_BOOT = "u-boot"
-"""The first part of a source that is no package: the build of U-Boot."""
+"""The first part of a source that is not a package: the build of U-Boot."""
 
 VARIABLE = "OTA_ACCEPT_LICENCE"
 """Environment variable with the packages whose licence is accepted, separated by spaces."""
 
 LICENCES = {"raspi-firmware": "Broadcom's: to be used with Raspberry Pi devices only"}
-"""Packages whose licence is not free, and what it says in short."""
+"""Packages with a non-free licence, and what it says in short."""
 
 _COMPONENT = "non-free-firmware"
 
@@ -33,18 +33,18 @@ def accepted_licences(options: Sequence[str]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """What a board takes from packages.
+    """The firmware of a board that comes from packages.
 
     Attributes:
         files: by their source, ``<package>/<file>``.
-        packages: that they are from.
+        packages: that have them.
     """
 
     files: Mapping[str, Path]
     packages: tuple[Package, ...]
 
 
-def packaged_firmware(
+def fetch_firmware(
     board: Board,
     release: str,
     *,
@@ -52,7 +52,7 @@ def packaged_firmware(
     accepted: Collection[str] = (),
     say: Say = lambda text: None,
 ) -> Firmware:
-    """The files that a board takes from packages, of the newest version.
+    """Download the newest packages that a board takes firmware from, and unpack them.
 
     Raises:
         ImageError: a licence is not accepted, or a package is unknown or lacks a file.
@@ -69,7 +69,7 @@ def packaged_firmware(
                 f" accept it with --accept-licence {name} or {VARIABLE}={name}"
             )
         packages.append(_newest(name, board, release, mirrors, say))
-        folder = _unpacked(packages[-1], say)
+        folder = _unpack(packages[-1], say)
         for source in sources:
             package, _, file = source.partition("/")
             if package == name:
@@ -88,12 +88,12 @@ def _newest(name: str, board: Board, release: str, mirrors: Sequence[str], say: 
     return package
 
 
-def _unpacked(package: Package, say: Say) -> Path:
-    """The files of a package, by their names alone, without folders."""
-    with made_once(f"firmware/{package.name}-{package.sha256[:16]}") as (folder, workplace):
+def _unpack(package: Package, say: Say) -> Path:
+    """Unpack a package into the cache: its files by their names alone, without folders."""
+    with make_once(f"firmware/{package.name}-{package.sha256[:16]}") as (folder, workplace):
         if workplace:
             say(f"unpacking {package.name} {package.version}")
-            with opened(verified_file(package)) as tar:
+            with open_deb(verify_file(package)) as tar:
                 for member in tar:
                     content = tar.extractfile(member) if member.isreg() else None
                     if content:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds U-Boot for a board: its source, the board's fragment and environment, a check of both.
+"""Builds U-Boot for a board, with the board's configuration and environment.
 
-One configuration serves every version: what was renamed stands in all its spellings. A line that
-did not come through is an error, since U-Boot itself drops what it does not know.
+One configuration serves every version: a symbol that was renamed is in it in all its spellings.
+U-Boot drops what it does not know, so a line that the final configuration lacks is an error.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.u_boot import default_environment, fragment, missing
-from ota_image.cache import key_of, made_once
+from ota_image.cache import key_of, make_once
 from ota_image.errors import ImageError
 from ota_image.packages.apt import source_package
 from ota_image.progress import Say
@@ -25,7 +25,7 @@ _BUILD_TIME = 1800.0  # [s] on a slow machine
 _CROSS = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-", "amd64": ""}
 _OUTPUTS = ("u-boot.bin", "u-boot.img", "MLO", ".config", "u-boot.env")
 _EARLY_PCI = "config SYS_EARLY_PCI_INIT"
-_RECIPE = "2"  # to be counted up when the way of building changes
+_RECIPE = "2"  # count it up when the way of building changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,15 @@ class UBoot:
 
     @property
     def environment(self) -> str:
-        """The default environment, as text."""
+        """The default environment as text."""
         return (self.folder / "u-boot.env").read_text("utf-8")
 
 
 def u_boot_of(board: Board, board_folder: Path, tree: Path | None, say: Say) -> UBoot:
-    """U-Boot for a board, from a tree or Debian's source package.
+    """Build U-Boot for a board from a tree, or from Debian's source package.
 
     Raises:
-        ImageError: the board has none, or its configuration is lost.
+        ImageError: the board has no U-Boot, or U-Boot drops a part of the configuration.
         ProgramError: it cannot be downloaded or compiled.
     """
     return build_u_boot(board, board_folder, tree or source_package("u-boot", say=say), say)
@@ -61,22 +61,23 @@ def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UB
     """Build U-Boot for a board, or take it from the cache.
 
     Args:
-        source: a tree of any version from 2023.01 on; it is copied, and left as it is.
+        source: a tree of any version from 2023.01 on; it is copied and not changed.
 
     Raises:
-        ImageError: the board has none, the tree is none, or a part of the configuration is lost.
+        ImageError: the board has no U-Boot, the tree is not U-Boot's, or it drops a part of the
+            configuration.
         ProgramError: the compiler is missing, or fails.
         OSError: no space in the cache.
     """
     if board.bootloader.kind != "u-boot":
-        raise ImageError(f"{board.name}: starts with {board.bootloader.kind}, not with U-Boot")
+        raise ImageError(f"{board.name}: boots with {board.bootloader.kind}, not with U-Boot")
     version = tree_version(source)
     text = default_environment(board, board_folder)
     wanted = fragment(board, Path("u-boot.env"), board_folder)
     key = key_of(_RECIPE, board.bootloader.defconfig, text, wanted, tree_digest(source))
-    # Not by the board's name: one that differs elsewhere alone has the same U-Boot.
+    # Without the board's name: boards that differ only elsewhere share their U-Boot.
     kind = board.bootloader.defconfig.removesuffix("_defconfig")
-    with made_once(f"u-boot/{kind}-{version}-{key}") as (folder, workplace):
+    with make_once(f"u-boot/{kind}-{version}-{key}") as (folder, workplace):
         if workplace:
             say(f"compiling U-Boot {version} for {board.name}")
             _build(board, source, workplace, text, wanted)
@@ -86,10 +87,10 @@ def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UB
 
 
 def tree_version(source: Path) -> str:
-    """The version of a tree of U-Boot.
+    """The version of a source tree of U-Boot.
 
     Raises:
-        ImageError: it is none.
+        ImageError: it is not U-Boot's.
     """
     with suppress(OSError):
         makefile = (source / "Makefile").read_text("utf-8", "replace")[:2000]
@@ -97,12 +98,12 @@ def tree_version(source: Path) -> str:
         if match and (source / "Kconfig").exists():
             return f"{match[1]}.{match[2]}"
     raise ImageError(
-        f"{source}: is no source tree of U-Boot; give the folder that has its Makefile"
+        f"{source}: is not a source tree of U-Boot; give the folder that has its Makefile"
     )
 
 
 def tree_digest(source: Path) -> str:
-    """A digest of a tree's names, sizes and contents, version control left out [hex]."""
+    """A digest of the names and contents of a tree, without version control [hex]."""
     digest = hashlib.sha256()
     for folder, folders, names in os.walk(source):
         folders[:] = sorted(set(folders) - {".git"})
@@ -126,7 +127,7 @@ def _build(board: Board, source: Path, workplace: Path, text: str, wanted: str) 
     fragment_file.write_text(wanted.replace('"u-boot.env"', f'"{output}/u-boot.env"'), "utf-8")
     _make(board, tree, output, board.bootloader.defconfig)
     merge = ("scripts/kconfig/merge_config.sh", "-m", "-O", str(output), f"{output}/.config")
-    # The script wants to be started in the tree.
+    # The script must be started in the tree.
     in_tree = ("sh", "-c", 'cd "$0" && exec "$@"', str(tree))
     run((*in_tree, *merge, str(fragment_file)), timeout=60)
     _make(board, tree, output, "olddefconfig")
@@ -155,7 +156,7 @@ def _make(board: Board, tree: Path, output: Path, *targets: str) -> None:
 
 
 def _let_pci_come_first(tree: Path) -> None:
-    """Before v2026.01 the code asks for SYS_EARLY_PCI_INIT, and no Kconfig has it: add it.
+    """Add SYS_EARLY_PCI_INIT to Kconfig: before v2026.01 only the code knows the symbol.
 
     Source: U-Boot, common/board_r.c, and commit "pci: Add SYS_EARLY_PCI_INIT to Kconfig".
     """

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which Debian packages go into an image, and how they get here."""
+"""Chooses the Debian packages of an image, and downloads them."""

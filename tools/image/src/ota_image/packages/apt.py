@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""apt with a root of its own in the cache: foreign architectures, and source packages.
+"""Runs apt with its own root folder in the cache, for other architectures and source packages.
 
-The machine's own apt gives archives, keys and proxies, and is never changed: its hooks do not run,
-its lists and its status are not touched. Needs no root.
+It takes archives, keys and proxies from the machine's own apt, and never changes that: its hooks do
+not run, its lists and its status stay as they are. It does not need to be root.
 """
 
 import fcntl
@@ -20,15 +20,15 @@ from urllib.parse import unquote
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
-from ota_image.cache import cache_folder, key_of, made_once
+from ota_image.cache import cache_folder, key_of, make_once
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.sources import Archive, archives
 from ota_image.progress import Say
 
 RELEASE = "bookworm"
-"""The release that sources come from if nothing says otherwise."""
+"""The release that source packages come from by default."""
 
-_FRESH = 3600.0  # [s] that lists are taken as they are
+_FRESH = 3600.0  # [s] until lists are fetched again
 _UPDATE_TIME = 600.0  # [s]
 _DOWNLOAD_TIME = 3600.0  # [s]
 _HELPER = "/usr/lib/apt/apt-helper"
@@ -45,10 +45,10 @@ class Package:
     """A package of exactly one version.
 
     Attributes:
-        arch: as in its name; ``all`` too.
+        arch: as in the name of its file; can be ``all``.
         sha256: of its file [hex].
         size: of its file [B].
-        uri: where the archive has it; empty if only the cache is asked.
+        uri: where the archive has it; empty if only the cache is needed.
     """
 
     name: str
@@ -68,10 +68,10 @@ class _File:
 
 
 class AptRoot:
-    """One architecture's view of the archives.
+    """The archives, as one architecture sees them.
 
     Attributes:
-        folder: in the cache; different archives have different ones.
+        folder: in the cache; it depends on the archives.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class AptRoot:
         kind: str = "deb",
         say: Say = lambda text: None,
     ) -> None:
-        """Make the root; nothing is downloaded yet.
+        """Make the folder; this downloads nothing.
 
         Args:
             arch: Debian's name.
@@ -105,16 +105,16 @@ class AptRoot:
         _write(self.folder / "apt.conf", _configuration(self.folder, arch) + settings)
 
     def update(self) -> None:
-        """Fetch the lists of packages, unless that was done within the hour.
+        """Fetch the lists of packages, unless they are less than an hour old.
 
         Raises:
             ProgramError: the archive cannot be reached, or is not signed by a known key.
         """
         stamp = self.folder / "updated"
-        with _locked(self.folder / "lock"):
+        with _lock(self.folder / "lock"):
             if stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH:
                 return
-            self._say(f"asking the Debian archive what it has for {self._arch}")
+            self._say(f"fetching the list of Debian packages for {self._arch}")
             try:
                 self._apt("update", "-o", "APT::Update::Error-Mode=any", timeout=_UPDATE_TIME)
             except ProgramError as error:
@@ -124,11 +124,11 @@ class AptRoot:
                     raise
                 reason = re.search(r"E: (.*?)(?: \[IP.*)?$", str(error), re.MULTILINE)
                 said = reason[1] if reason else str(error)
-                self._say(f"warning: only a part of the archive's lists came: {said}")
+                self._say(f"warning: only some of the package lists could be fetched: {said}")
             stamp.touch()
 
     def resolve(self, names: Sequence[str]) -> tuple[Package, ...]:
-        """The packages and all that they depend on, recommendations left out, by name.
+        """The packages and everything that they depend on, without recommendations, by name.
 
         Args:
             names: ``name`` or ``name=version``.
@@ -138,18 +138,18 @@ class AptRoot:
             ProgramError: they cannot be installed together.
         """
         self.update()
-        said = self._asked("install", "--no-install-recommends", "--print-uris", *names)
+        said = self._ask("install", "--no-install-recommends", "--print-uris", *names)
         return tuple(sorted(map(_package, _files(said)), key=lambda each: each.name))
 
     def find(self, name: str, version: str) -> Package | None:
-        """One package of exactly that version; None if the archive has it no longer.
+        """One package of exactly that version; None if the archive no longer has it.
 
         Raises:
             ProgramError: the archive cannot be reached.
         """
         self.update()
         try:
-            said = self._asked("download", "--print-uris", f"{name}={version}")
+            said = self._ask("download", "--print-uris", f"{name}={version}")
         except ImageError:
             return None
         return next(map(_package, _files(said)), None)
@@ -161,16 +161,16 @@ class AptRoot:
             ImageError: it is unknown.
         """
         self.update()
-        return tuple(_files(self._asked("source", "--print-uris", name)))
+        return tuple(_files(self._ask("source", "--print-uris", name)))
 
     def fetch(self, files: Mapping[Path, tuple[str, str]]) -> None:
-        """Download files through apt, so that its proxies, keys and passwords count.
+        """Download files through apt, with its proxies, keys and passwords.
 
         Args:
-            files: by where they are put: URI and SHA-256 [hex].
+            files: URI and SHA-256 [hex], by the path to write to.
 
         Raises:
-            ProgramError: a file does not come, or is another one.
+            ProgramError: a file cannot be downloaded, or has another digest.
         """
         words = [
             word
@@ -188,9 +188,9 @@ class AptRoot:
         argv = ("apt-get", "-qq", "--yes", *words)
         return run(argv, timeout=timeout, environment=self._environment).decode()
 
-    def _asked(self, *words: str) -> str:
+    def _ask(self, *words: str) -> str:
         try:
-            with _locked(self.folder / "lock"):
+            with _lock(self.folder / "lock"):
                 return self._apt(*words)
         except ProgramError as error:
             unknown = _UNKNOWN.search(str(error))
@@ -200,16 +200,16 @@ class AptRoot:
 
 
 def package_file(package: Package) -> Path:
-    """Where the cache has a package, or would have it."""
+    """The path of a package in the cache, whether it is there or not."""
     return cache_folder() / "packages" / f"{package.sha256}.deb"
 
 
 def download(apt: AptRoot, packages: Sequence[Package], say: Say) -> None:
-    """Bring packages into the cache; each is there whole and verified, or not at all.
+    """Download packages into the cache; each is there whole and verified, or not at all.
 
     Raises:
-        ProgramError: one does not come.
-        WorldError: what came has another digest.
+        ProgramError: one cannot be downloaded.
+        WorldError: one has another digest.
         OSError: no space in the cache.
     """
     absent = [package for package in packages if not package_file(package).exists()]
@@ -224,7 +224,9 @@ def download(apt: AptRoot, packages: Sequence[Package], say: Say) -> None:
         apt.fetch({place: (each.uri, each.sha256) for each, place in places.items()})
         for package, place in places.items():
             if digest_of(place) != package.sha256:
-                raise WorldError(f"{package.uri}: has another SHA-256 than the archive says")
+                raise WorldError(
+                    f"{package.uri}: its SHA-256 differs from the one that the archive lists"
+                )
             place.rename(package_file(package))
 
 
@@ -236,20 +238,20 @@ def source_package(
     mirrors: Sequence[str] = (),
     say: Say = lambda text: None,
 ) -> Path:
-    """The unpacked tree of Debian's source package, patches applied.
+    """The unpacked tree of a Debian source package, with its patches applied.
 
     Args:
-        into: a folder for the tree, which is then the caller's; by default the cache has it, and
-            it must not be changed.
+        into: a folder for a copy of the tree, which the caller owns. By default the tree is in the
+            cache and must not be changed.
 
     Raises:
-        ImageError: no archive, or no such package.
+        ImageError: there is no archive, or no such package.
         ProgramError: the archive cannot be reached, or dpkg-source fails.
     """
     apt = AptRoot(_host_arch(), archives(release, mirrors), kind="deb-src", say=say)
     files = apt.source(name)
     description = next(each for each in files if each.name.endswith(".dsc"))
-    with made_once(f"source/{name}-{description.sha256[:16]}") as (folder, workplace):
+    with make_once(f"source/{name}-{description.sha256[:16]}") as (folder, workplace):
         if workplace:
             say(f"downloading the source of {name}, {sum(f.size for f in files) / 1e6:.1f} MB")
             apt.fetch({workplace / each.name: (each.uri, each.sha256) for each in files})
@@ -270,15 +272,15 @@ def digest_of(path: Path) -> str:
 
 
 def _host_settings() -> str:
-    """What the machine's apt says of getting files: proxies, time-outs, checks of dates."""
+    """The machine's own settings for downloads: proxies, time-outs, checks of dates."""
     said = run(("apt-config", "dump"), timeout=60, environment={"LC_ALL": "C.UTF-8"}).decode()
     return "".join(f"{line}\n" for line in said.splitlines() if _HOST_SETTINGS.match(line))
 
 
 def _configuration(folder: Path, arch: str) -> str:
-    """The only file of settings that apt reads: no hook of the machine is in it.
+    """The only settings that apt reads; the machine's hooks are not among them.
 
-    Source: apt.conf(5); Acquire::ForceHash has --print-uris name the SHA-256.
+    Source: apt.conf(5). With Acquire::ForceHash, --print-uris names the SHA-256.
     """
     values = {
         "Dir::State": folder,
@@ -320,7 +322,7 @@ def _host_arch() -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Put a text into a file, unless it is there: another process may be reading it."""
+    """Write a file unless it has the text already: another process may be reading it."""
     if not path.exists() or path.read_text("utf-8") != text:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -329,8 +331,8 @@ def _write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock."""
+def _lock(path: Path) -> Iterator[None]:
+    """Hold a lock, once no other process does."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

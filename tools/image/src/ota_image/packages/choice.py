@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the packages of an image: those of the lock, as far as they can still be had."""
+"""Chooses the packages of an image: those of its lock that the archive still has."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ota_image.packages.recipe import Recipe
 from ota_image.progress import Say
 
 _KERNELS = "linux-image-"
-"""Of what a kernel's package depends on, its own: we make the initrd, and install no tools."""
+"""Of what a kernel's package depends on we take only kernels: the initrd is ours, without tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Chosen:
 
     Attributes:
         image: those of the recipe.
-        kernel: that of the board, and the one of its version.
+        kernel: the kernel package that the board names, and the one of its version.
     """
 
     image: tuple[Package, ...]
@@ -35,16 +35,16 @@ def choose(
 
     Args:
         kernel: the package of the board's kernel.
-        apt: called only if something is not in the cache.
-        is_locked: exactly the lock, or an error.
+        apt: called only if a package is not in the cache.
+        is_locked: take exactly the packages of the lock, or fail.
 
     Raises:
-        ImageError: an unknown package; or the lock does not match and ``is_locked``.
+        ImageError: a package is unknown; or the lock does not match and ``is_locked``.
         ProgramError: the archive cannot be reached.
     """
     lock = read_lock(lock_file(recipe, arch))
     if lock and lock.choice != recipe.choice:
-        _complain(f"{lock_file(recipe, arch)}: is of another recipe", is_locked, say)
+        _complain(f"{lock_file(recipe, arch)}: was made for another recipe", is_locked, say)
         lock = None
     groups = {
         name: _group(name, recipe, lock, lock_file(recipe, arch).name, apt, is_locked, say)
@@ -54,10 +54,10 @@ def choose(
 
 
 def update_lock(recipe: Recipe, arch: str, kernels: Sequence[str], apt: AptRoot) -> Lock:
-    """Choose the newest of all, and write that into the lock.
+    """Choose the newest version of every package, and write the lock.
 
     Raises:
-        ImageError: an unknown package.
+        ImageError: a package is unknown.
         OSError: the lock cannot be written.
     """
     groups = {name: _newest(name, recipe, apt) for name in (IMAGE, *kernels)}
@@ -77,7 +77,7 @@ def _group(
 ) -> tuple[Package, ...]:
     locked = lock.groups.get(name) if lock else None
     if locked is None:
-        _complain(f"{place}: has nothing of [{name}]", is_locked, say)
+        _complain(f"{place}: has no section [{name}]", is_locked, say)
         root = apt()
         packages = _newest(name, recipe, root)
         download(root, packages, say)
@@ -86,7 +86,7 @@ def _group(
     if not absent:
         return locked
     root = apt()
-    found = _found(absent, root)
+    found = _find(absent, root)
     gone = [package for package in absent if found[package] is None]
     if not gone:
         there = tuple(found[package] or package for package in locked if package in found)
@@ -95,19 +95,21 @@ def _group(
         return locked
     if is_locked:
         names = ", ".join(f"{package.name} {package.version}" for package in gone)
-        raise ImageError(f"{place}: gone from the archive: {names}; --update-lock takes the newest")
-    packages = _replaced(name, recipe, locked, gone, root)
+        raise ImageError(
+            f"{place}: the archive no longer has {names}; --update-lock takes the newest"
+        )
+    packages = _replace(name, recipe, locked, gone, root)
     for package in gone:
         newer = [each.version for each in packages if each.name == package.name]
         what = f"{newer[0]} takes its place" if newer else "it is left out"
-        say(f"warning: {package.name} {package.version} is gone from the archive; {what}")
+        say(f"warning: the archive no longer has {package.name} {package.version}; {what}")
     download(root, packages, say)
     return packages
 
 
-def _found(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | None]:
-    """Each package as the archive has it, with its URI; None if it is gone."""
-    try:  # all at once is quick, and says nothing of the rest if one is gone
+def _find(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | None]:
+    """Look each package up in the archive, for its URI; None if the archive no longer has it."""
+    try:  # all at once is quick, but fails for all if one is gone
         packages = apt.resolve([f"{each.name}={each.version}" for each in locked])
     except (ImageError, ProgramError):
         return {each: apt.find(each.name, each.version) for each in locked}
@@ -115,14 +117,14 @@ def _found(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | N
     return {each: there[each.name, each.version] for each in locked}
 
 
-def _replaced(
+def _replace(
     name: str, recipe: Recipe, locked: Sequence[Package], gone: Sequence[Package], apt: AptRoot
 ) -> tuple[Package, ...]:
-    """The group with what is gone at its newest, and as much as goes with it as it was."""
+    """Choose the newest of what is gone, and keep the other packages if they still fit."""
     kept = [f"{each.name}={each.version}" for each in locked if each not in gone]
     try:
         packages = apt.resolve([*kept, *(each.name for each in gone)])
-    except (ProgramError, ImageError):  # what stayed asks for what is gone: all at the newest
+    except (ProgramError, ImageError):  # a package that stayed needs the one that is gone
         return _newest(name, recipe, apt)
     return _wanted(name, recipe, packages)
 
@@ -142,12 +144,12 @@ def _check_digests(found: Sequence[Package], locked: Sequence[Package], place: s
     for each in found:
         if digests[each.name] != each.sha256:
             raise ImageError(
-                f"{place}: {each.name} {each.version}: the archive has another file of this"
-                " version; if that is meant, run --update-lock"
+                f"{place}: {each.name} {each.version}: the archive has another file with this"
+                " version; if that is right, run --update-lock"
             )
 
 
 def _complain(finding: str, is_locked: bool, say: Say) -> None:
     if is_locked:
-        raise ImageError(f"{finding}; run --update-lock, or leave --locked out")
-    say(f"warning: {finding}; the newest packages are taken")
+        raise ImageError(f"{finding}; run --update-lock, or leave out --locked")
+    say(f"warning: {finding}; taking the newest packages")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what is in a Debian package, and runs nothing of it.
+"""Reads the files of a Debian package, without running any of its programs.
 
 Source: deb(5): an ar archive of debian-binary, control.tar and data.tar; ar(5).
 """
@@ -20,41 +20,41 @@ _MAGIC = b"!<arch>\n"
 _HEADER = 60  # [B]
 
 
-def verified_file(package: Package) -> Path:
-    """A package's file in the cache, its digest checked.
+def verify_file(package: Package) -> Path:
+    """Check the digest of a package in the cache; gives its path.
 
     Raises:
-        WorldError: it is damaged; it is gone then, so that the next build downloads it.
+        WorldError: it is damaged. It is removed then, so that the next build downloads it.
         OSError: it cannot be read.
     """
     path = package_file(package)
     if digest_of(path) != package.sha256:
         path.unlink()
-        raise WorldError(f"{path}: {package.name} was damaged, and is removed; build again")
+        raise WorldError(f"{path}: {package.name} was damaged and has been removed; build again")
     return path
 
 
 def built_at(path: Path) -> int:
-    """When a package was built [s since 1970], by its first member's header.
+    """When a package was built [s since 1970]: the time of its first member.
 
     Raises:
-        ImageError: it is no Debian package.
+        ImageError: it is not a Debian package.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(len(_MAGIC) + _HEADER)
     text = head[len(_MAGIC) + 16 :][:12].strip()  # Source: ar(5), the time
     if not head.startswith(_MAGIC) or not text.isdigit():
-        raise ImageError(f"{path}: is no Debian package")
+        raise ImageError(f"{path}: is not a Debian package")
     return int(text)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tarfile.TarFile]:
-    """The files of a package, one behind the other as a stream.
+def open_deb(path: Path) -> Iterator[tarfile.TarFile]:
+    """The files of a package, as a stream.
 
     Raises:
-        ImageError: it is no Debian package.
+        ImageError: it is not a Debian package.
     """
     with path.open("rb") as file:
         name, size = _find_data(file, path)
@@ -63,17 +63,17 @@ def opened(path: Path) -> Iterator[tarfile.TarFile]:
             data = cast(IO[bytes], lzma.LZMAFile(cast(IO[bytes], _Member(file, size))))  # noqa: SIM115
         elif form == "":
             data = cast(IO[bytes], _Member(file, size))
-        else:  # dpkg knows every form that there is, and gives it at once
+        else:  # dpkg knows every compression, but gives all data at once
             data = io.BytesIO(run(("dpkg-deb", "--fsys-tarfile", path), timeout=600))
         try:
             with data, tarfile.open(fileobj=data, mode="r|") as tar:
                 yield tar
         except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
-            raise ImageError(f"{path}: is no Debian package: {error}") from error
+            raise ImageError(f"{path}: is not a Debian package: {error}") from error
 
 
 class _Member(io.RawIOBase):
-    """A part of a file, read to its end and no further."""
+    """A part of a file, which reads to its end and no further."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._file = file
@@ -90,13 +90,13 @@ class _Member(io.RawIOBase):
 
 
 def _find_data(file: IO[bytes], path: Path) -> tuple[str, int]:
-    """Name and size [B] of data.tar, at whose begin the file then stands."""
+    """Name and size [B] of data.tar; the file is at its start then."""
     if file.read(len(_MAGIC)) != _MAGIC:
-        raise ImageError(f"{path}: is no Debian package")
+        raise ImageError(f"{path}: is not a Debian package")
     while len(header := file.read(_HEADER)) == _HEADER:
         name = header[:16].decode("ascii", "replace").rstrip("/ ")
         size = int(header[48:58])
         if name.startswith("data.tar"):
             return name, size
         file.seek(size + size % 2, io.SEEK_CUR)
-    raise ImageError(f"{path}: is no Debian package: it has no data.tar")
+    raise ImageError(f"{path}: is not a Debian package: it has no data.tar")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which packages an image has, to the byte: ``images/<image>.<arch>.lock``.
+"""The exact packages of an image: ``images/<image>.<arch>.lock``.
 
-A text: ``choice <digest of what the recipe wants>``, then for the image and for each kernel a line
-``[<name>]`` with its packages below, ``<name> <version> <arch> <sha256>`` each.
+The first line is ``choice <digest of what the recipe asks for>``. Then the image and each kernel
+have a line ``[<name>]``, followed by their packages, ``<name> <version> <arch> <sha256>`` each.
 """
 
 import re
@@ -15,7 +15,7 @@ from ota_image.packages.apt import Package
 from ota_image.packages.recipe import Recipe
 
 IMAGE = "image"
-"""The group of what the recipe names; a kernel's group has the name of its package."""
+"""The group of the recipe's packages; a kernel's group has the name of its package."""
 
 _HEAD = (
     "# What `ota-image rootfs --update-lock` wrote: packages by name, version, arch and sha256.\n"
@@ -25,11 +25,11 @@ _LINE = re.compile(r"([a-z0-9][a-z0-9+.-]+) (\S+) ([a-z0-9-]+) ([0-9a-f]{64})")
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What was chosen once.
+    """The packages that were chosen once.
 
     Attributes:
-        choice: of the recipe that it was chosen for.
-        groups: packages by what asked for them.
+        choice: of the recipe that they were chosen for.
+        groups: packages, by what asked for them.
     """
 
     choice: str
@@ -37,15 +37,15 @@ class Lock:
 
 
 def lock_file(recipe: Recipe, arch: str) -> Path:
-    """Where the lock of a recipe is, or would be."""
+    """The path of the lock of a recipe, whether it is there or not."""
     return recipe.path.with_name(f"{recipe.name}.{arch}.lock")
 
 
 def read_lock(path: Path) -> Lock | None:
-    """What was chosen; None if there is no such file.
+    """Read a lock; None if there is no such file.
 
     Raises:
-        ImageError: it is no lock; with file and line.
+        ImageError: a line is not a lock entry; with file and line.
     """
     if not path.exists():
         return None
@@ -64,13 +64,14 @@ def read_lock(path: Path) -> Lock | None:
             )
         else:
             raise ImageError(
-                f"{path}:{number}: {line!r} is no line of a lock; make it anew with --update-lock"
+                f"{path}:{number}: {line!r} is not a lock entry; write the lock again with"
+                " --update-lock"
             )
     return Lock(choice, {name: tuple(packages) for name, packages in groups.items()})
 
 
 def lock_text(lock: Lock) -> str:
-    """The form that `read_lock` reads."""
+    """The text of a lock, which `read_lock` reads."""
     lines = [f"choice {lock.choice}"]
     for name in sorted(lock.groups, key=lambda name: (name != IMAGE, name)):
         lines += ["", f"[{name}]"]

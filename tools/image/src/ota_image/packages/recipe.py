@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into a root filesystem: reads ``images/<image>.yaml`` and checks it."""
+"""Reads and checks ``images/<image>.yaml``: what goes into a root filesystem."""
 
 import re
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from ota_image.cache import key_of
 from ota_image.errors import ImageError
 
 SCHEMA = 1
-"""Version of the recipes' form."""
+"""Version of the format of recipes."""
 
 Login = Literal["keys", "open"]
-"""Who gets in: who has an SSH key of the image, or anybody at all, root without a password."""
+"""Who can log in: the owners of the image's SSH keys, or anyone, since root has no password."""
 
 Install = Literal["unpack", "mmdebstrap"]
-"""How packages come in: taken apart, and nothing of them is run; or with their scripts, by
-mmdebstrap, under emulation if the board has another CPU than this machine."""
+"""How packages are installed: unpacked, without running their scripts; or by mmdebstrap, which runs
+the scripts, under emulation if the board has another CPU than this machine."""
 
 _FIELDS = (
     "schema",
@@ -46,14 +46,14 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Source: Debian Policy, 5.6.7
 USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 USER_IDS = range(1000, 60000)
-"""Those of people. Source: Debian Policy, 9.2.2."""
+"""For users. Source: Debian Policy, 9.2.2."""
 _ESSENTIAL = "?essential"  # Source: apt-patterns(7)
 _PACKAGE_FOLDER = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody beside root, who logs in with the image's SSH keys."""
+    """A user other than root, who logs in with the image's SSH keys."""
 
     name: str
     uid: int
@@ -61,7 +61,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A symlink: where it is, and where it leads."""
+    """A symlink: its path, and where it leads."""
 
     path: str
     target: str
@@ -72,17 +72,17 @@ class Recipe:
     """A root filesystem, whatever the board.
 
     Attributes:
-        path: where it was read from; the locks lie beside it.
+        path: of its file; the locks are next to it.
         release: of Debian, its code name.
-        components: of the archive, beside those that the machine has.
-        install: how packages come in.
-        packages: with all that they depend on, but for those in ``without``.
-        leave_out: patterns of paths; what matches goes, with what is below it.
-        folders: that are made, such as places to mount on.
-        links: that are made.
-        modules: of the kernel, beside the board's drivers; one that a kernel lacks is passed over.
-        overlays: folders whose files are put over the packages', in order.
-        slot: how large slots must be for it [B]; 0 if the board's own will do.
+        components: of the archive, in addition to those that the machine has.
+        install: how packages are installed.
+        packages: installed with everything that they depend on, except those in ``without``.
+        leave_out: patterns of paths; a match is removed, with everything below it.
+        folders: to make, such as mount points.
+        links: to make.
+        modules: of the kernel, in addition to the board's drivers; skipped if a kernel lacks them.
+        overlays: folders whose files replace those of the packages, in order.
+        slot: the size of slots that it needs [B]; 0 if any will do.
     """
 
     path: Path
@@ -104,12 +104,12 @@ class Recipe:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """What apt is asked for; for scripts that run, all that Debian takes to be there."""
+        """What to ask apt for; scripts that run also need what Debian calls essential."""
         return (*self.packages, *((_ESSENTIAL,) if self.install == "mmdebstrap" else ()))
 
     @property
     def choice(self) -> str:
-        """What decides which packages come in, as a digest; the lock has it."""
+        """A digest of what decides which packages are chosen; the lock has it."""
         return key_of(
             self.release, *sorted(self.components), "", *sorted(self.wanted), "",
             *sorted(self.without),
@@ -117,7 +117,7 @@ class Recipe:
 
 
 def fitted(board: Board, recipe: Recipe) -> Board:
-    """The board with slots that the recipe fits into.
+    """The board with slots that are large enough for the recipe.
 
     Raises:
         ImageError: the slots of a real board are too small.
@@ -132,7 +132,7 @@ def load_recipe(path: Path) -> Recipe:
     """Read and check one recipe.
 
     Raises:
-        BoardError: not YAML, or a field is missing, unknown or wrong; with file and line.
+        BoardError: the file is not YAML, or a field is missing, unknown or wrong.
         OSError: the file cannot be read.
     """
     fields = read_fields(path, _FIELDS)
@@ -165,17 +165,17 @@ def load_recipe(path: Path) -> Recipe:
 
 
 def recipe_folders(chosen: str | None = None) -> Sequence[Path]:
-    """Where recipes are looked for: what was chosen, ./images, then the package's own."""
+    """Where to look for recipes: what was chosen, ./images, then the package's own."""
     packaged = _PACKAGE_FOLDER / "images"
     ours = packaged if packaged.is_dir() else _PACKAGE_FOLDER.parents[3] / "images"
     return (*((Path(chosen),) if chosen else ()), Path("images"), ours)
 
 
 def find_recipe(name: str, folders: Sequence[Path]) -> Path:
-    """The recipe of that name, or the file itself that the name leads to.
+    """The recipe with that name, or the file that the name is a path to.
 
     Raises:
-        ImageError: there is none; says which there are.
+        ImageError: there is no such recipe; the text names those that there are.
     """
     if "/" in name and Path(name).is_file():
         return Path(name)
@@ -191,7 +191,7 @@ def _packages(fields: Fields, name: str) -> tuple[str, ...]:
     texts = fields.texts(name)
     for text in texts:
         if not _PACKAGE.fullmatch(text):
-            raise fields.wrong(name, f"{text!r} is no name of a Debian package")
+            raise fields.wrong(name, f"{text!r} is not the name of a Debian package")
     if name == "packages" and not texts:
         raise fields.wrong(name, "must have at least one entry")
     return texts
@@ -212,14 +212,14 @@ def _link(fields: Fields) -> Link:
 
 def _check_path(fields: Fields, name: str, path: str) -> None:
     if not path.startswith("/") or path.rstrip("/*") == "" or ".." in path.split("/"):
-        raise fields.wrong(name, f"{path!r} must be a path from '/', not all of it")
+        raise fields.wrong(name, f"{path!r} must be a path from '/', and not '/' itself")
 
 
 def _overlays(fields: Fields, path: Path) -> tuple[Path, ...]:
     folders = tuple(path.parent / name for name in fields.texts("overlays"))
     for folder in folders:
         if not folder.is_dir():
-            raise fields.wrong("overlays", f"no folder {folder}")
+            raise fields.wrong("overlays", f"there is no folder {folder}")
     return folders
 
 

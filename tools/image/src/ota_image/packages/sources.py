@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which Debian archives this machine's apt knows: parsed from its own configuration.
+"""Finds the Debian archives that this machine's apt knows, in its configuration.
 
 Source: sources.list(5).
 """
@@ -18,10 +18,10 @@ _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """One archive, as apt is told of it.
+    """One archive, as in apt's configuration.
 
     Attributes:
-        options: such as ``signed-by``, by lower-case name; a value may have many lines.
+        options: such as ``signed-by``, by lower-case name; a value can have several lines.
     """
 
     uris: tuple[str, ...]
@@ -30,7 +30,7 @@ class Archive:
     options: tuple[tuple[str, str], ...] = ()
 
     def stanza(self, kind: str) -> str:
-        """It in deb822 form, for ``deb`` or ``deb-src``."""
+        """The archive in deb822 form, for ``deb`` or ``deb-src``."""
         lines = [
             f"Types: {kind}",
             f"URIs: {' '.join(self.uris)}",
@@ -47,8 +47,8 @@ def archives(
     """The archives to take packages of a release from.
 
     Args:
-        mirrors: as of ``--mirror``; by default those that the machine's own apt knows.
-        components: wanted beside those that these have, such as ``non-free-firmware``.
+        mirrors: from ``--mirror``; by default those that the machine's own apt knows.
+        components: needed in addition to the archives' own, such as ``non-free-firmware``.
 
     Raises:
         ImageError: there is none.
@@ -64,8 +64,7 @@ def archives(
 def host_archives(release: str, folder: Path = Path("/etc/apt")) -> tuple[Archive, ...]:
     """The Debian archives of a release that the machine's own apt knows, in its order.
 
-    What names another suite, and what has none of Debian's components, is left out: it is a
-    vendor's.
+    An entry of another suite, or without any of Debian's components, is left out: it is a vendor's.
 
     Raises:
         ImageError: there is none.
@@ -92,7 +91,7 @@ def chosen_archive(text: str, release: str) -> Archive:
     """
     url, *rest = text.split() or [""]
     if not re.match(r"[a-z+]+:/", url):
-        raise ImageError(f"--mirror {text!r}: is no URL; write it as 'http://HOST/debian'")
+        raise ImageError(f"--mirror {text!r}: is not a URL; write it as 'http://HOST/debian'")
     options = (("signed-by", str(_KEYRING)),) if _KEYRING.exists() else ()
     suite, *components = rest or [release]
     return Archive(
@@ -101,7 +100,7 @@ def chosen_archive(text: str, release: str) -> Archive:
 
 
 def from_lines(text: str) -> Iterator[Archive]:
-    """The archives of a file of one-line entries; other lines are passed over."""
+    """The archives in a file of one-line entries; other lines are skipped."""
     form = r"deb(?:-src)?\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)((?:\s+[^#\s]+)*)\s*(?:#.*)?"
     for line in text.splitlines():
         match = re.fullmatch(form, line.strip())
@@ -117,7 +116,7 @@ def from_lines(text: str) -> Iterator[Archive]:
 
 
 def from_stanzas(text: str) -> Iterator[Archive]:
-    """The archives of a file in deb822 form; what is not enabled is passed over."""
+    """The archives in a file in deb822 form; disabled ones are skipped."""
     kept = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
     for stanza in re.split(r"\n\s*\n", kept):
         fields = {

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes root filesystems from Debian packages, without root and without running what is in them."""
+"""Makes root filesystems from Debian packages, without root and without running their programs."""

@@ -1,34 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the agent into a root filesystem: its wheels, taken apart as an installer would do it.
+"""Puts the agent into a root filesystem: its wheels, unpacked as an installer does it.
 
-Source: Python Packaging User Guide, "Binary distribution format", "Entry points specification".
+Source: Python Packaging User Guide, "Binary distribution format".
 """
 
-import configparser
-import hashlib
 import posixpath
 import re
 import sys
-import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from email.parser import HeaderParser
+from collections.abc import Sequence
 from pathlib import Path
 
 from ota_artifact.run import run
-from ota_image.cache import key_of, made_once
+from ota_image.cache import key_of, make_once
 from ota_image.errors import ImageError
-from ota_image.rootfs.configuration import explained
+from ota_image.rootfs.interpreter import check_wheel
 from ota_image.rootfs.tree import Tree
+from ota_image.rootfs.wheel import Wheel, commands, contents, read_wheel
 
 PACKAGES = ("artifact", "agent")
-"""The tools that a device carries; the second needs the first."""
+"""The tools that a device has; the second needs the first."""
 
 _TOOLS = Path(__file__).parents[4]
 _MODULES = "/usr/lib/python3/dist-packages"
 _UNITS = "/usr/lib/systemd/system/"
-_CONFIGURATION = "/etc/ota/agent.toml"
-_DEFAULTS = "/usr/share/ota/agent.toml"
 _RESPAWN = "::respawn:/usr/lib/ota/agent\n"
 _STUB = """\
 #!/usr/bin/python3 -I
@@ -38,23 +32,8 @@ sys.exit({function}())
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wheel:
-    """One distribution of Python's.
-
-    Attributes:
-        needs: names of the distributions that it needs without an extra.
-    """
-
-    path: Path
-    name: str
-    version: str
-    needs: tuple[str, ...]
-    sha256: str
-
-
 def tree_wheels(tools: Path = _TOOLS) -> tuple[Wheel, ...]:
-    """The wheels of this tree's own agent; the same sources give the same bytes.
+    """Build the wheels of this tree's agent; the same sources give the same bytes.
 
     Raises:
         ImageError: ota-image was installed without the tree.
@@ -65,10 +44,10 @@ def tree_wheels(tools: Path = _TOOLS) -> tuple[Wheel, ...]:
         folder = tools / name
         if not (folder / "pyproject.toml").is_file():
             raise ImageError(
-                f"{folder}: is not there, so that the agent cannot be built; give its wheels with"
+                f"{folder}: is missing, so the agent cannot be built; give its wheels with"
                 " --agent-wheel, or leave it out with --without-agent"
             )
-        with made_once(f"wheels/{name}-{_digest(folder)}") as (place, workplace):
+        with make_once(f"wheels/{name}-{_digest(folder)}") as (place, workplace):
             if workplace:
                 build = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", workplace)
                 run(("env", "-C", folder, "SOURCE_DATE_EPOCH=1577836800", *build), timeout=300)
@@ -76,43 +55,11 @@ def tree_wheels(tools: Path = _TOOLS) -> tuple[Wheel, ...]:
     return tuple(wheels)
 
 
-def read_wheel(path: Path) -> Wheel:
-    """What a wheel says of itself.
-
-    Raises:
-        ImageError: it is none, or not one that runs on every CPU.
-        OSError: it cannot be read.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [each for each in archive.namelist() if each.endswith(".dist-info/METADATA")]
-            if len(names) != 1:
-                raise ImageError(f"{path}: is no wheel: it has {len(names)} files METADATA")
-            meta = HeaderParser().parsestr(archive.read(names[0]).decode())
-    except zipfile.BadZipFile as error:
-        raise ImageError(f"{path}: is no wheel: {error}") from error
-    if not path.name.endswith("-none-any.whl"):
-        raise ImageError(f"{path}: is not for every CPU; its name must end with -none-any.whl")
-    needs = (each for each in meta.get_all("Requires-Dist", ()) if "extra ==" not in each)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    names_of_needs = tuple(
-        _normal(re.split(r"[^A-Za-z0-9._-]", each, maxsplit=1)[0]) for each in needs
-    )
-    return Wheel(
-        path=path,
-        name=_normal(meta["Name"]),
-        version=meta["Version"],
-        needs=names_of_needs,
-        sha256=digest,
-    )
-
-
 def check_wheels(wheels: Sequence[Wheel]) -> tuple[Wheel, ...]:
-    """Wheels that somebody chose: each of the agent's, once.
+    """The wheels that a user gave, in the order in which they are installed.
 
     Raises:
-        ImageError: one is missing, or there is another one.
+        ImageError: they are not exactly the agent's two.
     """
     names, wanted = sorted(each.name for each in wheels), sorted(f"ota-{name}" for name in PACKAGES)
     if names != wanted:
@@ -123,79 +70,43 @@ def check_wheels(wheels: Sequence[Wheel]) -> tuple[Wheel, ...]:
     return tuple(sorted(wheels, key=lambda each: each.name, reverse=True))
 
 
-def add_agent(tree: Tree, wheels: Sequence[Wheel]) -> None:
-    """Put wheels into the tree, explain the configuration, and have init start what is to run.
+def add_agent(tree: Tree, wheels: Sequence[Wheel], arch: str) -> None:
+    """Put wheels into the tree, and let init start the agent.
+
+    Args:
+        arch: Debian's name of the board's CPU; a wheel may need other distributions on another.
 
     Raises:
-        ImageError: a path leads out, Python is missing, or something that a wheel needs.
+        ImageError: a wheel is damaged, Python is missing, or something that a wheel needs.
     """
     if not wheels:
         return
-    if tree.get("/usr/bin/python3") is None:
-        raise ImageError(
-            "the agent needs Python: add python3 and python3-urllib3 to the recipe's packages, or"
-            " leave the agent out with --without-agent"
-        )
     for wheel in wheels:
-        with zipfile.ZipFile(wheel.path) as archive:
-            for member in archive.infolist():
-                if not member.is_dir():
-                    mode = 0o755 if member.external_attr >> 16 & 0o100 else 0o644
-                    tree.add_file(_place(wheel, member.filename), archive.read(member), mode)
-            for name, stub in _programs(archive):
-                tree.add_file(f"/usr/bin/{name}", stub, 0o755)
-    _check_needs(tree, wheels)
-    if _DEFAULTS in tree:
-        own = tree.text(_CONFIGURATION) if _CONFIGURATION in tree else ""
-        tree.add_file(_CONFIGURATION, explained(own, tree.text(_DEFAULTS)))
+        for member in contents(wheel):
+            mode = 0o755 if member.is_executable else 0o644
+            tree.add_file(_place(wheel, member.name), member.data, mode)
+        for name, module, function in commands(wheel):
+            text = _STUB.format(module=module, function=function)
+            tree.add_file(f"/usr/bin/{name}", text, 0o755)
+    for wheel in wheels:
+        check_wheel(wheel, tree, _MODULES, arch)
     _enable(tree)
 
 
 def _place(wheel: Wheel, name: str) -> str:
-    """Where a file of a wheel goes on a Debian system."""
-    if name.startswith("/") or ".." in name.split("/"):
-        raise ImageError(f"{wheel.path}: {name}: leads out of the root filesystem")
+    """The path of a wheel's file on a Debian system."""
     head, _, rest = name.partition("/")
     if not head.endswith(".data"):
         return f"{_MODULES}/{name}"
     kind, _, rest = rest.partition("/")
     places = {"data": "/usr", "purelib": _MODULES, "scripts": "/usr/bin"}
     if kind not in places:
-        raise ImageError(f"{wheel.path}: {name}: is of a kind that no image has a place for")
+        raise ImageError(f"{wheel.path}: {name}: an image has no folder for files of this kind")
     return f"{places[kind]}/{rest}"
 
 
-def _programs(archive: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
-    """Names and texts of the commands."""
-    for name in archive.namelist():
-        if name.endswith(".dist-info/entry_points.txt"):
-            points = configparser.ConfigParser(delimiters=("=",), interpolation=None)
-            points.optionxform = str  # type: ignore[method-assign,assignment]  # as they are written
-            points.read_string(archive.read(name).decode())
-            if points.has_section("console_scripts"):
-                for command, entry in points.items("console_scripts"):
-                    module, _, function = entry.partition(":")
-                    yield command, _STUB.format(module=module.strip(), function=function.strip())
-
-
-def _check_needs(tree: Tree, wheels: Sequence[Wheel]) -> None:
-    depth = _MODULES.count("/") + 1
-    there = {
-        _normal(re.split(r"-[0-9]|\.(?:dist|egg)-info", posixpath.basename(path), maxsplit=1)[0])
-        for path, _ in tree
-        if path.startswith(f"{_MODULES}/") and path.count("/") == depth
-    }
-    for wheel in wheels:
-        for need in wheel.needs:
-            if need not in there:
-                raise ImageError(
-                    f"{wheel.name}: needs {need}; add python3-{need} to the recipe's packages, or"
-                    " leave the agent out with --without-agent"
-                )
-
-
 def _enable(tree: Tree) -> None:
-    """Have init start the agent: busybox by its inittab, systemd by what its units ask for."""
+    """Let init start the agent: busybox by its inittab, systemd by the targets of the units."""
     if "/etc/inittab" in tree and "/usr/lib/ota/agent" in tree:
         text = tree.text("/etc/inittab")
         if _RESPAWN not in text:
@@ -209,13 +120,8 @@ def _enable(tree: Tree) -> None:
             tree.add_link(f"/etc/systemd/system/{target}.wants/{name}", path)
 
 
-def _normal(name: str) -> str:
-    """A distribution's name as all spellings of it compare. Source: PEP 503."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def _digest(folder: Path) -> str:
-    """Of all that a wheel is made from."""
+    """A digest of everything that a wheel is made from."""
     parts: list[str | bytes] = []
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Python's byte code for what is in a root filesystem, so that a device need not compile.
+"""Compiles the Python modules of a root filesystem to byte code, so that the device need not.
 
-A slot is mounted read-only: without byte code, each program compiles all that it imports, anew
-whenever it starts. The kind is the one that is never held against the source, since the files of a
-slot have other times than those in their packages. Source: PEP 552.
+A slot is mounted read-only: without byte code, each program compiles everything that it imports
+every time it starts. The byte code is of the kind that is never compared with its source, since
+files in a slot have other times than in their packages. Source: PEP 552.
 """
 
 import marshal
@@ -17,14 +17,14 @@ from ota_image.progress import Say
 from ota_image.rootfs.tree import Tree
 
 _UNCHECKED = b"\1\0\0\0"  # Source: PEP 552, bit 0 set and bit 1 clear
-_NO_HASH = bytes(8)  # nobody reads it
+_NO_HASH = bytes(8)  # never read
 _ROOT = "/usr/lib/python3"
 
 
 def add_bytecode(tree: Tree, say: Say) -> None:
-    """Put the byte code of every module beside it, in place of what packages made.
+    """Add the byte code of every module, and remove what the packages brought.
 
-    A Python of another version than ours has another byte code, and gets none.
+    An image whose Python has another version than ours gets none, since byte code differs.
     """
     ours = f"{_ROOT}.{sys.version_info.minor}"
     if ours not in tree:
@@ -33,8 +33,9 @@ def add_bytecode(tree: Tree, say: Say) -> None:
         )
         if other:
             say(
-                f"warning: {other[0]}: is not the Python that runs ota-image; programs start"
-                f" slower without byte code, which python3.{other[0].rpartition('.')[2]} would make"
+                f"warning: {other[0]}: differs from the Python that runs ota-image, so programs"
+                " start slower, without byte code; run ota-image with"
+                f" python3.{other[0].rpartition('.')[2]} to add it"
             )
         return
     for path in [path for path, _ in tree if _is_code(path) and path.endswith(".pyc")]:
@@ -61,7 +62,7 @@ def _is_code(path: str) -> bool:
 
 
 def _compiled(source: bytes, path: str) -> CodeType | None:
-    """The byte code; None if it is no Python of this version, as some test data is not."""
+    """The byte code; None if the source is not for this Python, like some packages' test data."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

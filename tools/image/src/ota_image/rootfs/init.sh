@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The initrd's only program: loads the modules that lead to the slot, mounts it, starts its init.
-# What goes wrong is said on the console and ends in a reboot, so that a trial boot falls back.
+# The initrd's only program: loads the modules that the slot needs, mounts it, and starts its init.
+# An error is shown on the console and ends in a reboot, so that a trial boot falls back.
 PATH=/bin
 WAIT=30 # [s] for the slot's device
 
@@ -32,7 +32,7 @@ done
 
 case $root in
 /dev/*) ;;
-*) give_up "root='$root' on the kernel's command line is no device" ;;
+*) give_up "root='$root' on the kernel's command line is not a device" ;;
 esac
 waited=0
 until [ -b "$root" ]; do

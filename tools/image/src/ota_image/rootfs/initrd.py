@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The initrd: busybox, the modules that lead to the slot, and a script that mounts it.
+"""Makes the initrd: busybox, the modules that the slot needs, and a script that mounts it.
 
 Source: Linux, Documentation/driver-api/early-userspace/buffer-format.rst (cpio, form "newc").
 """
@@ -22,7 +22,7 @@ def initrd(busybox: bytes, modules: Sequence[Module]) -> bytes:
 
     Args:
         busybox: a static one.
-        modules: in the order in which they are loaded.
+        modules: in the order in which to load them.
 
     Raises:
         ProgramError: gzip is missing.
@@ -39,12 +39,12 @@ def initrd(busybox: bytes, modules: Sequence[Module]) -> bytes:
 
 
 def cpio(files: Mapping[str, tuple[int, bytes]]) -> bytes:
-    """An archive of files by name, each with its mode and content, all root's and without time."""
+    """An archive of files by name, with mode and content; all belong to root and have no time."""
     return b"".join(_records(files))
 
 
 def gzipped(data: bytes) -> bytes:
-    """The data compressed, without name and time.
+    """The data compressed by gzip, without name and time.
 
     Raises:
         ProgramError: gzip is missing.

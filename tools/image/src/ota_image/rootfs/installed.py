@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages installed with their own scripts, by mmdebstrap: a tar that stays in the cache.
+"""Installs packages with their own scripts, by mmdebstrap; the result is a tar in the cache.
 
-mmdebstrap sees an archive of exactly the chosen packages, so that no other can come in. The scripts
-are programs of the board's CPU; on another one, Linux hands them to QEMU through binfmt_misc.
+mmdebstrap gets an archive of exactly the chosen packages, so it cannot install any other. The
+scripts run programs of the board's CPU; on another CPU, Linux runs them in QEMU, by binfmt_misc.
 """
 
 import os
@@ -15,35 +15,35 @@ from pathlib import Path
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
-from ota_image.cache import key_of, made_once
+from ota_image.cache import key_of, make_once
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.apt import Package
-from ota_image.packages.deb import built_at, opened, verified_file
+from ota_image.packages.deb import built_at, open_deb, verify_file
 from ota_image.packages.recipe import Recipe
 from ota_image.progress import Say
 
-_WAY = "1"  # to be counted up when the way of installing changes
+_WAY = "1"  # count it up when the way of installing changes
 _TIMEOUT = 7200.0  # [s] under emulation, on a slow machine
 _QEMU = {"arm64": "aarch64", "armhf": "arm", "amd64": "x86_64"}
 _BUSYBOX = "busybox-static"
 _MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
-# Names and addresses of the build are nobody's on the device.
+# Names and addresses of the build machine do not belong on the device.
 _FORGET = """cd "$1/etc" && rm -f hostname apt/sources.list apt/apt.conf.d/99mmdebstrap &&
     { [ -L resolv.conf ] || rm -f resolv.conf; }"""
-# Whatever ends us ends all of it, and its mounts are nobody else's.
+# If we are ended, so is mmdebstrap with all its children, and its mounts are its own.
 _ALONE = ("unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
 
 
 def install(recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) -> Path:
-    """Install packages; gives the tar of the root filesystem, whose owner is the cache.
+    """Install packages; gives the tar of the root filesystem, which is in the cache.
 
     Args:
-        packages: all of them, and in the cache.
+        packages: all of them; they must be in the cache.
         arch: Debian's name of the board's CPU.
 
     Raises:
         ImageError: busybox-static is not among the packages.
-        WorldError: this machine does not run programs of that CPU; or a package was damaged.
+        WorldError: this machine cannot run programs of that CPU, or a package was damaged.
         ProgramError: mmdebstrap is missing, or a package's script fails.
         OSError: no space.
     """
@@ -56,7 +56,7 @@ def install(recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) ->
         version,
         _WAY,
     )
-    with made_once(f"installed/{recipe.name}-{arch}-{key}") as (folder, workplace):
+    with make_once(f"installed/{recipe.name}-{arch}-{key}") as (folder, workplace):
         if workplace:
             _check_cpu(packages, arch)
             say(f"installing {len(packages)} packages for {arch}; it takes minutes under emulation")
@@ -69,7 +69,7 @@ def install(recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) ->
 
 def time_of(packages: Sequence[Package]) -> int:
     """When the newest of the packages was built [s since 1970]."""
-    return max(1, *(built_at(verified_file(each)) for each in packages))
+    return max(1, *(built_at(verify_file(each)) for each in packages))
 
 
 def _install(
@@ -97,10 +97,10 @@ def _install(
 
 
 def _make_archive(packages: Sequence[Package], folder: Path) -> None:
-    """An archive as apt reads it: the packages, and a list of them."""
+    """Make an archive for apt: the packages, and a list of them."""
     folder.mkdir(mode=0o755)
     for each in packages:
-        shutil.copyfile(verified_file(each), folder / f"{each.name}_{each.arch}.deb")
+        shutil.copyfile(verify_file(each), folder / f"{each.name}_{each.arch}.deb")
     program = find_program("dpkg-scanpackages", package="dpkg-dev")
     in_folder = ("sh", "-c", 'cd "$0" && exec "$@"', str(folder))
     listed = run((*in_folder, program, "--multiversion", "."), timeout=600)
@@ -111,7 +111,7 @@ def _check_cpu(packages: Sequence[Package], arch: str) -> None:
     """Try a program of the board's CPU.
 
     Raises:
-        ImageError: the packages have none that needs no library.
+        ImageError: the packages have no program that needs no library.
         WorldError: it does not run here.
     """
     package = next((each for each in packages if each.name == _BUSYBOX), None)
@@ -119,15 +119,15 @@ def _check_cpu(packages: Sequence[Package], arch: str) -> None:
         raise ImageError(f"{_BUSYBOX}: is not among the packages; add it to the recipe")
     with tempfile.TemporaryDirectory(prefix="ota-try-") as name:
         busybox = Path(name, "busybox")
-        with opened(verified_file(package)) as tar:
+        with open_deb(verify_file(package)) as tar:
             _extract(tar, "./bin/busybox", busybox)
         try:
             run((busybox, "true"), timeout=60)
         except ProgramError as error:
             qemu = _QEMU[arch]
             raise WorldError(
-                f"this machine does not run programs of {arch}, and the packages' scripts must run:"
-                f" {error}; install qemu-user-static, and if that is not enough, as in a"
+                f"this machine cannot run programs for {arch}, and the packages' scripts must run:"
+                f" {error}; install qemu-user-static, and if that is not enough, for example in a"
                 " container, as root: mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc;"
                 f" cat /usr/lib/binfmt.d/qemu-{qemu}.conf >/proc/sys/fs/binfmt_misc/register"
             ) from error

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kernel, initrd, device trees and modules of a slot, from Debian's kernel package.
+"""Adds the kernel, initrd, device trees and modules of a slot, from Debian's kernel package.
 
-The bootloader reads them from the slot's /boot, so that they roll back with it.
+The bootloader reads them from the slot's /boot, so they roll back with the slot.
 """
 
 import shutil
@@ -13,10 +13,10 @@ from ota_artifact.run import run
 from ota_board import grub
 from ota_board.board import Board
 from ota_board.entry import EXTLINUX, extlinux
-from ota_image.cache import made_once
+from ota_image.cache import make_once
 from ota_image.errors import ImageError
 from ota_image.packages.apt import Package
-from ota_image.packages.deb import verified_file
+from ota_image.packages.deb import verify_file
 from ota_image.progress import Say
 from ota_image.rootfs.initrd import gzipped, initrd
 from ota_image.rootfs.modules import Modules
@@ -35,19 +35,19 @@ def add_kernel(
     workplace: Path,
     say: Say,
 ) -> None:
-    """Put a board's kernel and all that goes with it into the tree.
+    """Put a board's kernel and everything that goes with it into the tree.
 
     Args:
-        packages: of the kernel; the one that has it is among them.
-        modules: wanted beside the board's own; those that the kernel lacks are passed over.
-        workplace: an empty folder, which is the caller's.
+        packages: of the kernel; one of them has its files.
+        modules: to add to the board's own; those that the kernel lacks are skipped.
+        workplace: an empty folder, which the caller owns.
 
     Raises:
         ImageError: the kernel lacks a driver or a device tree of the board.
         ProgramError: dpkg-deb, gzip or depmod is missing, or fails.
     """
     package = next((each for each in packages if each.name != board.kernel.package), packages[0])
-    folder = _unpacked(package, say)
+    folder = _unpack(package, say)
     version = _version(folder, package)
     tree.add_file("/boot/vmlinuz", _image(folder, version, package, board, say))
     for name, path in _device_trees(folder, version, board).items():
@@ -77,12 +77,12 @@ def _add_entry(tree: Tree, board: Board) -> None:
             tree.add_file(grub.ENTRY, grub.entry(board))
 
 
-def _unpacked(package: Package, say: Say) -> Path:
-    """A kernel package's files, kept in the cache: it is large, and nearly all builds share it."""
-    with made_once(f"kernel/{package.sha256[:16]}") as (folder, workplace):
+def _unpack(package: Package, say: Say) -> Path:
+    """Unpack a kernel package into the cache: it is large, and most builds share it."""
+    with make_once(f"kernel/{package.sha256[:16]}") as (folder, workplace):
         if workplace:
             say(f"unpacking {package.name} {package.version}")
-            run(("dpkg-deb", "-x", verified_file(package), workplace), timeout=600)
+            run(("dpkg-deb", "-x", verify_file(package), workplace), timeout=600)
     return folder
 
 
@@ -97,7 +97,9 @@ def _version(folder: Path, package: Package) -> str:
     modules = _modules_folder(folder)
     versions = sorted(path.name for path in modules.iterdir()) if modules.is_dir() else []
     if len(versions) != 1:
-        raise ImageError(f"{package.name} {package.version}: has no kernel, but {versions}")
+        raise ImageError(
+            f"{package.name} {package.version}: must have modules of one kernel, and has {versions}"
+        )
     return versions[0]
 
 
@@ -105,7 +107,7 @@ def _image(folder: Path, version: str, package: Package, board: Board, say: Say)
     plain = folder / "boot" / f"vmlinuz-{version}"
     if board.kernel.format == "plain":
         return plain
-    with made_once(f"kernel/{package.sha256[:16]}-gzip") as (packed, workplace):
+    with make_once(f"kernel/{package.sha256[:16]}-gzip") as (packed, workplace):
         if workplace:
             say(f"compressing kernel {version}")
             (workplace / "vmlinuz").write_bytes(gzipped(plain.read_bytes()))
@@ -113,14 +115,14 @@ def _image(folder: Path, version: str, package: Package, board: Board, say: Say)
 
 
 def _device_trees(folder: Path, version: str, board: Board) -> dict[str, Path]:
-    """Each of the board's by its name alone; the package has them in folders by maker."""
+    """The board's device trees by name; the package has them in folders by vendor."""
     base = folder / "usr" / "lib" / f"linux-image-{version}"
     found: dict[str, Path] = {}
     for name in board.device_trees:
         paths = sorted(base.rglob(Path(name).name)) if base.is_dir() else []
         if not paths:
             like = sorted(path.name for path in base.rglob(f"{name.partition('-')[0]}*.dtb"))
-            hint = f"; alike are {', '.join(like[:5])}" if like else ""
+            hint = f"; similar names are {', '.join(like[:5])}" if like else ""
             raise ImageError(
                 f"boards/{board.name}/board.yaml: device_trees: kernel {version} has no"
                 f" {name}{hint}"
@@ -130,7 +132,7 @@ def _device_trees(folder: Path, version: str, board: Board) -> dict[str, Path]:
 
 
 def _add_modules(tree: Tree, known: Modules, names: Sequence[str], workplace: Path) -> None:
-    """The modules of these names, with the lists by which the device's modprobe finds them."""
+    """Add the modules with these names, and the lists by which modprobe finds them."""
     version = known.folder.name
     target = workplace / "lib" / "modules" / version
     target.mkdir(parents=True)

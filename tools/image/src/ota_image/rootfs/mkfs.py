@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a tree into an ext4 filesystem: the same tree always gives the same bytes.
 
-mke2fs makes it empty, and debugfs puts the files in, in order. `mke2fs -d` would take them in the
+mke2fs makes an empty one, and debugfs adds the files in order. `mke2fs -d` would take them in the
 order of the host's folders, with the host's owners and times.
 """
 
@@ -32,7 +32,7 @@ FEATURES = (
     "dir_nlink",
     "extra_isize",
 )
-"""What U-Boot 2023.01 and GRUB 2.06 read; neither metadata_csum, 64bit nor orphan_file."""
+"""What U-Boot 2023.01 and GRUB 2.06 can read: no metadata_csum, 64bit or orphan_file."""
 
 _BLOCK = 4096  # [B]
 _JOURNAL = 4 * MIB
@@ -46,9 +46,9 @@ _TYPES = {
     "fifo": 0o010000,
 }
 _USUAL = {"file": 0o644, "directory": 0o755, "symlink": 0o777}
-"""The modes that debugfs gives by itself, to a content whose own is 0644."""
+"""The modes that debugfs gives by itself, if the content's file has 0644."""
 _STDERR_TO_FILE = 'said=$1; shift; exec "$@" 2>"$said"'
-"""What is wrong stands on stderr, and `run` gives that for a failed program only."""
+"""Errors are on stderr, which `run` gives only if the program fails; debugfs does not."""
 
 _FULL = "Could not allocate"  # a block, or an inode
 _DISK_FULL = "No space left on device"
@@ -56,12 +56,12 @@ _DISK_FULL = "No space left on device"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ext4:
-    """What a filesystem is made with.
+    """The properties of a filesystem.
 
     Attributes:
-        size: its length [B], whole blocks.
+        size: its length [B], in whole blocks.
         uuid: its identity, and the seed of its hashes.
-        time: of every file, and of the filesystem [s since 1970], not 0.
+        time: of every file and of the filesystem [s since 1970], not 0.
     """
 
     size: int
@@ -71,10 +71,10 @@ class Ext4:
 
 
 def write_ext4(tree: Tree, image: Path, form: Ext4) -> None:
-    """Write the tree into a new file, sparse, and check it.
+    """Write the tree into a new sparse file, and check it.
 
     Raises:
-        ImageError: it does not fit, or a name cannot be written.
+        ImageError: the tree does not fit, or a name cannot be written.
         ProgramError: e2fsprogs is missing, or fails.
         OSError: no space.
     """
@@ -86,7 +86,7 @@ def write_ext4(tree: Tree, image: Path, form: Ext4) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(image))
         if _FULL in said:
             raise ImageError(
-                f"the root filesystem needs about {format_size(needed(tree))}, the slot has"
+                f"the root filesystem needs about {format_size(needed(tree))}, and the slot has"
                 f" {format_size(form.size)}; leave something out, or make the slots larger"
             )
         if said:
@@ -98,7 +98,7 @@ def write_ext4(tree: Tree, image: Path, form: Ext4) -> None:
 
 
 def needed(tree: Tree) -> int:
-    """About how much room a tree takes, journal and inodes included [B], in whole MiB."""
+    """About how much room a tree takes, with journal and inodes [B], in whole MiB."""
     contents = {entry.content: entry.size for _, entry in tree if entry.content}
     blocks = sum(-(-size // _BLOCK) for size in contents.values())
     blocks += sum(1 for _, entry in tree if entry.kind == "directory")
@@ -107,7 +107,7 @@ def needed(tree: Tree) -> int:
 
 
 def _inodes(tree: Tree) -> int:
-    """What the tree needs, and a quarter more for a slot that is mounted to be changed."""
+    """What the tree needs, and a quarter more for a slot that is mounted read-write."""
     return max(2048, sum(1 for _ in tree) * 5 // 4)
 
 
@@ -128,7 +128,7 @@ def _make(image: Path, form: Ext4, *, inodes: int) -> None:
 
 
 def _environment(time: int) -> dict[str, str]:
-    """No settings of the machine, and a clock that stands still."""
+    """An environment without the machine's settings, and with a fixed time."""
     return {
         "LC_ALL": "C",
         "MKE2FS_CONFIG": "/dev/null",
@@ -139,7 +139,7 @@ def _environment(time: int) -> dict[str, str]:
 
 
 def _script(tree: Tree) -> Iterator[str]:
-    """debugfs' commands, the tree in order; hard links are made when their first name is known."""
+    """The commands for debugfs, in the order of the tree; a hard link follows its first name."""
     folder, names = "/", dict[Entry, list[str]]()
     yield "rmdir /lost+found"
     for path, entry in tree:
@@ -178,7 +178,7 @@ def _made(name: str, entry: Entry) -> Iterator[str]:
 
 
 def _owner(name: str, entry: Entry) -> Iterator[str]:
-    """What debugfs does not give by itself: the mode and the owner, and attributes."""
+    """Set what debugfs does not by itself: mode, owner and attributes."""
     quoted = _quoted(name)
     if entry.mode != _USUAL.get(entry.kind):
         yield f"sif {quoted} mode 0{_TYPES[entry.kind] | entry.mode:o}"
@@ -194,12 +194,12 @@ def _owner(name: str, entry: Entry) -> Iterator[str]:
 def _quoted(word: str) -> str:
     """A word of debugfs' scripts. Source: e2fsprogs, lib/ss/parse.c."""
     if any(character in word for character in "\n\r\0"):
-        raise ImageError(f"{word!r}: a line break cannot be in a name of the root filesystem")
+        raise ImageError(f"{word!r}: a name in the root filesystem must not have a line break")
     return '"' + word.replace('"', '""') + '"'
 
 
 def _debugfs(image: Path, script: str, time: int) -> str:
-    """Carry out commands; gives what was wrong, which the exit code does not tell."""
+    """Run commands; gives the errors, which the exit code does not tell."""
     program = find_program("debugfs", package="e2fsprogs")
     with tempfile.NamedTemporaryFile(prefix="ota-", suffix=".stderr") as heard:
         run(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which modules of a kernel are needed, and in which order they load; read from the modules.
+"""Finds the modules that a kernel needs, and their order, by reading the modules themselves.
 
 Source: Linux, Documentation/kbuild/modules.rst (modinfo); the ELF specification, "Sections".
 """
@@ -20,7 +20,7 @@ class Module:
     """One module.
 
     Attributes:
-        name: as the kernel says it, with ``_``.
+        name: as the kernel writes it, with ``_``.
         path: of its file.
     """
 
@@ -28,7 +28,7 @@ class Module:
     path: Path
 
     def image(self) -> bytes:
-        """The module itself, not compressed."""
+        """The module itself, decompressed."""
         data = self.path.read_bytes()
         return lzma.decompress(data) if self.path.suffix == ".xz" else data
 
@@ -41,7 +41,7 @@ class Modules:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Look at what is there.
+        """Read the names of the modules in the folder.
 
         Raises:
             OSError: the folder cannot be read.
@@ -55,16 +55,16 @@ class Modules:
         self._builtin = {_name(Path(line)) for line in lines}
 
     def has(self, name: str) -> bool:
-        """Whether the kernel has it, as a module or built in."""
+        """Whether the kernel has a module, or has it built in."""
         return _normal(name) in self._paths or _normal(name) in self._builtin
 
     def needed(self, names: Iterable[str]) -> tuple[Module, ...]:
-        """The modules of these names and all that they need, each behind what it needs.
+        """The modules with these names and everything that they need, each after what it needs.
 
-        What is built in needs nothing.
+        Modules that are built in are left out.
 
         Raises:
-            ImageError: the kernel has none of a name.
+            ImageError: the kernel has no module of that name.
         """
         order: dict[str, Module] = {}
         for name in names:
@@ -88,10 +88,10 @@ class Modules:
 
 
 def dependencies(image: bytes) -> Sequence[str]:
-    """What a module says that it needs: ``depends``, and ``softdep`` that come before it.
+    """The modules that a module needs: its ``depends``, and its ``softdep`` that load before it.
 
     Raises:
-        ImageError: it is no module.
+        ImageError: it is not a module.
     """
     found: list[str] = []
     for line in modinfo(image):
@@ -108,11 +108,11 @@ def modinfo(image: bytes) -> list[str]:
     """The ``name=value`` texts of a module's section .modinfo.
 
     Raises:
-        ImageError: it is no ELF file, or has no such section.
+        ImageError: it is not an ELF file, or has no such section.
     """
     try:
         if image[:4] != b"\x7fELF" or image[5] != 1:  # 1: little-endian
-            raise ImageError("a kernel module is no ELF file of a little-endian machine")
+            raise ImageError("this kernel module is not an ELF file of a little-endian machine")
         is_64 = image[4] == 2
         offset = struct.unpack_from("<Q" if is_64 else "<I", image, 40 if is_64 else 32)[0]
         size, count, names = struct.unpack_from("<HHH", image, 58 if is_64 else 46)
@@ -128,8 +128,8 @@ def modinfo(image: bytes) -> list[str]:
                 texts = image[begin : begin + length].split(b"\0")
                 return [text.decode("utf-8", "replace") for text in texts if text]
     except (struct.error, IndexError) as error:
-        raise ImageError("a kernel module ends too early") from error
-    raise ImageError("a kernel module has no section .modinfo")
+        raise ImageError("this kernel module is cut off") from error
+    raise ImageError("this kernel module has no section .modinfo")
 
 
 def _name(path: Path) -> str:

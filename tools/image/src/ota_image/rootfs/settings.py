@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is put into a root filesystem at build time, beside its recipe."""
+"""What a build adds to a root filesystem in addition to its recipe."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ota_image.errors import ImageError
 from ota_image.packages.recipe import USER_IDS, USER_NAME, User
-from ota_image.rootfs.agent import Wheel
+from ota_image.rootfs.wheel import Wheel
 
 _KEYS = ("ssh-", "ecdsa-", "sk-")
-"""How a line of a public key begins. Source: sshd(8), "AUTHORIZED_KEYS FILE FORMAT"."""
+"""The start of a line with a public key. Source: sshd(8), "AUTHORIZED_KEYS FILE FORMAT"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +19,11 @@ class Settings:
 
     Attributes:
         release: empty for the default one, ``<version>+<hash of the inputs>``.
-        ssh_keys: public ones, a line each, of who may log in.
-        users: beside the recipe's; they log in by the same keys.
-        server: its URL; empty if there is none.
+        ssh_keys: public keys, one line each, of those who may log in.
+        users: in addition to the recipe's; they log in with the same keys.
+        server: its URL; empty for none.
         certificate: of the server, in PEM; empty if a known authority signed it.
-        overlays: folders whose files come last.
+        overlays: folders whose files replace all others.
         wheels: of the agent; () for an image without it.
     """
 
@@ -37,16 +37,16 @@ class Settings:
 
 
 def read_users(texts: Sequence[str]) -> tuple[User, ...]:
-    """Users of options, ``NAME`` or ``NAME:UID`` each; without a number they count from 1000.
+    """The users of the options ``NAME`` or ``NAME:UID``; the default numbers start at 1000.
 
     Raises:
-        ImageError: no name, no number of a user, or two users with one name or number.
+        ImageError: a name or number is not a user's, or two users share one.
     """
     users: list[User] = []
     for count, text in enumerate(texts):
         name, colon, number = text.partition(":")
         if not USER_NAME.fullmatch(name) or name == "root":
-            raise ImageError(f"--user {text!r}: must begin with a name in lower-case letters")
+            raise ImageError(f"--user {text!r}: must start with a name in lower-case letters")
         uid = int(number) if number.isdecimal() else USER_IDS.start + count
         if (colon and not number.isdecimal()) or uid not in USER_IDS:
             raise ImageError(f"--user {text!r}: must have a number from 1000 to 59999")
@@ -56,17 +56,17 @@ def read_users(texts: Sequence[str]) -> tuple[User, ...]:
 
 
 def check_users(users: Sequence[User]) -> None:
-    """Fail if two have one name or number.
+    """Check that no two users have the same name or number.
 
     Raises:
-        ImageError: they have.
+        ImageError: two have.
     """
     for index, user in enumerate(users):
         for other in users[:index]:
             if user.name == other.name or user.uid == other.uid:
                 raise ImageError(
                     f"user {user.name} ({user.uid}): {other.name} has the number {other.uid};"
-                    " write the number of one of them, as in --user NAME:UID"
+                    " give one of them another name or number, as in --user NAME:UID"
                 )
 
 
@@ -74,7 +74,7 @@ def read_ssh_keys(path: Path) -> tuple[str, ...]:
     """The public keys of a file such as ``~/.ssh/id_ed25519.pub``.
 
     Raises:
-        ImageError: a line is none; a private key most of all.
+        ImageError: a line is not a public key, or the file has a private key.
         OSError: it cannot be read.
     """
     text = path.read_text("utf-8", "replace")
@@ -84,7 +84,7 @@ def read_ssh_keys(path: Path) -> tuple[str, ...]:
     keys = tuple(line for line in lines if line and not line.startswith("#"))
     for number, line in enumerate(lines, 1):
         if line in keys and not line.startswith(_KEYS):
-            raise ImageError(f"{path}:{number}: is no public key of OpenSSH")
+            raise ImageError(f"{path}:{number}: is not a public key of OpenSSH")
     if not keys:
         raise ImageError(f"{path}: has no public key")
     return keys
@@ -94,10 +94,10 @@ def read_certificate(path: Path) -> str:
     """A certificate in PEM.
 
     Raises:
-        ImageError: it is none.
+        ImageError: the file is not a certificate, or has a private key too.
         OSError: it cannot be read.
     """
     text = path.read_text("utf-8", "replace")
     if "-----BEGIN CERTIFICATE-----" not in text or "PRIVATE KEY" in text:
-        raise ImageError(f"{path}: is no certificate in PEM alone")
+        raise ImageError(f"{path}: is not just a certificate in PEM; give the file without its key")
     return text

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the root filesystem of a slot: recipe and board in, ``slot.ext4`` out.
 
-No root, and the same inputs always give the same bytes. No program of the image is run, unless the
-recipe has its packages installed by mmdebstrap.
+It does not need root, and the same inputs always give the same bytes. It runs no program of the
+image, unless the recipe has its packages installed by mmdebstrap.
 """
 
 import json
@@ -19,15 +19,15 @@ from ota_board.board import Board
 from ota_board.entry import extlinux
 from ota_board.render import rendered
 from ota_image import __version__, packages
-from ota_image.cache import cache_folder, key_of, made_once
+from ota_image.cache import cache_folder, key_of, make_once
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, digest_of
 from ota_image.packages.choice import Chosen, choose
-from ota_image.packages.deb import opened, verified_file
+from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.packages.sources import archives
 from ota_image.progress import Say
-from ota_image.rootfs.agent import Wheel, add_agent
+from ota_image.rootfs.agent import add_agent
 from ota_image.rootfs.bytecode import add_bytecode
 from ota_image.rootfs.installed import install, time_of
 from ota_image.rootfs.kernel import add_kernel
@@ -35,12 +35,14 @@ from ota_image.rootfs.mkfs import Ext4, write_ext4
 from ota_image.rootfs.settings import Settings
 from ota_image.rootfs.system import add_accounts, add_applets, add_board, add_certificates
 from ota_image.rootfs.tree import Tree
+from ota_image.rootfs.wheel import Wheel
 from ota_image.workfolder import own_folder
 
 _SPACE = uuid.UUID("b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11")
-"""Ours, for identities that follow from the inputs. Source: RFC 9562, 5.5."""
+"""Our namespace for identities that follow from the inputs. Source: RFC 9562, 5.5."""
 _PLACES = ("path", "overlays", "wheels")
-"""Of a recipe and the settings, what is a place on this machine; its content counts."""
+"""Fields of a recipe and the settings that are paths on this machine; only the content counts."""
+_SOURCES = (".py", ".sh", ".j2")
 _OWN_CODE = (Path(__file__).parent, Path(packages.__file__).parent)
 
 
@@ -49,8 +51,8 @@ class Source:
     """Where packages come from.
 
     Attributes:
-        mirrors: as of ``--mirror``; by default those of the machine's own apt.
-        is_locked: exactly the lock, or an error.
+        mirrors: from ``--mirror``; by default those of the machine's own apt.
+        is_locked: take exactly the packages of the lock, or fail.
     """
 
     mirrors: tuple[str, ...] = ()
@@ -59,13 +61,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A root filesystem, ready to be written into a slot.
+    """A root filesystem that is ready to be written into a slot.
 
     Attributes:
         path: the ext4 image, as large as the slot.
         sha256: of all its bytes [hex].
-        release: what it says of itself.
-        packages: those that are in it, by name; the kernel's too.
+        release: the release that the device shows.
+        packages: in it, with the kernel's, sorted by name.
         time: of its files [s since 1970].
         wheels: of the agent.
     """
@@ -77,8 +79,8 @@ class Slot:
     time: int
     wheels: tuple[Wheel, ...] = ()
 
-    def renamed(self, path: Path) -> "Slot":
-        """The same under another name, what is there being replaced.
+    def move(self, path: Path) -> "Slot":
+        """Rename the image, replacing what has that name; gives the slot with its new path.
 
         Raises:
             OSError: it cannot be renamed.
@@ -99,11 +101,11 @@ def make_slot(
     """Make the root filesystem of a board, or take it from the cache, and put it into a file.
 
     Args:
-        output: the file; what is there is replaced, whole or not at all.
-        progress: told what is being done, and warned.
+        output: the file; an older one is replaced, whole or not at all.
+        progress: takes a line for each step, and warnings.
 
     Raises:
-        ImageError: the recipe, the lock, the board or an overlay is at fault, or it does not fit.
+        ImageError: the recipe, the lock, the board or an overlay is wrong, or it does not fit.
         ProgramError: the archive cannot be reached, or a program is missing or fails.
         WorldError: a package in the cache was damaged.
         OSError: no space.
@@ -111,7 +113,7 @@ def make_slot(
     board = fitted(board, recipe)
     if recipe.login == "open":
         where = "on the console" if settings.ssh_keys else "on the console and by SSH"
-        progress(f"warning: {recipe.path}: login: open; root gets in {where} without a password")
+        progress(f"warning: {recipe.path}: login: open; root can log in {where} without a password")
 
     def apt() -> AptRoot:
         found = archives(recipe.release, source.mirrors, recipe.components)
@@ -133,7 +135,7 @@ def make_slot(
     else:
         with own_folder(cache_folder()) as place:
             made = _build(board, recipe, settings, chosen, key, place, progress)
-            with made_once(f"slots/{folder.name}") as (_, workplace):
+            with make_once(f"slots/{folder.name}") as (_, workplace):
                 if workplace:
                     for path in made.iterdir():
                         path.rename(workplace / path.name)
@@ -162,13 +164,13 @@ def _build(
     place: Path,
     say: Say,
 ) -> Path:
-    """Make the image in a folder of a build; gives the folder of what is to be kept."""
+    """Make the image in the folder of a build; gives the folder with the files to keep."""
     contents, modules, made = (place / name for name in ("contents", "modules", "made"))
     for folder in (contents, modules, made):
         folder.mkdir()
     tree = Tree(contents)
     if recipe.install == "mmdebstrap":
-        time = _installed(tree, recipe, chosen.image, board.arch, say)
+        time = _add_installed(tree, recipe, chosen.image, board.arch, say)
     else:
         say(f"unpacking {len(chosen.image)} packages")
         time = _unpack(tree, chosen.image)
@@ -186,7 +188,7 @@ def _build(
     add_kernel(tree, board, chosen.kernel, modules=recipe.modules, workplace=modules, say=say)
     for overlay in recipe.overlays:
         tree.add_from(overlay)
-    add_agent(tree, settings.wheels)
+    add_agent(tree, settings.wheels, board.arch)
     for overlay in settings.overlays:
         tree.add_from(overlay)
     add_bytecode(tree, say)
@@ -203,13 +205,15 @@ def _unpack(tree: Tree, packages: Sequence[Package]) -> int:
     """Put packages into the tree; gives the newest of their times [s since 1970]."""
     newest = 1
     for package in packages:
-        with opened(verified_file(package)) as tar:
+        with open_deb(verify_file(package)) as tar:
             newest = max(newest, tree.add_tar(tar))
     return newest
 
 
-def _installed(tree: Tree, recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) -> int:
-    """Put in what packages are once installed; gives the newest of their times."""
+def _add_installed(
+    tree: Tree, recipe: Recipe, packages: Sequence[Package], arch: str, say: Say
+) -> int:
+    """Put installed packages into the tree; gives the newest of their times [s since 1970]."""
     made = install(recipe, packages, arch, say)
     say("reading the installed packages")
     with tarfile.open(made, "r:") as tar:
@@ -223,7 +227,7 @@ def _with_release(settings: Settings, key: str) -> Settings:
 
 
 def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> str:
-    """16 hex digits that differ if any input does."""
+    """16 hex digits that change with any input."""
     overlays = (*recipe.overlays, *settings.overlays)
     plain = {
         "recipe": {name: str(each) for name, each in asdict(recipe).items() if name not in _PLACES},
@@ -235,7 +239,7 @@ def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> st
         "boot": extlinux(board),
     }
     code = sorted(
-        path for folder in _OWN_CODE for path in folder.iterdir() if path.suffix in (".py", ".sh")
+        path for folder in _OWN_CODE for path in folder.iterdir() if path.suffix in _SOURCES
     )
     return key_of(
         __version__,
@@ -247,13 +251,13 @@ def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> st
 
 
 def _folder_digest(folder: Path) -> str:
-    """A digest of names, contents and who may execute, of all that is in a folder.
+    """A digest of the names, contents and execute bits of everything in a folder.
 
     Raises:
-        ImageError: it is no folder.
+        ImageError: it is not a folder.
     """
     if not folder.is_dir():
-        raise ImageError(f"{folder}: is no folder; name the one whose files are to come in")
+        raise ImageError(f"{folder}: is not a folder; give the folder whose files to add")
     parts: list[str] = []
     for path in sorted(folder.rglob("*")):
         parts.append(str(path.relative_to(folder)))

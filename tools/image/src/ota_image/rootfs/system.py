@@ -1,36 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What packages would do as they are installed, and what the board and the build add.
+"""Does what packages do when they are installed, and adds what the board and the build set.
 
-Debian's packages run scripts for that; here the few things that they do are done to the tree.
+Debian's packages run scripts for that. Here the few things that they do are done to the tree.
 """
 
 import json
 import posixpath
+from pathlib import Path
 
 from ota_board.board import Board
 from ota_board.device import device_settings, shell_text
 from ota_board.grub import MENDER_CONFIG
 from ota_board.render import rendered
+from ota_board.template import fill_in
 from ota_image.errors import ImageError
 from ota_image.packages.recipe import Recipe, User
 from ota_image.rootfs.settings import Settings, check_users
+from ota_image.rootfs.toml import toml_text
 from ota_image.rootfs.tree import Tree
 
 _BUSYBOX = "/bin/busybox"
 _APPLETS = b"[\0[[\0"
-"""How busybox's list of its own names begins, which stands in it as one text each."""
+"""The start of busybox's list of its own names, which is in the program as one text each."""
 _ROOT_APPLETS = ("init", "modprobe", "getty", "reboot", "poweroff", "halt", "udhcpc", "ifconfig")
 """Applets that the kernel and scripts look for in /sbin too."""
+_AGENT_TOML = Path(__file__).with_name("agent.toml.j2")
+_CERTIFICATE = "/etc/ota/server.crt"
 _MASTERS = "/usr/share/base-passwd"
 _AUTHORITIES = "/usr/share/ca-certificates"
 _SHADOW_GROUP = 42  # Source: Debian, base-passwd, group.master
 
 
 def add_applets(tree: Tree) -> None:
-    """A link to busybox for each of its names that no package has.
+    """Add a link to busybox for each of its names that no package has.
 
     Raises:
-        ImageError: busybox is there, and has no such list.
+        ImageError: busybox is there, but has no such list.
     """
     busybox = tree.get(_BUSYBOX)
     if busybox is None or busybox.content is None:
@@ -39,7 +44,9 @@ def add_applets(tree: Tree) -> None:
     begin = program.find(_APPLETS)
     end = program.find(b"\0\0", begin)
     if begin < 0 or end < 0:
-        raise ImageError(f"{_BUSYBOX}: has no list of its applets; a busybox of another kind?")
+        raise ImageError(
+            f"{_BUSYBOX}: has no list of its applets; use the one of Debian's busybox-static"
+        )
     folders = ("/usr/bin", "/usr/sbin")
     for name in program[begin:end].decode("ascii").split("\0"):
         if not any(f"{folder}/{name}" in tree for folder in folders):
@@ -48,12 +55,12 @@ def add_applets(tree: Tree) -> None:
 
 
 def add_accounts(tree: Tree, recipe: Recipe, settings: Settings) -> None:
-    """passwd, group and shadow, and who may log in: nobody by password, but for an open image.
+    """Write passwd, group and shadow. Only in an open image can root log in without a key.
 
-    The accounts of packages that were installed stay; else they are those of base-passwd.
+    The accounts that installed packages made stay; without them, they are those of base-passwd.
 
     Raises:
-        ImageError: there are no accounts to begin with, or two have one name or number.
+        ImageError: there are no accounts to start from, or two have the same name or number.
     """
     rows, group = _accounts(tree)
     users = (*recipe.users, *settings.users)
@@ -74,7 +81,7 @@ def add_accounts(tree: Tree, recipe: Recipe, settings: Settings) -> None:
 
 
 def _accounts(tree: Tree) -> tuple[list[list[str]], list[str]]:
-    """Rows of passwd and lines of group, as they are before ours."""
+    """The rows of passwd and the lines of group before ours are added."""
     if "/etc/passwd" in tree:
         rows = [line.split(":") for line in tree.text("/etc/passwd").splitlines()]
         return rows, tree.text("/etc/group").splitlines()
@@ -85,9 +92,9 @@ def _accounts(tree: Tree) -> tuple[list[list[str]], list[str]]:
 
 
 def add_certificates(tree: Tree) -> None:
-    """The bundle of known authorities where OpenSSL looks for it, if the packages have any.
+    """Put the bundle of known authorities where OpenSSL looks for it, if the packages have any.
 
-    What ca-certificates' own script does, where it does not run.
+    This is what the script of ca-certificates does.
     """
     names = [path for path, entry in tree if path.startswith(f"{_AUTHORITIES}/") and entry.content]
     if not names:
@@ -100,7 +107,7 @@ def add_certificates(tree: Tree) -> None:
 
 
 def add_board(tree: Tree, board: Board, recipe: Recipe, settings: Settings, clock: int) -> None:
-    """What says which board, which release and which server this is.
+    """Add the files that say which board, which release and which server this is.
 
     Args:
         clock: a time that is past on every device [s since 1970].
@@ -117,34 +124,33 @@ def add_board(tree: Tree, board: Board, recipe: Recipe, settings: Settings, cloc
     tree.add_file("/etc/ota/release", shell_text({**release, "board": board.name}))
     tree.add_file("/etc/ota/board", shell_text(_board(board, recipe, settings, clock)))
     tree.add_file("/etc/mender/artifact_info", f"artifact_name={artifact}\n")
-    _add_server(tree, settings)
+    if settings.server:
+        _add_server(tree, settings)
+    if settings.server or settings.wheels:
+        certificate = _CERTIFICATE if settings.certificate else ""
+        text = fill_in(_AGENT_TOML, server=settings.server, certificate=certificate, text=toml_text)
+        tree.add_file("/etc/ota/agent.toml", text)
 
 
 def _board(board: Board, recipe: Recipe, settings: Settings, clock: int) -> dict[str, str]:
-    """What the scripts of a slot must know, by the name of the variable."""
+    """What the scripts in a slot need to know, by the name of the variable."""
     is_open = recipe.login == "open" and not settings.ssh_keys
     return {
         **device_settings(board),
-        "OTA_DROPBEAR": "-B" if is_open else "-s",  # blank passwords do, or none at all
+        "OTA_DROPBEAR": "-B"
+        if is_open
+        else "-s",  # empty passwords are accepted, or no passwords at all
         "OTA_CLOCK": str(clock),
     }
 
 
 def _add_server(tree: Tree, settings: Settings) -> None:
-    if not settings.server:
-        return
-    certificate = "/etc/ota/server.crt" if settings.certificate else ""
-    if certificate:
-        tree.add_file(certificate, settings.certificate)
-    mender = {"ServerURL": settings.server, "ServerCertificate": certificate}
-    tree.add_file(
-        "/etc/mender/mender.conf",
-        json.dumps({name: value for name, value in mender.items() if value}, indent=1) + "\n",
-    )
-    text = f"[server]\nurls = [{json.dumps(settings.server)}]\n"
-    if certificate:
-        text += f"\n[tls]\nserver_certificate = {json.dumps(certificate)}\n"
-    tree.add_file("/etc/ota/agent.toml", text)
+    """Add the server's certificate, and a configuration for Mender's client, if it is there."""
+    mender = {"ServerURL": settings.server}
+    if settings.certificate:
+        tree.add_file(_CERTIFICATE, settings.certificate)
+        mender["ServerCertificate"] = _CERTIFICATE
+    tree.add_file("/etc/mender/mender.conf", json.dumps(mender, indent=1) + "\n")
 
 
 def _add_keys(tree: Tree, home: str, uid: int, keys: tuple[str, ...]) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A root filesystem before it is one: every file with the owner, mode and attributes it will have.
+"""A root filesystem in the making: every file with its owner, mode and attributes on the device.
 
-Nothing of that needs root, since the files that hold the contents are nameless ones in a workplace.
-Paths are absolute, as the device will see them.
+This does not need root, since the contents are in files without names in a workplace. Paths are
+absolute, as the device will see them.
 """
 
 import fnmatch
@@ -19,18 +19,18 @@ from ota_image.errors import ImageError
 Kind = Literal["file", "directory", "symlink", "character", "block", "fifo"]
 
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-"""Folders of / that are links into /usr. Source: Debian's usrmerge."""
-_LINKS = 40  # that are followed at most. Source: Linux, MAXSYMLINKS
+"""Folders in / that are links into /usr. Source: Debian's usrmerge."""
+_LINKS = 40  # the most that are followed. Source: Linux, MAXSYMLINKS
 _DEVICES: dict[bytes, Kind] = {tarfile.CHRTYPE: "character", tarfile.BLKTYPE: "block"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One file, whatever its kind.
+    """One file of any kind.
 
     Attributes:
         mode: permissions, with setuid, setgid and sticky bit.
-        content: of a regular file; hard links have the same one.
+        content: of a regular file; hard links share it.
         target: of a symlink.
         device: major and minor number.
         attributes: extended ones by name, such as ``security.capability``.
@@ -52,13 +52,13 @@ class Entry:
 
 
 class Tree:
-    """The files of a root filesystem by their path; /bin, /sbin and /lib lead into /usr."""
+    """The files of a root filesystem by path; /bin, /sbin and /lib are links into /usr."""
 
     def __init__(self, workplace: Path) -> None:
-        """Begin with little more than the root folder.
+        """Start with little more than the root folder.
 
         Args:
-            workplace: a folder for the contents, which is the caller's.
+            workplace: a folder for the contents, which the caller owns.
         """
         self._workplace = workplace
         self._entries: dict[str, Entry] = {"/": Entry(kind="directory")}
@@ -71,12 +71,12 @@ class Tree:
         return path in self._entries
 
     def __iter__(self) -> Iterator[tuple[str, Entry]]:
-        """Every path in order, a folder before what is in it."""
+        """Every path in order, a folder before its files."""
         for path in sorted(self._entries, key=lambda path: path.split("/")):
             yield path, self._entries[path]
 
     def get(self, path: str) -> Entry | None:
-        """What stands at a path, links on the way followed."""
+        """The file at a path, after following links; None if there is none."""
         return self._entries.get(self.real(path))
 
     def text(self, path: str) -> str:
@@ -91,12 +91,12 @@ class Tree:
         return entry.content.read_text("utf-8")
 
     def add(self, path: str, entry: Entry) -> None:
-        """Put a file somewhere; folders on the way to it are made.
+        """Add a file, and the folders on the way to it.
 
-        What is there gives way; but a folder stays as it is, and so does a link to one.
+        It replaces what is there, but a folder does not replace a folder, or a link to one.
 
         Raises:
-            ImageError: the way to it leads through something that is no folder.
+            ImageError: the path leads through something that is not a folder.
         """
         place = self.real(path, last=False)
         there = self.get(path)
@@ -106,7 +106,7 @@ class Tree:
         if parent not in self._entries:
             self.add_folder(parent)
         if self._entries[parent].kind != "directory":
-            raise ImageError(f"{path}: {parent} is no folder")
+            raise ImageError(f"{path}: {parent} is not a folder")
         if place in self._entries and self._entries[place].kind == "directory":
             self.remove(place)
         self._entries[place] = entry
@@ -122,7 +122,7 @@ class Tree:
     def add_file(
         self, path: str, content: bytes | str | Path, mode: int = 0o644, uid: int = 0
     ) -> None:
-        """Make a file of root's, or of a user and the group of the same number."""
+        """Make a file that belongs to root, or to a user and the group with the same number."""
         if isinstance(content, Path):
             place = self._place()
             shutil.copyfile(content, place)
@@ -132,10 +132,10 @@ class Tree:
         self.add(path, Entry(kind="file", mode=mode, uid=uid, gid=uid, content=place))
 
     def add_tar(self, tar: tarfile.TarFile) -> int:
-        """Put in all that a tar stream has; gives the newest of its times [s since 1970].
+        """Add everything in a tar stream; gives the newest of its times [s since 1970].
 
         Raises:
-            ImageError: a path leads out of the tree, or a hard link to nothing.
+            ImageError: a path leads out of the tree, or a hard link leads nowhere.
         """
         newest = 0
         for member in tar:
@@ -161,7 +161,9 @@ class Tree:
             elif member.islnk():
                 first = self.get(_absolute(member.linkname))
                 if first is None:
-                    raise ImageError(f"{path}: is a hard link to {member.linkname}, which is none")
+                    raise ImageError(
+                        f"{path}: is a hard link to {member.linkname}, which is missing"
+                    )
                 entry = first
             elif member.isfifo():
                 entry = replace(plain, kind="fifo")
@@ -172,7 +174,7 @@ class Tree:
         return newest
 
     def add_from(self, folder: Path) -> None:
-        """Put in what a folder has, as root's; of the modes only who may execute is kept."""
+        """Add everything in a folder, as root's; of the modes only the execute bit is kept."""
         for source in sorted(folder.rglob("*")):
             path = f"/{source.relative_to(folder).as_posix()}"
             if source.is_symlink():
@@ -182,15 +184,15 @@ class Tree:
             elif source.is_file():
                 self.add_file(path, source, 0o755 if source.stat().st_mode & 0o100 else 0o644)
             else:
-                raise ImageError(f"{source}: is neither file, folder nor symlink; leave it out")
+                raise ImageError(f"{source}: is not a file, folder or symlink; leave it out")
 
     def own(self, path: str, *, uid: int = 0, gid: int = 0) -> None:
-        """Give what is there to somebody."""
+        """Give a file to a user and a group."""
         place = self.real(path)
         self._entries[place] = replace(self._entries[place], uid=uid, gid=gid)
 
     def remove(self, pattern: str) -> None:
-        """Take away what matches, and what is below it; wildcards do not match a ``/``."""
+        """Remove what matches, and everything below it; wildcards do not match a ``/``."""
         head, tail = posixpath.split(pattern)
         depth = pattern.count("/")
         place = f"{self.real(head)}/{tail}".replace("//", "/")
@@ -205,10 +207,10 @@ class Tree:
             del self._entries[path]
 
     def real(self, path: str, *, last: bool = True) -> str:
-        """A path with the links on its way followed; its last part only if ``last``.
+        """A path after following its links; a link at its end only if ``last``.
 
         Raises:
-            ImageError: the links go round in a circle.
+            ImageError: the links form a loop.
         """
         done, names, followed = "/", path.strip("/").split("/"), 0
         while names:
@@ -223,7 +225,7 @@ class Tree:
             if entry and entry.kind == "symlink" and (names or last):
                 followed += 1
                 if followed > _LINKS:
-                    raise ImageError(f"{path}: symlinks lead round in a circle")
+                    raise ImageError(f"{path}: its symlinks form a loop")
                 if entry.target.startswith("/"):
                     done = "/"
                 names = [*entry.target.split("/"), *names]
@@ -247,7 +249,7 @@ def _matches(path: str, pattern: str) -> bool:
 def _absolute(name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise ImageError(f"{name}: a package's path leads out of the root filesystem")
+        raise ImageError(f"{name}: this path of a package leads out of the root filesystem")
     return "/" + "/".join(parts)
 
 
@@ -262,5 +264,5 @@ def _attributes(member: tarfile.TarInfo) -> tuple[tuple[str, bytes], ...]:
 
 
 def _there(source: IO[bytes] | None) -> IO[bytes]:
-    assert source is not None  # noqa: S101  (of a regular file it never is)
+    assert source is not None  # noqa: S101  (a regular file always has one)
     return source

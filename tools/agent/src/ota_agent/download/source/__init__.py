@@ -3,8 +3,8 @@
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
+from ota_agent.address import Address
 from ota_agent.download.source.file import FileSource, is_path
 from ota_agent.download.source.options import DownloadOptions
 from ota_agent.download.source.retry import Surroundings, Tell
@@ -65,7 +65,7 @@ class ArtifactSource(Protocol):
 
 
 def open_source(
-    source: str,
+    source: Address,
     options: DownloadOptions,
     surroundings: Surroundings,
     *,
@@ -83,20 +83,12 @@ def open_source(
     Raises:
         AgentError: it is not there, or is none of these.
     """
-    if is_path(source):
+    if is_path(source.full):
         return FileSource(source)
-    if not _is_web_address(source):
+    if not source.is_web:
         raise AgentError(
             f"{source}: is neither an http or https URL nor a path; give the artifact as one"
         )
     from ota_agent.download.source.http import HttpSource
 
     return HttpSource(source, pool(), options, surroundings, tell=tell, spent=spent)
-
-
-def _is_web_address(source: str) -> bool:
-    try:
-        parts = urlsplit(source)
-        return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False

@@ -5,6 +5,7 @@ import os
 import stat
 from pathlib import Path
 
+from ota_agent.address import Address
 from ota_agent.errors import AgentError
 
 _STDIN = 0
@@ -31,11 +32,11 @@ class FileSource:
     spent = 0.0
     is_whole = True
 
-    def __init__(self, place: str) -> None:
-        self._place = "standard input" if place == "-" else place
-        self._own = place != "-"
+    def __init__(self, place: Address) -> None:
+        self._own = place.full != "-"
+        self._place = str(place) if self._own else "standard input"
         try:
-            self._file = os.open(place, os.O_RDONLY | os.O_CLOEXEC) if self._own else _STDIN
+            self._file = os.open(place.full, os.O_RDONLY | os.O_CLOEXEC) if self._own else _STDIN
             status = os.fstat(self._file)
         except OSError as error:
             raise AgentError(

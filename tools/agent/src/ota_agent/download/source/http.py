@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """An artifact on a server: a stream that goes on where it was when a connection was lost."""
 
-import email.utils
 import http.client
 import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import urllib3
 
 from ota_agent import __version__
-from ota_agent.download.source.answer import (
+from ota_agent.address import Address, hide
+from ota_agent.download.source.limit import Limit
+from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download.source.response import (
     Answer,
     Body,
     File,
@@ -24,10 +26,9 @@ from ota_agent.download.source.answer import (
     WrongRange,
     judge,
 )
-from ota_agent.download.source.limit import Limit
-from ota_agent.download.source.options import DownloadOptions
 from ota_agent.download.source.retry import Changed, Patience, Surroundings, Tell
 from ota_agent.errors import AgentError, NotGiven
+from ota_agent.retry import retry_after
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse  # of urllib3 2
@@ -62,7 +63,7 @@ class HttpSource:
 
     def __init__(
         self,
-        url: str,
+        url: Address,
         pool: urllib3.PoolManager,
         options: DownloadOptions,
         surroundings: Surroundings,
@@ -70,7 +71,7 @@ class HttpSource:
         tell: Tell,
         spent: float = 0.0,
     ) -> None:
-        self._url, self._name, self._pool = url, shown_url(url), pool
+        self._url, self._name, self._pool = url.full, str(url), pool
         self._options, self._around, self._tell = options, surroundings, tell
         self._patience = Patience(self._name, options, surroundings, spent=spent)
         self._limit = Limit(options.bandwidth, clock=surroundings.clock, sleep=surroundings.sleep)
@@ -155,10 +156,10 @@ class HttpSource:
                     return response
                 case Moved():
                     raise AssertionError("a redirect was followed")
-                case Later(why, retry_after):
+                case Later(why, asked):
                     response.close()
                     self._is_lost = self.offset > 0
-                    self._patience.wait(why, _seconds(retry_after, self._around.now()))
+                    self._patience.wait(why, retry_after(asked, self._around.now()))
                 case WrongRange(why):
                     response.close()
                     self._has_ranges = False
@@ -191,24 +192,23 @@ class HttpSource:
                 return response
             response.close()
             try:
-                url = self._allowed(url, urljoin(url, answer.url))
+                url = self._allowed(Address(url), Address(urljoin(url, answer.url))).full
             except ValueError as error:  # no address at all, as [x
                 raise AgentError(
-                    f"{self._name}: is redirected to what is no address ({error}); correct the"
-                    " server"
+                    f"{self._name}: is redirected to {Address(answer.url)}, which is not an"
+                    " address; correct the server"
                 ) from error
         raise AgentError(
             f"{self._name}: was redirected more than {_REDIRECTS} times; correct the server"
         )
 
-    def _allowed(self, old: str, new: str) -> str:
-        before, after = urlsplit(old).scheme.lower(), urlsplit(new).scheme.lower()
-        if after not in ("http", "https") or (before == "https" and after == "http"):
+    def _allowed(self, old: Address, new: Address) -> Address:
+        if new.scheme not in ("http", "https") or (old.scheme, new.scheme) == ("https", "http"):
             raise AgentError(
-                f"{self._name}: is redirected to {shown_url(new)}, and from https that must be"
+                f"{self._name}: is redirected to {new}, and from https that must be"
                 " https; correct the server"
             )
-        logger.info("%s: is redirected to %s", self._name, shown_url(new))
+        logger.info("%s: is redirected to %s", self._name, new)
         return new
 
     def _headers(self) -> dict[str, str]:
@@ -282,13 +282,6 @@ class HttpSource:
             self._response = None
 
 
-def shown_url(url: str) -> str:
-    """A URL for messages: what signs it, and who logs in by it, is left out."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
-
-
 def _reason(error: Exception) -> str:
     """Why a connection was lost, in one line.
 
@@ -296,7 +289,7 @@ def _reason(error: Exception) -> str:
         AgentError: the other side is not the one that it should be.
     """
     if isinstance(error, urllib3.exceptions.LocationValueError):
-        raise AgentError(f"{error}; correct the address") from error
+        raise AgentError(f"{hide(str(error))}; correct the address") from error
     each: BaseException | None = error
     while each is not None:
         if isinstance(each, ssl.SSLCertVerificationError) and each.verify_code != _NOT_YET_VALID:
@@ -315,18 +308,4 @@ def _reason(error: Exception) -> str:
         each = cause or next((arg for arg in each.args if isinstance(arg, Exception)), None)
     last = error.args[-1] if error.args else None
     text = str(last if isinstance(last, Exception) else error) or type(error).__name__
-    return f"no connection, or lost: {text}"
-
-
-def _seconds(retry_after: str, now: float) -> float | None:
-    """What Retry-After asks for [s]; None if it is not there, or is neither seconds nor a date."""
-    text = retry_after.strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdecimal():
-        return float(text[:12])
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - now)
+    return f"no connection, or lost: {hide(text)}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ota_agent.download.source.options import DownloadOptions
 from ota_agent.errors import AgentError
+from ota_agent.retry import doubled, spread
 
 logger = logging.getLogger(__name__)
 
@@ -99,14 +100,14 @@ class Patience:
         self._sleep(delay)
 
     def _delay(self, asked: float | None) -> float:
-        options, spread = self._options, self._around.random()
-        doubled: float = options.first_delay * 2 ** min(self._retries, 30)
+        options = self._options
         self._retries += 1
-        own = min(doubled, options.longest_delay) * (1 - _SPREAD + 2 * _SPREAD * spread)
-        if asked is None:
-            return own
-        # Never earlier than that; and not at once, where that is a time in the past.
-        return max(own, min(asked, options.longest_retry_after) * (1 + _SPREAD * spread))
+        return spread(
+            doubled(options.first_delay, options.longest_delay, self._retries),
+            share=_SPREAD,
+            chance=self._around.random(),
+            asked=min(asked or 0.0, options.longest_retry_after),
+        )
 
     def _sleep(self, seconds: float) -> None:
         end = self._around.clock() + seconds

@@ -9,14 +9,15 @@ from typing import Any
 
 import urllib3
 
+from ota_agent.address import Address, hide
 from ota_agent.errors import AgentError, Unreachable
+from ota_agent.retry import retry_after
 from ota_artifact.errors import ArtifactError
 from ota_artifact.json_text import parse_object
 
 LIMIT = 1 << 20  # [B] of a body. Source: Mender's server, SERVICE_REQUEST_SIZE_LIMIT
 _PIECE = 1 << 13  # [B]
 _SAID = 300  # characters of an answer that are repeated in an error
-_LONGEST_WAIT = 86400.0  # [s] nobody can send us to sleep for longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +26,12 @@ class Answer:
 
     Attributes:
         where: the method and the address, for messages.
+        address: that was asked.
         retry_after: what it asks us to wait [s]; 0 if it does not say.
     """
 
     where: str
+    address: Address
     status: int
     body: bytes
     retry_after: float = 0.0
@@ -103,7 +106,8 @@ def ask(
         Unreachable: no answer, or one that is too long or too slow.
         AgentError: plain HTTP that is not allowed.
     """
-    where = f"{method} {url.partition('?')[0]}"
+    address = Address(url)
+    where = f"{method} {address}"
     response = None
     try:
         response = pool.urlopen(
@@ -123,9 +127,10 @@ def ask(
             response.release_conn()
     return Answer(
         where=where,
+        address=address,
         status=response.status,
         body=data,
-        retry_after=_wait(response.headers.get("Retry-After"), now()),
+        retry_after=retry_after(response.headers.get("Retry-After"), now()) or 0.0,
     )
 
 
@@ -156,22 +161,7 @@ def _reason(error: BaseException) -> str:
     reason: Any = error
     while isinstance(inner := getattr(reason, "reason", None), BaseException):
         reason = inner
-    text = str(reason) or type(reason).__name__
+    text = hide(str(reason)) or type(reason).__name__
     if "not yet valid" in text or "has expired" in text:
         text += "; is this device's clock right?"
     return text
-
-
-def _wait(retry_after: str | None, now: float) -> float:
-    """Seconds that ``Retry-After`` asks for: a number, or a date. Source: RFC 9110, 10.2.3."""
-    if not retry_after:
-        return 0.0
-    if retry_after.strip().isascii() and retry_after.strip().isdigit():
-        return min(float(retry_after.strip()[:12]), _LONGEST_WAIT)
-    from email.utils import parsedate_to_datetime
-
-    try:
-        then = parsedate_to_datetime(retry_after).timestamp()
-    except (ValueError, OverflowError):
-        return 0.0
-    return min(max(0.0, then - now), _LONGEST_WAIT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a probe finds; in the words of `ota-image doctor`, which looks at images."""
+"""What `ota-image doctor` finds in an image, and `ota-agent doctor` on a device."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,11 +7,11 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One hazard that is there.
+    """One hazard that is there; docs/reference/doctor.md has its form in JSON.
 
     Attributes:
         hazard: its name, always the same.
-        place: where on the device.
+        place: where, in the image or on the device.
         cause: what was seen, and what comes of it.
         remedy: what to do.
         severity: an error keeps updates from working, or lets one strand the device; a warning is
@@ -24,7 +24,12 @@ class Finding:
     remedy: str
     severity: Literal["error", "warning"] = "error"
 
+    def __str__(self) -> str:
+        """As a command prints it, in three lines."""
+        first = f"{self.severity}: {self.hazard}: {self.place}"
+        return f"{first}\n  cause: {self.cause}\n  remedy: {self.remedy}"
+
 
 def warning(hazard: str, place: object, cause: str, remedy: str) -> Finding:
-    """A finding that is one."""
+    """A finding of severity warning."""
     return Finding(hazard=hazard, place=str(place), cause=cause, remedy=remedy, severity="warning")

@@ -3,7 +3,7 @@
 
 import pytest
 
-from ota_agent.download.source.answer import (
+from ota_agent.download.source.response import (
     Answer,
     Body,
     File,

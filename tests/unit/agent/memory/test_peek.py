@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who only looks at the agent's memory changes nothing, and is told what is wrong with it."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ota_agent.address import Address
+from ota_agent.lifecycle.states import Idle, Trying
+from ota_agent.lifecycle.update import Update
+from ota_agent.memory import peek as module
+from ota_agent.memory.peek import Memory, Unreadable, peek
+from ota_agent.memory.store import Store
+from ota_artifact.run import run
+from tests.unit.agent.api.other_user import NOBODY, opened_to_all, requires_root
+
+UPDATE = Update(source=Address("https://server/a?X-Sig=abc"), deployment="d1")
+
+
+def remembered(path: Path) -> Path:
+    """A memory with an update in it."""
+    store = Store(path)
+    store.save(Trying(UPDATE), "boot 1")
+    store.save_provides({"artifact_name": "v1"})
+    store.close()
+    return path
+
+
+def seen(folder: Path) -> dict[str, tuple[bytes, int, int]]:
+    """All that is in a folder: content, mode and time of each file."""
+    return {
+        str(path.relative_to(folder)): (
+            path.read_bytes() if path.is_file() else b"",
+            path.lstat().st_mode,
+            path.lstat().st_mtime_ns,
+        )
+        for path in sorted([folder, *folder.rglob("*")])
+    }
+
+
+def cut_off_while_writing(path: Path) -> None:
+    """Have a writer die with half of its change in the file, and the way back in the journal."""
+    code = (
+        "import os, signal, sqlite3, sys\n"
+        "base = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "base.execute('PRAGMA cache_size=1')\n"
+        "base.execute('BEGIN IMMEDIATE')\n"
+        "base.execute('UPDATE kept SET value = 7')\n"
+        "many = ((str(each), 'x' * 3000) for each in range(200))\n"
+        "base.executemany('INSERT INTO kept VALUES (?, ?)', many)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run((sys.executable, "-c", code, path))  # noqa: S603
+    assert done.returncode == -signal.SIGKILL
+    assert path.with_name(f"{path.name}-journal").stat().st_size
+
+
+def damage_a_page(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + bytes(len(data) - 4096))
+
+
+def damage_the_state(path: Path) -> None:
+    base = sqlite3.connect(path)
+    base.execute("UPDATE kept SET value = '{' WHERE name = 'state'")
+    base.commit()
+    base.close()
+
+
+def make_a_log(path: Path) -> None:
+    base = sqlite3.connect(path)
+    base.execute("PRAGMA journal_mode=WAL")
+    base.close()
+
+
+def drop_the_table(path: Path) -> None:
+    base = sqlite3.connect(path)
+    base.execute("DROP TABLE kept")
+    base.close()
+
+
+def put_a_folder_there(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "noise": (lambda path: path.write_bytes(os.urandom(8192)), "is damaged (file is not a data"),
+    "half": (lambda path: os.truncate(path, 5000), "is damaged ("),
+    "page": (damage_a_page, "is damaged ("),
+    "state": (damage_the_state, "is damaged (the record of the update is damaged"),
+    "log": (make_a_log, "has a write-ahead log"),
+    "table": (drop_the_table, "is damaged (no such table: kept)"),
+    "folder": (put_a_folder_there, "is not a file"),
+}
+
+
+def test_what_is_remembered_is_seen_and_nothing_changes(tmp_path: Path) -> None:
+    path = remembered(tmp_path / "state.db")
+    before = seen(tmp_path)
+
+    found = peek(path)
+
+    assert found == Memory(Trying(UPDATE), {"artifact_name": "v1"})
+    assert seen(tmp_path) == before
+
+
+def test_a_memory_without_an_update_is_idle(tmp_path: Path) -> None:
+    Store(tmp_path / "state.db").close()
+
+    assert peek(tmp_path / "state.db") == Memory(Idle(), {})
+
+
+@pytest.mark.parametrize("name", ["state.db", "none/state.db", "empty/state.db", "empty"])
+def test_where_nothing_is_nothing_is_made(name: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    before = seen(tmp_path)
+
+    assert peek(tmp_path / name) is None
+    assert seen(tmp_path) == before
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_cannot_be_read_is_said_with_place_and_remedy_and_stays(
+    damage: str, tmp_path: Path
+) -> None:
+    path = remembered(tmp_path / "state.db")
+    harm, words = DAMAGES[damage]
+    harm(path)
+    before = seen(tmp_path)
+
+    with pytest.raises(Unreadable) as failure:
+        peek(path)
+
+    assert str(failure.value).startswith(f"{path}: {words}")
+    assert failure.value.remedy in str(failure.value)
+    assert seen(tmp_path) == before
+
+
+def test_a_write_that_was_cut_off_is_taken_back_in_a_copy(tmp_path: Path) -> None:
+    path = remembered(tmp_path / "state.db")
+    cut_off_while_writing(path)
+    before = seen(tmp_path)
+
+    found = peek(path)
+
+    assert found == Memory(Trying(UPDATE), {"artifact_name": "v1"})
+    assert seen(tmp_path) == before
+
+
+def test_a_memory_that_is_being_written_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = remembered(tmp_path / "state.db")
+    monkeypatch.setattr(module, "_PATIENCE", 0.1)
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(Unreadable, match="is being written; try again"):
+        peek(path)
+
+    writer.close()
+
+
+@requires_root
+@pytest.mark.parametrize("closed", ["data", "data/state.db"])
+def test_another_user_is_told_to_be_root(closed: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    path = remembered(opened_to_all(tmp_path) / "data" / "state.db")
+    path.chmod(0o644)
+    (tmp_path / closed).chmod(0o600)
+    before = seen(tmp_path)
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from ota_agent.memory.peek import Unreadable, peek\n"
+        f"os.setgid(60000); os.setuid({NOBODY})\n"
+        "try: peek(Path(sys.argv[1]))\n"
+        "except Unreadable as error: print(error)\n"
+    )
+
+    said = run((sys.executable, "-c", code, path), timeout=30).decode()
+
+    assert said == f"{path}: Permission denied; be root, as with sudo\n"
+    assert seen(tmp_path) == before

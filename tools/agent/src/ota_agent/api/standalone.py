@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every agent can be asked, also a command that is the agent for one update alone."""
+
+from dataclasses import dataclass
+
+from ota_agent.api.status import LiveStatus
+from ota_agent.control.controls import Controls
+from ota_agent.control.maps import Gate
+
+
+@dataclass(frozen=True, slots=True)
+class StandaloneCommands:
+    """Carries out calls, by their names in `CALLS`; those that it lacks take a daemon."""
+
+    controls: Controls
+    live: LiveStatus
+
+    def pause(self, before: Gate) -> None:
+        """Have updates wait before a state."""
+        self.controls.pause(before)
+
+    def go_on(self) -> None:
+        """End what `pause` began: what waits goes on."""
+        self.controls.go_on()
+
+    def abort(self, reason: str) -> None:
+        """End the update that is under way; it fails."""
+        self.controls.abort(reason)
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Switch updates on or off."""
+        self.controls.set_enabled(enabled)
+        self.live.change(is_enabled=enabled)
+
+    def set_window(self, window: str) -> None:
+        """Set when updates may be installed; empty: always."""
+        self.controls.set_window(window)
+        self.live.change(window=window)
+
+    def set_control_map(self, map: str) -> dict[str, int]:
+        """Take an update control map; gives when to send it again [s]."""
+        return {"refresh": self.controls.set_map(map)}
+
+    def token(self) -> dict[str, str]:
+        """There is none: a command talks to no server."""
+        return {"token": "", "server": ""}
+
+    def fetch_token(self) -> dict[str, bool]:
+        """It cannot be fetched: a command talks to no server."""
+        return {"is_fetching": False}
