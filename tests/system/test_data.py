@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ota_board.layout import Area
+from ota_artifact.layout import Area
 from tests.conftest import requires_program
 from tests.system.images import Image
 from tests.system.running import Running, running

@@ -16,7 +16,7 @@ import yaml
 from ota_artifact.cli.main import main
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
-from ota_board.size import MIB
+from ota_artifact.size import MIB
 from ota_image.disk.image import open_disk
 from ota_image.doctor.examine import examine
 from ota_image.packages.recipe import find_recipe, fitted, load_recipe, recipe_folders

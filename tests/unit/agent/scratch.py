@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ota_artifact.layout import Area, Layout, by_offset, to_json
 from ota_board.environment import decode, encode, newest
 
 SIZE = 0x4000
 OFFSETS = (0x4000, 0xC000)
+_ALIGNMENT = 1 << 20
 NUMBERS = {"A": 2, "B": 3}
 FACTORY = {
     "mender_boot_part": "2",
@@ -98,15 +100,7 @@ class Scratch:
             self._put(offset, encode(FACTORY, SIZE, flag=number + 1))
         lines = [f"{disk} {offset:#x} {SIZE:#x}\n" for offset in OFFSETS]
         (self.folder / "fw_env.config").write_text("".join(lines))
-        areas = [
-            {"name": name, "number": number, "kind": "slot", "offset": 0, "size": slot_size}
-            for name, number in NUMBERS.items()
-        ] + [
-            {"name": f"environment {number}", "kind": "environment", "offset": offset, "size": SIZE}
-            for number, offset in enumerate(OFFSETS)
-        ]
-        layout = {"device": "/dev/none", "areas": areas}
-        (self.folder / "layout.json").write_text(json.dumps(layout))
+        (self.folder / "layout.json").write_text(to_json(_layout(slot_size)))
         (self.folder / "data").mkdir()
         (self.folder / "data" / "device_type").write_text("device_type=scratch\n")
         self._configure("A")
@@ -169,3 +163,18 @@ def scratch(folder: Path, *, slot: int = 8 << 20, **sections: Mapping[str, objec
     folder.mkdir(exist_ok=True, parents=True)
     device.set_up(slot)
     return device
+
+
+def _layout(slot_size: int) -> Layout:
+    """A disk with both copies of the environment and the two slots."""
+    copies = [
+        Area(kind="environment", name=f"environment {number}", offset=offset, size=SIZE)
+        for number, offset in enumerate(OFFSETS)
+    ]
+    room = -(-slot_size // _ALIGNMENT) * _ALIGNMENT
+    slots = [
+        Area(kind="partition", name=name, offset=number * room, size=slot_size, number=number)
+        for name, number in NUMBERS.items()
+    ]
+    areas = tuple(sorted((*copies, *slots), key=by_offset))
+    return Layout(size=4 * room, device="/dev/none", table="mbr", areas=areas)

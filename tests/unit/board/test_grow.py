@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.size import GIB, MIB
 from ota_board.cli.main import main
 from ota_board.errors import BoardError
 from ota_board.grow import with_slots
 from ota_board.load import load_board
-from ota_board.size import GIB, MIB
 from tests.house.tree import ROOT
 
 BOARDS = ROOT / "boards"

@@ -7,19 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ota_artifact.layout import SECTOR, Area, Layout, TableKind
+from ota_artifact.size import GIB, KIB, MIB
 from ota_board.errors import LayoutError
-from ota_board.layout import (
-    SECTOR,
-    Area,
-    Layout,
-    Table,
-    Wish,
-    from_json,
-    node_base,
-    plan,
-    to_json,
-)
-from ota_board.size import GIB, KIB, MIB
+from ota_board.layout import Wish, plan
 
 ENVIRONMENT = (
     Area(kind="environment", name="environment 1", offset=4 * MIB, size=128 * KIB),
@@ -30,7 +21,7 @@ ENVIRONMENT = (
 def planned(
     *sizes: int,
     size: int = 512 * MIB,
-    table: Table = "mbr",
+    table: TableKind = "mbr",
     start: int = 24 * MIB,
     alignment: int = 4 * MIB,
     fixed: tuple[Area, ...] = ENVIRONMENT,
@@ -58,7 +49,7 @@ def overlap(one: Area, other: Area) -> bool:
     shift=st.integers(9, 24),
 )
 def test_no_areas_overlap_and_all_are_aligned(
-    table: Table, sizes: list[int], start: int, shift: int
+    table: TableKind, sizes: list[int], start: int, shift: int
 ) -> None:
     alignment = 1 << shift
 
@@ -90,37 +81,12 @@ def test_an_extended_partition_holds_the_logical_ones_and_their_links(sizes: lis
         assert before.offset < behind.offset
 
 
-@given(
-    table=st.sampled_from(["mbr", "gpt"]),
-    sizes=st.lists(st.integers(1, 64 * MIB), min_size=1, max_size=8),
-)
-def test_a_layout_comes_back_from_its_json(table: Table, sizes: list[int]) -> None:
-    layout = planned(*sizes, size=4 * GIB, table=table)
-
-    assert from_json(to_json(layout)) == layout
-
-
 def test_four_partitions_of_an_mbr_are_primary() -> None:
     layout = planned(40 * MIB, 128 * MIB, 128 * MIB, 64 * MIB)
 
     assert [area.number for area in layout.partitions] == [1, 2, 3, 4]
     assert not [area for area in layout.areas if area.kind in ("extended", "link")]
     assert [area.offset // MIB for area in layout.partitions] == [24, 64, 192, 320]
-
-
-@pytest.mark.parametrize(
-    ("device", "node"), [("/dev/mmcblk0", "/dev/mmcblk0p"), ("/dev/vda", "/dev/vda")]
-)
-def test_a_node_has_a_p_after_a_digit(device: str, node: str) -> None:
-    assert node_base(device) == node
-
-
-def test_a_partition_is_found_by_its_name() -> None:
-    layout = planned(40 * MIB, 128 * MIB)
-
-    assert layout.node("p2") == "/dev/mmcblk0p2"
-    with pytest.raises(KeyError):
-        layout.partition("p3")
 
 
 @pytest.mark.parametrize(
@@ -174,18 +140,3 @@ def test_a_partition_without_a_size_is_refused() -> None:
 def test_two_areas_of_one_name_are_refused() -> None:
     with pytest.raises(LayoutError, match="p1: two areas of the disk have this name"):
         planned(40 * MIB, fixed=(Area(kind="reserved", name="p1", offset=1 * MIB, size=512),))
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema": 9}', '{"schema": 1, "size": 1, "areas": [{"x": 1}]}']
-)
-def test_json_that_is_not_a_layout_is_refused(text: str) -> None:
-    with pytest.raises(LayoutError):
-        from_json(text)
-
-
-def test_json_whose_areas_overlap_is_refused() -> None:
-    text = to_json(planned(40 * MIB)).replace(str(8 * MIB), str(4 * MIB + 512))
-
-    with pytest.raises(LayoutError, match="overlaps"):
-        from_json(text)

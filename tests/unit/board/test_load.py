@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.size import MIB
 from ota_board.errors import BoardError
 from ota_board.load import all_boards, board_folders, find_board, load_board
-from ota_board.size import MIB
 from tests.house.tree import ROOT
 
 BOARDS = ROOT / "boards"

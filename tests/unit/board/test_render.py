@@ -3,8 +3,8 @@
 
 import pytest
 
+from ota_artifact.layout import from_json
 from ota_board.board import Board
-from ota_board.layout import from_json
 from ota_board.load import all_boards, load_board
 from ota_board.render import rendered
 from tests.house.tree import ROOT
@@ -14,7 +14,7 @@ BOARDS = [load_board(path) for path in all_boards([ROOT / "boards"])]
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
 def test_the_layout_of_a_board_is_rendered_with_it(board: Board) -> None:
-    assert from_json(rendered(board)["layout.json"]) == board.layout
+    assert from_json(rendered(board)["layout.json"].encode()) == board.layout
 
 
 def test_linux_and_u_boot_are_told_the_same_places() -> None:

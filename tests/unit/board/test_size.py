@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ota_artifact.size import format_size
 from ota_board.errors import BoardError
-from ota_board.size import format_size, parse_size
+from ota_board.size import parse_size
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ota_agent.device.slots import Slot, Slots, read_layout
+from ota_agent.device.slots import Slot, Slots, read_slots
 from ota_agent.errors import AgentError
-from ota_board.layout import to_json
+from ota_artifact.layout import to_json
 from ota_board.load import load_board
 from tests.house.tree import ROOT
 
@@ -28,7 +28,7 @@ def test_the_layout_that_an_image_carries_is_read(
     layout = load_board(ROOT / "boards" / board).layout
     (tmp_path / "layout.json").write_text(to_json(layout))
 
-    slots = read_layout(tmp_path / "layout.json")
+    slots = read_slots(tmp_path / "layout.json")
 
     assert (str(slots.a.node), str(slots.b.node)) == nodes
     assert (slots.a.number, slots.b.number) == (2, 3)
@@ -36,16 +36,24 @@ def test_the_layout_that_an_image_carries_is_read(
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"device": "/dev/x", "areas": []}', "7"])
-def test_what_is_no_layout_is_named(tmp_path: Path, text: str) -> None:
+def test_what_is_not_a_layout_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "layout.json").write_text(text)
 
-    with pytest.raises(AgentError, match=r"layout\.json: is not a layout file"):
-        read_layout(tmp_path / "layout.json")
+    with pytest.raises(AgentError, match=r"layout\.json: is not a layout file: "):
+        read_slots(tmp_path / "layout.json")
+
+
+def test_a_layout_without_a_second_slot_is_named(tmp_path: Path) -> None:
+    text = to_json(load_board(ROOT / "boards" / "qemu-arm64").layout).replace('"B"', '"C"')
+    (tmp_path / "layout.json").write_text(text)
+
+    with pytest.raises(AgentError, match=r"layout\.json: has no partition B"):
+        read_slots(tmp_path / "layout.json")
 
 
 def test_a_missing_layout_is_named(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match="No such file or directory; which partitions"):
-        read_layout(tmp_path / "none")
+        read_slots(tmp_path / "none")
 
 
 def test_a_root_that_is_no_slot_is_said_to_be_none(tmp_path: Path) -> None:

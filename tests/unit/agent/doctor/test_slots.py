@@ -2,7 +2,6 @@
 """Hazards of slots and disk; sysfs and mounts as files."""
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from ota_agent.device.options import DeviceOptions
 from ota_agent.doctor.case import Case, open_case
 from ota_agent.doctor.slots import probe
 from ota_agent.doctor.system import System, mount_of, parse_mounts
+from ota_artifact.layout import to_json
 from ota_board.load import load_board
 from tests.house.tree import ROOT
 from tests.unit.agent.doctor.patient import patient
@@ -21,9 +21,7 @@ from tests.unit.agent.doctor.patient import patient
 def case(folder: Path, board: str, changes: dict[str, tuple[int, int]] | None = None) -> Case:
     """A board's disk in sysfs, with other offsets and sizes [B] of some partitions."""
     layout = load_board(ROOT / "boards" / board).layout
-    areas = [dataclasses.asdict(each) for each in layout.areas]
-    text = {"device": layout.device, "size": layout.size, "areas": areas}
-    (folder / "layout.json").write_text(json.dumps(text))
+    (folder / "layout.json").write_text(to_json(layout))
     blocks = folder / "sys" / "class" / "block"
     sizes = {Path(layout.device).name: (0, layout.size)}
     for area in layout.partitions:

@@ -356,7 +356,7 @@ def test_an_image_accepts_no_option_of_an_artifact(
     ("name", "said"),
     [
         ("none.mender", "none.mender: no such file"),
-        ("source", "source: 4 B hold no partition table"),
+        ("source", "source: has 4 B, too few for a disk image or a filesystem"),
         (".", ".: no such file"),
     ],
 )

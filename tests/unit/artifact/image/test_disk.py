@@ -16,9 +16,8 @@ import pytest
 
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.image import disk as disk_module
-from ota_artifact.image.disk import edit, open_image, role_of
+from ota_artifact.image.disk import edit, open_image, place_of
 from ota_artifact.image.ext4 import ExtFilesystem
-from ota_artifact.image.sparse import copy_sparse
 from ota_artifact.image.vfat import FatFilesystem
 from tests.unit.artifact.image.conftest import MIB, Tool
 
@@ -42,30 +41,19 @@ def test_disk_with_too_few_partitions_is_refused(tool: Tool, tmp_path: Path) -> 
     disk.write_bytes(bytes(8 * MIB))
     tool("sfdisk", "-q", "--no-reread", disk, stdin="label: dos\nsize=2048\nsize=2048\n")
 
-    with pytest.raises(ArtifactError, match="has 2 partitions; four are needed: boot, slot A"):
+    with pytest.raises(ArtifactError, match="2 partitions can hold files, not four"):
         open_image(disk)
 
 
 def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
 
-    with pytest.raises(ArtifactError, match="no partition table"):
+    with pytest.raises(ArtifactError, match="too few for a disk image or a filesystem"):
         open_image(tmp_path / "text")
     with pytest.raises(ArtifactError, match="none: no such file"):
         open_image(tmp_path / "none")
     with pytest.raises(ArtifactError, match="not a regular file"):
         open_image(tmp_path)
-
-
-def test_disk_whose_slots_are_both_empty_is_refused(make_disk: Callable[..., str]) -> None:
-    disk = Path(make_disk())
-    with disk.open("r+b") as file:
-        for start in (6, 11):
-            file.seek(start * MIB)
-            file.write(bytes(4 * MIB))
-
-    with pytest.raises(ArtifactError, match="no slot has a filesystem"):
-        open_image(disk).kind("/etc")
 
 
 def test_slot_with_another_filesystem_is_refused_by_name(make_disk: Callable[..., str]) -> None:
@@ -80,7 +68,7 @@ def test_slot_with_another_filesystem_is_refused_by_name(make_disk: Callable[...
 
 def test_dots_do_not_choose_a_partition(make_disk: Callable[..., str]) -> None:
     with pytest.raises(ArtifactError, match="does not say which partition"):
-        open_image(Path(make_disk())).kind("/data/../etc/hostname")
+        open_image(Path(make_disk())).exists("/data/../etc/hostname")
 
 
 @pytest.mark.parametrize("exception", [ValueError, KeyboardInterrupt, SystemExit])
@@ -205,7 +193,7 @@ def with_path() -> dict[str, str]:
     ],
 )
 def test_path_chooses_its_partitions(path: str, role: str, inside: tuple[str, ...]) -> None:
-    assert role_of(path) == (role, inside)
+    assert place_of(path) == (role, inside)
 
 
 @pytest.mark.parametrize("label", ["dos", "gpt"])
@@ -231,18 +219,6 @@ def test_each_path_goes_to_its_partitions(
     tool("sfdisk", "--verify", disk)
 
 
-def test_empty_slot_is_left_out(
-    make_disk: Callable[..., str], source: Path, tmp_path: Path
-) -> None:
-    disk = Path(make_disk(both=False))
-
-    with edit(disk) as image:
-        image.write_file(source, "/etc/hostname")
-
-    assert text_of(open_image(disk), "/etc/hostname", tmp_path) == "new\n"
-    assert not any(disk.read_bytes()[11 * MIB : 15 * MIB])
-
-
 def test_swap_before_data_and_logical_partitions_do_not_shift_data(
     tool: Tool, ext4: Path, tmp_path: Path
 ) -> None:
@@ -252,7 +228,7 @@ def test_swap_before_data_and_logical_partitions_do_not_shift_data(
     table = (
         "label: dos\nstart=2048, size=2048\nstart=4096, size=2048\nstart=6144, size=2048\n"
         "start=8192, size=40960, type=5\nstart=10240, size=2048, type=82\n"
-        "start=20480, size=8192\nstart=32768, size=2048\n"
+        "start=20480, size=8192\n"
     )
     tool("sfdisk", "-q", "--no-reread", disk, stdin=table)
     with disk.open("r+b") as file:
@@ -262,17 +238,6 @@ def test_swap_before_data_and_logical_partitions_do_not_shift_data(
     found = text_of(open_image(disk), "/data/etc/hostname", tmp_path)
 
     assert found == "old\n"
-
-
-def test_disk_that_was_once_a_filesystem_is_a_disk(
-    make_disk: Callable[..., str], ext4: Path
-) -> None:
-    disk = Path(make_disk())
-    with disk.open("r+b") as file:
-        file.seek(1024)
-        file.write(ext4.read_bytes()[1024:2048])
-
-    assert len(open_image(disk).partitions) == 4
 
 
 def test_single_filesystem_has_all_paths(ext4: Path, source: Path, tmp_path: Path) -> None:
@@ -309,38 +274,6 @@ def test_edit_without_a_change_leaves_the_very_file(ext4: Path) -> None:
         assert image.exists("/etc/hostname")
 
     assert ext4.stat().st_ino == before.st_ino
-
-
-def test_sparse_copy_is_equal_where_the_kernel_lacks_the_short_ways(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def lacking(*_: object) -> int:
-        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
-
-    source = tmp_path / "source"
-    with source.open("wb") as file:
-        file.seek(3 * MIB + 5)
-        file.write(os.urandom(2 * MIB))
-        file.truncate(9 * MIB + 1)
-    monkeypatch.setattr("fcntl.ioctl", lacking)
-    monkeypatch.setattr("os.copy_file_range", lacking)
-
-    with source.open("rb") as old, (tmp_path / "copy").open("wb") as new:
-        copy_sparse(old.fileno(), new.fileno())
-
-    assert (tmp_path / "copy").read_bytes() == source.read_bytes()
-    assert (tmp_path / "copy").stat().st_blocks <= source.stat().st_blocks
-
-
-@pytest.mark.parametrize("size", [0, 1, MIB])
-def test_sparse_copy_of_small_files_and_of_one_hole(tmp_path: Path, size: int) -> None:
-    with (tmp_path / "source").open("wb") as file:
-        file.truncate(size)
-
-    with (tmp_path / "source").open("rb") as old, (tmp_path / "copy").open("wb") as new:
-        copy_sparse(old.fileno(), new.fileno())
-
-    assert (tmp_path / "copy").read_bytes() == bytes(size)
 
 
 @pytest.fixture
@@ -395,4 +328,4 @@ def test_missing_mtools_is_the_worlds_fault(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(ProgramError, match="mdir: not found; install the package"):
-        open_image(vfat).kind("/x")
+        open_image(vfat).exists("/x")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Partition tables: what sfdisk writes is read, and what is damaged or hostile is refused."""
 
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.errors import ArtifactError
-from ota_artifact.image.partitions import Partition, read_partitions
+from ota_artifact.image.partitions import SWAP, Partition, describe_table, read_table
 from tests.unit.artifact.image.conftest import MIB, Tool
 
 
@@ -61,7 +62,7 @@ def test_loop_in_the_chain_of_logical_partitions_is_refused(tmp_path: Path) -> N
     )
 
     with pytest.raises(ArtifactError, match="does not end"):
-        read_partitions(disk)
+        read_table(disk)
 
 
 def test_endless_chain_of_logical_partitions_is_refused(tmp_path: Path) -> None:
@@ -69,28 +70,27 @@ def test_endless_chain_of_logical_partitions_is_refused(tmp_path: Path) -> None:
     disk = raw_disk(tmp_path, {0: mbr((5, 100, 1000)), **tables})
 
     with pytest.raises(ArtifactError, match="does not end"):
-        read_partitions(disk)
+        read_table(disk)
 
 
 def test_chain_of_logical_partitions_that_leaves_the_image_is_refused(tmp_path: Path) -> None:
     disk = raw_disk(tmp_path, {0: mbr((5, 100, 9)), 100: mbr((0x83, 1, 1), (5, 0xFFFFFFFF, 1))})
 
     with pytest.raises(ArtifactError, match="beyond the image's end"):
-        read_partitions(disk)
+        read_table(disk)
 
 
 def test_chain_that_leads_to_no_table_is_refused(tmp_path: Path) -> None:
     disk = raw_disk(tmp_path, {0: mbr((5, 100, 9)), 100: mbr((0x83, 1, 1), (5, 7, 1))})
 
     with pytest.raises(ArtifactError, match="no table of a logical partition at 54784 B"):
-        read_partitions(disk)
+        read_table(disk)
 
 
 def test_partition_beyond_the_end_of_the_image_is_refused(tmp_path: Path) -> None:
     disk = raw_disk(tmp_path, {0: mbr((0x83, 1, 0xFFFFFFFF))})
 
-    with pytest.raises(ArtifactError, match=r"partition 1 ends at .* it is truncated"):
-        read_partitions(disk)
+    assert re.search(r"partition 1 ends at .* it is truncated", read_table(disk).fault)
 
 
 @pytest.mark.parametrize("size", [0, 1, 511])
@@ -99,37 +99,120 @@ def test_truncated_table_is_refused(tmp_path: Path, size: int) -> None:
     disk.write_bytes(mbr((0x83, 1, 1))[:size])
 
     with pytest.raises(ArtifactError, match="truncated"):
-        read_partitions(disk)
+        read_table(disk)
 
 
 def test_image_without_a_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="neither a partition table nor a filesystem"):
-        read_partitions(raw_disk(tmp_path, {}))
+        read_table(raw_disk(tmp_path, {}))
 
 
 def test_empty_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="table is empty"):
-        read_partitions(raw_disk(tmp_path, {0: mbr()}))
+        read_table(raw_disk(tmp_path, {0: mbr()}))
 
 
 def test_gpt_with_a_damaged_header_is_read_from_its_backup(tmp_path: Path, tool: Tool) -> None:
     disk = disk_of(tmp_path, tool, GPT)
-    expected = read_partitions(disk)
+    expected = read_table(disk).partitions
     damage(disk, 512 + 40)
 
-    found = read_partitions(disk)
+    found = read_table(disk)
 
-    assert found == expected
+    assert found.partitions == expected
+    assert found.first_fault == "has a header with a wrong checksum"
+    assert found.backup_fault == ""
 
 
 def test_gpt_with_damaged_entries_is_read_from_its_backup(tmp_path: Path, tool: Tool) -> None:
     disk = disk_of(tmp_path, tool, GPT)
-    expected = read_partitions(disk)
+    expected = read_table(disk).partitions
     damage(disk, 1024 + 33)
 
-    found = read_partitions(disk)
+    found = read_table(disk)
 
-    assert found == expected
+    assert found.partitions == expected
+    assert found.first_fault == "has entries with a wrong checksum"
+
+
+def test_gpt_whose_header_is_gone_is_read_from_its_backup(tmp_path: Path, tool: Tool) -> None:
+    disk = disk_of(tmp_path, tool, GPT)
+    expected = read_table(disk).partitions
+    damage(disk, 512, bytes(512))
+
+    found = read_table(disk)
+
+    assert found.partitions == expected
+    assert found.first_fault == "is missing"
+
+
+def test_gpt_whose_backup_is_gone_or_elsewhere_says_so(tmp_path: Path, tool: Tool) -> None:
+    disk = disk_of(tmp_path, tool, GPT)
+    assert read_table(disk).backup_fault == ""
+    damage(disk, 16 * MIB - 512 + 40)
+    assert read_table(disk).backup_fault == "has a header with a wrong checksum"
+    damage(disk, 16 * MIB - 512, bytes(512))
+    assert read_table(disk).backup_fault == "is missing"
+
+    with disk.open("r+b") as file:
+        file.truncate(20 * MIB)
+
+    found = read_table(disk)
+    assert found.backup_fault == "is not in the last sector, but at 16776704 B"
+    assert found.first_fault == ""
+
+
+def test_protective_mbr_without_a_gpt_is_refused(tmp_path: Path, tool: Tool) -> None:
+    disk = disk_of(tmp_path, tool, GPT)
+    damage(disk, 512, bytes(512))
+    damage(disk, 16 * MIB - 512, bytes(512))
+
+    with pytest.raises(ArtifactError, match="its MBR says that a GPT follows, and neither"):
+        read_table(disk)
+
+
+def test_gpt_of_a_disk_with_sectors_of_4096_bytes_is_read(tmp_path: Path, tool: Tool) -> None:
+    disk = tmp_path / "disk.img"
+    with disk.open("wb") as file:
+        file.truncate(16 * MIB)
+    script = "g\nn\n1\n256\n511\nn\n2\n512\n767\nw\n"
+    tool("fdisk", "-b", "4096", disk, stdin=script)
+
+    table = read_table(disk)
+
+    assert table.sector == 4096
+    assert [(each.offset, each.size) for each in table.partitions] == [(MIB, MIB), (2 * MIB, MIB)]
+    assert (table.first_fault, table.backup_fault) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("entries", "fault"),
+    [
+        (((0x83, 10, 10), (0x83, 19, 1)), "partitions 1 and 2 overlap; it is damaged"),
+        (((0x83, 10, 10), (0x83, 0, 5)), "partition 2 covers the partition table"),
+        (((0x83, 10, 10), (0x83, 20, 10)), ""),
+    ],
+)
+def test_partitions_that_overlap_are_a_fault(
+    tmp_path: Path, entries: tuple[tuple[int, int, int], ...], fault: str
+) -> None:
+    found = read_table(raw_disk(tmp_path, {0: mbr(*entries)})).fault
+
+    assert found.startswith(fault)
+    assert bool(found) == bool(fault)
+
+
+def test_table_is_described_for_people_whatever_its_labels_hold(tmp_path: Path, tool: Tool) -> None:
+    script = GPT.replace("ümlaut", "\\x1b[31mred")
+
+    said = describe_table(read_table(disk_of(tmp_path, tool, script))).splitlines()
+
+    assert [line.split() for line in said] == [
+        ["no", "offset", "size", "type", "label"],
+        ["1", "0x100000", "1", "MiB", "ESP", "boot"],
+        ["2", "0x300000", "1", "MiB", "Linux", "'\\x1b[31mred'"],
+        ["3", "0x200000", "1", "MiB", "Linux"],
+    ]
 
 
 def test_gpt_with_both_copies_damaged_is_refused_with_what_is_wrong(
@@ -139,10 +222,8 @@ def test_gpt_with_both_copies_damaged_is_refused_with_what_is_wrong(
     damage(disk, 512 + 40)
     damage(disk, 16 * MIB - 512 + 40)
 
-    with pytest.raises(
-        ArtifactError, match=r"first one .* wrong checksum; the backup one .* wrong"
-    ):
-        read_partitions(disk)
+    with pytest.raises(ArtifactError, match=r"first one .* wrong checksum; the backup .* wrong"):
+        read_table(disk)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +251,7 @@ def test_gpt_with_absurd_numbers_and_a_right_checksum_is_refused(
     disk.write_bytes(content)
 
     with pytest.raises(ArtifactError, match=finding):
-        read_partitions(disk)
+        read_table(disk)
 
 
 def test_primary_and_logical_partitions_have_linux_numbers(tmp_path: Path, tool: Tool) -> None:
@@ -186,7 +267,7 @@ def test_primary_and_logical_partitions_have_linux_numbers(tmp_path: Path, tool:
         "start=14336, size=2048, type=82\n",
     )
 
-    found = read_partitions(disk)
+    found = read_table(disk).partitions
 
     assert found == (
         Partition(number=1, offset=MIB, size=MIB, type="0c"),
@@ -195,13 +276,13 @@ def test_primary_and_logical_partitions_have_linux_numbers(tmp_path: Path, tool:
         Partition(number=5, offset=5 * MIB, size=MIB, type="83"),
         Partition(number=6, offset=7 * MIB, size=MIB, type="82"),
     )
-    assert [each.number for each in found if each.is_swap] == [6]
+    assert [each.number for each in found if each.type in SWAP] == [6]
 
 
 def test_gpt_partitions_come_in_the_order_of_their_numbers(tmp_path: Path, tool: Tool) -> None:
     disk = disk_of(tmp_path, tool, GPT)
 
-    found = read_partitions(disk)
+    found = read_table(disk).partitions
 
     linux = "0fc63daf-8483-4772-8e79-3d69d8477de4"
     assert found == (
@@ -223,7 +304,7 @@ def test_random_damage_gives_partitions_or_a_clear_refusal(tmp_path: Path, tool:
     for at in [*range(446, 512), *range(512, 604), *range(1024, 1300)]:
         disk.write_bytes(sound[:at] + bytes([sound[at] ^ 0xFF]) + sound[at + 1 : 1 << 15])
         try:
-            found = read_partitions(disk)
+            table = read_table(disk)
         except ArtifactError:
             continue
-        assert all(each.offset + each.size <= 1 << 15 for each in found)
+        assert table.fault or all(each.end <= 1 << 15 for each in table.partitions)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ota_artifact.image.workplace import find_program
+from ota_artifact.layout import Layout
 from ota_artifact.run import run
 from ota_board.board import Board
-from ota_board.layout import Layout
 from ota_board.load import board_folders, find_board, load_board
 from ota_board.u_boot import default_environment, factory_environment
 from ota_image.disk.compose import Parts, compose

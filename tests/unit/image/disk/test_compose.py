@@ -13,12 +13,12 @@ import pytest
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.ext4 import ExtFilesystem
-from ota_artifact.image.partitions import read_partitions
+from ota_artifact.image.partitions import read_table
 from ota_artifact.image.vfat import FatFilesystem
+from ota_artifact.layout import Area, Layout, from_json
 from ota_artifact.run import run
 from ota_board.board import Board, Extra, plan_of
 from ota_board.environment import decode
-from ota_board.layout import Area, Layout, from_json
 from ota_image.disk.boot import Content
 from ota_image.disk.compose import Parts, Raw, compose
 from ota_image.errors import ImageError
@@ -120,7 +120,7 @@ def test_the_boot_partition_has_the_given_files_and_the_layout(
     boot.read_file("/layout.json", tmp_path / "layout")
     assert (tmp_path / "efi").read_bytes() == b"EFI"
     assert (tmp_path / "config").read_text() == "kernel=u-boot.bin\n"
-    assert from_json((tmp_path / "layout").read_text()) == board.layout
+    assert from_json((tmp_path / "layout").read_bytes()) == board.layout
 
 
 def test_firmware_stands_where_the_rom_looks(tmp_path: Path, rootfs: Path) -> None:
@@ -143,7 +143,7 @@ def test_the_table_is_the_layout(tmp_path: Path, board: Board, rootfs: Path, kin
 
     image = composed(tmp_path, layout, Parts(rootfs=rootfs, variables=variables(board)))
 
-    found = read_partitions(image)
+    found = read_table(image).partitions
     assert [(each.number, each.offset, each.size) for each in found] == [
         (area.number, area.offset, area.size) for area in layout.partitions
     ]
@@ -224,7 +224,7 @@ def test_a_folder_larger_than_the_slot_is_refused(tmp_path: Path, board: Board) 
 
     said = refusal(board.layout, Parts(rootfs=folder, variables=variables(board)), tmp_path)
 
-    assert "A: 8 MiB have no room for its files" in said
+    assert "A: 8 MiB are too small for its files" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"MZ" * 4096, b"\x1f\x8b" + bytes(2000)])
@@ -272,7 +272,7 @@ def test_missing_files_are_named(tmp_path: Path, board: Board, rootfs: Path) -> 
         (0x10000, 0x20000, "reserved MLO"),
         (0x20000, 0x20001, "make the area larger"),
         (23 * MIB, 2 * MIB, "partition boot"),
-        (64 * MIB - 512, 1024, "leave the disk"),
+        (64 * MIB - 512, 1024, "do not fit onto the disk"),
     ],
 )
 def test_raw_firmware_on_something_else_is_refused(

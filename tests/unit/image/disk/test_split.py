@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.layout import Layout
 from ota_board.board import Extra, plan_of
-from ota_board.layout import Layout
 from ota_board.load import load_board
 from ota_image.cli.main import main
 from ota_image.disk.compose import Parts, Raw
@@ -112,7 +112,7 @@ def test_older_parts_give_way_and_other_folders_stay(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
 
-    with pytest.raises(ImageError, match="other: is no folder of parts"):
+    with pytest.raises(ImageError, match="other: is not a folder of parts"):
         split(case.image, case.layout, (), other)
 
     assert not (case.folder / "old").exists()

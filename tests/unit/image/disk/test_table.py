@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ota_artifact.image.partitions import read_partitions
+from ota_artifact.image.partitions import read_table
+from ota_artifact.layout import SECTOR, Layout
 from ota_artifact.run import run
-from ota_board.layout import SECTOR, Layout, Wish, plan
+from ota_board.layout import Wish, plan
 from ota_image.disk.identity import identity_of
 from ota_image.disk.table import write_table
 from tests.conftest import requires_program
@@ -49,7 +50,7 @@ def test_any_layout_is_read_back_by_sfdisk(layout: Layout) -> None:
         write_table(disk, layout, identity_of(b"test"))
 
         said = json.loads(run(("sfdisk", "--json", disk), timeout=10))["partitiontable"]
-        read = read_partitions(disk)
+        read = read_table(disk).partitions
         links = [area.offset for area in layout.areas if area.kind == "link"]
         found = [offset for offset in links if _is_link(file, offset)]
     assert found == links

@@ -69,7 +69,7 @@ def test_the_board_says_who_arms_it_and_from_when_on(
 def test_an_image_that_says_nothing_says_so(made: tuple[Board, Case]) -> None:
     found = cover_of(made[1])
 
-    assert sentence(found) == "watchdog: the image does not say who arms one; --board does"
+    assert sentence(found) == "watchdog: the image does not say what arms one; give --board"
 
 
 @pytest.mark.boot

@@ -77,7 +77,7 @@ def test_an_image_that_is_not_its_maps_is_found(image: Path, card: int) -> None:
 def test_a_map_of_another_image_is_refused(image: Path) -> None:
     os.truncate(image, SIZE - 4096)
 
-    with pytest.raises(ImageError, match="is of an image of 6291456 B"):
+    with pytest.raises(ImageError, match="belongs to an image of 6291456 B"):
         map_of(image)
 
 
@@ -89,7 +89,7 @@ def test_a_card_that_forgets_is_found(
 
     monkeypatch.setattr("ota_image.flash.write._forget", lose)
 
-    with pytest.raises(WorldError, match="does not give back what was written at 0x100000"):
+    with pytest.raises(WorldError, match="returns other data than was written at 0x100000"):
         flash(image, map_of(image), card, progress=silent)
 
 
@@ -176,7 +176,7 @@ def test_a_partition_is_refused(system: Path) -> None:
 
 
 def test_what_is_no_device_is_refused(tmp_path: Path) -> None:
-    for path, said in ((tmp_path, "is no block device"), (tmp_path / "no", "no such device")):
+    for path, said in ((tmp_path, "is not a block device"), (tmp_path / "no", "no such device")):
         with pytest.raises(ImageError, match=said):
             find_device(path, 1)
 

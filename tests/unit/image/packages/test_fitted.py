@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from ota_artifact.size import MIB
 from ota_board.load import load_board
-from ota_board.size import MIB
 from ota_image.errors import ImageError
 from ota_image.packages.recipe import fitted, load_recipe
 from tests.house.tree import ROOT

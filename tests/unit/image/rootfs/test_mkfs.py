@@ -10,7 +10,7 @@ import pytest
 
 from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
-from ota_board.size import MIB
+from ota_artifact.size import MIB
 from ota_image.errors import ImageError
 from ota_image.rootfs.mkfs import FEATURES, Ext4, needed, write_ext4
 from ota_image.rootfs.tree import Entry, Tree

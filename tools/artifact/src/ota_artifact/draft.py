@@ -75,7 +75,7 @@ class Draft:
         if len(self.payloads) != 1 or self.payload.type != ROOTFS:
             return False
         self._extract()
-        return recognise(self.unpacked) in {"ext4", "vfat"}
+        return recognise(self.unpacked) in {"ext4", "vfat"} and self.image().exists("/etc/.")
 
     def image(self) -> Image:
         """The image in the only payload, unpacked, to read and to change.
@@ -216,17 +216,6 @@ def extract_image(path: Path, destination: Path) -> None:
         for payload in artifact.payloads():
             for each in payload.files():
                 _store(each, destination)
-
-
-def is_artifact(path: Path) -> bool:
-    """Whether a file begins as an artifact does: with a tar member ``version``.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        block = file.read(512)
-    return block.startswith(b"version\0") and block[257:262] == b"ustar"
 
 
 def _taken_over(payload: Payload, path: Path) -> PayloadSpec:

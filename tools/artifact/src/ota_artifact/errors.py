@@ -22,6 +22,26 @@ class SignatureError(ArtifactError):
     """The signature is missing, or none of the given keys made it."""
 
 
+class LayoutError(ArtifactError):
+    """A layout.json is damaged, or what is asked of a disk's layout cannot be."""
+
+
+class RolesError(ArtifactError):
+    """A disk image does not say which of its partitions is boot, A, B and data.
+
+    Attributes:
+        finding: the text without the table.
+    """
+
+    def __init__(self, finding: str, table: str) -> None:
+        super().__init__(f"{finding}. The table has:\n{table}")
+        self.finding = finding
+
+
+class MatchError(RolesError):
+    """The layout.json of a disk image does not match its partition table."""
+
+
 class ProgramError(Exception):
     """Another program failed, is missing or did not answer in time: the world is to blame."""
 

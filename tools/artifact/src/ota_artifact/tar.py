@@ -11,6 +11,7 @@ Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Header File Format
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 from ota_artifact.errors import ArtifactError, UnsupportedFeature
@@ -63,6 +64,20 @@ class Member:
     mode: int = 0o600
     mtime: int = 0
     is_directory: bool = False
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file begins with a header that `TarReader` reads, of whatever kind.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return _has_mark(file.read(BLOCK))
+
+
+def _has_mark(block: bytes) -> bool:
+    return block[257:263] in {b"ustar\0", b"ustar "}
 
 
 def header(member: Member) -> bytes:
@@ -225,7 +240,7 @@ class TarReader:
                 self._refuse("there is data after its end")
 
     def _parse(self, block: bytes) -> tuple[Member, bytes]:
-        if block[257:263] not in {b"ustar\0", b"ustar "}:
+        if not _has_mark(block):
             self._refuse("not a tar header (no 'ustar' mark)")
         stored = self._number(block[148:156], "checksum")
         if sum(block) - sum(block[148:156]) + 8 * 0x20 != stored:

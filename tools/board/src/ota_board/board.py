@@ -4,7 +4,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ota_board.layout import Area, Layout, Table, Wish, plan
+from ota_artifact.layout import Area, Layout, TableKind
+from ota_board.layout import Wish, plan
 
 Arch = Literal["arm64", "armhf", "amd64"]
 """Debian's names."""
@@ -48,7 +49,7 @@ class Storage:
 
     size: int
     device: str
-    table: Table
+    table: TableKind
     alignment: int
     reserved: tuple[Reserved, ...] = ()
     grows: bool = False

@@ -3,9 +3,9 @@
 
 from dataclasses import replace
 
+from ota_artifact.size import GIB, format_size
 from ota_board.board import Board
 from ota_board.errors import BoardError, LayoutError
-from ota_board.size import GIB, format_size
 
 _LARGEST = 1024 * GIB  # a larger disk is a typing mistake [B]
 

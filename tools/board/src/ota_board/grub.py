@@ -7,8 +7,8 @@ The files themselves are those of `ota_artifact.grub_block`.
 import re
 
 from ota_artifact import grub_block
+from ota_artifact.layout import node_base
 from ota_board.board import SLOTS, Board
-from ota_board.layout import node_base
 from ota_board.places import TEMPLATES, data_folder
 from ota_board.template import fill_in
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
+from ota_artifact.layout import TableKind
+from ota_artifact.size import MIB, format_size
 from ota_board.board import (
     Arch,
     Armer,
@@ -33,9 +35,7 @@ from ota_board.board import (
 )
 from ota_board.errors import BoardError, LayoutError
 from ota_board.fields import Fields, read_fields
-from ota_board.layout import Table
 from ota_board.places import data_folder
-from ota_board.size import MIB, format_size
 
 SCHEMA = 1
 """Version of board.yaml."""
@@ -152,7 +152,7 @@ def _storage(fields: Fields) -> Storage:
     return Storage(
         size=fields.size("size"),
         device=_matching(fields, "device", re.compile(r"/dev/[a-z0-9]+"), "/dev/mmcblk0 or alike"),
-        table=fields.choice("table", get_args(Table)),
+        table=fields.choice("table", get_args(TableKind)),
         alignment=fields.size("alignment", 4 * MIB),
         reserved=tuple(
             Reserved(each.text("name"), each.size("offset"), each.size("size"))

@@ -3,8 +3,8 @@
 
 from collections.abc import Iterator
 
-from ota_board.layout import Area, Layout
-from ota_board.size import format_size
+from ota_artifact.layout import Area, Layout
+from ota_artifact.size import format_size
 
 _WIDTH = 60  # columns of the picture, if the names need no more
 

@@ -3,10 +3,10 @@
 
 from pathlib import Path
 
+from ota_artifact.layout import node_base, to_json
 from ota_board import grub
 from ota_board.board import Board
 from ota_board.device import device_settings, shell_text
-from ota_board.layout import node_base, to_json
 from ota_board.u_boot import default_environment, fragment
 
 

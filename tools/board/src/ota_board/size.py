@@ -3,13 +3,9 @@
 
 import re
 
+from ota_artifact.size import UNITS
 from ota_board.errors import BoardError
 
-KIB = 1 << 10
-MIB = 1 << 20
-GIB = 1 << 30
-
-_UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}
 _SIZE = re.compile(r"([0-9]+) ?(B|KiB|MiB|GiB)")
 
 
@@ -25,12 +21,4 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if not match:
         raise BoardError(f"{text!r} is not a size; write it as '256 MiB' or '0x20000'")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def format_size(size: int) -> str:
-    """A size [B], written in the largest unit that divides it."""
-    for unit, factor in reversed(_UNITS.items()):
-        if size % factor == 0 and size:
-            return f"{size // factor} {unit}"
-    return f"{size} B"
+    return int(match[1]) * UNITS[match[2]]

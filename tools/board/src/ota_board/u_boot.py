@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ota_artifact.layout import node_base
 from ota_board.board import SLOTS, Board
-from ota_board.layout import node_base
 from ota_board.places import data_folder
 from ota_board.template import Lines, fill_in
 

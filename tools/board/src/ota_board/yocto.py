@@ -5,11 +5,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ota_artifact.size import MIB
 from ota_board.board import Board
 from ota_board.errors import BoardError
 from ota_board.grow import with_slots
 from ota_board.places import TEMPLATES
-from ota_board.size import MIB
 from ota_board.template import fill_in
 
 _INCLUDES = Path("conf", "machine", "include")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.keys import Signer
+from ota_artifact.layout import to_json
 from ota_artifact.output import replacing
 from ota_artifact.provides import CHECKSUMS, ROOTFS, Software, default_clears, software_version
 from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
 from ota_artifact.writer import write_artifact
 from ota_board import grub
 from ota_board.board import Board
-from ota_board.layout import to_json
 from ota_board.u_boot import factory_environment
 from ota_image.disk.compose import Parts, Raw, compose
 from ota_image.disk.split import split

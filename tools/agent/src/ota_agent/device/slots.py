@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two slots: where they are, and which one runs."""
 
-import json
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from ota_agent.errors import AgentError
-
-LAYOUT = Path("/usr/share/ota/layout.json")
-"""What `ota-image` writes into each slot."""
+from ota_artifact.errors import LayoutError
+from ota_artifact.layout import read_layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +69,24 @@ class Slots:
         )
 
 
-def read_layout(path: Path = LAYOUT) -> Slots:
-    """The slots of this device.
+def read_slots(path: Path) -> Slots:
+    """The slots of this device, by its layout.json.
 
     Raises:
-        AgentError: there is no layout, or it has no two slots.
+        AgentError: there is no such file, or it is not a layout with two slots.
     """
     try:
-        layout = json.loads(path.read_text("utf-8"))
-        areas = {each["name"]: each for each in layout["areas"]}
-        device = layout["device"]
+        layout = read_layout(path)
         a, b = (
-            Slot(name, Path(_node(device, areas[name]["number"])), areas[name]["number"])
+            Slot(name, Path(layout.node(name)), layout.partition(name).number)
             for name in ("A", "B")
         )
-        environment = [each["offset"] for each in areas.values() if each["kind"] == "environment"]
     except OSError as error:
         raise AgentError(f"{path}: {error.strerror}; which partitions are the slots?") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except LayoutError as error:
+        raise AgentError(str(error)) from error
+    except KeyError as error:
         raise AgentError(
-            f"{path}: is not a layout file ({error!r}); see ota-board layout --json"
+            f"{path}: has no partition {error.args[0]}; take the layout of the board"
         ) from error
-    return Slots(a, b, tuple(environment))
-
-
-def _node(device: str, number: int) -> str:
-    """A partition's device node. Source: Linux, block/genhd.c (p after a digit)."""
-    return f"{device}{'p' if device[-1].isdigit() else ''}{number}"
+    return Slots(a, b, tuple(area.offset for area in layout.environment))

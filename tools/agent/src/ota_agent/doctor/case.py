@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is examined, read once for all probes."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ota_agent.bootloader import Bootloader
 from ota_agent.bootloader.find import boot_of
@@ -13,39 +11,9 @@ from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.system import Mount, System, parse_mounts
 from ota_agent.errors import AgentError, EnvironmentFault
 from ota_agent.memory.peek import Memory, Unreadable, peek
-from ota_artifact.errors import ProgramError
+from ota_artifact.errors import LayoutError, ProgramError
 from ota_artifact.finding import Finding
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Area:
-    """A range of the disk, as the layout has it.
-
-    Attributes:
-        offset: its first byte [B].
-        size: its length [B].
-        number: of a partition; 0 for anything else.
-    """
-
-    kind: str
-    name: str
-    offset: int
-    size: int
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The disk, as `ota-board layout --json` has it.
-
-    Attributes:
-        device: the disk's node.
-        size: of the disk [B]; 0 if it is not said.
-    """
-
-    device: str
-    size: int
-    areas: tuple[Area, ...]
+from ota_artifact.layout import Layout, read_layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,24 +109,13 @@ class _Reader:
     def layout(self) -> Layout | None:
         path = self._settings.device.layout
         try:
-            found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            areas = tuple(
-                Area(
-                    kind=str(each["kind"]),
-                    name=str(each["name"]),
-                    offset=int(each["offset"]),
-                    size=int(each["size"]),
-                    number=int(each.get("number", 0)),
-                )
-                for each in found["areas"]
-            )
-            return Layout(str(found["device"]), int(found.get("size", 0)), areas)
+            return read_layout(path)
         except FileNotFoundError:
             return None
         except OSError as error:
             self._fault("layout-damaged", path, error.strerror, _LAYOUT)
-        except (ValueError, KeyError, TypeError) as error:
-            self._fault("layout-damaged", path, f"it is not a layout file ({error!r})", _LAYOUT)
+        except LayoutError as error:
+            self._fault("layout-damaged", path, error, _LAYOUT)
         return None
 
     def memory(self) -> Memory | None:

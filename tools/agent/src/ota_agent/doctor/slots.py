@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ota_agent.device.slots import Slots
-from ota_agent.doctor.case import Area, Case, Layout
+from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import SECTOR, device_number, size_of
 from ota_artifact.finding import Finding, warning
+from ota_artifact.layout import Area, Layout
 
 _WORTH_GROWING = 8 << 20
 """What may be left behind /data [B]; the images' own scripts leave as much."""
@@ -88,12 +89,10 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
             " layout",
         )
         return
-    partitions = [each for each in layout.areas if each.kind == "partition" and each.number]
-    last = max(partitions, key=lambda each: each.offset, default=None)
+    last = max(layout.partitions, key=lambda each: each.offset)
     end = 0
-    for area in partitions:
-        base = f"{name}p" if name[-1].isdigit() else name
-        folder = blocks / f"{base}{area.number}"
+    for area in layout.partitions:
+        folder = blocks / Path(layout.node(area.name)).name
         if not folder.exists():
             yield _other_table(f"{layout.device}, {area.name}", f"no partition {area.number}")
             continue
@@ -106,8 +105,8 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
         if not is_right:
             yield _differs(layout, area, begin, size)
     whole = case.system.number(blocks / name / "size") * SECTOR
-    behind = layout.size - (last.offset + last.size) if last else 0  # a backup table, perhaps
-    if last and last.name == "data" and whole - end > _WORTH_GROWING + behind:
+    behind = layout.size - last.end  # a backup table, perhaps
+    if last.name == "data" and whole - end > _WORTH_GROWING + behind:
         yield warning(
             "data-not-grown",
             f"{layout.device}, data",

@@ -9,6 +9,7 @@ from pathlib import Path
 from ota_artifact.cli.failure import Exit
 from ota_artifact.cli.inside import IMAGE_HELP, reading, required
 from ota_artifact.cli.parser import Parser, Subparsers
+from ota_artifact.image.roles import RULE
 
 _EXAMPLE = """\
 examples:
@@ -22,7 +23,8 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     parser = sub.add_parser(
         "cat",
         help="print a file of an image",
-        description="Prints a file out of an artifact's root filesystem or a disk image.",
+        description="Prints a file from an artifact's root filesystem or from a disk image."
+        f" {RULE}",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)

@@ -13,6 +13,7 @@ from ota_artifact.cli.inside import IMAGE_HELP, Inside, inside, reading, writing
 from ota_artifact.cli.parser import Parser, Subparsers
 from ota_artifact.cli.signing import add_signing
 from ota_artifact.cli.streams import refuse_inputs
+from ota_artifact.image.roles import RULE
 
 _EXAMPLE = """\
 examples:
@@ -30,7 +31,7 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         description="Copies a file into an artifact's root filesystem or a disk image, or out of"
         " one. A file that is replaced keeps its owner and mode; a new file has the mode of the"
         " source and belongs to root. A change drops an artifact's signature, unless you sign it"
-        " again. If anything fails, the image stays as it was.",
+        f" again. If anything fails, the image stays as it was. {RULE}",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)

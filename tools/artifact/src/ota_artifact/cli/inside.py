@@ -13,9 +13,10 @@ from ota_artifact.cli.failure import Failure
 from ota_artifact.cli.header_options import warn
 from ota_artifact.cli.progress import progress
 from ota_artifact.cli.signing import signer_of
-from ota_artifact.draft import changing, extract_image, is_artifact
+from ota_artifact.draft import changing, extract_image
 from ota_artifact.errors import ArtifactError, blaming
-from ota_artifact.image.disk import Image, edit, open_image, role_of
+from ota_artifact.image.disk import Image, edit, open_image, place_of
+from ota_artifact.tar import is_tar
 
 IMAGE_HELP = "an artifact (*.mender), a disk image (*.sdimg) or a filesystem image (*.ext4)"
 
@@ -69,7 +70,7 @@ def reading(place: Inside) -> Iterator[Image]:
         OSError: no space to unpack it.
     """
     _require_file(place.image)
-    if not is_artifact(place.image):
+    if not is_tar(place.image):
         yield open_image(place.image)
         return
     _require_root(place)
@@ -90,7 +91,7 @@ def writing(place: Inside, args: argparse.Namespace) -> Iterator[Image]:
     """
     _require_file(place.image)
     signer = signer_of(args)
-    if not is_artifact(place.image):
+    if not is_tar(place.image):
         if signer:
             raise Failure(f"{place.image}: is not an artifact; only artifacts are signed")
         with edit(place.image) as image:
@@ -117,8 +118,9 @@ def _require_file(path: Path) -> None:
 
 
 def _require_root(place: Inside) -> None:
-    role, _ = role_of(place.path)
-    if role != "slots":
+    partition, _ = place_of(place.path)
+    if partition != "slots":
         raise ArtifactError(
-            f"{place.image}:{place.path}: is on the {role} partition, which artifacts do not have"
+            f"{place.image}:{place.path}: is on the {partition} partition, which artifacts do not"
+            " have"
         )

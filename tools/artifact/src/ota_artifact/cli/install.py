@@ -8,6 +8,7 @@ from ota_artifact.cli.failure import Exit, Failure
 from ota_artifact.cli.inside import IMAGE_HELP, required, writing
 from ota_artifact.cli.parser import Parser, Subparsers
 from ota_artifact.cli.signing import add_signing
+from ota_artifact.image.roles import RULE
 
 _EXAMPLE = """\
 examples:
@@ -23,7 +24,7 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         help="put a file with its permissions, or a directory, into an image",
         description="Puts a file with the given permissions, or an empty directory, into an"
         " artifact's root filesystem or a disk image. If anything fails, the image stays as it"
-        " was.",
+        f" was. {RULE}",
         epilog=f"An image is {IMAGE_HELP}.\n\n{_EXAMPLE}",
     )
     parser.set_defaults(run=_run)

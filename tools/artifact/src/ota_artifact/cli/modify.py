@@ -25,10 +25,12 @@ from ota_artifact.cli.parser import Parser, Subparsers
 from ota_artifact.cli.progress import progress
 from ota_artifact.cli.signing import add_signing, signer_of
 from ota_artifact.cli.write import add_compression, check_artifact_name, compression_of
-from ota_artifact.draft import Draft, changing, is_artifact
+from ota_artifact.draft import Draft, changing
 from ota_artifact.image.disk import Image, edit
+from ota_artifact.image.roles import RULE
 from ota_artifact.json_text import parse_object
 from ota_artifact.provides import ROOTFS
+from ota_artifact.tar import is_tar
 
 _EXAMPLE = """\
 examples:
@@ -37,7 +39,8 @@ examples:
   ota-artifact modify board.sdimg -n v1
 """
 
-_CONFIGURATION = "/etc/mender/mender.conf"
+_FOLDER = "/etc/mender"
+_CONFIGURATION = f"{_FOLDER}/mender.conf"
 _CONFIGURATION_LIMIT = 1 << 20  # [B]
 _ARTIFACT_ONLY = (
     "artifact_name_depends",
@@ -59,10 +62,10 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         "modify",
         help="change the header of an artifact, or Mender's files in an image",
         description="Changes an artifact: its name and relations, and Mender's own files in its"
-        " root filesystem; or those files in a disk or filesystem image. Everything else stays. -N,"
-        " -G, -p, -d and -m replace the old values, -s and --clears-provides add to them. Without a"
-        " key the signature is dropped, with a warning. If anything fails, the file stays as it"
-        " was.",
+        " root filesystem; or those files in a disk or filesystem image that has /etc. Everything"
+        " else stays. -N, -G, -p, -d and -m replace the old values, -s and --clears-provides add to"
+        " them. Without a key the signature is dropped, with a warning. If anything fails, the file"
+        f" stays as it was. {RULE}",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)
@@ -88,9 +91,9 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     group = parser.add_argument_group("files in the image")
     group.add_argument("-u", "--server-uri", metavar="URL", help="ServerURL of mender.conf")
     group.add_argument("-t", "--tenant-token", metavar="TOKEN", help="TenantToken of mender.conf")
-    group.add_argument("-c", "--server-cert", metavar="FILE", help="/etc/mender/server.crt")
+    group.add_argument("-c", "--server-cert", metavar="FILE", help=f"{_FOLDER}/server.crt")
     group.add_argument(
-        "-v", "--verification-key", metavar="FILE", help="/etc/mender/artifact-verify-key.pem"
+        "-v", "--verification-key", metavar="FILE", help=f"{_FOLDER}/artifact-verify-key.pem"
     )
     add_signing(parser)
 
@@ -108,7 +111,7 @@ def _run(args: argparse.Namespace) -> int:
     if not _asks_for_anything(args) and not signer:
         warn(f"{path}: nothing to change")
         return Exit.DONE
-    if not is_artifact(path):
+    if not is_tar(path):
         for option in _ARTIFACT_ONLY:
             if getattr(args, option):
                 raise Failure(f"--{option.replace('_', '-')}: {path} is an image, not an artifact")
@@ -190,18 +193,20 @@ def _names_files(args: argparse.Namespace) -> bool:
 
 
 def _change_files(image: Image, args: argparse.Namespace) -> None:
+    image.require_folder("/etc")
+    image.make_directory(_FOLDER)
     with tempfile.TemporaryDirectory(prefix="ota-modify-") as folder:
         copy = Path(folder) / "file"
         if args.artifact_name:
-            _rewrite(image, "/etc/mender/artifact_info", copy, _named(args.artifact_name))
+            _rewrite(image, f"{_FOLDER}/artifact_info", copy, _named(args.artifact_name))
         if args.server_uri:
             _rewrite(image, _CONFIGURATION, copy, _configured("ServerURL", args.server_uri))
         if args.tenant_token:
             _rewrite(image, _CONFIGURATION, copy, _configured("TenantToken", args.tenant_token))
     if args.server_cert:
-        _put(image, Path(args.server_cert), "/etc/mender/server.crt")
+        image.write_file(Path(args.server_cert), f"{_FOLDER}/server.crt")
     if args.verification_key:
-        _put(image, Path(args.verification_key), "/etc/mender/artifact-verify-key.pem")
+        image.write_file(Path(args.verification_key), f"{_FOLDER}/artifact-verify-key.pem")
 
 
 def _rewrite(image: Image, path: str, copy: Path, change: Callable[[bytes], bytes]) -> None:
@@ -213,13 +218,7 @@ def _rewrite(image: Image, path: str, copy: Path, change: Callable[[bytes], byte
         old = copy.read_bytes()
     copy.write_bytes(change(old))
     copy.chmod(0o644)
-    _put(image, copy, path)
-
-
-def _put(image: Image, source: Path, path: str) -> None:
-    if not image.exists("/etc/mender"):
-        image.make_directory("/etc/mender", 0o755)
-    image.write_file(source, path)
+    image.write_file(copy, path)
 
 
 def _named(name: str) -> Callable[[bytes], bytes]:

@@ -7,6 +7,7 @@ from ota_artifact.cli.failure import Exit
 from ota_artifact.cli.inside import IMAGE_HELP, required, writing
 from ota_artifact.cli.parser import Parser, Subparsers
 from ota_artifact.cli.signing import add_signing
+from ota_artifact.image.roles import RULE
 
 _EXAMPLE = """\
 examples:
@@ -22,7 +23,7 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         help="remove a file or directory from an image",
         description="Removes a file, or with -r a directory and all that it contains, from an"
         " artifact's root filesystem or a disk image. If anything fails, the image stays as it"
-        " was.",
+        f" was. {RULE}",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)

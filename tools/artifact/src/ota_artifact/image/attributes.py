@@ -52,7 +52,7 @@ def release(place: Path, offset: int, inodes: Sequence[Inode], name: str) -> Rel
     Args:
         place: a workplace of the image.
         offset: where the filesystem begins in it [B].
-        inodes: the file behind each name that is to go.
+        inodes: that of each name to remove.
         name: one that is free afterwards, in the directory where `after` is carried out.
 
     Raises:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""debugfs and e2fsck, told what to do in a way that no name can change.
+"""Runs debugfs and e2fsck so that no file name can change what they do.
 
-debugfs ends with 0 whatever happened: an error is a line on stderr, and nothing else. A command
+debugfs always ends with exit code 0: an error is only a line on stderr. A command
 is a line of words; a word in double quotes may hold anything but a line break, and a double quote
 in it is doubled. Source: e2fsprogs, lib/ss/parse.c.
 """
@@ -17,11 +17,11 @@ from ota_artifact.run import run
 _TIMEOUT = 900.0  # [s] a file of several GiB on a slow disk
 _LONGEST_LINE = 1000  # [B] debugfs built on musl reads a script in pieces of 1024
 _STDERR_TO_FILE = 'said=$1; shift; exec "$@" 2>"$said"'
-"""The text on stderr is the result, and `run` gives it for a failed program only."""
+"""The text on stderr is the result, and `run` gives it only for a failed program."""
 
 
 class DebugfsError(ArtifactError):
-    """debugfs could not do it: `said` is its own text, on which a caller may act."""
+    """debugfs failed: `said` is its own text, on which a caller may act."""
 
     def __init__(self, said: str) -> None:
         super().__init__(f"debugfs: {said}")
@@ -36,7 +36,7 @@ def ask(place: Path, offset: int, *words: str) -> bytes:
         offset: where the filesystem begins in it [B].
 
     Raises:
-        DebugfsError: it said anything on stderr.
+        DebugfsError: it printed anything on stderr.
         ProgramError: debugfs is missing or did not end.
     """
     return _debugfs(place, "-R", _line(words), _address(place, offset))
@@ -45,11 +45,11 @@ def ask(place: Path, offset: int, *words: str) -> bytes:
 def ask_each(place: Path, offset: int, commands: Sequence[Sequence[str]]) -> Iterator[bytes]:
     """What each of several commands prints, in order; the image is opened read-only.
 
-    debugfs says each command before its output, so that an image whose content can look like
-    that may mix the outputs up.
+    debugfs prints each command before its output, so that an image with content that looks like
+    a command may mix the outputs up.
 
     Raises:
-        DebugfsError: one of them said anything on stderr.
+        DebugfsError: one of them printed anything on stderr.
         ProgramError: debugfs is missing or did not end.
     """
     lines = [_short(_line(words)) for words in commands]
@@ -63,12 +63,12 @@ def ask_each(place: Path, offset: int, commands: Sequence[Sequence[str]]) -> Ite
 
 
 def change(place: Path, offset: int, commands: Sequence[Sequence[str]]) -> None:
-    """Carry commands out in order, the image opened for writing.
+    """Run commands in order, with the image opened for writing.
 
-    All of them are tried even when one fails, so each must be harmless after a failed one.
+    All of them run even if one fails, so each must be harmless after a failed one.
 
     Raises:
-        DebugfsError: one of them said anything on stderr; the image may be half changed.
+        DebugfsError: one of them printed anything on stderr; the image may be half changed.
         ProgramError: debugfs is missing or did not end.
     """
     script = "".join(f"{_short(_line(words))}\n" for words in commands)
@@ -76,7 +76,7 @@ def change(place: Path, offset: int, commands: Sequence[Sequence[str]]) -> None:
 
 
 def check(place: Path, offset: int) -> str | None:
-    """What e2fsck finds wrong, changing nothing; None when the filesystem is sound.
+    """What e2fsck finds wrong, without changes; None if the filesystem is sound.
 
     Raises:
         ProgramError: e2fsck is missing or did not end.
@@ -93,10 +93,10 @@ def check(place: Path, offset: int) -> str | None:
 
 
 def replay_journal(place: Path, offset: int) -> None:
-    """Bring into the filesystem what an unclean shutdown left in its journal.
+    """Apply what an unclean shutdown left in the journal.
 
     Raises:
-        ProgramError: e2fsck is missing, or found what it does not mend without being asked.
+        ProgramError: e2fsck is missing, or found damage that it does not repair unasked.
     """
     argv = (find_program("e2fsck", package="e2fsprogs"), "-p", _address(place, offset))
     run(argv, timeout=_TIMEOUT, environment={"LC_ALL": "C"}, success=(0, 1))

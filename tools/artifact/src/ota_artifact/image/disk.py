@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An image by the paths of the running system: one filesystem, or a disk with slots A and B."""
 
+import logging
 import os
 import stat
 import tempfile
@@ -11,15 +12,18 @@ from typing import Literal
 
 from ota_artifact.errors import ArtifactError, blaming
 from ota_artifact.image.filesystem import Filesystem, open_filesystem, recognise
-from ota_artifact.image.partitions import Partition, read_partitions
-from ota_artifact.image.paths import Kind, components, joined
+from ota_artifact.image.partitions import Partition, read_table
+from ota_artifact.image.paths import components, joined
+from ota_artifact.image.roles import Roles, find_roles, is_one_filesystem
 from ota_artifact.image.sparse import copy_sparse
 from ota_artifact.output import naming
 
-Role = Literal["boot", "slots", "data"]
+logger = logging.getLogger(__name__)
+
+Place = Literal["boot", "slots", "data"]
 """Which partitions a path belongs to; "slots" are A and B."""
 
-_MOUNTED: tuple[tuple[tuple[str, ...], Role], ...] = (
+_MOUNTED: tuple[tuple[tuple[str, ...], Place], ...] = (
     (("data",), "data"),
     (("uboot",), "boot"),
     (("boot", "efi"), "boot"),
@@ -27,39 +31,50 @@ _MOUNTED: tuple[tuple[tuple[str, ...], Role], ...] = (
 )
 """Where they are mounted. Source: mender-artifact, the file commands' documentation."""
 
-_ROLES = 4  # boot, slot A, slot B, data
+_EMPTY = {"lost+found"}  # what mke2fs leaves in a filesystem without files
 
 
 class Image:
     """The files of an image, each path in the filesystem that the running system has there.
 
     In a disk image a path of the root filesystem stands for both slots: it is read from the first
-    that has a filesystem, and changed in all that have one. What is said of changes in
-    `Filesystem` holds here too; `edit` changes all or nothing.
+    that has files, and changed in each that has some; if both are empty, in both. What
+    `Filesystem` says of changes holds here too; `edit` changes all or nothing.
 
     Attributes:
         path: the image's file.
-        partitions: those of a disk image; () for a single filesystem.
+        roles: which partition of a disk image is which; None for a single filesystem.
     """
 
-    def __init__(self, path: Path, partitions: tuple[Partition, ...]) -> None:
+    def __init__(self, path: Path, roles: Roles | None) -> None:
         self.path = path
-        self.partitions = partitions
+        self.roles = roles
         self._changed: dict[int, Filesystem] = {}
+        self._slots: list[Partition] = []
 
     @property
     def is_changed(self) -> bool:
-        """Whether anything was asked to be changed."""
+        """Whether a change was asked for."""
         return bool(self._changed)
 
-    def kind(self, path: str) -> Kind | None:
-        """What is at the path; None: nothing. See `Filesystem.kind`."""
-        filesystem, inside = self._first(path)
-        return filesystem.kind(inside)
-
     def exists(self, path: str) -> bool:
-        """Whether anything is at the path."""
-        return self.kind(path) is not None
+        """Whether a file or folder is at the path. See `Filesystem.exists`."""
+        filesystem, inside = self._first(path)
+        return filesystem.exists(inside)
+
+    def require_folder(self, path: str) -> None:
+        """Pass if each filesystem that the path stands for has the folder.
+
+        Raises:
+            ArtifactError: one has not.
+        """
+        for offset, size, inside in self._places(path):
+            if not open_filesystem(self.path, offset, size).exists(f"{inside}/."):
+                where = f"the filesystem at {offset:#x}" if self.roles else "the filesystem"
+                raise ArtifactError(
+                    f"{self.path}: {where} has no folder {path}, so that it is not a root"
+                    " filesystem; name an image of one"
+                )
 
     def read_file(self, path: str, destination: Path) -> None:
         """Copy a file of the image to the host. See `Filesystem.read_file`."""
@@ -104,21 +119,31 @@ class Image:
 
     def _places(self, path: str) -> list[tuple[int, int | None, str]]:
         """(offset [B], size [B], path in it) of each filesystem that a path stands for."""
-        if not self.partitions:
+        if self.roles is None:
             return [(0, None, path)]
         if ".." in components(path):
             raise ArtifactError(f"{path}: '..' does not say which partition; write the path out")
-        role, names = role_of(path)
+        place, names = place_of(path)
         inside = joined(names) + ("/" if path.endswith("/") and names else "")
-        chosen = _chosen(self.partitions, role)
-        if role == "slots":
-            chosen = [each for each in chosen if recognise(self.path, each.offset, each.size)]
-            if not chosen:
-                raise ArtifactError(f"{self.path}: no slot has a filesystem; nothing to open")
+        match place:
+            case "boot":
+                chosen = [self.roles.boot]
+            case "slots":
+                chosen = self._slots = self._slots or self._with_files(self.roles)
+            case "data":
+                chosen = [self.roles.data]
         return [(each.offset, each.size, inside) for each in chosen]
 
+    def _with_files(self, roles: Roles) -> list[Partition]:
+        """The slots that have files; both, if both are empty."""
+        made = [each for each in (roles.a, roles.b) if recognise(self.path, each.offset, each.size)]
+        if not made:
+            raise ArtifactError(f"{self.path}: no slot has a filesystem; there is nothing to open")
+        opened = [(each, open_filesystem(self.path, each.offset, each.size)) for each in made]
+        return [each for each, files in opened if set(files.names("/")) - _EMPTY] or made
 
-def role_of(path: str) -> tuple[Role, tuple[str, ...]]:
+
+def place_of(path: str) -> tuple[Place, tuple[str, ...]]:
     """Which partitions a path of the running system belongs to, and its names in there.
 
     A `.mender` artifact has the slots' part only.
@@ -127,9 +152,9 @@ def role_of(path: str) -> tuple[Role, tuple[str, ...]]:
         ArtifactError: not an absolute path.
     """
     names = components(path)
-    for mounted, role in _MOUNTED:
+    for mounted, place in _MOUNTED:
         if names[: len(mounted)] == mounted:
-            return role, names[len(mounted) :]
+            return place, names[len(mounted) :]
     return "slots", names
 
 
@@ -137,36 +162,33 @@ def open_image(path: Path) -> Image:
     """Open a filesystem image or a partitioned disk image, to be changed in place.
 
     Raises:
-        ArtifactError: neither, or a disk with fewer than four partitions.
+        ArtifactError: neither, or a disk that does not say which partition is which.
+        ProgramError: a program that reads it is missing, or fails.
         OSError: the image cannot be read.
     """
     if not path.exists():
         raise ArtifactError(f"{path}: no such file")
     if not path.is_file():
         raise ArtifactError(f"{path}: not a regular file; only image files can be opened")
-    filesystem = recognise(path)
     try:
-        partitions = read_partitions(path)
+        table = read_table(path)
     except ArtifactError:
-        if filesystem is None:
+        if not is_one_filesystem(path, None):
             raise
-        partitions = ()
-    # The table first: a disk may still have the magic number of what was on it before.
-    if len([each for each in partitions if not each.is_swap]) >= _ROLES:
-        return Image(path, partitions)
-    if filesystem is not None:
+        table = None
+    if table is None or is_one_filesystem(path, table):
         open_filesystem(path)  # says what is wrong with it, if anything
-        return Image(path, ())
-    raise ArtifactError(
-        f"{path}: has {len(partitions)} partitions; four are needed: boot, slot A, slot B, data"
-    )
+        return Image(path, None)
+    if table.first_fault:
+        logger.warning("%s: the first GPT %s; the backup is read", path, table.first_fault)
+    return Image(path, find_roles(path, table))
 
 
 @contextmanager
 def edit(path: Path) -> Iterator[Image]:
     """Change an image all or not at all.
 
-    The changes go to a copy beside it, which takes the image's place when the block ends well
+    The changes go to a copy next to it, which takes the image's place when the block ends well
     and the changed filesystems are sound. After any exception the image is as it was.
 
     Raises:
@@ -174,7 +196,8 @@ def edit(path: Path) -> Iterator[Image]:
         OSError: no space for the copy, or it cannot be written.
     """
     target = path.resolve()
-    open_image(target)
+    with blaming(path, target):
+        open_image(target)
     with target.open("rb") as original:
         before = os.fstat(original.fileno())
         copy = _Copy(target)
@@ -197,7 +220,7 @@ def edit(path: Path) -> Iterator[Image]:
 
 
 class _Copy:
-    """A file beside the image that vanishes unless it replaces it."""
+    """A file next to the image that is deleted unless it replaces it."""
 
     def __init__(self, target: Path) -> None:
         with naming(target, target.parent):
@@ -208,7 +231,7 @@ class _Copy:
 
     def take_over(self, original: os.stat_result) -> None:
         """Give it the original's owner, where we may, and mode; put it on the disk."""
-        with suppress(PermissionError):  # an ordinary user's copy is that user's
+        with suppress(PermissionError):  # an ordinary user's copy belongs to that user
             os.fchown(self.descriptor, original.st_uid, original.st_gid)
         os.fchmod(self.descriptor, stat.S_IMODE(original.st_mode))
         os.fsync(self.descriptor)
@@ -223,21 +246,6 @@ def _require_sound(image: Image) -> None:
         image.check()
     except ArtifactError as error:
         raise ArtifactError(f"{error}\nThe image is unchanged.") from error
-
-
-def _chosen(partitions: tuple[Partition, ...], role: Role) -> list[Partition]:
-    """The partitions of a role: boot, A, B and data in the order of their numbers, swap aside.
-
-    Source: meta-mender, mender-part-images.bbclass, which may put swap before data.
-    """
-    boot, a, b, data, *_ = (each for each in partitions if not each.is_swap)
-    match role:
-        case "boot":
-            return [boot]
-        case "slots":
-            return [a, b]
-        case "data":
-            return [data]
 
 
 def _sync_directory(directory: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ota_artifact.errors import ArtifactError
 from ota_artifact.image import debugfs
 from ota_artifact.image.attributes import attribute_names, release
-from ota_artifact.image.inode import Entry, Inode, find, read_tree
+from ota_artifact.image.inode import Entry, Inode, find, names_in, read_tree
 from ota_artifact.image.paths import Kind, checked_mode, components, joined
 from ota_artifact.image.sparse import data_size, length
 from ota_artifact.image.superblock import Superblock, read_superblock
@@ -20,7 +20,7 @@ from ota_artifact.image.workplace import delivered, source_file, workplace
 
 logger = logging.getLogger(__name__)
 
-_LABEL = "security.selinux"  # belongs to the path more than to the file: kept in any case
+_LABEL = "security.selinux"  # belongs to the path more than to the file, and is always kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class ExtFilesystem:
         room = room if self.size is None else min(room, self.size)
         if self._superblock().size > room:
             raise ArtifactError(
-                f"{self.image}: the filesystem at {self.offset} B says that it has "
-                f"{self._superblock().size} B, of which the image holds {room}; it is truncated"
+                f"{self.image}: the filesystem at {self.offset} B has "
+                f"{self._superblock().size} B, and the image only {room} of them; it is truncated"
             )
 
     def kind(self, path: str) -> Kind | None:
-        """What is at the path, a symbolic link at its end not followed; None: nothing.
+        """What is at the path, without following a symbolic link at its end; None: nothing.
 
         Raises:
             ArtifactError: not a path, or too many symbolic links on the way.
@@ -60,13 +60,33 @@ class ExtFilesystem:
         return found.kind if found else None
 
     def exists(self, path: str) -> bool:
-        """Whether anything is at the path, be it a link that leads nowhere."""
-        return self.kind(path) is not None
+        """Whether a file or folder is at the path, symbolic links followed."""
+        return self._found(path) is not None
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a folder, in order; () if there is no such folder."""
+        found = self._found(path)
+        if found is None or found.kind != "directory":
+            return ()
+        with self._at_work(path) as place:
+            return names_in(place, self.offset, found)
+
+    def file_size(self, path: str) -> int:
+        """How long a file is [B].
+
+        Raises:
+            ArtifactError: no such file, or not a regular one.
+        """
+        found = self._found(path)
+        if found is None:
+            raise ArtifactError(f"{self.image}: {path}: no such file or directory")
+        self._require_file(found, path)
+        return found.size
 
     def read_file(self, path: str, destination: Path) -> None:
         """Copy a file of the image to the host with its permissions, whole or not at all.
 
-        Setuid, setgid and sticky bits stay behind.
+        Setuid, setgid and sticky bits are dropped.
 
         Raises:
             ArtifactError: no such file, not a regular one, or damaged.
@@ -74,7 +94,7 @@ class ExtFilesystem:
         """
         if self._superblock().needs_recovery:
             logger.warning(
-                "%s: has an unclean journal; files are as of before it, e2fsck replays it",
+                "%s: has an unclean journal; files are read without it, e2fsck replays it",
                 self.image,
             )
         with self._at_work(path) as place:
@@ -82,7 +102,7 @@ class ExtFilesystem:
             self._require_file(inode, path)
             if inode.size > self._superblock().size:
                 raise ArtifactError(
-                    f"{self.image}: {path}: says it has {inode.size} B, more than its filesystem"
+                    f"{self.image}: {path}: says it has {inode.size} B, more than the filesystem"
                 )
             with delivered(destination) as part:
                 (place / "content").symlink_to(part.absolute())
@@ -101,11 +121,11 @@ class ExtFilesystem:
 
         A new file belongs to root and has the given mode, else the source's. A replaced one
         keeps owner, group, mode and extended attributes; with a mode given it becomes a new
-        file that keeps its SELinux label only, as install(1) has it. Other hard links to it keep
+        file that keeps only its SELinux label, as install(1) does. Other hard links to it keep
         the old content. Times are the clock's or SOURCE_DATE_EPOCH.
 
         Raises:
-            ArtifactError: no such directory, something else than a file is there, or no space.
+            ArtifactError: no such directory, something other than a file is there, or no space.
         """
         host = source_file(source)
         if mode is not None:
@@ -144,11 +164,11 @@ class ExtFilesystem:
                 raise self._failed(f"{path}: cannot be written", error) from error
 
     def make_directory(self, path: str, mode: int | None = None) -> None:
-        """Make a directory and those above it; one that is there already is no error.
+        """Make a directory and those above it; an existing one is not an error.
 
         Args:
             path: absolute.
-            mode: permissions of the last directory, set on an existing one too; None: 0755 for a
+            mode: permissions of the last directory, also of an existing one; None: 0755 for a
                 new one. Those above it get 0755. New directories belong to root.
 
         Raises:
@@ -174,14 +194,14 @@ class ExtFilesystem:
     def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove a file or link, or with `recursive` a directory and all below it.
 
-        A symbolic link at the end of the path is removed itself, not what it leads to.
+        If the path ends in a symbolic link, the link is removed and not its target.
 
         Raises:
             ArtifactError: nothing there, or a directory and not `recursive`.
         """
         names = components(path)
         if not names or names[-1] == "..":
-            raise ArtifactError(f"{path}: cannot be removed; name what is to go")
+            raise ArtifactError(f"{path}: cannot be removed; name a file or directory")
         with self._changing(path) as place:
             entry = find(place, self.offset, joined(names), follow=False)
             inode = self._existing(entry)
@@ -200,7 +220,7 @@ class ExtFilesystem:
                 raise self._failed(f"{path}: cannot be removed", error) from error
 
     def check(self) -> None:
-        """Pass if e2fsck finds nothing wrong; it changes nothing.
+        """Pass if e2fsck finds nothing wrong, without changes.
 
         Raises:
             ArtifactError: the filesystem is damaged; the text holds what e2fsck says.
@@ -213,6 +233,14 @@ class ExtFilesystem:
                 f"e2fsck -f:\n{damage}"
             )
 
+    def _found(self, path: str) -> Inode | None:
+        """What is at the path, symbolic links followed; None: nothing."""
+        with self._at_work(path) as place:
+            try:
+                return find(place, self.offset, path).inode
+            except FileNotFoundError:
+                return None
+
     def _dump(self, place: Path, inode: Inode, destination: Path) -> None:
         try:
             debugfs.ask(place, self.offset, "dump", inode.address, str(place / "content"))
@@ -224,7 +252,7 @@ class ExtFilesystem:
 
     @contextmanager
     def _at_work(self, path: str) -> Iterator[Path]:
-        """A workplace, and what the walk to a path finds wrong, said with the image's name."""
+        """A workplace; what is wrong on the way to a path is reported with the image's name."""
         with workplace(self.image) as place:
             try:
                 yield place
@@ -260,7 +288,7 @@ class ExtFilesystem:
             raise ArtifactError(f"{self.image}: {path}: is encrypted; its key is on the device")
 
     def _require_room(self, source: Path, old: Inode | None, path: str) -> None:
-        """Refuse before anything changes. What the file's own block map takes is not counted."""
+        """Refuse before anything changes. The file's own block map is not counted."""
         size = data_size(source)
         super_ = self._superblock()
         freed = old.allocated if old and old.links == 1 else 0
@@ -274,7 +302,7 @@ class ExtFilesystem:
     def _saved_attributes(
         self, place: Path, inode: Inode, *, everything: bool
     ) -> tuple[tuple[str, str], ...]:
-        """Extended attributes put into files of the workplace, as (file, attribute)."""
+        """Write extended attributes into files of the workplace; gives (file, attribute)."""
         saved = []
         for number, name in enumerate(attribute_names(place, self.offset, inode)):
             if not (everything or name == _LABEL):

@@ -2,6 +2,7 @@
 """One filesystem in an image, whatever its type."""
 
 import struct
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -16,16 +17,22 @@ _HEAD = 0x10048  # [B] up to the end of the farthest magic number, that of btrfs
 class Filesystem(Protocol):
     """Files in an image, by absolute path; a path in it never leaves the image.
 
-    A change is made in place. One that fails for a reason seen beforehand (no such file, no
-    space) leaves the image as it was; after any other failure it may be half changed, so work on
-    a copy: `ota_artifact.image.disk.edit`.
+    Changes are made in place. A change that is refused beforehand (no such file, no space) leaves
+    the image as it was; after any other failure it may be half changed, so work on a copy:
+    `ota_artifact.image.disk.edit`.
     """
 
     def kind(self, path: str) -> Kind | None:
-        """What is at the path, a symbolic link at its end not followed; None: nothing."""
+        """What is at the path, without following a symbolic link at its end; None: nothing."""
 
     def exists(self, path: str) -> bool:
-        """Whether anything is at the path."""
+        """Whether a file or folder is at the path, symbolic links followed."""
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a folder, in order; () if there is no such folder."""
+
+    def file_size(self, path: str) -> int:
+        """How long a file is [B]."""
 
     def read_file(self, path: str, destination: Path) -> None:
         """Copy a file of the image to the host, whole or not at all."""
@@ -34,13 +41,13 @@ class Filesystem(Protocol):
         """Copy a file of the host into the image, replacing one that is there."""
 
     def make_directory(self, path: str, mode: int | None = None) -> None:
-        """Make a directory and those above it; one that is there already is no error."""
+        """Make a directory and those above it; an existing one is not an error."""
 
     def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove a file or link, or with `recursive` a directory and all below it."""
 
     def check(self) -> None:
-        """Pass if the filesystem is sound, and fail with what is wrong otherwise."""
+        """Pass if the filesystem is sound; else raise what is wrong."""
 
 
 def open_filesystem(image: Path, offset: int = 0, size: int | None = None) -> Filesystem:
@@ -61,16 +68,40 @@ def open_filesystem(image: Path, offset: int = 0, size: int | None = None) -> Fi
         case "vfat":
             return FatFilesystem(image, offset, size)
         case None:
-            raise ArtifactError(f"{_place(image, offset)}: no filesystem found; use ext4 or vfat")
+            raise ArtifactError(
+                f"{_place(image, offset)}: no filesystem found; only ext4 and vfat are supported"
+            )
         case other:
             raise ArtifactError(
-                f"{_place(image, offset)}: {other}; files can be reached in ext4 and vfat only"
+                f"{_place(image, offset)}: holds {other}; only ext4 and vfat are supported"
             )
 
 
+def read_bytes(filesystem: Filesystem, path: str, limit: int) -> bytes:
+    """What a file holds.
+
+    Args:
+        filesystem: which has it.
+        path: absolute, in there.
+        limit: how long it may be [B].
+
+    Raises:
+        ArtifactError: no such file, not a regular one, or longer than the limit.
+        ProgramError: a program that reads it fails or is missing.
+        OSError: no space for a temporary copy.
+    """
+    size = filesystem.file_size(path)
+    if size > limit:
+        raise ArtifactError(f"{path}: has {size} B, more than the {limit} B that are read")
+    with tempfile.TemporaryDirectory(prefix="ota-image-") as folder:
+        copy = Path(folder) / "file"
+        filesystem.read_file(path, copy)
+        return copy.read_bytes()
+
+
 def recognise(image: Path, offset: int = 0, size: int | None = None) -> str | None:
-    """The name of what is there: "ext4" (also for ext2 and ext3), "vfat", or another that we
-    know by its magic number; None: nothing known.
+    """The name of a filesystem: "ext4" (also for ext2 and ext3), "vfat", or another that we know
+    by its magic number; None: nothing that we know.
 
     Raises:
         OSError: the image cannot be read.

@@ -4,6 +4,7 @@
 import struct
 import uuid
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,15 +12,36 @@ from ota_artifact.errors import ArtifactError
 
 _SECTOR_SIZES = (512, 4096)  # [B]
 _HEADER = struct.Struct("<8s4sII4xQQQQ16sQIII")
+_MARK = b"EFI PART"
 _MOST_ENTRIES = 1024  # 128 is usual
 _ENTRY_SIZES = (128, 256, 512, 1024, 2048, 4096)  # [B]
 _UNUSED = bytes(16)
+_MISSING = "is missing"
+
+Row = tuple[int, int, int, str, str]
+"""Number, offset [B], size [B], type and label of a partition."""
 
 
-def read_gpt(file: BinaryIO, size: int, image: Path) -> list[tuple[int, int, int, str, str]] | None:
-    """(number, offset [B], size [B], type, label) of each partition; None: there is no GPT.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpt:
+    """A GPT that can be used: one of its two copies at least is whole.
 
-    The backup at the end of the image is read when the first table is damaged.
+    Attributes:
+        rows: its partitions.
+        sector: size of a sector of the disk that it is for [B].
+        first_fault: what is wrong with the copy at the beginning, as the end of a sentence;
+            then the rows are those of the backup.
+        backup_fault: the same of the copy at the end.
+    """
+
+    rows: tuple[Row, ...]
+    sector: int
+    first_fault: str
+    backup_fault: str
+
+
+def read_gpt(file: BinaryIO, size: int, image: Path) -> Gpt | None:
+    """Read a GPT; None: there is none.
 
     Args:
         file: the image, seekable.
@@ -29,27 +51,44 @@ def read_gpt(file: BinaryIO, size: int, image: Path) -> list[tuple[int, int, int
     Raises:
         ArtifactError: there is one, and both copies are damaged.
     """
-    faults = []
+    damaged = ""
     for sector in _SECTOR_SIZES:
-        for at, name in ((sector, "first"), (size // sector * sector - sector, "backup")):
-            file.seek(max(at, 0))
-            raw = file.read(sector)
-            if raw[:8] != b"EFI PART":
-                continue
-            try:
-                return _read_table(file, raw, at, sector, size)
-            except ValueError as fault:
-                faults.append(f"the {name} one {fault}")
-    if faults:
+        end = size // sector * sector - sector
+        first, first_fault = _copy(file, sector, sector, size)
+        backup, backup_fault = _copy(file, end, sector, size)
+        rows = backup if first is None else first
+        if rows is not None:
+            if backup_fault == _MISSING and (place := _alternate(file, sector)) != end:
+                backup_fault = f"is not in the last sector, but at {place} B"
+            return Gpt(rows=rows, sector=sector, first_fault=first_fault, backup_fault=backup_fault)
+        if (first_fault, backup_fault) != (_MISSING, _MISSING):
+            damaged = damaged or f"the first one {first_fault}; the backup {backup_fault}"
+    if damaged:
         raise ArtifactError(
-            f"{image}: damaged GUID partition table: {'; '.join(faults)}; repair it with sgdisk"
+            f"{image}: damaged GUID partition table: {damaged}; repair it with sgdisk"
         )
     return None
 
 
-def _read_table(
-    file: BinaryIO, raw: bytes, at: int, sector: int, size: int
-) -> list[tuple[int, int, int, str, str]]:
+def _copy(file: BinaryIO, at: int, sector: int, size: int) -> tuple[tuple[Row, ...] | None, str]:
+    """The rows of one copy, or None and what is wrong with it."""
+    file.seek(max(at, 0))
+    raw = file.read(sector)
+    if not raw.startswith(_MARK):
+        return None, _MISSING
+    try:
+        return tuple(_read_table(file, raw, at, sector, size)), ""
+    except ValueError as fault:
+        return None, str(fault)
+
+
+def _alternate(file: BinaryIO, sector: int) -> int:
+    """Where the first copy says that the backup is [B]."""
+    file.seek(sector)
+    return int(_HEADER.unpack(file.read(_HEADER.size))[5]) * sector
+
+
+def _read_table(file: BinaryIO, raw: bytes, at: int, sector: int, size: int) -> list[Row]:
     """Check a header and its entries, then give them.
 
     Raises:

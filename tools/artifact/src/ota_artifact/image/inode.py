@@ -23,7 +23,7 @@ _STAT = re.compile(
     r"File ACL: (?P<attributes>\d+).*\n"
     r"Links: (?P<links>\d+) +Blockcount: (?P<sectors>\d+)\n"
 )
-"""The head of what `stat` prints. What an image can put words into comes after it."""
+"""The head of what `stat` prints. What an image can control comes after it."""
 
 _LISTED = re.compile(r"/(?P<inode>\d+)/(?P<mode>[0-7]+)/-?\d+/-?\d+/(?P<name>[^/\n]+)/\d*/")
 
@@ -38,7 +38,7 @@ class Inode:
         size: length [B].
         allocated: what it takes of the filesystem [B].
         links: how many names it has.
-        attribute_block: where attributes lie that do not fit into the inode; 0: nowhere.
+        attribute_block: where the attributes are that do not fit into the inode; 0: nowhere.
     """
 
     number: int
@@ -54,7 +54,7 @@ class Inode:
 
     @property
     def address(self) -> str:
-        """How debugfs is told of it, whatever its name."""
+        """How debugfs addresses it, whatever its name."""
         return f"<{self.number}>"
 
     @property
@@ -65,10 +65,10 @@ class Inode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A name in a directory, and what it stands for.
+    """A name in a directory, and the inode that it leads to.
 
     Attributes:
-        path: as looked for, symbolic links in it followed at its end.
+        path: the path, with symbolic links at its end followed.
         directory: the directory that has the name, or would have it.
         name: never with "/"; "." when the path is the root.
         inode: what is there; None: nothing yet.
@@ -87,8 +87,8 @@ def find(place: Path, offset: int, path: str, *, follow: bool = True) -> Entry:
         place: a workplace of the image.
         offset: where the filesystem begins in it [B].
         path: absolute.
-        follow: whether a symbolic link at the end is followed; one that leads nowhere gives the
-            entry that it names, so that writing makes it.
+        follow: whether to follow a symbolic link at the end; a dangling link gives the entry that
+            it names, so that a write creates it.
 
     Raises:
         FileNotFoundError: no such directory on the way; the text names it.
@@ -111,7 +111,7 @@ def find(place: Path, offset: int, path: str, *, follow: bool = True) -> Entry:
 
 
 def stat_each(place: Path, offset: int, numbers: Sequence[int]) -> tuple[Inode, ...]:
-    """What stands behind inode numbers.
+    """The inodes of some numbers.
 
     Raises:
         ArtifactError, DebugfsError: one of them cannot be read.
@@ -121,13 +121,24 @@ def stat_each(place: Path, offset: int, numbers: Sequence[int]) -> tuple[Inode, 
     return tuple(_parsed(each, f"inode {n}") for each, n in zip(printed, numbers, strict=True))
 
 
+def names_in(place: Path, offset: int, directory: Inode) -> tuple[str, ...]:
+    """The names in a directory, in order; one with a line break in it is left out.
+
+    Raises:
+        DebugfsError: the filesystem cannot be read.
+    """
+    entries = (_LISTED.fullmatch(line) for line in _listed(place, offset, directory.number))
+    found = (each["name"] for each in entries if each and each["inode"] != "0")
+    return tuple(sorted(name for name in found if name not in (".", "..")))
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """What lies below a directory.
+    """The content of a directory, at all depths.
 
     Attributes:
         commands: for debugfs, to empty the directory, deepest first.
-        inodes: the file behind each name in it.
+        inodes: that of each name in it.
     """
 
     commands: tuple[tuple[str, ...], ...]
@@ -135,10 +146,10 @@ class Tree:
 
 
 def read_tree(place: Path, offset: int, entry: Entry) -> Tree:
-    """Walk a directory with all below it.
+    """Walk a directory and all below it.
 
     Raises:
-        ArtifactError: a name that debugfs cannot be given, or directories in a loop.
+        ArtifactError: a name that debugfs does not accept, or directories in a loop.
         DebugfsError: the filesystem cannot be read.
     """
     if entry.inode is None:
@@ -171,10 +182,7 @@ def _entries(
 
     A directory whose ".." is not the one that led to it belongs elsewhere in the tree.
     """
-    printed = debugfs.ask(place, offset, "ls", "-p", f"<{directory}>")
-    for line in printed.decode("utf-8", "surrogateescape").split("\n"):
-        if not line:
-            continue
+    for line in _listed(place, offset, directory):
         entry = _LISTED.fullmatch(line)
         if entry is None:
             raise ArtifactError(f"{path}: has a name that cannot be removed: {line!r}; run e2fsck")
@@ -183,6 +191,11 @@ def _entries(
             raise ArtifactError(f"{path}: is linked in two places; run e2fsck -f on the image")
         if name not in (".", "..") and inode != 0:
             yield inode, int(entry["mode"], 8) & 0o170000 == 0o040000, name
+
+
+def _listed(place: Path, offset: int, directory: int) -> list[str]:
+    printed = debugfs.ask(place, offset, "ls", "-p", f"<{directory}>")
+    return [line for line in printed.decode("utf-8", "surrogateescape").split("\n") if line]
 
 
 def _stat(place: Path, offset: int, path: str) -> Inode | None:

@@ -5,6 +5,7 @@ Source: UEFI specification 2.10, section 5.2; for the chain, Linux block/partiti
 """
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,14 +17,30 @@ _PROTECTIVE = 0xEE
 _FIRST_LOGICAL = 5
 _MOST_LOGICAL = 128
 
+Row = tuple[int, int, int, str]
+"""Number, offset [B], size [B] and type of a partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mbr:
+    """What a table holds.
+
+    Attributes:
+        rows: the primary and the logical partitions.
+        links: where the tables of logical partitions are [B].
+    """
+
+    rows: tuple[Row, ...]
+    links: tuple[int, ...]
+
 
 def is_protective(sector: bytes) -> bool:
     """Whether the table only says that a GPT follows."""
     return any(kind == _PROTECTIVE for kind, _, _ in _table(sector))
 
 
-def read_mbr(file: BinaryIO, size: int, image: Path) -> list[tuple[int, int, int, str]]:
-    """(number, offset [B], size [B], type) of each primary and logical partition.
+def read_mbr(file: BinaryIO, size: int, image: Path) -> Mbr:
+    """Read an MBR and the tables that it leads to.
 
     Args:
         file: the image, seekable.
@@ -34,40 +51,43 @@ def read_mbr(file: BinaryIO, size: int, image: Path) -> list[tuple[int, int, int
         ArtifactError: the chain of logical partitions has a loop, leaves the image or is absurd.
     """
     file.seek(0)
-    found = []
-    logical: list[tuple[int, int, int, str]] = []
+    rows: list[Row] = []
+    logical: list[Row] = []
+    links: list[int] = []
     for number, (kind, start, length) in enumerate(_table(file.read(_SECTOR)), start=1):
         if kind in _EXTENDED and length:
             numbered = _FIRST_LOGICAL + len(logical)
-            logical += _read_chain(file, size, image, start, numbered)
+            found = _read_chain(file, size, image, start, numbered)
+            logical += found.rows
+            links += found.links
         elif kind and length:
-            found.append((number, start * _SECTOR, length * _SECTOR, f"{kind:02x}"))
-    return found + logical
+            rows.append((number, start * _SECTOR, length * _SECTOR, f"{kind:02x}"))
+    return Mbr((*rows, *logical), tuple(links))
 
 
-def _read_chain(
-    file: BinaryIO, size: int, image: Path, extended: int, number: int
-) -> list[tuple[int, int, int, str]]:
+def _read_chain(file: BinaryIO, size: int, image: Path, extended: int, number: int) -> Mbr:
     """The logical partitions: each table has one, and says where the next table is.
 
     Args:
         extended: where the extended partition begins [sectors].
         number: that of the first logical partition.
     """
-    found: list[tuple[int, int, int, str]] = []
-    seen: set[int] = set()
+    found: list[Row] = []
+    links: list[int] = []
     at = extended
     while True:
-        if at in seen or len(seen) >= _MOST_LOGICAL:
+        if at * _SECTOR in links or len(links) >= _MOST_LOGICAL:
             raise ArtifactError(f"{image}: the chain of logical partitions does not end")
-        seen.add(at)
+        links.append(at * _SECTOR)
         if (at + 1) * _SECTOR > size:
-            raise ArtifactError(f"{image}: a logical partition's table lies beyond the image's end")
+            raise ArtifactError(
+                f"{image}: the table of a logical partition lies beyond the image's end"
+            )
         file.seek(at * _SECTOR)
         sector = file.read(_SECTOR)
         if sector[510:512] != b"\x55\xaa":
-            if at == extended:
-                return found  # an extended partition in which nothing was ever made
+            if at == extended:  # an extended partition in which nothing was ever made
+                return Mbr(tuple(found), tuple(links))
             raise ArtifactError(f"{image}: no table of a logical partition at {at * _SECTOR} B")
         following = None
         for kind, start, length in _table(sector):
@@ -77,7 +97,7 @@ def _read_chain(
                 offset = (at + start) * _SECTOR
                 found.append((number + len(found), offset, length * _SECTOR, f"{kind:02x}"))
         if following is None:
-            return found
+            return Mbr(tuple(found), tuple(links))
         at = following
 
 

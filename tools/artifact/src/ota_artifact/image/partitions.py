@@ -1,19 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The partitions of a disk image."""
+"""The partition table of a disk image, MBR or GPT."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 from ota_artifact.errors import ArtifactError
-from ota_artifact.image.gpt import read_gpt
+from ota_artifact.image.gpt import Row, read_gpt
 from ota_artifact.image.mbr import is_protective, read_mbr
+from ota_artifact.layout import SECTOR, TableKind
+from ota_artifact.names import shown
+from ota_artifact.size import format_size
+
+SWAP = ("82", "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f")
+"""Types of a partition with swap space, in an MBR and in a GPT."""
+
+ESP = ("ef", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
+"""Types of an EFI system partition."""
+
+BIOS_BOOT = ("21686148-6449-6e6f-744e-656564454649",)
+"""Type of the partition that holds GRUB's own code. Source: GRUB manual, "BIOS installation"."""
+
+_KNOWN = {
+    **dict.fromkeys(SWAP, "swap"),
+    **dict.fromkeys(ESP, "ESP"),
+    **dict.fromkeys(BIOS_BOOT, "BIOS boot"),
+    "0fc63daf-8483-4772-8e79-3d69d8477de4": "Linux",
+    "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7": "basic data",
+    "83": "Linux",
+    "0b": "FAT32",
+    "0c": "FAT32",
+    "0e": "FAT16",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partition:
-    """A partition that lies in the image as a whole.
+    """A partition, as the table has it.
 
     Attributes:
         number: as Linux numbers it; logical ones begin at 5.
@@ -30,50 +56,117 @@ class Partition:
     label: str = ""
 
     @property
-    def is_swap(self) -> bool:
-        """Whether its type says swap space."""
-        return self.type in _SWAP
+    def end(self) -> int:
+        """The first byte after it [B]."""
+        return self.offset + self.size
 
 
-_SWAP = ("82", "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A partition table.
+
+    Attributes:
+        size: of the image that it is in [B].
+        sector: of the disk that it is for [B]; an MBR does not say, and is taken to have 512.
+        partitions: by number. Extended partitions are left out, the logical ones inside them not.
+        links: where an MBR keeps the tables of logical partitions [B].
+        first_fault: what is wrong with the copy of a GPT at the beginning of the image, as the
+            end of a sentence; then the backup at its end was read.
+        backup_fault: what is wrong with the backup.
+    """
+
+    kind: TableKind
+    size: int
+    sector: int
+    partitions: tuple[Partition, ...]
+    links: tuple[int, ...] = ()
+    first_fault: str = ""
+    backup_fault: str = ""
+
+    @property
+    def fault(self) -> str:
+        """Why no partition of it can be relied on, as a sentence's end; empty if nothing."""
+        for each in self.partitions:
+            if each.end > self.size:
+                return (
+                    f"partition {each.number} ends at {each.end} B, but the image has {self.size}"
+                    " B; it is truncated"
+                )
+            if each.offset < self.sector:
+                return f"partition {each.number} covers the partition table; it is damaged"
+        ordered = sorted(self.partitions, key=lambda each: each.offset)
+        for before, after in pairwise(ordered):
+            if after.offset < before.end:
+                return f"partitions {before.number} and {after.number} overlap; it is damaged"
+        return ""
 
 
-def read_partitions(image: Path) -> tuple[Partition, ...]:
-    """Read the partition table, GPT or MBR, in the order of the partitions' numbers.
-
-    Extended partitions are not in the result, the logical ones inside them are.
+def read_table(image: Path) -> Table:
+    """Read the partition table of a disk image.
 
     Raises:
-        ArtifactError: no table, a damaged one, or a partition beyond the end of the image.
+        ArtifactError: there is no table, or it is empty, or too damaged to be read.
         OSError: the image cannot be read.
     """
     with image.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        found = [
-            Partition(number=number, offset=offset, size=length, type=kind, label=label)
-            for number, offset, length, kind, label in _entries(file, size, image)
-        ]
-    for partition in found:
-        end = partition.offset + partition.size
-        if end > size:
-            raise ArtifactError(
-                f"{image}: partition {partition.number} ends at {end} B, but the image has "
-                f"{size} B; it is truncated"
-            )
-    if not found:
-        raise ArtifactError(f"{image}: the partition table is empty; nothing to open")
-    return tuple(found)
+        table = _read(file, file.seek(0, os.SEEK_END), image)
+    if not table.partitions:
+        raise ArtifactError(f"{image}: the partition table is empty; there is nothing to open")
+    return table
 
 
-def _entries(file: BinaryIO, size: int, image: Path) -> list[tuple[int, int, int, str, str]]:
-    """(number, offset [B], size [B], type, label) of each."""
+def describe_table(table: Table) -> str:
+    """What a table holds, for a message: a line for each partition."""
+    rows = [("no", "offset", "size", "type", "label")]
+    for each in table.partitions:
+        place, size = f"{each.offset:#x}", format_size(each.size)
+        label = each.label if each.label.isprintable() else shown(each.label)
+        rows.append((str(each.number), place, size, _KNOWN.get(each.type, each.type), label))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = (
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _read(file: BinaryIO, size: int, image: Path) -> Table:
     file.seek(0)
     first = file.read(512)
     if len(first) < 512:
-        raise ArtifactError(f"{image}: {len(first)} B hold no partition table; it is truncated")
+        raise ArtifactError(
+            f"{image}: has {len(first)} B, too few for a disk image or a filesystem; it is"
+            " truncated, or of another kind"
+        )
     if first[510:512] == b"\x55\xaa" and not is_protective(first):
-        return [(*each, "") for each in read_mbr(file, size, image)]
-    found = read_gpt(file, size, image)
-    if found is None:
-        raise ArtifactError(f"{image}: neither a partition table nor a filesystem that we know")
-    return found
+        mbr = read_mbr(file, size, image)
+        return Table(
+            kind="mbr",
+            size=size,
+            sector=SECTOR,
+            partitions=_partitions((*each, "") for each in mbr.rows),
+            links=mbr.links,
+        )
+    gpt = read_gpt(file, size, image)
+    if gpt is None:
+        if first[510:512] == b"\x55\xaa":
+            raise ArtifactError(
+                f"{image}: its MBR says that a GPT follows, and neither the first one nor the"
+                " backup is there; copy or compose the image again"
+            )
+        raise ArtifactError(f"{image}: has neither a partition table nor a filesystem that we know")
+    return Table(
+        kind="gpt",
+        size=size,
+        sector=gpt.sector,
+        partitions=_partitions(gpt.rows),
+        first_fault=gpt.first_fault,
+        backup_fault=gpt.backup_fault,
+    )
+
+
+def _partitions(rows: Iterable[Row]) -> tuple[Partition, ...]:
+    return tuple(
+        Partition(number=number, offset=offset, size=size, type=kind, label=label)
+        for number, offset, size, kind, label in rows
+    )

@@ -15,11 +15,11 @@ _LONGEST_NAME = 255  # [B]. Source: linux/limits.h, NAME_MAX
 def components(path: str) -> tuple[str, ...]:
     """The names of an absolute path in order, empty ones and "." left out; () is the root.
 
-    ".." stays, for what it means depends on symbolic links.
+    ".." stays, since its meaning depends on symbolic links.
 
     Raises:
-        ArtifactError: the path is not absolute, too long, or has a line break or a NUL, which the
-            programs that work on images cannot be given.
+        ArtifactError: the path is not absolute, is too long, or has a line break or a NUL, which
+            the programs that work on images do not accept.
     """
     if not path.startswith("/"):
         raise ArtifactError(f"{path!r}: not an absolute path; begin it with '/'")
@@ -42,7 +42,7 @@ def joined(names: tuple[str, ...]) -> str:
 
 
 def checked_mode(mode: int) -> int:
-    """The permission bits as given.
+    """The permission bits, unchanged.
 
     Raises:
         ArtifactError: more than the twelve bits of a mode.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copy a large file whose holes stay holes."""
+"""Copies large files so that their holes stay holes."""
 
 import errno
 import fcntl
@@ -18,7 +18,7 @@ _NOT_HERE = (
     errno.EXDEV,
     errno.EBADF,
 )
-"""How kernels and filesystems say that they lack an operation."""
+"""How kernels and filesystems say that they do not support an operation."""
 
 
 def copy_sparse(source: int, destination: int) -> None:
@@ -43,7 +43,7 @@ def copy_sparse(source: int, destination: int) -> None:
 
 
 def data_size(path: Path) -> int:
-    """How much of a file is not holes [B].
+    """How much of a file is data and not holes [B].
 
     Raises:
         OSError: it cannot be read.
@@ -92,7 +92,7 @@ def copy_range(source: int, destination: int, start: int, end: int, *, shift: in
     Args:
         start: the first byte [B].
         end: the first byte that is not copied [B].
-        shift: how much further behind in the destination it goes [B].
+        shift: how much later in the destination it goes [B].
 
     Raises:
         OSError: no space, one of them cannot be read or written, or the source is shorter.

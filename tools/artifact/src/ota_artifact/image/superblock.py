@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The few numbers of an ext2/3/4 superblock that we decide by."""
+"""The few numbers of an ext2/3/4 superblock that we need."""
 
 import struct
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ _INLINE_DATA = 0x8000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superblock:
-    """What an ext filesystem says of itself. Source: kernel.org, ext4 "Super Block".
+    """What an ext filesystem says about itself. Source: kernel.org, ext4 "Super Block".
 
     Attributes:
         block_size: [B].
         blocks: length of the filesystem [blocks].
         free_blocks: not in use [blocks].
-        free_inodes: how many more files there may be.
+        free_inodes: how many more files fit.
         has_inline_data: small files may lie in their inode.
         needs_recovery: an unclean shutdown left changes in the journal.
     """
@@ -44,7 +44,7 @@ def read_superblock(image: Path, offset: int = 0) -> Superblock:
     """Read the first superblock.
 
     Raises:
-        ArtifactError: there is none, or its numbers make no sense.
+        ArtifactError: there is no superblock, or its numbers are impossible.
         OSError: the image cannot be read.
     """
     with image.open("rb") as file:

@@ -24,16 +24,16 @@ _SETTINGS = {
     "MTOOLS_FAT_COMPATIBILITY": "0",
     "MTOOLS_LOWER_CASE": "0",
     "MTOOLS_NO_VFAT": "0",
-    "MTOOLS_SKIP_CHECK": "1",  # partitions without a drive's geometry
+    "MTOOLS_SKIP_CHECK": "1",  # partitions that do not follow a drive's geometry
     "TZ": "UTC0",  # vfat has local times: the same bytes on every machine
 }
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f"*:<>?\\|[]')  # "[" for mtools alone, a wildcard there
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f"*:<>?\\|[]')  # "[" is a wildcard in mtools
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class FatFilesystem:
-    """A vfat filesystem in an image. It has no owners, modes or links; case does not count.
+    """A vfat filesystem in an image. It has no owners, modes or links, and ignores case.
 
     Attributes:
         image: the file, also a whole disk's.
@@ -60,8 +60,8 @@ class FatFilesystem:
         said = sector * (sectors or struct.unpack_from("<I", boot, 32)[0])
         if said > room:
             raise ArtifactError(
-                f"{self.image}: the filesystem at {self.offset} B says that it has {said} B, of "
-                f"which the image holds {room}; it is truncated"
+                f"{self.image}: the filesystem at {self.offset} B has {said} B, and the "
+                f"image only {room} of them; it is truncated"
             )
 
     def kind(self, path: str) -> Kind | None:
@@ -76,6 +76,29 @@ class FatFilesystem:
     def exists(self, path: str) -> bool:
         """Whether anything is at the path."""
         return self.kind(path) is not None
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The names in a folder, in order; () if there is no such folder."""
+        names = checked_names(path)
+        with workplace(self.image) as place:
+            if self._kind(place, names) != "directory":
+                return ()
+            return tuple(sorted(entry.rstrip("/") for entry in self._listed(place, names)))
+
+    def file_size(self, path: str) -> int:
+        """How long a file is [B].
+
+        Raises:
+            ArtifactError: no such file, or a directory.
+            ProgramError: mtools cannot read it.
+        """
+        names = checked_names(path)
+        with workplace(self.image) as place:
+            self._require(place, names, path, "file")
+            size = self._size(place, names)
+        if size is None:
+            raise ArtifactError(f"{self.image}: {path}: mdir does not say how long it is")
+        return size
 
     def read_file(self, path: str, destination: Path) -> None:
         """Copy a file of the image to the host, whole or not at all, with mode 0644.
@@ -96,7 +119,7 @@ class FatFilesystem:
     def write_file(self, source: Path, path: str, mode: int | None = None) -> None:
         """Copy a file of the host into the image, replacing one that is there, read-only or not.
 
-        The mode is checked and otherwise ignored: vfat has none.
+        The mode is checked and then ignored, since vfat has no modes.
 
         Raises:
             ArtifactError: no such directory, a directory is there, or no space.
@@ -122,9 +145,9 @@ class FatFilesystem:
                 self._mtools(place, "mcopy", "-n", "-o", "-D", "o", content, _target(names))
 
     def make_directory(self, path: str, mode: int | None = None) -> None:
-        """Make a directory and those above it; one that is there already is no error.
+        """Make a directory and those above it; an existing one is not an error.
 
-        The mode is checked and otherwise ignored: vfat has none.
+        The mode is checked and then ignored, since vfat has no modes.
 
         Raises:
             ArtifactError: a part of the path is a file, or no space.
@@ -153,7 +176,7 @@ class FatFilesystem:
         """
         names = checked_names(path)
         if not names:
-            raise ArtifactError(f"{path}: cannot be removed; name what is to go")
+            raise ArtifactError(f"{path}: cannot be removed; name a file or directory")
         with workplace(self.image) as place:
             match self._kind(place, names):
                 case None:
@@ -205,19 +228,26 @@ class FatFilesystem:
         for depth, name in enumerate(names):
             if kind != "directory":
                 return None
-            # 1: nothing there, which mdir also says of an empty root.
-            listed = self._mtools(
-                place, "mdir", "-b", "-a", "-f", _target(names[:depth]), success=(0, 1)
-            )
-            entries = listed.decode("utf-8", "surrogateescape").splitlines()
             wanted = name.casefold()
-            for entry in entries:
-                if entry.rstrip("/").rpartition("/")[2].casefold() == wanted:
+            for entry in self._listed(place, names[:depth]):
+                if entry.rstrip("/").casefold() == wanted:
                     kind = "directory" if entry.endswith("/") else "file"
                     break
             else:
                 return None
         return kind
+
+    def _listed(self, place: Path, names: tuple[str, ...]) -> list[str]:
+        """The names in a directory; those of directories end with "/"."""
+        # Exit code 1: nothing there; mdir also reports this for an empty root.
+        printed = self._mtools(place, "mdir", "-b", "-a", "-f", _target(names), success=(0, 1))
+        lines = printed.decode("utf-8", "surrogateescape").splitlines()
+        return [re.sub(r".*/(?=.)", "", line) for line in lines]
+
+    def _size(self, place: Path, names: tuple[str, ...]) -> int | None:
+        listed = self._mtools(place, "mdir", "-a", _target(names))
+        found = re.search(rb"1 file +([\d ]+) bytes", listed)
+        return int(found[1].replace(b" ", b"")) if found else None
 
     def _require(self, place: Path, names: tuple[str, ...], path: str, kind: Kind) -> None:
         found = self._kind(place, names)
@@ -232,11 +262,7 @@ class FatFilesystem:
         """Refuse before anything changes."""
         root = self._mtools(place, "mdir", "-a", "::/", success=(0, 1))
         free = re.search(rb"([\d ]+) bytes free", root)
-        freed = 0
-        if replaced:
-            listed = self._mtools(place, "mdir", "-a", _target(replaced))
-            length = re.search(rb"1 file +([\d ]+) bytes", listed)
-            freed = int(length[1].replace(b" ", b"")) if length else 0
+        freed = (self._size(place, replaced) or 0) if replaced else 0
         if free and size > int(free[1].replace(b" ", b"")) + freed:
             raise ArtifactError(
                 f"{self.image}: {path}: no space left: {size} B to write, "
@@ -275,7 +301,7 @@ def mtools(
     Args:
         place: a workplace of the image.
         offset: where the filesystem begins in it [B].
-        environment: variables set on top of those that make it the same everywhere.
+        environment: variables in addition to those that make it work the same everywhere.
 
     Raises:
         ProgramError: it is missing, or fails.
@@ -289,10 +315,10 @@ def mtools(
 
 
 def checked_names(path: str) -> tuple[str, ...]:
-    """The names of a path, ".." resolved: there are no links that could change its meaning.
+    """The names of a path, with ".." resolved, since vfat has no links that change its meaning.
 
     Raises:
-        ArtifactError: a name that vfat cannot have.
+        ArtifactError: a name that is not allowed on vfat.
     """
     names: list[str] = []
     for name in components(path):
@@ -300,7 +326,9 @@ def checked_names(path: str) -> tuple[str, ...]:
             del names[-1:]
             continue
         if _FORBIDDEN.search(name) or _RESERVED.fullmatch(name) or name[-1] in ". ":
-            raise ArtifactError(f"{path}: {name!r} cannot be a name on vfat; choose another")
+            raise ArtifactError(
+                f"{path}: {name!r} is not allowed as a name on vfat; choose another"
+            )
         names.append(name)
     return tuple(names)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where programs work on an image: a folder of ours, so that no given name reaches them."""
+"""A private folder in which programs work on an image, so that they see no given name."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.output import is_stdout, naming
 
 _ADMINISTRATION = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-"""Where e2fsprogs lives; on Debian not on the PATH of an ordinary user."""
+"""Where e2fsprogs is; on Debian not on the PATH of an ordinary user."""
 
 
 @contextmanager
@@ -23,12 +23,12 @@ def workplace(image: Path) -> Iterator[Path]:
     """A private folder for the time of one operation; in it, `image` is a link to the image.
 
     The programs take options from an image's name ("?offset=" in e2fsprogs, "@@" in mtools), and
-    split what they are told at quotes and line breaks; mtools has a shell read "$" and "\\".
-    Through this folder they see names that we chose, whatever the image, the source and the
-    destination are called.
+    split their input at quotes and line breaks; mtools has a shell read "$" and "\\". In this
+    folder they see names that we chose, whatever the image, the source and the destination are
+    called.
 
     Raises:
-        ProgramError: the folder for temporary files has such a name itself.
+        ProgramError: the path of the folder for temporary files has such characters.
     """
     with tempfile.TemporaryDirectory(prefix="ota-image-") as name:
         if re.search(r"[?$\\\n\r]|@@", name) or len(os.fsencode(name)) > 200:
@@ -39,7 +39,7 @@ def workplace(image: Path) -> Iterator[Path]:
 
 
 def find_program(name: str, *, package: str) -> str:
-    """The program's full path, also where only administrators look.
+    """The program's full path, also from folders that only root has on its PATH.
 
     Raises:
         ProgramError: it is not installed.
@@ -53,9 +53,9 @@ def find_program(name: str, *, package: str) -> str:
 
 @contextmanager
 def delivered(destination: Path) -> Iterator[Path]:
-    """Give a path to write to; what is there at the end becomes the destination, or nothing does.
+    """Give a path to write to; the file becomes the destination at the end, or not at all.
 
-    A destination that is no regular file, such as a pipe or /dev/stdout, gets the bytes instead.
+    A destination other than a regular file, such as a pipe or /dev/stdout, gets the bytes.
 
     Raises:
         ArtifactError: the destination is a directory, or its directory does not exist.
@@ -89,10 +89,10 @@ def delivered(destination: Path) -> Iterator[Path]:
 
 
 def source_file(source: Path) -> os.stat_result:
-    """What the host says of a file that is to go into an image.
+    """The status of a file of the host that goes into an image.
 
     Raises:
-        ArtifactError: there is none, or it is not a regular file.
+        ArtifactError: it is missing, or not a regular file.
     """
     if not source.exists():
         raise ArtifactError(f"{source}: no such file")
@@ -102,7 +102,7 @@ def source_file(source: Path) -> os.stat_result:
 
 
 def build_time() -> int | None:
-    """The time that changes are to carry, SOURCE_DATE_EPOCH [s]; None: the clock's.
+    """The time that changes get, SOURCE_DATE_EPOCH [s]; None: the clock's.
 
     Source: https://reproducible-builds.org/specs/source-date-epoch/
 
@@ -113,5 +113,7 @@ def build_time() -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,10}", text):
-        raise ArtifactError(f"SOURCE_DATE_EPOCH={text!r}: not seconds since 1970; unset or mend it")
+        raise ArtifactError(
+            f"SOURCE_DATE_EPOCH={text!r}: not seconds since 1970; unset or correct it"
+        )
     return int(text)

@@ -3,8 +3,8 @@
 
 import argparse
 
+from ota_artifact.layout import to_json
 from ota_board.cli.arguments import Subparsers, add_board, add_command, add_slots, grown_board_of
-from ota_board.layout import to_json
 from ota_board.picture import picture, table
 
 

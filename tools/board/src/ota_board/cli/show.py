@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from ota_artifact.size import format_size
 from ota_board.cli.arguments import Subparsers, add_board, add_command, board_of
 from ota_board.load import all_boards, board_folders, load_board
-from ota_board.size import format_size
 
 _SIZES = {"size", "alignment", "start", "boot", "slot", "data", "memory"}
 _COUNTS = {"speed", "timeout"}

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ota_artifact.size import format_size
 from ota_board.board import Board
 from ota_board.cli.arguments import add_slots, grown_board_of
 from ota_board.grub import boot_files
 from ota_board.load import board_folders, find_board
-from ota_board.size import format_size
 from ota_board.u_boot import default_environment, factory_environment
 from ota_image.disk.boot import Content
 from ota_image.disk.compose import Parts, Raw, compose

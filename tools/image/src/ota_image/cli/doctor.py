@@ -3,9 +3,11 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from ota_artifact.image.roles import RULE
 from ota_board.load import board_folders, find_board, load_board
 
 _EXAMPLE = """\
@@ -22,7 +24,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "doctor",
         help="find what is wrong with a disk image",
         description="Looks for every hazard that an image can show, and names the cause and the"
-        " remedy of each; also tells what arms the watchdog. Exit code 0: no hazard; 2: findings.",
+        " remedy of each; also tells what arms the watchdog. Exit code 0: no hazard; 2: findings."
+        f" {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -53,6 +56,8 @@ def _run(args: argparse.Namespace) -> int:
     artifact = Path(args.artifact) if args.artifact else None
     path = Path(args.file)
     found = diagnose(path, board, is_booted=args.booted, artifact=artifact)
+    if found.note:
+        print(f"ota-image: not looked at: {found.note}", file=sys.stderr)
     if args.json:
         findings = [asdict(each) for each in found.findings]
         watchdog = {**asdict(found.cover), "gap": found.cover.gap}

@@ -5,6 +5,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ota_artifact.image.roles import RULE
 from ota_image.errors import ImageError
 
 _GET = """\
@@ -27,7 +28,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     get = commands.add_parser(
         "get",
         help="print variables as the bootloader will read them",
-        description="Prints all variables, or some, of the copy that the bootloader takes.",
+        description="Prints all variables, or some, of the copy that the bootloader takes. Where"
+        f" GRUB keeps it on the boot partition: {RULE}",
         epilog=_GET,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -40,7 +42,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "set",
         help="set variables in both copies",
         description="Sets variables in both copies; NAME= removes one. The older copy is written"
-        " first, so that one copy is valid at any time.",
+        " first, so that one copy is valid at any time. Where GRUB keeps them on the boot"
+        f" partition: {RULE}",
         epilog=_SET,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -52,14 +55,11 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def _get(args: argparse.Namespace) -> int:
     # Late: each command pays for what it uses alone, at every start.
-    from ota_image.disk.boot_state import find_state
+    from ota_image.disk.boot_state import require_state
     from ota_image.disk.image import open_disk
 
     path = Path(args.file)
-    state = find_state(open_disk(path))
-    if state is None or state.newest is None:
-        raise ImageError(f"{path}: no valid environment; `ota-image doctor` says why")
-    variables = state.variables
+    variables = require_state(open_disk(path)).variables
     for name in args.name:
         if name not in variables:
             raise ImageError(f"{path}: {name} is not set; without names, all variables are printed")

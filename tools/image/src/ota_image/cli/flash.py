@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from ota_board.size import format_size
+from ota_artifact.image.roles import RULE
+from ota_artifact.size import format_size
 from ota_image.errors import ImageError
 
 _EXAMPLE = """\
@@ -23,8 +24,9 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "flash",
         help="write a disk image to a card",
         description="Writes an image to a whole disk and reads it back; with a block map FILE.bmap,"
-        " only the blocks in use. Refuses a partition, and a disk that is mounted, in use or too"
-        " small; asks before it writes.",
+        " only the blocks in use. Refuses a partition, a disk that is mounted, in use or too small,"
+        " and an image whose partition table or layout.json is damaged; warns of an image without"
+        f" slots. Asks before it writes. {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -38,13 +40,17 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _run(args: argparse.Namespace) -> int:
     # Late: each command pays for what it uses alone, at every start.
     from ota_image.disk.image import open_disk
+    from ota_image.flash.check import require_same_sectors, warnings_of
     from ota_image.flash.device import find_device
     from ota_image.flash.write import flash, map_of
 
     image = Path(args.file)
-    open_disk(image)  # fails if it is not one, before anything is erased
+    disk = open_disk(image)
+    for warning in warnings_of(disk):
+        print(f"flash: {warning}", file=sys.stderr)
     block_map = map_of(image)
     device = find_device(Path(args.device), block_map.size)
+    require_same_sectors(disk, device)
     what = f"{device.path} ({device.model or 'no name'}, {format_size(device.size)})"
     if not device.is_removable:
         print(f"flash: {what} is not a removable disk", file=sys.stderr)

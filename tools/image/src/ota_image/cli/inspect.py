@@ -5,6 +5,8 @@ import argparse
 import json
 from pathlib import Path
 
+from ota_artifact.image.roles import RULE
+
 _EXAMPLE = """\
 examples:
   ota-image inspect my.sdimg
@@ -18,7 +20,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "inspect",
         help="show what is on a disk image",
         description="Shows the partitions, the bootloaders, the contents of the slots, and all"
-        " variables of the environment. The image may come from another tool.",
+        f" variables of the environment. The image may come from another tool. {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

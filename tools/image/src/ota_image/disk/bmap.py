@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Block maps: which blocks of an image matter, with a checksum of each range.
 
-What is not mapped keeps what was on the card before. So everything is mapped that any reader trusts
-to be as the image has it, zeros too: all that stands before the first partition (an environment or
-a bootloader of before must not be found there), allocation tables, journals and whatever else a
-filesystem says is in use, and slot A as a whole, since it must equal the payload.
+A block that is not mapped keeps what was on the card before. So everything that a reader trusts is
+mapped, zeros too: all that comes before the first partition, where no old environment or bootloader
+may be found; the allocation tables, journals and other blocks that a filesystem uses; and all of
+slot A, since it must equal the payload.
 
 Source: bmap-tools, bmaptool/BmapCreate.py (version 2.0 of the format).
 """
@@ -21,8 +21,8 @@ from xml.etree import ElementTree
 
 from ota_artifact.image.sparse import extents
 from ota_artifact.image.workplace import find_program, workplace
+from ota_artifact.layout import Area, Layout
 from ota_artifact.run import run
-from ota_board.layout import Area, Layout
 from ota_image.errors import ImageError
 
 BLOCK = 4096
@@ -79,7 +79,7 @@ class BlockMap:
 def mapped(
     disk: Path, layout: Layout, written: Iterable[tuple[int, int]] = ()
 ) -> list[tuple[int, int]]:
-    """Where what matters begins and ends on a composed image [B], in whole blocks and in order.
+    """Where the blocks that matter begin and end on a composed image [B], in order.
 
     It does not depend on where the host's filesystem has holes: some fill small ones with zeros.
 
@@ -103,7 +103,7 @@ def mapped(
 
 
 def ext4_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:
-    """Where the blocks of an ext4 that are in use begin and end [B], its metadata among them.
+    """Where the used blocks of an ext4 begin and end [B], with its metadata.
 
     Raises:
         ProgramError: dumpe2fs is missing, or cannot read it.
@@ -128,9 +128,9 @@ def ext4_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:
 
 
 def fat_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:
-    """Where what is in use of a vfat begins and ends [B]: its head, then each cluster.
+    """Where the used parts of a vfat begin and end [B]: its head, then each cluster.
 
-    Source: Microsoft, FAT32 File System Specification 1.03: boot sector, and a cluster's entry.
+    Source: Microsoft, FAT32 specification 1.03: boot sector, and a cluster's entry.
     """
     with disk.open("rb") as file:
         file.seek(area.offset)
@@ -165,10 +165,10 @@ def _fat_entries(table: bytes, count: int) -> Iterator[bool]:
 def make_map(
     disk: Path, spans: Iterable[tuple[int, int]], known: Mapping[tuple[int, int], str] | None = None
 ) -> BlockMap:
-    """The map of an image, with checksums; long ranges are parted, so that all processors help.
+    """The map of an image, with checksums; long ranges are split, so that all processors help.
 
     Args:
-        spans: as of `mapped`.
+        spans: as `mapped` gives them.
         known: what `digests` gave for a part of the image that has not changed since.
 
     Raises:
@@ -227,30 +227,35 @@ def read_map(path: Path) -> BlockMap:
     """Read a ``.bmap`` file, ours or bmaptool's.
 
     Raises:
-        ImageError: it is none, damaged, or of a version or checksum that we do not read.
+        ImageError: it is not a block map, is damaged, or has a version or checksum that we do not
+            read.
         OSError: it cannot be read.
     """
     if path.stat().st_size > _LARGEST:
-        raise ImageError(f"{path}: is too large for a block map; make it anew with bmaptool")
+        raise ImageError(f"{path}: is too large for a block map; make it again with bmaptool")
     raw = path.read_bytes()
     try:
         if b"<!" in raw.replace(b"<!--", b""):
-            raise ImageError(f"{path}: declares entities; make it anew with bmaptool")
+            raise ImageError(f"{path}: declares entities; make it again with bmaptool")
         root = ElementTree.fromstring(raw)  # noqa: S314  # no entities, and of bounded size
         fields = {each.tag: (each.text or "").strip() for each in root}
         if root.get("version") not in ("2.0",) or fields["ChecksumType"] != "sha256":
-            raise ImageError(f"{path}: is no block map 2.0 with sha256; make it anew with bmaptool")
+            raise ImageError(
+                f"{path}: is not a block map 2.0 with sha256; make it again with bmaptool"
+            )
         said = fields["BmapFileChecksum"]
         if hashlib.sha256(raw.replace(said.encode(), _NO_CHECKSUM.encode())).hexdigest() != said:
             raise ImageError(f"{path}: is damaged; copy it again")
         ranges = tuple(_range(each) for each in root.iterfind("BlockMap/Range"))
         return BlockMap(int(fields["ImageSize"]), int(fields["BlockSize"]), ranges)
     except (ElementTree.ParseError, KeyError, ValueError) as error:
-        raise ImageError(f"{path}: is no block map: {error}; make it anew with bmaptool") from error
+        raise ImageError(
+            f"{path}: is not a block map: {error}; make it again with bmaptool"
+        ) from error
 
 
 def _pieces(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """A range, parted where its offset is a multiple of a piece, whatever stands before it."""
+    """A range, split where its offset is a multiple of a piece, whatever comes before it."""
     while start < end:
         stop = min((start // _PIECE + 1) * _PIECE, end)
         yield start, stop
@@ -275,7 +280,7 @@ def _numbers(each: Range) -> str:
 
 
 def _not_zero(disk: Path, mapped: Area) -> Iterator[tuple[int, int]]:
-    """Where blocks begin and end that hold more than zeros [B], outside of what is mapped."""
+    """Where blocks with more than zeros begin and end [B], outside of what is mapped."""
     with disk.open("rb", buffering=0) as file:
         for start, end in extents(file.fileno()):
             for at in range(start // BLOCK * BLOCK, end, BLOCK):

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.vfat import checked_names, mtools
 from ota_artifact.image.workplace import find_program, workplace
+from ota_artifact.layout import SECTOR, Area
 from ota_artifact.run import run
-from ota_board.layout import SECTOR, Area
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.errors import ImageError
 
 _TIMEOUT = 300.0  # [s]
@@ -34,7 +34,7 @@ def make_boot(
         time: that its files carry [s since 1970].
 
     Raises:
-        ImageError: a file is missing, its name cannot be, or they are too many.
+        ImageError: a file is missing, vfat cannot have its name, or the files do not fit.
         ProgramError: mkfs.vfat or mtools is missing or fails.
     """
     names = sorted((checked_names(f"/{path}"), content) for path, content in files.items())
@@ -60,7 +60,7 @@ def make_boot(
     except ProgramError as error:
         if "Disk full" in str(error) or "No free cluster" in str(error):
             raise ImageError(
-                f"boot partition: {format_size(area.size)} have no room for its files; make"
+                f"boot partition: {format_size(area.size)} are too small for its files; make"
                 " partitions.boot larger"
             ) from error
         raise
@@ -108,7 +108,7 @@ def _check(area: Area, files: Mapping[str, Content]) -> None:
 
 
 def _geometry(size: int) -> tuple[str, ...]:
-    """The kind of FAT and its sectors in a cluster; mkfs.vfat would judge by the whole disk."""
+    """The kind of FAT and its sectors in a cluster; mkfs.vfat would go by the whole disk."""
     if size >= _FAT32:
         return "-F", "32", "-s", "8"
     if size < _FAT16:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_artifact import grub_block
+from ota_artifact.errors import LayoutError, MatchError
 from ota_board import grub
 from ota_board.environment import Copy, decode, encode, newest
 from ota_image.disk.image import Disk
@@ -18,7 +19,7 @@ SCANNED = 32 << 20
 """How much of a disk is searched for an environment [B]."""
 
 STEP = 64 << 10
-"""At which multiples one is looked for [B]."""
+"""At which multiples of this an environment is looked for [B]."""
 
 SIZES = (0x2000, 0x4000, 0x8000, 0x10000, 0x20000, 0x40000)
 """Usual sizes of one copy [B]."""
@@ -52,9 +53,9 @@ class State:
     """The state of a disk.
 
     Attributes:
-        offsets: where the copies stand [B]; none if they are files.
+        offsets: where the copies are [B]; none if they are files.
         size: of one copy [B].
-        copies: each as far as it is valid.
+        copies: each, or None if it is not valid.
         source: how it was found: ``layout``, ``scan``, or ``files``.
     """
 
@@ -77,7 +78,9 @@ class State:
 
 
 def find_state(disk: Disk) -> State | None:
-    """The state of a disk: where its layout says, else in GRUB's files, else where it looks so.
+    """The state of a disk: where its layout has it, else in GRUB's files, else found by a search.
+
+    GRUB's files are looked for only where it is known which partition is boot.
 
     Raises:
         OSError: the image cannot be read.
@@ -108,6 +111,22 @@ def find_state(disk: Disk) -> State | None:
     )
 
 
+def require_state(disk: Disk) -> State:
+    """The state of a disk that has one.
+
+    Raises:
+        ImageError: there is no valid environment, or the disk's layout.json does not tell where.
+        OSError: the image cannot be read.
+    """
+    state = find_state(disk)
+    is_valid = state is not None and state.newest is not None
+    if disk.refusal and (not is_valid or isinstance(disk.refusal, (LayoutError, MatchError))):
+        raise ImageError(str(disk.refusal))
+    if state is None or not is_valid:
+        raise ImageError(f"{disk.path}: no valid environment; `ota-image doctor` says why")
+    return state
+
+
 def scan(path: Path) -> Iterator[Found]:
     """Every copy of a usual size in the first 32 MiB, redundant or not.
 
@@ -131,26 +150,24 @@ def scan(path: Path) -> Iterator[Found]:
 
 
 def change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
-    """Set variables in both copies, and give all that are there then; an empty value removes one.
+    """Set variables in both copies, and give all of them; an empty value removes a variable.
 
-    The older copy is written first and synced, then the other: whenever the power fails, one is
-    valid. Both hold the same then, as after two runs of fw_setenv. Of GRUB's files it is the second
-    that is written first.
+    The older copy is written first and synced, then the other, so that one is valid whenever the
+    power fails. In the end both hold the same, as after two runs of fw_setenv. The second of GRUB's
+    files is written first.
 
     Raises:
         ImageError: there is no valid environment.
         BoardError, ArtifactError: a variable that cannot be stored.
         OSError: the image cannot be written.
     """
-    state = find_state(disk)
-    if state is None or state.newest is None:
-        raise ImageError(f"{disk.path}: no valid environment; `ota-image doctor` says why")
+    state = require_state(disk)
     variables = {**state.variables, **changes}
     variables = {name: value for name, value in variables.items() if value}
     if state.source == "files":
         _write_grub(disk, variables)
         return variables
-    index, count = state.newest, len(state.offsets)
+    index, count = state.newest or 0, len(state.offsets)
     current = state.copies[index]
     flag = current.flag if current else None
     with disk.path.open("r+b", buffering=0) as file:
@@ -159,7 +176,7 @@ def change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
             counter = None if flag is None else (flag + step) % 256
             data = encode(variables, state.size, flag=counter)
             if os.pwrite(file.fileno(), data, place) != len(data):
-                raise ImageError(f"{disk.path}: was not written as a whole; set it again")
+                raise ImageError(f"{disk.path}: was not written completely; set it again")
             os.fsync(file.fileno())
     return variables
 
@@ -177,7 +194,7 @@ def _grub_state(disk: Disk) -> State | None:
 
 
 def _write_grub(disk: Disk, variables: Mapping[str, str]) -> None:
-    """Write both copies, the second first, each behind its lock, as GRUB's own logic does."""
+    """Write both copies, the second first, each under its lock, as GRUB's own logic does."""
     boot = disk.boot
     if boot is None:
         return

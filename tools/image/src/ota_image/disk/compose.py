@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Composes a disk image from a layout and what goes into it; neither root nor loop devices."""
+"""Composes a disk image from a layout and its content, without root or loop devices."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -14,10 +14,10 @@ from ota_artifact.image.filesystem import recognise
 from ota_artifact.image.sparse import copy_range, extents
 from ota_artifact.image.superblock import read_superblock
 from ota_artifact.image.workplace import build_time
+from ota_artifact.layout import Area, Layout, to_json
+from ota_artifact.size import format_size
 from ota_board.board import SLOTS
 from ota_board.environment import encode
-from ota_board.layout import Area, Layout, to_json
-from ota_board.size import format_size
 from ota_image.disk import bmap
 from ota_image.disk.boot import Content, make_boot
 from ota_image.disk.identity import Identity, identity_of, time_of
@@ -32,7 +32,7 @@ _LAYOUT = "layout.json"  # on the boot partition
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A file that stands beside the partitions.
+    """A file outside the partitions.
 
     Attributes:
         offset: where it begins [B].
@@ -53,7 +53,7 @@ class Parts:
         variables: of the bootloader's environment, all of them; for a layout that has copies of it.
         boot: the files of the boot partition, by path there; `layout.json` is added.
         raw: bootloaders that are written raw.
-        data: a folder with what is to be on /data, all of it root's; None: nothing.
+        data: a folder with the content of /data, all owned by root; None: nothing.
     """
 
     rootfs: Path
@@ -64,13 +64,13 @@ class Parts:
 
 
 def compose(layout: Layout, parts: Parts, output: Path, *, progress: Say) -> bmap.BlockMap:
-    """Make the image, and its block map beside it as ``<output>.bmap``; gives the map.
+    """Make the image, and next to it its block map, ``<output>.bmap``; gives the map.
 
-    Both copies of the environment are valid, and equal but for their counter. What is not written
-    is a hole. An output that is there already is replaced when all has gone well.
+    Both copies of the environment are valid and differ only in their counter. What is not written
+    is a hole. An existing output is replaced when all went well.
 
     Raises:
-        ImageError: a part is missing, does not fit into its place, or is not what it must be.
+        ImageError: a part is missing, does not fit into its place, or is of the wrong kind.
         BoardError: a variable that cannot be stored.
         ProgramError: another program is missing, or fails, as for lack of space.
         OSError: no space, or a file cannot be read or written.
@@ -112,14 +112,14 @@ def compose(layout: Layout, parts: Parts, output: Path, *, progress: Say) -> bma
         progress("block map")
         written = [(each.offset, each.offset + size) for each, size in raw]
         block_map = bmap.make_map(disk, bmap.mapped(disk, layout, written), known)
-        map_path.unlink(missing_ok=True)  # one of an older image must not stand beside this one
+        map_path.unlink(missing_ok=True)  # that of an older image does not fit this one
     _write_text(map_path, bmap.to_xml(block_map))
     return block_map
 
 
 @contextmanager
 def _copying_first(copying: "Future[dict[tuple[int, int], str]] | None") -> Iterator[None]:
-    """Have it said that slot A could not be copied, not what that did to a program beside it."""
+    """Report that slot A could not be copied, not what that did to a program next to it."""
     try:
         yield
     except ProgramError as error:
@@ -138,7 +138,7 @@ def _fill_slots(
     time: int,
     progress: Say,
 ) -> None:
-    """Slot A unless it is copied, an empty B, data and whatever else there is."""
+    """Slot A unless it is copied, an empty B, data and the extra partitions."""
     for area in layout.partitions:
         if area.name == "boot" or (area.name == "A" and tree is None):
             continue
@@ -169,20 +169,20 @@ def _rootfs(path: Path, slot: Area, progress: Say) -> Archive | Folder | None:
         )
     if own < slot.size:
         progress(
-            f"slot A: the filesystem has {format_size(own)} of {format_size(slot.size)}; the rest"
-            " is lost to it, resize2fs gives it the slot's size"
+            f"slot A: the filesystem has {format_size(own)} of {format_size(slot.size)}; it cannot"
+            " use the rest; resize2fs gives it the slot's size"
         )
     return None
 
 
 def _checked(raw: Raw, layout: Layout) -> int:
-    """The size of a raw file [B] that stands on nothing else.
+    """The size of a raw file [B] that covers nothing else.
 
     Raises:
         ImageError: it is missing, empty, or overlaps something.
     """
     if not raw.path.is_file():
-        raise ImageError(f"{raw.path}: no such file; it is to be written at {raw.offset:#x}")
+        raise ImageError(f"{raw.path}: no such file; the board needs it at {raw.offset:#x}")
     size = raw.path.stat().st_size
     if not size:
         raise ImageError(f"{raw.path}: is empty; build it again")
@@ -195,25 +195,28 @@ def _checked(raw: Raw, layout: Layout) -> int:
         where = f"{area.kind} {area.name} ({area.offset:#x} to {area.end:#x})"
         if area.kind == "reserved" and area.offset <= raw.offset:
             raise ImageError(
-                f"{raw.path}: {size} B at {raw.offset:#x} leave {where}; make the area larger"
+                f"{raw.path}: {size} B at {raw.offset:#x} do not fit into {where}; make the area"
+                " larger"
             )
         raise ImageError(
             f"{raw.path}: {size} B at {raw.offset:#x} overlap {where}; move one of them"
         )
     if end > layout.size:
-        raise ImageError(f"{raw.path}: {size} B at {raw.offset:#x} leave the disk; move it")
+        raise ImageError(
+            f"{raw.path}: {size} B at {raw.offset:#x} do not fit onto the disk; move it"
+        )
     return size
 
 
 def _copy_slot(rootfs: Path, disk: Path, slot: Area) -> dict[tuple[int, int], str]:
-    """What takes longest, done while other programs make the rest; gives slot A's checksums."""
+    """Copy slot A, which takes longest, while other programs make the rest; gives its checksums."""
     with disk.open("r+b", buffering=0) as file:
         _copy(rootfs, file.fileno(), slot.offset, rootfs.stat().st_size)
     return bmap.digests(disk, slot.offset, slot.end)
 
 
 def _copy(source: Path, disk: int, offset: int, size: int) -> None:
-    """A file's data, without its holes."""
+    """Copy the data of a file, without its holes."""
     with source.open("rb") as file:
         for start, end in extents(file.fileno()):
             copy_range(file.fileno(), disk, start, min(end, size), shift=offset)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bootloaders on a disk, found by what they say of themselves."""
+"""Bootloaders on a disk, found by their banners."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ota_image.disk.image import Disk
+from ota_image.disk.image import Disk, Part
 
 _BANNER = re.compile(rb"U-Boot (?:SPL )?((20\d\d)\.(\d\d)[\w.+~-]*)[^\0\n]{0,80}")
 _SPL = b"U-Boot SPL"
@@ -22,8 +22,8 @@ class Firmware:
         version: such as ``2023.01+dfsg``.
         number: the same as two numbers, to compare by.
         is_spl: whether it is the part that loads U-Boot.
-        data: its bytes; of one that stands raw, the area reserved for it, else all up to the first
-            partition.
+        data: its bytes; of one outside the partitions, the area reserved for it, else all up to
+            the first partition.
     """
 
     place: str
@@ -35,6 +35,8 @@ class Firmware:
 
 def find_u_boot(disk: Disk) -> Iterator[Firmware]:
     """Every U-Boot, uncompressed, before the first partition and on the boot partition.
+
+    If it is not known which partition that is, every vfat is searched.
 
     Raises:
         OSError: the image cannot be read.
@@ -49,16 +51,21 @@ def find_u_boot(disk: Disk) -> Iterator[Firmware]:
         if (found.version, found.is_spl) not in seen:
             seen.add((found.version, found.is_spl))
             yield found
-    boot = disk.boot
-    for name in boot.names("/") if boot else ():
-        if boot and _FILES.fullmatch(name):
-            data = boot.read(f"/{name}") or b""
+    for part in (disk.boot,) if disk.boot else disk.parts:
+        if part.kind == "vfat":
+            yield from _in_files(part, "boot partition" if disk.boot else f"partition {part.name}")
+
+
+def _in_files(part: Part, where: str) -> Iterator[Firmware]:
+    for name in part.names("/"):
+        if _FILES.fullmatch(name):
+            data = part.read(f"/{name}") or b""
             if banner := _BANNER.search(data):
-                yield _firmware(banner, f"/{name} of the boot partition", data)
+                yield _firmware(banner, f"/{name} of the {where}", data)
 
 
 def _reserved(disk: Disk, at: int) -> tuple[int, int | None]:
-    """Where the area begins and ends that is reserved for what stands there [B]."""
+    """Where the area that is reserved for it begins and ends [B]."""
     for area in disk.layout.areas if disk.layout else ():
         if area.kind == "reserved" and area.offset <= at < area.end:
             return area.offset, area.end

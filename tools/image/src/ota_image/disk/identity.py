@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The numbers by which disks, partitions and filesystems are told apart, derived from what is in
-them: the same inputs give the same image."""
+"""Identifiers of disks, partitions and filesystems, derived from the inputs, so that the same
+inputs give the same image."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_SUPERBLOCKS = 4096  # [B] hold what tells one filesystem from another: identifier, times, counts
+_SUPERBLOCKS = 4096  # [B] with what differs between filesystems: identifier, times, counts
 _EXT_MAGIC_AT = 1080  # [B]. Source: kernel.org, ext4 "Super Block"
 _EXT_WRITTEN_AT = 1072
 
@@ -34,10 +34,10 @@ class Identity:
 
 
 def identity_of(*parts: bytes | Path) -> Identity:
-    """The identity of inputs: bytes, files, and folders with what is in them.
+    """The identity of inputs: bytes, files, and folders with their content.
 
-    Of an ext4 its begin and length count: its own identifier and the time of its last change are
-    there.
+    Of an ext4 only its beginning and its length count, since its own identifier and the time of
+    its last change are there.
 
     Raises:
         OSError: one of them cannot be read.
@@ -52,7 +52,7 @@ def identity_of(*parts: bytes | Path) -> Identity:
 def time_of(path: Path) -> int:
     """When a root filesystem was made [s since 1970].
 
-    That of an ext4 is its last change, of a folder that of the youngest file in it.
+    For an ext4 it is the time of its last change, for a folder that of its newest file.
 
     Raises:
         OSError: it cannot be read.

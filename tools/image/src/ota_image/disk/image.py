@@ -1,27 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk image that is there, ours or not: its table, its filesystems, and files in them."""
+"""A disk image, made by us or not: its table, its filesystems, and files in them."""
 
-import json
-import tempfile
-from collections.abc import Iterator
+import os
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from ota_artifact.errors import ArtifactError, ProgramError
-from ota_artifact.image import debugfs
-from ota_artifact.image.ext4 import ExtFilesystem
-from ota_artifact.image.filesystem import Filesystem, open_filesystem, recognise
-from ota_artifact.image.inode import find
+from ota_artifact.image.filesystem import Filesystem, open_filesystem, read_bytes, recognise
 from ota_artifact.image.mbr import is_protective
-from ota_artifact.image.partitions import Partition, read_partitions
-from ota_artifact.image.vfat import FatFilesystem, checked_names, mtools
-from ota_artifact.image.workplace import workplace
+from ota_artifact.image.partitions import Partition, Table, read_table
+from ota_artifact.image.roles import Source, find_roles, is_one_filesystem
+from ota_artifact.layout import SECTOR, Layout, TableKind
+from ota_artifact.tar import is_tar
 from ota_board import grub
-from ota_board.errors import LayoutError
-from ota_board.layout import Layout, from_json
-from ota_image.errors import ImageError
+from ota_image.errors import ImageError, UnknownTable
 
 _LARGEST = 64 << 20  # [B] of a file that is read as a whole: a kernel or an initrd, no more
 
@@ -31,8 +25,9 @@ class Part:
     """One filesystem of a disk, and the partition that it is in.
 
     Attributes:
-        name: by which people know it: the layout's or GPT's; else its number.
+        name: its role or the layout's name; else what a GPT calls it; else its number.
         number: of the partition; 0: the image is one filesystem without a table.
+        label: what a GPT calls it; empty in an MBR.
         kind: such as ``ext4``; empty if nothing known is there.
     """
 
@@ -42,6 +37,7 @@ class Part:
     offset: int
     size: int
     type: str
+    label: str = ""
     kind: str
 
     def open(self) -> Filesystem:
@@ -54,11 +50,8 @@ class Part:
 
     def read(self, path: str) -> bytes | None:
         """What a file holds; None if there is no such file, or it cannot be read."""
-        with suppress(ArtifactError, ProgramError), tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "file"
-            self.open().read_file(path, copy)
-            if copy.stat().st_size <= _LARGEST:
-                return copy.read_bytes()
+        with suppress(ArtifactError, ProgramError):
+            return read_bytes(self.open(), path, _LARGEST)
         return None
 
     def text(self, path: str) -> str | None:
@@ -67,24 +60,15 @@ class Part:
         return None if data is None else data.decode("utf-8", "replace")
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or folder, links on the way to it followed."""
-        with suppress(ArtifactError, ProgramError, FileNotFoundError):
-            filesystem = self.open()
-            if not isinstance(filesystem, ExtFilesystem):
-                return filesystem.exists(path)
-            with workplace(self.image) as place:
-                return find(place, self.offset, path).inode is not None
+        """Whether there is a file or folder, links followed; False if it cannot be read."""
+        with suppress(ArtifactError, ProgramError):
+            return self.open().exists(path)
         return False
 
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a folder, in order; none if there is no such folder."""
-        with suppress(ArtifactError, ProgramError, FileNotFoundError):
-            filesystem = self.open()
-            with workplace(self.image) as place:
-                if isinstance(filesystem, ExtFilesystem):
-                    return tuple(sorted(_ext_names(place, self.offset, path)))
-                if isinstance(filesystem, FatFilesystem):
-                    return tuple(sorted(_fat_names(place, self.offset, path)))
+        with suppress(ArtifactError, ProgramError):
+            return self.open().names(path)
         return ()
 
 
@@ -94,33 +78,42 @@ class Disk:
 
     Attributes:
         size: [B].
-        table: of what kind; None: one filesystem, without a table.
+        table: its partition table; None: one filesystem, without a table. A damaged table has no
+            partitions.
         parts: what is in the partitions.
+        numbers: the number of the partition of each role, and of each extra one of the layout.
+        source: what told which partition is which; None: that is not known.
         layout: what the image says of itself, on its boot partition; None: nothing.
         fault: what is wrong with the table, if anything.
+        refusal: why it is not known which partition is which; None if it is.
     """
 
     path: Path
     size: int
-    table: Literal["mbr", "gpt"] | None
+    table: Table | None
     parts: tuple[Part, ...]
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    source: Source | None = None
     layout: Layout | None = None
     fault: str = ""
+    refusal: ArtifactError | None = None
 
     def part(self, name: str) -> Part | None:
-        """The partition of a name; None if there is none."""
-        return next((part for part in self.parts if part.name == name), None)
+        """The partition of a role or of the layout's name; None if that is not known."""
+        number = self.numbers.get(name)
+        return next((part for part in self.parts if part.number == number), None)
 
     def seen_as(self, layout: Layout) -> "Disk":
         """The same disk, its partitions named by another layout."""
         names = {area.number: area.name for area in layout.partitions}
+        numbers = {area.name: area.number for area in layout.partitions}
         parts = tuple(replace(each, name=names.get(each.number, each.name)) for each in self.parts)
-        return replace(self, parts=parts, layout=layout)
+        return replace(self, parts=parts, numbers=numbers, layout=layout)
 
     @property
     def boot(self) -> Part | None:
-        """The partition that a ROM or a bootloader looks into: the first vfat."""
-        return next((part for part in self.parts if part.kind == "vfat"), None)
+        """The partition that a ROM or a bootloader looks into."""
+        return self.part("boot")
 
     @property
     def is_grub(self) -> bool:
@@ -130,9 +123,9 @@ class Disk:
 
     @property
     def slots(self) -> tuple[Part, ...]:
-        """A and B; on an image that is not ours, whatever has a root filesystem."""
-        if self.layout:
-            return tuple(part for part in self.parts if part.name in ("A", "B"))
+        """A and B; if they are not known, whatever has a root filesystem."""
+        if self.numbers:
+            return tuple(part for part in map(self.part, ("A", "B")) if part)
         return tuple(part for part in self.parts if "etc" in part.names("/"))
 
 
@@ -140,7 +133,8 @@ def open_disk(path: Path) -> Disk:
     """Look at an image.
 
     Raises:
-        ImageError: it is no disk image.
+        UnknownTable: it has another kind of table, or none.
+        ImageError: it is not a disk image.
         OSError: it cannot be read.
     """
     if path.is_dir():
@@ -149,35 +143,59 @@ def open_disk(path: Path) -> Disk:
         raise ImageError(f"{path}: no such file")
     with path.open("rb") as file:
         head = file.read(512)
-        size = file.seek(0, 2)
-    if head[257:262] == b"ustar":
-        if head.startswith(b"version\0"):
-            raise ImageError(f"{path}: is an artifact; `ota-artifact read` shows what is in it")
-        raise ImageError(f"{path}: is a tar; `compose` makes a disk image of one")
-    found, fault = list[Partition](), ""
-    try:
-        found = list(read_partitions(path))
-    except ArtifactError as error:
-        fault = str(error)
-    kind = recognise(path)
-    if not found and kind:
-        part = Part(
-            image=path, name="filesystem", number=0, offset=0, size=size, type="", kind=kind
+        size = file.seek(0, os.SEEK_END)
+    if is_tar(path):
+        raise ImageError(
+            f"{path}: is a tar; `ota-artifact read` shows what is in an artifact, `ota-image"
+            " compose` makes a disk image of a root filesystem"
         )
-        if kind not in ("ext4", "vfat"):
-            raise ImageError(f"{path}: is {kind}, no disk image")
-        return Disk(path=path, size=size, table=None, parts=(part,))
-    table: Literal["mbr", "gpt"] = "gpt" if is_protective(head.ljust(512, b"\0")) else "mbr"
-    if not found and head[510:] != b"\x55\xaa":
-        raise ImageError(fault or f"{path}: is no disk image")
-    plain = tuple(_part(path, each, None) for each in found)
-    layout = _own_layout(plain)
-    parts = tuple(_part(path, each, layout) for each in found) if layout else plain
-    return Disk(path=path, size=size, table=table, parts=parts, layout=layout, fault=fault)
+    try:
+        table, fault = read_table(path), ""
+    except ArtifactError as error:
+        table, fault = None, str(error)
+    if is_one_filesystem(path, table):
+        return _single(path, size)
+    if table is None:
+        if head[510:] != b"\x55\xaa":
+            raise UnknownTable(fault)
+        kind: TableKind = "gpt" if is_protective(head) else "mbr"
+        table = Table(kind=kind, size=size, sector=SECTOR, partitions=())
+    elif table.fault:
+        fault = f"{path}: {table.fault}"
+    return _partitioned(path, table, fault)
 
 
-def _part(path: Path, partition: Partition, layout: Layout | None) -> Part:
-    names = {area.number: area.name for area in layout.partitions} if layout else {}
+def _single(path: Path, size: int) -> Disk:
+    kind = recognise(path) or ""
+    if kind not in ("ext4", "vfat"):
+        raise ImageError(f"{path}: is {kind}, not a disk image")
+    part = Part(image=path, name="filesystem", number=0, offset=0, size=size, type="", kind=kind)
+    return Disk(path=path, size=size, table=None, parts=(part,))
+
+
+def _partitioned(path: Path, table: Table, fault: str) -> Disk:
+    roles, refusal = None, ArtifactError(fault) if fault else None
+    try:
+        roles = None if fault else find_roles(path, table)
+    except ArtifactError as error:
+        refusal = error
+    except ProgramError as error:
+        refusal = ArtifactError(str(error))
+    names = roles.names if roles else {}
+    return Disk(
+        path=path,
+        size=table.size,
+        table=table,
+        parts=tuple(_part(path, each, names) for each in table.partitions),
+        numbers={name: number for number, name in names.items()},
+        source=roles.source if roles else None,
+        layout=roles.layout if roles else None,
+        fault=fault,
+        refusal=refusal,
+    )
+
+
+def _part(path: Path, partition: Partition, names: Mapping[int, str]) -> Part:
     return Part(
         image=path,
         name=names.get(partition.number) or partition.label or str(partition.number),
@@ -185,31 +203,6 @@ def _part(path: Path, partition: Partition, layout: Layout | None) -> Part:
         offset=partition.offset,
         size=partition.size,
         type=partition.type,
+        label=partition.label,
         kind=recognise(path, partition.offset, partition.size) or "",
     )
-
-
-def _own_layout(parts: tuple[Part, ...]) -> Layout | None:
-    for part in parts:
-        if part.kind == "vfat" and (text := part.text("/layout.json")):
-            with suppress(LayoutError, json.JSONDecodeError):
-                return from_json(text)
-    return None
-
-
-def _ext_names(place: Path, offset: int, path: str) -> Iterator[str]:
-    entry = find(place, offset, path)
-    if entry.inode is None or entry.inode.kind != "directory":
-        return
-    printed = debugfs.ask(place, offset, "ls", "-p", entry.inode.address)
-    for line in printed.decode("utf-8", "surrogateescape").split("\n"):
-        fields = line.split("/")
-        if len(fields) > 5 and fields[1] != "0" and fields[5] not in (".", ".."):
-            yield fields[5]
-
-
-def _fat_names(place: Path, offset: int, path: str) -> Iterator[str]:
-    target = f"::/{'/'.join(checked_names(path))}"
-    listed = mtools(place, offset, "mdir", "-b", "-a", target, environment={}, success=(0, 1))
-    for line in listed.decode("utf-8", "surrogateescape").splitlines():
-        yield line.rstrip("/").rpartition("/")[2]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes ext4 filesystems in place on an image, by mke2fs, without being root.
+"""Makes ext4 filesystems in place on an image, with mke2fs and without root.
 
 A folder of an ordinary user's, and any archive, goes through fakeroot: what is the user's becomes
 root's, and an archive keeps its owners, device nodes and setuid bits. Extended attributes of an
@@ -21,9 +21,9 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.image import debugfs
 from ota_artifact.image.filesystem import recognise
 from ota_artifact.image.workplace import find_program, workplace
+from ota_artifact.layout import Area
 from ota_artifact.run import run
-from ota_board.layout import Area
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.disk.identity import Identity
 from ota_image.errors import ImageError
 
@@ -38,14 +38,14 @@ _FEATURES = (
 """What every U-Boot and GRUB in use reads: no metadata_csum, 64bit, orphan_file and newer ones."""
 
 _JOURNAL = 4 << 20  # [B] a quarter of what mke2fs takes of a slot of 128 MiB
-_WITH_JOURNAL = 16 << 20  # [B] smaller ones have no room for it
+_WITH_JOURNAL = 16 << 20  # [B] smaller filesystems are too small for it
 _BYTES_PER_FILE = 8192
-_SPARE_FILES = 100  # beyond a quarter more than there are
+_SPARE_FILES = 100  # more than a quarter above those that exist
 _ROOT_INODE, _FIRST_INODE = 2, 11  # Source: kernel.org, ext4 "Special inodes"
 _UNPACK = """\
 set -e
 tar --numeric-owner -xpf "$2" -C "$3"
-# Folders that the archive does not list are of this moment.
+# Folders that the archive does not list get the current time.
 find "$3" -newermt "$1" -exec touch -h -d "$1" {} +
 # What its owner cannot read mke2fs cannot either; fakeroot goes on showing the old mode.
 LD_PRELOAD= chmod -R u+rwX "$3"
@@ -64,7 +64,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A root filesystem, or what is to be on /data, in a folder.
+    """A root filesystem, or the content of /data, in a folder.
 
     Attributes:
         is_roots: whether all in it is to belong to root, whoever's it is on the host.
@@ -75,7 +75,7 @@ class Folder:
 
 
 Tree = Archive | Folder | None
-"""What a new filesystem is filled with; None: nothing."""
+"""The content of a new filesystem; None: nothing."""
 
 
 def make_ext4(
@@ -84,7 +84,7 @@ def make_ext4(
     """Make the filesystem of a partition, as large as the partition.
 
     Args:
-        time: that the filesystem carries as the time of its making [s since 1970].
+        time: when the filesystem says it was made [s since 1970].
 
     Raises:
         ImageError: the files are too large for it, or are none.
@@ -147,7 +147,7 @@ def tree_of(path: Path) -> Archive | Folder:
 
 
 def _files(area: Area, wanted: int) -> int:
-    """How many files the filesystem is to have room for."""
+    """How many files the filesystem can hold."""
     return max(area.size // _BYTES_PER_FILE, wanted + wanted // 4 + _SPARE_FILES)
 
 
@@ -186,7 +186,7 @@ def _run(argv: list[str] | tuple[str, ...], area: Area, time: int) -> None:
     except ProgramError as error:
         if "Could not allocate" in str(error):
             raise ImageError(
-                f"{area.name}: {format_size(area.size)} have no room for its files; make the"
+                f"{area.name}: {format_size(area.size)} are too small for its files; make the"
                 " partition larger or leave files out"
             ) from error
         raise
@@ -212,7 +212,7 @@ def _set_attributes(disk: Path, area: Area, members: list[tarfile.TarInfo]) -> N
 
 
 def _set_times(disk: Path, area: Area, time: int) -> None:
-    """Take the times of the host's copies away, those of the last change of the content aside."""
+    """Remove the times of the host's copies, except those of the last change of the content."""
     fields = ("atime", "ctime", "crtime")
     with workplace(disk) as place:
         argv = (
@@ -229,7 +229,7 @@ def _set_times(disk: Path, area: Area, time: int) -> None:
 
 
 def _inodes_in_use(said: str) -> Iterator[int]:
-    """By what dumpe2fs says; 2 is the root, those below 11 are the filesystem's own."""
+    """From what dumpe2fs prints; 2 is the root, those below 11 belong to the filesystem."""
     count = re.search(r"^Inode count: +(\d+)$", said, re.MULTILINE)
     at = _FIRST_INODE
     yield _ROOT_INODE

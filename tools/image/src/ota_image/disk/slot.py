@@ -41,11 +41,11 @@ class Slot:
 
     Attributes:
         part: where it is.
-        is_empty: whether there is nothing in it, as in slot B from the factory.
-        artifact: name of the artifact that it came from; empty if it does not say.
+        is_empty: whether it has no files, as slot B from the factory.
+        artifact: name of the artifact that it came from; empty if that is unknown.
         system: what it calls itself, such as ``Debian GNU/Linux 12 (bookworm)``.
         kernels: names in its /boot.
-        modules: versions of which it has kernel modules.
+        modules: versions of the kernel for which it has modules.
         extlinux: what the bootloader reads; None if there is none.
     """
 
@@ -59,7 +59,7 @@ class Slot:
 
 
 def read_slot(part: Part, *, is_grub: bool = False) -> Slot:
-    """Look into a slot; what is not there, or cannot be read, is empty.
+    """Look into a slot; what is missing or unreadable is empty.
 
     Args:
         is_grub: its bootloader is GRUB.

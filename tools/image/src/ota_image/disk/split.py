@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ota_artifact.image.sparse import copy_range, extents
+from ota_artifact.layout import Area, Layout
 from ota_board.board import SLOTS
-from ota_board.layout import Area, Layout
 from ota_image.disk.compose import Raw
 from ota_image.errors import ImageError
 
@@ -49,17 +49,17 @@ class Piece:
 
 
 def split(image: Path, layout: Layout, raw: Iterable[Raw], folder: Path) -> tuple[Piece, ...]:
-    """Write each part of an image into a file of a folder, and what they are into parts.json.
+    """Write each part of an image into a file of a folder, and a list of them into parts.json.
 
-    Partition tables, copies of the environment, firmware that is written raw, and partitions each
-    become a file, sparse. A folder that is there is replaced when all has gone well.
+    Each partition table, copy of the environment, raw firmware and partition becomes a sparse
+    file. An existing folder is replaced when all went well.
 
     Raises:
-        ImageError: something that is no folder of parts has the folder's name.
+        ImageError: something else than a folder of parts has the folder's name.
         OSError: no space, or a file cannot be read or written.
     """
     if folder.exists() and not (folder / INDEX).is_file():
-        raise ImageError(f"{folder}: is no folder of parts; move it away")
+        raise ImageError(f"{folder}: is not a folder of parts; move it away")
     with tempfile.TemporaryDirectory(prefix=f".{folder.name[:200]}.", dir=folder.parent) as name:
         made = Path(name, "parts")
         made.mkdir()
@@ -79,7 +79,7 @@ def split(image: Path, layout: Layout, raw: Iterable[Raw], folder: Path) -> tupl
 
 
 def _areas(layout: Layout) -> Iterator[tuple[str, Area, str]]:
-    """File, range and kind of what the layout has; a reserved area is empty but for firmware."""
+    """File, range and kind of each part; a reserved area holds nothing but firmware."""
     for area in layout.areas:
         if area.kind == "link":  # partitioners put it anywhere between its place and the partition
             end = min(each.offset for each in layout.partitions if each.offset > area.offset)

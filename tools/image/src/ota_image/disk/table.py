@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.workplace import find_program
+from ota_artifact.layout import SECTOR, Area, Layout
 from ota_artifact.run import run
-from ota_board.layout import SECTOR, Area, Layout
 from ota_image.disk.identity import Identity
 
 _TIMEOUT = 60.0  # [s]
@@ -19,7 +19,7 @@ _GPT_FIRST = 34  # [sectors] the first that no table needs
 
 
 def write_table(disk: Path, layout: Layout, identity: Identity) -> None:
-    """Write the table, with identifiers that follow from the inputs.
+    """Write the table, with identifiers derived from the inputs.
 
     Raises:
         ProgramError: sfdisk is missing, or refuses.

@@ -14,15 +14,15 @@ from ota_image.errors import ImageError
 _LEFT = 64 << 10  # [B] with less than that a filesystem is full
 
 _NOT_HERE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
-"""How a kernel or a filesystem says that it has no files without a name."""
+"""How a kernel or a filesystem says that it does not support files without a name."""
 
 
 @contextmanager
 def whole_disk(output: Path, size: int) -> Iterator[Path]:
     """An empty disk of a size [B] to be filled, which becomes ``output`` when the block ends well.
 
-    Until then it has no name where the filesystem allows that, so that even a process that is
-    killed leaves nothing behind; the path leads to it through the process that has it open.
+    Where the filesystem allows it, the disk has no name until then, so that even a killed process
+    leaves no file; the path leads to it through the process that has it open.
 
     Raises:
         ImageError: the output cannot be a file there.
@@ -30,7 +30,7 @@ def whole_disk(output: Path, size: int) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(output))
     if target.exists() and not target.is_file():
-        raise ImageError(f"{output}: is no file; name one, and write it to a card by `flash`")
+        raise ImageError(f"{output}: is not a file; name one, and write it to a card with `flash`")
     if not target.parent.is_dir():
         raise ImageError(f"{output.parent}: no such folder; make it first")
     folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -55,7 +55,7 @@ def whole_disk(output: Path, size: int) -> Iterator[Path]:
         room = os.fstatvfs(folder)
         if room.f_bavail * room.f_frsize >= _LEFT:
             raise
-        # Each program has words of its own for it.
+        # Each program reports a full disk in its own words.
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target.parent)) from error
     finally:
         os.close(folder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hazards of an artifact that is to be installed where the image was."""
+"""Hazards of an artifact that will update devices made from the image."""
 
 import hashlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from ota_artifact.errors import about
 from ota_artifact.finding import Finding
 from ota_artifact.payload import PayloadFile
 from ota_artifact.reader import open_artifact
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.disk.image import Part
 from ota_image.doctor.case import Case
 
@@ -17,10 +17,10 @@ _PIECE = 1 << 20  # [B]
 
 
 def probe(case: Case) -> Iterator[Finding]:
-    """What does not go together.
+    """What does not fit together.
 
     Raises:
-        ArtifactError: it is none, or damaged.
+        ArtifactError: it is not an artifact, or is damaged.
         OSError: it cannot be read.
     """
     slot = case.disk.part("A")
@@ -41,22 +41,20 @@ def _device_types(case: Case, types: tuple[str, ...]) -> Iterator[Finding]:
             hazard="artifact-for-other-device",
             place=str(case.artifact),
             cause=f"it is for {', '.join(types)}, the board is"
-            f" {', '.join(case.board.device_types)}: no"
-            " device takes it",
+            f" {', '.join(case.board.device_types)}: no device installs it",
             remedy="write it with the board's device type",
         )
 
 
 def _name(case: Case, name: str) -> Iterator[Finding]:
-    """What the slot says of itself is what a device from the factory reports."""
+    """A device from the factory reports the name that the slot has."""
     own = next((slot.artifact for slot in case.slots if slot.part.name == "A"), "")
     if own and own != name:
         yield Finding(
             hazard="artifact-name-differs",
             place=f"{case.artifact}: {name}",
-            cause=f"slot A calls itself {own}: a device from the factory, which runs the same,"
-            " is offered"
-            " this update again",
+            cause=f"slot A calls itself {own}: the server offers this update to a device from the"
+            " factory, which already runs it",
             remedy="write the artifact's name into /etc/mender/artifact_info before both are made",
         )
 
@@ -80,9 +78,8 @@ def _file(case: Case, name: str, slot: Part, file: PayloadFile) -> Iterator[Find
         yield Finding(
             hazard="payload-not-slot",
             place=place,
-            cause="it is not what slot A holds: devices from the factory differ from updated"
-            " ones, and a"
-            " delta does not fit them",
+            cause="it is not what slot A holds: devices from the factory differ from updated ones,"
+            " and a delta does not fit them",
             remedy="make image and artifact from the same root filesystem",
         )
 

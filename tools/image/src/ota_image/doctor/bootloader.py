@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hazards of the bootloader itself, as far as its binary tells."""
+"""Hazards of the bootloader itself, as far as its binary shows them."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -25,11 +25,9 @@ def probe(case: Case) -> Iterator[Finding]:
             yield Finding(
                 hazard="u-boot-without-redundancy",
                 place=f"U-Boot {each.version} {each.place}",
-                cause="it was built for one copy of the environment, and takes our two for bad"
-                " ones",
+                cause="it was built for one copy of the environment, and treats our two as damaged",
                 remedy="build it with ENV_REDUNDANT, which is SYS_REDUNDAND_ENVIRONMENT before"
-                " v2025.10;"
-                " look into the final .config, since an unknown symbol is dropped in silence",
+                " v2025.10; check the final .config, since an unknown symbol is dropped silently",
             )
         yield from _compiled(case, each)
 
@@ -48,9 +46,8 @@ def _compiled(case: Case, firmware: Firmware) -> Iterator[Finding]:
         yield Finding(
             hazard="u-boot-without-altbootcmd",
             place=place,
-            cause="its default environment has none: with a lost environment it ends at a"
-            " prompt instead"
-            " of rolling back",
+            cause="its default environment has no altbootcmd: if the environment is lost, it ends"
+            " at a prompt instead of rolling back",
             remedy="build it with the board's default environment",
         )
     saved = case.state.variables if case.state else {}
@@ -59,26 +56,25 @@ def _compiled(case: Case, firmware: Firmware) -> Iterator[Finding]:
             yield Finding(
                 hazard="environment-shadows-u-boot",
                 place=place,
-                cause=f"{name} of the saved environment is not the compiled one, which has no"
-                " effect"
-                " therefore",
+                cause=f"the saved environment has another {name} than the compiled one, and"
+                " replaces it",
                 remedy="compose with the environment of this U-Boot",
             )
 
 
 def default_environment(data: bytes) -> dict[str, str]:
-    """What is compiled into a U-Boot; empty if it cannot be told."""
+    """What is compiled into a U-Boot; empty if it cannot be found."""
     at = data.find(b"\0bootcmd=") + 1
     if not at:
         return {}
     before = data[max(at - _LONGEST, 0) : at - 1].split(b"\0")
-    behind = data[at : at + _LONGEST].split(b"\0")
-    lines = [*_variables(reversed(before)), *_variables(behind)]
+    after = data[at : at + _LONGEST].split(b"\0")
+    lines = [*_variables(reversed(before)), *_variables(after)]
     return {match[1].decode(): match[2].decode("utf-8", "replace") for match in lines}
 
 
 def _variables(strings: Iterable[bytes]) -> Iterator[re.Match[bytes]]:
-    """Those up to the first string that is no variable."""
+    """Those up to the first string that is not a variable."""
     for each in strings:
         match = _VARIABLE.fullmatch(each)
         if match is None:

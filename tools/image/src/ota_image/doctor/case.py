@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact.layout import Layout
 from ota_board.board import Board
 from ota_board.grow import with_slots
-from ota_board.layout import Layout
 from ota_image.disk.boot_state import Found, State, find_state, scan
 from ota_image.disk.firmware_found import Firmware, find_u_boot
+from ota_image.disk.foreign import Foreign, look_closer, require_known
 from ota_image.disk.image import Disk, open_disk
 from ota_image.disk.slot import Slot, read_slot
-from ota_image.errors import ImageError
+from ota_image.errors import ImageError, UnknownTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +23,12 @@ class Case:
     Attributes:
         layout: the board's, else what the image says of itself; None: neither is known.
         is_booted: whether it has run on a device already; else it is as from the factory.
-        state: the environment where it must be; None: it has none there.
+        state: the environment where it must be; None: there is none.
         found: every valid copy, wherever it is.
-        drivers: of each slot, by its name, those that it has as modules or built in; None: it does
-            not say.
+        drivers: of each slot, by its name, those that it has as modules or built in; None: that
+            is unknown.
+        foreign: what libparted knows of a disk that is not ours; None: not asked, or nothing.
+        note: what could not be looked at, and why; empty if there is nothing to say.
         artifact: an update that is to go with it.
     """
 
@@ -38,21 +41,32 @@ class Case:
     slots: tuple[Slot, ...]
     firmware: tuple[Firmware, ...]
     drivers: Mapping[str, frozenset[str] | None]
+    foreign: Foreign | None = None
+    note: str = ""
     artifact: Path | None = None
 
 
 def open_case(
     path: Path, board: Board | None, *, is_booted: bool, artifact: Path | None = None
 ) -> Case:
-    """Read what the probes look at.
+    """Read what the probes examine.
 
     Raises:
-        ImageError: it is no disk image.
+        ImageError: it is not a disk image.
         OSError: it cannot be read.
     """
-    disk = open_disk(path)
+    try:
+        disk = open_disk(path)
+    except UnknownTable as error:
+        label = require_known(path, str(error)).label
+        raise ImageError(
+            f"{path}: has a {label} label; only an MBR or a GPT is supported"
+        ) from error
     if disk.table is None:
         raise ImageError(f"{path}: is one filesystem; give the disk image that it is part of")
+    foreign, note = (None, "") if board else look_closer(disk)
+    if foreign and foreign.is_other:
+        raise ImageError(f"{path}: has a {foreign.label} label; only an MBR or a GPT is supported")
     if board:
         disk = disk.seen_as(_as_grown(board, disk).layout)
     is_grub = disk.is_grub
@@ -67,6 +81,8 @@ def open_case(
         slots=slots,
         firmware=tuple(find_u_boot(disk)),
         drivers={slot.part.name: _drivers(slot) for slot in slots},
+        foreign=foreign,
+        note=note,
         artifact=artifact,
     )
 

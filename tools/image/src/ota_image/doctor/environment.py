@@ -4,8 +4,8 @@
 from collections.abc import Iterator
 
 from ota_artifact.finding import Finding
+from ota_artifact.layout import Area
 from ota_board.environment import decode
-from ota_board.layout import Area
 from ota_image.disk.boot_state import Found
 from ota_image.doctor.case import Case
 
@@ -23,9 +23,8 @@ def probe(case: Case) -> Iterator[Finding]:
         yield Finding(
             hazard="environment-in-fat",
             place=f"boot partition: {_IN_FAT}",
-            cause="some U-Boot saved its environment there, in one file on a filesystem without"
-            " journal;"
-            " Linux looks at the raw copies, and sees nothing of it",
+            cause="a U-Boot saved its environment there, in one file on a filesystem without a"
+            " journal; Linux reads the raw copies and does not see it",
             remedy="build U-Boot without ENV_IS_IN_FAT, and remove the file",
         )
     if not case.layout and len(case.found) == 1 and not case.found[0].is_redundant:
@@ -50,9 +49,8 @@ def _copy(case: Case, area: Area) -> Iterator[Finding]:
         yield Finding(
             hazard="environment-elsewhere",
             place=place,
-            cause=f"a copy of {here[0].size:#x} B is there, the layout says {area.size:#x}: one"
-            " of U-Boot"
-            " and Linux says bad CRC",
+            cause=f"a copy of {here[0].size:#x} B is there, the layout has {area.size:#x}: either"
+            " U-Boot or Linux reports a bad CRC",
             remedy="build U-Boot and its environment for the same environment.size",
         )
     elif elsewhere:
@@ -60,7 +58,7 @@ def _copy(case: Case, area: Area) -> Iterator[Finding]:
         yield Finding(
             hazard="environment-elsewhere",
             place=place,
-            cause=f"nothing valid is there, but at {places}: U-Boot and Linux will use"
+            cause=f"there is no valid copy here, but one at {places}: U-Boot and Linux will use"
             " different bytes",
             remedy="build U-Boot for environment.offsets of the board, and compose again",
         )
@@ -68,16 +66,16 @@ def _copy(case: Case, area: Area) -> Iterator[Finding]:
         yield Finding(
             hazard="environment-never-written",
             place=place,
-            cause="nothing was ever written there: until U-Boot saves its own, no update is"
-            " possible",
+            cause="nothing was ever written there: until U-Boot saves its environment, no update"
+            " is possible",
             remedy="compose the image with the environment, or write it with mkenvimage -r",
         )
     else:
         yield Finding(
             hazard="environment-copy-damaged",
             place=place,
-            cause="its checksum is wrong: one more cut of power at the wrong time, and both are"
-            " lost",
+            cause="its checksum is wrong: one more power cut at the wrong time, and both copies"
+            " are lost",
             remedy="`ota-image env set` any variable, which writes both copies",
         )
 
@@ -86,12 +84,10 @@ def _single(found: Found) -> Finding:
     return Finding(
         hazard="redundancy-lost",
         place=f"environment at {found.offset:#x}",
-        cause="the copy has no counter: whoever wrote it has no redundant environment, and a"
-        " cut of power"
-        " while saving loses the state",
-        remedy="build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10),"
-        " and write the"
-        " environment with mkenvimage -r",
+        cause="the copy has no counter: what wrote it keeps one copy, and a power cut while saving"
+        " loses the state",
+        remedy="build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10), and"
+        " write the environment with mkenvimage -r",
     )
 
 
@@ -102,16 +98,16 @@ def _content(case: Case, variables: dict[str, str]) -> Iterator[Finding]:
         yield Finding(
             hazard="canary-in-factory-image",
             place=_CANARY,
-            cause="it is set before any boot, and so proves nothing of whether U-Boot can save",
-            remedy="compose without it; U-Boot sets it (with --booted, for an image that has"
-            " run, it"
-            f" must be there); or `ota-image env set FILE {_CANARY}=`",
+            cause="it is set before the first boot, so that it does not prove that U-Boot can save",
+            remedy="compose without it, since U-Boot sets it; or give --booted for an image that"
+            f" has run, which must have it; or `ota-image env set FILE {_CANARY}=`",
         )
     if case.is_booted and not canary and variables.get("mender_check_saveenv_canary") == "1":
         yield Finding(
             hazard="canary-missing",
             place=_CANARY,
-            cause="the image has run, and U-Boot never saved here: it cannot, or does so elsewhere",
+            cause="the image has run, and U-Boot has not saved here: it cannot save, or saves"
+            " elsewhere",
             remedy="compare ENV_OFFSET, ENV_SIZE and the device in U-Boot's final .config with"
             " the board",
         )
@@ -121,7 +117,7 @@ def _content(case: Case, variables: dict[str, str]) -> Iterator[Finding]:
         yield Finding(
             hazard="trial-in-factory-image",
             place="upgrade_available",
-            cause="the first boot counts as a trial, and is rolled back to an empty slot",
+            cause="the first boot counts as a trial, and rolls back to an empty slot",
             remedy="`ota-image env set FILE upgrade_available=0 bootcount=0`",
         )
     yield from _slot_named(case, variables)
@@ -140,16 +136,15 @@ def _logic(variables: dict[str, str], place: str) -> Iterator[Finding]:
         yield Finding(
             hazard="no-bootcmd",
             place=place,
-            cause="a saved environment replaces the compiled one as a whole: nothing starts by"
-            " itself",
-            remedy="take the whole environment of the board's U-Boot, not the state alone",
+            cause="a saved environment replaces the whole compiled one: U-Boot starts nothing",
+            remedy="take the whole environment of the board's U-Boot, not only the state",
         )
     limit = variables.get("bootlimit", "")
     if not limit.isdigit() or int(limit) < 1:
         yield Finding(
             hazard="no-bootlimit",
             place=place,
-            cause=f"bootlimit is {limit or 'not set'}: trial boots are never counted out",
+            cause=f"bootlimit is {limit or 'not set'}: a trial never ends with a rollback",
             remedy="`ota-image env set FILE bootlimit=1`",
         )
 

@@ -41,15 +41,17 @@ PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What there is to say of an image.
+    """What an examination of an image gives.
 
     Attributes:
         findings: every hazard that it shows.
-        cover: who ends a silent hang.
+        cover: what ends a silent hang.
+        note: what could not be looked at, and why; empty if there is nothing to say.
     """
 
     findings: tuple[Finding, ...]
     cover: Cover
+    note: str = ""
 
 
 def diagnose(
@@ -62,18 +64,18 @@ def diagnose(
     """Every hazard that the image shows, and its watchdog.
 
     Args:
-        board: what it is for; without it some cannot be told.
+        board: what it is for; without it some hazards cannot be found.
         is_booted: whether it has run on a device already.
         artifact: an update that is to go with it.
 
     Raises:
-        ImageError: it is no disk image.
-        ArtifactError: the artifact is none, or damaged.
+        ImageError: it is not a disk image.
+        ArtifactError: it is not an artifact, or is damaged.
         OSError: it cannot be read.
     """
     case = open_case(path, board, is_booted=is_booted, artifact=artifact)
     found = tuple(finding for probe in PROBES for finding in probe(case))
-    return Diagnosis(found, cover_of(case))
+    return Diagnosis(found, cover_of(case), case.note)
 
 
 def examine(

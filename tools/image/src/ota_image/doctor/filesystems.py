@@ -13,7 +13,7 @@ from ota_artifact.image.sparse import copy_range
 from ota_artifact.image.superblock import read_superblock
 from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.disk.image import Part
 from ota_image.doctor.case import Case
 
@@ -29,7 +29,7 @@ class Feature:
 
     Attributes:
         word: which of the three words of features has it.
-        since: the U-Boot that reads it; None: not to be relied on with any.
+        since: the first U-Boot that reads it; None: no version reads it reliably.
     """
 
     name: str
@@ -65,7 +65,7 @@ def probe(case: Case) -> Iterator[Finding]:
             yield Finding(
                 hazard="filesystem-damaged",
                 place=_place(part),
-                cause=f"{part.kind or 'no filesystem that we know'} is there",
+                cause=f"it holds {part.kind or 'no filesystem that we know'}",
                 remedy="compose the image again",
             )
 
@@ -78,7 +78,7 @@ def _ext4(case: Case, part: Part, *, is_slot: bool) -> Iterator[Finding]:
             yield Finding(
                 hazard="payload-larger-than-slot",
                 place=place,
-                cause=f"its filesystem says it has {format_size(size)}, the partition has"
+                cause=f"its filesystem has {format_size(size)}, the partition"
                 f" {format_size(part.size)}: the end was cut off",
                 remedy="make root filesystems of the slot's size",
             )
@@ -96,9 +96,8 @@ def _ext4(case: Case, part: Part, *, is_slot: bool) -> Iterator[Finding]:
         yield Finding(
             hazard="filesystem-smaller-than-partition",
             place=place,
-            cause=f"it has {format_size(size)}, the partition {format_size(part.size)}: the"
-            " rest is lost"
-            " to the system, since an update is copied as it is",
+            cause=f"it has {format_size(size)}, the partition {format_size(part.size)}: the system"
+            " cannot use the rest, since an update is copied as it is",
             remedy="make root filesystems of the slot's size (mke2fs, resize2fs)",
         )
     if is_slot:
@@ -137,7 +136,7 @@ def _vfat(case: Case, part: Part) -> Iterator[Finding]:
     except (ArtifactError, ProgramError) as error:
         said = str(error)
     if case.is_booted and _DIRTY.search(said):
-        said = _DIRTY.sub("", said)  # somebody pulled the plug: no damage by itself
+        said = _DIRTY.sub("", said)  # the power was cut, which alone is not damage
     if said.strip():
         yield Finding(
             hazard="filesystem-damaged",

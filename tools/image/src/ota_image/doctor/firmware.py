@@ -36,9 +36,8 @@ def _spl(case: Case) -> Iterator[Finding]:
             yield Finding(
                 hazard="spl-of-another-u-boot",
                 place=f"U-Boot SPL {each.version} {each.place}",
-                cause=f"U-Boot is {', '.join(sorted(there))}: the first part loads a second one"
-                " that it"
-                " was not built with",
+                cause=f"U-Boot is {', '.join(sorted(there))}: the SPL loads a U-Boot of another"
+                " build",
                 remedy="write both from one build",
             )
 
@@ -56,9 +55,8 @@ def _config_txt(case: Case, whole: list[Firmware]) -> Iterator[Finding]:
             yield Finding(
                 hazard="firmware-bypasses-u-boot",
                 place="boot partition: /config.txt",
-                cause=f"the firmware starts {name}, which is no U-Boot: nothing counts trial"
-                " boots, and"
-                " nothing rolls back",
+                cause=f"the firmware starts {name}, which is not U-Boot: nothing counts trial"
+                " boots, and nothing rolls back",
                 remedy="name U-Boot there: kernel=u-boot.bin",
             )
 
@@ -70,8 +68,7 @@ def _prompt(case: Case, firmware: Firmware) -> Iterator[Finding]:
         yield Finding(
             hazard="u-boot-stops-at-any-key",
             place=f"U-Boot {firmware.version} {firmware.place}",
-            cause="one character of noise on the console's input, and it waits at a prompt for"
-            " ever",
+            cause="one character of noise on the console's input makes it wait at a prompt forever",
             remedy="build it with AUTOBOOT_KEYED and a string to stop it, or with BOOTDELAY=-2",
         )
 
@@ -84,6 +81,6 @@ def _commands(case: Case, firmware: Firmware) -> Iterator[Finding]:
             yield Finding(
                 hazard="u-boot-without-command",
                 place=f"U-Boot {firmware.version} {firmware.place}",
-                cause=f"its boot logic runs {name}, which it does not have",
+                cause=f"its boot logic runs the command {name}, which it lacks",
                 remedy=f"build it with CMD_{name.upper()}",
             )

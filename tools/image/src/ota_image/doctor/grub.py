@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hazards of GRUB: its program, its configuration, its two files of state, Linux's way to them."""
+"""Hazards of GRUB: its program, its configuration, its state, and how Linux reaches the state."""
 
 from collections.abc import Iterator
 
 from ota_artifact import grub_block
 from ota_artifact.finding import Finding
+from ota_artifact.image.partitions import ESP
 from ota_board import grub
 from ota_image.disk.image import Part
 from ota_image.disk.slot import Slot
 from ota_image.doctor.case import Case
 
-_ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"  # Source: UEFI 2.10, 5.3.3
 _CONFIG = f"/etc/{grub.MENDER_CONFIG}"
 _KNOWN = {"/boot/efi", "/boot/grub"}
 """Where Mender's tools look if nothing tells them."""
@@ -25,15 +25,15 @@ def probe(case: Case) -> Iterator[Finding]:
         return
     boot = case.disk.boot
     if boot is None:
-        return  # said already
+        return  # another probe reports it
     if is_wanted or case.layout:
         yield from _program(case, boot)
     if not boot.exists(grub.FOLDER):
         yield Finding(
             hazard="grub-environment-missing",
             place=f"boot partition: {grub.FOLDER}",
-            cause="GRUB's state, mender_grubenv1 and mender_grubenv2, is not there; GRUB can only"
-            " overwrite what exists: a trial is never begun",
+            cause="GRUB's state, mender_grubenv1 and mender_grubenv2, is missing; GRUB can only"
+            " overwrite files that exist, so that no trial starts",
             remedy="compose with both copies",
         )
         return
@@ -46,12 +46,11 @@ def probe(case: Case) -> Iterator[Finding]:
 
 
 def _program(case: Case, boot: Part) -> Iterator[Finding]:
-    if case.disk.table == "gpt" and boot.type.lower() != _ESP:
+    if case.disk.table and case.disk.table.kind == "gpt" and boot.type not in ESP:
         yield Finding(
             hazard="boot-not-esp",
             place=f"partition {boot.number}",
-            cause="its type is not that of an EFI system partition: the firmware does not look"
-            " there",
+            cause="its type is not that of an EFI system partition: the firmware ignores it",
             remedy=f"sfdisk --part-type FILE {boot.number} U",
         )
     firmware = case.board.firmware if case.board else ()
@@ -60,7 +59,7 @@ def _program(case: Case, boot: Part) -> Iterator[Finding]:
             yield Finding(
                 hazard="grub-missing",
                 place=f"boot partition: {path}",
-                cause="it is not there: GRUB, or what starts it, does not start",
+                cause="it is missing: GRUB, or what starts it, does not start",
                 remedy=_AGAIN,
             )
     for path in grub.CONFIGURATIONS:
@@ -73,14 +72,14 @@ def _configuration(case: Case, boot: Part, path: str) -> Iterator[Finding]:
         yield Finding(
             hazard="grub-configuration-missing",
             place=f"boot partition: {path}",
-            cause="it is not there: without the other one too, GRUB ends at a prompt",
+            cause="it is missing: if the other one is lost as well, GRUB ends at a prompt",
             remedy=_AGAIN,
         )
     elif case.board and text != grub.configuration(case.board):
         yield Finding(
             hazard="grub-configuration-differs",
             place=f"boot partition: {path}",
-            cause="it is not the board's: other partitions, or another boot logic",
+            cause="it differs from the board's: in the partitions, or in the boot logic",
             remedy="take the board's; `ota-board render` writes it",
         )
 
@@ -93,7 +92,7 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
         yield Finding(
             hazard="grub-environment-missing",
             place=f"{place}: {', '.join(absent)}",
-            cause="GRUB can only overwrite what exists: this copy is lost, and the other one alone",
+            cause="GRUB can only overwrite files that exist: only the other copy is left",
             remedy="compose with both copies",
         )
         return
@@ -104,7 +103,7 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
             yield Finding(
                 hazard="grub-copy-damaged",
                 place=f"{place}/{name}",
-                cause=f"it is no block of {grub_block.BLOCK} B: GRUB passes it over, and cannot"
+                cause=f"it is not a block of {grub_block.BLOCK} B: GRUB ignores it and cannot"
                 " repair it",
                 remedy="`ota-image env set` any variable, which writes both copies",
             )
@@ -114,17 +113,16 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
         yield Finding(
             hazard="grub-copy-locked",
             place=f"{place}/lock",
-            cause=f"editing={lock.get('editing', '(not set)')}: somebody was cut off while"
-            " writing; until"
-            " it is repaired, which GRUB does at its next start, there is one copy alone",
+            cause=f"editing={lock.get('editing', '(not set)')}: a write was cut off; until GRUB"
+            " repairs it at its next start, there is only one copy",
             remedy="`ota-image env set` any variable, which writes both copies",
         )
     elif not grub_block.is_sum(found["lock.sha256sum"] or b"", found["lock"] or b""):
         yield Finding(
             hazard="grub-lock-without-sum",
             place=f"{place}/lock.sha256sum",
-            cause="it is not the sum of the open lock: Mender's tools take the copy for a"
-            " damaged one",
+            cause="it is not the checksum of the open lock: Mender's tools treat the copy as"
+            " damaged",
             remedy="`ota-image env set` any variable, which writes both copies",
         )
     yield from _slot_named(case, place, variables)
@@ -151,15 +149,14 @@ def _difference(case: Case) -> Iterator[Finding]:
         yield Finding(
             hazard="grub-copies-differ",
             place=f"boot partition: {grub.FOLDER}",
-            cause="both are whole and hold another state: were the first one lost, another slot"
-            " would"
-            " start",
+            cause="both are valid and hold different states: if the first one is lost, the other"
+            " slot starts",
             remedy="`ota-image env set` any variable, which writes both copies",
         )
 
 
 def _way(case: Case, slot: Slot) -> Iterator[Finding]:
-    """Whether Linux can write the state: the boot partition mounted, and its place told."""
+    """Whether Linux can write the state: the boot partition is mounted, and its place is known."""
     place = f"slot {slot.part.name}"
     lines = (slot.part.text("/etc/fstab") or "").splitlines()
     rows = [row for line in lines if len(row := line.partition("#")[0].split()) >= 4]
@@ -169,8 +166,7 @@ def _way(case: Case, slot: Slot) -> Iterator[Finding]:
             hazard="boot-not-mounted",
             place=f"{place}: /etc/fstab",
             cause="nothing mounts the boot partition: Linux does not reach GRUB's state, and no"
-            " update"
-            " can be installed",
+            " update can be installed",
             remedy="take the fstab of the board: `ota-board render` writes it",
         )
     for point, options in mounts.items():
@@ -178,7 +174,7 @@ def _way(case: Case, slot: Slot) -> Iterator[Finding]:
             yield Finding(
                 hazard="boot-read-only",
                 place=f"{place}: /etc/fstab: {point}",
-                cause="GRUB's state is there, and Linux cannot write it",
+                cause="it holds GRUB's state, and Linux cannot write it",
                 remedy="mount it rw,sync",
             )
     text = slot.part.text(_CONFIG)
@@ -189,7 +185,7 @@ def _way(case: Case, slot: Slot) -> Iterator[Finding]:
             hazard="grub-environment-not-found",
             place=f"{place}: {_CONFIG}",
             cause=f"it says {folder or 'nothing'}; the state is in {', '.join(sorted(wanted))}",
-            remedy="take that of the board: `ota-board render` writes it",
+            remedy="take the board's file: `ota-board render` writes it",
         )
 
 

@@ -17,7 +17,7 @@ _MAGICS = (b"070701", b"070702")
 
 
 def module_names(data: bytes) -> set[str] | None:
-    """The modules, as the kernel says their names; None: packed in a way that we do not read."""
+    """The modules, by the kernel's names; None: packed in a way that we do not read."""
     try:
         names = list(_names(data))
     except (zlib.error, lzma.LZMAError, ValueError, IndexError, ProgramError):
@@ -30,7 +30,7 @@ def module_names(data: bytes) -> set[str] | None:
 
 
 def _names(data: bytes) -> Iterator[str]:
-    """The names in one or more archives, one behind the other, each packed or not."""
+    """The names in one or more archives, one after the other, each packed or not."""
     at = 0
     while at < len(data):
         if data[at] == 0:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hazards of a slot's kernel: its modules are another one's, or a panic is the end."""
+"""Hazards of a slot's kernel: modules of another kernel, or a panic that does not reboot."""
 
 import lzma
 import re
@@ -28,7 +28,7 @@ def probe(case: Case) -> Iterator[Finding]:
 
 
 def kernel_version(data: bytes) -> str:
-    """What a kernel calls itself, such as ``6.1.0-50-arm64``; empty if it cannot be told."""
+    """What a kernel calls itself, such as ``6.1.0-50-arm64``; empty if it cannot be found."""
     if data[0x202:0x206] == _X86:
         at = int.from_bytes(data[0x20E:0x210], "little") + 0x200
         return data[at : at + 128].split(b" ")[0].split(b"\0")[0].decode("ascii", "replace")
@@ -70,9 +70,8 @@ def _panic(case: Case, slot: Slot) -> Iterator[Finding]:
     yield Finding(
         hazard="panic-without-reset",
         place=f"slot {slot.part.name}: {slot.extlinux.file if slot.extlinux else EXTLINUX}",
-        cause=f"{last or 'no panic='} among the kernel's arguments: a kernel that panics, as"
-        " one that"
-        " finds no root, stays there until the power is cut, and nothing rolls back",
+        cause=f"{last or 'no panic='} among the kernel's arguments: a kernel that panics, such as"
+        " one that finds no root, stays there until the power is cut, and nothing rolls back",
         remedy="add panic=10",
     )
 

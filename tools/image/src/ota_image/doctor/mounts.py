@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hazards of what a slot says of the disk: fstab and fw_env.config."""
+"""Hazards of what a slot says about the disk: fstab and fw_env.config."""
 
 import posixpath
 from collections.abc import Iterator
 
 from ota_artifact.finding import Finding
-from ota_board.layout import Area, Layout
+from ota_artifact.layout import Area, Layout
 from ota_image.disk.slot import Slot
 from ota_image.doctor.case import Case
 
@@ -47,8 +47,7 @@ def _fstab(layout: Layout, slot: Slot, drivers: frozenset[str] | None) -> Iterat
                 yield Finding(
                     hazard="boot-not-synchronous",
                     place=f"{place}: {point}",
-                    cause="vfat has no journal: a cut of power while it is written loses the"
-                    " boot files",
+                    cause="vfat has no journal: a power cut during a write loses the boot files",
                     remedy="add the option sync",
                 )
             lost = [name for name in _FAT if drivers is not None and name not in drivers]
@@ -57,8 +56,7 @@ def _fstab(layout: Layout, slot: Slot, drivers: frozenset[str] | None) -> Iterat
                     hazard="vfat-without-driver",
                     place=f"{place}: {point}",
                     cause=f"{' and '.join(lost)} is neither among the modules nor built in: it"
-                    " cannot be"
-                    " mounted",
+                    " cannot be mounted",
                     remedy="install it with the kernel",
                 )
         if area and words[0].startswith("/dev/") and not _names(words[0], area, layout):
@@ -90,7 +88,7 @@ def _config(case: Case, layout: Layout, slot: Slot) -> Iterator[Finding]:
             hazard="fw-env-config-missing",
             place=place,
             cause="Linux does not know where the environment is: no update can be installed",
-            remedy="take that of the board: `ota-board render` writes it",
+            remedy="take the board's file: `ota-board render` writes it",
         )
         return
     lines = (line.partition("#")[0].split() for line in text.splitlines())
@@ -106,5 +104,5 @@ def _config(case: Case, layout: Layout, slot: Slot) -> Iterator[Finding]:
             place=place,
             cause=f"it says {shown}; the layout has"
             f" {'; '.join(f'{device} {at:#x} {size:#x}' for device, at, size in wanted)}",
-            remedy="take that of the board: `ota-board render` writes it",
+            remedy="take the board's file: `ota-board render` writes it",
         )

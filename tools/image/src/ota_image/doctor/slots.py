@@ -13,7 +13,7 @@ _ROOT = "${mender_kernel_root}"
 
 
 def probe(case: Case) -> Iterator[Finding]:
-    """What each slot lacks; an empty slot B is as it should be."""
+    """What each slot lacks; slot B is empty in a factory image."""
     for slot in case.slots:
         name = slot.part.name
         if slot.is_empty:
@@ -31,21 +31,21 @@ def probe(case: Case) -> Iterator[Finding]:
             yield Finding(
                 hazard="slot-without-grub-entry" if file == grub.ENTRY else "slot-without-extlinux",
                 place=f"slot {name}: {file}",
-                cause="the bootloader takes kernel and arguments from there; the slot does not"
-                " boot",
+                cause="the bootloader reads kernel and arguments there; without it the slot does"
+                " not boot",
                 remedy="put it into the root filesystem; `ota-image build` does",
             )
         if not slot.kernels and slot.extlinux is None:
             yield Finding(
                 hazard="slot-without-kernel",
                 place=f"slot {name}: /boot",
-                cause="there is no kernel in it: an update would boot the old one, or none",
+                cause="it has no kernel: after an update the old kernel would boot, or none",
                 remedy="install the kernel into the root filesystem's /boot",
             )
 
 
 def _needed_entry(case: Case) -> str:
-    """The file that the bootloader reads of a slot; empty: it is not known."""
+    """The file that the bootloader reads of a slot; empty if that is not known."""
     if case.board:
         return grub.ENTRY if case.board.bootloader.kind == "grub" else EXTLINUX
     if case.layout is None:
@@ -61,13 +61,13 @@ def _entry(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
                 hazard="kernel-missing",
                 place=f"{place}: {entry.file}",
                 cause="it names no kernel",
-                remedy="add a line kernel",
+                remedy="add a line with kernel",
             )
         elif path and not slot.part.exists(path):
             yield Finding(
                 hazard=f"{what}-missing",
                 place=f"{place}: {path}",
-                cause=f"{entry.file} names it, and it is not there; the slot does not boot",
+                cause=f"{entry.file} names it, and it is missing; the slot does not boot",
                 remedy="install it, or correct the name",
             )
     yield from _trees(case, slot, entry)
@@ -76,9 +76,8 @@ def _entry(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
         yield Finding(
             hazard="root-not-from-slot",
             place=f"{place}: {entry.file}",
-            cause=f"{roots[-1] if roots else 'no root='} among the kernel's arguments: the"
-            " kernel of one"
-            " slot would mount the other one",
+            cause=f"{roots[-1] if roots else 'no root='} among the kernel's arguments: the kernel"
+            " of one slot would mount the other slot",
             remedy=f"write root={_ROOT}, which U-Boot sets for the slot that it boots",
         )
     yield from _drivers(case, slot, entry)
@@ -90,7 +89,7 @@ def _trees(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
         yield Finding(
             hazard="device-tree-missing",
             place=f"slot {part.name}: {entry.fdt}",
-            cause=f"{entry.file} names it, and it is not there",
+            cause=f"{entry.file} names it, and it is missing",
             remedy="install it, or correct the name",
         )
     folders = [folder for folder in (entry.fdtdir, "/boot/dtbs", "/boot") if folder]
@@ -102,8 +101,8 @@ def _trees(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
         yield Finding(
             hazard="device-tree-missing",
             place=f"slot {part.name}: {name}",
-            cause=f"{case.board.name if case.board else 'the board'} needs it, and neither"
-            f" {', '.join(folders)} nor a folder there has it",
+            cause=f"{case.board.name if case.board else 'the board'} needs it, and it is in none"
+            f" of {', '.join(folders)} and their folders",
             remedy="install it with the kernel",
         )
 
@@ -117,16 +116,15 @@ def _drivers(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
     if there is None or not (there or builtin):
         return  # packed in a way that we do not read, or a kernel that says nothing of itself
     if (entry.initrd and data is None) or (not entry.initrd and not builtin):
-        return  # said already, or not to be told
+        return  # another probe reports it, or nothing is known
     for driver in case.board.kernel.drivers:
         name = driver.replace("-", "_")
         if name not in there and name not in builtin:
             yield Finding(
                 hazard="initrd-without-driver",
                 place=f"slot {slot.part.name}: {entry.initrd or 'no initrd'}",
-                cause=f"{driver} is neither in it nor built into the kernel: the kernel waits"
-                " for its"
-                " root device for ever",
+                cause=f"{driver} is neither in it nor built into the kernel: the kernel waits for"
+                " its root device forever",
                 remedy="make the initrd with kernel.drivers of the board",
             )
 

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hazards of the partition table and of what stands beside the partitions."""
+"""Hazards of the partition table and of what lies outside the partitions."""
 
-import struct
 from collections.abc import Iterator
 
+from ota_artifact.errors import LayoutError, MatchError, RolesError
 from ota_artifact.finding import Finding
-from ota_board.size import format_size
+from ota_artifact.layout import SECTOR
+from ota_artifact.size import format_size
 from ota_image.doctor.case import Case
-
-_SECTOR = 512  # [B]
 
 
 def probe(case: Case) -> Iterator[Finding]:
@@ -21,9 +20,10 @@ def probe(case: Case) -> Iterator[Finding]:
             cause=disk.fault,
             remedy="compose the image again",
         )
-    if disk.table == "gpt":
-        yield from _backup(case)
+    yield from _copies(case)
+    yield from _roles(case)
     yield from _overlaps(case)
+    yield from _alignment(case)
     if layout:
         yield from _differences(case)
     sd = case.board and case.board.qemu and case.board.qemu.disk in ("sd", "sdhci")
@@ -31,28 +31,67 @@ def probe(case: Case) -> Iterator[Finding]:
         yield Finding(
             hazard="size-no-power-of-two",
             place=format_size(disk.size),
-            cause="QEMU takes no SD card of such a size",
+            cause="QEMU does not accept an SD card of this size",
             remedy="set storage.size to a power of two, or enlarge a copy with `truncate -s`",
         )
 
 
-def _backup(case: Case) -> Iterator[Finding]:
-    size = case.disk.size
-    with case.disk.path.open("rb") as file:
-        file.seek(_SECTOR)
-        first = file.read(_SECTOR)
-        file.seek(size - _SECTOR)
-        last = file.read(8)
-    other = struct.unpack_from("<Q", first, 32)[0] * _SECTOR if first[:8] == b"EFI PART" else 0
-    if other != size - _SECTOR or last != b"EFI PART":
+def _copies(case: Case) -> Iterator[Finding]:
+    table = case.disk.table
+    if table and table.first_fault:
+        yield Finding(
+            hazard="first-table-damaged",
+            place="GPT, at the beginning",
+            cause=f"the first copy of the table {table.first_fault}: a bootloader that reads no"
+            " backup finds no partitions",
+            remedy="compose the image again; or `fdisk FILE` and its command w, which writes both",
+        )
+    if table and table.backup_fault:
         yield Finding(
             hazard="backup-table-not-at-end",
-            place=f"GPT, {format_size(size)}",
-            cause=f"the backup of the table is not in the last sector, but at {other} B; the"
-            " system warns"
-            " at each boot, and growing /data fails",
+            place=f"GPT, {format_size(table.size)}",
+            cause=f"the backup of the table {table.backup_fault}; the system warns at each boot,"
+            " and growing /data fails",
             remedy="sgdisk -e on the image, or flash it with a tool that moves the backup",
         )
+    if table and table.sector != SECTOR:
+        yield Finding(
+            hazard="table-of-other-sectors",
+            place="GPT",
+            cause=f"it counts in sectors of {table.sector} B: a disk whose sectors have {SECTOR} B,"
+            " such as a card, shows no partitions",
+            remedy=f"make the table for sectors of {SECTOR} B, unless the disk has others",
+        )
+
+
+def _roles(case: Case) -> Iterator[Finding]:
+    """Where our tools refuse to say which partition is which."""
+    refusal = case.disk.refusal
+    if isinstance(refusal, LayoutError):
+        hazard = "layout-damaged"
+    elif refusal is None or case.disk.fault or case.board:
+        return  # nothing, or other findings tell it
+    else:
+        hazard = "table-not-layout" if isinstance(refusal, MatchError) else "partitions-not-known"
+    yield Finding(
+        hazard=hazard,
+        place="partition table",
+        cause=refusal.finding if isinstance(refusal, RolesError) else str(refusal),
+        remedy="compose the image with the board that it is for, or give the board with --board",
+    )
+
+
+def _alignment(case: Case) -> Iterator[Finding]:
+    """Source: libparted, ped_device_get_optimum_alignment; 1 MiB for an image file."""
+    for each in case.foreign.parts if case.foreign else ():
+        if not each.is_aligned and each.offset in {part.offset for part in case.disk.parts}:
+            yield Finding(
+                hazard="partition-not-aligned",
+                place=f"partition {each.number} at {each.offset:#x}",
+                cause="it does not begin at a multiple of 1 MiB: a card writes two of its blocks"
+                " where the filesystem writes one, which is slow and wears it out",
+                remedy="make the partitions with a tool that aligns them, as `ota-image compose`",
+            )
 
 
 def _overlaps(case: Case) -> Iterator[Finding]:
@@ -75,7 +114,7 @@ def _overlaps(case: Case) -> Iterator[Finding]:
                     place=f"partition {part.number} at {part.offset:#x}",
                     cause=f"it overlaps {name} ({start:#x} to {end:#x}): writing one destroys"
                     " the other",
-                    remedy="move partitions.start behind it, or the other one before it",
+                    remedy="move partitions.start after it, or move it before partitions.start",
                 )
 
 
@@ -104,15 +143,14 @@ def _differences(case: Case) -> Iterator[Finding]:
         yield Finding(
             hazard="table-not-layout",
             place=f"partition {number}",
-            cause=f"the layout has it at {offset:#x} with {format_size(size)}, the table does"
-            " not, or has"
-            " others: updates go to the wrong place",
+            cause=f"the layout has it at {offset:#x} with {format_size(size)}, the table does not,"
+            " or has others: updates go to the wrong place",
             remedy="compose the image again with the board that it is for",
         )
     if there and disk.parts and max(disk.parts, key=lambda part: part.offset).name != "data":
         yield Finding(
             hazard="data-not-last",
             place=f"partition {max(disk.parts, key=lambda part: part.offset).name}",
-            cause="a partition stands behind data, which cannot grow with the card then",
-            remedy="put the partition before data",
+            cause="a partition follows data, so that data cannot grow with the card",
+            remedy="move the partition before data",
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who ends a silent hang, and from when on: a fact of each image, and the hazards of it."""
+"""What ends a silent hang, and from when on: a fact of each image, and its hazards."""
 
 import re
 import shlex
@@ -23,11 +23,11 @@ class Cover:
     """What is known of a watchdog.
 
     Attributes:
-        armed_by: who starts it first; ``linux``: the image says no more than that Linux does.
-        driver: Linux's module; empty if there is none, or it is not known.
-        timeout: until it resets the board [s]; 0 if it is not known.
+        armed_by: what starts it first; ``linux``: the image only says that Linux does.
+        driver: Linux's module; empty if there is none, or if it is unknown.
+        timeout: until it resets the board [s]; 0 if it is unknown.
         is_stopped: Linux stops what the bootloader armed, until userspace starts it again.
-        source: who says so: ``board``, ``slot``, or ``nothing``.
+        source: where this is known from: ``board``, ``slot``, or ``nothing``.
     """
 
     armed_by: Literal["u-boot", "kernel", "nobody", "linux", "unknown"]
@@ -51,7 +51,7 @@ class Cover:
 
 
 def cover_of(case: Case) -> Cover:
-    """Who arms the watchdog: as the board says, else as slot A does."""
+    """What arms the watchdog, by the board, else by slot A."""
     if case.board:
         watchdog = case.board.watchdog
         is_stopped = watchdog.stopped_by == "kernel"
@@ -69,9 +69,9 @@ def cover_of(case: Case) -> Cover:
 
 
 def sentence(cover: Cover) -> str:
-    """The same for people."""
+    """The same as a sentence."""
     if cover.armed_by == "unknown":
-        return "watchdog: the image does not say who arms one; --board does"
+        return "watchdog: the image does not say what arms one; give --board"
     who = {"u-boot": "U-Boot", "nobody": "nobody"}.get(cover.armed_by, "Linux")
     what = "one"
     if cover.armed_by != "nobody":
@@ -80,7 +80,7 @@ def sentence(cover: Cover) -> str:
 
 
 def probe(case: Case) -> Iterator[Finding]:
-    """Where the board counts on a watchdog, and nobody can arm or serve it."""
+    """Where the board relies on a watchdog that nothing can arm or serve."""
     watchdog = case.board.watchdog if case.board else None
     if watchdog is None or watchdog.armed_by == "nobody":
         return
@@ -89,9 +89,9 @@ def probe(case: Case) -> Iterator[Finding]:
             yield Finding(
                 hazard="watchdog-without-driver",
                 place=f"slot {slot}: /lib/modules",
-                cause=f"the board's watchdog needs {watchdog.driver}, which is neither there"
-                " nor built"
-                " in: a silent hang is not caught, or one that U-Boot armed resets a good system",
+                cause=f"the board's watchdog needs {watchdog.driver}, which is neither there nor"
+                " built in: a silent hang is not caught, or a watchdog that U-Boot armed resets a"
+                " good system",
                 remedy="install it with the kernel",
             )
     if watchdog.armed_by != "u-boot":
@@ -101,9 +101,8 @@ def probe(case: Case) -> Iterator[Finding]:
             yield Finding(
                 hazard="u-boot-without-watchdog",
                 place=f"U-Boot {each.version} {each.place}",
-                cause="the board says that U-Boot arms the watchdog, and this one has no driver"
-                " for any:"
-                " a kernel that hangs early stays hung",
+                cause="the board says that U-Boot arms the watchdog, and this U-Boot has no driver"
+                " for one: a kernel that hangs early stays hung",
                 remedy="build it with WDT, WATCHDOG_AUTOSTART and the board's driver",
             )
 

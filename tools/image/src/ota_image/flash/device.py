@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device that may be written: a whole disk that nothing uses, and that is large enough."""
+"""A device that may be written: a whole disk, not in use, and large enough."""
 
 import os
 import stat
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota_board.size import format_size
+from ota_artifact.size import format_size
 from ota_image.errors import ImageError
 
 _SECTOR = 512  # [B]: the unit of sysfs, whatever the device's. Source: Linux, block/genhd.c
@@ -20,12 +20,14 @@ class Device:
     Attributes:
         path: of its node.
         size: [B].
-        model: what it calls itself; empty if it says nothing.
-        is_removable: whether the system takes it for a card or a stick.
+        sector: that it is read and written by [B].
+        model: its own name; empty if it has none.
+        is_removable: whether the system treats it as a card or a stick.
     """
 
     path: Path
     size: int
+    sector: int
     model: str
     is_removable: bool
 
@@ -38,15 +40,15 @@ def find_device(path: Path, needed: int, *, root: Path = Path("/")) -> Device:
         root: where /proc and /sys are.
 
     Raises:
-        ImageError: no block device, a partition, in use, write-protected or too small.
-        OSError: the system says nothing of it.
+        ImageError: not a block device, a partition, in use, write-protected or too small.
+        OSError: the system does not know it.
     """
     try:
         state = path.stat()
     except FileNotFoundError:
         raise ImageError(f"{path}: no such device; `lsblk` lists them") from None
     if not stat.S_ISBLK(state.st_mode):
-        raise ImageError(f"{path}: is no block device; `lsblk` lists them")
+        raise ImageError(f"{path}: is not a block device; `lsblk` lists them")
     number = f"{os.major(state.st_rdev)}:{os.minor(state.st_rdev)}"
     return checked_device(path, root / "sys/dev/block" / number, needed, root=root)
 
@@ -63,20 +65,25 @@ def checked_device(path: Path, entry: Path, needed: int, *, root: Path) -> Devic
                 f"{path}: {each.name} is mounted at {place}; unmount it, if it is the right disk"
             )
         if f"/dev/{each.name}" in _first_words(root / "proc/swaps"):
-            raise ImageError(f"{path}: {each.name} is swap space of this system; it is not written")
+            raise ImageError(f"{path}: {each.name} is swap space of this system; name another disk")
         holders = each / "holders"
         for holder in holders.iterdir() if holders.is_dir() else ():
-            raise ImageError(f"{path}: {each.name} is part of {holder.name}; take it out there")
+            raise ImageError(
+                f"{path}: {each.name} is part of {holder.name}; remove it from there first"
+            )
     if _read(folder / "ro") == "1":
-        raise ImageError(f"{path}: is write-protected; look for the switch of the card")
+        raise ImageError(f"{path}: is write-protected; check the switch on the card")
     size = int(_read(folder / "size") or 0) * _SECTOR
     if size < needed:
         raise ImageError(
             f"{path}: has {format_size(size)}, the image {format_size(needed)}; take a larger card"
         )
-    model = _read(folder / "device/model") or _read(folder / "device/name")
     return Device(
-        path=path, size=size, model=model, is_removable=_read(folder / "removable") == "1"
+        path=path,
+        size=size,
+        sector=int(_read(folder / "queue/logical_block_size") or _SECTOR),
+        model=_read(folder / "device/model") or _read(folder / "device/name"),
+        is_removable=_read(folder / "removable") == "1",
     )
 
 
@@ -84,8 +91,8 @@ def _mounted(entry: Path, root: Path) -> Iterator[str]:
     """Where it is mounted, by its number or by its name, under which btrfs has it."""
     number = _read(entry / "dev")
     for line in (root / "proc/self/mountinfo").read_text("utf-8").splitlines():
-        words, _, behind = (part.split() for part in line.partition(" - "))
-        source = behind[1]
+        words, _, after = (part.split() for part in line.partition(" - "))
+        source = after[1]
         if words[2] == number or Path(os.path.realpath(source)).name == entry.name:
             yield words[4]
 

@@ -12,19 +12,19 @@ from ota_image.disk.bmap import BlockMap, Range, read_map
 from ota_image.errors import ImageError, WorldError
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is [B]."""
+"""Called with what is being done, how much is done, and how much there is [B]."""
 
 _PIECE = 4 << 20  # [B]
-_SYNCED = 64 << 20  # [B] after which the device has what it was given: progress is real
+_SYNCED = 64 << 20  # [B] after which the device is synced, so that the progress is real
 _BLKRRPART = 0x125F  # Source: linux/fs.h
 _BLKFLSBUF = 0x1261
 
 
 def map_of(image: Path) -> BlockMap:
-    """The image's block map, from the file beside it, else one that maps everything.
+    """The image's block map, from the file next to it, else one that maps everything.
 
     Raises:
-        ImageError: the file is no map, or is of another image.
+        ImageError: the file is not a block map, or belongs to another image.
         OSError: it cannot be read.
     """
     size = image.stat().st_size
@@ -34,7 +34,8 @@ def map_of(image: Path) -> BlockMap:
     found = read_map(path)
     if found.size != size:
         raise ImageError(
-            f"{path}: is of an image of {found.size} B, {image.name} has {size} B; compose again"
+            f"{path}: belongs to an image of {found.size} B, {image.name} has {size} B; compose it"
+            " again"
         )
     return found
 
@@ -47,8 +48,8 @@ def flash(image: Path, block_map: BlockMap, device: int, *, progress: Progress) 
 
     Raises:
         ImageError: the image is not what its map says.
-        WorldError: what is read back is not what was written.
-        OSError: the image cannot be read, or the device not be written.
+        WorldError: the device returns other data than was written.
+        OSError: the image cannot be read, or the device cannot be written.
     """
     total, done, unsynced = block_map.mapped, 0, 0
     digests = []
@@ -58,7 +59,10 @@ def flash(image: Path, block_map: BlockMap, device: int, *, progress: Progress) 
             for at in range(start, end, _PIECE):
                 piece = os.pread(source.fileno(), min(_PIECE, end - at), at)
                 if len(piece) != min(_PIECE, end - at):
-                    raise ImageError(f"{image}: ends at {at + len(piece)} B; copy it again")
+                    raise ImageError(
+                        f"{image}: ends at {at + len(piece)} B, before its block map does; copy it"
+                        " again"
+                    )
                 digest.update(piece)
                 _write(device, piece, at)
                 done, unsynced = done + len(piece), unsynced + len(piece)
@@ -84,10 +88,10 @@ def flash(image: Path, block_map: BlockMap, device: int, *, progress: Progress) 
             progress("verify", done, total)
         if digest.digest() != written:
             raise WorldError(
-                f"the device does not give back what was written at {start:#x} to {end:#x}; take"
+                f"the device returns other data than was written at {start:#x} to {end:#x}; try"
                 " another card or reader"
             )
-    with suppress(OSError):  # a file has no partitions to read again
+    with suppress(OSError):  # a regular file has no partitions to read again
         fcntl.ioctl(device, _BLKRRPART)
 
 
@@ -99,7 +103,7 @@ def _write(device: int, piece: bytes, at: int) -> None:
 
 
 def _forget(device: int) -> None:
-    """Have what is read next come from the device, and not from memory."""
+    """Drop what the kernel keeps in memory, so that the next read comes from the device."""
     with suppress(OSError):
         fcntl.ioctl(device, _BLKFLSBUF)
     os.posix_fadvise(device, 0, 0, os.POSIX_FADV_DONTNEED)

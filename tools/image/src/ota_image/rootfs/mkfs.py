@@ -15,7 +15,7 @@ from pathlib import Path
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.workplace import find_program, workplace
 from ota_artifact.run import run
-from ota_board.size import MIB, format_size
+from ota_artifact.size import MIB, format_size
 from ota_image.errors import ImageError
 from ota_image.rootfs.tree import Entry, Tree, host_text
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ota_board.size import MIB, format_size
+from ota_artifact.size import MIB, format_size
 from ota_image.errors import ImageError
 
 if TYPE_CHECKING:
