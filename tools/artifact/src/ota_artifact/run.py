@@ -3,7 +3,6 @@
 
 import logging
 import os
-import re
 import selectors
 import shlex
 import signal
@@ -16,6 +15,7 @@ from functools import cache
 from typing import BinaryIO, Literal, Self, cast
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.quoted import masked, shortened
 from ota_artifact.which import which
 
 logger = logging.getLogger(__name__)
@@ -25,9 +25,7 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 _PIECE = 1 << 16  # [B] what a pipe holds
 _SAID = 1 << 16  # [B] of stderr that is kept
 _LINE = 1 << 13  # [B] that a line is cut at
-_FIRST, _LAST, _WIDTH = 10, 30, 2000  # lines of stderr that an error quotes, and their length
 _LOOK = 0.02  # [s] between polls of what cannot be waited for
-_PIN = re.compile(r"(pin-value=)[^;&?']*")  # Source: RFC 7512, PKCS#11 URIs
 
 
 def run(
@@ -54,7 +52,7 @@ def run(
             has the command and what it printed on stderr, of many lines the first and the last.
     """
     words = [os.fspath(word) for word in argv]
-    line = _masked(shlex.join(words))
+    line = masked(shlex.join(words))
     logger.debug("+ %s", line)
     try:
         done = subprocess.run(
@@ -72,7 +70,7 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise ProgramError(f"{line}: did not finish within {timeout:g} s") from error
     if done.returncode not in success:
-        said = _shortened(_masked(done.stderr.decode("utf-8", "replace").strip()))
+        said = shortened(masked(done.stderr.decode("utf-8", "replace").strip()))
         raise ProgramError(f"{line}: exit code {done.returncode}: {said or '(nothing on stderr)'}")
     return done.stdout
 
@@ -108,7 +106,7 @@ def stream(
         ProgramError: it is not installed, or was silent too long.
     """
     words = [os.fspath(word) for word in argv]
-    line = _masked(shlex.join(words))
+    line = masked(shlex.join(words))
     logger.debug("+ %s", line)
     stdin = None if is_interactive else subprocess.DEVNULL
     try:
@@ -147,7 +145,7 @@ def stream(
         except BaseException:
             program.kill()
             raise
-    text = _masked(said.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
+    text = masked(said.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
     return Ended(program.returncode, text)
 
 
@@ -165,7 +163,7 @@ class Background:
 
     def __init__(self, argv: Sequence[str | os.PathLike[str]]) -> None:
         self.argv = [os.fspath(word) for word in argv]
-        logger.debug("+ %s", _masked(shlex.join(self.argv)))
+        logger.debug("+ %s", masked(shlex.join(self.argv)))
         if which(self.argv[0]) is None:
             raise ProgramError(f"{self.argv[0]}: not found; install the package that has it")
         try:
@@ -238,7 +236,7 @@ class Supervised:
     ) -> None:
         words = [os.fspath(word) for word in argv]
         self._line, self._timeout, self._grace, self._hear = shlex.join(words), timeout, grace, hear
-        logger.debug("+ %s", _masked(self._line))
+        logger.debug("+ %s", masked(self._line))
         if which(words[0]) is None:
             raise ProgramError(f"{words[0]}: is missing, or not executable")
         try:
@@ -341,7 +339,7 @@ class Supervised:
             self._say(name, line)
 
     def _say(self, name: Channel, line: bytes) -> None:
-        self._hear(name, _masked(line[:_LINE].decode("utf-8", "replace").rstrip("\r")))
+        self._hear(name, masked(line[:_LINE].decode("utf-8", "replace").rstrip("\r")))
 
     def _say_rest(self) -> None:
         for name, rest in self._begun.items():
@@ -391,20 +389,7 @@ def attached(argv: Sequence[str | os.PathLike[str]]) -> int:
         ProgramError: it is not installed.
     """
     words = [os.fspath(word) for word in argv]
-    logger.debug("+ %s", _masked(shlex.join(words)))
+    logger.debug("+ %s", masked(shlex.join(words)))
     if which(words[0]) is None:
         raise ProgramError(f"{words[0]}: not found; install the package that has it")
     return subprocess.run((*_with_us(), *words), check=False).returncode
-
-
-def _shortened(text: str) -> str:
-    """The first and the last lines of a long text, and of a long line its begin."""
-    lines = [line[:_WIDTH] for line in text.splitlines()]
-    left_out = len(lines) - _FIRST - _LAST
-    if left_out > 1:
-        lines[_FIRST:-_LAST] = [f"… {left_out} more lines …"]
-    return "\n".join(lines)
-
-
-def _masked(text: str) -> str:
-    return _PIN.sub(r"\1…", text)
