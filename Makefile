@@ -4,8 +4,8 @@
 PYTHON ?= python3
 FUZZ_SECONDS ?= 60
 
-# The environment is current when a stamp has the name of what it was made from, place included:
-# a virtual environment cannot be moved.
+# The environment is current if there is a stamp named after its inputs. The folder is one of them,
+# since a virtual environment cannot be moved.
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := $(sort $(wildcard tools/*/pyproject.toml))
@@ -17,7 +17,7 @@ STAMP := $(VENV)/setup-$(shell (pwd; cat $(INPUTS)) | sha256sum | cut -c1-16)
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-10s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## make .venv with every tool and what the tests need; Debian packages too
+setup: $(STAMP) ## make .venv with every tool, and install the Debian packages that the tests need
 
 $(STAMP): | $(INPUTS)
 	@.ci/debian-packages
@@ -28,30 +28,30 @@ $(STAMP): | $(INPUTS)
 	@$(BIN)/pip check
 	@touch $@
 
-demo: setup ## an image, a good update, and one that panics and is rolled back, in QEMU
+demo: setup ## boot an image in QEMU, commit a good update, and roll back one that panics
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ota-hil demo
 
-test: setup ## the tests, all but those that take minutes
+test: setup ## run the tests, except those that take minutes
 	@$(BIN)/python -m pytest -m "not full"
 
-test-all: setup ## every test
+test-all: setup ## run every test
 	@$(BIN)/python -m pytest
 
-test-uboot: setup ## the boot logic with another U-Boot: UBOOT_ROOT=its source tree
+test-uboot: setup ## test the boot logic with another U-Boot: UBOOT_ROOT=its source tree
 	@test -n "$(UBOOT_ROOT)" || { echo "give UBOOT_ROOT, a source tree of U-Boot" >&2; exit 2; }
 	@UBOOT_ROOT="$(abspath $(UBOOT_ROOT))" $(BIN)/python -m pytest tests/boot
 
-test-yocto: setup ## the Yocto layer with BitBake: OE_ROOT=a folder with checkouts for each release
+test-yocto: setup ## test the Yocto layer with BitBake: OE_ROOT=folder with checkouts for each release
 	@test -n "$(OE_ROOT)" || { echo "give OE_ROOT, see tests/yocto/bitbake.py" >&2; exit 2; }
 	@.ci/debian-packages tests/yocto/debian-packages.txt
 	@OE_ROOT="$(abspath $(OE_ROOT))" $(BIN)/python -m pytest tests/yocto
 
-check: setup ## formatting, lint and types
+check: setup ## check formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-fmt: setup ## format the code, and repair what lint can repair
+fmt: setup ## format the code, and fix what lint can fix
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
@@ -60,10 +60,10 @@ bench: setup ## measure against mender-artifact, genimage and mender-client, and
 	@$(BIN)/python -m bench.image
 	@$(BIN)/python -m bench.agent
 
-fuzz: setup ## hostile input for FUZZ_SECONDS (default 60)
+fuzz: setup ## read hostile input for FUZZ_SECONDS (default 60)
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-docs: setup ## write what comes from the code: cli-*.md, agent-states.md, tools/README.md, and others
+docs: setup ## write the pages that come from the code: cli-*.md, agent-states.md, and others
 	@$(BIN)/python -m tests.house.cli_reference --write
 	@$(BIN)/python -m tests.house.code_map --write
 	@$(BIN)/python -m tests.yocto.variables --write
@@ -74,6 +74,6 @@ docs: setup ## write what comes from the code: cli-*.md, agent-states.md, tools/
 lock: ## bring requirements.lock to the newest versions; run it with the oldest Python we support
 	.ci/lock $(PYTHON)
 
-clean: ## remove what the targets above made here
+clean: ## remove everything that the targets above make here
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

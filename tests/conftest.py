@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tiers of the tests, and how a test says what it needs.
 
-A test without a marker takes less than a second. ``boot`` marks what takes longer, since it boots
-something or works a program hard; ``full`` what takes minutes. `make test` runs the first two,
-`make test-all` all three.
+A test without a marker takes less than a second. ``boot`` marks tests that take longer, since they
+boot something or run much code; ``full`` marks tests that take minutes. `make test` runs the first
+two tiers, `make test-all` all three.
 """
 
 import os
@@ -28,7 +28,7 @@ _slow = pytest.StashKey[list[tuple[float, str]]]()
 
 
 def requires_program(program: str, *, package: str) -> pytest.MarkDecorator:
-    """A mark that skips a test where a program is missing, and says which package has it."""
+    """A mark that skips a test if a program is missing, and names the package that has it."""
     found = shutil.which(program)
     return pytest.mark.skipif(not found, reason=f"no {program} here: apt-get install {package}")
 
@@ -52,10 +52,11 @@ def nobody_may_enter(folder: Path) -> bool:
 
 
 TREE_IS_OPEN = os.geteuid() != 0 or nobody_may_enter(Path(__file__).parents[1])
-"""Whether root can have a test run by nobody, who has to read this tree for it."""
+"""Whether root can run a test as the user nobody, who has to read this tree."""
 
 requires_open_tree = pytest.mark.skipif(
-    not TREE_IS_OPEN, reason="nobody may not enter this tree: move it out of a closed folder"
+    not TREE_IS_OPEN,
+    reason="the user nobody may not enter this tree: move it out of a closed folder",
 )
 """A mark for tests that root runs as nobody."""
 
@@ -73,7 +74,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """List the slow: no failure, since machines differ, but a reason to look."""
+    """List the slow tests. They do not fail, since machines differ, but need a look."""
     slow = config.stash[_slow]
     if slow:
         terminalreporter.section(f"longer than {PROMPT:g} s without a marker")

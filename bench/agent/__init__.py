@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent costs beside Debian's mender-client, measured in one run on one system."""
+"""What the agent costs, compared with Debian's mender-client in one run on one system."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.agent import daemon, page
 from bench.agent.device import Device, device
-from bench.agent.install import installs, released
+from bench.agent.install import installs, make_release
 from bench.agent.servers import watched_server
 from bench.agent.stand import stand
 from bench.artifact.image import cache_folder, rootfs
@@ -46,7 +46,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _enter(words: Sequence[str]) -> None:
-    """Begin again in a mount namespace of our own: its mounts go with us, whatever ends us."""
+    """Run again in a mount namespace of our own: its mounts end with us, whatever ends us."""
     if os.geteuid():
         raise ProgramError("slots are loop devices, and that needs root: call it with sudo")
     program = find_program("unshare", package="util-linux")
@@ -60,7 +60,7 @@ def _measure(args: argparse.Namespace, words: Sequence[str]) -> int:
     folder = args.folder or cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=folder) as name:
-        found = _found(args, made, image, Path(name))
+        found = _results(args, made, image, Path(name))
     machine = page.facts(made.versions, image, load)
     if args.json:
         print(json.dumps(dataclasses.asdict(found)))
@@ -82,8 +82,8 @@ def _measure(args: argparse.Namespace, words: Sequence[str]) -> int:
     return MISSED if args.check and is_missed else DONE
 
 
-def _found(args: argparse.Namespace, made: Device, image: Path, folder: Path) -> page.Measured:
-    release = released(image, folder)
+def _results(args: argparse.Namespace, made: Device, image: Path, folder: Path) -> page.Measured:
+    release = make_release(image, folder)
     with stand(made.image, folder) as place:
         costs = dict(installs(place, release, rounds=args.rounds, say=_say))
         with watched_server(folder) as server:
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_COMMAND,
         description=(
-            "Measure ota-agent beside Debian's mender-client: an install, the idle daemon, its"
+            "Compare ota-agent with Debian's mender-client: an install, the idle daemon, its"
             " start. Needs root, for loop devices. Use a quiet machine."
         ),
         epilog=f"example: {_COMMAND} --rounds 3 --idle 60",
@@ -110,16 +110,16 @@ def _parser() -> argparse.ArgumentParser:
         type=_count,
         default=60,
         metavar="SECONDS",
-        help=f"watch the idle daemons so long; they ask {daemon.POLLS} times (default: 60)",
+        help=f"watch the idle daemons for so long; they poll {daemon.POLLS} times (default: 60)",
     )
     parser.add_argument("--image", type=Path, metavar="FILE", help="install this one instead")
     parser.add_argument("--suite", default="", help="Debian's, for the image (default: this one)")
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="keep the slots there (default: the cache)"
     )
-    parser.add_argument("--json", action="store_true", help="print what was found in JSON: s and B")
+    parser.add_argument("--json", action="store_true", help="print the results in JSON: s and B")
     parser.add_argument(
-        "--write", action="store_true", help="write docs/reference/bench-agent.md as well"
+        "--write", action="store_true", help="also write docs/reference/bench-agent.md"
     )
     parser.add_argument(
         "--check", action="store_true", help="exit with 1 if a target is not reached"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both programs as daemons, against the simulated server: how soon they ask, what waiting costs."""
+"""Both programs as daemons of the simulated server: how soon they poll, what waiting costs."""
 
 import statistics
 import time
@@ -16,11 +16,11 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.run import Background
 
 POLLS = 10
-"""So many come in the time that is measured, whatever that is."""
+"""The number of polls in the measured time, however long that is."""
 
 _AUTHORITY = "/etc/bench/authority.pem"
 _PATIENCE = 60.0  # [s] for the first poll
-_SETTLED = 10.0  # [s] after the first poll, which the inventory goes with
+_SETTLED = 10.0  # [s] after the first poll and the inventory that goes with it
 _TICK = 100  # of /proc/PID/stat, in a second. Source: proc(5), USER_HZ
 _START = 'echo $$ >"$1"; log=$2; shift 2; exec "$@" >"$log" 2>&1'
 
@@ -30,10 +30,10 @@ class Idle:
     """What a daemon cost.
 
     Attributes:
-        start: CPU time up to the measured span, with that of its children [s].
-        cpu: CPU time of the measured span, with that of its children [s].
-        rss: the most memory that the daemon itself had since it began [B].
-        polls: how often it asked in the measured span.
+        start: CPU time before the measured span, including its children's [s].
+        cpu: CPU time in the measured span, including its children's [s].
+        rss: peak memory of the daemon itself since it started [B].
+        polls: the number of polls in the measured span.
     """
 
     start: float
@@ -44,11 +44,11 @@ class Idle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
-    """A daemon that runs.
+    """A running daemon.
 
     Attributes:
-        began: when it was started, on the monotonic clock [s].
-        pid: of its process.
+        began: the start of the daemon on the monotonic clock [s].
+        pid: process ID.
     """
 
     who: str
@@ -66,7 +66,7 @@ class Daemon:
 
     @property
     def peak(self) -> int:
-        """The most memory that it had at a time [B]."""
+        """Peak memory [B]."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
@@ -78,10 +78,10 @@ class Daemon:
         return self.log.read_text("utf-8", "replace")[-2000:] if self.log.exists() else ""
 
     def wait_for_poll(self, server: Watched) -> float:
-        """Until it has asked for a deployment; gives how long that took [s].
+        """Wait until it has asked for a deployment; returns how long that took [s].
 
         Raises:
-            ProgramError: it does not.
+            ProgramError: it does not ask.
         """
         while not (polls := server.polls(is_ours=self.who == OURS, since=self.began)):
             if time.monotonic() > self.began + _PATIENCE:
@@ -91,10 +91,10 @@ class Daemon:
 
 
 def prepare(stand: Stand, server: Watched, folder: Path, *, interval: float) -> None:
-    """Configure both, and have them make their keys.
+    """Configure both, and let them make their keys.
 
     Args:
-        folder: where the server's authority is.
+        folder: has the certificate of the server's authority.
         interval: from one poll to the next [s].
     """
     often = max(1, round(interval))
@@ -134,10 +134,10 @@ def start_times(
 def idle(
     stand: Stand, server: Watched, folder: Path, *, seconds: float, say: Callable[[str], None]
 ) -> dict[str, Idle]:
-    """Both at the same time, for so long [s]; nothing is there to install.
+    """Run both at the same time for so long [s], without an update to install.
 
     Raises:
-        ProgramError: one ends, or does not ask.
+        ProgramError: one ends, or does not poll.
     """
     with ExitStack() as stack:
         daemons = [stack.enter_context(daemon(stand, who, folder)) for who in (OURS, THEIRS)]
@@ -151,7 +151,7 @@ def idle(
 
 
 def _pass(server: Watched, end: float, say: Callable[[str], None]) -> None:
-    """Wait, and say each minute how long still; the server's pipe must not fill."""
+    """Wait, and print the rest each minute; read the server's pipe so that it does not fill."""
     left = end - time.monotonic()
     while left > 0:
         say(f"idle: {left:.0f} s to go")

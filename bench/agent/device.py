@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The root filesystem of slot A: the packages of the minimal image, our agent, Mender's client.
 
-Python and what it imports are Debian's packages, with byte code beside them, as in our images. No
-library is there that makes the agent faster on a host.
+Python and the modules that it imports are Debian's packages, with byte code, as in our images. The
+libraries that make the agent faster on a host are left out.
 """
 
 import tempfile
@@ -29,7 +29,7 @@ SIZE = 512 << 20
 """Of a slot [B]."""
 
 SHOWN = ("python3.11-minimal", "python3-urllib3", "mender-client", "libubootenv-tool")
-"""Packages whose versions belong to a result."""
+"""Packages whose versions a result shows."""
 
 _MENDER = "mender-client"
 _UUID = "9b0f6f0e-6f5c-4d2a-8a53-7f1d0f3a6c55"  # any
@@ -44,10 +44,10 @@ _IDENTITIES = (
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What is measured.
+    """The system that is measured.
 
     Attributes:
-        image: an ext4 filesystem of `SIZE`; it stays in the cache, and is copied to be used.
+        image: an ext4 filesystem of `SIZE`; it stays in the cache, and each run uses a copy.
         versions: of the packages that are `SHOWN`, by name.
     """
 
@@ -56,10 +56,10 @@ class Device:
 
 
 def device(say: Callable[[str], None]) -> Device:
-    """The root filesystem, made if it is not in the cache.
+    """The root filesystem, from the cache or newly made.
 
     Raises:
-        ImageError: a package is not to be had.
+        ImageError: a package is not available.
         ProgramError: a program that makes it is missing or fails; or there is no network.
         OSError: no space.
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.agent.programs import ENVIRONMENT, OURS, THEIRS, words
 from bench.agent.servers import file_server
 from bench.agent.stand import DEVICE_TYPE, Stand
-from bench.artifact.measure import Sample, measured, median
+from bench.artifact.measure import Sample, measure, median
 from bench.artifact.targets import Result
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
@@ -23,7 +23,7 @@ _TRUST: dict[str, tuple[Mapping[str, Mapping[str, object]], Mapping[str, object]
     UNSIGNED: ({}, {}),
     SIGNED: ({"keys": {"keys": [_KEY]}}, {"ArtifactVerifyKey": _KEY}),
 }
-"""What each program is told of keys: ours in agent.toml, theirs in mender.conf."""
+"""Each program's settings about keys: ours in agent.toml, theirs in mender.conf."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Release:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def released(image: Path, folder: Path) -> Release:
+def make_release(image: Path, folder: Path) -> Release:
     """The artifacts of a root filesystem, one signed by ECDSA P-256.
 
     Raises:
@@ -76,10 +76,10 @@ def released(image: Path, folder: Path) -> Release:
 def installs(
     stand: Stand, release: Release, *, rounds: int, say: Callable[[str], None]
 ) -> Iterator[tuple[str, Result]]:
-    """The medians of each case; whoever goes first changes with each round.
+    """The medians of each case; the two programs take turns to go first.
 
     Raises:
-        ProgramError: one fails, or slot B is not what was to be installed.
+        ProgramError: one fails, or slot B does not hold the image afterwards.
     """
     digest, size = release.digest(), release.image.stat().st_size
     stand.inside(_KEY).write_bytes(release.public_key.read_bytes())
@@ -103,12 +103,12 @@ def _install(stand: Stand, who: str, case: str, url: str) -> Sample:
     stand.reset(*_TRUST[case])
     stand.reset_passive()
     argv = ("/usr/bin/timeout", _LONGEST, *stand.argv(*words(who, "install", url)))
-    return measured(argv, environment=ENVIRONMENT, output=Path("/nonexistent"))
+    return measure(argv, environment=ENVIRONMENT, output=Path("/nonexistent"))
 
 
 def _check(stand: Stand, who: str, size: int, digest: str) -> None:
     found = stand.digest_of_passive(size)
     if found != digest:
-        raise ProgramError(f"{who}: slot B has the sha256 {found}, and {digest} was to be there")
+        raise ProgramError(f"{who}: slot B has the sha256 {found}, not {digest}")
     if not stand.b.endswith(stand.next_slot or "none"):
-        raise ProgramError(f"{who}: the bootloader is not told to try slot B, {stand.b}")
+        raise ProgramError(f"{who}: the bootloader is not set to try slot B, {stand.b}")

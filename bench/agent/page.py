@@ -18,7 +18,7 @@ from bench.image.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """All that one run of the bench found.
+    """The results of one run of the bench.
 
     Attributes:
         installs: by case.
@@ -32,7 +32,7 @@ class Measured:
 
 
 def targets(found: Measured) -> Iterator[Target]:
-    """What it may cost, and what it did."""
+    """The agent's limits, and its measured costs."""
     ours, theirs = found.idle[OURS], found.idle[THEIRS]
     yield Target(what="daemon, idle: peak RSS", value=ours.rss / MB, limit=30, unit="MB")
     for case, result in found.installs.items():
@@ -48,12 +48,12 @@ def targets(found: Measured) -> Iterator[Target]:
 
 
 def verdicts(found: Measured) -> str:
-    """Each target, and whether it is reached."""
+    """Each target, and whether it was reached."""
     return table(("", "measured", "at most", ""), (each.cells for each in targets(found)))
 
 
 def installs(found: Measured) -> str:
-    """What each install cost, ours and theirs below one another."""
+    """What each install cost, ours above theirs."""
     rows = []
     for case, result in found.installs.items():
         rows.append((case, OURS, *_cells(result.ours)))
@@ -79,7 +79,7 @@ def daemons(found: Measured) -> str:
 
 
 def facts(versions: Mapping[str, str], image: Path, load: float) -> str:
-    """What the numbers were measured on.
+    """The machine on which the numbers were measured.
 
     Args:
         versions: of Debian's packages.
@@ -103,8 +103,8 @@ def page(
     Args:
         machine: table of facts.
         command: what was run.
-        rounds: of how many runs the numbers are medians.
-        seconds: that the daemons were idle for [s].
+        rounds: the number of runs that each median is of.
+        seconds: how long the daemons were idle [s].
         date: of the run.
     """
     return f"""# What ota-agent costs, compared with {THEIRS}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated server with TLS, as a process of its own: ``python -m bench.agent.serve FOLDER``.
 
-It accepts every device and has nothing to install. Each line on stdout is JSON: where the server
-is, then each request as it is answered, with the time on the monotonic clock [s], which is one for
-all processes.
+It accepts every device and has nothing to install. Each line on stdout is JSON: first the server's
+address, then each request when it is answered, with the time on the monotonic clock [s], which all
+processes share.
 """
 
 import json
@@ -16,11 +16,11 @@ from tests.simulators.certificates import make
 from tests.simulators.mender_server import Request, mender_server
 
 AUTHORITY = "authority.pem"
-"""In the folder: what a device has to trust."""
+"""The name of the certificate in the folder that a device has to trust."""
 
 
 class _Told(list[Request]):
-    """Says each request when it is added."""
+    """A list that prints each request when it is added."""
 
     def append(self, request: Request) -> None:
         said = {"time": time.monotonic(), "path": request.path, "status": request.status}

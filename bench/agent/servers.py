@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servers that the programs talk to, each a process of its own: it costs them nothing."""
+"""The servers that the programs talk to: processes of their own, whose cost does not count."""
 
 import json
 import os
@@ -20,10 +20,10 @@ _POLL = "/deployments/next"
 
 @dataclass(kw_only=True)
 class Watched:
-    """A server whose requests are seen.
+    """A server that shows the requests that it gets.
 
     Attributes:
-        url: where it is.
+        url: its address.
         seen: every request so far: time [s], path, status, agent.
     """
 
@@ -33,7 +33,7 @@ class Watched:
     _begun: bytes = b""
 
     def polls(self, *, is_ours: bool, since: float = 0.0) -> list[float]:
-        """When a program asked for a deployment, and was answered that there is none [s]."""
+        """The times of a program's requests for a deployment that were answered with none [s]."""
         self.look()
         return [
             float(str(each["time"]))
@@ -45,7 +45,7 @@ class Watched:
         ]
 
     def look(self) -> None:
-        """Take what it has said."""
+        """Read what it has printed."""
         while True:
             try:
                 piece = os.read(self.process.output, 1 << 16)
@@ -59,7 +59,7 @@ class Watched:
 
 @contextmanager
 def watched_server(folder: Path) -> Iterator[Watched]:
-    """The simulated server with TLS; the authority that signed for it is in the folder.
+    """The simulated server with TLS; the folder has the authority that signed its certificate.
 
     Raises:
         ProgramError: it does not start.
@@ -70,7 +70,7 @@ def watched_server(folder: Path) -> Iterator[Watched]:
         end = time.monotonic() + _READY
         while not server.seen:
             if time.monotonic() > end:
-                raise ProgramError(f"the simulated server: is not there after {_READY:g} s")
+                raise ProgramError(f"the simulated server: did not start within {_READY:g} s")
             time.sleep(0.02)
             server.look()
         server.url = str(server.seen.pop(0)["url"])
@@ -79,7 +79,7 @@ def watched_server(folder: Path) -> Iterator[Watched]:
 
 @contextmanager
 def file_server(folder: Path) -> Iterator[str]:
-    """Python's own HTTP server of a folder; gives its address.
+    """Python's own HTTP server for a folder; yields its address.
 
     Raises:
         ProgramError: it does not start.

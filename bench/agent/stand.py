@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The device that both programs run on: slot A is `/`, slot B is the passive one, as loop devices.
+"""The device that both programs run on: loop devices, slot A as `/` and slot B as the passive slot.
 
-Each program is started by chroot, with the same root, environment and files, so that it finds what
-it finds on a board: `/` is mounted from the slot that the bootloader's environment names.
+Each program is started by chroot with the same root, environment and files, so that it sees the
+same as on a board: `/` is mounted from the slot that the bootloader's environment names.
 """
 
 import json
@@ -21,7 +21,7 @@ from ota_board.environment import encode
 
 DEVICE_TYPE = "bench"
 CONFIGURED = {"ours": "/etc/ota/agent.toml", "theirs": "/etc/bench/mender.conf"}
-"""Where each program's configuration is, seen from inside."""
+"""The path of each program's configuration on the device."""
 
 _ENVIRONMENT = 0x4000  # [B] a copy of U-Boot's environment
 _OFFSETS = (0x4000, 0xC000)  # [B]
@@ -33,7 +33,7 @@ _IDENTITY = "/usr/share/bench/identity"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
-    """The device, ready.
+    """The device, ready for use.
 
     Attributes:
         root: where slot A is mounted.
@@ -48,7 +48,7 @@ class Stand:
     b: str
 
     def argv(self, *words: str) -> tuple[str, ...]:
-        """A program inside, with its arguments."""
+        """The command that runs a program on the device."""
         return (find_program("chroot", package="coreutils"), str(self.root), *words)
 
     def inside(self, path: str) -> Path:
@@ -56,7 +56,7 @@ class Stand:
         return self.root / path.lstrip("/")
 
     def reset(self, ours: Mapping[str, Mapping[str, object]], theirs: Mapping[str, object]) -> None:
-        """Bring it to the state after the factory, with these configurations.
+        """Reset it to the factory's state, with these configurations.
 
         Args:
             ours: more of agent.toml, by section.
@@ -72,7 +72,7 @@ class Stand:
         os.sync()
 
     def reset_passive(self) -> None:
-        """Slot B holds the system that slot A holds, as after the factory."""
+        """Write the system of slot A into slot B, as in the factory."""
         run(("cp", self.image, self.b), timeout=_TIMEOUT)
         run(
             (find_program("blockdev", package="util-linux"), "--flushbufs", self.b),
@@ -143,10 +143,10 @@ def stand(image: Path, folder: Path) -> Iterator[Stand]:
 
     Args:
         image: the root filesystem, which is copied.
-        folder: for what is written: two slots.
+        folder: for the files of the two slots.
 
     Raises:
-        ProgramError: losetup or mount fails: this is no root, or a container without loop devices.
+        ProgramError: losetup or mount fails: not root, or a container without loop devices.
         OSError: no space.
     """
     root = folder / "root"
@@ -165,7 +165,7 @@ def stand(image: Path, folder: Path) -> Iterator[Stand]:
 
 
 def _loop(file: Path, stack: ExitStack) -> str:
-    """A loop device of a file; it goes when nobody has it open any more, whatever ends us."""
+    """A loop device for a file; the kernel removes it after its last user, whatever ends us."""
     program = find_program("losetup", package="mount")
     assert file.stat().st_size == SIZE, file
     node = run((program, "--find", "--show", file), timeout=60).decode().strip()

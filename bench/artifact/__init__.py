@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ota-artifact costs beside mender-artifact, measured in one run on one image."""
+"""What ota-artifact costs, compared with mender-artifact in one run on one image."""

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from bench.artifact import page
-from bench.artifact.cases import THEIRS, Programs, cases, compared, our_program, prepare
+from bench.artifact.cases import THEIRS, Programs, cases, compare, our_program, prepare
 from bench.artifact.image import cache_folder, program, rootfs
 from bench.artifact.targets import Result, findings
 from ota_artifact.errors import ProgramError
@@ -48,7 +48,7 @@ def _measure(args: argparse.Namespace) -> int:
         _say("one run of each, not measured")
         prepare(image, work, programs)
         for case in cases(image, work, is_quick=args.quick):
-            results[case.name] = compared(case, programs, rounds=args.rounds, image=image, say=_say)
+            results[case.name] = compare(case, programs, rounds=args.rounds, image=image, say=_say)
     found = list(findings(results))
     targets, costs = page.verdicts(found), page.costs(results)
     machine = page.facts(peer, image)
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_COMMAND,
         description=(
-            "Measure ota-artifact beside mender-artifact: CPU, time, memory, size. The first run"
+            "Compare ota-artifact with mender-artifact: CPU, time, memory, size. The first run"
             " makes a root filesystem of Debian packages, and keeps it. Use a quiet machine."
         ),
         epilog=f"example: {_COMMAND} --quick --rounds 3",
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print the medians in JSON: s and B")
     parser.add_argument(
-        "--write", action="store_true", help="write docs/reference/bench-artifact.md as well"
+        "--write", action="store_true", help="also write docs/reference/bench-artifact.md"
     )
     parser.add_argument(
         "--check", action="store_true", help="exit with 1 if a target is not reached"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.artifact.measure import Sample, measured, median
+from bench.artifact.measure import Sample, measure, median
 from bench.artifact.targets import Result
 
 OURS = "ota-artifact"
@@ -24,8 +24,8 @@ class Case:
         name: as tables show it.
         ours: arguments of ota-artifact.
         theirs: arguments of mender-artifact.
-        output: what is written, if any; deleted before each run.
-        is_long: takes minutes, so once is enough.
+        output: the file that it writes, if any; deleted before each run.
+        is_long: whether it takes minutes, so that it runs only once.
     """
 
     name: str
@@ -37,19 +37,19 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The two commands that are compared, by path."""
+    """The paths of the two commands that are compared."""
 
     ours: str
     theirs: str
 
 
 def cases(image: Path, folder: Path, *, is_quick: bool) -> Iterator[Case]:
-    """Every case, in order; those that validate need what the first one left.
+    """Every case, in order; those that validate need the artifact of the first one.
 
     Args:
         image: the root filesystem.
-        folder: where artifacts are written; on one filesystem for both.
-        is_quick: leave out xz.
+        folder: for the artifacts of both programs, on one filesystem.
+        is_quick: whether to leave out xz.
     """
     output = folder / "written.mender"
 
@@ -73,10 +73,10 @@ def cases(image: Path, folder: Path, *, is_quick: bool) -> Iterator[Case]:
         yield write("xz", "lzma", "lzma", is_long=True)
 
 
-def compared(
+def compare(
     case: Case, programs: Programs, *, rounds: int, image: Path, say: Callable[[str], None]
 ) -> Result:
-    """The medians of a case; the two take turns, so that a drift of the machine meets both.
+    """The medians of a case; the two take turns, so that both see the same changes of the machine.
 
     Raises:
         ProgramError: one failed.
@@ -92,7 +92,7 @@ def compared(
 
 
 def prepare(image: Path, folder: Path, programs: Programs) -> None:
-    """What the cases need before: an artifact of each, and ours with its bytecode compiled.
+    """Make what the cases need: an artifact of each program, and the compiled bytecode of ours.
 
     Raises:
         ProgramError: one failed.
@@ -108,22 +108,22 @@ def prepare(image: Path, folder: Path, programs: Programs) -> None:
 
 
 def _sample(argv: tuple[str, ...], output: Path, image: Path) -> Sample:
-    """One run on a quiet disk with the image in memory."""
+    """Run a program once, on a quiet disk with the image in memory."""
     output.unlink(missing_ok=True)
     os.sync()
     with image.open("rb", buffering=0) as file:
         while file.read(1 << 20):
             pass
-    return measured(argv, environment=_environment(output.parent), output=output)
+    return measure(argv, environment=_environment(output.parent), output=output)
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Ours, with bytecode kept: pip compiles what it installs, an editable install does not."""
+    """An environment in which ours keeps its bytecode, which pip compiles in a real install."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return environment
 
 
 def our_program() -> Path:
-    """ota-artifact beside this Python."""
+    """The ota-artifact of this Python's environment."""
     return Path(sys.executable).with_name(OURS)

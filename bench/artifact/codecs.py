@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each way to compress costs alone, and whether its bytes are the same on this CPU.
+"""What each compression costs alone, and whether its output is the same on this CPU.
 
 python -m bench.artifact.codecs FILE
 qemu-x86_64 -cpu Nehalem .venv/bin/python -m bench.artifact.codecs FILE
@@ -34,14 +34,14 @@ def main() -> int:
         print(f"usage: {__doc__}", file=sys.stderr)
         return 1
     path = Path(sys.argv[1])
-    _cost(path, WAYS["SHA-256"])  # so that it is in memory for the first one, too
+    _cost(path, WAYS["SHA-256"])  # so that the file is in memory from the first one on
     rows = [(name, *_cost(path, way)) for name, way in WAYS.items()]
     print(table(("one thread, members of 1 MiB", "CPU", "size", "sha256 of it"), rows), end="")
     return 0
 
 
 def _cost(path: Path, way: Callable[[bytes], bytes]) -> tuple[str, str, str]:
-    """CPU time, size and digest of what comes out."""
+    """CPU time, and size and digest of the output."""
     digest, size = hashlib.sha256(), 0
     spent = 0.0
     with path.open("rb", buffering=0) as file:

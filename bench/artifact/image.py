@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root filesystem that is measured: Debian with what a gateway has, in 512 MiB of ext4.
+"""The root filesystem that is measured: Debian with a gateway's packages, in 512 MiB of ext4.
 
 About 300 MiB are content, the rest is zeros, as in most images. It is made without root, from the
-mirrors and with the proxies of this machine's apt, and kept. Another day's packages make another
-image, and the times in its inodes are those of the making: numbers of two images are alike, not
-equal. What is compared runs on one.
+mirrors and with the proxies of this machine's apt, and kept. Packages change from day to day, and
+inodes hold the time at which the image was made, so numbers of two images differ a little. Programs
+are compared on one image.
 """
 
 import hashlib
@@ -35,10 +35,10 @@ def cache_folder() -> Path:
 
 
 def rootfs(say: Callable[[str], None], *, suite: str = "") -> Path:
-    """The image, made if it is not in the cache.
+    """The image, from the cache or newly made.
 
     Args:
-        say: told what takes long.
+        say: called with a message before a step that takes long.
         suite: of Debian; by default this machine's.
 
     Raises:
@@ -51,7 +51,7 @@ def rootfs(say: Callable[[str], None], *, suite: str = "") -> Path:
     if image.exists():
         return image
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"making the image, once; a minute or more: {image}")
+    say(f"making the image, once, in a minute or more: {image}")
     with tempfile.TemporaryDirectory(prefix=".rootfs-", dir=folder) as work:
         _make(Path(work), suite)
         (Path(work) / "image").replace(image)
@@ -59,7 +59,7 @@ def rootfs(say: Callable[[str], None], *, suite: str = "") -> Path:
 
 
 def key(suite: str) -> str:
-    """What changes when the image must be made anew: this file, the suite, the machine's type."""
+    """A key that changes when the image must be made again: for this file, suite and machine."""
     recipe = Path(__file__).read_bytes() + f"{suite} {platform.machine()}".encode()
     return hashlib.sha256(recipe).hexdigest()[:12]
 
@@ -80,7 +80,7 @@ def _make(work: Path, suite: str) -> None:
         environment=_ENVIRONMENT,
     )
     tree.mkdir()
-    # Who is not root makes no devices, and owns the files; to a compressor that is the same.
+    # Only root can make devices, and keep the owners of files; a compressor does not care.
     run(("tar", "-x", "-f", packed, "-C", tree, "--exclude=./dev/*"), timeout=_TIMEOUT)
     packed.unlink()
     run(
@@ -95,7 +95,7 @@ def _make(work: Path, suite: str) -> None:
 
 
 def program(name: str, *, package: str) -> str:
-    """Where a program is.
+    """The path of a program.
 
     Raises:
         ProgramError: it is not installed.
@@ -115,7 +115,7 @@ def _suite() -> str:
 
 
 def _mirrors() -> Iterator[Path]:
-    """The files that say where this machine's packages come from."""
+    """The files that name the sources of this machine's packages."""
     folder = _APT / "sources.list.d"
     for path in (_APT / "sources.list", *sorted(folder.glob("*.list"), key=str)):
         if path.exists() and "deb" in path.read_text(encoding="utf-8"):
@@ -124,7 +124,7 @@ def _mirrors() -> Iterator[Path]:
 
 
 def _apt_options() -> Iterator[str]:
-    """How this machine's apt gets through to its mirrors; mmdebstrap does not ask."""
+    """The proxy settings of this machine's apt, which mmdebstrap does not read itself."""
     for line in run(("apt-config", "dump"), timeout=60).decode().splitlines():
         option, _, value = line.partition(" ")
         if option.startswith(("Acquire::http", "Acquire::Retries")) and value != '"";':

@@ -2,7 +2,7 @@
 """Runs a program and prints what it cost, in JSON: CPU and wall [s], peak RSS [B], exit code.
 
 A program's peak RSS begins with that of the process that started it: Linux keeps the maximum
-across exec. So this one is started as a script, isolated, and imports only what is built in.
+across exec. So this one runs as an isolated script, and imports only built-in modules.
 """
 
 import posix

@@ -24,8 +24,8 @@ class Sample:
     Attributes:
         cpu: user and system time of the program and its children [s].
         wall: time from start to end [s].
-        rss: the most memory that it had at a time [B].
-        size: length of what it wrote [B]; 0 if it writes nothing.
+        rss: peak memory [B].
+        size: length of its output file [B]; 0 if it writes none.
     """
 
     cpu: float
@@ -34,11 +34,11 @@ class Sample:
     size: float = 0
 
 
-def measured(argv: Sequence[str | Path], *, environment: Mapping[str, str], output: Path) -> Sample:
-    """One run of a program; its size is that of ``output``, if it wrote that.
+def measure(argv: Sequence[str | Path], *, environment: Mapping[str, str], output: Path) -> Sample:
+    """Run a program once; the size is that of ``output``, if the program wrote it.
 
     Raises:
-        ProgramError: it failed; the text has what it said.
+        ProgramError: it failed; the text has its output.
     """
     words = [os.fspath(word) for word in argv]
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as costs:
@@ -50,7 +50,7 @@ def measured(argv: Sequence[str | Path], *, environment: Mapping[str, str], outp
                 (os.POSIX_SPAWN_DUP2, costs.fileno(), 1),
                 (os.POSIX_SPAWN_DUP2, said.fileno(), 2),
             ],
-            setpgroup=0,  # so that an interrupt ends the program as well
+            setpgroup=0,  # so that an interrupt also ends the program
         )
         try:
             os.waitpid(pid, 0)
@@ -70,7 +70,7 @@ def measured(argv: Sequence[str | Path], *, environment: Mapping[str, str], outp
 
 
 def median(samples: Iterable[Sample]) -> Sample:
-    """The median of each cost alone; there must be one sample at least."""
+    """The median of each cost on its own; there must be at least one sample."""
     every = list(samples)
     return Sample(
         cpu=statistics.median(each.cpu for each in every),

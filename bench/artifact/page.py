@@ -19,7 +19,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def costs(results: Mapping[str, Result]) -> str:
-    """What each case cost, ours and theirs below one another."""
+    """What each case cost, ours above theirs."""
     rows = []
     for case, result in results.items():
         peer = f"{THEIRS}, gzip" if case == "write zstd" else THEIRS
@@ -29,7 +29,7 @@ def costs(results: Mapping[str, Result]) -> str:
 
 
 def verdicts(found: Iterable[Finding]) -> str:
-    """Each target, and whether it is reached."""
+    """Each target, and whether it was reached."""
     return table(
         (f"against {THEIRS} {PEER}", "measured", "at most", ""),
         (
@@ -45,10 +45,10 @@ def verdicts(found: Iterable[Finding]) -> str:
 
 
 def facts(peer: str, image: Path) -> str:
-    """What the numbers were measured on.
+    """The machine on which the numbers were measured.
 
     Args:
-        peer: what mender-artifact says of its version.
+        peer: what mender-artifact prints as its version.
     """
     packages = ", ".join(f"{name} {_version(name)}" for name in ("deflate", "isal", "zstandard"))
     rows = (
@@ -70,7 +70,7 @@ def page(*, results: str, targets: str, machine: str, command: str, rounds: int,
         targets: table of verdicts.
         machine: table of facts.
         command: what was run.
-        rounds: of how many runs the numbers are medians.
+        rounds: the number of runs that each median is of.
         date: of the run.
     """
     return f"""# What ota-artifact costs, compared with {THEIRS}
@@ -104,7 +104,7 @@ def _version(package: str) -> str:
 
 
 def cpu() -> str:
-    """The name of the CPU; not all kernels tell it."""
+    """The name of the CPU, which not all kernels know."""
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What we want to reach beside mender-artifact 3.9.0, and whether a result does."""
+"""Our targets, compared with mender-artifact 3.9.0, and whether a result reaches them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ MB = 1_000_000
 """A megabyte [B]."""
 
 PEER = "3.9.0"
-"""The version of mender-artifact that the targets were set against: Debian 12's."""
+"""The version of mender-artifact for which the targets were set: Debian 12's."""
 
 _NAMES = {"cpu": "CPU", "wall": "wall", "rss": "peak RSS", "size": "size"}
 
@@ -30,8 +30,8 @@ class Target:
     Attributes:
         case: name of the case.
         cost: field of a `Sample`.
-        limit: our cost, as a part of mender-artifact's if ``is_ratio``.
-        is_ratio: whether it is relative.
+        limit: for our cost, or for its ratio to mender-artifact's if ``is_ratio``.
+        is_ratio: whether the limit is a ratio.
     """
 
     case: str
@@ -41,11 +41,11 @@ class Target:
 
     @property
     def what(self) -> str:
-        """What is limited, in words."""
+        """The limited cost, in words."""
         return f"{self.case}: {_NAMES[self.cost]}"
 
     def shown(self, value: float) -> str:
-        """A measured value or the limit, as people read it."""
+        """A measured value or the limit, for a table."""
         if not self.is_ratio:
             return f"{value / MB:.0f} MB"
         if self.cost == "size":
@@ -55,7 +55,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A target, and what was measured in the same terms."""
+    """A target, and the measured value in the same terms."""
 
     target: Target
     value: float
@@ -84,11 +84,11 @@ TARGETS = (
     Target(case="validate gzip", cost="cpu", limit=0.8),
     Target(case="validate gzip", cost="rss", limit=64 * MB, is_ratio=False),
 )
-"""Every target; zstd stands beside mender-artifact's gzip, as that one writes no zstd."""
+"""Every target; zstd is compared with mender-artifact's gzip, since that writes no zstd."""
 
 
 def findings(results: Mapping[str, Result]) -> Iterator[Finding]:
-    """What was measured for each target; none for a case that did not run."""
+    """The verdict on each target, except those of cases that did not run."""
     for target in TARGETS:
         if result := results.get(target.case):
             ours: float = getattr(result.ours, target.cost)

@@ -39,12 +39,12 @@ def _measure(args: argparse.Namespace, folder: Path) -> int:
     _say("compose")
     rows = compose.rows(folder, rounds=args.rounds)
     _say("build, with a cache")
-    built = build.cached(folder, rounds=args.rounds)
+    built = build.build_cached(folder, rounds=args.rounds)
     _say("power-on to userspace")
     userspace = build.power_on_to_userspace(folder, rounds=args.rounds)
     if args.cold:
         _say("build, with an empty cache")
-    cold = build.cold(folder) if args.cold else None
+    cold = build.build_cold(folder) if args.cold else None
     found = [*compose.targets(rows), *build.targets(built, userspace, cold)]
     samples = [(row.name, row.cost) for row in rows]
     samples.append(("ota-image build, with a cache", built))
@@ -69,7 +69,7 @@ def _measure(args: argparse.Namespace, folder: Path) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_COMMAND,
-        description="Measure ota-image: compose beside genimage, the build of a board, its boot in"
+        description="Measure ota-image: compose and genimage, the build of a board, its boot in"
         " QEMU. Use a quiet machine.",
         epilog=f"example: {_COMMAND} --rounds 3",
     )
@@ -77,13 +77,15 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds", type=int, default=5, metavar="N", help="runs of each, in turn (default: 5)"
     )
     parser.add_argument(
-        "--cold", action="store_true", help="once with an empty cache, too: minutes, and a network"
+        "--cold",
+        action="store_true",
+        help="also build once with an empty cache; takes minutes and a network",
     )
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="work there (default: for temporary files)"
     )
     parser.add_argument(
-        "--write", action="store_true", help="write docs/reference/bench-image.md as well"
+        "--write", action="store_true", help="also write docs/reference/bench-image.md"
     )
     parser.add_argument(
         "--check", action="store_true", help="exit with 1 if a target is not reached"

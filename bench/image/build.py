@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ota-image build` of a board, with what it needs in the cache or not, and how soon it is up."""
+"""`ota-image build` of a board with a full or an empty cache, and how soon the board is up."""
 
 import os
 import sys
 from pathlib import Path
 
-from bench.artifact.measure import Sample, measured, median
+from bench.artifact.measure import Sample, measure, median
 from bench.image.compose import BOARD
 from bench.image.target import Target
 from ota_board.load import board_folders, find_board, load_board
@@ -14,13 +14,13 @@ from ota_image.build import newest_image
 from ota_image.firmware.u_boot import u_boot_of
 
 _USERSPACE = "userspace up"
-"""The milestone: the first that init says. Source: images/overlay, usr/lib/ota/start."""
+"""The milestone: init's first line. Source: images/overlay, usr/lib/ota/start."""
 
-_LONGEST = 120.0  # [s] that a boot may take before it is given up
+_LONGEST = 120.0  # [s] that a boot may take
 
 
-def cached(folder: Path, *, rounds: int) -> Sample:
-    """A build with packages and U-Boot in the cache, but no root filesystem of these options.
+def build_cached(folder: Path, *, rounds: int) -> Sample:
+    """Time a build with packages and U-Boot in the cache, but no root filesystem of these options.
 
     Raises:
         ProgramError: a program is missing, or failed.
@@ -29,8 +29,8 @@ def cached(folder: Path, *, rounds: int) -> Sample:
     return median(_build(folder, release=f"round{each}") for each in range(rounds))
 
 
-def cold(folder: Path) -> Sample:
-    """One build with an empty cache: packages and U-Boot's source are downloaded, U-Boot compiled.
+def build_cold(folder: Path) -> Sample:
+    """Time a build with an empty cache: it downloads packages and source, and compiles U-Boot.
 
     Raises:
         ProgramError: a program is missing, or failed; or there is no network.
@@ -39,10 +39,10 @@ def cold(folder: Path) -> Sample:
 
 
 def power_on_to_userspace(folder: Path, *, rounds: int) -> float:
-    """From power-on in QEMU to init's first line, the median [s]; the image is what `cached` made.
+    """Median time from power-on in QEMU to init's first line [s], with `build_cached`'s image.
 
     Raises:
-        HilError: it does not come up.
+        HilError: the board does not come up.
         ProgramError: QEMU is missing.
     """
     place = find_board(BOARD, list(board_folders()))
@@ -58,7 +58,7 @@ def power_on_to_userspace(folder: Path, *, rounds: int) -> float:
 
 
 def targets(build: Sample, userspace: float, from_nothing: Sample | None) -> list[Target]:
-    """What they may cost, and what they did."""
+    """The limits, and the measured times."""
     found = [
         Target(
             what=f"build {BOARD}, packages and U-Boot in the cache",
@@ -78,11 +78,11 @@ def targets(build: Sample, userspace: float, from_nothing: Sample | None) -> lis
 
 
 def _build(folder: Path, *, release: str, cache: Path | None = None) -> Sample:
-    """A release of its own makes a root filesystem of its own."""
+    """Build a release of its own, so that its root filesystem is not in the cache."""
     environment = {**os.environ, **({"XDG_CACHE_HOME": str(cache)} if cache else {})}
     name = f"bench-{os.getpid()}-{release}"
     output = folder / "built"
     program = Path(sys.executable).with_name("ota-image")
     words = [program, "build", BOARD, "--release", name, "--output", output]
     argv = [str(word) for word in words]
-    return measured(argv, environment=environment, output=output / f"minimal-{BOARD}-{name}.sdimg")
+    return measure(argv, environment=environment, output=output / f"minimal-{BOARD}-{name}.sdimg")

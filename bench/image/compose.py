@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`compose` of an image of 512 MiB, beside genimage and bmaptool on the same root filesystem."""
+"""`compose` of a 512 MiB image, compared with genimage and bmaptool on the same root filesystem."""
 
 import os
 import shlex
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.artifact.measure import Sample, measured, median
+from bench.artifact.measure import Sample, measure, median
 from bench.image.target import Target
 from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
@@ -36,14 +36,14 @@ image test.sdimg {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one way of making the image cost: the median of all rounds."""
+    """What one way of making the image costs: the median of all rounds."""
 
     name: str
     cost: Sample
 
 
 def rows(folder: Path, *, rounds: int) -> list[Row]:
-    """Measure each way in turn, so that what slows the machine slows all.
+    """Measure the ways in turn, so that a slow machine slows all of them.
 
     Raises:
         ProgramError: a program is missing, or failed.
@@ -57,14 +57,14 @@ def rows(folder: Path, *, rounds: int) -> list[Row]:
     samples: dict[str, list[Sample]] = {name: [] for name in ways}
     for each in range(rounds + 1):  # the first is not counted
         for name, (argv, output) in ways.items():
-            sample = measured(argv, environment=_environment(), output=output)
+            sample = measure(argv, environment=_environment(), output=output)
             if each:
                 samples[name].append(sample)
     return [Row(name, median(found)) for name, found in samples.items()]
 
 
 def targets(found: list[Row]) -> list[Target]:
-    """What compose may cost, and what it did."""
+    """The limits for compose, and its measured costs."""
     cost = {row.name: row.cost for row in found}
     ours = cost[_OURS]
     return [

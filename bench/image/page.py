@@ -14,12 +14,12 @@ from ota_image import __version__
 
 
 def verdicts(found: Sequence[Target]) -> str:
-    """Each target, and whether it is reached."""
+    """Each target, and whether it was reached."""
     return table(("", "measured", "at most", ""), (each.cells for each in found))
 
 
 def costs(found: Sequence[tuple[str, Sample]]) -> str:
-    """What each way cost."""
+    """What each way of making an image cost."""
     rows = (
         (name, f"{cost.wall:.2f} s", f"{cost.cpu:.2f} s", f"{cost.rss / 1e6:.0f} MB")
         for name, cost in found
@@ -28,7 +28,7 @@ def costs(found: Sequence[tuple[str, Sample]]) -> str:
 
 
 def facts(load: float) -> str:
-    """What the numbers were measured on.
+    """The machine on which the numbers were measured.
 
     Args:
         load: the machine's, of the last minute, before the first run.
@@ -55,7 +55,7 @@ def page(*, targets: str, results: str, machine: str, command: str, rounds: int,
         results: table of costs.
         machine: table of facts.
         command: what was run.
-        rounds: of how many runs the numbers are medians.
+        rounds: the number of runs that each median is of.
         date: of the run.
     """
     return f"""# What ota-image costs

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What we want to reach, and whether it is."""
+"""A target, and whether it was reached."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ class Target:
     """The most that something may cost.
 
     Attributes:
-        what: is limited, in words.
+        what: the limited cost, in words.
         value: measured.
         limit: in the same unit.
         unit: s or MB; empty for a ratio.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Writes update files, for images and for modules: who may install it, how it is packed, who signs it.
+# Writes update files, for images and for modules: the device types that may install one, its
+# compression and its signature.
 
 inherit ota-variables python3native
 

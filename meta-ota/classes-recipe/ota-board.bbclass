@@ -4,7 +4,7 @@
 inherit ota-variables python3native
 
 OTA_BOARD_FOLDER = "${OTA_BOARDS}/${OTA_BOARD}"
-# What is in it counts, see ota_board_files; not where somebody has put it.
+# Signatures depend on the files in the folder, see ota_board_files, and not on its path.
 OTA_BOARD_FOLDER[vardepvalue] = "${OTA_BOARD}"
 
 def ota_board_files(d):

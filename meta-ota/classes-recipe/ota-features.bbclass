@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# What a device does beyond starting a slot. Each is a name in OTA_FEATURES:
+# What a device does in addition to starting a slot. Each feature is a name in OTA_FEATURES:
 #
-#   grow        the data partition takes what the card has beyond the image
-#   machine-id  is made at the first start, and kept on /data
-#   persist     what changes below OTA_PERSISTENT_FOLDERS is kept on /data
-#   watchdog    is fed as long as the system runs
+#   grow        extends the data partition to the end of the card
+#   machine-id  makes the machine ID at the first boot, and keeps it on /data
+#   persist     keeps changes below OTA_PERSISTENT_FOLDERS on /data
+#   watchdog    feeds the watchdog as long as the system runs
 #
-# They are done before init, by the recipe ota-init; an image without any of them is as it would be.
+# The recipe ota-init does them before init. An image without features starts its own init directly.
 
 OTA_FEATURES ??= "grow machine-id persist watchdog"
-# What time it is at least [s since 1970], for a board that wakes up without knowing: in 1970 no
-# certificate is valid yet.
+# The earliest time that the clock may show at boot [s since 1970], for a board without a real-time
+# clock: in 1970 no certificate is valid yet.
 OTA_CLOCK ??= "1793491200"
 OTA_PERSISTENT_FOLDERS ??= "${sysconfdir}/NetworkManager/system-connections \
     ${sysconfdir}/dropbear ${sysconfdir}/network ${sysconfdir}/ssh ${sysconfdir}/systemd/network ${sysconfdir}/wpa_supplicant"
@@ -25,7 +25,7 @@ def ota_feature_packages(d):
         packages += ["parted", "e2fsprogs-resize2fs"]
     return " ".join(packages)
 
-# The class ota-image calls it when the slot has its other files.
+# The class ota-image calls this after it has written the slot's other files.
 ota_features () {
     root=${IMAGE_ROOTFS}
     if [ -z "${@(d.getVar('OTA_FEATURES') or '').strip()}" ]; then
@@ -35,7 +35,7 @@ ota_features () {
     printf "OTA_FEATURES='%s'\nOTA_PERSISTENT_FOLDERS='%s'\nOTA_CLOCK='%s'\nOTA_DROPBEAR=''\n" \
         "${OTA_FEATURES}" "${OTA_PERSISTENT_FOLDERS}" "${OTA_CLOCK}" \
         >> $root${sysconfdir}/ota/board
-    # Mounted already when init reads this; a check of it then would be one of a mounted filesystem.
+    # They are mounted before init reads fstab, which must not check a mounted filesystem.
     sed -i -e '/ \/boot\/firmware \| \/data /{s/ defaults/ noauto/;s/ 0 2$/ 0 0/}' $root${sysconfdir}/fstab
     if ${@bb.utils.contains('OTA_FEATURES', 'machine-id', 'true', 'false', d)}; then
         touch $root${sysconfdir}/machine-id
@@ -46,7 +46,8 @@ ota_features () {
     ota_before_init
 }
 
-# With read-only-rootfs, OpenEmbedded has SSH make its keys in memory, or anew after each update.
+# With read-only-rootfs, OpenEmbedded's SSH servers keep their keys in memory, or make new ones after
+# each update.
 ota_keys_persist () {
     for name in dropbear ssh; do
         file=${IMAGE_ROOTFS}${sysconfdir}/default/$name
@@ -61,7 +62,7 @@ ota_before_init () {
     init=${IMAGE_ROOTFS}${base_sbindir}/init
     next=${IMAGE_ROOTFS}${nonarch_libdir}/ota/next
     if [ ! -e $init ] && [ ! -L $init ]; then
-        bbfatal "the image has no ${base_sbindir}/init for ota-init to go on with; set INIT_MANAGER, or OTA_FEATURES = \"\""
+        bbfatal "the image has no ${base_sbindir}/init for ota-init to start; set INIT_MANAGER, or OTA_FEATURES = \"\""
     fi
     install -d $next
     target=$(readlink $init || true)

@@ -2,7 +2,7 @@
 # Images with two slots. All types come from one call of `ota-image compose`, so that slot A of the
 # disk image and the payload of the update file are the same bytes:
 #
-#   sdimg       the disk image; its block map is made with it, as sdimg.bmap
+#   sdimg       the disk image; it comes with its block map, sdimg.bmap
 #   mender      the update file
 #   bootimg     the boot partition alone
 #   dataimg     the data partition alone
@@ -27,13 +27,13 @@ OTA_SLOT_FILE = "${OTA_PARTS}/2-slot-A.ext4"
 IMAGE_TYPES += "sdimg mender bootimg dataimg"
 IMAGE_FSTYPES:ota = "${OTA_IMAGE_FSTYPES}"
 
-# The filesystem is made in the slot's size; what is larger than a slot stops the build here.
+# The filesystem has the slot's size; a larger root filesystem stops the build here.
 IMAGE_OVERHEAD_FACTOR:ota = "1.0"
 IMAGE_ROOTFS_EXTRA_SPACE:ota = "0"
 IMAGE_ROOTFS_SIZE:ota = "8192"
 IMAGE_ROOTFS_MAXSIZE:ota = "${@ota_slot_kib(d)}"
 
-# The kernel and its device trees are the slot's, so that they roll back with it.
+# The kernel and its device trees are in the slot, so that they roll back with it.
 IMAGE_INSTALL:append:ota = " ${OTA_STATE_SCRIPTS} kernel-image ${@'kernel-devicetree' if d.getVar('OTA_DEVICE_TREES') else ''}"
 
 IMAGE_TYPEDEP:mender = "sdimg"
@@ -56,7 +56,7 @@ IMAGE_CMD:sdimg () {
     mkdir -p ${WORKDIR}/ota-firmware ${WORKDIR}/ota-boot
     for name in ${OTA_FIRMWARE}; do
         ota_take $name ${WORKDIR}/ota-firmware "${OTA_FIRMWARE_ALIAS}" || \
-            bbfatal "${OTA_BOARD}: its board.yaml wants the firmware $name, which is in none of: ${OTA_FIRMWARE_FOLDERS}"
+            bbfatal "${OTA_BOARD}: its board.yaml needs the firmware $name, which is in none of: ${OTA_FIRMWARE_FOLDERS}"
     done
     if [ -n "${OTA_BOOT_FOLDER}" ]; then
         cp -r ${OTA_BOOT_FOLDER}/. ${WORKDIR}/ota-boot/
@@ -80,7 +80,7 @@ IMAGE_CMD:sdimg () {
         --output ${IMGDEPLOYDIR}/${IMAGE_NAME}.sdimg "$@"
 }
 
-# Made with the disk image already.
+# `compose` has written it with the disk image.
 CONVERSION_CMD:bmap:sdimg = "test -s ${IMAGE_NAME}.sdimg.bmap"
 
 IMAGE_CMD:mender () {
@@ -97,7 +97,8 @@ IMAGE_CMD:mender () {
 IMAGE_CMD:bootimg = "cp ${OTA_PARTS}/1-boot.vfat ${IMGDEPLOYDIR}/${IMAGE_NAME}.bootimg"
 IMAGE_CMD:dataimg = "cp ${OTA_PARTS}/*-data.ext4 ${IMGDEPLOYDIR}/${IMAGE_NAME}.dataimg"
 
-# ota_take NAME FOLDER ALIASES: copy a file that was deployed, maybe by another name; not 0 if none was.
+# ota_take NAME FOLDER ALIASES: copy a deployed file, which may have one of the other names; fails if
+# there is none.
 ota_take () {
     for place in ${OTA_FIRMWARE_FOLDERS}; do
         for found in $1 $3; do
@@ -110,7 +111,7 @@ ota_take () {
     return 1
 }
 
-# What a slot must have and no package brings: mounts, the boot entry, the release's name.
+# Files that a slot must have and that come from no package: mounts, the boot entry, the release's name.
 ROOTFS_POSTPROCESS_COMMAND:append:ota = " ota_slot_files ota_features ota_move_data"
 
 ota_slot_files () {
@@ -118,7 +119,7 @@ ota_slot_files () {
     rm -rf ${WORKDIR}/ota-rendered
     ota-board render ${OTA_BOARD_FOLDER} --slots ${OTA_SLOT_SIZE}B --output ${WORKDIR}/ota-rendered
     install -d $root/boot/firmware $root/data $root${sysconfdir}/ota $root${sysconfdir}/mender
-    # Where Mender's programs, if there are any, look for what outlives an update.
+    # Mender's programs, if the image has any, look there for data that outlives an update.
     if [ ! -L $root${localstatedir}/lib/mender ] && [ ! -e $root${localstatedir}/lib/mender ]; then
         install -d $root${localstatedir}/lib
         ln -s /data/mender $root${localstatedir}/lib/mender
@@ -145,7 +146,7 @@ ota_check_kernel () {
     root=${IMAGE_ROOTFS}
     for path in ${OTA_KERNEL} ${OTA_INITRD}; do
         if [ ! -e $root$path ] && [ ! -L $root$path ]; then
-            bbfatal "$path is not in the root filesystem, so that it would not roll back with it; install kernel-image, or set OTA_KERNEL or OTA_INITRD"
+            bbfatal "$path is not in the root filesystem, so it would not roll back with it; install kernel-image, or set OTA_KERNEL or OTA_INITRD"
         fi
     done
     for name in ${OTA_DEVICE_TREES}; do
@@ -158,7 +159,7 @@ ota_check_kernel () {
     done
 }
 
-# What is below /data belongs to the partition, and never to a slot.
+# Files below /data belong on the data partition, never in a slot.
 ota_move_data () {
     rm -rf ${WORKDIR}/ota-data
     if [ -n "$(ls -A ${IMAGE_ROOTFS}/data)" ]; then
@@ -169,10 +170,10 @@ ota_move_data () {
 }
 
 def ota_slot_kib(d):
-    """The size of a slot, as images are limited [KiB]."""
+    """The size of a slot, as the limit of an image [KiB]."""
     size = d.getVar("OTA_SLOT_SIZE") or "nothing"
     if not size.isdecimal():
-        bb.fatal("OTA_SLOT_SIZE: %s is no number of bytes; 268435456 are 256 MiB" % size)
+        bb.fatal("OTA_SLOT_SIZE: %s is not a number of bytes; 256 MiB are 268435456" % size)
     return int(size) // 1024
 
 def ota_boot_folder(d):
@@ -181,7 +182,7 @@ def ota_boot_folder(d):
     return folder if os.path.isdir(folder) else ""
 
 def ota_firmware_recipes(d):
-    """What deploys the firmware, as dependencies of a task."""
+    """The tasks that deploy the firmware, as dependencies of a task."""
     recipes = {"u-boot": "virtual/bootloader:do_deploy", "grub": "grub-efi:do_deploy"}
     return recipes.get(d.getVar("OTA_BOOTLOADER") or "", "")
 
@@ -191,6 +192,6 @@ python () {
                                   " local.conf or in the machine's configuration")
     machine = d.getVar("OTA_MACHINE")
     if machine and machine != d.getVar("MACHINE"):
-        raise bb.parse.SkipRecipe("board %s is for MACHINE %s, not %s; an own board sets OTA_MACHINE"
+        raise bb.parse.SkipRecipe("board %s is for MACHINE %s, not %s; set OTA_MACHINE for a board of your own"
                                   % (d.getVar("OTA_BOARD"), machine, d.getVar("MACHINE")))
 }

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # A recipe that inherits this deploys an update file for an update module, without an image. Its
-# do_compile makes OTA_MODULE_FILES in ${B}; for two of the kit's own modules there are functions:
+# do_compile makes OTA_MODULE_FILES in ${B}. Two functions do that for modules of the kit:
 #
-#   ota_single_file FILE FOLDER MODE    the module single-file: puts one file into a folder
-#   ota_directory TREE FOLDER           the module directory: has a folder be as TREE is
+#   ota_single_file FILE FOLDER MODE    for single-file, which puts one file into a folder
+#   ota_directory TREE FOLDER           for directory, which replaces a folder by TREE
 
 inherit deploy nopackages ota-artifact
 
@@ -42,7 +42,7 @@ do_deploy () {
     set -- --type ${OTA_MODULE}
     for name in ${OTA_MODULE_FILES}; do
         if [ ! -f ${B}/$name ]; then
-            bbfatal "${B}/$name: is not there; OTA_MODULE_FILES names what do_compile makes"
+            bbfatal "${B}/$name: not found; do_compile must make each file of OTA_MODULE_FILES"
         fi
         set -- "$@" --file ${B}/$name
     done
@@ -59,5 +59,5 @@ python () {
         raise bb.parse.SkipRecipe("no board: require conf/machine/include/ota-<board>.inc, or set"
                                   " OTA_DEVICE_TYPES")
     if not d.getVar("OTA_MODULE"):
-        bb.fatal("%s: names no update module; set OTA_MODULE" % d.getVar("FILE"))
+        bb.fatal("%s: does not name an update module; set OTA_MODULE" % d.getVar("FILE"))
 }

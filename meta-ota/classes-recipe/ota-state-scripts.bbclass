@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# A recipe of state scripts. Those of the artifact's states go into the update file of every image that
-# has the recipe in OTA_STATE_SCRIPTS; those of the device's states are in its package.
+# A recipe of state scripts. Scripts for the artifact's states go into the update file of every image
+# that has the recipe in OTA_STATE_SCRIPTS. Scripts for the device's states go into its package.
 
 inherit ota-variables
 
@@ -38,7 +38,7 @@ python () {
         r"_(Enter|Leave|Error)|Artifact(Rollback|RollbackReboot|Failure)_(Enter|Leave))_\d\d(_\S+)?")
     wrong = [name for name in d.getVar("OTA_SCRIPTS").split() if not moment.fullmatch(name)]
     if wrong or not d.getVar("OTA_SCRIPTS").strip():
-        bb.fatal("%s: OTA_SCRIPTS: %s; a name is as ArtifactInstall_Enter_50_stop,"
+        bb.fatal("%s: OTA_SCRIPTS: %s; write a name like ArtifactInstall_Enter_50_stop,"
                  " see docs/howto/state-scripts.md"
                  % (d.getVar("FILE"), ", ".join(wrong) or "names no script"))
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Stops a build that sets a variable of ours that nothing reads: a spelling mistake otherwise builds
-# an image that is not the one meant. conf/ota-variables.json has them all.
+# Stops a build that sets an OTA_ variable that nothing reads: with a spelling mistake it would build
+# another image than the user meant. conf/ota-variables.json lists all variables.
 
 OTA_VARIABLES_FILE = "${OTA_LAYER}/conf/ota-variables.json"
 

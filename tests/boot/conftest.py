@@ -28,7 +28,7 @@ label slot
 def u_boot() -> UBoot:
     """U-Boot of qemu-arm64, compiled once: Debian's source package, or the tree in $UBOOT_ROOT.
 
-    $UBOOT_BUILT is a folder with one that was compiled elsewhere: ``u-boot.bin``, ``u-boot.env``.
+    $UBOOT_BUILT is a folder with one that is already compiled: ``u-boot.bin``, ``u-boot.env``.
     """
     built = os.environ.get("UBOOT_BUILT")
     if built:
@@ -40,7 +40,7 @@ def u_boot() -> UBoot:
 
 @pytest.fixture(scope="session")
 def golden_disk(u_boot: UBoot, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A disk as from the factory, but for slot B, which has a kernel too."""
+    """A disk as from the factory, except that slot B has a kernel too."""
     folder = tmp_path_factory.mktemp("boot")
     board = load_board(FOLDER)
     slots = []
@@ -62,7 +62,7 @@ def golden_disk(u_boot: UBoot, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def machine(u_boot: UBoot, golden_disk: Path, tmp_path: Path) -> Machine:
-    """The board, never powered on yet."""
+    """The board, not powered on yet."""
     disk = tmp_path / "disk.sdimg"
     shutil.copyfile(golden_disk, disk)
     return Machine(board=load_board(FOLDER), disk=disk, u_boot=u_boot.folder / "u-boot.bin")

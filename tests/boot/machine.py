@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board, started once for each boot: what it says until it resets, and its disk after.
+"""A board, started once for each boot: its output until it resets, and its disk afterwards.
 
-In QEMU the kernel is a few instructions that print a line and ask for a reset: the boot logic is
-U-Boot's own, in the board's own binary, and a boot takes a second.
+In QEMU the kernel is a few instructions that print a line and ask for a reset. The boot logic is
+that of the board's real U-Boot, and a boot takes a second.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ TRIAL_OF_B = {
     "mender_boot_part": "3",
     "mender_boot_part_hex": "3",
 }
-"""What an agent sets to have slot B tried."""
+"""The variables that an agent sets to try slot B."""
 
 KERNEL = """
 start:  b code
@@ -54,7 +54,7 @@ class Machine:
     Attributes:
         disk: a working copy, changed by each boot.
         u_boot: ``u-boot.bin``.
-        command: starts what stands for the board; empty: QEMU.
+        command: starts a program in place of the board; empty: QEMU.
     """
 
     board: Board
@@ -63,11 +63,11 @@ class Machine:
     command: tuple[str, ...] = ()
 
     def boot(self, *, send: str = "", until: str = "", deadline: float = 30.0) -> str:
-        """Power on, and give what stood on the console when the machine asked for a reset.
+        """Power on; gives the console's output when the machine asked for a reset.
 
         Args:
-            send: typed at once, before anything was printed.
-            until: power is cut as soon as this was printed.
+            send: typed at once, before anything is printed.
+            until: power is cut as soon as this is printed.
             deadline: the test fails after it [s], with what was printed so far.
         """
         with self._powered() as console:
@@ -80,7 +80,7 @@ class Machine:
         return console.said
 
     def copies(self) -> list[Copy | None]:
-        """What the two copies of the environment hold."""
+        """The two copies of the environment."""
         found = []
         with self.disk.open("rb") as file:
             for area in self.board.layout.environment:
@@ -90,7 +90,7 @@ class Machine:
         return found
 
     def variables(self) -> dict[str, str]:
-        """The environment, if both copies hold the same."""
+        """The environment, if both copies are equal."""
         first, second = self.copies()
         assert first
         assert second
@@ -110,7 +110,7 @@ class Machine:
         self._write(area.offset, encode(variables, area.size, flag=flag))
 
     def spoil(self, offset: int, size: int = 4096) -> None:
-        """Overwrite a part of the disk with what it cannot mean."""
+        """Overwrite a part of the disk with bytes that mean nothing there."""
         self._write(offset, b"\xa5" * size)
 
     @contextmanager
@@ -136,7 +136,7 @@ class Machine:
 
 
 def make_kernel(name: str, folder: Path) -> Path:
-    """A kernel for 64-bit ARM that says its name and resets."""
+    """A kernel for 64-bit ARM that prints its name and resets."""
     source, binary = folder / f"{name}.s", folder / f"{name}.bin"
     source.write_text(KERNEL.format(name=name))
     tools = "aarch64-linux-gnu-"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The boot logic of U-Boot: trial, commit, rollback, and every way out of a slot that is broken.
 
-Each test works the board's own binary in QEMU; Linux's part is played by writing the environment.
+Each test runs the board's own binary in QEMU, and writes the environment in place of Linux.
 """
 
 import re
@@ -30,13 +30,13 @@ def test_first_boot_proves_the_environment_and_starts_slot_a(machine: Machine) -
     said = machine.boot()
 
     assert "KERNEL A" in said
-    # v2026.01 says which copy it reads in between.
+    # v2026.01 also prints which copy it reads.
     assert re.search(r"Loading Environment from MMC\.\.\. (Reading from .*)?OK\n", said)
     assert machine.variables()["mender_saveenv_canary"] == "1"
     assert machine.variables()["bootcount"] == "0"
 
 
-def test_nothing_that_says_which_board_it_is_is_ever_saved(machine: Machine) -> None:
+def test_variables_that_identify_a_board_are_never_saved(machine: Machine) -> None:
     machine.boot()
     machine.set(**TRIAL_OF_B)
     machine.boot()
@@ -45,7 +45,7 @@ def test_nothing_that_says_which_board_it_is_is_ever_saved(machine: Machine) -> 
     assert not {"ethaddr", "eth1addr", "serial#", "fdtfile"} & set(machine.variables())
 
 
-def test_a_boot_that_is_no_trial_writes_nothing(machine: Machine) -> None:
+def test_a_boot_that_is_not_a_trial_writes_nothing(machine: Machine) -> None:
     machine.boot()
     before = machine.disk.read_bytes()
 
@@ -154,7 +154,7 @@ def test_without_any_environment_the_factory_default_boots(machine: Machine) -> 
     assert machine.variables()["mender_saveenv_canary"] == "1"
 
 
-def test_logic_that_an_older_u_boot_saved_is_not_believed(machine: Machine) -> None:
+def test_logic_that_an_older_u_boot_saved_is_not_used(machine: Machine) -> None:
     machine.boot()
     old = dict.fromkeys(("ota_main", "ota_limit", "ota_try", "ota_back"), "echo OLD LOGIC")
     machine.set(ota_vars="ota_none", **old)
@@ -169,7 +169,7 @@ def test_logic_that_an_older_u_boot_saved_is_not_believed(machine: Machine) -> N
 
 
 @pytest.mark.parametrize("part", ["", "1", "4", "99", "abc"])
-def test_a_slot_that_is_none_is_taken_for_a(machine: Machine, part: str) -> None:
+def test_an_unknown_slot_counts_as_a(machine: Machine, part: str) -> None:
     machine.boot()
     machine.set(mender_boot_part=part)
 
@@ -191,7 +191,7 @@ def test_power_cut_at_any_message_of_a_trial_ends_on_a_slot_that_boots(
     machine.boot()
     machine.set(**TRIAL_OF_B)
 
-    machine.boot(until=message)  # on a busy machine the board gets further than that
+    machine.boot(until=message)  # on a busy machine the board gets further than that message
 
     assert "KERNEL A" in machine.boot() + machine.boot()
     assert machine.variables()["upgrade_available"] == "0"

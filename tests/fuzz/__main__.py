@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile input for the reader: ``python -m tests.fuzz --seconds 60``.
 
-Starts from the golden artifacts, changes them inside and out, and reads each result. Anything but
-an artifact that is what it says or an `ArtifactError` is a bug: another exception, a hang, memory
-without bound. Its input is kept, and the exit code is 1.
+Starts from the golden artifacts, changes them inside and out, and reads each result. The reader
+must either accept an artifact whose content is what it claims, or raise an `ArtifactError`.
+Anything else is a bug: another exception, a hang, memory without bound. Then the input is kept, and
+the exit code is 1.
 """
 
 import argparse
@@ -19,12 +20,12 @@ FOLDER = Path(__file__).parents[2] / "build" / "fuzz"
 
 
 def main() -> int:
-    """Fuzz, or read one input again, and say what came of it."""
+    """Fuzz, or read one input again, and print the result."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="for how long (60)")
     parser.add_argument("--seed", help="the same seed gives the same inputs; by default a new one")
     parser.add_argument("--workers", type=int, default=2, help="processes (2)")
-    parser.add_argument("--input", type=Path, help="read this file alone, as a bug's repetition")
+    parser.add_argument("--input", type=Path, help="read only this file, to repeat a bug")
     arguments = parser.parse_args()
     if arguments.input:
         return _repeat(arguments.input)

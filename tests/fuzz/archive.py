@@ -9,19 +9,19 @@ import zstandard
 
 from tests.golden.draft import BLOCK, Entry, put_checksum, squeeze
 
-_LIMIT = 1 << 18  # [B]: what grows beyond it is no good for thousands of tries
+_LIMIT = 1 << 18  # [B]: larger inputs are too slow for thousands of tries
 
 
 @dataclass(slots=True)
 class Part:
-    """A member of a tar: its header as it stands, and its content."""
+    """A member of a tar: its raw header, and its content."""
 
     header: bytearray
     content: bytes
 
     @property
     def name(self) -> str:
-        """The name in the header, whatever bytes it has."""
+        """The name in the header, as bytes."""
         return bytes(self.header[:100]).split(b"\0", 1)[0].decode("latin-1")
 
     @name.setter
@@ -29,11 +29,11 @@ class Part:
         self.header[:100] = name.encode("latin-1", "replace")[:100].ljust(100, b"\0")
 
     def put_size(self) -> None:
-        """Have the header say how long the content is."""
+        """Set the size in the header to that of the content."""
         self.header[124:136] = b"%011o\0" % len(self.content)
 
     def put_checksum(self) -> None:
-        """Have the header's checksum hold."""
+        """Make the header's checksum right."""
         put_checksum(self.header)
 
     def copy(self) -> "Part":
@@ -58,7 +58,7 @@ def join(parts: list[Part], tail: bytes) -> bytes:
 
 
 def part(entry: Entry) -> Part:
-    """A member that is right."""
+    """A valid member."""
     packed = entry.packed()
     return Part(bytearray(packed[:BLOCK]), entry.content)
 
@@ -88,7 +88,7 @@ def unpack(content: bytes, how: str) -> bytes | None:
 
 
 def pack(plain: bytes, how: str) -> bytes:
-    """The tar as a member of that suffix has it."""
+    """The tar compressed as the suffix says."""
     return squeeze(plain, how)
 
 

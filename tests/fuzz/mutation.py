@@ -47,7 +47,7 @@ class Mutator:
     """Makes new inputs out of known ones.
 
     Attributes:
-        corpus: the known ones; the caller adds what behaves in a new way.
+        corpus: the known ones; the caller adds inputs that behave in a new way.
     """
 
     def __init__(self, random: Random, corpus: Sequence[bytes]) -> None:
@@ -219,7 +219,7 @@ class Mutator:
         return pick(_VALUES)
 
     def _bytes(self, data: bytes) -> bytes:
-        """Bytes with a few changes that know nothing of what they mean."""
+        """Bytes with a few random changes."""
         changes: tuple[Callable[[bytes], bytes], ...] = (
             self._flipped,
             self._flipped,
@@ -272,7 +272,7 @@ class Mutator:
         return data[:at] + other[start:end] + data[at:]
 
     def _repair(self, outer: list[Part]) -> None:
-        """Have manifest and signature fit what is there."""
+        """Make manifest and signature fit the members."""
         manifest = next((member for member in outer if member.name == "manifest"), None)
         if manifest is None:
             return
@@ -288,7 +288,7 @@ class Mutator:
                 member.put_checksum()
 
     def _fitting(self, lines: bytes, digests: dict[str, str]) -> bytes:
-        """The manifest with digests that are right, and mostly without what is not there."""
+        """The manifest with the right digests, and mostly without members that are missing."""
         listed = []
         for line in lines.split(b"\n"):
             name = line[66:].decode("latin-1")
@@ -304,7 +304,7 @@ class Mutator:
 
 
 def _digests(outer: list[Part]) -> dict[str, str]:
-    """What a manifest must say of these members."""
+    """The digests that a manifest must have for these members."""
     digests = {}
     for member in outer:
         name = member.name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must hold of any input: it is refused with an `ArtifactError`, or it is what it says."""
+"""What must hold for any input: it is refused with an `ArtifactError`, or its claims are true."""
 
 import hashlib
 import io
@@ -19,9 +19,9 @@ from tests.golden.keys import EC_KEY
 LIMITS = Limits(
     manifest=1 << 16, signature=1 << 10, packed_header=1 << 16, header=1 << 17, json=1 << 15
 )
-"""Smaller than those for users, so that small inputs reach them."""
+"""Smaller than the users' limits, so that small inputs reach them."""
 
-_ENOUGH = 4 << 20  # [B] of a payload: a few bytes may well stand for gigabytes of zeros
+_ENOUGH = 4 << 20  # [B] of a payload: a few bytes may expand to gigabytes of zeros
 _FILE = re.compile(r"[A-Za-z0-9_.,-]{1,90}")
 
 
@@ -30,7 +30,7 @@ class _Enough(Exception):
 
 
 def judge(data: bytes) -> str | None:
-    """Read an input; where it was refused, or None if it was taken.
+    """Read an input; gives where it was refused, or None if it was accepted.
 
     Raises:
         Exception: anything but `ArtifactError`, or an assertion: a bug.
@@ -112,13 +112,13 @@ def members(data: bytes) -> list[tuple[str, bytes]]:
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
         for member in tar:
             content = tar.extractfile(member)
-            assert content, f"{member.name} is no file"
+            assert content, f"{member.name} is not a file"
             found.append((member.name, content.read()))
     return found
 
 
 def _place(error: BaseException) -> str:
-    """The lines of code that an error came through."""
+    """The lines of code through which an error came."""
     places = []
     trace = error.__traceback__
     while trace:

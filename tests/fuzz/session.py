@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One process that makes inputs and has them judged until its time is over."""
+"""One process that makes inputs and judges them until its time is over."""
 
 import re
 import signal
@@ -20,17 +20,17 @@ from tests.golden.draft import sha256
 from tests.golden.refused import broken_artifacts
 
 LONGEST = 5.0
-"""How long one input may take, in time of the processor [s]: other programs do not count."""
+"""How much processor time one input may take [s]: other programs do not count."""
 
 MOST = 192 << 20
-"""How much memory the inputs may cost, beside what the process has at its start [B]."""
+"""How much memory the inputs may cost, in addition to the process's memory at its start [B]."""
 
 _SEED_LIMIT = 32 << 10  # [B] of an input to start from
 _CORPUS = 2000  # inputs at most
 
 
 class Hang(BaseException):
-    """An input took too long; no handler for errors may take it."""
+    """An input took too long; no handler for errors may catch this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +39,12 @@ class Report:
 
     Attributes:
         executions: inputs judged.
-        accepted: of those, taken as artifacts.
+        accepted: those that were accepted as artifacts.
         seeds: inputs to start from.
-        found: inputs that went another way than all before.
-        memory: what all of it cost, beside the process at its start [B].
+        found: inputs that took another path through the code than all before.
+        memory: peak memory, less the memory of the process at its start [B].
         crash: the bug's traceback; empty if there was none.
-        input: where the input is that showed it.
+        input: the path of the input that shows it.
     """
 
     executions: int
@@ -96,7 +96,7 @@ def fuzz(seed: str, seconds: float, folder: Path) -> Report:
         found=found,
         memory=memory,
         crash=crash,
-        input=str(_saved(data, folder)) if crash else "",
+        input=str(_save(data, folder)) if crash else "",
     )
 
 
@@ -114,7 +114,7 @@ def tried(data: bytes) -> str:
 
 
 def peak() -> int:
-    """The most memory that this process has had [B]: that of its parent does not count."""
+    """Peak memory of this process [B]; its parent's does not count."""
     found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert found
     return int(found[1]) << 10
@@ -125,7 +125,7 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def _saved(data: bytes, folder: Path) -> Path:
+def _save(data: bytes, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"crash-{sha256(data)[:12]}.mender"
     path.write_bytes(data)

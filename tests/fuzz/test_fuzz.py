@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hostile input finds no bug in the reader; and a bug that is there would be found."""
+"""Hostile input finds no bug in the reader, and would find one that is there."""
 
 import re
 import sys
@@ -20,8 +20,8 @@ from tests.golden.accepted import good_artifacts
 ROOT = Path(__file__).parents[2]
 
 
-def fuzzed(seconds: int, capsys: pytest.CaptureFixture[str]) -> int:
-    """How many inputs were judged, all of them well."""
+def run_fuzz(seconds: int, capsys: pytest.CaptureFixture[str]) -> int:
+    """Fuzz without finding a bug; gives the number of inputs."""
     command = (sys.executable, "-m", "tests.fuzz", "--seconds", str(seconds))
     said = run(command, timeout=seconds + 60, success=(0, 1)).decode()
     with capsys.disabled():
@@ -41,13 +41,13 @@ def at_the_top(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.boot
 @pytest.mark.timeout(200)
 def test_a_minute_of_hostile_input_finds_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
-    assert fuzzed(60, capsys) > 1000
+    assert run_fuzz(60, capsys) > 1000
 
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
 def test_ten_minutes_of_hostile_input_find_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
-    assert fuzzed(600, capsys) > 10_000
+    assert run_fuzz(600, capsys) > 10_000
 
 
 def test_same_seed_gives_the_same_inputs() -> None:
@@ -71,7 +71,7 @@ def test_many_inputs_get_past_the_digests() -> None:
     assert sum("_unpacked" in way for way in ways if way) >= 10
 
 
-def test_tar_comes_out_of_taking_apart_as_it_was() -> None:
+def test_tar_taken_apart_and_put_together_is_the_same() -> None:
     for case in good_artifacts().values():
         assert join(*split(case.content)) == case.content
 
@@ -89,7 +89,7 @@ def test_crash_is_kept_with_its_input(tmp_path: Path, monkeypatch: pytest.Monkey
     assert Path(report.input).read_bytes() == session.seeds()[0]
 
 
-def test_refusal_is_no_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_refusal_is_not_a_crash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     report = fuzz("seed", 0.2, tmp_path)
 
     assert report.crash == ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Artifacts that are taken."""
+"""Artifacts that are accepted."""
 
 from collections.abc import Iterator
 from dataclasses import replace

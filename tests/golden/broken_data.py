@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Artifacts refused for what their payload tars hold, or for tar features that are not allowed."""
+"""Artifacts refused for the content of their payload tars, or for forbidden tar features."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -218,7 +218,7 @@ def _streams() -> Iterator[Broken]:
         ("zstd-skippable-frame-is-truncated", b"\x50\x2a\x4d\x18\xff\xff\xff\xff", "truncated"),
     ):
         yield Broken(name=name, finding=finding, content=zstd.with_data(stored), is_committed=False)
-    # Signed as it should be, and the payload replaced afterwards.
+    # Signed correctly; the payload was replaced afterwards.
     signed = Draft(key=EC_KEY)
     changed = Draft(payloads=((replace(FILE, content=b"other\n"),),)).data[0].content
     content = signed.with_data(changed)

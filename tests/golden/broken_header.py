@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Artifacts refused for what their header tar holds."""
+"""Artifacts refused for the content of their header tar."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -52,7 +52,7 @@ _Row = tuple[str, str, bytes]
 
 
 def _info(payloads: object = None, provides: object = None, depends: object = None) -> bytes:
-    """An artifact whose header-info says this; what is None is right."""
+    """An artifact with this header-info; None stands for the right value."""
     value = {
         "payloads": payloads if payloads is not None else [{"type": "single-file"}],
         "artifact_provides": provides if provides is not None else {"artifact_name": "release-2"},

@@ -177,7 +177,7 @@ def broken_signatures() -> Iterator[Broken]:
         keys=keys,
         is_committed=False,
     )
-    # The manifest is signed; what it says of the header is what counts, not what stands there.
+    # The manifest is signed: the digest in it counts, not the header in the file.
     content = SIGNED.but(header=swapped.header_tar)
     yield Broken(
         name="header-replaced-after-signing",
@@ -197,7 +197,7 @@ def broken_signatures() -> Iterator[Broken]:
         keys=EC,
         is_committed=False,
     )
-    # What is not signed is not parsed: this header would be refused as well.
+    # Nothing unsigned is parsed: this header alone would be refused too.
     hostile = replace(PLAIN, packed_header=b"no tar", key=OTHER_KEY)
     content = hostile.built()
     yield Broken(
@@ -320,7 +320,7 @@ def _signature(raw: bytes) -> Entry:
 
 
 class _Given:
-    """Signs with bytes that stand fast."""
+    """Signs with fixed bytes."""
 
     public = EC_KEY.public
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a golden artifact is: its name, its bytes, and what reading it must lead to."""
+"""A golden artifact: its name, its bytes, and the result of reading it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Good:
-    """An artifact that is taken.
+    """An artifact that is accepted.
 
     Attributes:
         name: of the file, without its suffix.

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Artifacts put together by hand, right or wrong, beside the code under test.
+"""Artifacts put together by hand, right or wrong, without the code under test.
 
-A `Draft` is right as it stands. Whoever wants a wrong one replaces a part of it, or takes its
-``members`` and changes those: digests, sizes and checksums of everything else stay right, so that
-the one fault is the only one.
+A `Draft` is valid. To make an invalid artifact, replace a part of the draft, or change its
+``members``: digests, sizes and checksums of everything else stay right, so that the fault is the
+only one.
 """
 
 import base64
@@ -30,12 +30,12 @@ class Entry:
     """One member of a tar, as written.
 
     Attributes:
-        name: in the header; more than 100 bytes cannot be.
-        content: what follows the header.
+        name: in the header; at most 100 bytes.
+        content: the bytes after the header.
         kind: the type flag.
-        size: what the header says, where that is not the length of the content.
+        size: in the header, if it is not the length of the content.
         magic: ustar by default.
-        link: what a link points to.
+        link: the target of a link.
         mtime: as the header's field holds it.
         checksum: added to the right one.
         prefix: of a ustar name.
@@ -83,7 +83,7 @@ def tar(entries: Sequence[Entry], end: bytes = END) -> bytes:
 
 
 def pax(**records: str) -> Entry:
-    """The extended header that goes before a member."""
+    """The extended header before a member."""
     return Entry(
         name="pax", content=b"".join(_record(*item) for item in records.items()), kind=b"x"
     )
@@ -98,7 +98,7 @@ def _record(key: str, value: str) -> bytes:
 
 
 def squeeze(data: bytes, suffix: str) -> bytes:
-    """Data compressed as the suffix of a name says, the same bytes each time."""
+    """Data compressed as the suffix of a name says; always the same bytes."""
     match suffix:
         case ".gz":
             return bytes(deflate.gzip_compress(data, 6))
@@ -132,7 +132,7 @@ def header_info(*types: str | None, name: str = "release-2") -> bytes:
 
 
 def type_info(kind: str | None, **more: object) -> bytes:
-    """A type-info with nothing but its type, unless ``more`` says so."""
+    """A type-info with its type and, if given, ``more``."""
     return as_json({"type": kind, **more})
 
 
@@ -225,7 +225,7 @@ class Draft:
         return tar(tuple(self.members.values()))
 
     def but(self, **parts: Entry | None) -> bytes:
-        """The artifact with members replaced, or left out; ``data`` is the first payload's.
+        """The artifact with members replaced, or left out; ``data`` is the first payload.
 
         Names are written with ``_`` for a point: ``manifest_sig``.
         """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the golden artifacts: ``python -m tests.golden.generate``.
 
-Those of mender-artifact are not made anew: they are what that program once wrote.
+Those of mender-artifact are not made again: that program wrote them once.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def generated() -> Iterator[tuple[Path, bytes]]:
 
 
 def main() -> None:
-    """Write each file that has other bytes; remove what nobody generates."""
+    """Write each file whose bytes differ; remove files that are not generated."""
     wanted = dict(generated())
     for kind in ("good", "broken"):
         (FOLDER / kind).mkdir(exist_ok=True)

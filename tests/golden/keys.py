@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys for the golden artifacts: computed from fixed numbers, so that no secret is committed.
 
-They protect nothing. The numbers stand here for all to see, and sign the same bytes each time.
+They protect nothing: the numbers are here for all to see. They always give the same signatures.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from ota_artifact.keys import PublicKey
 
 
 class SigningKey(Protocol):
-    """Signs as an artifact has it."""
+    """Signs in the form that an artifact has."""
 
     def sign(self, message: bytes) -> bytes: ...
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every golden artifact is taken or refused as its name says."""
+"""Every golden artifact is accepted or refused, as its name says."""
 
 import re
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def test_golden_artifacts_are_small() -> None:
 
 
 @pytest.mark.parametrize("case", GOOD.values(), ids=GOOD.keys())
-def test_good_artifact_is_taken(case: Good) -> None:
+def test_good_artifact_is_accepted(case: Good) -> None:
     content = case.path.read_bytes() if case.is_committed else case.content
 
     artifact, files = read_all(content, case.keys)
@@ -84,7 +84,7 @@ def test_broken_artifact_is_refused(case: Broken) -> None:
 
 
 @pytest.mark.parametrize("name", PEERS)
-def test_artifact_of_mender_artifact_is_taken(name: str) -> None:
+def test_artifact_of_mender_artifact_is_accepted(name: str) -> None:
     peer = PEERS[name]
 
     artifact, files = read_all((PEER / f"{name}.mender").read_bytes(), peer.keys)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every rule of the format, and every hole that others had, has artifacts that break it.
+"""Every rule of the format, and every hole in another reader, has artifacts that break it.
 
-The left side says what a reader must refuse; the right side names broken artifacts (``*`` matches
-any text) and the good one that differs in nothing else.
+The left side says what a reader must refuse. The right side names broken artifacts (``*`` matches
+any text) and a good one with no other difference.
 """
 
 from fnmatch import fnmatchcase
@@ -103,7 +103,7 @@ RULES: dict[str, Row] = {
             "group-is-a-number",
         ),
     ),
-    "meta-data is no JSON object, or belongs to an empty payload": (
+    "meta-data is not a JSON object, or belongs to an empty payload": (
         "module-gzip",
         ("meta-data-*", "huge-meta-data"),
     ),
@@ -128,7 +128,7 @@ RULES: dict[str, Row] = {
         "bootstrap-without-data",
         ("listed-file-is-missing", "unknown-name-listed", "data-of-a-payload-is-missing"),
     ),
-    "a line of the manifest is garbled or stands twice": (
+    "a line of the manifest is garbled or appears twice": (
         "module-gzip",
         ("manifest-*", "empty-manifest", "name-listed-twice"),
     ),
@@ -286,7 +286,7 @@ def matching(patterns: tuple[str, ...]) -> list[Broken]:
 @pytest.mark.parametrize(
     ("rule", "row"), [*RULES.items(), *HISTORY.items()], ids=[*RULES, *HISTORY]
 )
-def test_what_breaks_a_rule_is_refused_and_its_good_twin_is_taken(rule: str, row: Row) -> None:
+def test_what_breaks_a_rule_is_refused_and_its_good_twin_is_accepted(rule: str, row: Row) -> None:
     twin, patterns = row
 
     artifact, _ = read_all(GOOD[twin].content, GOOD[twin].keys)

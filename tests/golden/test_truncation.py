@@ -34,7 +34,7 @@ def draft(suffix: str) -> Draft:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_artifact_that_is_not_truncated_is_taken(suffix: str) -> None:
+def test_artifact_that_is_not_truncated_is_accepted(suffix: str) -> None:
     artifact, files = read_all(draft(suffix).built())
 
     assert artifact.is_checked

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Artifacts made by our writer: a change of its bytes is a change of what users get."""
+"""Artifacts made by our writer: if their bytes change, users get other bytes."""
 
 import os
 import tempfile

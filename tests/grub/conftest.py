@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small disk of qemu-x86-64, as from the factory but for slot B, which can start too."""
+"""A small disk of qemu-x86-64, as from the factory, except that slot B can start too."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.unit.image.disk.small import quiet, small_board
 
 @pytest.fixture(scope="session")
 def golden(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """Made once, and left as it is."""
+    """The disk, made once; tests use copies."""
     folder = tmp_path_factory.mktemp("grub")
     board = small_board(folder, "qemu-x86-64")
     disks = []
@@ -43,7 +43,7 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 
 @pytest.fixture
 def machine(golden: Machine, tmp_path: Path) -> Machine:
-    """The board, never powered on yet."""
+    """The board, not powered on yet."""
     disk = tmp_path / "disk.sdimg"
     shutil.copyfile(golden.disk, disk)
     return Machine(golden.board, disk, tmp_path)

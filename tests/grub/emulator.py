@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """GRUB as a program of the host, grub-emu: an image's own configuration, on the image itself.
 
-Script engine, file systems and the writing of environment blocks are GRUB's own. It cannot start a
-kernel, and has no serial port: `linux` and `initrd` are functions that look whether the files are
-there, and the run ends where a kernel would start.
+Script engine, filesystems and the writing of environment blocks are GRUB's own. It cannot start a
+kernel, and has no serial port. `linux` and `initrd` are functions that check that the files exist,
+and the run ends where a kernel would start.
 """
 
 import re
@@ -53,7 +53,7 @@ class Machine:
     folder: Path
 
     def boot(self, *, is_read_only: bool = False, deadline: float = 20) -> str:
-        """What stood on the console until the reset.
+        """Start it; gives the console's output until the reset.
 
         Args:
             is_read_only: nothing can be written to the disk.
@@ -85,13 +85,13 @@ class Machine:
         open_filesystem(self.disk, area.offset, area.size).remove(path)
 
     def spoil(self, partition: str) -> None:
-        """Overwrite the beginning of a partition with what it cannot mean."""
+        """Overwrite the beginning of a partition with bytes that mean nothing there."""
         with self.disk.open("r+b") as file:
             file.seek(self.board.layout.partition(partition).offset)
             file.write(b"\xa5" * (1 << 20))
 
     def variables(self, number: int) -> dict[str, str]:
-        """What copy 1 or 2 holds, if it is not locked."""
+        """The content of copy 1 or 2, if it is not locked."""
         assert decode_block(self.read(f"{COPIES[number - 1]}/lock")) == {"editing": "0"}
         variables = decode_block(self.read(f"{COPIES[number - 1]}/env"))
         assert variables is not None
@@ -99,7 +99,7 @@ class Machine:
 
     @property
     def state(self) -> dict[str, str]:
-        """The environment, if both copies hold the same."""
+        """The environment, if both copies are equal."""
         assert self.variables(1) == self.variables(2)
         return self.variables(1)
 
@@ -112,7 +112,7 @@ class Machine:
     def write_copy(
         self, number: int, variables: dict[str, str], *, is_locked: bool = False
     ) -> None:
-        """Write copy 1 or 2, and leave it locked or not."""
+        """Write copy 1 or 2, and leave it locked or unlocked."""
         files = encode_copy(variables)
         if is_locked:
             files["lock"] = LOCKED

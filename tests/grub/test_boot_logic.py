@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The boot logic of GRUB: trial, commit, rollback, two files of state, every way out of a slot."""
+"""The boot logic of GRUB: trial, commit, rollback, both files of state, every broken slot."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_the_factory_image_starts_slot_a_with_the_slots_own_arguments(machine: M
     assert "error" not in said
 
 
-def test_a_boot_that_is_no_trial_writes_nothing(machine: Machine) -> None:
+def test_a_boot_that_is_not_a_trial_writes_nothing(machine: Machine) -> None:
     before = machine.disk.read_bytes()
 
     assert "KERNEL slot=A" in machine.boot()
@@ -179,7 +179,7 @@ def test_two_copies_left_locked_are_better_than_none(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("part", ["", "1", "4", "99", "abc", "3; reboot", "${ota_b}"])
-def test_a_slot_that_is_none_is_taken_for_a(machine: Machine, part: str) -> None:
+def test_an_unknown_slot_counts_as_a(machine: Machine, part: str) -> None:
     machine.set(mender_boot_part=part)
 
     assert "KERNEL slot=A" in machine.boot()
@@ -191,7 +191,7 @@ def test_nothing_but_the_state_is_taken_from_the_environment(machine: Machine) -
     assert "KERNEL slot=A" in machine.boot()
 
 
-def test_a_trial_that_cannot_be_counted_is_not_begun(machine: Machine) -> None:
+def test_a_trial_that_cannot_be_counted_is_not_started(machine: Machine) -> None:
     machine.set(**TRIAL_OF_B)
     before = machine.disk.read_bytes()
 
@@ -202,7 +202,7 @@ def test_a_trial_that_cannot_be_counted_is_not_begun(machine: Machine) -> None:
     assert machine.disk.read_bytes() == before
 
 
-def test_of_two_copies_the_first_is_believed_and_the_second_brought_up_to_it(
+def test_of_two_copies_the_first_is_used_and_the_second_is_repaired_from_it(
     machine: Machine,
 ) -> None:
     machine.write_copy(2, machine.variables(1) | COMMITTED_B)

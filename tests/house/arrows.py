@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may import what, found in the source itself.
+"""What each package and room may import, checked in the source itself.
 
 `python -m tests.house.arrows` prints the rooms of each package and the arrows between them.
 """
@@ -19,7 +19,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {  # beyond the standard library and 
     "ota_hil": frozenset(),
     "ota_agent": frozenset({"cryptography", "dbus_fast", "urllib3"}),
 }
-"""What each package takes from elsewhere; a new package gets its row here."""
+"""What each package imports from elsewhere; a new package gets its row here."""
 
 ARROWS: Mapping[str, frozenset[str]] = {
     "ota_artifact": frozenset(),
@@ -29,7 +29,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ota_hil": frozenset({"ota_artifact", "ota_board"}),
     "ota_server": frozenset({"ota_artifact"}),
 }
-"""What of the house each package may use: nobody imports ota_agent, ota_image or ota_server."""
+"""Our packages that each one may import; none imports ota_agent, ota_image or ota_server."""
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "ota_agent": (
@@ -51,7 +51,7 @@ LATE: Mapping[str, frozenset[str]] = {
     "ota_board": frozenset({"jinja2"}),
     "ota_image": frozenset({"jinja2", "packaging", "parted"}),
 }
-"""What a package may import inside a function only, so that Python alone can import the package."""
+"""What a package may import only inside a function, so that Python alone can import the package."""
 
 DOOR = "ota_artifact/run.py"
 """The one door to other programs."""
@@ -61,7 +61,7 @@ _STARTS_PROGRAMS = ("exec", "fork", "popen", "posix_spawn", "spawn", "startfile"
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One imported module; ``late`` if a function does it, or only a type checker."""
+    """One imported module; ``late`` if only a function or a type checker imports it."""
 
     line: int
     module: str
@@ -119,7 +119,7 @@ def stray_imports(package: str, name: str, source: str) -> list[str]:
 
 
 def other_doors(name: str, source: str) -> list[str]:
-    """Where a file starts programs by another way than ``run``, one line each."""
+    """Where a file starts programs in another way than by ``run``, one line each."""
     if name.endswith(DOOR):
         return []
     lines = [each.line for each in imports(source) if each.root in ("subprocess", "pty")]

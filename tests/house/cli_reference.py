@@ -57,7 +57,7 @@ def examples(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _split_epilog(parser: argparse.ArgumentParser) -> tuple[list[str], str, list[str]]:
-    """What stands above the line that says ``example:``, that line, and what stands below it."""
+    """The text before the line that says ``example:``, that line, and the text after it."""
     lines = (parser.epilog or "").replace("%(prog)s", parser.prog).splitlines()
     for index, line in enumerate(lines):
         label, colon, rest = line.strip().partition(":")
@@ -194,7 +194,7 @@ def _filled(text: str) -> str:
 
 
 def main() -> int:
-    """Write the pages, or say which are stale."""
+    """Write the pages, or print which are stale."""
     options = argparse.ArgumentParser(prog="cli_reference", description=__doc__)
     options.add_argument("--write", action="store_true", help="write the pages")
     write = options.parse_args().write

@@ -40,7 +40,7 @@ def subjects(root: Path, base: str = BASE) -> list[str]:
 
 
 def wrong_subjects(lines: Iterable[str]) -> list[str]:
-    """What is wrong with subjects, each given as `HASH SUBJECT`, one line each."""
+    """The faults of subjects, each given as `HASH SUBJECT`, one line each."""
     findings = []
     for line in lines:
         commit, _, subject = line.partition(" ")

@@ -56,7 +56,7 @@ def _constructor(node: ast.ClassDef) -> set[str]:
 
 
 def _members(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> set[str]:
-    """What a class and its bases in the same file have: fields, methods, what `self` is given."""
+    """The fields, methods and attributes of a class and of its bases in the same file."""
     names = set()
     for base in node.bases:
         if isinstance(base, ast.Name) and base.id in classes:

@@ -17,7 +17,15 @@ from pathlib import Path
 from tests.house.prose import prose
 from tests.house.tree import ROOT, files, place
 
-HELD = ("*.md",)
+HELD = (
+    *("*.md", "bench/*", "meta-ota/*", "tools/board/*", "tools/hil/*", "tools/*/pyproject.toml"),
+    *("tools/artifact/src/ota_artifact/[!i]*", "tools/image/src/ota_image/[!df]*"),
+    *("tools/image/src/ota_image/firmware/*", "tests/[!u]*", "tests/unit/bench/*"),
+    *("tests/unit/board/*", "tests/unit/hil/*", "tests/unit/artifact/[!i]*"),
+    *("tests/unit/image/[!df]*", "tests/unit/image/firmware/*"),
+    *("boards/*", "bootloader/*", "images/*", ".ci/*", ".gitignore", "Kconfig", "Makefile"),
+    *("debian-packages.txt", "kas.yml", "pyproject.toml", "requirements.in"),
+)
 """Globs of the files in which a test allows none of the forms, from the top of the tree."""
 
 AREAS = {
@@ -38,8 +46,9 @@ _EXEMPT = ("tests/house/english.py", "tests/house/test_english.py")
 """Files that quote the forms."""
 
 _TEXT = (
-    *(".bb", ".bbappend", ".bbclass", ".cfg", ".conf", ".env", ".in", ".inc", ".json", ".md"),
-    *(".network", ".py", ".service", ".sh", ".toml", ".txt", ".xml", ".yaml", ".yml", ""),
+    *(".bb", ".bbappend", ".bbclass", ".cfg", ".conf", ".dts", ".env", ".in", ".inc", ".j2"),
+    *(".json", ".md", ".network", ".patch", ".py", ".service", ".sh", ".toml", ".txt", ".xml"),
+    *(".yaml", ".yml", ""),
 )
 """Suffixes of the files that hold text of ours."""
 
@@ -95,7 +104,9 @@ FORMS = (
         pattern=r"(?i)\b(?:tak(?:es?|en|ing)|took)(?: (?:it|them|that|this|one))? back\b",
         better="roll back, undo, remove",
     ),
-    Form(name="besides", pattern=r"(?i)\bbesides\b", better="also, in addition"),
+    Form(name="beside", pattern=r"(?i)\bbesides?\b", better="also, in addition; next to"),
+    Form(name="whoever", pattern=r"(?i)\bwho(?:so)?ever\b", better="a user who, a program that"),
+    Form(name="somebody", pattern=r"(?i)\bsomebody\b", better="a user, another program"),
     Form(
         name="a person",
         pattern=r"(?i)\b(?:a|an|the|this|that|no|each|every|any|one|another) person\b",
@@ -111,8 +122,19 @@ FORMS = (
     Form(name="shall", pattern=r"(?i)\bshall\b", better="must, should, will"),
     Form(
         name="stands in",
-        pattern=r"(?i)\bst(?:ands?|ood|anding) in\b(?! for\b)",
-        better="is in",
+        pattern=r"(?i)\bst(?:ands?|ood|anding) "
+        r"(?:in\b(?! for\b)|(?:after|at|before|behind|here|there|twice)\b)",
+        better="is in, comes before",
+    ),
+    Form(
+        name="that is none",
+        pattern=r"(?i)\b(?:that|what|which|who) (?:is|are|was|were) none\b|\bis none of\b",
+        better="that is not one",
+    ),
+    Form(
+        name="otherwise than",
+        pattern=r"(?i)\botherwise than\b",
+        better="differently from",
     ),
     Form(
         name="in-/active slot",

@@ -27,7 +27,7 @@ def anchors(page: str) -> set[str]:
 
 
 def broken_links(path: Path, *, root: Path) -> list[str]:
-    """The links of a page to files and headings that are not there, one line each."""
+    """The links of a page to files and headings that do not exist, one line each."""
     page = _FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), path.read_text(encoding="utf-8"))
     findings = []
     for number, line in enumerate(page.splitlines(), start=1):

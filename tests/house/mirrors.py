@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tree must not know: the machine that it is on, and where packages come from."""
+"""Names that must not be in the tree: of the machine that it is on, and of package mirrors."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 from tests.house.tree import ROOT, files, place
 
-# What is configured, and where pip looks if nothing is.
+# The configuration, and the default addresses of pip.
 _ASK_PIP = """
 from pip._internal.configuration import Configuration
 from pip._internal.models.index import PyPI
@@ -48,10 +48,10 @@ def _answer(question: tuple[str, ...]) -> str:
 
 
 def neighbours(root: Path = ROOT) -> set[str]:
-    """The paths of the tree and of what lies beside it.
+    """The paths of the tree and of the files next to it.
 
-    A tree in / tells nothing, as a name such as /src stands in many texts; of one in /tmp only its
-    own path counts, since examples write their files there.
+    A tree in / has none, since many texts have a name such as /src. Of a tree in /tmp only its own
+    path counts, since examples write their files there.
     """
     match root.parent:
         case Path(parts=(_,)):
@@ -63,7 +63,7 @@ def neighbours(root: Path = ROOT) -> set[str]:
 
 
 def mentions(words: Iterable[str], *, root: Path = ROOT) -> Iterator[str]:
-    """Where a file of the tree holds one of the words, one line each."""
+    """Where a file of the tree has one of the words, one line each."""
     either = "|".join(re.escape(word) for word in sorted(words)) or "(?!)"  # nothing for no word
     any_word = re.compile(rf"(?<![\w.-])({either})(?![\w-])")
     for path in files(root=root):

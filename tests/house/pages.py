@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that a page shows, typed as they stand there."""
+"""The commands that a page shows, run as they are."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def commands(page: str, heading: str | None = None) -> str:
 
 
 def follow(script: str) -> str:
-    """Type the commands, as a user would, up to the first that fails, and give what they print."""
+    """Run the commands as a user would, up to the first that fails; gives what they print."""
     path = os.pathsep.join(
         (str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin", "/sbin")
     )

@@ -22,8 +22,9 @@ _COMMENT = re.compile(r"^\s*(?:#+|//|;)", re.MULTILINE)
 def prose(name: str, text: str) -> str:
     """The text with everything else blanked, character by character: lines keep their numbers.
 
-    Python has it in comments and strings, Markdown outside of code and of what `make docs` writes
-    from the code, where it is read as well; any other file as a whole.
+    The prose of Python is in its comments and strings, and in the names of tests, which are
+    sentences. That of Markdown is outside code, and outside the parts that `make docs` writes:
+    those are read in the code. Any other file is read as a whole.
     """
     match PurePosixPath(name).suffix:
         case ".md":
@@ -47,18 +48,26 @@ def _python(text: str) -> str:
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))
-    view = list(_blank(text))
+    view, last = list(_blank(text)), ""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        shown = _shown(token)
+        shown = _shown(token, last)
+        last = token.string
         if shown:
             start = starts[token.start[0] - 1] + token.start[1]
             view[start : start + len(shown)] = shown
     return "".join(view)
 
 
-def _shown(token: tokenize.TokenInfo) -> str:
-    """What a token has to say, as long as the token itself."""
+def _shown(token: tokenize.TokenInfo, last: str) -> str:
+    """The prose of a token, as long as the token itself.
+
+    Args:
+        last: the text of the token before it.
+    """
     match tokenize.tok_name[token.type]:
+        case "NAME":
+            is_sentence = last == "def" and token.string.startswith("test_")
+            return token.string.replace("_", " ") if is_sentence else ""
         case "COMMENT":
             return token.string.replace("#", " ", 1)
         case "STRING":

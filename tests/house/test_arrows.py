@@ -108,7 +108,7 @@ def test_a_right_import_passes(source: str) -> None:
     assert stray_imports("ota_artifact", "a.py", source) == []
 
 
-def test_imports_are_told_by_line_and_lateness() -> None:
+def test_imports_are_found_with_their_line_and_whether_they_are_late() -> None:
     found = imports("import a.b\nasync def f():\n    import c")
 
     assert [(each.line, each.root, each.late) for each in found] == [

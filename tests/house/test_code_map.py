@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The map of the code is that of the source."""
+"""The map of the code agrees with the source."""
 
 import re
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command ends the same way, whatever ends it: a real process for each."""
+"""All commands end in the same way, whatever ends them; each in a real process."""
 
 import fcntl
 import os
@@ -29,7 +29,7 @@ if {is_ours}:
     argparse.ArgumentParser.parse_args = lambda *_: argparse.Namespace(run=run)
 main.entry()
 """
-"""Starts a command as its installed script does; our work may stand in for its sub-commands."""
+"""Starts a command as its installed script does, with our work in place of its sub-commands."""
 
 _WORK = """\
     try:
@@ -39,7 +39,7 @@ _WORK = """\
         open("cleaned", "w").close()
 """
 WAIT = _WORK.format(then="[time.sleep(0.1) for _ in range(600)]")
-"""Not one long sleep, which a signal that comes just before it would not end."""
+"""Short sleeps: a signal that comes just before a long one would not end it."""
 PRINT = _WORK.format(then="print('much' * 100_000)")
 """More than a pipe holds."""
 
@@ -47,7 +47,7 @@ CODES = {
     "ota-agent": {"usage": 1, "input": 1, "world": 1},
     "ota-artifact": {"usage": 1, "input": 1, "world": 7},
 }
-"""Of those that stand in for a program of Mender's."""
+"""The commands that replace a program of Mender's."""
 OUR_CODES = {"usage": 2, "input": 2, "world": 3}
 
 
@@ -57,9 +57,9 @@ class Case:
 
     Attributes:
         words: its arguments.
-        work: what stands in for its sub-commands: a block of Python, indented.
-        stdout, stderr: where they go, as a shell writes it, or to a pipe: ``gone``, that nobody
-            will read; ``stuck``, that nobody reads.
+        work: runs in place of its sub-commands: a block of Python, indented.
+        stdout, stderr: where they go, as a shell writes it, or to a pipe: ``gone``, whose reader
+            has closed it; ``stuck``, whose reader does not read.
         number: the signal that it gets once it is ready.
         code: its exit code, or the kind of it.
         out: how stdout begins.
@@ -110,7 +110,7 @@ CASES = {
         err="{name}: Broken pipe\n",
     ),
     "our bug": Case(work="    1 / 0", code=1, err="{name}: internal error; please report it"),
-    # Streams that are full, closed, or that nobody reads.
+    # Streams that are full or closed, or have no reader.
     "stdout full": Case(
         words=("--help",),
         stdout=">/dev/full",
@@ -145,7 +145,7 @@ CASES = {
 def test_a_command_ends_as_all_others_do(tmp_path: Path, name: str, case: str) -> None:
     given = CASES[case]
 
-    code, out, err = ended(tmp_path, name, given)
+    code, out, err = run_to_end(tmp_path, name, given)
 
     kinds = CODES.get(name, OUR_CODES)
     assert code == (given.code if isinstance(given.code, int) else kinds[given.code]), err
@@ -157,7 +157,7 @@ def test_a_command_ends_as_all_others_do(tmp_path: Path, name: str, case: str) -
     assert (tmp_path / "cleaned").exists() == (given.number is not None)
 
 
-def ended(folder: Path, name: str, case: Case) -> tuple[int, str, str]:
+def run_to_end(folder: Path, name: str, case: Case) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of a command, in a process and a folder of its own."""
     program = PROGRAM.format(
         module=COMMANDS[name], work=case.work or "    pass", is_ours=bool(case.work)
@@ -187,7 +187,7 @@ def ended(folder: Path, name: str, case: Case) -> tuple[int, str, str]:
 
 
 def communicate(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    """What a process says until it ends; it shows where it is if it does not end."""
+    """What a process prints until it ends; one that does not end prints a traceback."""
     try:
         return process.communicate(timeout=DEADLINE)
     except subprocess.TimeoutExpired:
@@ -201,7 +201,7 @@ _PIPES = ("gone", "stuck")
 
 @contextmanager
 def pipe(kind: str) -> Iterator[int]:
-    """What a process may write to; a pipe that can be read, if it is of no other kind."""
+    """A stream for a process to write to; a pipe that is read, if ``kind`` is empty."""
     if kind not in _PIPES:
         yield subprocess.PIPE
         return
@@ -217,7 +217,7 @@ def pipe(kind: str) -> Iterator[int]:
 
 
 def as_from_a_terminal() -> None:
-    """Under nohup a hang-up is ignored, and by all that the tests start, too."""
+    """Undo nohup, whose ignored hang-up all programs of the tests would inherit."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A docstring describes what is there: every entry names a parameter or a field."""
+"""A docstring describes what exists: every entry names a parameter or a field."""
 
 import pytest
 

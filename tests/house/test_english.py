@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The English is plain, and the words are those that terminology.md defines."""
 
+import fnmatch
 import re
 
 import pytest
 
-from tests.house.english import AREAS, FORMS, TERMS, area_of, findings, is_held, main, texts
+from tests.house.english import AREAS, FORMS, HELD, TERMS, area_of, findings, is_held, main, texts
 from tests.house.prose import prose
 from tests.house.tree import ROOT
 
@@ -17,12 +18,16 @@ EXAMPLES = {
     "is no …": ("That is no number.", "There is no number. It is no longer 5, and no more than 6."),
     "is said": ("The offset is said to be 5.", "The file says that the offset is 5."),
     "take back": ("The update is taken back.", "The update is rolled back."),
-    "besides": ("It needs urllib3 besides.", "It also needs urllib3, beside Python."),
+    "beside": ("It needs urllib3 beside Python.", "It needs urllib3 in addition to Python."),
+    "whoever": ("It takes whoever asks.", "It accepts any device; however, who asks is logged."),
+    "somebody": ("Somebody must decide.", "A user must decide; some body of text."),
     "a person": ("A person has to decide.", "A user has to decide. Personal data stays."),
     "restart of a device": ("It restarts the device.", "It reboots the device; init restarts it."),
     "of which": ("Two copies, of which one is right.", "There are two copies. One is right."),
     "shall": ("It shall run.", "It must run. A shallow clone."),
-    "stands in": ("It stands in a section.", "It is in a section, and stands in for another."),
+    "stands in": ("It stands before a section.", "It is in one, and stands in for another."),
+    "that is none": ("A command that is none.", "An unknown command; there is none that fits."),
+    "otherwise than": ("Called otherwise than here.", "Otherwise, it differs; smaller than here."),
     "in-/active slot": (
         "The inactive partition.",
         "The passive slot; the partition that is active.",
@@ -41,6 +46,12 @@ def test_the_tree_has_none_of_the_forms_where_it_is_held_to_that() -> None:
 
     assert len(held) > 40
     assert found == []
+
+
+def test_every_glob_of_the_files_that_are_held_matches_one() -> None:
+    names = [name for name, _ in texts()]
+
+    assert [glob for glob in HELD if not fnmatch.filter(names, glob)] == []
 
 
 @pytest.mark.parametrize("form", [form.name for form in FORMS])
@@ -63,6 +74,17 @@ def test_code_and_what_is_made_from_code_is_not_prose() -> None:
 
     assert list(findings("a.md", page + table)) == []
     assert list(findings("a.md", "<!-- Made by `make docs` from code -->\n\nanew\n")) == []
+
+
+def test_python_is_read_in_the_names_of_its_tests() -> None:
+    source = (
+        "def test_a_file_is_no_cat() -> None:\n    test_is_no_dog()\n\n\ndef is_no_cow(): ...\n"
+    )
+
+    (found,) = findings("tests/a.py", source)
+
+    assert (found.line, found.words) == (1, "is no cat")
+    assert "dog" not in prose("a.py", source)
 
 
 def test_python_is_read_in_its_comments_and_strings() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's first hour works as it stands there."""
+"""The README's first hour works as written."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make check` says is part of the tests."""
+"""`make check` is part of the tests."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.house.tree import ROOT
 
 
 def findings(*arguments: str) -> str:
-    """What a tool of this environment prints about the tree: nothing if all is well."""
+    """What a tool of this environment prints about the tree; nothing if all is well."""
     return run((sys.executable, "-m", *arguments), timeout=300, success=(0, 1)).decode()
 
 
@@ -44,7 +44,7 @@ def test_what_lint_finds_is_seen(tmp_path: Path) -> None:
 
 @pytest.mark.boot
 @pytest.mark.timeout(300)
-def test_what_the_types_do_not_hold_is_seen(tmp_path: Path) -> None:
+def test_what_mypy_finds_is_seen(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text("def f(x):\n    return x\n")
 

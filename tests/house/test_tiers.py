@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tiers are told apart, and a missing program is named."""
+"""Each test is in the right tier, and a missing program is named."""
 
 import shutil
 import sys

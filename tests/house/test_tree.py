@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules about files: first lines, lengths, versions, packages, and what the tree must not know."""
+"""Rules about files: first lines, lengths, versions, packages, and names that must not be there."""
 
 import importlib
 import re
@@ -16,7 +16,7 @@ from tests.house.mirrors import hosts, mentions, mirrors, neighbours
 from tests.house.tree import ROOT, files, place, tools
 
 LICENCE = "# SPDX-License-Identifier: Apache-2.0"
-LONGEST = 400  # lines of a module; a longer one wants a second room
+LONGEST = 400  # lines of a module; a longer one needs a second room
 
 
 def unlicensed(text: str) -> bool:
@@ -160,7 +160,7 @@ def test_a_mention_is_found_with_its_line(tmp_path: Path) -> None:
     assert list(mentions({"mirror.test"}, root=tmp_path)) == ["a.lock:2: names mirror.test"]
 
 
-def test_what_lies_beside_the_tree_is_known(tmp_path: Path) -> None:
+def test_paths_next_to_the_tree_are_known(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "shared").mkdir()
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """What a tool's pyproject.toml says of it."""
+    """A tool, as its pyproject.toml describes it."""
 
     path: Path
     version: str
@@ -28,7 +28,7 @@ class Tool:
 
 
 def files(pattern: str = "*", *, root: Path = ROOT) -> Iterator[Path]:
-    """Every file of the tree whose name matches, in a fixed order; what git ignores is left out."""
+    """Every file whose name matches, in a fixed order, without those that git ignores."""
     ignored = {".git", *_ignored_directories(root / ".gitignore")}
     for directory, subdirectories, names in os.walk(root):
         subdirectories[:] = sorted(set(subdirectories) - ignored)

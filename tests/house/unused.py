@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which functions and classes of the tools nothing but tests uses, found by their names.
+"""The functions and classes of the tools that only tests use, found by their names.
 
 A name counts where it can mean the definition: in its own file, in an import, after a dot, or as a
 whole string (for tables of calls). A definition that only unused ones use is unused itself.
@@ -33,7 +33,7 @@ class Definition:
 
 @dataclass(slots=True)
 class Found:
-    """What files define and use.
+    """The names that files define and use.
 
     Attributes:
         definitions: in the order of the files.
@@ -104,7 +104,7 @@ def unused(found: Found, allowed: Iterable[str] = ()) -> list[str]:
 
 
 def needless(found: Found, allowed: Mapping[str, str]) -> list[str]:
-    """The entries of a list of what may stay that are used, or not defined any more."""
+    """The entries of the list of allowed names that are used, or no longer defined."""
     return [
         name
         for name in allowed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real `mender-artifact` beside ours, keys as it wants them, and small things to pack."""
+"""The real `mender-artifact` and ours, keys in a form that it reads, and small things to pack."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Debian's package of Mender's client holds, unpacked; nothing of it is installed."""
+"""Debian's package of Mender's client, unpacked and not installed."""
 
 import tarfile
 from pathlib import Path
@@ -15,8 +15,8 @@ _PACKAGE = "mender-client"
 _WANTED = ("usr/bin/mender", "usr/share/mender/", "usr/share/doc/mender-client/examples/")
 
 
-def unpacked_client() -> Path:
-    """A folder of the cache with the client, its update modules and artifact generators.
+def unpack_client() -> Path:
+    """Unpack the client, its update modules and artifact generators; gives a folder of the cache.
 
     Raises:
         ImageError: there is no such package.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one tool writes, reads and signs, the other does too."""
+"""Each tool reads, verifies and signs what the other one writes."""
 
 import json
 from pathlib import Path
@@ -148,7 +148,7 @@ def _kind(kind: str, image: Path) -> tuple[str | Path, ...]:
 
 
 def _facts(ours: Command, artifact: Path) -> object:
-    """What an artifact says, without what depends on the writer: sizes, modes and times."""
+    """The description of an artifact, without sizes, modes and times, which differ by writer."""
     found = json.loads(ours("read", "--json", artifact))
     for payload in found["payloads"]:
         del payload["stored_size"]

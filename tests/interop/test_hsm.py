@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the page on HSMs says works as it stands there, with SoftHSM."""
+"""The commands on the page about HSMs work as written, with SoftHSM."""
 
 from pathlib import Path
 

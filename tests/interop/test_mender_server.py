@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mender's own client, from Debian, takes the simulated server for a Mender server.
+"""Mender's own client, from Debian, accepts the simulated server as a Mender server.
 
-It runs in a mount namespace of its own, where /etc and /usr/share have what it wants there.
+It runs in a mount namespace of its own, where /etc and /usr/share have the files that it needs.
 """
 
 import json
@@ -17,7 +17,7 @@ from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.run import Background, run
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
 from tests.conftest import requires_program
-from tests.interop.mender_client import unpacked_client
+from tests.interop.mender_client import unpack_client
 from tests.simulators.mender_fleet import Fleet
 from tests.simulators.mender_server import mender_server
 from tests.unit.artifact.writing import sources, written
@@ -49,7 +49,7 @@ pytestmark = [
 
 @contextmanager
 def mender(folder: Path, url: str) -> Iterator[None]:
-    """The client's daemon while the block runs; what it says is printed at the end."""
+    """The client's daemon while the block runs; its output is printed at the end."""
     share = folder / "root" / "usr/share/mender"
     scripts = {
         share / "identity/mender-device-identity": "#!/bin/sh\necho mac=00:11:22:33:44:66\n",
@@ -75,7 +75,7 @@ def mender(folder: Path, url: str) -> Iterator[None]:
         f"mount -t overlay o -o lowerdir={folder}/root{place}:{place} {place}"
         for place in ("/etc", "/usr/share")
     )
-    program = unpacked_client() / "usr/bin/mender"
+    program = unpack_client() / "usr/bin/mender"
     log = folder / "log"
     command = f"{mounts} && exec {program} --data {folder}/store --no-syslog daemon >{log} 2>&1"
     client = Background((*NAMESPACE, "sh", "-c", command))

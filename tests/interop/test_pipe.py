@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An artifact is checked as it comes out of the network, on a pipe."""
+"""An artifact is checked while it comes from the network, on a pipe."""
 
 import functools
 import http.server
@@ -28,7 +28,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """Where the files of the test's folder are served."""
+    """The address of a server for the files of the test's folder."""
     handler = functools.partial(_Quiet, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -38,7 +38,7 @@ def url(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def validated(url: str) -> str:
+def validate(url: str) -> str:
     command = Path(sys.executable).with_name("ota-artifact")
     script = f"curl -sN {url}/v2.mender | {command} validate -"
     return run(("bash", "-o", "pipefail", "-c", script), timeout=30).decode()
@@ -49,7 +49,7 @@ def test_an_artifact_is_validated_on_a_pipe(
 ) -> None:
     ours("write", "rootfs-image", "-c", "a", "-n", "v2", "-f", image, "-o", tmp_path / "v2.mender")
 
-    assert "validated successfully" in validated(url)
+    assert "validated successfully" in validate(url)
 
 
 def test_an_artifact_that_ends_early_on_a_pipe_is_refused(
@@ -60,4 +60,4 @@ def test_an_artifact_that_ends_early_on_a_pipe_is_refused(
     artifact.write_bytes(artifact.read_bytes()[:100_000])
 
     with pytest.raises(ProgramError, match=r"exit code 5.*truncated"):
-        validated(url)
+        validate(url)

@@ -44,8 +44,8 @@ class Device:
 
     Attributes:
         address: of it.
-        programs: where it finds programs first.
-        image: what its fake mender-snapshot dumps.
+        programs: the folder where it finds programs first.
+        image: the file that its fake mender-snapshot dumps.
         ssh_args: a configuration of ssh that knows it.
         known: ssh's list of known hosts.
     """
@@ -110,7 +110,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
 
 @pytest.fixture
 def device(running: Device) -> Iterator[Device]:
-    """One with mender-snapshot and mender-update, and a login that counts as root's."""
+    """A device with mender-snapshot and mender-update, and a login that counts as root's."""
     running.install(
         mender_snapshot=f"cat {running.image}", mender_update=_PROVIDES, **_MARKS_OF_ROOT
     )
@@ -124,7 +124,7 @@ def device(running: Device) -> Iterator[Device]:
 
 @contextmanager
 def _separation() -> Iterator[None]:
-    """The empty folder that root's sshd insists on; its service would make it."""
+    """Make the empty folder that root's sshd requires; its service would make it."""
     folder = Path("/run/sshd")
     is_missing = os.getuid() == 0 and not folder.exists()
     if is_missing:
@@ -201,9 +201,7 @@ def test_a_device_with_the_older_client_is_copied_too(device: Device, tmp_path: 
     assert provides == {"rootfs-image.version": "old"}
 
 
-def test_a_login_that_is_not_roots_takes_sudo_which_must_not_ask(
-    device: Device, tmp_path: Path
-) -> None:
+def test_a_login_without_root_uses_sudo_which_must_not_ask(device: Device, tmp_path: Path) -> None:
     device.install(id="echo 1000", sudo=f'printf %s "$1" > {tmp_path}/option; shift; exec "$@"')
 
     take_snapshot(device.address, tmp_path / "image", ssh_args=device.ssh_args)
@@ -212,7 +210,7 @@ def test_a_login_that_is_not_roots_takes_sudo_which_must_not_ask(
     assert (tmp_path / "option").read_text() == "-n"
 
 
-def test_sudo_may_ask_where_somebody_is_shown_the_question(
+def test_sudo_may_ask_if_a_user_sees_the_question(
     device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device.install(
@@ -253,7 +251,7 @@ def test_greetings_before_the_filesystem_are_left_out(device: Device, tmp_path: 
 
 @dataclass(frozen=True)
 class _Failing:
-    """Programs on the device, and what the error says."""
+    """Programs on the device, and the text of the error."""
 
     programs: dict[str, str]
     message: str
@@ -299,7 +297,9 @@ _FAILING = {
 
 
 @pytest.mark.parametrize("case", _FAILING.values(), ids=_FAILING)
-def test_what_fails_on_the_device_is_told(device: Device, tmp_path: Path, case: _Failing) -> None:
+def test_a_failure_on_the_device_is_reported(
+    device: Device, tmp_path: Path, case: _Failing
+) -> None:
     for name, script in case.programs.items():
         device.install(**{name: script.replace("{image}", str(device.image))})
 
@@ -325,7 +325,7 @@ def test_a_device_with_another_host_key_is_not_copied(device: Device, tmp_path: 
         take_snapshot(device.address, tmp_path / "image", ssh_args=device.ssh_args)
 
 
-def test_a_device_that_does_not_listen_is_told(device: Device, tmp_path: Path) -> None:
+def test_a_device_that_does_not_listen_is_reported(device: Device, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mender's update modules under our agent, and its artifact generators' artifacts for ours."""
+"""Mender's update modules under our agent, and artifacts of its generators for our modules."""
 
 import os
 import shutil
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ota_agent.errors import AgentError
+from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.module import UpdateModule
-from ota_agent.payloads.options import ModuleOptions
 from ota_artifact.run import run
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
-from tests.interop.mender_client import unpacked_client
+from tests.interop.mender_client import unpack_client
 from tests.unit.agent.payloads.artifacts import stored
 
 pytestmark = [
@@ -28,7 +28,7 @@ OURS = ROOT / "tools" / "agent" / "modules" / "v3"
 
 @pytest.fixture(scope="module")
 def client() -> Path:
-    return unpacked_client()
+    return unpack_client()
 
 
 @pytest.fixture(params=["theirs", "ours"])
@@ -44,8 +44,8 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "root" / "opt"
 
 
-def generated(client: Path, kind: str, *words: str | Path, into: Path) -> bytes:
-    """The artifact that Mender's own generator makes."""
+def generate(client: Path, kind: str, *words: str | Path, into: Path) -> bytes:
+    """Make an artifact with Mender's own generator."""
     generator = client / "usr/share/doc/mender-client/examples" / f"{kind}-artifact-gen"
     artifact = into / "made.mender"
     common = ("-n", "release-2", "-t", "board", "-o", artifact)
@@ -56,8 +56,8 @@ def generated(client: Path, kind: str, *words: str | Path, into: Path) -> bytes:
     return artifact.read_bytes()
 
 
-def written(kind: str, *files: Path, into: Path) -> bytes:
-    """The artifact that `mender-artifact` makes of files."""
+def write(kind: str, *files: Path, into: Path) -> bytes:
+    """Make an artifact of files with `mender-artifact`."""
     artifact = into / "made.mender"
     names = [word for file in files for word in ("-f", str(file))]
     what = ("write", "module-image", "-T", kind, "-n", "release-2", "-t", "board")
@@ -65,8 +65,8 @@ def written(kind: str, *files: Path, into: Path) -> bytes:
     return artifact.read_bytes()
 
 
-def installed(data: bytes, options: ModuleOptions) -> UpdateModule:
-    """The installer of the one payload, after its install."""
+def install(data: bytes, options: ModuleOptions) -> UpdateModule:
+    """Install the one payload; gives its installer."""
     (module,) = stored(data, options)
     module.call("ArtifactInstall")
     assert module.wants_reboot() == "no"
@@ -81,9 +81,9 @@ def test_a_single_file_is_installed_and_goes_back(
     new = tmp_path / "app"
     new.write_bytes(b"new" * 100_000)
     new.chmod(0o750)
-    data = generated(client, "single-file", "-d", place, new, into=tmp_path)
+    data = generate(client, "single-file", "-d", place, new, into=tmp_path)
 
-    module = installed(data, options)
+    module = install(data, options)
     found = (place / "app").read_bytes(), (place / "app").stat().st_mode & 0o777
     assert module.can_roll_back()
     module.call("ArtifactRollback")
@@ -103,9 +103,9 @@ def test_a_directory_is_installed_and_goes_back(
     tree = tmp_path / "tree"
     (tree / "sub").mkdir(parents=True)
     (tree / "sub" / "new").write_bytes(b"new")
-    data = generated(client, "directory", "-d", place, tree, into=tmp_path)
+    data = generate(client, "directory", "-d", place, tree, into=tmp_path)
 
-    module = installed(data, options)
+    module = install(data, options)
     found = sorted(path.name for path in place.rglob("*"))
     assert module.can_roll_back()
     module.call("ArtifactRollback")
@@ -122,9 +122,9 @@ def test_a_directory_is_committed_and_stays(
     tree = tmp_path / "tree"
     tree.mkdir()
     (tree / "new").write_bytes(b"new")
-    data = generated(client, "directory", "-d", place, tree, into=tmp_path)
+    data = generate(client, "directory", "-d", place, tree, into=tmp_path)
 
-    module = installed(data, options)
+    module = install(data, options)
     module.call("ArtifactCommit")
     module.call("Cleanup")
 
@@ -139,7 +139,7 @@ def test_scripts_run_in_order_and_the_first_that_fails_is_the_last(
         script = tmp_path / f"{number}.sh"
         script.write_text(f"#!/bin/sh\necho {number} >> {diary}\n{end}\n")
         scripts.append(script)
-    (module,) = stored(written("script", *scripts, into=tmp_path), options)
+    (module,) = stored(write("script", *scripts, into=tmp_path), options)
 
     with pytest.raises(AgentError, match="script: ArtifactInstall: exit code 3"):
         module.call("ArtifactInstall")
@@ -153,7 +153,7 @@ def test_scripts_run_in_order_and_the_first_that_fails_is_the_last(
 def test_a_package_is_installed(
     options: ModuleOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By dpkg itself, which a program before it on $PATH has work on a root of its own."""
+    """By dpkg itself; a program before it on $PATH makes it work on a root of its own."""
     root, folder, tree = tmp_path / "root", tmp_path / "wrapped", tmp_path / "tree"
     (root / "var/lib/dpkg/updates").mkdir(parents=True)
     (root / "var/lib/dpkg/status").touch()
@@ -170,7 +170,7 @@ def test_a_package_is_installed(
     run(("dpkg-deb", "-b", tree, tmp_path / "app.deb"), timeout=30)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}:/usr/sbin:/sbin")
 
-    module = installed(written("deb", tmp_path / "app.deb", into=tmp_path), options)
+    module = install(write("deb", tmp_path / "app.deb", into=tmp_path), options)
     module.call("ArtifactCommit")
     module.call("Cleanup")
 

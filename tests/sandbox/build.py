@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds U-Boot's sandbox, a program of this machine, with the environment of each board.
 
-The boards share one tree of objects: from the second one on only the environment is compiled.
-Their own Kconfig fragments speak of hardware and are left out; `u-boot.cfg` here takes their place.
+The boards share one tree of objects: for all but the first, only the environment is compiled.
+Their own Kconfig fragments are about hardware and are left out; `u-boot.cfg` here replaces them.
 """
 
 import os
@@ -21,12 +21,12 @@ from tests.house.tree import ROOT
 HERE = Path(__file__).parent
 
 BOARD_TREE = "card.dtb"
-"""The sandbox's own device tree, beside the programs, which are named after the boards."""
+"""The sandbox's own device tree, next to the programs, which are named after the boards."""
 
 EDITS = (
-    # The environment is where a board has it.
+    # The environment is at the same place as on a board.
     ("board/sandbox/sandbox.c", "\tENVL_NOWHERE,\n", "\tENVL_MMC,\n"),
-    # A kernel that was started does not come back.
+    # A kernel that was started does not return.
     (
         "arch/sandbox/lib/bootm.c",
         'printf("sandbox: continuing, as we cannot run Linux\\n");',
@@ -39,13 +39,13 @@ EDITS = (
         "",
     ),
 )
-"""What is changed in the sandbox, and in nothing that boards share: file, old text, new text."""
+"""Changes of the sandbox, not of code that boards share: file, old text, new text."""
 
 _TIMEOUT = 1500.0  # [s] on a slow machine
 
 
 def folder_of(board: Board) -> Path:
-    """Where a board's description is."""
+    """The folder of a board's description."""
     return ROOT / "boards" / board.name
 
 
@@ -53,10 +53,10 @@ def build_sandbox(boards: Sequence[Board], source: Path, say: Say) -> Path:
     """A folder with a sandbox for each board, by its name, and its device tree.
 
     Args:
-        source: a tree of U-Boot 2023.01; it is copied, and left as it is.
+        source: a tree of U-Boot 2023.01; it is copied, not changed.
 
     Raises:
-        ImageError: it is no such tree.
+        ImageError: it is not such a tree.
         ProgramError: a compiler is missing, or fails.
         OSError: no space in the cache.
     """
@@ -88,7 +88,7 @@ def _build(board: Board, tree: Path, output: Path) -> None:
     environment.write_text(default_environment(board, folder_of(board)), "utf-8")
     own.write_text(fragment(board, environment, HERE), "utf-8")
     merge = ("scripts/kconfig/merge_config.sh", "-m", "-O", str(output), f"{output}/.config")
-    # The script wants to be started in the tree.
+    # The script must be started in the tree.
     run(("sh", "-c", 'cd "$0" && exec "$@"', str(tree), *merge, str(own)), timeout=60)
     _make(tree, output, "olddefconfig")
     lost = missing(own.read_text("utf-8"), (output / ".config").read_text("utf-8"))

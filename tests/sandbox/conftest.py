@@ -55,7 +55,7 @@ def sandboxes() -> Path:
 def golden_card(
     sandboxes: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Board], Path]:
-    """A board's card as from the factory, but for slot B, which has a kernel too."""
+    """A board's card as from the factory, except that slot B has a kernel too."""
     made: dict[str, Path] = {}
 
     def card(board: Board) -> Path:
@@ -73,10 +73,10 @@ def golden_card(
 def start(
     board_name: str, sandboxes: Path, golden_card: Callable[[Board], Path], tmp_path: Path
 ) -> Start:
-    """Gives a machine, never powered on yet; what its U-Boot finds out of the board are options.
+    """Gives a machine, not powered on yet; options are what its U-Boot detects on the board.
 
-    On a board, the code of the board sets such variables once the environment is there and before
-    the boot logic runs; so does the sandbox, told by its command line.
+    On a board, the board's own code sets such variables after the environment is loaded and before
+    the boot logic runs. The sandbox gets them on its command line.
     """
     board = BOARDS[board_name]
     card = tmp_path / "disk.sdimg"  # as card.dts has it
@@ -87,7 +87,7 @@ def start(
         lines = [f"setenv {name} {shlex.quote(value)}" for name, value in (facts or {}).items()]
         told = ("-i", "-c", "; ".join(lines)) if lines else ()
         program = sandboxes / board.name
-        # It waits for a console that is open and says nothing; a board does not.
+        # It would wait for an open console that sends nothing; a board does not.
         there = ("sh", "-c", 'cd "$0" && exec "$@" < /dev/null', tmp_path)
         command = (*there, program, "-d", sandboxes / BOARD_TREE, *told)
         return Machine(board=board, disk=card, u_boot=program, command=tuple(map(str, command)))
@@ -97,7 +97,7 @@ def start(
 
 @pytest.fixture
 def machine(start: Start) -> Machine:
-    """A board that knows nothing about itself."""
+    """A board that detects nothing."""
     return start()
 
 
@@ -119,7 +119,7 @@ def _compose(board: Board, slot: str, folder: Path, sandboxes: Path) -> Path:
 
 
 def _copy_slot_b(board: Board, source: Path, target: Path) -> None:
-    """Slot A of one card onto slot B of another one, which is all holes but for its metadata."""
+    """Copy slot A of one card to slot B of another, which has nothing but metadata."""
     first, second = board.layout.partition("A"), board.layout.partition("B")
     shift = second.offset - first.offset
     with source.open("rb") as reader, target.open("r+b") as writer:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The boot logic of every board, with its own environment, addresses and layout.
 
-What runs is U-Boot's code for the environment, the boot count, the shell, ext4 and `sysboot`, on a
-card that is a file. The kernel ends where it would begin. Not covered: `booti` and compressed
-kernels, which the sandbox lacks, the drivers of the boards, and a reset; tests/boot has these for
-qemu-arm64.
+It tests U-Boot's code for the environment, the boot count, the shell, ext4 and `sysboot`, on a card
+that is a file. A run ends where the kernel would start. Not covered: `booti` and compressed
+kernels, which the sandbox lacks, the drivers of the boards, and a reset; tests/boot covers these
+for qemu-arm64.
 """
 
 import re
@@ -17,7 +17,7 @@ from tests.conftest import requires_program
 from tests.sandbox.conftest import BOARDS, Start
 
 pytestmark = [
-    pytest.mark.boot,  # under a second each, but for the first of a board, which compiles U-Boot
+    pytest.mark.boot,  # under a second each, except the first of a board, which compiles U-Boot
     pytest.mark.timeout(1800),  # [s] compiling, on a machine that has more to do
     requires_program("gcc", package="gcc"),
     requires_program("dtc", package="device-tree-compiler"),
@@ -36,14 +36,14 @@ FACTS = {
     "board_revision": "0xA020D3",
     "board_rev_scheme": "1",
 }
-"""What the code of raspberrypi3 and beaglebone-black finds out about the board it runs on.
+"""What the code of raspberrypi3 and beaglebone-black detects about the board.
 
 Source: U-Boot, board/raspberrypi/rpi/rpi.c, board/ti/common/board_detect.c, board/ti/am335x/board.c
 """
 
 
 def started(said: str) -> str:
-    """The slot whose kernel got control, by the arguments in that slot's own file."""
+    """The slot whose kernel was started, by the arguments in that slot's own file."""
     last = said.rpartition("append: ")[2]
     match = re.search(r"root=/dev/mmcblk0p(\d) .* test\.slot=([AB])\n", last)
     assert match, said
@@ -81,7 +81,7 @@ def test_first_boot_proves_the_environment_and_starts_slot_a(machine: Machine) -
     assert machine.variables()["mender_saveenv_canary"] == "1"
 
 
-def test_a_boot_that_is_no_trial_writes_nothing(machine: Machine) -> None:
+def test_a_boot_that_is_not_a_trial_writes_nothing(machine: Machine) -> None:
     machine.boot()
     before = environment(machine)
 
@@ -188,7 +188,7 @@ def test_a_rolled_back_trial_whose_old_slot_is_dead_runs_the_trial_again(machine
     assert started(said) == "B"
 
 
-def test_logic_and_places_that_an_older_u_boot_saved_are_not_believed(machine: Machine) -> None:
+def test_logic_and_places_that_an_older_u_boot_saved_are_not_used(machine: Machine) -> None:
     machine.boot()
     logic = ("ota_main", "ota_limit", "ota_try", "ota_back", "ota_swap", "ota_save", "ota_board")
     places = {"ota_disk": "mmc 7", "ota_linux": "/dev/sda", "ota_a": "4", "kernel_addr_r": "1"}
@@ -202,7 +202,7 @@ def test_logic_and_places_that_an_older_u_boot_saved_are_not_believed(machine: M
     assert "OLD LOGIC" not in "".join(said)
 
 
-def test_nothing_that_says_which_board_it_is_is_ever_saved(start: Start) -> None:
+def test_variables_that_identify_a_board_are_never_saved(start: Start) -> None:
     machine = start({**FACTS, "other": "saved with the rest"})
 
     for slot in "ABA":
@@ -236,7 +236,7 @@ def test_without_any_environment_the_factory_default_boots(machine: Machine) -> 
 
 
 @pytest.mark.parametrize("part", ["", "4", "abc"])
-def test_a_slot_that_is_none_is_taken_for_a(machine: Machine, part: str) -> None:
+def test_an_unknown_slot_counts_as_a(machine: Machine, part: str) -> None:
     machine.boot()
     machine.set(mender_boot_part=part)
 
@@ -259,7 +259,7 @@ def test_raspberrypi3_takes_the_slots_device_tree_by_the_model(
     first = machine.boot()
     machine.set(**TRIAL_OF_B)
 
-    # Each of these saves first, which takes the model out of the environment for a moment.
+    # Each of these saves first, which removes the model from the environment for a moment.
     for slot, said in zip("ABA", (first, machine.boot(), machine.boot()), strict=True):
         assert started(said) == slot
         assert f"Retrieving file: /boot/dtbs/{device_tree}\n" in said

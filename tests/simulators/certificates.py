@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificates for tests: an authority, and what it signs for servers and devices."""
+"""Certificates for tests: an authority, and those that it signs for servers and devices."""
 
 import datetime
 import ipaddress
@@ -47,9 +47,9 @@ def make(
     """Make a certificate in a folder.
 
     Args:
-        by: who signs it; by default itself.
-        valid: from when to when, in days from now.
-        hosts: names and addresses it is for.
+        by: signs it; by default itself.
+        valid: the first and the last day, in days from now.
+        hosts: the names and addresses that it is for.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real HTTP(S) server with one file, which does as it should, or wrong as it is told to."""
+"""A real HTTP(S) server with one file, which works correctly, or fails in a chosen way."""
 
 import http.server
 import os
@@ -20,17 +20,17 @@ _DEADLINE = 20.0  # [s]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How a request is answered; as it stands, as it should be.
+    """How a request is answered; by default correctly.
 
     Attributes:
-        status: another one than 200 or 206, and no file.
-        headers: more of them, or others; an empty one is left out.
+        status: a status other than 200 or 206, without the file.
+        headers: more headers, or other values; an empty one is left out.
         reset_after: so much of the body, then the connection is reset; -1 before the answer [B].
         close_after: so much of the body, then the connection is closed as if that were all [B].
         stall_after: so much of the body, then nothing [B].
         drip: bytes that come at once, with a pause of 10 ms between them; 0 for no such thing [B].
         has_ranges: requests for a part are answered with that part.
-        is_chunked: the length is not told.
+        is_chunked: the length is not sent.
     """
 
     status: int = 0
@@ -48,7 +48,7 @@ GOOD = Manner()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for: the byte to start from [B], and the condition."""
+    """What a client asked for: the byte to start from [B], and the condition."""
 
     path: str
     start: int
@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(kw_only=True)
 class FileServer:
-    """What it serves and how, and what it was asked for.
+    """What it serves and how, and the requests that it got.
 
     Attributes:
         content: of the file, at any path.
@@ -114,7 +114,7 @@ class _Quiet(http.server.ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up are what this is for."""
+        """Ignores clients that hang up, which tests do on purpose."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -200,5 +200,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def moved(url: str, status: int = 302) -> Manner:
-    """Sends the client elsewhere."""
+    """A redirect to another address."""
     return replace(GOOD, status=status, headers={"Location": url})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a Mender server knows: devices, deployments, and what it was told of them.
+"""The data of a Mender server: devices, deployments, and reports about them.
 
 Source: Mender's API documentation, device APIs; the checks and their order are those of its server.
 """
@@ -53,7 +53,7 @@ class Device:
         identity: sorted JSON.
         status: whether it is accepted.
         attributes: its inventory.
-        provides: what it said when it asked last.
+        provides: as it reported when it last asked.
     """
 
     identity: str
@@ -65,14 +65,14 @@ class Device:
 
 @dataclass(slots=True, kw_only=True)
 class Deployment:
-    """An artifact for whoever asks for it.
+    """An artifact for every device that asks.
 
     Attributes:
-        artifact: a file that this server gives.
+        artifact: a file that this server serves.
         control_map: of the answer to version 2; a map without an id gets the deployment's.
-        is_aborted: a person does not want it any more.
-        statuses: told so far, substates with them, in their order.
-        log: told at its end.
+        is_aborted: a user has cancelled it.
+        statuses: reported so far, with their substates, in order.
+        log: reported at its end.
     """
 
     artifact: Path
@@ -85,13 +85,13 @@ class Deployment:
 
     @property
     def sent_map(self) -> Any:
-        """The control map as it is sent: Mender's client wants an id in it."""
+        """The control map as it is sent: Mender's client needs an id in it."""
         value = self.control_map
         return {"id": self.id, **value} if isinstance(value, dict) else value
 
     @property
     def name(self) -> str:
-        """What the artifact calls itself; of what is no artifact, the file's name."""
+        """The artifact's name; if the file is not an artifact, the file's name."""
         try:
             with self.artifact.open("rb") as file:
                 return open_artifact(file).header.artifact_name
@@ -121,19 +121,19 @@ class Fleet:
 
     @property
     def device(self) -> Device:
-        """The one device there is."""
+        """The only device."""
         (found,) = self.devices
         return found
 
     def deploy(self, artifact: Path, control_map: Any = None) -> Deployment:
-        """Have the next device that asks install an artifact."""
+        """Deploy an artifact to the next device that asks."""
         deployment = Deployment(artifact=artifact, control_map=control_map)
         with self.changed:
             self.deployments.append(deployment)
         return deployment
 
     def revoke_tokens(self) -> None:
-        """No token is good any more."""
+        """Make all tokens invalid."""
         with self.changed:
             self._tokens.clear()
 
@@ -162,7 +162,7 @@ class Fleet:
             return token
 
     def device_of(self, authorization: str) -> Device:
-        """Whose token it is."""
+        """The device that has the token."""
         with self.changed:
             device = self._tokens.get(authorization.removeprefix("Bearer "))
         if device is None or device.status != "accepted":

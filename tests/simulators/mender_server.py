@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Mender server: the device API over HTTP or HTTPS, with all that can go wrong on the way.
+"""A Mender server: the device API over HTTP or HTTPS, with faults on the way.
 
 By hand: ``python -m tests.simulators.mender_server --artifact F`` deploys F to every device that
-asks, and prints what each one says.
+asks, and prints what each one reports.
 """
 
 import argparse
@@ -33,7 +33,7 @@ _DEPLOYMENT = re.compile(r"/api/devices/v([12])/deployments/device/deployments/(
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """What goes wrong, for requests whose path holds a text.
+    """A fault, for requests whose path has a text.
 
     Attributes:
         path: the text.
@@ -53,7 +53,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What was asked, and how it was answered; 0 if it was not."""
+    """A request, and the status of its answer; 0 if there was none."""
 
     method: str
     path: str
@@ -68,12 +68,12 @@ class Request:
 
 @dataclass(slots=True, kw_only=True)
 class MenderServer:
-    """A server that runs.
+    """A running server.
 
     Attributes:
-        url: where it is.
-        fleet: what it knows.
-        faults: the first that fits is what happens.
+        url: its address.
+        fleet: its data.
+        faults: the first one that matches a request happens.
         requests: all so far, in the order of their answers.
     """
 
@@ -84,7 +84,7 @@ class MenderServer:
     ending: threading.Event = field(default_factory=threading.Event)
 
     def asked(self, text: str) -> list[Request]:
-        """The requests whose path holds a text."""
+        """The requests whose path has a text."""
         return [each for each in self.requests if text in each.path]
 
     def fault(self, path: str) -> Fault | None:
@@ -140,7 +140,7 @@ class _Listener(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that break off are what is tested."""
+        """Ignores clients that break off, which tests do on purpose."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -164,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.kind != "answer":
             self._note(0)
             self.server_state.ending.wait(fault.seconds)
-            # With no linger, what is closed is reset. Source: socket(7), SO_LINGER.
+            # Without linger, closing resets the connection. Source: socket(7), SO_LINGER.
             linger = struct.pack("ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.close_connection = True
@@ -263,7 +263,7 @@ class _Handler(BaseHTTPRequestHandler):
         return offer
 
     def _artifact(self, path: Path) -> None:
-        """A file, or the part of it that is asked for, as an object storage gives it."""
+        """A file, or the requested part of it, as an object storage serves it."""
         size, begin = path.stat().st_size, 0
         tag = f'"{path.stat().st_mtime_ns:x}-{size:x}"'
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
@@ -324,7 +324,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulators.mender_server")
     parser.add_argument("--artifact", type=Path, help="deploy it to every device that asks")
     parser.add_argument("--listen", default="127.0.0.1:8080", help="ADDRESS:PORT (127.0.0.1:8080)")
-    parser.add_argument("--v1", action="store_true", help="as the open server: no version 2")
+    parser.add_argument("--v1", action="store_true", help="like the open server: no version 2")
     args = parser.parse_args()
     host, _, port = args.listen.rpartition(":")
     fleet = Fleet(has_v2=not args.v1)

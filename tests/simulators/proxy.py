@@ -16,7 +16,7 @@ _PIECE = 1 << 16  # [B]
 
 @dataclass(slots=True)
 class Proxy:
-    """What a proxy was asked for.
+    """The requests to a proxy.
 
     Attributes:
         requests: method, target and Proxy-Authorization of each.

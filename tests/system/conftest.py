@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The image that most tests boot, made once for all of them."""
+"""The image that most tests boot, built once for all of them."""
 
 import pytest
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GRUB's state as a running board sees it: sent to the board and run there, with Python alone.
+"""GRUB's state as a running board sees it: sent to the board and run there, with only Python.
 
-Without words it prints the variables of the copy that counts; with NAME=VALUE it sets them in both
-copies, the second first, each in place, behind its lock. It shares no code with the project.
+Without arguments it prints the variables of the valid copy. With NAME=VALUE it sets variables in
+both copies, the second first, each in place, behind its lock. It shares no code with the project.
 """
 
 import hashlib

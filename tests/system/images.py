@@ -20,7 +20,7 @@ from tests.house.tree import ROOT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """What is booted.
+    """An image to boot.
 
     Attributes:
         firmware: what QEMU starts.
@@ -34,7 +34,7 @@ class Image:
 
 
 def ssh_key() -> Path:
-    """A private SSH key; always the same, so that the images are."""
+    """A private SSH key; always the same, so that the images are the same too."""
     with make_once("test-ssh-key") as (folder, workplace):
         if workplace:
             file = str(workplace / "key")
@@ -50,9 +50,9 @@ def minimal() -> Recipe:
 def image_of(
     name: str, output: Path, *, overlays: tuple[Path, ...] = (), say: Callable[[str], None] = print
 ) -> Image:
-    """The minimal image of a board, without what has a licence to be accepted.
+    """The minimal image of a board, without firmware whose licence a user must accept.
 
-    QEMU starts U-Boot itself, so that the licence of a vendor's firmware is nobody's to accept.
+    QEMU starts U-Boot itself, so the tests need no vendor's firmware.
     """
     folder = ROOT / "boards" / name
     board = load_board(folder)

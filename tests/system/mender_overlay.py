@@ -20,7 +20,7 @@ _UNWANTED = (
     "usr/share/lintian",
     "lib/systemd",
 )
-"""What the image has no room for, or nobody to read it."""
+"""Files for which the image has no space, or no reader."""
 
 
 def mender_overlay(name: str, recipe: Recipe, folder: Path) -> tuple[Path, str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board that runs in QEMU: its console is read, never written to, and SSH is the way in."""
+"""A board that runs in QEMU: tests read its console, never write to it, and log in by SSH."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ class Running:
         return self.qemu.console.said
 
     def expect(self, text: str, *, timeout: float) -> str:
-        """Wait for a text on the console, behind the last one; gives what stood up to it."""
+        """Wait for a text on the console, after the last match; gives the output up to it."""
         return self.qemu.console.expect(text, timeout=timeout)
 
     def ssh(self, command: str, *, timeout: float = 120.0) -> str:
@@ -37,12 +37,12 @@ class Running:
         self.is_reached(timeout=timeout)
 
     def is_reached(self, *, timeout: float = 300.0) -> None:
-        """Wait until the board has a network; a filesystem may have to be made first."""
+        """Wait until the board has a network; it may have to make a filesystem first."""
         self.expect("ota: network: ", timeout=timeout)
         self.expect(" has ", timeout=timeout)
 
     def restart(self) -> None:
-        """Ask the board to restart; the connection may or may not survive the answer."""
+        """Reboot the board; the connection may or may not survive the answer."""
         self.ssh("(sleep 1; reboot -f) >/dev/null 2>&1 & exit 0")
 
     def variables(self) -> dict[str, str]:

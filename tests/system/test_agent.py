@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent on a device: it runs from boot, and what a trial boot says is kept."""
+"""The agent on a device: it runs from boot, and keeps the log of a trial boot."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ def test_the_agent_runs_from_boot_and_keeps_what_a_trial_says(arm64: Image, tmp_
         expect_agent(board, runs=arm64.built.name)
         assert board.ssh("ls /data/ota/boots 2>/dev/null || true") == ""  # no trial, no log
 
-        board.set(upgrade_available="1", bootcount="0")  # of the slot that runs: it is enough
+        board.set(upgrade_available="1", bootcount="0")  # into the running slot, which is enough
         board.restart()
         board.expect("OTA: trial boot of partition 2", timeout=120)
         board.comes_up_on("A")
@@ -41,7 +41,7 @@ def test_the_agent_runs_from_boot_and_keeps_what_a_trial_says(arm64: Image, tmp_
 
 
 def expect_agent(board: Running, *, runs: str) -> None:
-    """The daemon is there, once, and answers."""
+    """One daemon runs, and answers."""
     until_it_is_there = "until [ -S /run/ota/agent.sock ]; do sleep 0.2; done"
     status = json.loads(board.ssh(f"{until_it_is_there}; ota-agent status --json"))
     assert (status["installed"], status["running_slot"]) == (runs, "A")
@@ -50,9 +50,9 @@ def expect_agent(board: Running, *, runs: str) -> None:
 
 
 def expect_log(board: Running) -> None:
-    """The log of the boot that runs: the kernel's first words, init's, and the agent's last.
+    """The log of the current boot: the first lines of kernel and init, and the agent's last.
 
-    The agent is ended for that, and init starts it again.
+    For that the agent is terminated, and init starts it again.
     """
     (name,) = board.ssh("ls /data/ota/boots").split()
     boot = board.ssh("cat /proc/sys/kernel/random/boot_id").strip()

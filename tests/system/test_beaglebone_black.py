@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be shown of beaglebone-black without one: the card as its ROM and its SPL read it.
+"""What tests can show of beaglebone-black without the board: the card as its ROM and SPL read it.
 
-The card is the one that `ota-image build` makes. That the hardware does as written here is not
-shown: QEMU has no such machine. The boot logic runs in tests/sandbox.
+The card is the one that `ota-image build` makes. The tests do not show that the hardware works as
+written here: QEMU has no such machine. The boot logic runs in tests/sandbox.
 
 Source: AM335x Technical Reference Manual (SPRUH73), chapter 26, "Initialization": raw mode of
 MMC/SD, configuration header, GP header, memory map; U-Boot, common/spl/spl_mmc.c and spl_fit.c.
@@ -37,7 +37,7 @@ ROM_LOOKS_AT = (0, 0x20000, 0x40000, 0x60000)
 """Where the ROM looks for a configuration header on a card, in this order [B]."""
 
 SRAM, SRAM_STACK = 0x402F0400, 0x4030B800
-"""What the ROM loads into: the begin of the area, and that of the stack above it."""
+"""The memory into which the ROM loads: its start, and that of the stack above it."""
 
 pytestmark = [
     pytest.mark.boot,
@@ -49,10 +49,10 @@ pytestmark = [
 
 @dataclass(frozen=True, slots=True)
 class Mlo:
-    """What the ROM loads and starts.
+    """The program that the ROM loads and starts.
 
     Attributes:
-        address: where its first byte goes, which is run.
+        address: of its first byte in memory, where it starts.
     """
 
     address: int
@@ -81,14 +81,14 @@ def card(built: Built) -> bytes:
 
 @pytest.fixture(scope="session")
 def config(u_boot: UBoot) -> dict[str, str]:
-    """The final configuration: what is not set is not in it."""
+    """The final configuration, without symbols that are not set."""
     text = (u_boot.folder / ".config").read_text("utf-8")
     return dict(re.findall(r'^CONFIG_(\w+)="?(.*?)"?$', text, re.MULTILINE))
 
 
 @pytest.fixture(scope="session")
 def fit(card: bytes, config: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What SPL reads as u-boot.img, in a file: all from the sector of its configuration on."""
+    """The card from the sector in SPL's configuration on, as a file: SPL's u-boot.img."""
     path = tmp_path_factory.mktemp("fit") / "u-boot.img"
     path.write_bytes(card[_sector(config) * SECTOR :])
     return path
@@ -186,7 +186,7 @@ def test_the_final_configuration_is_what_the_layout_and_the_contract_need(
         "WDT": "y",
         "WDT_OMAP3": "y",
         "SPL_WATCHDOG": "y",
-        # U-Boot proper leaves alone what SPL has set up, the running watchdog too.
+        # U-Boot proper does not change what SPL has set up, which includes the running watchdog.
         "SKIP_LOWLEVEL_INIT": "y",
     }
     unwanted = {
@@ -204,7 +204,7 @@ def test_the_final_configuration_is_what_the_layout_and_the_contract_need(
 
 
 def test_spl_has_the_code_that_arms_the_watchdog(card: bytes, tmp_path: Path) -> None:
-    """The linker leaves out of SPL what nothing calls, so that what is there is called.
+    """The linker leaves unused code out of SPL, so code that is there is called.
 
     Arming is 0xBBBB, then 0x4444, written to WSPR; stopping, 0xAAAA, then 0x5555.
     Source: AM335x Technical Reference Manual, chapter 20.4, "Watchdog Timer".
@@ -233,16 +233,16 @@ def test_both_copies_of_the_environment_are_the_factorys(card: bytes) -> None:
 
 
 def rom_boot(card: bytes) -> Mlo | None:
-    """What the ROM starts from a card in raw mode."""
+    """The program that the ROM starts from a card in raw mode."""
     return next(filter(None, (mlo_at(card, offset) for offset in ROM_LOOKS_AT)), None)
 
 
 def mlo_at(card: bytes, offset: int) -> Mlo | None:
     """The image at one place, if there is one.
 
-    512 B of configuration header: a table of contents, of which an entry has begin, size, 12 B that
-    are not used, and a name of 12 B, and which ends with an entry of ones; in it CHSETTINGS, with a
-    key. Then size and address of the code, 4 B each, then the code.
+    It starts with a configuration header of 512 B: a table of contents with CHSETTINGS, which has a
+    key. An entry has offset, size, 12 unused bytes and a name of 12 B; an entry of ones ends the
+    table. Then come size and address of the code, 4 B each, then the code.
     """
     entry = card[offset : offset + 32]
     begin, size = struct.unpack("<II", entry[:8])
@@ -259,7 +259,7 @@ def mlo_at(card: bytes, offset: int) -> Mlo | None:
 
 
 def digest_of(fit: Path, name: str) -> tuple[int, int]:
-    """The CRC-32 of a FIT's image: what it says, and what it is."""
+    """The CRC-32 of a FIT's image: the stored one, and the computed one."""
     node = f"/images/{name}/{_list(fit, f'/images/{name}')[0]}"
     assert _get(fit, node, "algo") == "crc32"
     return int(_get(fit, node, "value", "x"), 16), zlib.crc32(image_of(fit, name))

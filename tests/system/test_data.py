@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/data: grown to the card, repaired when it is damaged, made anew when it is lost, and said so."""
+"""/data: it grows to the card, and is repaired or made again, each with a message."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ CARD = 1 << 30
 KEPT = "cat /data/etc/machine-id /data/kept; ls -i /data/etc/dropbear; cat /data/mender/device_type"
 
 
-def test_data_is_grown_kept_repaired_and_made_anew(arm64: Image, tmp_path: Path) -> None:
+def test_data_is_grown_kept_repaired_and_made_again(arm64: Image, tmp_path: Path) -> None:
     disk = tmp_path / "disk.sdimg"
     shutil.copyfile(arm64.built.image, disk)
     os.truncate(disk, CARD)
@@ -34,7 +34,7 @@ def test_data_is_grown_kept_repaired_and_made_anew(arm64: Image, tmp_path: Path)
     with running(arm64.board, disk, arm64.firmware, arm64.key) as board:
         board.expect("/data: growing it to the end of /dev/mmcblk0", timeout=120)
         board.is_reached()
-        board.ssh("echo what somebody wrote > /data/kept; sync")
+        board.ssh("echo what a user wrote > /data/kept; sync")
         kept = board.ssh(KEPT)
         assert _size_of_data(board) > area.size * 4
         assert "device_type=qemu-arm64" in kept
@@ -59,13 +59,13 @@ def test_data_is_grown_kept_repaired_and_made_anew(arm64: Image, tmp_path: Path)
 
 
 def _size_of_data(board: Running) -> int:
-    """Of its filesystem [B], once it has been grown; that is done beside all else."""
+    """The size of its filesystem [B], after it has grown, which happens in the background."""
     line = board.ssh("while pidof resize2fs >/dev/null; do sleep 1; done; df -k /data | tail -n 1")
     return int(line.split()[1]) << 10
 
 
 def _spoil_superblock(disk: Path, area: Area) -> None:
-    """Damage what e2fsck does not mend unasked, and what it has a copy of."""
+    """Damage data that e2fsck repairs only if asked; it has a copy of that data."""
     with disk.open("r+b") as file:
         file.seek(area.offset + 1024)
         file.write(b"\xa5" * 1024)

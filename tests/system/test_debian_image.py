@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The debian image: systemd comes up sound, the device stays who it is, and goes from A to B."""
+"""The debian image: systemd starts well, and the device keeps its identity in both slots."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     )
 
 
-def test_systemd_is_sound_and_the_device_stays_who_it_is_on_both_slots(
+def test_systemd_is_sound_and_the_device_keeps_its_identity_on_both_slots(
     image: Image, tmp_path: Path
 ) -> None:
     disk = tmp_path / "disk.sdimg"
@@ -117,7 +117,7 @@ def expect_agent(board: Running) -> None:
 
 
 def expect_log_of_the_trial(board: Running) -> None:
-    """The journal is on /data beside what the kernel said, and without it."""
+    """The journal is on /data with the kernel's log, and also without it."""
     (name,) = board.ssh("ls /data/ota/boots").split()
     assert set(board.ssh(f"ls /data/ota/boots/{name}").split()) == {"about", "journal", "kernel"}
     assert "Booting Linux" in board.ssh(f"head -n 1 /data/ota/boots/{name}/kernel")
@@ -127,7 +127,7 @@ def expect_log_of_the_trial(board: Running) -> None:
 
 
 def identity(board: Running) -> tuple[str, str]:
-    """The machine's id, as systemd has it, and its host key."""
+    """The machine ID, as systemd knows it, and the host key."""
     key = "/data/etc/dropbear/dropbear_ed25519_host_key"
     return (
         board.ssh("systemd-id128 machine-id").strip(),
@@ -136,7 +136,7 @@ def identity(board: Running) -> tuple[str, str]:
 
 
 def expect_writable_where_it_should_be(board: Running) -> None:
-    """The slot is not, /var is until the reboot, and /data stays."""
+    """The slot is not writable, /var is until the next reboot, and changes of /data stay."""
     board.ssh("touch /var/lib/x && echo yes > /data/kept && sync")
     assert "Read-only" in board.ssh("touch /etc/x 2>&1 || true")
     assert board.ssh("dpkg-query --show --showformat '${db:Status-Status}' systemd") == "installed"

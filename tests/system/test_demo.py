@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo, as a newcomer runs it: a good release is committed, one that panics comes back."""
+"""The demo, as a newcomer runs it: a good release is committed, one that panics is rolled back."""
 
 import os
 import sys

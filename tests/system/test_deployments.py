@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deployments to a board that boots: the server goes away, the power is cut, a release is ill."""
+"""Deployments to a board that boots: the server fails, the power is cut, a release is bad."""
 
 import shutil
 import time
@@ -50,7 +50,7 @@ def server(certificate: Certificate) -> Iterator[MenderServer]:
         yield found
 
 
-def built(server: MenderServer, certificate: Certificate, folder: Path, **files: str) -> Image:
+def build(server: MenderServer, certificate: Certificate, folder: Path, **files: str) -> Image:
     """The image with an agent that knows the server, and some more files."""
     settings = folder / "overlay" / "etc" / "ota"
     settings.mkdir(parents=True)
@@ -72,23 +72,23 @@ def until(has_come: Callable[[], object], what: str, timeout: float = 600.0) -> 
         time.sleep(0.5)
 
 
-def ended(deployment: Deployment) -> str:
+def wait_for_end(deployment: Deployment) -> str:
     until(lambda: deployment.is_over, "end of the deployment")
     return deployment.statuses[-1]
 
 
-def test_a_trial_outlives_a_dead_server_and_a_power_cut_and_an_ill_release_does_not_stay(
+def test_a_trial_outlives_a_dead_server_and_a_power_cut_and_a_bad_release_is_rolled_back(
     server: MenderServer, certificate: Certificate, tmp_path: Path
 ) -> None:
     check = "#!/bin/sh\necho too warm\nexit 1\n"
-    image = built(server, certificate, tmp_path / "good")
-    ill = built(server, certificate, tmp_path / "ill", check=check)
+    image = build(server, certificate, tmp_path / "good")
+    bad = build(server, certificate, tmp_path / "bad", check=check)
     disk = tmp_path / "disk.sdimg"
     shutil.copyfile(image.built.image, disk)
     with running(image.board, disk, image.firmware, image.key) as board:
         board.comes_up_on("A")
         _the_server_is_away_during_the_trial(board, server, image)
-        _an_ill_release_comes_back(board, server, ill)
+        _a_bad_release_is_rolled_back(board, server, bad)
 
 
 def _the_server_is_away_during_the_trial(
@@ -108,24 +108,24 @@ def _the_server_is_away_during_the_trial(
     expect_variables(board, upgrade_available="1", mender_boot_part="3")
     away.times = 0
 
-    assert ended(deployment) == "success"
+    assert wait_for_end(deployment) == "success"
     expect_variables(board, upgrade_available="0", mender_boot_part="3", bootcount="0")
 
 
-def _an_ill_release_comes_back(board: Running, server: MenderServer, ill: Image) -> None:
-    deployment = server.fleet.deploy(ill.built.artifact)
+def _a_bad_release_is_rolled_back(board: Running, server: MenderServer, bad: Image) -> None:
+    deployment = server.fleet.deploy(bad.built.artifact)
     board.expect("OTA: trial boot of partition 2", timeout=900)
     board.comes_up_on("A")
     board.comes_up_on("B", timeout=600)
 
-    assert ended(deployment) == "failure"
+    assert wait_for_end(deployment) == "failure"
     log = "\n".join(each["message"] for each in deployment.log)
     assert "too warm" in log
     assert "Booting Linux on physical CPU" in log  # what the trial's kernel said
     expect_variables(board, upgrade_available="0", mender_boot_part="3")
 
 
-def test_an_install_by_hand_that_nobody_commits_is_over_with_the_next_boot(
+def test_an_install_by_hand_without_a_commit_is_rolled_back_by_the_next_boot(
     arm64: Image, tmp_path: Path
 ) -> None:
     disk = tmp_path / "disk.sdimg"

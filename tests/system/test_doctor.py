@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The doctor on devices: a new one shows what its owner is to decide; then they are hurt."""
+"""The doctor on devices: on a new one it finds what its owner must decide; then on damaged ones."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 UNDECIDED = {"no-server", "no-verification-keys", "no-health-checks"}
-"""What the image leaves to whoever sets the device up."""
+"""Findings that the image leaves to the device's owner."""
 
 
 def hazards(board: Running) -> dict[str, str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image on a card that was used before: what its block map names is written, and it boots."""
+"""An image on a used card: the blocks of its map are written, and it boots."""
 
 import hashlib
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 OLD = b"\xa5"
-"""What is on the card before."""
+"""The old content of the card."""
 
 _PIECE = 1 << 20  # [B]
 
@@ -69,7 +69,7 @@ def test_flashed_by_its_map_onto_a_used_card_the_image_is_sound_and_boots(
 
     with card.open("rb") as file:
         file.seek(layout.partition("B").end - len(OLD))
-        assert file.read(len(OLD)) == OLD  # what the map leaves out was not written
+        assert file.read(len(OLD)) == OLD  # blocks outside the map were not written
     for name in ("A", "B", "data"):
         part = f"{card}?offset={layout.partition(name).offset}"
         run(("e2fsck", "-f", "-n", part), timeout=60)

@@ -70,7 +70,7 @@ def test_menders_client_installs_our_artifact_tries_commits_and_rolls_back(
         print(board.ssh("mender commit 2>&1", timeout=300))
         expect_variables(board, upgrade_available="0", mender_boot_part="3")
 
-        # The next one goes back: the power is cut before anybody commits.
+        # The next one is rolled back: the power is cut before a commit.
         print(board.ssh(install, timeout=900))
         board.restart()
         board.expect("OTA: trial boot of partition 2", timeout=120)
@@ -80,5 +80,5 @@ def test_menders_client_installs_our_artifact_tries_commits_and_rolls_back(
         board.expect("was not committed, rolling back", timeout=120)
         board.comes_up_on("B")
         expect_variables(board, upgrade_available="0", mender_boot_part="3")
-        with pytest.raises(ProgramError):  # there is nothing to commit any more
+        with pytest.raises(ProgramError):  # there is nothing left to commit
             board.ssh("mender commit", timeout=300)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same cycle on the boards that take longer, or that say little new."""
+"""The same cycle on the boards that take longer, or that show little new."""
 
 from pathlib import Path
 

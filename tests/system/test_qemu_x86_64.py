@@ -73,7 +73,7 @@ def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_pat
 
 
 def cut_off_while_writing(board: Running, folder: str) -> None:
-    """A copy as it is when the power fails while Linux writes it."""
+    """Leave a copy as it is when the power fails while Linux writes it."""
     board.ssh(
         f"sed -i s/editing=0/editing=1/ {folder}/lock"
         f" && sed -i s/mender_boot_part=3/mender_boot_part=2/ {folder}/env && sync"
@@ -81,7 +81,7 @@ def cut_off_while_writing(board: Running, folder: str) -> None:
 
 
 def try_b(board: Running) -> None:
-    """Ask for a trial boot of slot B, and restart."""
+    """Ask for a trial boot of slot B, and reboot."""
     set_state(board, **TRIAL_OF_B)
     board.restart()
 
@@ -93,7 +93,7 @@ def set_state(board: Running, **changes: str) -> None:
 
 
 def expect_state(board: Running, **wanted: str) -> None:
-    """Hold what Linux reads of the state against what it must be."""
+    """Compare the state that Linux reads with the expected one."""
     lines = board.way_in.run("python3 -", stdin=STATE.read_bytes()).splitlines()
     found = dict(line.split("=", 1) for line in lines)
     assert {name: found.get(name) for name in wanted} == wanted

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tutorials, command by command as they are written, and all that they say will be seen.
+"""The tutorials, command by command as written, with all the output that they show.
 
-Of its blocks ``sh`` is run here, ``console`` is typed on the board, and ``text`` must be seen, line
-by line, at the place that spoke last.
+Blocks of ``sh`` run here, blocks of ``console`` are typed on the board, and the lines of ``text``
+must appear in the last output.
 """
 
 import re
@@ -32,7 +32,7 @@ _LOGIN = "root"
 
 
 class Reader:
-    """Somebody who does what the page says."""
+    """A user who does what the page says."""
 
     def __init__(self) -> None:
         self._program: Background | None = None
@@ -84,14 +84,14 @@ class Reader:
             self._program = None
 
     def end(self) -> None:
-        """End what the page started, however far it came."""
+        """End the programs that the page started, however far it got."""
         self.close()
         if self._started:
             self.host("kill $! 2>/dev/null || true\n")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_tutorial_goes_as_it_says(
+def test_the_tutorial_works_as_written(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

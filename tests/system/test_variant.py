@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board that somebody makes up from one of ours: checked, built and run, by commands alone."""
+"""A board made up from one of ours: checked, built and run with nothing but commands."""
 
 import json
 import socket
@@ -71,7 +71,7 @@ def run_lab(place: Path) -> Iterator[tuple[Console, Ssh, "subprocess.Popen[bytes
     assert program.stdout
     console = Console(program.stdout.fileno())
     try:
-        # Without an own key the image is open, and lets in whoever asks.
+        # Without a key of its user, the image is open and lets everybody in.
         yield console, Ssh(host="127.0.0.1", port=port, key=Path("/dev/null")), program
     finally:
         program.terminate()
@@ -103,7 +103,7 @@ def test_a_made_up_board_with_gpt_and_five_partitions_boots_and_stays_sound(
         "mmcblk0p2": 128,
         "mmcblk0p3": 128,
         "mmcblk0p4": 32,
-        "mmcblk0p5": 159,  # grown from 64 up to the backup of the table
+        "mmcblk0p5": 159,  # it has grown from 64 MiB up to the backup of the table
     }
     assert "/dev/mmcblk0p5 /data ext4 " in mounts
     assert "watchdog: " not in console.said  # it found its device

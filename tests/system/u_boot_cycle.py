@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every board with U-Boot does with its two slots, from the factory to a committed update."""
+"""The cycle of every board with U-Boot, from the factory to a committed update."""
 
 import json
 import shutil
@@ -13,10 +13,10 @@ from tests.system.running import Running, running
 
 
 def go_through(image: Image, folder: Path) -> None:
-    """A blank slot, a trial that nobody commits, one that is committed; resets and power cuts.
+    """A blank slot, a trial without a commit, one that is committed; resets and power cuts.
 
     Args:
-        folder: where the working copy of the disk goes.
+        folder: for the working copy of the disk.
     """
     disk = folder / "disk.sdimg"
     shutil.copyfile(image.built.image, disk)
@@ -58,19 +58,19 @@ def go_through(image: Image, folder: Path) -> None:
 
 
 def try_b(board: Running) -> None:
-    """Ask for a trial boot of slot B, and restart."""
+    """Ask for a trial boot of slot B, and reboot."""
     board.set(**TRIAL_OF_B)
     board.restart()
 
 
 def commit(board: Running) -> None:
-    """Stay on the slot that runs; written twice, so that both copies say so."""
+    """Commit the running slot; written twice, so that both copies have it."""
     for _ in range(2):
         board.set(upgrade_available="0", bootcount="0")
 
 
 def expect_variables(board: Running, **wanted: str) -> None:
-    """Hold what Linux reads of the environment against what it must be."""
+    """Compare the environment that Linux reads with the expected one."""
     found = board.variables()
     assert {name: found.get(name) for name in wanted} == wanted
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """BitBake, and build directories as kas would make them.
 
-$OE_ROOT has a folder for each release, and in it checkouts of openembedded-core, bitbake,
-meta-openembedded, meta-yocto and meta-raspberrypi; and, where U-Boot is to be compiled, `u-boot`: a
+$OE_ROOT has a folder for each release, with checkouts of openembedded-core, bitbake,
+meta-openembedded, meta-yocto and meta-raspberrypi. To compile U-Boot, it also has `u-boot`: a
 source tree of the version that the release has. Nothing in them is changed.
 """
 
@@ -35,7 +35,7 @@ MASK = (
     "(?!bsp/u-boot|bsp/grub|core/images|devtools/pseudo|kernel/linux/linux-yocto)"
     ' /meta-raspberrypi/(?!conf|recipes-kernel/linux) /meta-yocto/.*/recipes- /meta-openembedded/"'
 )
-"""A setting by which no recipes are read but those that meta-ota appends to, and its own."""
+"""A setting for reading only meta-ota's own recipes, and those that it appends to."""
 
 ALONE = (
     'ASSUME_PROVIDED:append = "'
@@ -43,7 +43,7 @@ ALONE = (
     'PSEUDO_SETSCENE_DEPS:forcevariable = ""\n'
     'DEPENDS:append:pn-grub-efi = " linux-yocto u-boot"'  # "world" alone leaves them out
 )
-"""A setting, beside MASK, by which the recipes that are read depend on none that are not."""
+"""A setting, in addition to MASK, so that these recipes depend on no others."""
 
 NOBODY = 65534
 _AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
@@ -53,7 +53,7 @@ _SYSTEM = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What kas.yml and the overlay of a board make of a build.
+    """The build that kas.yml and the overlay of a board describe.
 
     Attributes:
         layers: their folders, in the checkouts of one release.
@@ -65,7 +65,7 @@ class Configuration:
 
 
 def configuration(release: str, board: str, tree: Path = ROOT) -> Configuration:
-    """Read it from the kas files, so that BitBake is told what `kas build` would tell it.
+    """Read it from the kas files, so that BitBake gets the same settings as from `kas build`.
 
     Raises:
         OSError: the board has no kas.yml.
@@ -114,14 +114,14 @@ class BuildFolder:
         """Remove it, once BitBake's server has taken its own files away.
 
         Raises:
-            OSError: something is made there again and again.
+            OSError: files keep appearing there.
         """
         end = time.monotonic() + _LEAVES
         while self.folder.exists():
             shutil.rmtree(self.folder, ignore_errors=time.monotonic() < end)
 
     def made_of(self, recipe: str) -> Path:
-        """The folder in which BitBake has worked on a recipe, its WORKDIR."""
+        """The WORKDIR of a recipe, in which BitBake has built it."""
         (found,) = self.folder.glob(str(Path("tmp*", "work", "*", recipe, "*")))
         return found
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A test says what it shows of a machine on a release; a table at the end of the run says it all.
+"""A test says what it shows of a machine on a release; a table at the end of the run has all of it.
 
-``shows(step, once=False, board=...)``: the release, and the board unless it is named, are among the
-test's parameters. With ``once``, a test that has shown it before with the same layer and checkouts
-is not run again.
+``shows(step, once=False, board=...)``: the release is one of the test's parameters, and so is the
+board unless it is named. With ``once``, a test that has passed before with the same layer and
+checkouts is not run again.
 """
 
 from collections.abc import Generator
@@ -15,7 +15,7 @@ from tests.yocto.runs import STEPS, Shown, content, keep, kept, table
 
 _time = pytest.StashKey[float]()
 _begun = pytest.StashKey[dict[str, str]]()
-"""What was there when the run began, for each step: what changes meanwhile is not shown."""
+"""The tree when the run began, for each step: nothing is shown of a tree that changed meanwhile."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

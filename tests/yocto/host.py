@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What BitBake needs of the machine that it runs on, as marks of pytest.
 
-`make test-yocto` installs it on Debian, from the list debian-packages.txt beside this file.
+`make test-yocto` installs it on Debian, from the list debian-packages.txt next to this file.
 """
 
 import locale
@@ -14,7 +14,7 @@ from tests.conftest import TREE_IS_OPEN
 from tests.yocto.bitbake import RELEASES
 
 LANGUAGE = "en_US.UTF-8"
-"""BitBake does not start without this locale, whatever the environment says."""
+"""BitBake does not start without this locale, whatever the environment has."""
 
 _OF_OPENEMBEDDED = {
     "chrpath": "chrpath",
@@ -61,12 +61,12 @@ def _requires(programs: Mapping[str, str]) -> pytest.MarkDecorator:
     if not RELEASES:
         lacks = ["OE_ROOT has no scarthgap and no wrynose: see tests/yocto/bitbake.py"]
     elif not TREE_IS_OPEN:
-        lacks.append("nobody may not enter this tree: move it out of a closed folder")
+        lacks.append("the user nobody may not enter this tree: move it out of a closed folder")
     return pytest.mark.skipif(bool(lacks), reason="; ".join(lacks))
 
 
 requires_bitbake = _requires(_OF_OPENEMBEDDED)
-"""A mark for tests that run BitBake, as nobody if root has them run."""
+"""A mark for tests that run BitBake; root runs it as the user nobody."""
 
 requires_selftest = _requires({**_OF_OPENEMBEDDED, **_OF_THE_SELFTEST})
 """A mark for tests that build in the distribution of selftest.py."""

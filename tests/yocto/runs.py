@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was shown of the Yocto layer, for each machine and release, and how long it took.
+"""Results of the Yocto layer's tests, for each machine and release, with their durations.
 
-It is kept by the content of the layer and the commits of the checkouts: a run that was stopped goes
-on where it was, and what changes is shown anew.
+A result is stored for the content of the layer and the commits of the checkouts: a run that was
+stopped continues where it was, and after a change the tests run again.
 
 python -m tests.yocto.runs
 """
@@ -19,7 +19,7 @@ from tests.house.tree import ROOT, files
 from tests.yocto.bitbake import MACHINES, OE_ROOT, RELEASES
 
 STEPS = ("parsed", "dry-run", "ran", "U-Boot compiled", "booted")
-"""What can be shown, each more than the one before; the words are those of the page."""
+"""What tests can show, each more than the one before, in the words of the page."""
 
 _REPOSITORIES = (
     "bitbake",
@@ -38,7 +38,7 @@ _LAYER = ("boards", "meta-ota")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One thing that was shown."""
+    """One result."""
 
     board: str
     release: str
@@ -46,7 +46,7 @@ class Shown:
 
 
 def keep(shown: Shown, seconds: float, *, begun: str) -> None:
-    """Remember it, with the time that it took [s], unless the tree was changed meanwhile.
+    """Store it with its duration [s], unless the tree has changed meanwhile.
 
     Args:
         begun: the content of the tree when the run began.
@@ -65,12 +65,12 @@ def keep(shown: Shown, seconds: float, *, begun: str) -> None:
 
 
 def kept(shown: Shown) -> float | None:
-    """How long it took [s], if it was shown with what is here now."""
+    """The duration [s] of a result for the current tree; None if there is none."""
     return _time(_here(shown))
 
 
 def table() -> str:
-    """All that was shown with what is here now, as a table in Markdown, times in seconds."""
+    """All results for the current tree, as a table in Markdown, times in seconds."""
     lines = [f"| machine | release | {' | '.join(STEPS)} |", f"|{'---|' * (len(STEPS) + 2)}"]
     contents = {step: content(step) for step in STEPS}
     for board, machine in MACHINES.items():
@@ -101,7 +101,7 @@ def _file(shown: Shown, content: str, commits: str) -> Path:
 
 def _here(shown: Shown) -> Path:
     if shown.step not in STEPS:
-        raise ValueError(f"{shown.step}: is none of {', '.join(STEPS)}")
+        raise ValueError(f"{shown.step}: is not one of {', '.join(STEPS)}")
     return _file(shown, content(shown.step), _commits(shown.release))
 
 
@@ -119,7 +119,7 @@ def content(step: str) -> str:
 
 
 def _commits(release: str) -> str:
-    """A key of the checkouts of a release, which somebody else may own."""
+    """A key of the checkouts of a release, which another user may own."""
     found = []
     for name in _REPOSITORIES:
         checkout = OE_ROOT / release / name

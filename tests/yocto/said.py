@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the code of the project says to people: the texts of its classes, recipes and tools."""
+"""The messages in the code of the project: the texts of its classes, recipes and tools."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ _BOOT_LOGIC = re.compile(r'echo "(.*?)"')
 
 
 def texts(root: Path = ROOT) -> Iterator[str]:
-    """Every text, what it is filled in with as a gap."""
+    """Every text, with a gap for each value."""
     for path in sorted((root / "tools").glob("*/src/**/*.py")):
         yield from _of_python(path.read_text("utf-8"))
     for path in sorted((root / "meta-ota").rglob("*")):
@@ -30,7 +30,7 @@ def texts(root: Path = ROOT) -> Iterator[str]:
 
 
 def stops(root: Path = ROOT) -> Iterator[str]:
-    """The texts with which a class or a recipe stops a build, or leaves an image out."""
+    """The messages with which a class or a recipe stops a build, or skips an image."""
     for path in sorted((root / "meta-ota").rglob("*")):
         if path.suffix in _METADATA:
             text = path.read_text("utf-8")
@@ -42,7 +42,7 @@ def stops(root: Path = ROOT) -> Iterator[str]:
 
 
 def is_said(quote: str, known: list[str]) -> bool:
-    """Whether a text says that: each gap of the quote is something, gaps of the text too."""
+    """Whether a text has the quote; a gap in either matches any text that is not empty."""
     parts = [" ".join(part.split()) for part in quote.split(GAP)]
     return any(_in_order([part for part in parts if part], text) for text in known)
 

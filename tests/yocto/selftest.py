@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A build directory of our test distribution, in which BitBake runs the classes of meta-ota.
 
-The distribution is in meta-selftest. It compiles nothing: the root filesystem and the kernel are
-those that `ota-image` makes from Debian's packages, U-Boot the one that the kit has compiled.
+The distribution is in meta-selftest. It compiles nothing: `ota-image` makes the root filesystem and
+the kernel from Debian's packages, and compiles U-Boot.
 """
 
 import shutil
@@ -28,12 +28,12 @@ _TYPES = "sdimg sdimg.bmap mender bootimg dataimg"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What the distribution takes instead of compiling it.
+    """The files that the distribution uses instead of compiling them.
 
     Attributes:
         root: slot A's filesystem, as an ext4 image, without the agent.
-        firmware: what starts the board.
-        to_deploy: the firmware that the image is to have, or U-Boot, which QEMU starts itself.
+        firmware: starts the board.
+        to_deploy: the firmware for the image, or U-Boot, which QEMU starts itself.
     """
 
     board: Board
@@ -43,7 +43,7 @@ class Inputs:
 
 
 def inputs(name: str, folder: Path) -> Inputs:
-    """Make them for a board, in a folder; what is the same every time comes from the cache."""
+    """Make them for a board, in a folder; everything that does not change comes from the cache."""
     path = ROOT / "boards" / name
     board = load_board(path)
     recipe, root = minimal(), folder / f"{name}.ext4"
@@ -87,7 +87,7 @@ class Build:
         return self.at.bitbake(*words, timeout=_BUILD_TIME)
 
     def image(self, name: str, release: str) -> Image:
-        """What BitBake has deployed of an image; of its software the list that BitBake writes."""
+        """The files that BitBake has deployed for an image, with its own list of the software."""
         folder = self.at.folder
         (deploy,) = folder.glob(f"tmp*/deploy/images/{self._machine}")
         stem = f"{name}-{self._machine}.rootfs"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """BitBake itself reads the layer: `make test-yocto OE_ROOT=…`, for each release and machine.
 
-What $OE_ROOT has is in bitbake.py. Other recipes than those that the layer appends to are masked,
-so that it is quick: what is shown is that the layer parses; nothing is built.
+bitbake.py says what $OE_ROOT must have. Recipes that the layer does not append to are masked, so
+that it is quick. The tests show that the layer parses; they build nothing.
 """
 
 import shutil
@@ -26,7 +26,7 @@ pytestmark = [
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that the user nobody can reach; pytest closes its own at every start."""
+    """A folder that the user nobody can reach, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="ota-bitbake-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -55,7 +55,7 @@ def test_what_was_built_is_shared_wherever_the_board_lies_and_not_when_it_differ
     place: Path, release: str
 ) -> None:
     def signatures(name: str, folder: Path) -> set[str]:
-        """Of all tasks of U-Boot, for a board in a folder."""
+        """The signatures of all tasks of U-Boot, for a board in a folder."""
         settings = f'{ALONE}\nOTA_BOARDS = "{folder}"'
         masked(place / name, release, "qemu-arm64", settings).bitbake("-S", "none", "u-boot")
         return {each.name for each in (place / name).glob("tmp*/stamps/*/u-boot/*.sigdata.*")}

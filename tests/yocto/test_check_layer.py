@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Yocto Project asks of a layer, by its own program; $OE_ROOT as in bitbake.py.
+"""The Yocto Project's own check of a layer; $OE_ROOT as in bitbake.py.
 
-yocto-check-layer looks for the papers that a layer must have and for the state of its patches, has
-BitBake read it, and compares the signatures of all tasks with it and without: a layer that is
+yocto-check-layer looks for the documents that a layer must have and for the status of its patches,
+lets BitBake parse it, and compares the signatures of all tasks with and without it: a layer that is
 merely added must change none. The recipes are those that meta-ota appends to; others are masked,
-and taken for granted where those depend on them.
+and dependencies on them are assumed to be provided.
 """
 
 import re
@@ -28,14 +28,14 @@ pytestmark = [
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that the user nobody can reach; pytest closes its own at every start."""
+    """A folder that the user nobody can reach, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="ota-check-layer-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
-def checked(place: Path, release: str, layer: Path) -> str:
-    """What yocto-check-layer says of a layer beside openembedded-core.
+def check(place: Path, release: str, layer: Path) -> str:
+    """Run yocto-check-layer on a layer with openembedded-core; gives its output.
 
     Raises:
         ProgramError: it finds something; the text says what.
@@ -50,10 +50,10 @@ def checked(place: Path, release: str, layer: Path) -> str:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_the_layer_is_as_yocto_asks_and_changes_nothing_when_added(
+def test_the_layer_passes_the_check_and_changes_nothing_when_added(
     place: Path, release: str
 ) -> None:
-    said = checked(place, release, ROOT / "meta-ota")
+    said = check(place, release, ROOT / "meta-ota")
 
     assert "meta-ota ... PASS" in said
     assert "test_signatures" in said
@@ -74,4 +74,4 @@ def test_a_layer_that_changes_what_it_is_added_to_is_found(place: Path, release:
     (layer / "SECURITY.md").write_text("Tell us.\n")
 
     with pytest.raises(ProgramError, match="u-boot"):
-        checked(place, release, layer)
+        check(place, release, layer)

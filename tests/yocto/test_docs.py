@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages about the Yocto layer say what is so: commands, files, variables, fields, messages."""
+"""The pages about the Yocto layer are right: commands, files, variables, fields, messages."""
 
 import argparse
 import re
@@ -46,7 +46,7 @@ def kas_files(page: str) -> set[str]:
 
 
 def lines(page: str) -> Iterator[str]:
-    """The command lines of a page, in fences or indented, each a whole one."""
+    """The whole command lines of a page, in fences or indented."""
     blocks = [text for language, text in _FENCE.findall(page) if language in ("sh", "console")]
     rest = _FENCE.sub("", page)
     blocks += re.findall(r"(?:^ {4}\S.*\n)+", rest, re.MULTILINE)
@@ -55,7 +55,7 @@ def lines(page: str) -> Iterator[str]:
 
 
 def refused(page: str) -> list[str]:
-    """The calls of our commands that the command itself would not take."""
+    """The calls of our commands that the command itself would refuse."""
     found = []
     for line in lines(page):
         for command, parser in COMMANDS.items():
@@ -65,7 +65,7 @@ def refused(page: str) -> list[str]:
 
 
 def unknown_options(page: str) -> list[str]:
-    """What inline code says of a command that it does not have: a sub-command, or an option."""
+    """Sub-commands and options in inline code that the command does not have."""
     found = []
     for code in _CODE.findall(_FENCE.sub("", page)):
         words = code.split()
@@ -79,7 +79,7 @@ def unknown_options(page: str) -> list[str]:
 
 
 def unknown_variables(page: str) -> set[str]:
-    """The variables of ours that the table has not, or that are not to be set."""
+    """The variables of ours that are not in the table, or that users must not set."""
     table = variables()
     return {
         name
@@ -107,7 +107,7 @@ def unknown_keys(page: str) -> set[str]:
 
 
 def unsaid(page: str, known: list[str]) -> list[str]:
-    """The messages that a page quotes and nothing says."""
+    """The messages that a page quotes and that are not in the code."""
     quotes = [text.strip() for language, text in _FENCE.findall(page) if language == "text"]
     quotes += [re.sub(r"\d+", GAP, code) for code in _CODE.findall(page) if code[:5] == "OTA: "]
     return [quote for quote in quotes if not is_said(quote, known)]
@@ -146,7 +146,7 @@ def test_every_variable_field_and_key_is_known(path: Path) -> None:
 
 
 @pytest.mark.boot  # reads the code of all tools
-def test_every_message_that_is_quoted_is_said_by_the_code() -> None:
+def test_every_message_that_is_quoted_is_in_the_code() -> None:
     page = TROUBLE.read_text("utf-8")
 
     known = list(texts())
@@ -164,7 +164,7 @@ def test_every_message_that_stops_a_build_is_explained() -> None:
     assert [said for said in messages if not any(is_said(each, [said]) for each in quotes)] == []
 
 
-def test_a_message_that_nothing_says_is_found() -> None:
+def test_a_message_that_is_not_in_the_code_is_found() -> None:
     page = "```text\n…: no such cat; feed …\n```\n`OTA: partition 7 purrs`\n"
 
     found = unsaid(page, ["a: no such cat", f"OTA: partition {GAP} does not load"])
@@ -174,7 +174,7 @@ def test_a_message_that_nothing_says_is_found() -> None:
 
 
 def test_every_name_of_meta_mender_has_one_counterpart() -> None:
-    """Its registry has 162 names: 42 are another one with _DEFAULT behind it, and have no row."""
+    """Its registry has 162 names: 42 are another name with _DEFAULT added, and have no row."""
     page = MIGRATION.read_text("utf-8")
     cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
 
@@ -185,7 +185,7 @@ def test_every_name_of_meta_mender_has_one_counterpart() -> None:
 
 
 def test_the_layout_of_meta_mender_is_the_one_that_its_classes_compute(tmp_path: Path) -> None:
-    """Source: meta-mender, mender-setup-image.inc: what is left of 1024 MiB, halved."""
+    """Source: meta-mender, mender-setup-image.inc: half of the rest of 1024 MiB."""
     (fields,) = [text for language, text in _FENCE.findall(MIGRATION.read_text()) if language]
     board = (ROOT / "boards/beaglebone-black/board.yaml").read_text("utf-8")
     for section in yaml.safe_load(fields):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """BitBake plans both images with all of openembedded-core, for each release and machine.
 
-A run takes minutes. What was planned once with the same layer is not planned again, see runs.py.
+A run takes minutes. A build that was planned with the same layer is not planned again, see runs.py.
 """
 
 import pytest

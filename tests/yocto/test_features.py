@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Features one by one, and the recipes to copy, run under BitBake: `make test-yocto OE_ROOT=…`.
 
-In the distribution of selftest.py, which says what it takes of the host.
+They use the distribution of selftest.py, which says what it needs of the host.
 """
 
 import json
@@ -29,7 +29,7 @@ from tests.yocto.selftest import Build, inputs
 TARGETS = ("ota-image-plain", "ota-image-product", "ota-example-settings")
 _FILE = yaml.safe_load((ROOT / "meta-ota" / "kas" / "signed.yml").read_text("utf-8"))
 SIGNED: str = _FILE["local_conf_header"]["ota-signed"]
-"""What signed.yml has BitBake do."""
+"""The settings of signed.yml."""
 
 pytestmark = [
     pytest.mark.full,
@@ -40,9 +40,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module", params=RELEASES)
 def build(request: pytest.FixtureRequest) -> Iterator[Build]:
-    """A build directory of each release in which it all is built."""
+    """A build directory for each release, in which all tests build."""
     with tempfile.TemporaryDirectory(prefix="ota-features-") as name:
-        place = Path(name)  # where nobody can go; pytest closes its own at every start
+        place = Path(name)  # the user nobody cannot enter pytest's own folders
         place.chmod(0o755)
         made = Build(BuildFolder(place / "build", request.param), inputs("qemu-arm64", place))
         made.configure('OTA_COMPRESSION = "gzip"\n')  # lzma takes a minute for each image
@@ -68,7 +68,7 @@ def text(image: Image, path: str, capsys: pytest.CaptureFixture[str]) -> str | N
 
 
 def header(artifact: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """What an artifact says of itself."""
+    """The description of an artifact."""
     assert main(["read", "--json", "--no-progress", str(artifact)]) == 0
     said: dict[str, Any] = json.loads(capsys.readouterr().out)
     return said
@@ -169,14 +169,14 @@ def test_nothing_of_the_agent_is_left_out_of_its_packages(build: Build, features
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ('OTA_SLOT_SIZE = "256 MiB"', "OTA_SLOT_SIZE: 256 MiB is no number of bytes"),
+        ('OTA_SLOT_SIZE = "256 MiB"', "OTA_SLOT_SIZE: 256 MiB is not a number of bytes"),
         ('OTA_FEATURES = "grwo"', "OTA_FEATURES has grwo; known are grow, machine-id, persist"),
         ('OTA_SIGNING_KEY = "key.pem"', "OTA_SIGNING_KEY: key.pem is not the full path of a file"),
         (SIGNED, "OTA_SIGNING_KEY: nothing is not the full path of a file"),
         ('OTA_VERIFY_KEYS = "/no.pem"', "OTA_VERIFY_KEYS: /no.pem is not the full path of a file"),
         (
             'OTA_SCRIPTS:pn-ota-example-scripts = "ArtifactInstall_Before_1"',
-            "OTA_SCRIPTS: ArtifactInstall_Before_1; a name is as ArtifactInstall_Enter_50_stop",
+            "OTA_SCRIPTS: ArtifactInstall_Before_1; write a name like ArtifactInstall_Enter_50",
         ),
     ],
     ids=("slot-size", "feature", "signing-key", "no-key", "verify-key", "script"),

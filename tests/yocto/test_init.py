@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the recipe ota-init puts before init, with systemd: the script itself, and Debian's systemd.
+"""The script that the recipe ota-init puts before init, with Debian's systemd.
 
-The class's own changes to /etc are made here as it makes them; BitBake is not needed.
+The tests change /etc as the class does; they do not need BitBake.
 """
 
 import os
@@ -45,7 +45,7 @@ pytestmark = [
 
 
 def overlay(folder: Path, features: str, settings: dict[str, str]) -> Path:
-    """What an image of Yocto has in place of the debian image's own way to /data."""
+    """The files of a Yocto image that replace the debian image's own init."""
     own = folder / "usr/lib/ota"
     (own / "next").mkdir(parents=True)
     shutil.copyfile(INIT, own / "init")
@@ -57,7 +57,7 @@ def overlay(folder: Path, features: str, settings: dict[str, str]) -> Path:
     product = folder / "etc/product"
     product.mkdir()
     (product / "settings").write_text("the slot's\n")
-    patience = folder / "etc/systemd/system.conf.d/patience.conf"  # a busy host is no failure
+    patience = folder / "etc/systemd/system.conf.d/patience.conf"  # a busy host is not a failure
     patience.parent.mkdir()
     patience.write_text("[Manager]\nDefaultTimeoutStartSec=600\nDefaultDeviceTimeoutSec=600\n")
     (folder / "etc/ota").mkdir()
@@ -72,7 +72,7 @@ def overlay(folder: Path, features: str, settings: dict[str, str]) -> Path:
 
 
 def change_as_the_class_does(table: Path) -> None:
-    """Change an fstab by the class's own line."""
+    """Change an fstab with the class's own command."""
     (expression,) = re.findall(r"sed -i -e '(.+)' \$root\$\{sysconfdir\}/fstab", CLASS.read_text())
     run(("sed", "-i", "-e", expression, table), timeout=30)
 
@@ -106,7 +106,7 @@ def machine_id(board: Running) -> str:
     return board.ssh("systemd-id128 machine-id").strip()
 
 
-def test_a_device_stays_who_it_is_and_keeps_what_it_was_told_to(
+def test_a_device_keeps_its_identity_and_what_it_was_told_to_keep(
     image: Image, tmp_path: Path
 ) -> None:
     disk = tmp_path / "disk.sdimg"
@@ -117,7 +117,7 @@ def test_a_device_stays_who_it_is_and_keeps_what_it_was_told_to(
     with running(image.board, disk, image.firmware, image.key) as board:
         board.comes_up_on("A", timeout=UP)
         expect_sound(board)
-        assert "init daemon" in board.ssh("/sbin/init --help")  # not as the first: the next one
+        assert "init daemon" in board.ssh("/sbin/init --help")  # not as process 1: the next init
         factory = machine_id(board)
         assert len(factory) == 32
         room = int(board.ssh("df --block-size 1 --output=size /data | tail -n 1"))

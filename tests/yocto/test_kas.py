@@ -43,7 +43,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the kas files, whose lock files have the commits of the stand-ins."""
+    """A copy of the kas files, whose lock files have the commits of the empty repositories."""
     place = tmp_path_factory.mktemp("kas")
     root = place / "kit"
     for path in FILES:
@@ -78,14 +78,14 @@ def repositories(file: Path) -> set[str]:
     return {name for name, each in found.items() if "url" in each}
 
 
-def dumped(tree: Path, *files: str) -> dict[str, Any]:
-    """What kas makes of kas.yml and other files."""
+def dump(tree: Path, *files: str) -> dict[str, Any]:
+    """The configuration that kas makes from kas.yml and other files."""
     found: dict[str, Any] = json.loads(kas(tree, ("dump", "--format", "json"), "kas.yml", *files))
     return found
 
 
 def kas(tree: Path, words: Sequence[str], *files: str) -> bytes:
-    """What kas prints, with the stand-ins in place of the repositories."""
+    """Run kas with the empty repositories; gives what it prints."""
     used = {
         name for file in ("meta-ota/kas/base.yml", *files) for name in repositories(tree / file)
     }
@@ -106,7 +106,7 @@ def kas(tree: Path, words: Sequence[str], *files: str) -> bytes:
     ],
 )
 def test_every_board_resolves_on_both_releases(tree: Path, board: str, release: str) -> None:
-    found = dumped(tree, f"boards/{board}/kas.yml", f"meta-ota/kas/{release}.yml")
+    found = dump(tree, f"boards/{board}/kas.yml", f"meta-ota/kas/{release}.yml")
 
     assert found["machine"] == BOARDS[board]
     own = found["local_conf_header"]["ota-board"]
@@ -116,14 +116,14 @@ def test_every_board_resolves_on_both_releases(tree: Path, board: str, release: 
 
 
 def test_without_overlays_it_is_the_image_of_qemu(tree: Path) -> None:
-    found = dumped(tree)
+    found = dump(tree)
 
     assert (found["machine"], found["target"]) == ("qemuarm64", "ota-image-minimal")
 
 
 def test_what_can_be_chosen_goes_together(tree: Path) -> None:
     names = ("demo", "dbus", "read-only", "signed", "sysv")
-    found = dumped(tree, *(f"meta-ota/kas/{name}.yml" for name in names))
+    found = dump(tree, *(f"meta-ota/kas/{name}.yml" for name in names))
 
     assert found["target"] == "ota-image-demo"
     settings = "".join(found["local_conf_header"].values())
@@ -145,7 +145,7 @@ def test_kas_takes_the_commits_of_the_releases_lock_file(tree: Path, release: st
 
     try:
         with pytest.raises(ProgramError, match="0" * 40):
-            dumped(tree, f"meta-ota/kas/{release}.yml")
+            dump(tree, f"meta-ota/kas/{release}.yml")
     finally:
         lock.write_text(whole)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be seen of the Yocto layer without BitBake: its conventions, and that it is complete."""
+"""Checks of the Yocto layer without BitBake: its conventions, and that it is complete."""
 
 import ast
 import hashlib
@@ -25,7 +25,7 @@ UPSTREAM = re.compile(
     re.MULTILINE,
 )
 
-# Which package of OpenEmbedded has a module of Python's library, beside python3-core.
+# The packages of OpenEmbedded with modules of Python's library, in addition to python3-core.
 # Source: openembedded-core, python3-manifest.json of scarthgap and of wrynose.
 PACKAGES = {
     "asyncio": "asyncio",
@@ -59,7 +59,7 @@ signal stat struct subprocess sys textwrap threading time types typing urllib wa
 """
 CORE = frozenset(_CORE.split())
 OPTIONAL = {"dbus_fast", "deflate", "isal", "rich", "zstandard"}
-"""Modules that are not Python's and do without which a device can; the tools say so themselves."""
+"""Modules from outside Python that a device does not need, as the tools say."""
 
 
 def recipe(name: str) -> str:
@@ -188,8 +188,8 @@ def test_a_board_may_set_no_variable_that_the_layer_does_not_know() -> None:
         assert {name for name in names if name.startswith("OTA_")} <= set(variables())
 
 
-def test_nothing_of_others_is_changed_by_adding_the_layer() -> None:
-    """Each line of an append is behind a board's override, or required for a board alone."""
+def test_adding_the_layer_changes_nothing_of_other_layers() -> None:
+    """Each line of an append needs a board's override, or is required only for a board."""
     free = re.compile(
         r"#.*|$|FILESEXTRAPATHS:prepend:ota :=|\w+:append:ota|require \$\{@.*else ''\}$"
     )

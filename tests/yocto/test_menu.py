@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `kas menu` makes of the choices in Kconfig, with kas's own code and no screen."""
+"""The result of `kas menu` for choices in Kconfig, with kas's own code and no screen."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from ota_board.load import all_boards, load_board
 from tests.house.tree import ROOT
 
 DEBIAN = Path("/usr/lib/python3/dist-packages")
-"""Where Debian's python3 has kconfiglib and newt, which kas takes from the distribution."""
+"""The folder of Debian's python3 with kconfiglib and newt, which kas needs."""
 
 MISSING = [
     package
@@ -22,7 +22,7 @@ MISSING = [
     if not (DEBIAN / file).exists()
 ]
 
-# The choices as kas takes them over from an earlier menu, and what it then saves.
+# Loads choices as kas does from an earlier menu, and saves the result.
 MENU = """
 import json, sys
 sys.path.append(sys.argv[1])
@@ -41,7 +41,7 @@ pytestmark = [
 
 
 def chosen(folder: Path, **choices: bool | str) -> dict[str, Any]:
-    """The file that kas builds from after these choices, the rest as it comes."""
+    """The file from which kas builds after these choices, with defaults for the rest."""
     file = folder / ".config.yaml"
     header = {"version": 14}
     file.write_text(yaml.safe_dump({"header": header, "menu_configuration": choices}))
@@ -62,7 +62,7 @@ def includes(saved: dict[str, Any]) -> list[str]:
     return found
 
 
-def test_what_comes_without_a_choice_is_what_kas_yml_builds(tmp_path: Path) -> None:
+def test_without_a_choice_the_menu_builds_what_kas_yml_builds(tmp_path: Path) -> None:
     files = includes(chosen(tmp_path))
 
     own = yaml.safe_load((ROOT / "kas.yml").read_text())["header"]["includes"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""oelint-adv finds nothing in the Yocto layer; what it is told to leave out is in .oelint.cfg."""
+"""oelint-adv finds nothing in the Yocto layer; .oelint.cfg has the rules that it leaves out."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.boot, pytest.mark.timeout(300)]  # [s] on a busy machi
 
 
 def findings(layer: Path, release: str) -> list[str]:
-    """What it says of a layer, a line for each finding; it reads its settings in the layer."""
+    """Run it on a layer, with the layer's own settings; a line for each finding."""
     paths = [path for path in files(root=layer) if path.suffix in METADATA]
     assert paths
     program = Path(sys.executable).with_name("oelint-adv")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The made-up board of docs/howto/port-a-board-with-yocto.md, ported by the commands of that page.
 
-kas and BitBake read what they make; with $OE_ROOT as in bitbake.py.
+kas and BitBake read the result; $OE_ROOT as in bitbake.py.
 """
 
 import json
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.boot, requires_program("git", package="git")]
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[Path]:
-    """The folder that was empty before the page was followed; others may read it."""
+    """A folder after following the page in it; other users may read it."""
     with tempfile.TemporaryDirectory(prefix="ota-port-") as name:
         place = Path(name)
         place.chmod(0o755)
@@ -70,7 +70,7 @@ def test_the_board_is_what_the_page_says_it_is(port: Path) -> None:
 
 
 def test_kas_takes_the_kit_and_builds_the_board(port: Path) -> None:
-    found = _dumped(port)
+    found = _dump(port)
 
     assert (found["machine"], found["target"]) == ("gate", "ota-image-minimal")
     own = found["local_conf_header"]["ota-board"].strip()
@@ -78,8 +78,8 @@ def test_kas_takes_the_kit_and_builds_the_board(port: Path) -> None:
     assert set(found["repos"]) == {*ELSEWHERE, "gate"}
 
 
-def _dumped(port: Path) -> dict[str, Any]:
-    """What kas makes of the page's file, with the kit from here and empty folders for the rest."""
+def _dump(port: Path) -> dict[str, Any]:
+    """Run kas on the page's file, with this kit and empty folders for other repositories."""
     repos: dict[str, Any] = {}
     for name in ELSEWHERE:
         path = ROOT if name == "ota-kit" else port / "work" / name
@@ -131,7 +131,7 @@ def test_its_image_is_planned(port: Path, release: str) -> None:
 
 
 def _for_the_port(build: BuildFolder, port: Path) -> None:
-    """Have a build directory of BeagleBone Black build the made-up board."""
+    """Make a build directory of BeagleBone Black build the made-up board."""
     layers, local = (build.folder / "conf" / name for name in ("bblayers.conf", "local.conf"))
     own = ROOT / "meta-ota"
     layers.write_text(layers.read_text().replace(f"{own}", f"{own} {port}/meta-gate"))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """runqemu starts our disk images as the layer tells it to: `make test-yocto OE_ROOT=…`.
 
-OpenEmbedded's own runqemu, with the settings that BitBake computes for the machine; the image is
-the one of Debian's packages, since none of OpenEmbedded's is compiled here.
+They use OpenEmbedded's own runqemu, with the settings that BitBake computes for the machine. The
+image is made from Debian's packages, since the tests compile none of OpenEmbedded's.
 """
 
 import configparser
@@ -47,14 +47,14 @@ def place() -> Iterator[Path]:
 
 
 def settings(build: BuildFolder) -> dict[str, str]:
-    """What the class qemuboot would write of the minimal image, by the name of the variable."""
+    """The settings that the class qemuboot would write for the minimal image, by variable."""
     said = build.bitbake("-e", "-b", str(RECIPE))
     return dict(re.findall(r'^(QB_\w+|SERIAL_CONSOLES|TUNE_ARCH)="(.*)"$', said, re.MULTILINE))
 
 
 @contextmanager
 def started(program: Path, *words: str, log: Path) -> Iterator[Callable[[], str]]:
-    """A program that runs until the block ends; gives what tells all that it has said."""
+    """A program that runs until the block ends; gives a function for its output so far."""
     with (
         log.open("wb") as file,
         subprocess.Popen(  # noqa: S603
@@ -72,7 +72,7 @@ def started(program: Path, *words: str, log: Path) -> Iterator[Callable[[], str]
 
 
 def wait_for(text: str, said: Callable[[], str], timeout: float = 240.0) -> None:
-    """Wait until a program has said it.
+    """Wait until a program has printed a text.
 
     Args:
         timeout: how long that may take [s].

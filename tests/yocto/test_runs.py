@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was shown with BitBake is kept as long as it is so, and the page has a row for all of it."""
+"""Results with BitBake are kept as long as they hold, and the page has a row for each of them."""
 
 import re
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_what_was_shown_is_known_the_next_time(tree: Path) -> None:
     assert runs.kept(Shown("qemu-arm64", "wrynose", "parsed")) is None
 
 
-def test_another_recipe_is_shown_anew_and_another_page_is_not(tree: Path) -> None:
+def test_a_changed_recipe_is_shown_again_and_a_changed_page_is_not(tree: Path) -> None:
     runs.keep(DRY, 1.0, begun=runs.content("dry-run"))
 
     (tree / "meta-ota" / "README.md").write_text("b\n")
@@ -58,7 +58,7 @@ def test_what_was_changed_while_it_ran_is_not_kept(tree: Path) -> None:
 
 
 def test_what_cannot_be_shown_is_refused(tree: Path) -> None:
-    with pytest.raises(ValueError, match="tested: is none of parsed, dry-run"):
+    with pytest.raises(ValueError, match="tested: is not one of parsed, dry-run"):
         runs.keep(Shown("qemu-arm64", "wrynose", "tested"), 1.0, begun="")
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The classes of meta-ota run under BitBake, and what they make boots: `make test-yocto OE_ROOT=…`.
 
-In a distribution that compiles nothing, see selftest.py; $OE_ROOT as in bitbake.py. Beside
-what BitBake asks of every host it takes Debian's pseudo, apt-utils, python3-build,
+They use a distribution that compiles nothing, see selftest.py; $OE_ROOT as in bitbake.py. In
+addition to BitBake's own requirements it needs Debian's pseudo, apt-utils, python3-build,
 python3-installer, python3-yaml and python3-cryptography.
 """
 
@@ -31,7 +31,7 @@ from tests.yocto.host import requires_selftest
 from tests.yocto.selftest import Build, Inputs, inputs
 
 IMAGES = {"ota-image-minimal": "1.0", "ota-image-next": "2", "ota-image-panics": "3"}
-"""What is built, and the release of each."""
+"""The recipes that are built, and the release of each."""
 
 # lzma takes a minute for each image; in slots of the board's own size an update is quicker.
 SETTINGS = 'OTA_COMPRESSION = "gzip"\nOTA_SLOT_SIZE = "134217728"'
@@ -51,7 +51,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
-    """A folder that the user nobody can reach; pytest closes its own at every start."""
+    """A folder that the user nobody can reach, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="ota-selftest-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -80,7 +80,7 @@ def debian(tmp_path_factory: pytest.TempPathFactory, board: str) -> Image:
 
 @pytest.fixture(scope="module")
 def build(place: Path, release: str, given: Inputs) -> Iterator[Build]:
-    """A build directory of each release and board in which the images are built."""
+    """A build directory for each release and board, in which the images are built."""
     made = Build(BuildFolder(place / f"{release}-{given.board.name}", release), given)
     made.configure(SETTINGS)
     made.bitbake(*IMAGES)
@@ -174,7 +174,7 @@ def test_the_agent_brings_an_update_and_one_that_panics_does_not_stay(
 
 
 def try_release(board: Running, image: Image) -> None:
-    """Have the agent write a release into the passive slot, and restart into it."""
+    """Install a release with the agent, and reboot into it."""
     artifact = image.built.artifact.read_bytes()
     board.way_in.run("cat >/data/update.mender", stdin=artifact, timeout=600)
     board.ssh("ota-agent install /data/update.mender && rm /data/update.mender", timeout=900)
@@ -211,7 +211,7 @@ def spoilt(build: Build) -> Iterator[Build]:
     [
         ('OTA_KERNEL = "/boot/zImage"', "/boot/zImage is not in the root filesystem"),
         ('OTA_DEVICE_TREES = "a.dtb"', "/boot of the root filesystem has no a.dtb"),
-        ('OTA_FIRMWARE = "MLO"', "its board.yaml wants the firmware MLO, which is in none of"),
+        ('OTA_FIRMWARE = "MLO"', "its board.yaml needs the firmware MLO, which is in none of"),
         ('OTA_SLOT_SIZE = "67108864"', "exceeds IMAGE_ROOTFS_MAXSIZE: 65536"),
         ('OTA_BOARDS = "${TOPDIR}/boards"', r"environment 1 .* overlaps"),
     ],

@@ -2,9 +2,9 @@
 """U-Boot is compiled by its recipe and our append, and keeps the contract in QEMU.
 
 BitBake unpacks, patches, configures and compiles it in the version of each release, with the
-patches of openembedded-core and ours; the compiler and what runs on the host are Debian's. The
-source is `u-boot` in the release's folder of $OE_ROOT, see bitbake.py. The tests of tests/boot then
-work what came out.
+patches of openembedded-core and ours; the compiler and the programs on the host are Debian's. The
+source is `u-boot` in the release's folder of $OE_ROOT, see bitbake.py. Then tests/boot runs with
+the result.
 """
 
 import os
@@ -44,7 +44,7 @@ pytestmark = [
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What the recipe has made.
+    """The recipe's output.
 
     Attributes:
         folder: has ``u-boot.bin``, ``.config`` and ``u-boot.env``, the default environment.
@@ -68,7 +68,7 @@ def release(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def place(release: str) -> Iterator[Path]:
-    """A folder that the user nobody can reach; pytest closes its own at every start."""
+    """A folder that the user nobody can reach, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix=f"ota-u-boot-{release}-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -126,7 +126,7 @@ def _repository(source: Path, path: Path) -> tuple[Path, str]:
 
 @pytest.fixture(scope="module")
 def compiled(build: BuildFolder, place: Path) -> Compiled:
-    """Compile it; a log is where BitBake keeps it."""
+    """Compile it; BitBake keeps the log."""
     build.bitbake("u-boot", "-c", "deploy", timeout=COMPILE_TIME)
     work = build.made_of("u-boot")
     folder = place / "compiled"
@@ -150,7 +150,7 @@ def test_the_recipe_compiles_it_as_the_board_needs_it(compiled: Compiled, releas
     assert b"mender_boot_part=2\0" in (compiled.folder / "u-boot.bin").read_bytes()
 
 
-def test_what_our_environment_takes_to_compile_is_no_matter_of_the_host(build: BuildFolder) -> None:
+def test_compiling_our_environment_does_not_depend_on_the_host(build: BuildFolder) -> None:
     said = build.bitbake("-e", "u-boot")
 
     (depends,) = re.findall(r'^DEPENDS="(.*)"$', said, re.MULTILINE)

@@ -13,7 +13,7 @@ from tests.house.tree import ROOT
 
 TABLE = ROOT / "meta-ota" / "conf" / "ota-variables.json"
 PAGE = ROOT / "docs" / "reference" / "yocto-variables.md"
-INTERNAL = "set by the layer, not to be changed"
+INTERNAL = "set by the layer; do not change it"
 _FIELDS = ("default", "unit", "example", "meaning")
 
 _HEAD = """\
@@ -44,7 +44,7 @@ def variables(path: Path = TABLE) -> dict[str, dict[str, str]]:
 
 
 def page(table: dict[str, dict[str, str]]) -> str:
-    """The page, without what is not to be set."""
+    """The page, without variables that users must not set."""
     rows = [_HEAD]
     for name, fields in table.items():
         if fields["default"] != INTERNAL:
@@ -57,7 +57,7 @@ def page(table: dict[str, dict[str, str]]) -> str:
 
 
 def _code(text: str) -> str:
-    """A value as it is typed; what is said in words stays words."""
+    """A value as a user types it; one that is described in words is not code."""
     words = text in ("the board's include", "by OTA_BOOTLOADER") or ", " in text
     return text if words or not text else f"`{text}`"
 

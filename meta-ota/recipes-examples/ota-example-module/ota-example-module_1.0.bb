@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SUMMARY = "An update module to copy: sets the message of the day"
-DESCRIPTION = "What an image installs so that its agent can do more than replace a slot. The update that \
-it takes has one file, text, and the type of the module's name: ota-artifact write module-image --type motd."
+DESCRIPTION = "An image installs this so that its agent can do more than replace a slot. An update for the \
+module has one file, text, and the module's name as its type: ota-artifact write module-image --type motd."
 HOMEPAGE = "https://otakit.example"
 SECTION = "base"
 LICENSE = "Apache-2.0"

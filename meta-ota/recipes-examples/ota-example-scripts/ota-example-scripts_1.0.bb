@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SUMMARY = "State scripts to copy: one for the update file, one for the device"
-DESCRIPTION = "An update waits for a quiet moment, and a device tells how much room it has. To have them, \
-copy this recipe and set OTA_STATE_SCRIPTS to its name."
+DESCRIPTION = "An update waits for a quiet moment, and a device logs how much space it has. To use them, \
+copy this recipe and set OTA_STATE_SCRIPTS to the copy's name."
 HOMEPAGE = "https://otakit.example"
 SECTION = "base"
 LICENSE = "Apache-2.0"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SUMMARY = "An update file to copy: one file of settings, without an image"
-DESCRIPTION = "What the agent's own update module single-file takes: the file goes to /data, and a \
-rollback brings the old one back."
+DESCRIPTION = "An update for the agent's own update module single-file: the file goes to /data, and a \
+rollback restores the old one."
 HOMEPAGE = "https://otakit.example"
 SECTION = "base"
 LICENSE = "Apache-2.0"

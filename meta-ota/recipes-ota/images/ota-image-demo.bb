@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SUMMARY = "An image to try updates with"
-DESCRIPTION = "The minimal image with an SSH server, and root without a password: for a desk, and for \
-no product."
+DESCRIPTION = "The minimal image with an SSH server, and root without a password: for a desk, never for \
+a product."
 
 require ota-image-minimal.bb
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-SUMMARY = "Makes /data, and from it who the device is, before init starts"
-DESCRIPTION = "What the kernel starts in place of init, and then becomes it: /data is grown, repaired \
-and mounted, the machine's identity and what it was told to keep are there before anything reads them, \
-and the watchdog is fed. The class ota-image puts it before init, by OTA_FEATURES."
+SUMMARY = "Prepares /data and the device's identity before init starts"
+DESCRIPTION = "The kernel starts this in place of init. It grows, repairs and mounts /data, restores the \
+machine's identity and the files that it keeps, and feeds the watchdog; then it becomes init. The class \
+ota-image puts it before init, by OTA_FEATURES."
 HOMEPAGE = "https://otakit.example"
 SECTION = "base"
 LICENSE = "Apache-2.0"

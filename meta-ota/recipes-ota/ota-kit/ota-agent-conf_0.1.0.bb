@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-SUMMARY = "What the agent is told: its server, its device type, whose updates it takes"
-DESCRIPTION = "The configuration of ota-agent, apart from its code, so that a product replaces it alone."
+SUMMARY = "The agent's settings: its server, its device type, the keys that it trusts"
+DESCRIPTION = "The configuration of ota-agent. It is a package of its own, so that a product can replace it."
 HOMEPAGE = "https://otakit.example"
 SECTION = "base"
 LICENSE = "Apache-2.0"
@@ -37,7 +37,7 @@ do_install () {
     install -m 0644 ${B}/agent.toml ${D}${sysconfdir}/ota/agent.toml
 }
 
-# Before do_install, so that what a bbappend adds to that has the last word.
+# Before do_install, so that a bbappend of do_install can still change the file.
 python do_configuration () {
     import json
 
@@ -46,7 +46,7 @@ python do_configuration () {
     keys = [os.path.basename(each) for each in (d.getVar("OTA_VERIFY_KEYS") or "").split()]
 
     def toml(value):
-        """As JSON has it, but for the escapes beyond 16 bits, which TOML does not know."""
+        """The value as JSON, without its escapes beyond 16 bits, which TOML does not have."""
         return json.dumps(value, ensure_ascii=False)
 
     lines = ["[device]"]
@@ -71,7 +71,7 @@ python () {
                 bb.fatal("%s: %s is not the full path of a file" % (name, path))
 }
 
-# Here, since it is the machine that has a bootloader, and the agent is of no machine.
+# Here, since this package is made for one machine and so for one bootloader; the agent's is not.
 RDEPENDS:${PN}:append:ota-u-boot = " libubootenv-bin"
 
 CONFFILES:${PN} = "${sysconfdir}/ota/agent.toml"

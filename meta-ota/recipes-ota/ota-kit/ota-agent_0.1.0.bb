@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-SUMMARY = "Brings updates onto the device, tries them, and rolls back"
+SUMMARY = "Installs updates, tries them, and rolls back"
 DESCRIPTION = "The agent of OTA Kit: a daemon, its command ota-agent, and the update modules."
 
 require ota-kit.inc
@@ -7,7 +7,7 @@ OTA_TOOL = "agent"
 
 inherit systemd update-rc.d
 
-# D-Bus is a bridge beside the agent; dbus-fast is in meta-python, and does not name xml.
+# D-Bus is a bridge next to the agent; dbus-fast is in meta-python, and its recipe does not name xml.
 PACKAGECONFIG ??= ""
 PACKAGECONFIG[dbus] = ",,,python3-dbus-fast python3-xml"
 
@@ -17,7 +17,7 @@ INITSCRIPT_PARAMS = "defaults 90 10"
 
 do_install:append () {
     if ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'false', 'true', d)}; then
-        rm -rf ${D}${nonarch_libdir}/systemd  # where our wheel has them, with usrmerge or without
+        rm -rf ${D}${nonarch_libdir}/systemd  # our wheel has the units there, with or without usrmerge
     fi
     if ${@bb.utils.contains('DISTRO_FEATURES', 'sysvinit', 'true', 'false', d)}; then
         install -D -m 0755 ${D}${datadir}/ota/init.d/ota-agent ${D}${sysconfdir}/init.d/ota-agent

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SUMMARY = "Reads, writes, signs and changes update files"
 DESCRIPTION = "The update file of OTA Kit, in Mender's format: command ota-artifact and the library \
-that the agent reads it with."
+with which the agent reads it."
 
 require ota-kit.inc
 OTA_TOOL = "artifact"
@@ -22,7 +22,7 @@ RDEPENDS:${PN} = " \
     python3-shell \
     python3-threading \
 "
-# What native Python brings is not in packages of its own.
+# Native Python has the standard library in one package.
 RDEPENDS:${PN}:class-native = "python3-cryptography-native"
 
 BBCLASSEXTEND = "native"

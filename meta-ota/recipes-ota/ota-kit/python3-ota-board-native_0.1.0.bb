@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-SUMMARY = "Checks a board's description and renders what follows from it"
+SUMMARY = "Checks a board's description and renders files from it"
 DESCRIPTION = "Boards as data: command ota-board, with the boards and the boot logic of OTA Kit."
 
 require ota-kit.inc

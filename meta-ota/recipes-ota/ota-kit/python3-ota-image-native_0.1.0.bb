@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-SUMMARY = "Composes disk images with two slots, and looks into them"
+SUMMARY = "Composes and inspects disk images with two slots"
 DESCRIPTION = "Disk images from a root filesystem and a board's description: command ota-image."
 
 require ota-kit.inc
@@ -8,7 +8,7 @@ SRC_URI += "file://images"
 
 inherit_defer native
 
-# compose imports jinja2 too, for the environment that it writes onto the disk. Only what builds from
+# compose imports jinja2 too, for the environment that it writes onto the disk. Only the build from
 # Debian packages imports packaging.
 RDEPENDS:${PN} = " \
     python3-jinja2-native \

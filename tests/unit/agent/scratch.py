@@ -124,7 +124,7 @@ class Scratch:
             "bootloader": "u-boot",
             "environment": str(self.folder / "fw_env.config"),
             "boot_id": str(self.boot_id),
-            "reboot": ["touch", str(self.folder / "restarted")],
+            "reboot": ["touch", str(self.folder / "rebooted")],
         }
         sections = {"device": device, **self.sections}
         text = "\n".join(

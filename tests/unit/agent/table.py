@@ -57,13 +57,13 @@ EVENTS: tuple[Event, ...] = (
 
 
 def reached() -> dict[str, State]:
-    """States that can be reached: of each kind one for the server and one for a person."""
+    """States that can be reached: of each kind one for the server and one for a user."""
     found: dict[str, State] = {}
     waiting: list[State] = [Idle()]
     while waiting:
         state = waiting.pop()
         is_standalone = not getattr(getattr(state, "update", UPDATE), "deployment", "")
-        name = f"{type(state).__name__}{' of a person' if is_standalone else ''}"
+        name = f"{type(state).__name__}{' of a user' if is_standalone else ''}"
         if name in found:
             continue
         found[name] = state
@@ -95,7 +95,7 @@ def table() -> str:
                     continue
                 done = ", ".join(filter(None, map(_action, now.actions))) or "nothing"
                 key = (name, _event(event), type(now.state).__name__, done)
-                rows.setdefault(key, set()).add("rootfs" if artifact.has_rootfs else "module")
+                rows.setdefault(key, set()).add("rootfs" if ROOTFS in artifact.types else "module")
     lines = ["| state | event | of | next | what is done |", "|---|---|---|---|---|"]
     for (name, events, following, done), of in _merged(rows).items():
         kind = "" if len(of) == 2 else next(iter(of))
@@ -141,7 +141,7 @@ def _order(item: tuple[str, State]) -> tuple[int, bool]:
 def _with(state: State, artifact: Artifact) -> State:
     if isinstance(state, Idle) or not hasattr(state, "update"):
         return state
-    target = "B" if artifact.has_rootfs else ""
+    target = "B" if ROOTFS in artifact.types else ""
     update = replace(state.update, artifact=artifact, target=target)
     changed: State = replace(state, update=update)  # type: ignore[arg-type]
     return changed
@@ -150,7 +150,7 @@ def _with(state: State, artifact: Artifact) -> State:
 def _event(event: Event) -> str:
     match event:
         case Answered(wants, can):
-            reboot = "wants a restart" if wants else "no restart"
+            reboot = "wants a reboot" if wants else "no reboot"
             return f"Answered: {reboot}, {'can' if can else 'cannot'} roll back"
         case Started(has_rebooted, trial, _):
             return f"Started, {'device' if has_rebooted else 'agent'}, trial {trial}"

@@ -16,8 +16,8 @@ from ota_agent.lifecycle.actions import (
     CallPayloads,
     Fetch,
     Poll,
+    Reboot,
     Report,
-    Restart,
     RunScripts,
     SaveProvides,
 )
@@ -35,7 +35,7 @@ from ota_agent.lifecycle.events import (
 )
 from ota_agent.lifecycle.states import Idle, Installed, Proven, State, Step, Syncing
 from ota_agent.lifecycle.step import step
-from ota_agent.lifecycle.update import Artifact, Update
+from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
 
 
 class Cut(BaseException):
@@ -43,7 +43,7 @@ class Cut(BaseException):
 
 
 class Reset(BaseException):
-    """The device restarts because it was asked to."""
+    """The device reboots because it was asked to."""
 
 
 class Dead(BaseException):
@@ -122,7 +122,7 @@ class World:
                 event = self._decided()
 
     def _decided(self) -> Event:
-        """What the person does: restarts if asked to, then commits."""
+        """What the user does: reboots if asked to, then commits."""
         if isinstance(self.state, Installed) and self.state.update.is_rebooting:
             raise Reset
         return CommitAsked()
@@ -150,17 +150,17 @@ class World:
             case Poll():
                 return Offered(Update(source=Address("http://server/a"), deployment="d1"))
             case Fetch():
-                self.slot["B"] = "new" if self.artifact.has_rootfs else self.slot["B"]
-                return Fetched(self.artifact, "B" if self.artifact.has_rootfs else "")
+                self.slot["B"] = "new" if self.has_rootfs else self.slot["B"]
+                return Fetched(self.artifact, "B" if self.has_rootfs else "")
             case CallPayloads(call):
                 return self._call(call)
             case Ask():
-                is_elsewhere = self.artifact.has_rootfs and self.boots_next != self.running
+                is_elsewhere = self.has_rootfs and self.boots_next != self.running
                 return Answered(
-                    self.wants_reboot and (is_elsewhere or not self.artifact.has_rootfs),
+                    self.wants_reboot and (is_elsewhere or not self.has_rootfs),
                     self.can_roll_back,
                 )
-            case Restart():
+            case Reboot():
                 raise Reset
             case Report(status):
                 self.reports.append(status)
@@ -169,13 +169,21 @@ class World:
         return Done()
 
     @property
+    def has_rootfs(self) -> bool:
+        return ROOTFS in self.artifact.types
+
+    @property
+    def has_modules(self) -> bool:
+        return bool({*self.artifact.types} - {None, ROOTFS})
+
+    @property
     def _update(self) -> Update:
         assert not isinstance(self.state, Idle)
         return self.state.update  # type: ignore[union-attr]
 
     def _call(self, call: str) -> Event:
-        has_module = self.artifact.has_modules
-        has_rootfs = self.artifact.has_rootfs
+        has_module = self.has_modules
+        has_rootfs = self.has_rootfs
         match call:
             case "ArtifactInstall":
                 if has_module:
@@ -225,7 +233,7 @@ class World:
 
     def started(self, *, has_rebooted: bool) -> Started:
         trial: Trial = "none"
-        if self.artifact.has_rootfs:
+        if self.has_rootfs:
             if self.running == "B":
                 trial = "running" if self.is_trial else "committed"
             elif self.why:
@@ -241,10 +249,10 @@ class World:
 def outcome(world: World) -> str:
     """OLD or NEW, if all parts of the device agree on it; else what they say."""
     parts = set()
-    if world.artifact.has_rootfs:
+    if world.has_rootfs:
         parts.add(world.slot[world.running])
         parts.add("old" if world.is_trial else world.slot[world.boots_next])
-    if world.artifact.has_modules:
+    if world.has_modules:
         parts.add(world.module)
     parts.add(world.provides)
     return parts.pop().upper() if len(parts) == 1 else f"MIXED {sorted(parts)}"

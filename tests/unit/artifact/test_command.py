@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A command imports what its command line needs; tests/house/test_commands.py has how it ends."""
+"""A command imports what its command line needs; for its end see tests/house/test_commands.py."""
 
 import pytest
 

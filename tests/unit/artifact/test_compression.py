@@ -36,7 +36,7 @@ def members(codec: Codec, parts: list[bytes]) -> bytes:
 
 @pytest.fixture(params=["isal", "zlib"])
 def gunzip(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """gzip is read by the fast library, and where that is missing, by Python's own."""
+    """gzip is read with the fast library, and if that is missing, with Python's own."""
     name: str = request.param
     if name == "zlib":
         monkeypatch.setitem(sys.modules, "isal", None)
@@ -115,7 +115,7 @@ def test_truncated_gzip_is_refused_with_either_library(gunzip: str) -> None:
 
 @pytest.mark.parametrize("codec", PACKED)
 @pytest.mark.parametrize("tail", [b"\0" * 64, b"garbage behind the end", b"\x1f\x8b\x08\xff" * 9])
-def test_bytes_behind_the_last_member_are_refused(codec: Codec, tail: bytes) -> None:
+def test_bytes_after_the_last_member_are_refused(codec: Codec, tail: bytes) -> None:
     whole = squeeze(b"content", codec.value)
 
     with pytest.raises(ArtifactError, match=r"damaged|truncated|larger than"):
@@ -126,7 +126,7 @@ def test_bytes_behind_the_last_member_are_refused(codec: Codec, tail: bytes) -> 
 
 @pytest.mark.parametrize("codec", PACKED)
 @pytest.mark.parametrize("size", [1, 100, 1 << 18])
-def test_reading_can_begin_anew_at_each_boundary(codec: Codec, size: int) -> None:
+def test_reading_can_start_again_at_each_boundary(codec: Codec, size: int) -> None:
     number = random.Random(5)
     parts = [number.randbytes(3000), bytes(400_000), b"", b"tail"]
     if size == 1:
@@ -164,7 +164,7 @@ def test_uncompressed_stream_has_a_start_wherever_a_piece_ends() -> None:
 
 
 @pytest.mark.parametrize("codec", PACKED)
-def test_pieces_are_bounded_whatever_a_few_bytes_stand_for(codec: Codec) -> None:
+def test_pieces_are_bounded_however_much_a_few_bytes_expand_to(codec: Codec) -> None:
     data = squeeze(bytes(20 << 20), codec.value)
 
     sizes = [len(piece) for piece in Decompressor(codec, "x").run(cut(data, 1 << 20))]
@@ -256,7 +256,7 @@ def _xz(dictionary: int) -> bytes:
     return lzma.compress(b"content", check=lzma.CHECK_CRC64, filters=filters)
 
 
-@pytest.mark.boot  # the compressor itself takes much
+@pytest.mark.boot  # the compressor itself takes much memory
 def test_xz_dictionary_of_the_strongest_level_is_read_and_a_larger_one_refused() -> None:
     usual, large = _xz(64 << 20), _xz(256 << 20)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Members: what is compressed alone, and that nothing but the input decides it."""
+"""Members: which parts are compressed alone, and that only the input decides it."""
 
 import gzip
 import lzma

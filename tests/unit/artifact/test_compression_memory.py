@@ -33,7 +33,7 @@ print(total, (peak() - before) >> 20)
 
 
 def _read(codec: Codec, bomb: bytes, folder: Path, *, times: int) -> tuple[int, int]:
-    """How much came out [B], and what it cost [MiB]."""
+    """Decompress it; gives the size of the output [B], and the memory that it took [MiB]."""
     (folder / "bomb").write_bytes(bomb)
     (folder / "bomb.small").write_bytes(squeeze(b"small", codec.value))
     said = run((sys.executable, "-c", READ, codec.value, folder / "bomb", str(times)), timeout=50)
@@ -73,7 +73,7 @@ def test_bomb_of_zstd_blocks_costs_no_memory(tmp_path: Path) -> None:
 
 @pytest.mark.boot
 def test_memory_that_is_used_is_measured() -> None:
-    """The twin: what takes memory, takes it in this measure too."""
+    """The counterpart: code that takes memory is measured so."""
     before = peak()
     data = b"x" * (before + 64 * MIB)
 

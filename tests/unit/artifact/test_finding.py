@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A finding has one form, whoever finds it."""
+"""A finding has the same form from all tools."""
 
 import dataclasses
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GRUB's blocks and the copies of its state, by us and by GRUB's own tools."""
+"""GRUB's blocks and the copies of its state, with our code and with GRUB's own tools."""
 
 import hashlib
 from pathlib import Path
@@ -66,17 +66,17 @@ def test_a_lock_has_the_bytes_that_grub_editenv_gives_it(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "variables", [{"a b": "1"}, {"a": ""}, {"a": "1\nb=2"}, {"": "1"}, {"a": "x" * BLOCK}]
 )
-def test_what_cannot_stand_in_a_block_is_refused(variables: dict[str, str]) -> None:
+def test_what_cannot_be_in_a_block_is_refused(variables: dict[str, str]) -> None:
     with pytest.raises(ArtifactError, match="environment: "):
         encode_block(variables)
 
 
 @pytest.mark.parametrize("raw", [b"", bytes(BLOCK), b"a=1\n", b"#" * BLOCK])
-def test_what_is_no_block_has_no_variables(raw: bytes) -> None:
+def test_what_is_not_a_block_has_no_variables(raw: bytes) -> None:
     assert decode_block(raw) is None
 
 
-def test_a_copy_is_taken_if_it_is_whole_and_not_locked() -> None:
+def test_a_copy_is_used_if_it_is_whole_and_not_locked() -> None:
     block = encode_block(VARIABLES)
 
     assert decode_copy(block, OPEN) == VARIABLES

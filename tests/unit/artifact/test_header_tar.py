@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The header tar as a whole, and how much of it is believed."""
+"""The header tar as a whole, and its limits."""
 
 import time
 from dataclasses import replace

@@ -33,7 +33,7 @@ def test_object_is_written_without_spaces_and_sorted_on_request() -> None:
     assert format_object({"b": 1, "a": 2}, sort=True) == b'{"a":2,"b":1}'
 
 
-def test_text_that_is_none_in_utf_8_is_refused() -> None:
+def test_text_that_is_not_utf_8_is_refused() -> None:
     with pytest.raises(ArtifactError, match=r"udcff' is not UTF-8"):
         format_object({"key": "\udcff"})
 
@@ -74,12 +74,12 @@ def test_whole_numbers_keep_all_their_digits() -> None:
     ],
     ids=range(24),
 )
-def test_what_is_no_object_is_refused(raw: bytes, finding: str) -> None:
+def test_what_is_not_an_object_is_refused(raw: bytes, finding: str) -> None:
     with pytest.raises(ArtifactError, match=f"^x: .*{finding}"):
         parse_object(raw, "x")
 
 
-def test_key_that_stands_twice_among_many_is_found_at_once() -> None:
+def test_key_that_appears_twice_among_many_is_found_at_once() -> None:
     keys = [f"{number:x}" for number in range(100_000)]
     raw = json.dumps(dict.fromkeys(keys, 0)).encode()[:-1] + b',"z":0,"z":0}'
     start = time.monotonic()

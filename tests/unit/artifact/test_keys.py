@@ -195,7 +195,7 @@ def test_key_of_another_kind_is_refused(
     ],
     ids=range(8),
 )
-def test_what_is_no_key_is_refused(tmp_path: Path, text: bytes) -> None:
+def test_what_is_not_a_key_is_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "key.pem"
     path.write_bytes(text)
 

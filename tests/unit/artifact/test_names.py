@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which names an artifact may carry."""
+"""Names that an artifact may have."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from ota_artifact.names import (
 @pytest.mark.parametrize(
     "text", ["a", "release 2", "n" * 256, "\u00e9" * 128, "a/b", "\u65e5\u672c"]
 )
-def test_printable_text_of_256_bytes_is_taken(text: str) -> None:
+def test_printable_text_of_256_bytes_is_accepted(text: str) -> None:
     assert check_text(text, "name") == text
 
 
@@ -30,7 +30,7 @@ def test_other_text_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["rootfs-image", "dir", "A.b_c+d-1", "9", "_", "t" * 128])
-def test_payload_type_that_can_be_a_module_is_taken(name: str) -> None:
+def test_payload_type_that_can_be_a_module_is_accepted(name: str) -> None:
     assert check_payload_type(name, "type") == name
 
 
@@ -44,7 +44,7 @@ def test_other_payload_type_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["rootfs.ext4", "a", "...", "-", ".hidden", "a,b_c-1", "n" * 90])
-def test_name_of_one_component_is_taken(name: str) -> None:
+def test_name_of_one_component_is_accepted(name: str) -> None:
     assert check_file_name(name, "file") == name
 
 
@@ -58,7 +58,7 @@ def test_other_file_name_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("state", SCRIPT_STATES)
 @pytest.mark.parametrize("rest", ["Enter_00", "Leave_99", "Error_05_a-text.sh"])
-def test_script_of_a_state_that_travels_is_taken(state: str, rest: str) -> None:
+def test_script_of_a_state_of_the_artifact_is_accepted(state: str, rest: str) -> None:
     assert check_script_name(f"{state}_{rest}", "script") == f"{state}_{rest}"
 
 

@@ -15,7 +15,7 @@ if not os.environ.get("CRYPTOGRAPHY_OPENSSL_NO_LEGACY"):
     raise RuntimeError("OpenSSL 3.0's legacy provider failed to load")
 raise ImportError("cryptography has started")
 """
-"""A `cryptography` that starts as the real one does where the provider is missing."""
+"""A `cryptography` that starts as the real one does if the provider is missing."""
 
 OF_ARTIFACTS = "from ota_artifact.keys import parse_public_key; parse_public_key(b'', 'key')"
 OF_THE_DEVICE = "from ota_agent.server.signer import main; main(['make', 'ecdsa'])"

@@ -15,7 +15,7 @@ def _opened(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> BinaryIO:
 
 
 @pytest.mark.parametrize("front", [b"12", b"1234", b"123456"])
-def test_a_front_that_is_shorter_or_longer_than_its_room_moves_what_follows(
+def test_a_front_that_is_shorter_or_longer_than_its_space_moves_what_follows(
     tmp_path: Path, front: bytes
 ) -> None:
     with _opened(tmp_path / "file") as file:
@@ -26,7 +26,7 @@ def test_a_front_that_is_shorter_or_longer_than_its_room_moves_what_follows(
     assert (tmp_path / "file").read_bytes() == b"before" + front + b"the rest"
 
 
-def test_a_file_stands_at_its_end_after_its_room_is_filled(tmp_path: Path) -> None:
+def test_a_file_is_at_its_end_after_its_space_is_filled(tmp_path: Path) -> None:
     with _opened(tmp_path / "file") as file:
         put(file, b"....rest")
 

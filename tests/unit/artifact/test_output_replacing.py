@@ -21,7 +21,7 @@ def _write(path: Path, *, then: BaseException) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, OSError])
-def test_error_leaves_the_old_file_and_nothing_beside_it(
+def test_error_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, error: type[BaseException]
 ) -> None:
     path = tmp_path / "file"

@@ -37,7 +37,7 @@ def test_files_are_given_and_checked(suffix: str) -> None:
     assert made.is_checked
 
 
-def test_file_says_what_it_is() -> None:
+def test_file_knows_its_name_and_size() -> None:
     file = next(payload().files())
 
     assert (file.name, file.size, file.mode, file.mtime) == ("one", 400_000, 0o600, 0)
@@ -102,7 +102,7 @@ def test_second_pass_gives_nothing_and_first_counts() -> None:
     assert next(files).name == "two"
 
 
-def test_any_order_of_files_is_taken() -> None:
+def test_any_order_of_files_is_accepted() -> None:
     made = payload(dict(reversed(CONTENT.items())))
 
     assert [file.name for file in made.files()] == ["three", "two", "one"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A payload's file that another reader has begun: checked as a whole all the same."""
+"""A payload's file that another reader has started is still checked as a whole."""
 
 import hashlib
 import random
@@ -38,7 +38,7 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 
 
 def marks(payload: Payload) -> list[Mark]:
-    """Every mark that a reader comes by."""
+    """Every mark that a reader passes."""
     found: list[Mark] = []
     file = next(payload.files())
     for _ in file.chunks():
@@ -48,7 +48,7 @@ def marks(payload: Payload) -> list[Mark]:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_another_reader_goes_on_at_each_mark(suffix: str) -> None:
+def test_another_reader_continues_at_each_mark(suffix: str) -> None:
     stored = in_members(PLAIN, [512, 512 + 300_000, 512 + 600_000], suffix)
     found = marks(of(stored, suffix))
 
@@ -88,7 +88,7 @@ def test_marks_are_right_wherever_members_end(plain: bytes, cuts: list[int], suf
         assert file.is_checked
 
 
-def test_a_member_that_ends_in_the_tar_header_is_no_mark() -> None:
+def test_a_member_that_ends_in_the_tar_header_is_not_a_mark() -> None:
     stored = in_members(PLAIN, [100, 512], ".gz")
 
     assert marks(of(stored, ".gz")) == []
@@ -110,7 +110,7 @@ def test_a_mark_with_the_digest_of_something_else_is_found_out() -> None:
     assert not payload.is_checked
 
 
-def test_what_is_behind_the_file_is_looked_at_as_ever() -> None:
+def test_what_follows_the_file_is_checked_as_before() -> None:
     whole = tar([Entry(name="file", content=PLAIN), Entry(name="more", content=b"x")])
     cut = 512 + 300_000
     stored = squeeze(whole[:cut], ".gz") + squeeze(whole[cut:], ".gz")
@@ -133,7 +133,7 @@ def test_what_is_behind_the_file_is_looked_at_as_ever() -> None:
         (1000, 512 + 300_000, "other"),
     ],
 )
-def test_a_place_that_cannot_be_is_refused(read: int, given: int, name: str) -> None:
+def test_an_impossible_place_is_refused(read: int, given: int, name: str) -> None:
     payload = of(in_members(PLAIN, [512], ".gz"), ".gz")
 
     with pytest.raises(ArtifactError, match=r"data/0000\.tar\.gz: cannot be read from byte"):
@@ -161,7 +161,7 @@ def test_a_payload_of_several_files_is_read_from_its_start() -> None:
     st.integers(0, 6000),
     st.sampled_from(SUFFIXES),
 )
-def test_no_place_whatever_leads_to_another_file(
+def test_no_place_at_all_leads_to_another_file(
     cuts: list[int], read: int, given: int, suffix: str
 ) -> None:
     plain = PLAIN[:1500] + bytes(1000) + PLAIN[:500]

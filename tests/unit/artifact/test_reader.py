@@ -49,7 +49,7 @@ def test_header_is_known_before_the_first_payload_byte() -> None:
     assert stream.read_bytes <= len(front)
 
 
-def test_nothing_behind_the_manifest_is_read_before_the_signature_holds() -> None:
+def test_nothing_after_the_manifest_is_read_before_the_signature_is_verified() -> None:
     draft = Draft(key=OTHER_KEY)
     version, manifest, signature, *_ = draft.members.values()
     header = 512
@@ -205,7 +205,7 @@ def test_artifact_is_not_checked_before_its_end() -> None:
     assert artifact.is_checked
 
 
-def test_payload_without_data_is_given_too() -> None:
+def test_payload_without_data_is_also_given() -> None:
     artifact = open_artifact(Pipe(BOOTSTRAP.but(data=None)))
 
     (payload,) = artifact.payloads()
@@ -314,7 +314,7 @@ def test_signature_is_passed_over_without_keys_and_can_be_asked_later() -> None:
 
 
 @pytest.mark.parametrize("field", ["version", "manifest", "signature", "packed_header"])
-def test_each_limit_is_the_last_size_that_is_taken(field: str) -> None:
+def test_each_limit_is_the_last_size_that_is_accepted(field: str) -> None:
     draft = Draft(key=EC_KEY)
     version, manifest, signature, header, _ = draft.members.values()
     sizes = {

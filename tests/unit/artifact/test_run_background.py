@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program beside ours: its console is ours, and it never outlives us."""
+"""A program that runs next to ours: we have its console, and it never outlives us."""
 
 import os
 import signal

@@ -67,7 +67,7 @@ def test_a_program_that_closes_its_output_and_stays_is_ended() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
-def test_what_breaks_off_the_reading_ends_the_program(tmp_path: Path, error: BaseException) -> None:
+def test_an_error_while_reading_ends_the_program(tmp_path: Path, error: BaseException) -> None:
     def broken(piece: bytes) -> None:
         (tmp_path / "pid").write_bytes(piece)
         raise error

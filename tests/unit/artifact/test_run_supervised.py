@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs under supervision: heard line by line, ended in time, and never left behind."""
+"""Supervised programs: we get each line, they end in time, and none is left behind."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ START = (
 
 
 class Heard:
-    """What a program said, by channel."""
+    """What a program printed, by channel."""
 
     def __init__(self) -> None:
         self.stdout: list[str] = []
@@ -34,8 +34,8 @@ class Heard:
         (self.stdout if channel == "stdout" else self.stderr).append(line)
 
 
-def finished(script: str, heard: Heard, *words: str, timeout: float = 10) -> int:
-    """The exit code of a shell's script."""
+def finish(script: str, heard: Heard, *words: str, timeout: float = 10) -> int:
+    """Run a shell script; gives its exit code."""
     argv = ("sh", "-c", script, "sh", *words)
     with Supervised(argv, timeout=timeout, hear=heard, grace=0.3) as program:
         return program.finish()
@@ -57,14 +57,14 @@ def ends(pid: int) -> bool:
 def test_lines_and_exit_code_are_passed_on() -> None:
     heard = Heard()
 
-    code = finished("echo one; echo two; echo wrong >&2; printf rest; exit 21", heard)
+    code = finish("echo one; echo two; echo wrong >&2; printf rest; exit 21", heard)
 
     assert code == 21
     assert heard.stdout == ["one", "two", "rest"]
     assert heard.stderr == ["wrong"]
 
 
-def test_it_is_heard_while_it_runs() -> None:
+def test_its_output_is_passed_on_while_it_runs() -> None:
     heard = Heard()
     argv = ("sh", "-c", "echo begun; exec sleep 60")
     with Supervised(argv, timeout=60, hear=heard) as program:
@@ -90,7 +90,7 @@ def test_it_runs_in_its_folder_with_its_environment(tmp_path: Path) -> None:
 def test_a_lot_of_output_and_a_line_without_end_are_bounded() -> None:
     heard = Heard()
 
-    code = finished("head -c 1000000 /dev/zero | tr '\\0' x; seq 20000 >&2", heard)
+    code = finish("head -c 1000000 /dev/zero | tr '\\0' x; seq 20000 >&2", heard)
 
     assert code == 0
     assert max(map(len, heard.stdout)) <= 1 << 13
@@ -101,7 +101,7 @@ def test_its_whole_group_ends_with_its_time(tmp_path: Path) -> None:
     script = 'sleep 60 & echo $! > "$1"; wait'
 
     with pytest.raises(ProgramError, match=r"did not finish within 0\.2 s; it was killed"):
-        finished(script, Heard(), str(tmp_path / "pid"), timeout=0.2)
+        finish(script, Heard(), str(tmp_path / "pid"), timeout=0.2)
 
     assert ends(int((tmp_path / "pid").read_text()))
 
@@ -116,10 +116,10 @@ def test_one_that_does_not_end_when_asked_is_killed(tmp_path: Path) -> None:
     assert program.code == -signal.SIGKILL
 
 
-def test_what_it_leaves_running_is_let_be(tmp_path: Path) -> None:
+def test_processes_that_it_leaves_behind_are_not_touched(tmp_path: Path) -> None:
     heard = Heard()
 
-    code = finished("sleep 60 & echo $!", heard)
+    code = finish("sleep 60 & echo $!", heard)
 
     pid = int(heard.stdout[0])
     assert code == 0
@@ -151,7 +151,7 @@ def test_it_ends_with_us_whatever_ends_us() -> None:
     assert ends(pid)
 
 
-def test_a_setpriv_that_cannot_tie_it_to_us_is_done_without(
+def test_without_a_usable_setpriv_it_runs_untied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busybox = tmp_path / "setpriv"
@@ -160,7 +160,7 @@ def test_a_setpriv_that_cannot_tie_it_to_us_is_done_without(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     door._with_us.cache_clear()
 
-    code = finished("exit 3", Heard())
+    code = finish("exit 3", Heard())
 
     door._with_us.cache_clear()
     assert code == 3

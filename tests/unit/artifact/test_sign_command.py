@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Another program signs: what it is given, and which of its answers are signatures."""
+"""Another program signs: its input, and which of its answers are signatures."""
 
 import base64
 import hashlib
@@ -56,12 +56,12 @@ def test_signature_of_any_form_is_made_raw(tmp_path: Path, output: bytes, signat
     [b"", b"\n", b"error: no token", RAW[:-1], RAW + b"\0", RAW + RAW[:20], b"x" * 5000, DER[:-1]],
     ids=range(8),
 )
-def test_what_is_no_signature_is_refused(tmp_path: Path, output: bytes) -> None:
+def test_what_is_not_a_signature_is_refused(tmp_path: Path, output: bytes) -> None:
     with pytest.raises(ArtifactError, match="B, which is not a signature"):
         SignCommand(printing(output, tmp_path)).sign(MESSAGE)
 
 
-def test_raw_signature_that_begins_like_der_is_taken(tmp_path: Path) -> None:
+def test_raw_signature_that_begins_like_der_is_accepted(tmp_path: Path) -> None:
     raw = b"\x30" + bytes(range(63))
 
     assert SignCommand(printing(raw, tmp_path)).sign(MESSAGE) == raw
@@ -137,7 +137,7 @@ def test_program_that_leaves_a_child_behind_is_stopped(monkeypatch: pytest.Monke
         SignCommand("sh -c 'sleep 2; true'").sign(MESSAGE)
 
 
-def test_program_that_does_not_read_is_no_error(tmp_path: Path) -> None:
+def test_program_that_does_not_read_is_not_an_error(tmp_path: Path) -> None:
     command = shlex.join(("sh", "-c", f"exec <&-; cat {shlex.quote(str(tmp_path / 'raw'))}"))
     (tmp_path / "raw").write_bytes(RAW)
 

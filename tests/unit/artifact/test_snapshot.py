@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses of devices: what is one, and what ssh might take for something else."""
+"""Addresses of devices, and texts that ssh might read as something else."""
 
 from pathlib import Path
 
@@ -19,9 +19,7 @@ from ota_artifact.snapshot import Address, parse_address, take_snapshot
         ("ssh://pi@[fe80::1%eth0]", Address("fe80::1%eth0", "pi")),
     ],
 )
-def test_user_and_port_are_optional_and_ipv6_stands_in_brackets(
-    text: str, address: Address
-) -> None:
+def test_user_and_port_are_optional_and_ipv6_has_brackets(text: str, address: Address) -> None:
     assert parse_address(text) == address
 
 
@@ -50,7 +48,7 @@ def test_user_and_port_are_optional_and_ipv6_stands_in_brackets(
         "ssh://bo\u0430rd",
     ],
 )
-def test_what_is_no_address_is_refused_before_ssh_sees_it(text: str) -> None:
+def test_what_is_not_an_address_is_refused_before_ssh_sees_it(text: str) -> None:
     with pytest.raises(ArtifactError, match=r"write ssh://\[user@\]host\[:port\]"):
         parse_address(text)
 

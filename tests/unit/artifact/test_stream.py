@@ -51,7 +51,7 @@ def test_pieces_read_as_one_stream(pieces: list[bytes], sizes: list[int]) -> Non
     assert stream.read(1) == b""
 
 
-def test_whole_piece_is_handed_on_without_a_copy() -> None:
+def test_whole_piece_is_passed_on_without_a_copy() -> None:
     piece = bytes(1000)
 
     assert Chunks(iter((piece,))).read(1000) is piece

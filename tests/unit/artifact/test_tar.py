@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tar of artifacts, beside Python's tarfile; what is refused is in tests/golden."""
+"""The tar of artifacts, compared with Python's tarfile; tests/golden has what is refused."""
 
 import io
 import tarfile
@@ -177,7 +177,7 @@ def test_name_of_1024_bytes_is_read_and_a_longer_one_refused() -> None:
 
 
 @pytest.mark.parametrize("size", ["", " ", "9" * 21, "9" * 1000, "0x8", "1_0", "-1", "8.0"])
-def test_pax_size_that_is_no_number_is_refused(size: str) -> None:
+def test_pax_size_that_is_not_a_number_is_refused(size: str) -> None:
     with pytest.raises(ArtifactError, match=r"the pax size .* is not a number"):
         contents(made((pax(size=size), Entry(name="a", content=b"content\n"))))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written is what is read, the same bytes each time."""
+"""Artifacts are read as they were written, and have the same bytes each time."""
 
 import os
 import sys
@@ -125,7 +125,7 @@ def test_header_keeps_names_groups_and_scripts_in_order(tmp_path: Path) -> None:
     assert artifact.header == replace(header, scripts=scripts[::-1])
 
 
-def test_ready_tar_is_taken_over_as_it_is(tmp_path: Path) -> None:
+def test_ready_tar_is_used_as_it_is(tmp_path: Path) -> None:
     payload = PayloadSpec(MODULE, sources(tmp_path, CONTENT))
     old = written(spec(payload), tmp_path / "old", "zstd_fast")
     with (tmp_path / "old").open("rb") as stream:

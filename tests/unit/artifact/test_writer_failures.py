@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What cannot be written says so: specs that are no artifact, files that change, full disks."""
+"""Errors of the writer: specs that are not an artifact, files that change, full disks."""
 
 import os
 import sys
@@ -88,7 +88,7 @@ def test_payloads_are_counted(tmp_path: Path) -> None:
     refused(spec(twice, twice), tmp_path, "provides 'k', which is already provided")
 
 
-def test_version_2_holds_a_root_filesystem_alone(tmp_path: Path) -> None:
+def test_version_2_holds_only_a_root_filesystem(tmp_path: Path) -> None:
     for header in (MODULE, PayloadHeader(type=None)):
         refused(spec(PayloadSpec(header), version=2), tmp_path, "holds rootfs-image only")
 
@@ -96,7 +96,7 @@ def test_version_2_holds_a_root_filesystem_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", "\u00e4", "n" * 91, "a\nb"])
-def test_file_whose_name_cannot_stand_in_an_artifact_is_refused(tmp_path: Path, name: str) -> None:
+def test_file_whose_name_cannot_be_in_an_artifact_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(
         ArtifactError, match=r"is not the name of a payload file|longer than the 90"
     ):
@@ -108,17 +108,13 @@ def test_file_whose_name_cannot_stand_in_an_artifact_is_refused(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("epoch", [" ", "-1", "1.5", "yesterday", "\u0663", str(1 << 33)])
-def test_time_that_is_none_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str
-) -> None:
+def test_wrong_time_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
 
     refused(spec(rootfs(tmp_path)), tmp_path, "SOURCE_DATE_EPOCH: ")
 
 
-def test_a_time_that_is_empty_is_none_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_empty_time_is_like_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     unset = written(spec(rootfs(tmp_path)), tmp_path / "unset")
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "")

@@ -22,7 +22,9 @@ def refused(wanted: ArtifactSpec, folder: Path, finding: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".", "n" * 91])
-def test_name_that_is_no_plain_file_is_refused_however_it_came(tmp_path: Path, name: str) -> None:
+def test_name_that_is_not_a_plain_file_is_refused_however_it_came(
+    tmp_path: Path, name: str
+) -> None:
     (tmp_path / "x").write_bytes(b"x")
 
     wanted = spec(PayloadSpec(MODULE, (FileSource(name, tmp_path / "x"),)))
@@ -30,7 +32,7 @@ def test_name_that_is_no_plain_file_is_refused_however_it_came(tmp_path: Path, n
     refused(wanted, tmp_path, r"is not the name of a payload file|longer than the 90")
 
 
-def test_meta_data_is_written_up_to_what_a_reader_takes(tmp_path: Path) -> None:
+def test_meta_data_is_written_up_to_a_readers_limit(tmp_path: Path) -> None:
     def with_text(size: int) -> ArtifactSpec:
         header = PayloadHeader(type="files", meta_data=json.dumps({"t": "x" * size}).encode())
         return spec(PayloadSpec(header))
@@ -43,7 +45,7 @@ def test_meta_data_is_written_up_to_what_a_reader_takes(tmp_path: Path) -> None:
     )
 
 
-def test_state_scripts_are_written_up_to_what_a_reader_takes(tmp_path: Path) -> None:
+def test_state_scripts_are_written_up_to_a_readers_limit(tmp_path: Path) -> None:
     def with_script(size: int) -> ArtifactSpec:
         plain = spec(PayloadSpec(MODULE))
         script = Script("ArtifactInstall_Enter_00", bytes(size))
@@ -53,7 +55,7 @@ def test_state_scripts_are_written_up_to_what_a_reader_takes(tmp_path: Path) -> 
     refused(with_script(Limits().header), tmp_path, "the header with its state scripts: ")
 
 
-def test_manifest_is_written_up_to_what_a_reader_takes(tmp_path: Path) -> None:
+def test_manifest_is_written_up_to_a_readers_limit(tmp_path: Path) -> None:
     digests = {f"{number:080}": "0" * 64 for number in range(Limits().manifest // 140)}
 
     ready = PackedData(suffix="", path=tmp_path / "out", offset=0, size=0, digests=digests)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The manifest stands before the payloads and is known after them: where these wait meanwhile."""
+"""The manifest comes before the payloads and is known after them: where they wait for it."""
 
 import os
 import threading
@@ -18,7 +18,7 @@ from ota_artifact.writer import write_artifact
 
 @dataclass(frozen=True)
 class _Signs:
-    """Signatures of a given length [B]; 512 is RSA 4096, more than the room that is left."""
+    """Signatures of a given length [B]; 512 is RSA 4096, more than the space that is reserved."""
 
     size: int
 
@@ -62,7 +62,7 @@ def test_a_file_and_a_pipe_get_the_same_artifact(
     assert (tmp_path / "artifact").read_bytes() == piped
 
 
-def test_what_stood_in_a_file_before_an_artifact_stays(tmp_path: Path) -> None:
+def test_content_of_a_file_before_an_artifact_stays(tmp_path: Path) -> None:
     spec = _spec(tmp_path)
     with replacing(tmp_path / "artifact") as alone:
         write_artifact(alone, spec)

@@ -22,7 +22,7 @@ def sources(folder: Path, contents: dict[str, bytes]) -> tuple[FileSource, ...]:
 
 
 def spec(*payloads: PayloadSpec, version: int = 3) -> ArtifactSpec:
-    """An artifact of these payloads with as little more as can be."""
+    """A minimal artifact with these payloads."""
     headers = tuple(payload.header for payload in payloads)
     return ArtifactSpec(
         Header(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bench of the agent: what it says of costs, and the whole of it beside Mender's client."""
+"""The bench of the agent: how it reports costs, and a whole run with Mender's client."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def missed(measured: page.Measured) -> list[str]:
     return [each.what for each in page.targets(measured) if not each.is_reached]
 
 
-def test_what_is_missed_is_found_and_no_more() -> None:
+def test_only_missed_targets_are_found() -> None:
     assert missed(found()) == []
     assert missed(found(ours=DEAR)) == [
         "install gzip: CPU, compared with mender-client",
@@ -63,7 +63,7 @@ def test_the_tables_have_a_row_for_each_program() -> None:
     assert "compared with mender-client | 0.67 | 1.00 | reached |" in page.verdicts(found())
 
 
-def test_who_is_not_root_is_told_so(
+def test_a_user_who_is_not_root_is_told_to_use_sudo(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -97,7 +97,7 @@ def test_each_program_is_given_its_own_configuration() -> None:
 
 
 class Pipe:
-    """What a server has said so far."""
+    """The output of a server, which a test writes."""
 
     def __init__(self) -> None:
         self.output, self.end = os.pipe()
@@ -143,7 +143,7 @@ def test_cpu_and_memory_of_a_daemon_are_those_of_its_process(tmp_path: Path) -> 
     assert 50e6 < peak < 90e6
 
 
-def test_a_daemon_that_does_not_ask_is_an_error_with_what_it_said(
+def test_a_daemon_that_does_not_poll_is_an_error_with_its_last_log_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench.agent.daemon._PATIENCE", 0.0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the bench of images says of what it measured."""
+"""How the bench of images reports its measurements."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def missed(rows: list[Row]) -> list[str]:
         (found(1.2, 40e6, 1, 1), ["1.20 1.10", "1.20 1.10"]),
     ],
 )
-def test_what_is_missed_is_said_with_its_limit(rows: list[Row], said: list[str]) -> None:
+def test_a_missed_target_is_reported_with_its_limit(rows: list[Row], said: list[str]) -> None:
     assert missed(rows) == said
 
 
@@ -72,7 +72,7 @@ def test_a_missed_target_fails_only_if_asked_for(
 ) -> None:
     monkeypatch.setattr(page, "facts", lambda _: "")
     monkeypatch.setattr(compose, "rows", lambda *_, **__: found(9, 40e6, 9, 9))
-    monkeypatch.setattr(build, "cached", lambda *_, **__: Sample(cpu=1, wall=5, rss=1e6))
+    monkeypatch.setattr(build, "build_cached", lambda *_, **__: Sample(cpu=1, wall=5, rss=1e6))
     monkeypatch.setattr(build, "power_on_to_userspace", lambda *_, **__: 8.0)
 
     assert command.main([]) == 0

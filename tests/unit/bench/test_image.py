@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The image in the cache: when it is made, and that a broken making leaves nothing."""
+"""The image in the cache: when it is made, and that a failed build leaves nothing."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_another_suite_is_another_image() -> None:
     assert image.key("bookworm") != image.key("trixie")
 
 
-def test_a_making_that_is_broken_off_leaves_nothing_in_the_cache(
+def test_an_interrupted_build_leaves_nothing_in_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(work: Path, suite: str) -> None:

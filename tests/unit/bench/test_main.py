@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command: what it says of wrong options, interrupts and failures."""
+"""The command: how it reports wrong options, interrupts and failures."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_the_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("rounds", ["0", "-1", "many"])
-def test_a_number_of_rounds_that_is_none_is_refused(
+def test_a_wrong_number_of_rounds_is_refused(
     rounds: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -43,7 +43,7 @@ def test_an_interrupt_ends_it_without_a_traceback(
     assert capsys.readouterr().err == "bench: interrupted\n"
 
 
-def test_a_program_that_failed_is_told_in_a_line(
+def test_a_program_that_failed_is_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "_measure", _raising(ProgramError("mke2fs: no space")))

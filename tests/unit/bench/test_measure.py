@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run is said to cost."""
+"""How the cost of a run is measured."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.artifact.measure import Sample, measured, median
+from bench.artifact.measure import Sample, measure, median
 from ota_artifact.errors import ProgramError
 
 _MIB = 1 << 20
@@ -15,7 +15,7 @@ _MIB = 1 << 20
 
 def _python(program: str, output: Path) -> Sample:
     argv = (sys.executable, "-I", "-S", "-c", program)
-    return measured(argv, environment=os.environ, output=output)
+    return measure(argv, environment=os.environ, output=output)
 
 
 def test_the_median_is_taken_of_each_cost_alone() -> None:
@@ -30,7 +30,7 @@ def test_the_median_is_taken_of_each_cost_alone() -> None:
     assert middle == Sample(cpu=2, wall=8, rss=6, size=0)
 
 
-def test_the_memory_of_a_program_is_its_own_and_not_that_of_who_started_it(tmp_path: Path) -> None:
+def test_the_memory_of_a_program_is_its_own_and_not_its_parents(tmp_path: Path) -> None:
     ours = bytearray(os.urandom(_MIB)) * 200
 
     sample = _python("pass", tmp_path / "none")
@@ -54,11 +54,11 @@ def test_cpu_time_memory_and_size_are_those_of_the_run(tmp_path: Path) -> None:
     assert sample.size == 1000
 
 
-def test_a_program_that_fails_is_an_error_with_what_it_said(tmp_path: Path) -> None:
+def test_a_program_that_fails_is_an_error_with_its_output(tmp_path: Path) -> None:
     with pytest.raises(ProgramError, match="exit code 3: too bad"):
         _python("import sys; sys.stderr.write('too bad'); sys.exit(3)", tmp_path / "none")
 
 
 def test_a_program_that_is_missing_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(ProgramError, match="no-such-program"):
-        measured(["/no-such-program"], environment=os.environ, output=tmp_path / "none")
+        measure(["/no-such-program"], environment=os.environ, output=tmp_path / "none")

@@ -18,7 +18,7 @@ def test_a_missed_target_stands_out() -> None:
     assert "| write gzip: wall | 0.43 | 0.40 | **not reached** |" in text
 
 
-def test_both_programs_have_a_row_and_what_writes_nothing_has_no_size() -> None:
+def test_both_programs_have_a_row_and_a_case_without_output_has_no_size() -> None:
     ours = Sample(cpu=1.04, wall=1.1, rss=27 * MB)
     theirs = Sample(cpu=1.64, wall=1.67, rss=23 * MB)
 
@@ -28,7 +28,7 @@ def test_both_programs_have_a_row_and_what_writes_nothing_has_no_size() -> None:
     assert "|  | mender-artifact | 1.64 s | 1.67 s | 23 MB |  |" in text
 
 
-def test_zstd_says_that_it_stands_beside_gzip() -> None:
+def test_zstd_says_that_it_is_compared_with_gzip() -> None:
     sample = Sample(cpu=1.0, wall=1.0, rss=1, size=1)
 
     text = costs({"write zstd": Result(sample, sample)})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Targets against results: the verdict can be either."""
+"""Targets and results: the verdict can be either."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from bench.artifact.targets import MB, TARGETS, Finding, Result, Target, finding
 _THEIRS = Sample(cpu=4.0, wall=2.0, rss=100 * MB, size=1000)
 
 
-def test_a_ratio_is_ours_by_theirs() -> None:
+def test_a_ratio_is_ours_divided_by_theirs() -> None:
     results = {"write gzip": Result(Sample(cpu=1.0, wall=1.0, rss=1, size=1040), _THEIRS)}
 
     values = {each.target.cost: each.value for each in findings(results)}
@@ -19,7 +19,7 @@ def test_a_ratio_is_ours_by_theirs() -> None:
     assert values["size"] == 1.04
 
 
-def test_memory_is_judged_by_itself() -> None:
+def test_memory_is_not_compared_with_theirs() -> None:
     results = {"write gzip": Result(Sample(cpu=1.0, wall=1.0, rss=50 * MB, size=1), _THEIRS)}
 
     values = {each.target.cost: each.value for each in findings(results)}

@@ -39,7 +39,7 @@ def test_show_has_units(capsys: pytest.CaptureFixture[str]) -> None:
     assert "  speed: 115200\n" in said
 
 
-def test_check_says_which_board_is_wrong_and_goes_on(
+def test_check_says_which_board_is_wrong_and_continues(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     origin = ["--boards", BOARDS, "--from", "qemu-arm", "--output", str(tmp_path)]
@@ -62,7 +62,7 @@ def test_layout_is_a_table_and_a_picture(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == LAYOUT
 
 
-def test_new_makes_a_board_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_makes_another_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     origin = ["--boards", BOARDS, "--from", "qemu-arm64", "--output", str(tmp_path)]
 
     assert main(["new", "mine", *origin]) == 0
@@ -72,7 +72,7 @@ def test_new_makes_a_board_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "name: mine\n" in said
     assert "device_types: mine\n" in said
     readme = (tmp_path / "mine" / "README.md").read_text("utf-8")
-    assert readme.startswith("# mine\n\nMade from qemu-arm64. Not built and not tried yet")
+    assert readme.startswith("# mine\n\nCopied from qemu-arm64. Not built and not tested yet")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scripts of a slot read: the same of a board, whoever makes the root filesystem."""
+"""The settings that a slot's scripts read: the same for all builders of root filesystems."""
 
 import shlex
 from pathlib import Path

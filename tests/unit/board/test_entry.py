@@ -31,7 +31,7 @@ def test_without_an_initrd_none_is_named() -> None:
         assert "/boot/initrd.img" in entry(board, "/boot/Image", initrd="/boot/initrd.img")
 
 
-def test_another_kernel_calls_the_console_otherwise() -> None:
+def test_another_kernel_has_another_name_for_the_console() -> None:
     board = load_board(ROOT / "boards" / "raspberrypi3")
 
     assert " console=ttyS1,115200 " in entry(board, "/boot/Image")

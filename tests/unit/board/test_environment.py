@@ -44,7 +44,7 @@ def test_mkenvimage_makes_the_same_bytes(tmp_path: Path, options: tuple[str, ...
 
 
 @pytest.mark.parametrize("raw", [b"", bytes(5), bytes(SIZE), b"\xff" * SIZE, b"\xa5" * SIZE])
-def test_what_was_never_written_is_no_environment(raw: bytes) -> None:
+def test_what_was_never_written_is_not_an_environment(raw: bytes) -> None:
     assert decode(raw, is_redundant=True) is None
 
 
@@ -57,7 +57,7 @@ def test_one_flipped_bit_is_found_unless_it_is_in_the_flag(place: int) -> None:
     assert (decode(bytes(raw), is_redundant=True) is None) == (place != 4)
 
 
-def test_a_redundant_copy_is_no_single_one() -> None:
+def test_a_redundant_copy_is_not_a_single_one() -> None:
     assert decode(encode(FACTORY, SIZE, flag=1), is_redundant=False) is None
     assert decode(encode(FACTORY, SIZE, flag=None), is_redundant=True) is None
 
@@ -68,7 +68,7 @@ def test_too_many_variables_are_refused() -> None:
 
 
 @pytest.mark.parametrize("pair", [("", "x"), ("a=b", "x"), ("a", ""), ("a\0", "x"), ("a", "x\0y")])
-def test_what_no_environment_can_hold_is_refused(pair: tuple[str, str]) -> None:
+def test_variables_that_no_environment_can_hold_are_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(BoardError, match="cannot be stored"):
         encode(dict([pair]), SIZE, flag=1)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slots are made larger where no device has them yet, and nowhere else."""
+"""Slots are made larger only if no device has them yet."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What GRUB needs of a board: its configuration, its state, and a slot's entry."""
+"""GRUB's files for a board: its configuration, its state, and a slot's entry."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layout of a disk: whatever is asked for, nothing overlaps and everything is aligned."""
+"""The layout of a disk: for any input, nothing overlaps and everything is aligned."""
 
 from itertools import combinations, pairwise
 
@@ -111,7 +111,7 @@ def test_four_partitions_of_an_mbr_are_primary() -> None:
 @pytest.mark.parametrize(
     ("device", "node"), [("/dev/mmcblk0", "/dev/mmcblk0p"), ("/dev/vda", "/dev/vda")]
 )
-def test_a_node_has_a_p_behind_a_digit(device: str, node: str) -> None:
+def test_a_node_has_a_p_after_a_digit(device: str, node: str) -> None:
     assert node_base(device) == node
 
 
@@ -161,7 +161,7 @@ def test_a_disk_that_is_too_small_says_by_how_much() -> None:
         ({"size": (1 << 32) * SECTOR + SECTOR}, "an MBR ends at 2 TiB"),
     ],
 )
-def test_a_disk_that_cannot_be_is_refused(settings: dict[str, int], finding: str) -> None:
+def test_an_impossible_disk_is_refused(settings: dict[str, int], finding: str) -> None:
     with pytest.raises(LayoutError, match=finding):
         planned(40 * MIB, **settings)  # type: ignore[arg-type]
 
@@ -179,7 +179,7 @@ def test_two_areas_of_one_name_are_refused() -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"schema": 9}', '{"schema": 1, "size": 1, "areas": [{"x": 1}]}']
 )
-def test_json_that_is_no_layout_is_refused(text: str) -> None:
+def test_json_that_is_not_a_layout_is_refused(text: str) -> None:
     with pytest.raises(LayoutError):
         from_json(text)
 

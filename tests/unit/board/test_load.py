@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading board.yaml: what is wrong is said with file, line, field and remedy."""
+"""Reading board.yaml: an error has file, line, field and remedy."""
 
 import shutil
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def test_every_board_of_ours_is_right_and_named_as_its_folder(path: Path) -> Non
     assert board.layout.partition("data") == board.layout.partitions[-1]
 
 
-def test_on_every_mmc_board_environment_and_first_partition_stand_at_the_same_place() -> None:
+def test_on_every_mmc_board_environment_and_first_partition_are_at_the_same_place() -> None:
     boards = [load_board(path) for path in all_boards([BOARDS])]
     layouts = [board.layout for board in boards if board.environment.kind == "raw"]
 
@@ -113,7 +113,7 @@ def test_on_every_mmc_board_environment_and_first_partition_stand_at_the_same_pl
         ("schema: 1", "schema: [", r"board\.yaml:5: expected"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(
+def test_an_error_is_reported_with_its_place(
     changed: Changed, old: str, new: str, error: str
 ) -> None:
     with pytest.raises(BoardError, match=error):
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_said_with_its_place(
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"- a\n", b"text", b"a: *b\n"])
-def test_a_file_that_is_no_description_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_description_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "board.yaml").write_bytes(content)
 
     with pytest.raises(BoardError, match=r"board\.yaml"):
@@ -134,7 +134,7 @@ def test_a_text_may_be_folded_over_lines_that_make_one(changed: Changed) -> None
     assert board.summary == "A board, QEMU virt, 64-bit ARM, U-Boot, SD card"
 
 
-def test_extra_partitions_stand_before_data(changed: Changed) -> None:
+def test_extra_partitions_come_before_data(changed: Changed) -> None:
     extra = "\n  extra: [{label: logs, size: 8 MiB}, {label: keys, size: 1 MiB}]"
 
     layout = load_board(changed("data: {size: 64 MiB}", "data: {size: 64 MiB}" + extra)).layout
@@ -144,7 +144,7 @@ def test_extra_partitions_stand_before_data(changed: Changed) -> None:
     assert layout.node("data") == "/dev/mmcblk0p7"
 
 
-def test_boards_are_found_where_they_are_looked_for(
+def test_boards_are_found_in_the_folders_that_are_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in ("chosen", "variable", "boards"):
@@ -159,6 +159,6 @@ def test_boards_are_found_where_they_are_looked_for(
     assert find_board("chosen/mine", []) == Path("chosen/mine")
 
 
-def test_a_board_that_is_not_there_is_said_with_those_that_are() -> None:
+def test_an_unknown_board_is_reported_with_the_known_ones() -> None:
     with pytest.raises(BoardError, match=r"nope: no such board .*; there are: beaglebone-black, "):
         find_board("nope", [BOARDS])

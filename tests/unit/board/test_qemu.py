@@ -21,7 +21,7 @@ def board(name: str) -> Board:
 
 
 def options(words: list[str]) -> set[tuple[str, str]]:
-    """Each option with the word behind it."""
+    """Each option with the word after it."""
     return set(pairwise(words))
 
 
@@ -53,7 +53,7 @@ def test_the_raspberry_pi_has_its_own_card_and_its_console_second() -> None:
     } <= options(words)
 
 
-def test_uefi_has_its_variables_on_a_chip_whose_writes_are_forgotten() -> None:
+def test_uefi_has_its_variables_on_a_chip_that_forgets_writes() -> None:
     words = arguments(board("qemu-x86-64"), DISK, Path("/fw/OVMF_CODE_4M.fd"))
 
     assert words[0] == "qemu-system-x86_64"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that follow from a board: all say the same offsets."""
+"""The files that are rendered for a board: all have the same offsets."""
 
 import pytest
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Templates: what is missing is named, and a value is text, whatever is in it."""
+"""Templates: a missing value is named, and a value is always plain text."""
 
 import re
 from dataclasses import replace

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What U-Boot is built with: the state apart from the logic, and nothing lost on the way."""
+"""U-Boot's configuration and environment: the state is separate, and no symbol is lost."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_all_that_is_not_state_is_taken_from_u_boot_itself_at_each_boot(text: st
         assert variables[stub].startswith("env default -f ota_vars; env default -f ${ota_vars}; ")
 
 
-def test_u_boot_may_count_its_disks_otherwise_than_linux() -> None:
+def test_u_boot_may_number_its_disks_differently_from_linux() -> None:
     board = load_board(ROOT / "boards" / "beaglebone-black")
     board = replace(board, bootloader=replace(board.bootloader, mmc=2))
 
@@ -93,7 +93,7 @@ def board() -> Board:
     return load_board(ROOT / "boards" / "qemu-arm64")
 
 
-def test_what_came_through_in_one_spelling_is_not_missing(board: Board) -> None:
+def test_a_symbol_that_is_set_in_one_spelling_is_not_missing(board: Board) -> None:
     wanted = fragment(board, ROOT / "u-boot.env", ROOT / "boards" / "qemu-arm64")
     lines = wanted.splitlines()
     old = [line for line in lines if "ENV_REDUNDANT" not in line and "TEXT_FILE" not in line]
@@ -112,14 +112,14 @@ def test_what_came_through_in_one_spelling_is_not_missing(board: Board) -> None:
         ("BOOTCOUNT_ENV", "CONFIG_BOOTCOUNT_ENV=y, is n"),
     ],
 )
-def test_what_was_dropped_is_said(board: Board, lost: str, said: str) -> None:
+def test_a_dropped_symbol_is_reported(board: Board, lost: str, said: str) -> None:
     wanted = fragment(board, ROOT / "u-boot.env")
     config = "\n".join(line for line in wanted.splitlines() if lost not in line)
 
     assert said in missing(wanted, config)
 
 
-def test_what_is_on_and_should_be_off_is_said(board: Board) -> None:
+def test_a_symbol_that_is_on_and_should_be_off_is_reported(board: Board) -> None:
     wanted = fragment(board, ROOT / "u-boot.env")
     config = wanted.replace("# CONFIG_ENV_IS_NOWHERE is not set", "CONFIG_ENV_IS_NOWHERE=y")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Yocto's layer knows of a board: fresh in the tree, and read by BitBake as it is meant."""
+"""The Yocto layer's file for a board is current, and BitBake reads it as intended."""
 
 import re
 from dataclasses import replace
@@ -61,7 +61,7 @@ def test_a_slot_has_the_size_of_the_layout_and_on_a_disk_that_grows_room_for_sys
     assert {board.name for board in BOARDS if board.storage.grows} == {"qemu-arm64", "qemu-x86-64"}
 
 
-def test_firmware_that_stands_twice_on_the_disk_is_named_once() -> None:
+def test_firmware_that_is_twice_on_the_disk_is_named_once() -> None:
     (board,) = [each for each in BOARDS if each.name == "beaglebone-black"]
 
     assert values(include(board))["OTA_FIRMWARE"] == "MLO u-boot.img"
@@ -93,8 +93,8 @@ def test_runqemu_starts_a_machine_of_qemu_from_its_disk_as_our_own_command_does(
     assert not re.search(r"^QB_\w+ =", "".join(texts.values()), re.MULTILINE)
 
 
-def test_a_layer_of_its_own_is_told_where_the_board_is(tmp_path: Path) -> None:
-    """Whoever moves both together need not make the file anew."""
+def test_a_separate_layer_has_the_path_of_the_board(tmp_path: Path) -> None:
+    """The file stays valid if both folders are moved together."""
     board = replace(BOARDS[0], name="gate")
     (tmp_path / "meta-gate" / "conf").mkdir(parents=True)
     (tmp_path / "meta-gate" / "conf" / "layer.conf").touch()
@@ -148,7 +148,7 @@ def test_our_own_includes_lead_to_our_boards() -> None:
         ("boards/gate", "boards", "boards: has no conf/layer.conf; name the top folder of a layer"),
     ],
 )
-def test_an_include_that_bitbake_would_not_find_its_way_with_is_refused(
+def test_an_include_with_which_bitbake_would_not_find_the_board_is_refused(
     tmp_path: Path, folder: str, layer: str, error: str
 ) -> None:
     (tmp_path / "meta-gate" / "conf").mkdir(parents=True)
@@ -175,7 +175,9 @@ def test_a_board_that_yocto_does_not_build_has_none() -> None:
         ("{machine: qemu, settings: []}", "yocto.settings: must be a mapping of names to texts"),
     ],
 )
-def test_what_bitbake_would_misread_is_refused(tmp_path: Path, yocto: str, error: str) -> None:
+def test_a_setting_that_bitbake_would_misread_is_refused(
+    tmp_path: Path, yocto: str, error: str
+) -> None:
     text = (ROOT / "boards/qemu-arm64/board.yaml").read_text("utf-8")
     file = tmp_path / "board.yaml"
     file.write_text(text.partition("\nyocto:")[0] + f"\nyocto: {yocto}\n")

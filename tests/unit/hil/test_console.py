@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The console: nothing is lost, nothing is sent unbidden, and a wait says what it saw last."""
+"""The console: nothing is lost, nothing is sent unasked, and a failed wait has the last output."""
 
 import os
 import re
@@ -49,7 +49,7 @@ def board(tmp_path: Path) -> Iterator[Board]:
     board.close()
 
 
-def test_what_is_said_before_it_is_waited_for_is_found(board: Board) -> None:
+def test_output_that_comes_before_the_wait_is_found(board: Board) -> None:
     board.says(b"U-Boot\r\nStarting kernel\r\n")
 
     assert board.console.expect("U-Boot", timeout=5) == "U-Boot"
@@ -58,7 +58,7 @@ def test_what_is_said_before_it_is_waited_for_is_found(board: Board) -> None:
     )
 
 
-def test_a_text_that_was_waited_for_is_not_found_again(board: Board) -> None:
+def test_a_text_that_was_found_is_not_found_again(board: Board) -> None:
     board.says(b"login: ")
     board.console.expect("login: ", timeout=5)
 
@@ -76,7 +76,7 @@ def test_a_character_that_comes_in_two_pieces_is_one(board: Board) -> None:
     board.console.expect("größe\n", timeout=5)
 
 
-def test_bytes_that_are_no_text_do_no_harm(board: Board) -> None:
+def test_bytes_that_are_not_text_do_no_harm(board: Board) -> None:
     board.says(b"\xff\x00\xfe ok\n")
 
     board.console.expect(" ok\n", timeout=5)
@@ -90,7 +90,7 @@ def test_an_end_of_the_console_ends_the_wait(board: Board) -> None:
         board.console.expect("login", timeout=60)
 
 
-def test_the_rest_is_what_nobody_waited_for(board: Board) -> None:
+def test_the_rest_is_what_no_wait_has_read(board: Board) -> None:
     board.says(b"one\ntwo\nthree\n")
     board.console.expect("one\n", timeout=5)
     board.ends()
@@ -98,7 +98,7 @@ def test_the_rest_is_what_nobody_waited_for(board: Board) -> None:
     assert board.console.rest(timeout=5) == "two\nthree\n"
 
 
-def test_a_console_that_does_not_end_is_said_to(board: Board) -> None:
+def test_a_console_that_does_not_end_is_reported(board: Board) -> None:
     with pytest.raises(HilError, match="did not end"):
         board.console.rest(timeout=0.05)
 

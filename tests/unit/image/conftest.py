@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A block device, where the machine has loop devices to give."""
+"""A block device, if the machine has loop devices."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of software holds what SPDX 2.3 asks for, and what other tools look packages up by.
+"""The list of software has what SPDX 2.3 requires, and what other tools need to find packages.
 
 Source: SPDX 2.3, clauses 6, 7 and 11, and its JSON schema: required fields, patterns, values.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A build's own folder: gone with it, and taken away by the next one if it was killed."""
+"""A build's own folder: the build removes it, or if it was killed, the next one."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def test_it_is_gone_when_the_build_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_build_left_is_taken_away_and_what_is_in_use_stays(tmp_path: Path) -> None:
+def test_folders_of_a_killed_build_are_removed_and_those_in_use_stay(tmp_path: Path) -> None:
     words = (sys.executable, "-c", HOLD, str(tmp_path))
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     killed, busy = (subprocess.Popen(words, **pipes) for _ in range(2))  # type: ignore[call-overload]  # noqa: S603

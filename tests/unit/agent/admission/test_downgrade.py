@@ -57,3 +57,8 @@ def test_who_says_no_version_is_not_compared() -> None:
 def test_a_version_that_cannot_be_compared_is_refused(offered: str, installed: str) -> None:
     with pytest.raises(AgentError, match="has no number"):
         check_downgrade({KEY: offered}, {KEY: installed}, KEY)
+
+
+def test_a_root_filesystem_without_a_version_is_refused() -> None:
+    with pytest.raises(AgentError, match=f"does not provide {KEY}"):
+        check_downgrade({}, {KEY: "2"}, KEY, has_rootfs=True)

@@ -13,7 +13,7 @@ from ota_artifact.run import run
 
 NOBODY = 65534
 GROUP = "nogroup"
-"""Nobody's group; the user of `ask` is in it only if it is said so."""
+"""Nobody's group; the user of `ask` is in it only if a test says so."""
 
 requires_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone becomes another user")
 
@@ -48,7 +48,7 @@ def ask(
 
     Args:
         groups: the numbers of the user's groups.
-        connections: how many are open at once, each of which asks everything.
+        connections: how many are open at once; each sends all the requests.
     """
     what = json.dumps([str(path), NOBODY, groups, connections, requests])
     said = run((sys.executable, "-S", "-E", "-c", _ASK, what), timeout=30)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real server of the socket, and a daemon of which only the ears are real."""
+"""A real server of the socket, and a daemon that only listens."""
 
 import json
 import socket
@@ -13,8 +13,8 @@ from typing import Any
 from ota_agent.api import ApiOptions
 from ota_agent.api.server import ApiServer
 from ota_agent.api.status import LiveStatus
-from ota_agent.control.maps import Gate
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.actions import PausePoint
 
 
 @dataclass(kw_only=True)
@@ -51,7 +51,7 @@ class Daemon:
     def send_inventory(self) -> None:
         self._hear("send_inventory")
 
-    def pause(self, before: Gate) -> None:
+    def pause(self, before: PausePoint) -> None:
         self._hear("pause", before)
 
     def go_on(self) -> None:

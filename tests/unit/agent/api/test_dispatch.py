@@ -15,8 +15,8 @@ from ota_agent.api.dispatch import answer
 from ota_agent.api.peer import Peer
 from ota_agent.api.standalone import StandaloneCommands
 from ota_agent.api.status import LiveStatus
+from ota_agent.control import ControlOptions
 from ota_agent.control.controls import Controls
-from ota_agent.control.options import ControlOptions
 from ota_agent.engine.daemon import Daemon
 from ota_agent.memory.store import Store
 

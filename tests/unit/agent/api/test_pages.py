@@ -13,7 +13,7 @@ import pytest
 
 from ota_agent.api.calls import CALLS
 from ota_agent.api.status import LiveStatus, from_json
-from ota_agent.control.maps import Gate
+from ota_agent.lifecycle.actions import PausePoint
 from tests.house.tree import ROOT
 from tests.unit.agent.api.serving import Daemon, Line, serving, wait_until
 
@@ -90,7 +90,7 @@ def test_what_is_not_shown_is_seen() -> None:
 class Waiting(Daemon):
     """A daemon with an update that waits as soon as somebody wants it to."""
 
-    def pause(self, before: Gate) -> None:
+    def pause(self, before: PausePoint) -> None:
         super().pause(before)
         self.live.change(state="Downloaded", artifact="v2", waits_for=before, paused_by="device")
 

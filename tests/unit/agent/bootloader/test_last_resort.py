@@ -10,11 +10,11 @@ from ota_agent.bootloader.last_resort import give_up_trial
 
 
 @pytest.mark.parametrize(
-    ("upgrade_available", "uptime", "restarts"),
+    ("upgrade_available", "uptime", "reboots"),
     [("1", "601.2 3.4\n", True), ("1", "599 3\n", False), ("0", "9999 3\n", False)],
 )
 def test_only_a_trial_that_has_had_its_time_is_given_up(
-    upgrade_available: str, uptime: str, *, restarts: bool, tmp_path: Path
+    upgrade_available: str, uptime: str, *, reboots: bool, tmp_path: Path
 ) -> None:
     (tmp_path / "environment").write_text(f"upgrade_available={upgrade_available}\n")
     (tmp_path / "uptime").write_text(uptime)
@@ -23,10 +23,10 @@ def test_only_a_trial_that_has_had_its_time_is_given_up(
         "no certificate",
         find=lambda: File(tmp_path / "environment"),
         uptime=tmp_path / "uptime",
-        reboot=("touch", str(tmp_path / "restarted")),
+        reboot=("touch", str(tmp_path / "rebooted")),
     )
 
-    assert (tmp_path / "restarted").exists() == restarts
+    assert (tmp_path / "rebooted").exists() == reboots
 
 
 def test_what_is_not_known_to_be_a_trial_is_left_alone(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_what_is_not_known_to_be_a_trial_is_left_alone(tmp_path: Path) -> None:
         "no certificate",
         find=lambda: File(tmp_path / "none"),
         uptime=tmp_path / "uptime",
-        reboot=("touch", str(tmp_path / "restarted")),
+        reboot=("touch", str(tmp_path / "rebooted")),
     )
 
-    assert not (tmp_path / "restarted").exists()
+    assert not (tmp_path / "rebooted").exists()

@@ -145,7 +145,7 @@ def test_a_single_copy_is_found(disk: Path) -> None:
 def test_a_place_that_the_board_does_not_have_is_found(disk: Path) -> None:
     (finding,) = UBoot(configured(disk, OFFSETS), (0x400000, 0x800000)).findings()
 
-    assert "is said to be at 0x4000, 0xc000, and this board has it at 0x400000" in finding
+    assert "points at 0x4000, 0xc000, but this board keeps its environment at 0x400000" in finding
 
 
 @pytest.mark.parametrize(("canary", "count"), [({}, 1), ({"mender_saveenv_canary": "1"}, 0)])

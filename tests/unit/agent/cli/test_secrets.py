@@ -8,19 +8,16 @@ from pathlib import Path
 import pytest
 
 from ota_agent.address import Address
-from ota_agent.api.status import LiveStatus
 from ota_agent.cli.main import main
 from ota_agent.cli.questions import asked
 from ota_agent.cli.setup import PLACES
 from ota_agent.config.settings import load_settings
-from ota_agent.control.controls import Controls
-from ota_agent.control.options import ControlOptions
 from ota_agent.dbus.interfaces import values
 from ota_agent.doctor.trust import addresses
-from ota_agent.engine.agent import observer
+from ota_agent.engine.assembly import assemble
+from ota_agent.engine.observer import StateObserver
 from ota_agent.lifecycle.states import Downloading
 from ota_agent.lifecycle.update import Update
-from ota_agent.memory.store import Store
 from ota_agent.server.deployment_log import DeploymentLog, LogOptions
 from ota_agent.server.options import ServerOptions, TlsOptions
 from tests.simulators.file_server import Manner, file_server, moved
@@ -52,7 +49,7 @@ def bench(folder: Path, **sections: object) -> Scratch:
 
 
 def install(device: Scratch, url: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """All that is said by an install that fails, and by a look at what it left."""
+    """All output of an install that fails, and of a look at what it left."""
     capsys.readouterr()
     assert agent(device, "install", url, "--log-level", "debug") == 1
     said = capsys.readouterr()
@@ -136,14 +133,15 @@ def test_a_proxy_that_is_none_is_named_without(
 
 
 def test_while_it_downloads_the_api_and_the_bus_show_none(tmp_path: Path) -> None:
-    store, live = Store(tmp_path / "state.db"), LiveStatus()
-    log, controls = DeploymentLog(LogOptions(tmp_path)), Controls(ControlOptions(), store)
+    settings = load_settings(bench(tmp_path).configuration)
     update = Update(source=Address(secret("http://h/v2.mender")))
 
-    observer(live, log, controls, lambda: "")(Downloading(update))
+    with assemble(settings) as agent:
+        StateObserver(
+            settings=settings, store=agent.store, live=agent.live, deployments=agent.deployments
+        ).observe(Downloading(update))
 
-    store.close()
-    status = live.get().to_json()
+    status = agent.live.get().to_json()
     assert status["source"] == "http://h/v2.mender"
     assert shown(json.dumps(status) + repr(values(status)) + repr(update)) == []
 

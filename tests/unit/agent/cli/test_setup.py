@@ -13,7 +13,7 @@ from ota_agent.cli.main import main
 from ota_agent.cli.questions import asked
 from ota_agent.cli.setup import PLACES, changed, place
 from ota_agent.config.settings import Settings, default_file, load_settings
-from ota_agent.control.options import ControlOptions
+from ota_agent.control import ControlOptions
 from tests.house.pages import commands, follow
 from tests.house.tree import ROOT
 from tests.simulators.certificates import make
@@ -80,11 +80,11 @@ def test_what_is_as_it_should_be_is_not_written_again(
 @pytest.mark.parametrize(
     ("words", "finding"),
     [
-        (["--server", "updates.example.com"], "it is no address of a server"),
+        (["--server", "updates.example.com"], "it is not an address of a server"),
         (["--server", "http://a.example"], "it is plain HTTP"),
         (["--key", "/none.pem"], "No such file"),
         (["--server-certificate", "/none.crt"], "No such file"),
-        ([], "nothing is said"),
+        ([], "there is nothing to change"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_is_written(
@@ -134,7 +134,7 @@ def test_the_file_on_data_is_changed_if_there_is_one_and_counts(tmp_path: Path) 
     ("text", "finding"),
     [
         (b"[sevrer]\n", "[sevrer]: unknown"),
-        (b"server = 1\n", "server: stands in no section"),
+        (b"server = 1\n", "server: is outside any section"),
         (b"[server\n", "is not TOML: "),
         (b'[server]\ntenant_token = "\xff"\n', "is not TOML: "),
     ],

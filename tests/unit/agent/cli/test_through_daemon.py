@@ -56,7 +56,7 @@ def test_a_rollback_by_hand_of_a_trial_ends_and_leaves_the_reboot_to_the_user(si
 
     assert ended.returncode == 4, ended.stderr
     assert ended.stdout.startswith(b"Rolled back.\nAt least one payload requested a reboot")
-    assert not (site.device.folder / "restarted").exists()
+    assert not (site.device.folder / "rebooted").exists()
     assert (s := site.status())
     assert s.wants_reboot
 

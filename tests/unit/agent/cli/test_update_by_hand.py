@@ -91,7 +91,7 @@ def test_a_release_is_installed_tried_and_committed(
     assert json.loads(capsys.readouterr().out)["rootfs-image.version"] == "v2"
 
 
-def test_the_exit_code_says_that_a_restart_is_needed(device: Scratch, release: Path) -> None:
+def test_the_exit_code_says_that_a_reboot_is_needed(device: Scratch, release: Path) -> None:
     assert agent(device, "install", "--reboot-exit-code", str(release)) == 4
 
 
@@ -110,10 +110,10 @@ def test_what_is_not_running_yet_cannot_be_committed(
 
     assert agent(device, "commit") == 1
 
-    assert "not running yet: restart the device first" in capsys.readouterr().err
+    assert "not running yet: reboot the device first" in capsys.readouterr().err
 
 
-def test_a_rollback_before_the_restart_needs_none(
+def test_a_rollback_before_the_reboot_needs_none(
     device: Scratch, release: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     agent(device, "install", str(release))
@@ -133,7 +133,7 @@ def test_a_rollback_of_what_runs_needs_a_reboot_by_the_user(
 
     assert agent(device, "rollback", "--reboot-exit-code") == 4
     assert "Rolled back." in capsys.readouterr().out
-    assert not (device.folder / "restarted").exists()
+    assert not (device.folder / "rebooted").exists()
     device.boot()
     assert agent(device, "resume") == 0
 
@@ -265,7 +265,7 @@ def test_a_daemon_is_not_asked_to_stop_before_a_state(
     [
         ("[device", "is not TOML"),
         ("[devise]", r"[devise]: unknown; known: device, server"),
-        ("device = 3", "device: stands in no section"),
+        ("device = 3", "device: is outside any section"),
         ("[device]\ndata = 3", "[device] data: 3 must be a text"),
     ],
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Updates by hand that go wrong on the way back, too: what is said is what the device is."""
+"""Updates by hand that go wrong on the way back, too: the output is true all the same."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def release(folder: Path, *types: str) -> str:
     return str(folder / "v2.mender")
 
 
-def test_a_module_that_wants_a_restart_is_committed_after_it(
+def test_a_module_that_wants_a_reboot_is_committed_after_it(
     device: Scratch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module(tmp_path, reboot="Automatic")
@@ -70,7 +70,7 @@ def test_a_module_that_wants_a_restart_is_committed_after_it(
     assert capsys.readouterr().out.endswith("v2\n")
 
 
-def test_a_slot_beside_a_module_that_cannot_go_back_waits_for_the_restart_all_the_same(
+def test_a_slot_beside_a_module_that_cannot_go_back_waits_for_the_reboot_all_the_same(
     device: Scratch, tmp_path: Path
 ) -> None:
     module(tmp_path, rollback="No")

@@ -54,7 +54,7 @@ def kind_of(hint: Any) -> str:
 
 
 def unit_of(hint: Any, meaning: str) -> str:
-    """The unit of a number: ``s``, ``B`` or ``B/s``; empty for a count, or what is no number."""
+    """The unit of a number: ``s``, ``B`` or ``B/s``; empty for a count, or any other type."""
     if hint not in (int, float):
         return ""
     if match := re.search(r"\[(s|B/s|B)\]", meaning):

@@ -161,7 +161,7 @@ def test_a_wrong_file_of_menders_is_named(tmp_path: Path, text: str, finding: st
         ("[server", "is not TOML"),
         ("[sevrer]\n", "[sevrer]: unknown; known: device, server"),
         ("urls = []\n", "[urls]: unknown"),
-        ("server = 1\n", "server: stands in no section"),
+        ("server = 1\n", "server: is outside any section"),
         ("[server]\nurl = 1\n", "[server] url: unknown; known: tenant_token, timeout, urls"),
     ],
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who holds an update up, and who lets it go on; in two threads, and over a restart."""
+"""An update is held up, and goes on; in two threads, and over a restart."""
 
 import json
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from threading import Thread
 
 import pytest
 
+from ota_agent.control import ControlOptions
 from ota_agent.control.controls import Controls
-from ota_agent.control.options import ControlOptions
 from ota_agent.errors import Aborted, AgentError, Unreachable
 from ota_agent.memory.store import Store
 
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 class Waiter:
-    """Somebody who wants to pass a gate, in a thread."""
+    """Somebody who wants to go on, in a thread."""
 
     def __init__(self, controls: Controls, before: str = "ArtifactReboot") -> None:
         self.told: list[tuple[str, str]] = []
@@ -38,7 +38,7 @@ class Waiter:
 
     def _run(self) -> None:
         try:
-            self._controls.pass_gate(
+            self._controls.wait_while_paused(
                 self._before,  # type: ignore[arg-type]
                 refresh=self._refresh,
                 paused=lambda before, by: self.told.append((before, by)),
@@ -67,7 +67,7 @@ def test_nobody_holds_up_what_nobody_asked_for(store: Store) -> None:
     assert Waiter(Controls(ControlOptions(), store)).passes()
 
 
-def test_a_person_pauses_and_goes_on(store: Store) -> None:
+def test_a_user_pauses_and_goes_on(store: Store) -> None:
     controls = Controls(ControlOptions(), store)
     controls.pause("ArtifactReboot")
 
@@ -172,7 +172,9 @@ def test_a_map_that_the_server_takes_for_an_abort_ends_the_wait(store: Store) ->
         raise Aborted("deployment d1: not found")
 
     with pytest.raises(Aborted, match="not found"):
-        controls.pass_gate("ArtifactReboot", refresh=refresh, paused=lambda before, by: None)
+        controls.wait_while_paused(
+            "ArtifactReboot", refresh=refresh, paused=lambda before, by: None
+        )
 
 
 @pytest.mark.parametrize(("hour", "waits"), [(12, True), (23, False)])
@@ -252,7 +254,9 @@ def test_what_changes_while_it_is_told_of_its_pause_is_not_missed(store: Store) 
         controls.go_on()
 
     thread = Thread(
-        target=lambda: controls.pass_gate("ArtifactReboot", refresh=lambda: None, paused=paused)
+        target=lambda: controls.wait_while_paused(
+            "ArtifactReboot", refresh=lambda: None, paused=paused
+        )
     )
     thread.start()
     thread.join(5)

@@ -39,7 +39,7 @@ def test_the_layout_that_an_image_carries_is_read(
 def test_what_is_no_layout_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "layout.json").write_text(text)
 
-    with pytest.raises(AgentError, match=r"layout\.json: is no layout"):
+    with pytest.raises(AgentError, match=r"layout\.json: is not a layout file"):
         read_layout(tmp_path / "layout.json")
 
 

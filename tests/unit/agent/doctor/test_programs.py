@@ -39,7 +39,7 @@ def test_a_device_with_a_server_must_be_able_to_say_who_it_is(tmp_path: Path) ->
     assert "mac=" in device.hazards()["identity-missing"].remedy
 
 
-def test_a_device_that_cannot_restart_itself_is_in_error(tmp_path: Path) -> None:
+def test_a_device_that_cannot_reboot_itself_is_in_error(tmp_path: Path) -> None:
     device = patient(tmp_path)
     device.configure('reboot = ["touch"', 'reboot = ["no-such-program"')
 

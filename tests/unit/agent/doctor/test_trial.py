@@ -30,7 +30,7 @@ SLOTS = Slots(A, B)
         (A, {"mender_boot_part": "7"}, "Idle", ["state-names-no-slot"]),
         (A, {"upgrade_available": "1"}, "Idle", ["trial-of-nobody"]),
         (A, {"upgrade_available": "1"}, "Trying", ["trial-under-way"]),
-        (B, {"upgrade_available": "1"}, "Installed", ["trial-waits-for-restart"]),
+        (B, {"upgrade_available": "1"}, "Installed", ["trial-waits-for-reboot"]),
         (A, {"ota_rollback": "count 3"}, "Idle", ["rolled-back"]),
     ],
 )

@@ -10,14 +10,19 @@ import pytest
 import urllib3
 
 from ota_agent.address import Address
-from ota_agent.device.slots import Slot
-from ota_agent.download.fetch import FetchParts, Progress, fetch
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.admission.acceptance import check_acceptance
+from ota_agent.bootloader.boot import Boot
+from ota_agent.bootloader.file import File
+from ota_agent.device.slots import Slot, Slots
+from ota_agent.download import DownloadOptions
+from ota_agent.download.fetch import Fetch, Progress
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
 from ota_agent.lifecycle.events import Fetched
 from ota_agent.lifecycle.update import Update
-from ota_agent.payloads import Installer
+from ota_agent.payloads import Installer, Reboot
+from ota_agent.payloads.checkpoint import Trail
+from ota_agent.payloads.rootfs import RootFilesystem
 from ota_agent.server.http import pool
 from ota_agent.server.options import TlsOptions
 from ota_artifact.header import Header, PayloadHeader, Script
@@ -77,6 +82,7 @@ def artifact(
 class Module:
     """An update module that keeps what it is given in memory."""
 
+    slot = ""
     stored: dict[str, bytes] = field(default_factory=dict)
     times: int = 0
 
@@ -88,7 +94,7 @@ class Module:
 
     def call(self, call: Call) -> None: ...
 
-    def wants_reboot(self) -> str:
+    def wants_reboot(self) -> Reboot:
         return "no"
 
     def can_roll_back(self) -> bool:
@@ -118,7 +124,7 @@ class Device:
     provides: dict[str, str] = field(default_factory=dict)
     options: DownloadOptions = OPTIONS
     kill_at: int | None = None
-    has_slots: bool = True
+    device_type: str = "board"
     time: Time = field(default_factory=Time)
 
     def __post_init__(self) -> None:
@@ -143,23 +149,19 @@ class Device:
         return replace(self, **{**fresh, **changes})  # type: ignore[arg-type]
 
     def fetch(self, source: str, deployment: str = "") -> Fetched:
-        return fetch(Update(source=Address(source), deployment=deployment), self.parts)
-
-    @property
-    def parts(self) -> FetchParts:
-        return FetchParts(
+        fetch = Fetch(
+            Update(source=Address(source), deployment=deployment),
             options=self.options,
             pool=_pool,
-            store=self,
+            memory=self,
             keys=self.keys,
-            device_type="board",
-            provides=self.provides,
-            scripts=self,
-            installer=self._installer,
-            target=(lambda: Slot("B", self.slot, 3)) if self.has_slots else None,
+            accept=lambda header: check_acceptance(header, self.device_type, self.provides),
+            begin=self._begin,
+            store_scripts=self.scripts.append,
             progress=self._note,
             surroundings=self.time.surroundings,
         )
+        return fetch.run()
 
     def text(self, name: str) -> str:
         return self.kept.get(name, "")
@@ -167,19 +169,35 @@ class Device:
     def put(self, name: str, text: str) -> None:
         self.kept[name] = text
 
-    def store(self, scripts: tuple[Script, ...]) -> None:
-        self.scripts.append(scripts)
-
-    def _installer(self, header: Header, number: int) -> Installer:
-        if header.payloads[number].type == "unknown":
-            raise AgentError("no update module 'unknown'")
-        module: Installer = self.modules.setdefault(number, Module())  # type: ignore[assignment]
-        return module
+    def _begin(self, header: Header, trail: Trail) -> dict[int, Installer]:
+        found: dict[int, Installer] = {}
+        for number, payload in enumerate(header.payloads):
+            if payload.type == "unknown":
+                raise AgentError("no update module 'unknown'")
+            if payload.type == "rootfs-image":
+                found[number] = root_filesystem(self.folder, self.options, trail)
+            elif payload.type:
+                found[number] = self.modules.setdefault(number, Module())
+        return found
 
     def _note(self, progress: Progress) -> None:
         self.told.append(progress)
         if self.kill_at is not None and progress.done >= self.kill_at:
             raise Killed
+
+
+def root_filesystem(folder: Path, options: DownloadOptions, trail: Trail) -> RootFilesystem:
+    """What stores a payload in the file that is slot B."""
+    slots = Slots(Slot("A", folder / "slot-a", 2), Slot("B", folder / "slot-b", 3))
+    return RootFilesystem(
+        boot=Boot(slots, lambda: slots.a, File(folder / "environment")),
+        target=slots.b,
+        trail=trail,
+        is_comparing=options.is_comparing,
+        is_reading_back=options.is_reading_back,
+        sync_bytes=options.checkpoint_bytes,
+        sync_interval=options.checkpoint_interval,
+    )
 
 
 def _pool() -> urllib3.PoolManager:

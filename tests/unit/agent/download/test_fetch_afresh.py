@@ -9,8 +9,8 @@ from pathlib import Path
 import deflate
 import pytest
 
-from ota_agent.download.checkpoint import recall
 from ota_agent.errors import AgentError
+from ota_agent.payloads.checkpoint import recall
 from ota_artifact import compressors
 from ota_artifact.errors import ArtifactError
 from tests.simulators.file_server import Manner, file_server

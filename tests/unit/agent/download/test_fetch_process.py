@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ota_agent.download.checkpoint import recall
 from ota_agent.memory.store import Store
+from ota_agent.payloads.checkpoint import recall
 from ota_artifact.run import Background, run
 from tests.simulators.file_server import Manner, file_server
 from tests.unit.agent.download.fetching import MIB, artifact, filesystem
@@ -21,25 +21,31 @@ FETCH = """
 import logging, sys
 from pathlib import Path
 from ota_agent.address import Address
-from ota_agent.download.fetch import FetchParts, fetch
+from ota_agent.bootloader.boot import Boot
+from ota_agent.device.slots import Slot, Slots
+from ota_agent.download.fetch import Fetch
+from ota_agent.download import DownloadOptions
+from ota_agent.download.source.retry import Surroundings
+from ota_agent.lifecycle.update import Update
+from ota_agent.memory.store import Store
+from ota_agent.payloads.rootfs import RootFilesystem
 from ota_agent.server.http import pool
 from ota_agent.server.options import TlsOptions
-from ota_agent.device.slots import Slot
-from ota_agent.download.source.options import DownloadOptions
-from ota_agent.memory.store import Store
-from ota_agent.lifecycle.update import Update
-
-class Scripts:
-    def store(self, scripts): pass
 
 sys.modules["isal"] = None  # a device has none
 url, folder = sys.argv[1], Path(sys.argv[2])
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 connections = pool(TlsOptions(allow_plain_http=True), timeout=10, environment={})
-fetch(Update(source=Address(url)), FetchParts(
-    options=DownloadOptions(checkpoint_bytes=1 << 20), pool=lambda: connections,
-    store=Store(folder / "state.db"), keys=(), device_type="board", provides={}, scripts=Scripts(),
-    installer=None, target=lambda: Slot("B", folder / "slot", 3)))
+slots = Slots(Slot("A", folder / "none", 2), Slot("B", folder / "slot", 3))
+boot = Boot(slots, lambda: slots.a, None)
+Fetch(
+    Update(source=Address(url)), options=DownloadOptions(), pool=lambda: connections,
+    memory=Store(folder / "state.db"), keys=(), accept=lambda header: None,
+    begin=lambda header, trail: {
+        0: RootFilesystem(boot=boot, target=slots.b, trail=trail, sync_bytes=1 << 20)},
+    store_scripts=lambda scripts: None, progress=lambda progress: None,
+    surroundings=Surroundings(),
+).run()
 for line in Path("/proc/self/status").read_text().splitlines():
     if line.startswith("VmHWM"):
         print("peak", int(line.split()[1]) * 1024)
@@ -73,7 +79,7 @@ def test_a_process_that_is_killed_leaves_what_the_next_one_goes_on_with(tmp_path
 def _wait_for_a_mark(path: Path) -> None:
     end = time.monotonic() + 30
     while True:
-        store = Store(path)  # what another process has written is there for who opens it anew
+        store = Store(path)  # what another process has written is there once it is opened again
         found = recall(store)
         store.close()
         if found and found.mark:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast a download is said to be."""
+"""How fast a download is, as the status shows it."""
 
-from ota_agent.download.pace import Pace
+from ota_agent.download.fetch import Pace
 
 
 def test_the_last_seconds_count_and_not_the_hour_before() -> None:

@@ -55,7 +55,7 @@ class Site:
         self.daemon = Background(command(self.device, "daemon"))
 
     def stop(self) -> None:
-        """Kill it, as a power cut or a restart of the device does."""
+        """Kill it, as a power cut or a reboot of the device does."""
         if self.daemon:
             self.daemon.kill()
             os.set_blocking(self.daemon.output, False)
@@ -65,9 +65,9 @@ class Site:
             self.daemon = None
 
     def reboots(self) -> None:
-        """Wait until the agent restarts the device; it comes up again, and the daemon with it."""
-        asked = self.device.folder / "restarted"
-        self.wait(asked.exists, "a restart")
+        """Wait until the agent reboots the device; it comes up again, and the daemon with it."""
+        asked = self.device.folder / "rebooted"
+        self.wait(asked.exists, "a reboot")
         asked.unlink()
         self.stop()
         self.device.boot()
@@ -193,7 +193,7 @@ def test_an_inventory_is_made_in_its_own_time_and_not_with_each_poll(site: Site)
     assert count.read_text().count("\n") == 1
 
 
-def test_an_address_that_has_expired_is_asked_for_anew(site: Site) -> None:
+def test_an_address_that_has_expired_is_asked_for_again(site: Site) -> None:
     deployment = deployed(site)
     site.server.faults.append(Fault(path="/artifacts/", kind="answer", status=403, times=1))
 
@@ -230,7 +230,7 @@ def test_a_release_that_dies_before_the_agent_is_reported_with_the_bootloaders_r
     deployment = deployed(site)
 
     site.start()
-    site.wait((site.device.folder / "restarted").exists, "restart")
+    site.wait((site.device.folder / "rebooted").exists, "reboot")
     site.stop()
     site.device.boot()
     site.device.boot()
@@ -246,8 +246,8 @@ def test_a_release_that_dies_before_the_agent_is_reported_with_the_bootloaders_r
 def test_a_server_that_is_away_during_the_trial_is_waited_for_over_a_power_cut(site: Site) -> None:
     deployment = deployed(site)
     site.start()
-    site.wait((site.device.folder / "restarted").exists, "restart")
-    (site.device.folder / "restarted").unlink()
+    site.wait((site.device.folder / "rebooted").exists, "reboot")
+    (site.device.folder / "rebooted").unlink()
     site.stop()
     site.device.boot()
     fault = Fault(path="/", kind="answer", status=503, times=1000)
@@ -276,23 +276,25 @@ def test_an_abort_by_the_server_is_noticed_and_nothing_is_installed(site: Site) 
     assert site.device.environment["upgrade_available"] == "0"
 
 
-def test_a_person_pauses_before_the_restart_and_any_restart_counts(site: Site) -> None:
+def test_a_user_pauses_before_the_reboot_and_any_reboot_counts(site: Site) -> None:
     site.start()
     site.wait(lambda: site.status(), "daemon")
     site.call("pause", before="ArtifactReboot")
     deployment = deployed(site)
 
-    site.wait(lambda: (s := site.status()) and s.waits_for == "ArtifactReboot", "pause")
+    site.wait(lambda: "pause_before_rebooting" in deployment.statuses, "pause")
+    status = site.status()
+    assert status is not None
+    assert status.waits_for == "ArtifactReboot"
     site.stop()
     site.device.boot()
     site.start()
     site.wait(lambda: is_over(site, deployment), "end")
 
     assert deployment.statuses[-1] == "success"
-    assert "pause_before_rebooting" in deployment.statuses
 
 
-def test_a_person_aborts_while_it_is_paused(site: Site) -> None:
+def test_a_user_aborts_while_it_is_paused(site: Site) -> None:
     site.start()
     site.wait(lambda: site.status(), "daemon")
     site.call("pause", before="ArtifactReboot")
@@ -314,7 +316,7 @@ def test_a_board_that_is_offline_commits_by_its_policy(tmp_path: Path) -> None:
     with site_of(tmp_path, policy="local") as site:
         deployment = deployed(site)
         site.start()
-        site.wait((site.device.folder / "restarted").exists, "restart")
+        site.wait((site.device.folder / "rebooted").exists, "reboot")
         site.stop()
         site.device.boot()
         fault = Fault(path="/", kind="answer", status=503, times=1000)
@@ -332,8 +334,8 @@ def test_a_board_that_is_offline_commits_by_its_policy(tmp_path: Path) -> None:
 def test_a_report_that_was_lost_to_a_power_cut_is_true_all_the_same(site: Site) -> None:
     deployment = deployed(site)
     site.start()
-    site.wait((site.device.folder / "restarted").exists, "restart")
-    (site.device.folder / "restarted").unlink()
+    site.wait((site.device.folder / "rebooted").exists, "reboot")
+    (site.device.folder / "rebooted").unlink()
     site.stop()
     site.device.boot()
     site.server.faults.append(Fault(path="/status", kind="stall", seconds=0.0, times=0))

@@ -9,7 +9,8 @@ from ota_agent.address import Address
 from ota_agent.bootloader import Bootloader
 from ota_agent.bootloader.grub import Grub
 from ota_agent.bootloader.u_boot import UBoot
-from ota_agent.engine.runtime import Restarting, Runtime, Stopped, boot_id
+from ota_agent.device.options import DeviceOptions
+from ota_agent.engine.runtime import RebootWanted, Runtime, Stopped, boot_id
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Action
 from ota_agent.lifecycle.events import CommitAsked, Done, Event, Failed, Offered, PollDue, Trial
@@ -91,7 +92,7 @@ def live(world: World, path: Path) -> None:
                 runtime.feed(CommitAsked())
             assert isinstance(runtime.state, Idle)
             return
-        except (Cut, Reset, Restarting) as end:
+        except (Cut, Reset, RebootWanted) as end:
             is_asked = is_asked or not isinstance(store.load().state, Idle)
             if isinstance(end, Reset) or not world.kills:
                 world.boot()
@@ -106,7 +107,7 @@ def device(artifact: Artifact, **options: object) -> World:
 
 @pytest.mark.boot
 @pytest.mark.parametrize("artifact", [ROOT, BOTH], ids=["root filesystem", "both"])
-@pytest.mark.parametrize("is_standalone", [False, True], ids=["server", "person"])
+@pytest.mark.parametrize("is_standalone", [False, True], ids=["server", "user"])
 @pytest.mark.parametrize("kills", [False, True], ids=["power", "agent"])
 def test_a_cut_at_any_point_ends_on_the_old_or_the_new_system(
     artifact: Artifact, is_standalone: bool, kills: bool, tmp_path: Path
@@ -191,12 +192,11 @@ def test_a_start_in_the_same_boot_is_no_reboot(tmp_path: Path) -> None:
             return super().trial(state)
 
     store = Store(tmp_path / "s.db")
-    store.save(Downloading(Update(source=Address("u"), deployment="d", restarts=0)), "boot 1")
-    for boot, restarts in (("boot 1", 0), ("boot 2", 0)):
+    store.save(Downloading(Update(source=Address("u"), deployment="d", reboots=0)), "boot 1")
+    for boot, reboots in (("boot 1", 0), ("boot 2", 0)):
         runtime = Runtime(store, Watching(device(ROOT)), boot)
-        assert runtime.state == Downloading(
-            Update(source=Address("u"), deployment="d", restarts=restarts)
-        )
+        update = Update(source=Address("u"), deployment="d", reboots=reboots)
+        assert runtime.state == Downloading(update)
         with pytest.raises(Reset):
             runtime.start()
         store.save(Downloading(Update(source=Address("u"), deployment="d")), "boot 1")
@@ -210,14 +210,14 @@ def test_the_bootloaders_are_what_the_agent_takes_for_one(tmp_path: Path) -> Non
 
 
 def test_every_boot_has_an_id(tmp_path: Path) -> None:
-    assert len(boot_id()) == 36
+    assert len(boot_id(DeviceOptions().boot_id)) == 36
     with pytest.raises(AgentError, match="is /proc mounted"):
         boot_id(tmp_path / "none")
 
 
 @pytest.mark.parametrize("kind", [Installing, Committing, Committed, Failing, Cleaning])
 def test_it_stops_before_a_state_and_goes_on_from_there(kind: type[State], tmp_path: Path) -> None:
-    """A person's update that is committed, or fails if the state is one of a failure."""
+    """A user's update that is committed, or fails if the state is one of a failure."""
     fails = {"ArtifactCommit": 1} if kind is Failing else {}
     world = World(
         artifact=Artifact(name="app", types=("single-file",)), is_standalone=True, fails=fails

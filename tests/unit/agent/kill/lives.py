@@ -19,18 +19,18 @@ from typing import Any
 
 from ota_agent.cli.console import log_to_console
 from ota_agent.config.settings import load_settings
-from ota_agent.engine.assembly import assembled
+from ota_agent.engine.assembly import assemble
 from ota_agent.engine.owner import ownership
 from ota_agent.engine.performer import DevicePerformer
-from ota_agent.engine.runtime import Restarting
+from ota_agent.engine.runtime import RebootWanted
 from ota_agent.lifecycle.events import PollDue
 from ota_agent.memory import store
 from ota_agent.server import key, signer
 from ota_agent.server.client import Server
 from ota_artifact import run as door
 
-RESTARTING = 10
-"""Exit code of a life that wants the device restarted."""
+REBOOTING = 10
+"""Exit code of a life that wants the device rebooted."""
 
 _NONE = 0xFFFFFFFF
 
@@ -105,14 +105,13 @@ def live(configuration: Path, points: Path, log: Path) -> None:
     key.DeviceKey._signer = _signed_here  # type: ignore[method-assign]
     Points(points).watch()
     settings = load_settings(configuration, menders=())
-    with ownership(settings.device.lock):
-        agent, _ = assembled(settings)
+    with ownership(settings.device.lock), assemble(settings) as agent:
         try:
             agent.runtime.start()
             if agent.update is None:
                 agent.runtime.feed(PollDue())
-        except Restarting:
-            os._exit(RESTARTING)
+        except RebootWanted:
+            os._exit(REBOOTING)
     os._exit(0)
 
 

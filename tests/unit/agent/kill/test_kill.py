@@ -22,7 +22,7 @@ from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.simulators.mender_fleet import Deployment
 from tests.simulators.mender_server import MenderServer, mender_server
-from tests.unit.agent.kill.lives import RESTARTING, Points, lived
+from tests.unit.agent.kill.lives import REBOOTING, Points, lived
 from tests.unit.agent.scratch import Scratch, scratch
 from tests.unit.artifact.writing import sources, written
 
@@ -57,11 +57,11 @@ class Bench:
         log = self.device.folder / "log"
         for _ in range(MOST_LIVES):
             code = lived(self.device.configuration, self.points.path, log)
-            if code == RESTARTING or (code == KILLED and with_device):
+            if code == REBOOTING or (code == KILLED and with_device):
                 self.device.boot()
             elif code == 0 and self.deployment.is_over:
                 return
-            assert code in (0, KILLED, RESTARTING), log.read_text()
+            assert code in (0, KILLED, REBOOTING), log.read_text()
         raise AssertionError(f"no end after {MOST_LIVES} lives: {log.read_text()}")
 
     def outcome(self) -> str:

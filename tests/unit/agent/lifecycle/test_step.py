@@ -6,9 +6,9 @@ import itertools
 import pytest
 
 from ota_agent.address import Address
-from ota_agent.lifecycle.actions import CallPayloads, Restart
+from ota_agent.lifecycle.actions import CallPayloads, Reboot
 from ota_agent.lifecycle.events import CommitAsked, Done, Event, Failed, Started
-from ota_agent.lifecycle.recover import MOST_RESTARTS
+from ota_agent.lifecycle.recover import MOST_REBOOTS
 from ota_agent.lifecycle.states import (
     Failing,
     Installed,
@@ -29,11 +29,11 @@ BOTH = Artifact(name="all-2", types=("single-file", ROOTFS))
 ARTIFACTS = {"root filesystem": ROOT, "module": MODULE, "both": BOTH}
 
 ends = pytest.mark.parametrize("artifact", ARTIFACTS.values(), ids=ARTIFACTS)
-asked_by = pytest.mark.parametrize("is_standalone", [False, True], ids=["server", "person"])
+asked_by = pytest.mark.parametrize("is_standalone", [False, True], ids=["server", "user"])
 
 
 def device(artifact: Artifact, **options: object) -> World:
-    wants_reboot = artifact.has_rootfs
+    wants_reboot = ROOTFS in artifact.types
     return World(artifact=artifact, **{"wants_reboot": wants_reboot, **options})  # type: ignore[arg-type]
 
 
@@ -63,19 +63,19 @@ FORWARD = [
     "Download_Enter",
     "Fetch",
     "Download_Leave",
-    "Pass",
+    "WaitWhilePaused",
     "ArtifactInstall_Enter",
     "ArtifactInstall",
     "ArtifactInstall_Leave",
     "Ask",
-    "Pass",
+    "WaitWhilePaused",
     "ArtifactReboot_Enter",
     "ArtifactReboot",
-    "Restart",
+    "Reboot",
 ]
 TRIED = ["ArtifactVerifyReboot", "ArtifactReboot_Leave", "CheckHealth"]
 COMMITTED = [
-    "Pass",
+    "WaitWhilePaused",
     "ArtifactCommit_Enter",
     "ArtifactCommit",
     "ArtifactCommit_Leave",
@@ -92,7 +92,7 @@ BACK = [
     "Ask",
     "ArtifactRollbackReboot_Enter",
     "ArtifactRollbackReboot",
-    "Restart",
+    "Reboot",
     "ArtifactVerifyRollbackReboot",
     "ArtifactRollbackReboot_Leave",
     "ArtifactFailure_Enter",
@@ -223,12 +223,12 @@ def test_what_cannot_be_rolled_back_is_said_to_be_inconsistent() -> None:
     assert told(world) == "failure"
 
 
-def test_a_device_that_restarts_for_ever_gives_up() -> None:
+def test_a_device_that_reboots_for_ever_gives_up() -> None:
     state: State = Installing(
         Update(source=Address("u"), deployment="d", artifact=ROOT, target="B")
     )
 
-    for _ in range(MOST_RESTARTS + 1):
+    for _ in range(MOST_REBOOTS + 1):
         now = step(state, Started(has_rebooted=True))
         state = now.state
 
@@ -255,20 +255,20 @@ def _leaves(state: State, event: Event) -> bool:
 
 
 @pytest.mark.parametrize("name", sorted(reached()))
-def test_every_event_is_decided_or_refused_and_nothing_follows_a_restart(name: str) -> None:
+def test_every_event_is_decided_or_refused_and_nothing_follows_a_reboot(name: str) -> None:
     for event in EVENTS:
         try:
             now = step(reached()[name], event)
         except Unexpected:
             continue
         assert isinstance(now, Step)
-        assert Restart() not in now.actions[:-1]
+        assert Reboot() not in now.actions[:-1]
 
 
-def test_a_commit_before_the_restart_is_refused_with_what_to_do() -> None:
+def test_a_commit_before_the_reboot_is_refused_with_what_to_do() -> None:
     state = Installed(Update(source=Address("u"), artifact=ROOT, target="B", is_rebooting=True))
 
-    with pytest.raises(Unexpected, match="restart the device first"):
+    with pytest.raises(Unexpected, match="reboot the device first"):
         step(state, CommitAsked())
 
 

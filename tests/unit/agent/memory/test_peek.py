@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who only looks at the agent's memory changes nothing, and is told what is wrong with it."""
+"""A command that only looks at the agent's memory changes nothing, and says what is wrong."""
 
 import os
 import signal

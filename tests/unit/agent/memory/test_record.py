@@ -2,12 +2,13 @@
 """A state outlives the agent, a power cut, and the agent's version."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
 from ota_agent.address import Address
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.states import Erring, Idle, Reporting, State, Trying
+from ota_agent.lifecycle.states import Erring, Idle, RebootingBack, Reporting, State, Trying
 from ota_agent.lifecycle.update import Artifact, Update
 from ota_agent.memory.record import from_text, to_text
 from tests.unit.agent.table import reached
@@ -25,7 +26,7 @@ FULL = Update(
     target="B",
     is_rebooting=True,
     has_rebooted=True,
-    restarts=3,
+    reboots=3,
     reason="not 'healthy'\n",
     is_consistent=False,
 )
@@ -94,3 +95,13 @@ def test_what_is_no_record_is_said_to_be_damaged(text: str) -> None:
 
 def test_a_record_of_idle_needs_nothing_else() -> None:
     assert from_text('{"state": "Idle"}') == Idle()
+
+
+def test_what_was_renamed_keeps_its_name_in_the_record() -> None:
+    """Boards in the field hold such records, and an older agent reads ours after a rollback."""
+    update = {**asdict(FULL), "source": FULL.source.full, "restarts": FULL.reboots}
+    del update["reboots"]
+    old = json.dumps({"format": 1, "state": "RestartingBack", "update": update})
+
+    assert from_text(old) == RebootingBack(FULL)
+    assert json.loads(to_text(RebootingBack(FULL))) == json.loads(old)

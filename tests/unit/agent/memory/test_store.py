@@ -96,7 +96,7 @@ def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
         "from ota_agent.address import Address; from ota_agent.lifecycle.update import Update\n"
         "store = Store(Path(sys.argv[1]))\n"
         "for number in itertools.count():\n"
-        "    update = Update(source=Address('u'), deployment='d', restarts=number)\n"
+        "    update = Update(source=Address('u'), deployment='d', reboots=number)\n"
         "    store.save(Trying(update), str(number))\n"
         "    print(number, flush=True)\n"
     )
@@ -112,8 +112,8 @@ def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
 
         saved = Store(path).load()
         assert isinstance(saved.state, Trying)
-        assert saved.boot == str(saved.state.update.restarts)
-        assert saved.state.update.restarts >= said
+        assert saved.boot == str(saved.state.update.reboots)
+        assert saved.state.update.reboots >= said
 
 
 def test_a_part_of_the_agent_has_values_of_its_own_beside_the_state(tmp_path: Path) -> None:

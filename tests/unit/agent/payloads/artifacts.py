@@ -5,15 +5,14 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.module import UpdateModule
-from ota_agent.payloads.options import ModuleOptions
-from ota_agent.payloads.tree import About
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.reader import open_artifact
 from ota_artifact.spec import PayloadSpec
 from tests.unit.artifact.writing import sources, spec, written
 
-ABOUT = About("release-1", "", "board")
+CURRENT = {"artifact_name": "release-1", "device_type": "board"}
 
 Files = Mapping[str, bytes]
 
@@ -42,11 +41,11 @@ def stored(
 def begun(header: Header, options: ModuleOptions) -> list[UpdateModule]:
     """The installers of an artifact whose trees are made."""
     modules = [
-        UpdateModule(payload.type or "", number, options, ABOUT)
+        UpdateModule(payload.type or "", number, options)
         for number, payload in enumerate(header.payloads)
     ]
     for module in modules:
-        module.begin(header)
+        module.begin(header, CURRENT)
     return modules
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ota_agent.payloads.options import ModuleOptions
+from ota_agent.payloads import ModuleOptions
 from ota_artifact.run import run
 from tests.conftest import requires_program
 from tests.unit.agent.payloads.artifacts import artifact, stored

@@ -3,8 +3,8 @@
 
 from pathlib import Path
 
+from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.module import UpdateModule
-from ota_agent.payloads.options import ModuleOptions
 from ota_artifact.header import Header, PayloadHeader
 from tests.unit.agent.payloads.artifacts import artifact, begun, stored
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ota_agent.errors import AgentError
+from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.module import UpdateModule
-from ota_agent.payloads.options import ModuleOptions
 from tests.house.tree import ROOT
 from tests.unit.agent.payloads.artifacts import after_restart
 

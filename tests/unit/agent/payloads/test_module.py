@@ -11,7 +11,7 @@ from ota_agent.errors import AgentError
 from ota_agent.payloads.module import UpdateModule, installed_modules, modules_left
 from ota_artifact.errors import ProgramError
 from ota_artifact.header import PayloadHeader
-from tests.unit.agent.payloads.artifacts import ABOUT, after_restart, artifact, stored
+from tests.unit.agent.payloads.artifacts import after_restart, artifact, stored
 from tests.unit.agent.payloads.modules import HEADER, READS, TWO, Modules
 
 # The tree.
@@ -218,7 +218,7 @@ def test_a_module_that_is_not_executable_is_named(modules: Modules) -> None:
 @pytest.mark.parametrize("name", ["../app", "/bin/sh", "..", ".", "", "a/b", "-x", "a\nb"])
 def test_a_type_that_leads_out_of_the_folder_is_refused(modules: Modules, name: str) -> None:
     with pytest.raises(AgentError, match="is not a payload type"):
-        UpdateModule(name, 0, modules.options, ABOUT)
+        UpdateModule(name, 0, modules.options)
 
 
 # Several payloads.

@@ -29,22 +29,22 @@ def boot_of(device: Scratch) -> Boot:
 
 def payload_of(device: Scratch) -> RootFilesystem:
     boot = boot_of(device)
-    return RootFilesystem(boot, boot.slots.b)
+    return RootFilesystem(boot=boot, target=boot.slots.b)
 
 
 def test_an_installed_slot_is_tried_once_and_committed(device: Scratch) -> None:
     payload = payload_of(device)
-    assert not payload.wants_reboot()
+    assert payload.wants_reboot() == "no"
 
     payload.call("ArtifactInstall")
-    assert payload.wants_reboot()
+    assert payload.wants_reboot() == "automatic"
     device.boot()
     payload.call("ArtifactVerifyReboot")
     payload.call("ArtifactCommit")
     device.boot()
 
     assert device.running == "B"
-    assert not payload.wants_reboot()
+    assert payload.wants_reboot() == "no"
     assert device.environment["upgrade_available"] == "0"
 
 
@@ -69,7 +69,7 @@ def test_a_healthy_trial_that_waits_outlives_a_power_cut(device: Scratch) -> Non
     payload.call("ArtifactInstall")
     device.boot()
 
-    payload.boot.count_anew()
+    payload.boot.rearm()
     device.boot()
 
     assert device.running == "B"
@@ -86,25 +86,25 @@ def test_an_install_is_told_once_however_often_it_is_repeated(device: Scratch) -
     assert (device.folder / "environment").read_bytes() == before
 
 
-def test_a_rollback_before_the_restart_needs_none(device: Scratch) -> None:
+def test_a_rollback_before_the_reboot_needs_none(device: Scratch) -> None:
     payload = payload_of(device)
     payload.call("ArtifactInstall")
 
     payload.call("ArtifactRollback")
 
-    assert not payload.wants_reboot()
+    assert payload.wants_reboot() == "no"
     device.boot()
     assert device.running == "A"
 
 
-def test_a_rollback_on_trial_needs_a_restart(device: Scratch) -> None:
+def test_a_rollback_on_trial_needs_a_reboot(device: Scratch) -> None:
     payload = payload_of(device)
     payload.call("ArtifactInstall")
     device.boot()
 
     payload.call("ArtifactRollback")
 
-    assert payload.wants_reboot()
+    assert payload.wants_reboot() == "automatic"
     device.boot()
     assert device.running == "A"
     payload.call("ArtifactVerifyRollbackReboot")

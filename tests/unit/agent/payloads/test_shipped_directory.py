@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ota_agent.errors import AgentError
-from ota_agent.payloads.options import ModuleOptions
+from ota_agent.payloads import ModuleOptions
 from tests.unit.agent.payloads.artifacts import after_restart
 from tests.unit.agent.payloads.shipped import Store, cut, names
 
@@ -174,7 +174,7 @@ def test_what_a_lost_update_left_is_put_back_before_the_next(store: Store, place
         ("/opt/..", "must not hold . or .."),
         ("/./", "must not hold . or .."),
         ("{root}", "leads to /"),
-        ("{file}", "is no folder; it stays"),
+        ("{file}", "is not a folder; it stays"),
         ("/proc", "is a mount point"),
     ],
 )

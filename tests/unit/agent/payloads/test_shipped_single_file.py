@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ota_agent.errors import AgentError
-from ota_agent.payloads.options import ModuleOptions
+from ota_agent.payloads import ModuleOptions
 from tests.unit.agent.payloads.artifacts import after_restart
 from tests.unit.agent.payloads.shipped import Store, cut, names
 

@@ -127,13 +127,13 @@ def test_a_file_that_there_is_no_room_for_is_not_begun(modules: Modules) -> None
     modules.put("")
     modules.options = replace(modules.options, keep_free=1 << 60)
 
-    with pytest.raises(AgentError, match=r"files/one: has 100000 B, and \d+ B are free, of which"):
+    with pytest.raises(AgentError, match=r"files/one: has 100000 B, and \d+ B are free; "):
         modules.stored()
 
     assert modules.files("files") == {}
 
 
-def test_a_pipe_that_is_left_from_before_a_power_cut_is_made_anew(modules: Modules) -> None:
+def test_a_pipe_that_is_left_from_before_a_power_cut_is_made_again(modules: Modules) -> None:
     modules.put(f"Download) {READS};;")
     modules.stored()
     os.mkfifo(modules.tree / "stream-next")

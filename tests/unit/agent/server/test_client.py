@@ -79,7 +79,7 @@ def client(*servers: MenderServer | str, key: MemoryKey | None = None, **options
     urls = tuple(each if isinstance(each, str) else each.url for each in servers)
     connections = connected(TlsOptions(allow_plain_http=True))
     settings = ServerOptions(**{"urls": urls, "timeout": 2.0, **options})
-    return Server(settings, connections, key or MemoryKey(), lambda: IDENTITY)
+    return Server(settings, lambda: connections, key or MemoryKey(), lambda: IDENTITY)
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
@@ -166,7 +166,7 @@ def test_an_aborted_deployment_is_known_when_its_status_is_told(
         device.report("another" if gone else deployment.id, "installing")
 
 
-def test_the_control_map_is_asked_for_anew(server: MenderServer, artifact: Path) -> None:
+def test_the_control_map_is_asked_for_again(server: MenderServer, artifact: Path) -> None:
     deployment, device = server.fleet.deploy(artifact), client(server)
     assert device.control_map(deployment.id) is None
 
@@ -253,7 +253,7 @@ def test_a_server_that_says_nothing_is_given_up(server: MenderServer) -> None:
     server.faults.append(Fault(path="next", kind="stall", seconds=30))
     connections = connected(TlsOptions(allow_plain_http=True), 30)  # as downloads have it
     options = ServerOptions((server.url,), timeout=0.2)
-    device = Server(options, connections, MemoryKey(), lambda: IDENTITY)
+    device = Server(options, lambda: connections, MemoryKey(), lambda: IDENTITY)
 
     with pytest.raises(Unreachable, match="timed out"):
         device.next_deployment(PROVIDES, "board")
@@ -347,7 +347,9 @@ def test_a_server_with_an_expired_certificate_is_refused_with_a_hint(tmp_path: P
 
     with mender_server(certificate=old) as server:
         connections = connected(options)
-        device = Server(ServerOptions((server.url,)), connections, MemoryKey(), lambda: IDENTITY)
+        device = Server(
+            ServerOptions((server.url,)), lambda: connections, MemoryKey(), lambda: IDENTITY
+        )
         with pytest.raises(Unreachable, match=r"expired.*is this device's clock right"):
             device.authenticate()
 
@@ -364,5 +366,7 @@ def test_a_device_with_a_certificate_may_talk_to_a_server_that_wants_one(tmp_pat
 
     with mender_server(certificate=leaf, clients_of=authority) as server:
         connections = connected(options)
-        found = Server(ServerOptions((server.url,)), connections, MemoryKey(), lambda: IDENTITY)
+        found = Server(
+            ServerOptions((server.url,)), lambda: connections, MemoryKey(), lambda: IDENTITY
+        )
         assert found.next_deployment(PROVIDES, "board") is None

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from ota_agent.address import Address
+from ota_agent.control import ControlOptions
 from ota_agent.control.controls import Controls
-from ota_agent.control.options import ControlOptions
 from ota_agent.errors import Aborted, AgentError, Unreachable
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.server.deployment_log import DeploymentLog, LogOptions
-from ota_agent.server.deployments import Headquarters
-from ota_agent.trial.health import GateOptions
+from ota_agent.server.deployments import Deployments
+from ota_agent.trial.boot_log import BootLogOptions
+from ota_agent.trial.health import CommitOptions
 
 UPDATE = Update(source=Address("https://server/a"), deployment="d1")
 
@@ -52,17 +53,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
     found.close()
 
 
-def of(server: Away, store: Store, tmp_path: Path, **gate: object) -> Headquarters:
+def of(server: Away, store: Store, tmp_path: Path, **commit: object) -> Deployments:
     controls = Controls(ControlOptions(), store)
     setattr(controls, "wait", server.sleep)  # noqa: B010 - a method of this one alone
-    return Headquarters(
+    return Deployments(
         server=server,  # type: ignore[arg-type]
         controls=controls,
         store=store,
         log=DeploymentLog(LogOptions(tmp_path)),
-        gate=GateOptions(**gate),  # type: ignore[arg-type]
+        commit=CommitOptions(**commit),  # type: ignore[arg-type]
         device_type="board",
-        boot_lines=list,
+        boot=None,
+        boot_log=BootLogOptions(folder=tmp_path / "boots"),
         paused=lambda before, by: None,
         clock=lambda: server.time,
         sleep=server.sleep,
@@ -72,7 +74,7 @@ def of(server: Away, store: Store, tmp_path: Path, **gate: object) -> Headquarte
 def test_the_end_is_told_when_the_server_is_back(store: Store, tmp_path: Path) -> None:
     server = Away(for_seconds=4000.0)
 
-    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+    of(server, store, tmp_path).report_end(UPDATE, "success")
 
     assert server.told == ["success"]
     assert server.slept[0] < server.slept[3] <= 375.0
@@ -82,10 +84,10 @@ def test_the_end_is_told_without_haste_although_somebody_had_aborted(
     store: Store, tmp_path: Path
 ) -> None:
     server = Away(for_seconds=100.0)
-    headquarters = of(server, store, tmp_path)
-    headquarters.controls.abort("not today")
+    deployments = of(server, store, tmp_path)
+    deployments.controls.abort("not today")
 
-    headquarters.tell_the_end(UPDATE, "failure")
+    deployments.report_end(UPDATE, "failure")
 
     assert server.told == ["failure"]
     assert len(server.slept) < 10
@@ -94,7 +96,7 @@ def test_the_end_is_told_without_haste_although_somebody_had_aborted(
 def test_a_server_that_does_not_want_to_know_is_left_alone(store: Store, tmp_path: Path) -> None:
     server = Away(for_seconds=0.0, then=Aborted("deployment d1: gone"))
 
-    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+    of(server, store, tmp_path).report_end(UPDATE, "success")
 
     assert not server.slept
 
@@ -102,7 +104,7 @@ def test_a_server_that_does_not_want_to_know_is_left_alone(store: Store, tmp_pat
 def test_after_a_week_it_is_given_up(store: Store, tmp_path: Path) -> None:
     server = Away(for_seconds=1e9)
 
-    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+    of(server, store, tmp_path).report_end(UPDATE, "success")
 
     assert 600_000 < server.time < 610_000
 
@@ -110,7 +112,7 @@ def test_after_a_week_it_is_given_up(store: Store, tmp_path: Path) -> None:
 def test_a_server_that_asks_to_wait_is_not_asked_before(store: Store, tmp_path: Path) -> None:
     server = Away(for_seconds=1000.0, retry_after=600.0)
 
-    of(server, store, tmp_path).tell_the_end(UPDATE, "success")
+    of(server, store, tmp_path).report_end(UPDATE, "success")
 
     assert all(600.0 <= each <= 750.0 for each in server.slept)
 
@@ -118,7 +120,7 @@ def test_a_server_that_asks_to_wait_is_not_asked_before(store: Store, tmp_path: 
 def test_a_trial_waits_for_the_server_and_says_so_once(store: Store, tmp_path: Path) -> None:
     server, waits = Away(for_seconds=1000.0), []
 
-    of(server, store, tmp_path).pass_gate(UPDATE, "installing", lambda: waits.append(1))
+    of(server, store, tmp_path).reach(UPDATE, "installing", lambda: waits.append(1))
 
     assert server.told == ["installing"]
     assert waits == [1]
@@ -128,7 +130,7 @@ def test_a_trial_whose_server_stays_away_is_over(store: Store, tmp_path: Path) -
     server = Away(for_seconds=1e9)
 
     with pytest.raises(AgentError, match=r"out of reach for .* policy is require-server"):
-        of(server, store, tmp_path, server_patience=1800.0).pass_gate(
+        of(server, store, tmp_path, server_patience=1800.0).reach(
             UPDATE, "installing", lambda: None
         )
 
@@ -141,7 +143,7 @@ def test_a_board_that_is_offline_commits_by_its_policy(
 ) -> None:
     server = Away(for_seconds=1e9)
 
-    of(server, store, tmp_path, policy=policy, grace=7200.0).pass_gate(
+    of(server, store, tmp_path, policy=policy, grace=7200.0).reach(
         UPDATE, "installing", lambda: None
     )
 
@@ -150,22 +152,20 @@ def test_a_board_that_is_offline_commits_by_its_policy(
 
 def test_an_abort_ends_the_wait_of_a_trial(store: Store, tmp_path: Path) -> None:
     server = Away(for_seconds=1e9)
-    headquarters = of(server, store, tmp_path)
+    deployments = of(server, store, tmp_path)
 
     with pytest.raises(Aborted, match="not today"):
-        headquarters.pass_gate(
-            UPDATE, "installing", lambda: headquarters.controls.abort("not today")
-        )
+        deployments.reach(UPDATE, "installing", lambda: deployments.controls.abort("not today"))
 
 
 def test_the_time_that_the_server_is_away_counts_over_power_cuts(
     store: Store, tmp_path: Path
 ) -> None:
     first = Away(for_seconds=1e9)
-    headquarters = of(first, store, tmp_path, policy="grace", grace=7200.0)
+    deployments = of(first, store, tmp_path, policy="grace", grace=7200.0)
 
     def cut() -> None:
-        headquarters.controls.abort("power") if first.time > 3_000 else None
+        deployments.controls.abort("power") if first.time > 3_000 else None
 
     sleep = first.sleep
 
@@ -173,12 +173,12 @@ def test_the_time_that_the_server_is_away_counts_over_power_cuts(
         sleep(seconds)
         cut()
 
-    headquarters.controls.wait = slept  # type: ignore[method-assign,assignment]
+    deployments.controls.wait = slept  # type: ignore[method-assign,assignment]
     with pytest.raises(Aborted):
-        headquarters.pass_gate(UPDATE, "installing", lambda: None)
+        deployments.reach(UPDATE, "installing", lambda: None)
 
     second = Away(for_seconds=1e9)
-    of(second, store, tmp_path, policy="grace", grace=7200.0).pass_gate(
+    of(second, store, tmp_path, policy="grace", grace=7200.0).reach(
         UPDATE, "installing", lambda: None
     )
 
@@ -189,9 +189,7 @@ def test_the_time_that_the_server_is_away_counts_over_power_cuts(
 def test_one_long_retry_after_does_not_end_a_trial(store: Store, tmp_path: Path) -> None:
     server = Away(for_seconds=1500.0, retry_after=86400.0)
 
-    of(server, store, tmp_path, server_patience=7200.0).pass_gate(
-        UPDATE, "installing", lambda: None
-    )
+    of(server, store, tmp_path, server_patience=7200.0).reach(UPDATE, "installing", lambda: None)
 
     assert server.told == ["installing"]
 
@@ -206,10 +204,10 @@ def test_the_log_is_given_when_the_server_is_back(store: Store, tmp_path: Path) 
         given.append(len(lines))
 
     server.send_log = send_log  # type: ignore[attr-defined]
-    headquarters = of(server, store, tmp_path)
-    headquarters.log.open("d1")
+    deployments = of(server, store, tmp_path)
+    deployments.log.open("d1")
 
-    headquarters.send_log(UPDATE)
-    headquarters.log.close()
+    deployments.send_log(UPDATE)
+    deployments.log.close()
 
     assert given

@@ -36,7 +36,7 @@ class Device:
         for name in ("bin", "pstore", "boots", "run"):
             (self.folder / name).mkdir()
         (self.folder / "console").touch()
-        self.starts_anew("first")
+        self.starts_again("first")
         self.configure()
         self.is_trial(yes=True)
 
@@ -48,7 +48,7 @@ class Device:
             stop=self.folder / "run" / "boot-log.stop",
         )
 
-    def starts_anew(self, boot: str) -> None:
+    def starts_again(self, boot: str) -> None:
         (self.folder / "boot_id").write_text(f"{boot}\n")
 
     def configure(self, **settings: str) -> None:
@@ -269,7 +269,7 @@ def test_a_noisy_kernel_fills_its_share_and_no_more(device: Device) -> None:
     device.configure(size=str(64 << 10))
     script = Background(device.command("run"))
     record = b"6,1,1,-;" + b"x" * 1015 + b"\n"
-    for _ in range(2):  # it is killed at its share, and begins anew
+    for _ in range(2):  # it is killed at its share, and begins again
         pipe = device.say(record)
         with pytest.raises(BrokenPipeError):
             write_for_ever(pipe, record)

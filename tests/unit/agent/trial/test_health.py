@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ota_agent.errors import AgentError
-from ota_agent.trial.health import GateOptions, check_health
+from ota_agent.trial.health import CommitOptions, check_health
 
 
 class Time:
@@ -23,8 +23,8 @@ class Time:
         self.now += seconds
 
 
-def options(folder: Path, *, patience: float = 60.0, timeout: float = 10.0) -> GateOptions:
-    return GateOptions(folder=folder, patience=patience, timeout=timeout)
+def options(folder: Path, *, patience: float = 60.0, timeout: float = 10.0) -> CommitOptions:
+    return CommitOptions(folder=folder, patience=patience, timeout=timeout)
 
 
 def add(folder: Path, name: str, script: str, *, mode: int = 0o755) -> None:
@@ -32,7 +32,7 @@ def add(folder: Path, name: str, script: str, *, mode: int = 0o755) -> None:
     (folder / name).chmod(mode)
 
 
-def check(given: GateOptions) -> Time:
+def check(given: CommitOptions) -> Time:
     time = Time()
     check_health(given, clock=time.clock, sleep=time.sleep)
     return time

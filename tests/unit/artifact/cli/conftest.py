@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command, called in this process, and what it works on: keys, payload files, artifacts."""
+"""The command, called in this process, and its input: keys, payload files, artifacts."""
 
 import os
 import sys
@@ -30,7 +30,7 @@ from tests.unit.artifact.image.conftest import ext4, make_disk, make_ext, source
 __all__ = ["ext4", "make_disk", "make_ext", "source", "tool", "vfat"]
 
 IMAGE = b"root filesystem\n" * 1000
-"""A root filesystem as `write` sees it: any bytes."""
+"""A root filesystem for `write`, which accepts any bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def command(
 
 @pytest.fixture(autouse=True)
 def _no_process_stays() -> Iterator[None]:
-    """End what a test that failed did not wait for."""
+    """End processes that a failed test did not wait for."""
     yield
     while Process.running:
         process = Process.running.pop().process
@@ -174,7 +174,7 @@ def private_pem(
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """The file of a root filesystem, which is none."""
+    """A file that stands for a root filesystem, with any bytes."""
     path = tmp_path / "root.img"
     path.write_bytes(IMAGE)
     return path
@@ -213,7 +213,7 @@ def rootfs(command: Command, image: Path, once: Once) -> Path:
 
 @pytest.fixture
 def update(command: Command, request: pytest.FixtureRequest, once: Once) -> Path:
-    """An artifact with `ext4`, which can be looked into: release v1, for device type board."""
+    """An artifact with `ext4`, a real filesystem: release v1, for device type board."""
 
     def make(path: Path) -> None:
         image = request.getfixturevalue("ext4")
@@ -243,7 +243,7 @@ def module(command: Command, once: Once, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bootstrap(command: Command, tmp_path: Path) -> Path:
-    """A bootstrap artifact: v1 for board, which says that rootfs-image.version is v1."""
+    """A bootstrap artifact: v1 for board, which provides v1 as rootfs-image.version."""
     path = tmp_path / "bootstrap.mender"
     command.ok(
         *("write", "bootstrap-artifact", "-n", "v1", "-c", "board"),
@@ -253,7 +253,7 @@ def bootstrap(command: Command, tmp_path: Path) -> Path:
 
 
 def header_of(path: Path) -> Header:
-    """What an artifact's header says; all of the artifact is checked."""
+    """An artifact's header, after checking all of the artifact."""
     with path.open("rb") as file:
         artifact = open_artifact(file)
         artifact.drain()

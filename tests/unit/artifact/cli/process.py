@@ -14,13 +14,13 @@ from typing import ClassVar
 ENTRY = "import sys; from ota_artifact.cli.main import entry; entry()"
 """Runs the command as its installed script does: ``python -c ENTRY``."""
 
-DEADLINE = 20.0  # [s] for anything that is waited for
+DEADLINE = 20.0  # [s] for each wait
 
 ROOTFS = ("write", "rootfs-image", "-n", "v1", "-c", "board", "-o", "out.mender", "-f")
 """Writes out.mender from the file that follows."""
 
 SLOW = ("--sign-command", "sleep 60")
-"""Has a command that signs stay there."""
+"""A command to sign with that does not end."""
 
 
 class Process:
@@ -48,14 +48,14 @@ class Process:
         )
         self.running.append(self)
 
-    def ended(self) -> tuple[int, str, str]:
-        """Exit code, stdout and stderr."""
+    def wait(self) -> tuple[int, str, str]:
+        """Wait for its end; gives exit code, stdout and stderr."""
         out, err = self.process.communicate(timeout=DEADLINE)
         return self.process.returncode, (out or b"").decode(), (err or b"").decode()
 
 
 def _as_from_a_terminal() -> None:
-    """Under nohup a hang-up is ignored, and by all that the tests start, too."""
+    """Undo nohup, whose ignored hang-up all programs of the tests would inherit."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
@@ -67,7 +67,7 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
 
 
 def is_sleeping(process: Process) -> bool:
-    """Whether the program that signs has begun: it is a child of the command."""
+    """Whether the program that signs has started: it is a child of the command."""
     children = Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children")
     with suppress(OSError):  # a child, or the command, that has just ended
         names = [Path(f"/proc/{child}/comm") for child in children.read_text().split()]

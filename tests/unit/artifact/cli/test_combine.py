@@ -21,7 +21,7 @@ def app(command: Command, tmp_path: Path) -> Path:
     return path
 
 
-def test_payloads_come_in_order_and_with_all_that_is_said_of_them(
+def test_payloads_come_in_order_and_with_all_their_metadata(
     command: Command, rootfs: Path, app: Path
 ) -> None:
     parts = [header_of(each) for each in (rootfs, app)]
@@ -36,7 +36,9 @@ def test_payloads_come_in_order_and_with_all_that_is_said_of_them(
     assert "warning: out.mender: has 2 payloads; Mender's client accepts only one" in done.err
 
 
-def test_stored_payloads_are_not_compressed_anew(command: Command, rootfs: Path, app: Path) -> None:
+def test_stored_payloads_are_not_compressed_again(
+    command: Command, rootfs: Path, app: Path
+) -> None:
     command.ok("combine", rootfs, app, "-n", "r", "-o", "out.mender")
 
     raw = Path("out.mender").read_bytes()
@@ -54,7 +56,7 @@ def test_a_signature_is_made_if_a_key_is_given(
     command.ok("validate", "out.mender", "-k", keys.ec_public)
 
 
-def test_what_the_artifacts_all_depend_on_is_kept(
+def test_dependencies_that_all_artifacts_share_are_kept(
     command: Command, rootfs: Path, app: Path
 ) -> None:
     for each in (rootfs, app):
@@ -68,7 +70,7 @@ def test_what_the_artifacts_all_depend_on_is_kept(
 
 
 @pytest.mark.parametrize("option", ["-N", "-G", "-g"])
-def test_what_only_one_depends_on_must_be_said(
+def test_a_dependency_of_only_one_must_be_given(
     command: Command, rootfs: Path, app: Path, option: str
 ) -> None:
     command.ok("modify", app, option, "x")

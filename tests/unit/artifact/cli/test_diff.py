@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`diff`: what two artifacts say differently."""
+"""`diff`: the differences of two artifacts."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.unit.artifact.cli.conftest import Command, Keys
 
 @pytest.fixture
 def other(command: Command, rootfs: Path, tmp_path: Path) -> Path:
-    """What `rootfs` was, under another name and with a script more."""
+    """The same as `rootfs`, with another name and one more script."""
     path = tmp_path / "other.mender"
     path.write_bytes(rootfs.read_bytes())
     (tmp_path / "ArtifactInstall_Enter_00").write_text("#!/bin/sh\n")
@@ -19,7 +19,7 @@ def other(command: Command, rootfs: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_artifacts_that_say_the_same_end_with_0_and_no_word(command: Command, rootfs: Path) -> None:
+def test_equal_artifacts_end_with_0_and_print_nothing(command: Command, rootfs: Path) -> None:
     done = command("diff", rootfs, rootfs)
 
     assert (done.code, done.raw, done.err) == (0, b"", "")
@@ -45,7 +45,7 @@ def test_json_has_both_sides(command: Command, rootfs: Path, other: Path) -> Non
     assert found["state_scripts[ArtifactInstall_Enter_00].size"] == {"first": None, "second": 10}
 
 
-def test_artifacts_of_the_same_are_an_empty_object_in_json(command: Command, rootfs: Path) -> None:
+def test_equal_artifacts_are_an_empty_object_in_json(command: Command, rootfs: Path) -> None:
     done = command("diff", "--json", rootfs, rootfs)
 
     assert (done.code, json.loads(done.out)) == (0, {})
@@ -65,7 +65,7 @@ def test_a_signature_and_other_content_are_differences(
     assert ".files[root.img].size" not in done.out
 
 
-def test_a_key_with_dots_is_no_other_key(command: Command, tmp_path: Path) -> None:
+def test_a_key_with_dots_is_not_another_key(command: Command, tmp_path: Path) -> None:
     for name, pair in (("a", "x.y:1"), ("b", "x.y:2")):
         options = ("-T", "mod", "-n", "v1", "-c", "board", "-p", pair)
         command.ok("write", "module-image", *options, "-o", f"{name}.mender")
@@ -89,7 +89,7 @@ def test_what_would_move_the_cursor_is_shown_escaped(
 @pytest.mark.parametrize(
     ("name", "code"), [("none.mender", 4), ("root.img", 5), (".", 5)], ids=["none", "no", "folder"]
 )
-def test_what_cannot_be_compared_is_no_difference(
+def test_what_cannot_be_compared_is_not_a_difference(
     command: Command, image: Path, rootfs: Path, name: str, code: int
 ) -> None:
     done = command("diff", rootfs, name)

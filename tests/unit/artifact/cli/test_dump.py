@@ -101,7 +101,9 @@ def test_alternatives_of_depends_have_no_option_and_the_line_is_refused(
     assert "depends: 'key' has a list of alternatives" in refused.err
 
 
-def test_version_2_is_dumped_as_what_makes_it_again(command: Command, image: Path) -> None:
+def test_version_2_is_dumped_with_the_line_that_makes_it_again(
+    command: Command, image: Path
+) -> None:
     options = ("-n", "v1", "-c", "board", "-f", image, "-o", "2.mender")
     command.ok("write", "rootfs-image", "-v", "2", *options)
 
@@ -209,7 +211,7 @@ def test_a_signed_artifact_is_dumped_without_its_signature(
         ((), 1, "required: artifact"),
     ],
 )
-def test_what_cannot_be_dumped_says_why(
+def test_an_artifact_that_cannot_be_dumped_says_why(
     command: Command,
     image: Path,
     module: Path,

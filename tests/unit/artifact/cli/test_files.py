@@ -13,7 +13,7 @@ from tests.unit.artifact.cli.conftest import Command, Keys, files_of, header_of,
 from tests.unit.artifact.image.conftest import Tool
 
 KINDS = ("update", "ext4", "disk")
-"""An artifact, a file system image, a disk image: fixtures that give their path."""
+"""An artifact, a filesystem image, a disk image: fixtures that give their path."""
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def everywhere(path: Path) -> list[Path]:
 
 
 def texts(path: Path, name: str) -> set[str]:
-    """What a file says in each of the root filesystems."""
+    """The content of a file in each of the root filesystems."""
     found = set()
     for part in everywhere(path):
         open_image(part).read_file(name, part.with_suffix(".read"))
@@ -57,7 +57,7 @@ def texts(path: Path, name: str) -> set[str]:
 
 
 def stat_of(tool: Tool, path: Path, name: str) -> str:
-    """What debugfs says of a file in the first of the root filesystems."""
+    """What debugfs prints about a file in the first of the root filesystems."""
     return tool("debugfs", "-R", f"stat {name}", everywhere(path)[0])
 
 
@@ -127,7 +127,7 @@ def test_a_folder_is_removed_with_all_below_it(command: Command, place: Path) ->
 # What a change does to the artifact around the file.
 
 
-def test_an_artifact_says_the_checksum_of_its_changed_root_filesystem(
+def test_an_artifact_has_the_checksum_of_its_changed_root_filesystem(
     command: Command, update: Path, source: Path
 ) -> None:
     before = header_of(update)
@@ -146,7 +146,7 @@ def test_an_artifact_says_the_checksum_of_its_changed_root_filesystem(
     "words",
     [("cp", "source", "A:/etc/x"), ("install", "-m", "644", "source", "A:/x"), ("rm", "A:/name")],
 )
-def test_a_signature_that_is_dropped_is_said_to_be_and_a_key_makes_another(
+def test_a_dropped_signature_is_reported_and_a_key_makes_another(
     command: Command, update: Path, source: Path, keys: Keys, words: tuple[str, ...]
 ) -> None:
     command.ok("sign", update, "-k", keys.rsa)
@@ -195,7 +195,9 @@ def test_a_mode_is_octal_however_it_is_written(
 
 
 @pytest.mark.parametrize("mode", ["999", "u+x", "-1", "10000", "", "0x1ff"])
-def test_what_is_no_mode_is_refused(command: Command, ext4: Path, source: Path, mode: str) -> None:
+def test_what_is_not_a_mode_is_refused(
+    command: Command, ext4: Path, source: Path, mode: str
+) -> None:
     done = command("install", "-m", mode, source, f"{ext4}:/etc/new")
 
     assert done.code == 1
@@ -325,7 +327,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("words", "said"), WRONG)
-def test_what_goes_wrong_is_said_and_the_artifact_is_as_it_was(
+def test_an_error_is_reported_and_the_artifact_stays_as_it_was(
     command: Command,
     update: Path,
     module: Path,
@@ -349,7 +351,7 @@ def test_what_goes_wrong_is_said_and_the_artifact_is_as_it_was(
 
 
 @pytest.mark.parametrize("place", ["ext4", "disk"], indirect=True)
-def test_an_image_that_a_change_fails_in_is_as_it_was(
+def test_an_image_in_which_a_change_fails_stays_as_it_was(
     command: Command, place: Path, source: Path
 ) -> None:
     Path("large").write_bytes(b"x" * (6 << 20))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C and its like: what was there stays, and nothing else does."""
+"""Ctrl-C and signals: existing files stay, and no others are left."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from tests.unit.artifact.cli.process import ROOTFS, SLOW, Process, is_sleeping, 
         (signal.SIGHUP, 129, ""),
     ],
 )
-def test_a_write_that_is_ended_leaves_nothing(
+def test_a_write_that_is_terminated_leaves_nothing(
     image: Path, tmp_path: Path, number: signal.Signals, code: int, said: str
 ) -> None:
     process = Process(tmp_path, *ROOTFS, image, *SLOW)
@@ -27,9 +27,9 @@ def test_a_write_that_is_ended_leaves_nothing(
     began = [each.name for each in tmp_path.iterdir() if each.name.startswith(".out.mender")]
 
     process.process.send_signal(number)
-    ended = process.ended()
+    ended = process.wait()
 
-    assert began, "no temporary file beside the output"
+    assert began, "no temporary file next to the output"
     assert ended == (code, "", said)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["root.img", "tmp"]
     assert list((tmp_path / "tmp").iterdir()) == []
@@ -48,7 +48,7 @@ def test_a_write_that_is_interrupted_while_it_compresses_leaves_nothing(tmp_path
     )
 
     process.process.send_signal(signal.SIGINT)
-    ended = process.ended()
+    ended = process.wait()
 
     assert ended == (130, "", "ota-artifact: interrupted; nothing is half written\n")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["root.img", "tmp"]
@@ -62,7 +62,7 @@ def test_a_write_that_is_interrupted_while_it_compresses_leaves_nothing(tmp_path
         (("sign", "update.mender"), signal.SIGINT),
     ],
 )
-def test_a_change_that_is_ended_leaves_the_artifact_as_it_was(
+def test_a_change_that_is_terminated_leaves_the_artifact_as_it_was(
     update: Path, source: Path, tmp_path: Path, words: tuple[str, ...], number: signal.Signals
 ) -> None:
     (tmp_path / "tmp").mkdir()
@@ -71,7 +71,7 @@ def test_a_change_that_is_ended_leaves_the_artifact_as_it_was(
     process = Process(tmp_path, *words, *SLOW)
     wait_until(lambda: is_sleeping(process), "it signs")
     process.process.send_signal(number)
-    code, out, err = process.ended()
+    code, out, err = process.wait()
 
     assert (code, out) == (128 + number, "")
     assert "Traceback" not in err
@@ -85,7 +85,7 @@ def test_nohup_keeps_a_write_alive(image: Path, tmp_path: Path) -> None:
     wait_until(lambda: is_sleeping(process), "it signs")
 
     process.process.send_signal(signal.SIGHUP)
-    code, _, err = process.ended()
+    code, _, err = process.wait()
 
     assert code == 1
     assert "printed 0 B, which is not a signature" in err

@@ -16,7 +16,7 @@ from tests.unit.artifact.cli.process import DEADLINE, ENTRY, ROOTFS, Process
 # Exit codes.
 
 
-def test_the_version_is_told(command: Command) -> None:
+def test_the_version_is_printed(command: Command) -> None:
     with pytest.raises(SystemExit) as caught:
         command("--version")
 
@@ -89,7 +89,7 @@ def test_an_error_of_the_system_says_the_place_and_what_to_do(
 
 
 def test_the_installed_script_and_the_module_are_the_same(tmp_path: Path) -> None:
-    code, out, _ = Process(tmp_path, "--version").ended()
+    code, out, _ = Process(tmp_path, "--version").wait()
 
     assert (code, out) == (0, f"ota-artifact version {__version__}\n")
 
@@ -97,23 +97,21 @@ def test_the_installed_script_and_the_module_are_the_same(tmp_path: Path) -> Non
 # Streams that are closed or full.
 
 
-def test_a_reader_that_has_enough_is_no_news(module: Path, tmp_path: Path) -> None:
+def test_a_reader_that_has_enough_is_not_an_error(module: Path, tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     process = Process(tmp_path, "read", module, stdout=writing)
     os.close(writing)
 
-    assert process.ended() == (141, "", "")
+    assert process.wait() == (141, "", "")
 
 
-def test_the_first_line_is_there_for_a_reader_that_takes_no_more(
-    module: Path, tmp_path: Path
-) -> None:
+def test_a_reader_that_stops_after_the_first_line_gets_it(module: Path, tmp_path: Path) -> None:
     process = Process(tmp_path, "read", module)
     assert process.process.stdout
 
     line = process.process.stdout.readline()
-    code, _, err = process.ended()
+    code, _, err = process.wait()
 
     assert line == b"Mender Artifact:\n"
     assert (code, err) == (0, "")
@@ -130,7 +128,7 @@ def test_a_full_stdout_is_an_error(module: Path, tmp_path: Path, words: tuple[st
             *(str(module) if word == "M" else word for word in words),
             stdout=full.fileno(),
         )
-        ended = process.ended()
+        ended = process.wait()
 
     assert (ended[0], ended[2].startswith("ota-artifact: stdout: No space left")) == (7, True)
     assert len(ended[2].splitlines()) == 1
@@ -138,7 +136,7 @@ def test_a_full_stdout_is_an_error(module: Path, tmp_path: Path, words: tuple[st
 
 def test_an_artifact_does_not_fit_into_a_full_stdout(image: Path, tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
-        ended = Process(tmp_path, *ROOTFS, image, "-o", "-", stdout=full.fileno()).ended()
+        ended = Process(tmp_path, *ROOTFS, image, "-o", "-", stdout=full.fileno()).wait()
 
     assert ended[0] == 7
     assert "stdout or $TMPDIR: No space left on device; make room there" in ended[2]
@@ -146,7 +144,7 @@ def test_an_artifact_does_not_fit_into_a_full_stdout(image: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_closed_stream_is_no_crash(image: Path, tmp_path: Path, closed: str) -> None:
+def test_a_closed_stream_is_not_a_crash(image: Path, tmp_path: Path, closed: str) -> None:
     script = f'exec "$@" {closed}'
     words = (sys.executable, "-c", ENTRY, *ROOTFS, str(image))
 

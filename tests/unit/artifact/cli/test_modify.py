@@ -92,13 +92,13 @@ def test_what_is_named_is_replaced_and_the_rest_stays(
     assert files_of(module) == {"app": b"app\n", "lib": b"lib\n"}
 
 
-def test_an_empty_group_takes_the_group_away(command: Command, module: Path) -> None:
+def test_an_empty_group_removes_the_group(command: Command, module: Path) -> None:
     command.ok("modify", module, "-g", "")
 
     assert header_of(module).artifact_group is None
 
 
-def test_a_clears_pattern_that_is_not_there_is_said_to_be(command: Command, module: Path) -> None:
+def test_a_clears_pattern_that_is_not_there_is_reported(command: Command, module: Path) -> None:
     done = command.ok("modify", module, "--delete-clears-provides", "other.*")
 
     assert "warning: --delete-clears-provides: 'other.*' is not cleared" in done.err
@@ -106,7 +106,7 @@ def test_a_clears_pattern_that_is_not_there_is_said_to_be(command: Command, modu
 
 
 @pytest.mark.parametrize("name", ["none", "lzma", "zstd_better"])
-def test_compression_changes_if_it_is_named(command: Command, module: Path, name: str) -> None:
+def test_compression_changes_if_it_is_given(command: Command, module: Path, name: str) -> None:
     before = header_of(module)
 
     command.ok("modify", module, "--compression", name)
@@ -117,7 +117,7 @@ def test_compression_changes_if_it_is_named(command: Command, module: Path, name
     assert files_of(module) == {"app": b"app\n", "lib": b"lib\n"}
 
 
-def test_another_level_of_zstd_is_taken(command: Command, tmp_path: Path) -> None:
+def test_another_level_of_zstd_is_used(command: Command, tmp_path: Path) -> None:
     lines = b"".join(b"line %d of many\n" % (number * number) for number in range(20000))
     (tmp_path / "root.img").write_bytes(lines)
     options = ("-n", "v1", "-c", "board", "-f", "root.img")
@@ -130,9 +130,7 @@ def test_another_level_of_zstd_is_taken(command: Command, tmp_path: Path) -> Non
     assert sizes["zstd_fastest"] == sizes["zstd_best"]
 
 
-def test_a_signature_that_is_dropped_is_said_to_be(
-    command: Command, module: Path, keys: Keys
-) -> None:
+def test_a_dropped_signature_is_reported(command: Command, module: Path, keys: Keys) -> None:
     command.ok("sign", module, "-k", keys.rsa)
 
     done = command.ok("modify", module, "-n", "app-3")
@@ -145,7 +143,7 @@ def test_a_signature_that_is_dropped_is_said_to_be(
 
 
 @pytest.mark.parametrize("was_signed", [True, False])
-def test_a_key_signs_anew(command: Command, module: Path, keys: Keys, was_signed: bool) -> None:
+def test_a_key_signs_again(command: Command, module: Path, keys: Keys, was_signed: bool) -> None:
     if was_signed:
         command.ok("sign", module, "-k", keys.rsa)
 
@@ -155,7 +153,7 @@ def test_a_key_signs_anew(command: Command, module: Path, keys: Keys, was_signed
     command.ok("validate", module, "-k", keys.ec_public)
 
 
-def test_what_is_changed_gives_the_bytes_of_writing_it_so(
+def test_a_changed_artifact_has_the_bytes_of_one_written_so(
     command: Command, image: Path, rootfs: Path
 ) -> None:
     command.ok("write", "rootfs-image", "-n", "v2", "-c", "board", "-f", image)
@@ -209,7 +207,7 @@ def test_a_root_filesystem_without_menders_folder_gets_it(
     assert settings == {"ServerURL": "https://new"}
 
 
-def test_a_list_of_servers_that_counts_more_is_said_to(
+def test_a_list_of_servers_that_takes_precedence_is_reported(
     command: Command, make_ext: Make, tmp_path: Path
 ) -> None:
     image = make_ext()
@@ -307,7 +305,7 @@ def test_a_module_has_no_files_of_mender_to_change(command: Command, module: Pat
     assert state_of(module) == before
 
 
-def test_a_configuration_that_is_no_json_is_left_alone(
+def test_a_configuration_that_is_not_json_is_left_alone(
     command: Command, ext4: Path, source: Path
 ) -> None:
     command.ok("install", "-d", f"{ext4}:/etc/mender")
@@ -342,7 +340,7 @@ def test_what_version_2_has_no_room_for_is_refused(
 @pytest.mark.parametrize(
     "words", [("-p", "a:b"), ("-N", "x"), ("--compression", "none"), ("-m", "source"), ("-g", "x")]
 )
-def test_an_image_takes_no_option_of_an_artifact(
+def test_an_image_accepts_no_option_of_an_artifact(
     command: Command, ext4: Path, source: Path, words: tuple[str, ...]
 ) -> None:
     before = state_of(ext4)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No space and no permission: the place is named, and what was there stays."""
+"""No space and no permission: the place is named, and existing files stay."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def noise(tmp_path: Path) -> Path:
 
 
 def test_a_write_without_space_leaves_nothing(noise: Path, tmp_path: Path) -> None:
-    code, _, err = Process(tmp_path, *ROOTFS, noise, before=limited(100_000)).ended()
+    code, _, err = Process(tmp_path, *ROOTFS, noise, before=limited(100_000)).wait()
 
     assert code == 7
     assert "out.mender: File too large; make room there, or choose another place" in err
@@ -49,7 +49,7 @@ def test_a_change_without_space_leaves_the_artifact_as_it_was(
     before = state_of(tmp_path / "n.mender")
     arguments = [str(keys.rsa) if word == "K" else word for word in words]
 
-    code, _, err = Process(tmp_path, *arguments, before=limited(100_000)).ended()
+    code, _, err = Process(tmp_path, *arguments, before=limited(100_000)).wait()
 
     assert code == 7
     assert "File too large; make room there" in err
@@ -66,7 +66,7 @@ def test_a_file_operation_without_space_leaves_the_image_as_it_was(
     before = state_of(update)
     arguments = [word.replace("I", str(update), 1) for word in words]
 
-    code, _, err = Process(tmp_path, *arguments, before=limited(20_000)).ended()
+    code, _, err = Process(tmp_path, *arguments, before=limited(20_000)).wait()
 
     assert (code, "Traceback" in err) == (7, False), err
     assert state_of(update) == before
@@ -80,7 +80,7 @@ def test_a_dump_without_space_leaves_no_half_file(
 
     code, _, err = Process(
         tmp_path, "dump", "n.mender", "--files", "out", before=limited(100_000)
-    ).ended()
+    ).wait()
 
     assert code == 7
     assert "out/noise.img: File too large; make room there" in err
@@ -94,7 +94,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """A folder that others may look into, as those of pytest are not."""
+    """A folder that others may enter, unlike those of pytest."""
     folder = Path(tempfile.mkdtemp(prefix="ota-test-"))
     folder.chmod(0o755)
     yield folder
@@ -109,7 +109,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 ota_artifact.cli.main.build_parser()
 os.geteuid() or os.seteuid({NOBODY})
 """
-"""Imports first: Python may live where only we may look."""
+"""Imports first: Python may be in a folder that only we may enter."""
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_without_permission_the_place_is_named_and_nothing_changes(
     before = {each.name: each.stat().st_mtime_ns for each in shared.iterdir()}
 
     arguments = ["key" if word == "K" else word for word in words]
-    ended = Process(shared, *arguments, before=AS_NOBODY).ended()
+    ended = Process(shared, *arguments, before=AS_NOBODY).wait()
 
     assert (ended[0], said in ended[2]) == (code, True), ended[2]
     assert "Traceback" not in ended[2]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command reads, what another program writes, and what stdout holds already, all stay."""
+"""A command keeps its input, what another program writes, and the old content of stdout."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_a_file_is_not_copied_over_the_image_that_it_is_in(command: Command, ext
 
 
 def replaced_meanwhile(path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """Have another program replace the artifact while it is written anew; gives what it wrote."""
+    """Let another program replace the artifact while it is rewritten; gives what it wrote."""
     content = path.read_bytes() + b"\0" * 512
 
     def meanwhile(*arguments: object, **options: object) -> None:
@@ -98,7 +98,7 @@ def test_stdout_that_is_a_file_is_written_as_it_stands(
     words = [output if word == "out.mender" else word for word in ROOTFS]
 
     with target.open("wb") as stdout:
-        code, _, err = Process(tmp_path, *words, image, stdout=stdout.fileno()).ended()
+        code, _, err = Process(tmp_path, *words, image, stdout=stdout.fileno()).wait()
 
     assert (code, err) == (0, "")
     assert target.stat().st_ino == inode
@@ -114,7 +114,7 @@ def test_a_file_that_is_copied_out_to_stdout_is_written_as_it_stands(
 
     with target.open("wb") as stdout:
         words = ("cp", f"{ext4}:/etc/hostname", "/dev/stdout")
-        code, _, err = Process(tmp_path, *words, stdout=stdout.fileno()).ended()
+        code, _, err = Process(tmp_path, *words, stdout=stdout.fileno()).wait()
 
     assert (code, err) == (0, "")
     assert (target.stat().st_ino, target.read_bytes()) == (inode, b"old\n")
@@ -123,7 +123,7 @@ def test_a_file_that_is_copied_out_to_stdout_is_written_as_it_stands(
 # Nothing is asked for.
 
 
-def test_without_options_what_is_said_and_held_stays(command: Command, module: Path) -> None:
+def test_without_options_nothing_changes(command: Command, module: Path) -> None:
     before = module.read_bytes()
 
     done = command.ok("modify", module)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lines as Go's flag package takes them, which scripts for mender-artifact are made for."""
+"""Command lines as Go's flag package parses them, since scripts for mender-artifact need that."""
 
 import argparse
 
@@ -34,7 +34,7 @@ def rootfs(*argv: str) -> argparse.Namespace:
         ("--artifact-name=x",),
     ],
 )
-def test_an_option_is_taken_with_one_dash_or_two_and_its_value_after_either(
+def test_an_option_may_have_one_dash_or_two_and_its_value_after_either(
     words: tuple[str, ...],
 ) -> None:
     args = rootfs(*words)
@@ -113,7 +113,7 @@ def test_a_switch_takes_no_value_from_the_next_word() -> None:
         ("--compression", "lzma", *ROOTFS, "-compression=none"),
     ],
 )
-def test_compression_is_taken_before_and_after_the_command_and_the_latter_counts(
+def test_compression_may_come_before_and_after_the_command_and_the_latter_counts(
     words: tuple[str, ...],
 ) -> None:
     args = parsed(*words, "-f", "image", "-n", "x")
@@ -121,14 +121,14 @@ def test_compression_is_taken_before_and_after_the_command_and_the_latter_counts
     assert (args.compression or args.global_compression) == "none"
 
 
-def test_what_follows_two_dashes_is_no_option() -> None:
+def test_what_follows_two_dashes_is_not_an_option() -> None:
     args = parsed("read", "--json", "--", "-v2.mender")
 
     assert args.json is True
     assert args.artifact == "-v2.mender"
 
 
-def test_a_single_dash_is_no_option() -> None:
+def test_a_single_dash_is_not_an_option() -> None:
     args = parsed("read", "-", "--json")
 
     assert args.artifact == "-"

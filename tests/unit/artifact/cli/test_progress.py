@@ -14,7 +14,7 @@ from tests.unit.artifact.cli.process import ROOTFS, SLOW, Process, is_sleeping, 
 
 
 def all_of(terminal: int) -> bytes:
-    """What comes until the other end is closed."""
+    """The data until the other end is closed."""
     shown = b""
     with suppress(OSError):  # EIO: it is
         while chunk := os.read(terminal, 65536):
@@ -24,12 +24,12 @@ def all_of(terminal: int) -> bytes:
 
 
 def on_a_terminal(folder: Path, *arguments: str | Path) -> tuple[int, bytes]:
-    """Exit code, and what a terminal gets on stderr."""
+    """Run it on a terminal; gives the exit code, and stderr."""
     terminal, end = pty.openpty()
     process = Process(folder, *arguments, stderr=end)
     os.close(end)
     shown = all_of(terminal)
-    return process.ended()[0], shown
+    return process.wait()[0], shown
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_a_bar_moves_on_a_terminal_and_goes_away(
     assert shown.rstrip().endswith(b"\x1b[2K")
 
 
-def test_no_bar_is_shown_if_none_is_wanted(rootfs: Path, tmp_path: Path) -> None:
+def test_no_bar_is_shown_with_no_progress(rootfs: Path, tmp_path: Path) -> None:
     code, shown = on_a_terminal(tmp_path, "validate", "rootfs.mender", "--no-progress")
 
     assert (code, shown) == (0, b"")
 
 
-def test_no_bar_is_shown_where_nobody_looks(rootfs: Path, tmp_path: Path) -> None:
-    code, _, err = Process(tmp_path, "validate", "rootfs.mender").ended()
+def test_no_bar_is_shown_without_a_terminal(rootfs: Path, tmp_path: Path) -> None:
+    code, _, err = Process(tmp_path, "validate", "rootfs.mender").wait()
 
     assert (code, err) == (0, "")
 
@@ -74,7 +74,7 @@ def test_a_terminal_has_its_cursor_back_after_an_interruption(image: Path, tmp_p
     process.process.send_signal(signal.SIGINT)
     shown = all_of(terminal)
 
-    assert process.ended()[0] == 130
+    assert process.wait()[0] == 130
     assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
     assert b"interrupted; nothing is half written" in shown
 
@@ -84,7 +84,7 @@ def test_a_terminal_is_not_filled_with_an_artifact(image: Path, tmp_path: Path) 
     process = Process(tmp_path, *ROOTFS, image, "-o", "-", stdout=end)
     os.close(end)
 
-    code, _, err = process.ended()
+    code, _, err = process.wait()
 
     os.close(terminal)
     assert code == 1

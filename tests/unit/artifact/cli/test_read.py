@@ -55,7 +55,7 @@ Updates:
         name: lib
         size: 4
 """
-"""What mender-artifact 4.4 prints, but for how JSON writes ``<`` and ``&``."""
+"""What mender-artifact 4.4 prints, except for ``<`` and ``&`` in JSON."""
 
 BOOTSTRAP = """\
 Mender Artifact:
@@ -157,7 +157,7 @@ def test_each_payload_is_an_item_of_the_list(command: Command) -> None:
     assert len(facts(done.out)["Updates"]) == 2
 
 
-def test_json_says_all_that_the_text_says(command: Command, module: Path) -> None:
+def test_json_has_everything_that_the_text_has(command: Command, module: Path) -> None:
     done = command.ok("read", "--json", module)
 
     found = json.loads(done.out)
@@ -193,7 +193,7 @@ def test_json_says_all_that_the_text_says(command: Command, module: Path) -> Non
         ("rsa", "signed and verified correctly", "verified"),
     ],
 )
-def test_a_signature_is_told_and_is_no_error(
+def test_a_signature_is_shown_and_is_not_an_error(
     command: Command, rootfs: Path, keys: Keys, key: str | None, line: str, state: str
 ) -> None:
     command.ok("sign", rootfs, "-k", keys.rsa)
@@ -257,7 +257,7 @@ def test_what_mender_artifact_3_wrote_is_read(command: Command) -> None:
     assert {name for name, code in codes.items() if code} == {"augmented.mender"}
 
 
-def test_a_file_that_is_no_artifact_is_an_error_as_in_mender_artifact(
+def test_a_file_that_is_not_an_artifact_is_an_error_as_in_mender_artifact(
     command: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "text").write_text("hello" * 200)
@@ -268,7 +268,7 @@ def test_a_file_that_is_no_artifact_is_an_error_as_in_mender_artifact(
     assert done.err.startswith("ota-artifact: text: artifact: ")
 
 
-def test_nothing_is_said_of_an_artifact_that_is_damaged(command: Command, rootfs: Path) -> None:
+def test_nothing_is_printed_of_a_damaged_artifact(command: Command, rootfs: Path) -> None:
     raw = bytearray(rootfs.read_bytes())
     with tarfile.open(rootfs) as outer:
         raw[outer.getmember("data/0000.tar.gz").offset_data + 60] ^= 1
@@ -289,7 +289,7 @@ def test_a_file_that_is_not_there_has_the_code_for_it(command: Command) -> None:
     )
 
 
-def test_a_directory_is_no_artifact(command: Command, tmp_path: Path) -> None:
+def test_a_directory_is_not_an_artifact(command: Command, tmp_path: Path) -> None:
     done = command("read", tmp_path)
 
     assert (done.code, done.err) == (
@@ -299,7 +299,7 @@ def test_a_directory_is_no_artifact(command: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--gcp-kms-key", "--vault-transit-key", "--azure-key"])
-def test_a_key_service_is_refused_with_what_takes_its_place(
+def test_a_key_service_is_refused_with_its_replacement_named(
     command: Command, rootfs: Path, option: str
 ) -> None:
     done = command("read", rootfs, option, "name")
@@ -309,7 +309,7 @@ def test_a_key_service_is_refused_with_what_takes_its_place(
     assert "--sign-command" in done.err
 
 
-def test_what_is_no_key_is_refused(command: Command, rootfs: Path, tmp_path: Path) -> None:
+def test_what_is_not_a_key_is_refused(command: Command, rootfs: Path, tmp_path: Path) -> None:
     (tmp_path / "text.pem").write_text("no key")
 
     done = command("read", rootfs, "-k", "text.pem")

@@ -29,7 +29,7 @@ def members(path: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
-def test_a_signature_is_put_behind_the_manifest_and_all_else_stays(
+def test_a_signature_is_put_after_the_manifest_and_all_else_stays(
     command: Command, module: Path, keys: Keys, kind: str
 ) -> None:
     before = members(module)
@@ -176,7 +176,7 @@ def test_without_a_usable_key_the_file_stays_and_the_error_says_why(
 
 
 @requires_program("openssl", package="openssl")
-def test_a_program_that_signs_gets_the_digest_and_its_signature_is_taken(
+def test_a_program_that_signs_gets_the_digest_and_its_signature_is_used(
     command: Command, rootfs: Path, keys: Keys, tmp_path: Path
 ) -> None:
     signer = program(
@@ -223,7 +223,7 @@ def test_a_signature_that_the_public_key_does_not_accept_is_not_put_in(
     ("lines", "said"),
     [("echo no token >&2; exit 3", "exit code 3: no token"), ("kill -9 $$", "exit code -9")],
 )
-def test_a_program_that_fails_is_the_systems_fault_and_the_file_stays(
+def test_a_program_that_fails_is_an_error_of_the_system_and_the_file_stays(
     command: Command, rootfs: Path, tmp_path: Path, lines: str, said: str
 ) -> None:
     signer = program(tmp_path / "signer", lines)
@@ -268,7 +268,7 @@ def test_a_pkcs11_key_signs_and_verifies_through_openssl(
 
 
 @requires_program("openssl", package="openssl")
-def test_a_missing_token_is_the_systems_fault(
+def test_a_missing_token_is_an_error_of_the_system(
     command: Command, rootfs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENSSL_CONF", "/dev/null")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`validate`: whole or not, signed by whom, and the exit codes that tell."""
+"""`validate`: whether an artifact is whole, who signed it, and the exit codes."""
 
 from pathlib import Path
 

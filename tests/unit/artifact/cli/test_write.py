@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`write`: what stands in an artifact for which options. Expectations: mender-artifact 4.4."""
+"""`write`: the artifact for each option. Expectations: mender-artifact 4.4."""
 
 import hashlib
 import os
@@ -61,7 +61,7 @@ def test_a_module_has_its_files_in_their_order_and_its_meta_data(
     assert [each.name for each in header.scripts] == ["ArtifactInstall_Enter_00"]
 
 
-def test_a_bootstrap_artifact_says_only_what_it_is_told(command: Command) -> None:
+def test_a_bootstrap_artifact_has_only_what_is_given(command: Command) -> None:
     command.ok(*BOOTSTRAP, "-p", "a:b", "-d", "c:d", "--clears-provides", "x.*")
 
     (payload,) = header_of(OUT).payloads
@@ -245,7 +245,7 @@ def test_a_folder_of_scripts_goes_in_whole_and_sorted(command: Command, tmp_path
     assert header_of(OUT).scripts[0].content == b"single\n"
 
 
-def test_the_device_type_of_older_scripts_is_taken_with_a_warning(
+def test_the_device_type_of_older_scripts_is_accepted_with_a_warning(
     command: Command, image: Path
 ) -> None:
     done = command.ok("write", "rootfs-image", "-n", "v1", "-t", "a", "-t", "b", "-f", image)
@@ -338,7 +338,7 @@ def test_an_output_that_is_there_stays_when_writing_fails(
     assert sorted(each.name for each in tmp_path.iterdir()) == ["out.mender", "root.img"]
 
 
-def test_white_space_in_the_name_of_a_module_is_taken_with_a_warning(command: Command) -> None:
+def test_white_space_in_the_name_of_a_module_is_accepted_with_a_warning(command: Command) -> None:
     done = command.ok(*MODULE, "-n", "a b")
 
     assert header_of(OUT).artifact_name == "a b"
@@ -346,7 +346,7 @@ def test_white_space_in_the_name_of_a_module_is_taken_with_a_warning(command: Co
 
 
 @pytest.mark.parametrize("size", ["1KB", "1 kb", "1000", "0.001MB", "0"])
-def test_an_artifact_larger_than_allowed_is_not_left(
+def test_an_artifact_above_the_limit_is_not_kept(
     command: Command, image: Path, tmp_path: Path, size: str
 ) -> None:
     done = command(*ROOTFS, "--compression", "none", "--max-artifact-size", size)
@@ -356,7 +356,7 @@ def test_an_artifact_larger_than_allowed_is_not_left(
     assert [each.name for each in tmp_path.iterdir()] == ["root.img"]
 
 
-def test_an_artifact_larger_than_wished_is_left_with_a_warning(
+def test_an_artifact_above_the_soft_limit_is_kept_with_a_warning(
     command: Command, image: Path
 ) -> None:
     limits = ("--warn-artifact-size", "1KB", "--max-artifact-size", "1MB")
@@ -367,7 +367,7 @@ def test_an_artifact_larger_than_wished_is_left_with_a_warning(
     assert "warning: out.mender: is " in done.err
 
 
-def test_limits_say_nothing_of_stdout_and_that_is_said(command: Command, image: Path) -> None:
+def test_limits_do_not_apply_to_stdout_and_a_warning_says_so(command: Command, image: Path) -> None:
     done = command.ok(*ROOTFS, "-o", "-", "--max-artifact-size", "1KB")
 
     assert done.raw

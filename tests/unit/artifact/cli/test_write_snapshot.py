@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`write rootfs-image -f ssh://…`: what becomes of the copy and of what the device says."""
+"""`write rootfs-image -f ssh://…`: the use of the copy and of what the device provides."""
 
 import hashlib
 from pathlib import Path
@@ -14,11 +14,11 @@ SNAPSHOT = ("write", "rootfs-image", "-n", "golden", "-c", "board", "-f", "ssh:/
 
 
 class Device:
-    """Stands in for `take_snapshot`, whose own tests have a device.
+    """Takes the place of `take_snapshot`, whose own tests have a device.
 
     Attributes:
         calls: the arguments of each call.
-        fails: it is not there.
+        fails: whether the device cannot be reached.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ def test_a_device_that_is_not_there_leaves_nothing(
 
 
 @pytest.mark.parametrize("words", [("-v", "4"), ("-n", "a b"), ("-v", "2", "-p", "a:b")])
-def test_options_are_checked_before_the_device_is_bothered(
+def test_options_are_checked_before_the_device_is_asked(
     command: Command, device: Device, words: tuple[str, ...]
 ) -> None:
     done = command(*SNAPSHOT, *words)

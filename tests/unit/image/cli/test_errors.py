@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each command says of wrong input: one line, exit code 2, and nothing left behind."""
+"""Each command reports wrong input in one line with exit code 2, and leaves nothing behind."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `ota-image rootfs` refuses before it does anything."""
+"""Input that `ota-image rootfs` refuses before it does anything."""
 
 from pathlib import Path
 
@@ -33,14 +33,14 @@ def test_a_wrong_option_is_named(
     assert finding in capsys.readouterr().err
 
 
-def test_a_board_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_board_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["rootfs", "qemu-mips"])
 
     assert code == 2
     assert "qemu-mips: no such board" in capsys.readouterr().err
 
 
-def test_an_image_may_do_without_the_agent() -> None:
+def test_an_image_may_go_without_the_agent() -> None:
     args = build_parser().parse_args(["rootfs", "qemu-arm64", "--without-agent"])
 
     assert settings_of(args).wheels == ()

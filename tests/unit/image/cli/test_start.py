@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command imports before it does anything."""
+"""The modules that a command imports before it does anything."""
 
 import sys
 
@@ -46,7 +46,7 @@ def test_compose_starts_with_the_standard_library_yaml_and_our_packages_alone() 
     ]
 
 
-def test_compose_takes_jinja2_for_what_the_bootloader_reads() -> None:
+def test_compose_imports_jinja2_for_the_bootloaders_files() -> None:
     said = run((sys.executable, "-c", _RENDERING, ROOT / "boards"), timeout=30).decode()
 
     names = said.rpartition("imported:")[2].split()
@@ -55,7 +55,7 @@ def test_compose_takes_jinja2_for_what_the_bootloader_reads() -> None:
     assert others == {"jinja2", "markupsafe", "yaml"}
 
 
-def test_a_command_that_is_none_is_refused_with_those_that_are(
+def test_an_unknown_command_is_refused_with_the_known_ones(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What QEMU starts of a board that has no U-Boot."""
+"""The firmware that QEMU starts for a board without U-Boot."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Firmware from packages: whose licence must be accepted, and what is taken out of them."""
+"""Firmware from packages: licences that must be accepted, and the files that are extracted."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ PI = load_board(ROOT / "boards" / "raspberrypi3")
 QEMU = load_board(ROOT / "boards" / "qemu-arm64")
 
 
-def test_a_licence_that_nobody_accepted_stops_the_build_before_any_work(
+def test_a_licence_that_was_not_accepted_stops_the_build_before_any_work(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)

@@ -9,7 +9,7 @@ from ota_image.packages.sources import Archive
 
 
 def entry(folder: Path, name: str, version: str, *more: str) -> str:
-    """What the list of an archive says of a package, whose file is made too."""
+    """Make a package; gives its entry in the list of an archive."""
     file = folder / f"{name}_{version.replace(':', '%3a')}_arm64.deb"
     file.write_bytes(f"{name} {version}".encode())
     lines = (
@@ -27,7 +27,7 @@ def entry(folder: Path, name: str, version: str, *more: str) -> str:
 
 
 def root(archive: Path) -> AptRoot:
-    """An apt root that knows that archive alone."""
+    """An apt root that knows only that archive."""
     return AptRoot("arm64", [flat(archive)])
 
 

@@ -36,7 +36,7 @@ def test_packages_come_into_the_cache_by_their_digest(archive: Path) -> None:
     assert len(list(package_file(packages[0]).parent.iterdir())) == 2
 
 
-def test_a_package_that_is_another_than_the_list_says_stays_out(archive: Path) -> None:
+def test_a_package_that_differs_from_the_list_stays_out(archive: Path) -> None:
     apt = root(archive)
     packages = apt.resolve(["init"])
     (archive / "libinit_2.0-1_arm64.deb").write_bytes(b"malware 2.0-1")

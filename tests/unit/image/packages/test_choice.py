@@ -47,7 +47,7 @@ def recipe(archive: Path, tmp_path: Path) -> Recipe:
 
 
 class Builder:
-    """Chooses from the archive, and remembers what was said."""
+    """Chooses from the archive, and remembers the messages."""
 
     def __init__(self, archive: Path, recipe: Recipe) -> None:
         self.archive = archive
@@ -66,7 +66,7 @@ class Builder:
         )
 
     def renew(self, name: str, old: str, new: str) -> None:
-        """Have the archive replace a version by another one."""
+        """Replace a version in the archive by another one."""
         text = (self.archive / "Packages").read_text("utf-8")
         begin = text.index(f"Package: {name}\nVersion: {old}\n")
         end = text.index("\n\n", begin) + 2
@@ -101,7 +101,7 @@ class Builder:
 
 @pytest.fixture
 def builder(archive: Path, recipe: Recipe) -> Builder:
-    """One that has written the lock."""
+    """A choice that has written the lock."""
     update_lock(recipe, "arm64", [KERNEL], root(archive))
     return Builder(archive, recipe)
 
@@ -130,7 +130,7 @@ def test_what_is_in_the_cache_needs_no_archive(builder: Builder) -> None:
     assert names(second.image) == names(first.image)
 
 
-def test_a_version_that_is_gone_is_replaced_and_that_is_said(builder: Builder) -> None:
+def test_a_version_that_is_gone_is_replaced_with_a_message(builder: Builder) -> None:
     builder.renew("libinit", "2.0-1", "2.0-2")
 
     chosen = builder.choose()
@@ -235,7 +235,7 @@ def test_packages_may_be_left_out(builder: Builder) -> None:
     assert names(builder.choose().image) == ["init 1:2.0-1"]
 
 
-def test_a_line_that_is_none_of_a_lock_is_named(tmp_path: Path) -> None:
+def test_a_line_that_is_not_a_lock_entry_is_named(tmp_path: Path) -> None:
     file = tmp_path / "tiny.arm64.lock"
     file.write_text("choice 1\n\n[image]\nbusybox 1.0\n")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slots grow for a recipe where no device has them yet, and nowhere else."""
+"""Slots grow for a recipe only if no device has them yet."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ RECIPE = load_recipe(ROOT / "images" / "debian.yaml")
 
 
 @pytest.mark.parametrize("name", ["qemu-arm64", "qemu-arm", "qemu-x86-64"])
-def test_a_machine_of_qemus_gets_larger_slots_on_a_disk_of_a_power_of_two(name: str) -> None:
+def test_a_qemu_machine_gets_larger_slots_on_a_disk_of_a_power_of_two(name: str) -> None:
     board = fitted(load_board(BOARDS / name), RECIPE)
 
     assert board.layout.partition("A").size == board.layout.partition("B").size == RECIPE.slot

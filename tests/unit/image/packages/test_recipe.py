@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes: what is wrong is said with file, line, field and remedy."""
+"""Recipes: an error has file, line, field and remedy."""
 
 from pathlib import Path
 
@@ -75,14 +75,14 @@ def test_a_recipe_is_read(tmp_path: Path) -> None:
         ("modules: [vfat]", "modulse: [vfat]", r"yaml:8: modulse: unknown field; known:"),
     ],
 )
-def test_what_is_wrong_in_a_recipe_is_said_with_its_line(
+def test_an_error_in_a_recipe_is_reported_with_its_line(
     tmp_path: Path, old: str, new: str, error: str
 ) -> None:
     with pytest.raises(BoardError, match=error):
         recipe(tmp_path, old, new)
 
 
-def test_a_recipe_whose_scripts_run_asks_for_what_debian_takes_for_granted(
+def test_a_recipe_whose_scripts_run_adds_debians_essential_packages(
     tmp_path: Path,
 ) -> None:
     plain = recipe(tmp_path)
@@ -98,7 +98,7 @@ def test_a_recipe_is_found_by_its_name() -> None:
     assert find_recipe("minimal", recipe_folders()).name == "minimal.yaml"
 
 
-def test_an_unknown_image_is_told_what_there_is(tmp_path: Path) -> None:
+def test_an_unknown_image_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").touch()
 
     with pytest.raises(ImageError, match=r"huge: no such image in .*; there are: tiny"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which archives are taken from the machine's apt configuration."""
+"""The archives that are used from the machine's apt configuration."""
 
 from pathlib import Path
 
@@ -105,7 +105,9 @@ def test_a_disabled_entry_is_passed_over(tmp_path: Path) -> None:
     assert [each.suites for each in found] == [("bookworm-security",)]
 
 
-def test_a_machine_without_an_archive_of_the_release_is_told_of_the_option(tmp_path: Path) -> None:
+def test_a_machine_without_an_archive_of_the_release_is_pointed_to_the_option(
+    tmp_path: Path,
+) -> None:
     folder = etc_apt(tmp_path, debian__sources=DEBIAN)
 
     with pytest.raises(
@@ -143,7 +145,7 @@ def test_where_a_mirror_of_another_name_keeps_security_updates_is_not_guessed() 
     assert not has_security(chosen_archives(["http://mirror.example/pool"], "bookworm"))
 
 
-def test_a_mirror_that_is_no_url_is_refused() -> None:
+def test_a_mirror_that_is_not_a_url_is_refused() -> None:
     with pytest.raises(ImageError, match=r"--mirror 'mirror\.example': is not a URL"):
         chosen_archives(["mirror.example"], "bookworm")
 

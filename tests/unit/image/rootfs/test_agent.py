@@ -38,7 +38,7 @@ def test_modules_commands_and_files_are_where_debian_has_them(tree: Tree, tmp_pa
     assert (command.mode, script.mode) == (0o755, 0o755)
 
 
-def test_what_a_wheel_needs_must_be_in_the_image(tree: Tree, tmp_path: Path) -> None:
+def test_packages_that_a_wheel_needs_must_be_in_the_image(tree: Tree, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="ota-agent: needs six; add python3-six to the recipe's"):
         add_agent(tree, [wheel(tmp_path, "ota_agent", "six")], "arm64")
 
@@ -87,7 +87,7 @@ def test_an_image_without_the_agent_stays_as_it_is(tree: Tree) -> None:
     assert list(tree) == before
 
 
-def test_what_has_no_place_is_refused(tree: Tree, tmp_path: Path) -> None:
+def test_a_file_without_a_place_is_refused(tree: Tree, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="an image has no folder for files of this kind"):
         add_agent(tree, [wheel(tmp_path, **{"ota_agent-1.2.data__platlib__x.so": "x"})], "arm64")
 

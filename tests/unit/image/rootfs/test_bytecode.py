@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Byte code in a root filesystem: Python takes it, whatever the times of the files."""
+"""Byte code in a root filesystem: Python uses it, whatever the times of the files."""
 
 import sys
 from pathlib import Path
@@ -35,13 +35,13 @@ def compiled(tree: Tree, name: str) -> bytes:
     return entry.content.read_bytes()
 
 
-def test_python_takes_it_and_never_looks_at_the_source(tree: Tree, tmp_path: Path) -> None:
+def test_python_uses_it_and_never_looks_at_the_source(tree: Tree, tmp_path: Path) -> None:
     tree.add_file(f"{MODULES}/answer.py", "ANSWER = 42\n")
     add_bytecode(tree, print)
     cache = tmp_path / "site" / "__pycache__"
     cache.mkdir(parents=True)
     (cache / f"answer.{TAG}.pyc").write_bytes(compiled(tree, "answer"))
-    (tmp_path / "site" / "answer.py").write_text("ANSWER = 'compiled anew'\n")
+    (tmp_path / "site" / "answer.py").write_text("ANSWER = 'compiled again'\n")
 
     program = "import sys; sys.path.insert(0, sys.argv[1]); import answer; print(answer.ANSWER)"
     said = run((sys.executable, "-I", "-c", program, tmp_path / "site"), timeout=20)
@@ -72,7 +72,7 @@ def test_another_process_makes_the_same_bytes(tree: Tree, tmp_path: Path) -> Non
     assert said == compiled(tree, "names")
 
 
-def test_what_packages_made_goes_since_its_times_are_others(tree: Tree) -> None:
+def test_bytecode_of_packages_is_removed_since_its_times_differ(tree: Tree) -> None:
     old = f"{MODULES}/__pycache__/answer.cpython-39.pyc"
     tree.add_file(f"{MODULES}/answer.py", "ANSWER = 42\n")
     tree.add_file(old, b"old")
@@ -82,9 +82,9 @@ def test_what_packages_made_goes_since_its_times_are_others(tree: Tree) -> None:
     assert old not in tree
 
 
-def test_what_is_no_python_of_this_version_stays_a_source(tree: Tree) -> None:
+def test_a_source_that_this_version_cannot_parse_stays_a_source(tree: Tree) -> None:
     tree.add_file(f"{MODULES}/old.py", "print 'hello'\n")
-    tree.add_file(f"{MODULES}/odd.py", r"PATTERN = '\d'" + "\n")  # a warning, and no error
+    tree.add_file(f"{MODULES}/odd.py", r"PATTERN = '\d'" + "\n")  # a warning, not an error
 
     add_bytecode(tree, print)
 
@@ -103,7 +103,7 @@ def test_another_pythons_image_gets_none_and_says_so(tmp_path: Path) -> None:
     assert not [path for path, _ in tree if path.endswith(".pyc")]
 
 
-def test_an_image_without_python_is_let_be(tmp_path: Path) -> None:
+def test_an_image_without_python_is_not_changed(tmp_path: Path) -> None:
     said: list[str] = []
 
     add_bytecode(Tree(tmp_path), said.append)

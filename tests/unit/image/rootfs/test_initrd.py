@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The initrd, taken apart again; its script is run where it can be."""
+"""The initrd, unpacked again; its script runs where possible."""
 
 import gzip
 import stat
@@ -32,7 +32,7 @@ def records(archive: bytes) -> Iterator[tuple[str, int, bytes]]:
 
 @pytest.fixture
 def modules(tmp_path: Path) -> list[Module]:
-    """Two, the second of which is loaded first by name."""
+    """Two modules; the second one must be loaded first."""
     found = []
     for name in ("sdhci", "ext4"):
         path = tmp_path / f"{name}.ko"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages installed with their scripts: what is checked before, and the same bytes each time."""
+"""Packages installed with their scripts: checks in advance, and the same bytes each time."""
 
 import os
 import shutil
@@ -62,7 +62,7 @@ def program(machine: int) -> bytes:
     return ident + struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, 0, 64, 0, 0, 64, 56, 0, 64, 0, 0)
 
 
-def test_a_cpu_whose_programs_do_not_run_here_is_said_with_what_to_do(cache: Path) -> None:
+def test_a_cpu_whose_programs_do_not_run_here_is_reported_with_a_remedy(cache: Path) -> None:
     busybox = package(cache, "busybox-static", {"bin/busybox": program(CPU_OF_NOBODY)})
 
     with pytest.raises(WorldError) as raised:
@@ -82,7 +82,7 @@ def test_packages_without_a_program_to_try_are_refused(cache: Path) -> None:
 
 
 @pytest.mark.boot
-def test_what_a_script_says_as_it_fails_is_in_the_error(cache: Path) -> None:
+def test_the_output_of_a_failing_script_is_in_the_error(cache: Path) -> None:
     here = Path(shutil.which("true") or "").read_bytes()
     busybox = package(cache, "busybox-static", {"bin/busybox": here})
 
@@ -128,7 +128,7 @@ Architecture: arm64
     assert installed_packages(status) == {"dash", "libc6"}
 
 
-def test_what_is_no_package_has_no_time(tmp_path: Path) -> None:
+def test_what_is_not_a_package_has_no_time(tmp_path: Path) -> None:
     (tmp_path / "x.deb").write_bytes(b"PK" * 100)
 
     with pytest.raises(ImageError, match="is not a Debian package"):

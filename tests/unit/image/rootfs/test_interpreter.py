@@ -62,7 +62,7 @@ def test_distributions_are_found_by_what_installers_leave(tree: Tree) -> None:
         "strange>=3000",
     ],
 )
-def test_what_is_there_or_not_needed_is_not_asked_for(
+def test_a_requirement_that_is_met_or_not_needed_is_not_reported(
     tree: Tree, tmp_path: Path, need: str
 ) -> None:
     check_wheel(wheel(tmp_path, "ota_agent", need), tree, MODULES, "arm64")
@@ -79,7 +79,7 @@ def test_what_is_there_or_not_needed_is_not_asked_for(
         ("urllib3==1.26.5", r"needs urllib3==1\.26\.5, and the image has 1\.26\.12"),
     ],
 )
-def test_what_a_wheel_needs_must_be_in_the_image(
+def test_packages_that_a_wheel_needs_must_be_in_the_image(
     tree: Tree, tmp_path: Path, need: str, finding: str
 ) -> None:
     with pytest.raises(ImageError, match=f"ota-agent: {finding}"):

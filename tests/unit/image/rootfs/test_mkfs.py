@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tree as an ext4 filesystem, looked at with e2fsprogs."""
+"""A tree as an ext4 filesystem, examined with e2fsprogs."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
 
 
 def filled(workplace: Path) -> Tree:
-    """A tree with one of each."""
+    """A tree with one entry of each kind."""
     workplace.mkdir()
     tree = Tree(workplace)
     tree.add_file("/bin/su", "su", 0o4755)
@@ -60,7 +60,7 @@ def image(tmp_path: Path) -> Path:
 
 
 def ask(image: Path, *commands: str) -> str:
-    """What debugfs says to commands."""
+    """What debugfs prints for commands."""
     program = find_program("debugfs", package="e2fsprogs")
     script = "".join(f"{command}\n" for command in commands)
     return run((program, "-f", "-", image), timeout=30, stdin=script.encode()).decode()
@@ -162,7 +162,7 @@ def test_folders_may_have_names_that_e2fsprogs_would_read(image: Path, tmp_path:
     assert (place / "slot.ext4").read_bytes() == image.read_bytes()
 
 
-def test_about_what_is_needed_is_known_before(image: Path, tmp_path: Path) -> None:
+def test_the_needed_size_is_estimated_in_advance(image: Path, tmp_path: Path) -> None:
     said = run((find_program("dumpe2fs", package="e2fsprogs"), "-h", image), timeout=30).decode()
     numbers = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
     used = (int(numbers["Block count"]) - int(numbers["Free blocks"])) * 4096

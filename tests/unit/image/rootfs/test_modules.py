@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which modules load, and in which order."""
+"""The modules that are loaded, and their order."""
 
 import lzma
 import struct
@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "6.1"
 
 
-def test_each_module_stands_behind_what_it_needs(folder: Path) -> None:
+def test_each_module_comes_after_those_that_it_needs(folder: Path) -> None:
     found = Modules(folder).needed(["ext4", "sdhci_pci"])
 
     assert [each.name for each in found] == [
@@ -99,19 +99,19 @@ def test_modules_of_32_bits_are_read_too() -> None:
     assert modinfo(module("name=a", "depends=b", is_64=False)) == ["name=a", "depends=b"]
 
 
-def test_what_must_come_later_is_no_dependency() -> None:
+def test_what_must_come_later_is_not_a_dependency() -> None:
     found = dependencies(module("depends=a,b", "softdep=pre: c d post: e"))
 
     assert found == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("image", [b"", b"\x7fELF", b"no module" * 20, module("a=b")[:-64]])
-def test_what_is_no_module_is_refused(image: bytes) -> None:
+def test_what_is_not_a_module_is_refused(image: bytes) -> None:
     with pytest.raises(ImageError, match="this kernel module"):
         modinfo(image)
 
 
-def test_a_module_that_is_none_is_named(folder: Path) -> None:
+def test_a_file_that_is_not_a_module_is_named(folder: Path) -> None:
     (folder / "kernel" / "jbd2.ko").write_bytes(b"garbage")
 
     with pytest.raises(ImageError, match=r"jbd2\.ko: this kernel module is not an ELF file"):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The slot of qemu-arm64 from real packages, built by an ordinary user.
 
-Root has it built by nobody, unless nobody may not enter this tree.
+If root runs the tests, the user nobody builds it, unless that user cannot read this tree.
 """
 
 import hashlib
@@ -37,14 +37,14 @@ pytestmark = [
 BOARD = load_board(ROOT / "boards" / "qemu-arm64")
 NOBODY = 65534
 DROPS = os.geteuid() == 0 and TREE_IS_OPEN
-# Nobody may not run an interpreter in root's home; Debian's runs our packages as well.
+# The user nobody may not run an interpreter in root's home; Debian's can run our packages too.
 PYTHON = "/usr/bin/python3" if DROPS else sys.executable
 PACKAGES = os.pathsep.join(each for each in sys.path if each)
 KEY = "ssh-ed25519 AAAA ada@example.org\n"
 
 
 class User:
-    """Somebody without any rights, with a home and a cache of their own."""
+    """A user without any rights, with a home and a cache of their own."""
 
     def __init__(self, home: Path, packages: Sequence[Path]) -> None:
         self.home = home
@@ -56,7 +56,7 @@ class User:
         self.take()
 
     def take(self) -> None:
-        """Make all that is there the user's."""
+        """Give the user all files there."""
         if DROPS:
             for path in (self.home, *self.home.rglob("*")):
                 os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
@@ -79,7 +79,7 @@ class User:
         return self.home / name
 
     def leftovers(self) -> list[str]:
-        """What is there and is neither a result nor kept on purpose."""
+        """The files there that are neither results nor kept on purpose."""
         hidden = [*self.home.glob(".*"), *self.cache.rglob(".*")]
         return [str(path.relative_to(self.home)) for path in hidden]
 
@@ -144,7 +144,7 @@ def test_owners_and_modes_are_those_of_the_packages(slot: Path) -> None:
     assert "Group:    42" in shadow
 
 
-def test_nothing_in_it_is_the_users_who_built_it(slot: Path) -> None:
+def test_nothing_in_it_is_owned_by_the_user_who_built_it(slot: Path) -> None:
     argv = (find_program("debugfs", package="e2fsprogs"), "-f", "-", slot)
     folders = ("/", "/boot", "/etc", "/root/.ssh", "/usr/bin", "/usr/lib/ota", "/lib/modules")
     script = "".join(f"ls -p {folder}\n" for folder in folders)
@@ -187,7 +187,7 @@ def test_kernel_initrd_and_arguments_are_in_the_slot(files: Path) -> None:
     assert len(listed.splitlines()) < 100
 
 
-def test_the_one_who_may_log_in_is_the_owner_of_the_key(files: Path) -> None:
+def test_only_the_owner_of_the_key_may_log_in(files: Path) -> None:
     assert (files / "root" / ".ssh" / "authorized_keys").read_text() == KEY
     assert "OTA_DROPBEAR=-s\n" in (files / "etc" / "ota" / "board").read_text()
 
@@ -206,7 +206,7 @@ def test_the_same_packages_give_the_same_bytes_in_another_place(
     shutil.rmtree(other.home)
 
 
-def test_what_was_built_once_comes_from_the_cache(user: User, slot: Path, files: Path) -> None:
+def test_a_second_build_comes_from_the_cache(user: User, slot: Path, files: Path) -> None:
     said = run(user.command("--output", "same.ext4", "--ssh-key", "key.pub", "--json"), timeout=20)
 
     facts = json.loads(said)
@@ -217,7 +217,7 @@ def test_what_was_built_once_comes_from_the_cache(user: User, slot: Path, files:
     assert {"base-passwd", "busybox-static", "ca-certificates"} <= names
 
 
-def test_a_build_that_is_told_to_end_leaves_nothing(user: User, slot: Path) -> None:
+def test_a_build_that_is_terminated_leaves_nothing(user: User, slot: Path) -> None:
     before = sorted(user.cache.glob("*/*"))
     argv = ("timeout", "--signal=TERM", "1.2", *user.command("--output", "x", "--release", "term"))
 
@@ -229,7 +229,7 @@ def test_a_build_that_is_told_to_end_leaves_nothing(user: User, slot: Path) -> N
     assert not (user.home / "x").exists()
 
 
-def test_what_a_killed_build_left_goes_with_the_next(user: User, slot: Path) -> None:
+def test_the_next_build_removes_what_a_killed_one_left(user: User, slot: Path) -> None:
     class KilledError(Exception):
         pass
 
@@ -246,7 +246,7 @@ def test_what_a_killed_build_left_goes_with_the_next(user: User, slot: Path) -> 
     assert [each for each in user.leftovers() if "/.build." in each] == []
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(user: User, slot: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(user: User, slot: Path) -> None:
     script = """
         mount -t tmpfs -o size=90M small "$1" && cp -r "$2/." "$1" && shift 2 || exit 77
         before=$(find . | sort)

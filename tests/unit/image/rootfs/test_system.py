@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What packages would do as they are installed, and what the build adds."""
+"""What packages would do when they are installed, and what the build adds."""
 
 import dataclasses
 import json
@@ -44,7 +44,7 @@ SCRIPTS = sorted((ROOT / "images" / "overlay").glob("*/usr/lib/ota/*"))
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    """One with base-passwd's files."""
+    """A tree with base-passwd's files."""
     tree = Tree(tmp_path)
     masters = "/usr/share/base-passwd"
     tree.add_file(f"{masters}/passwd.master", "root:*:0:0:root:/root:/bin/bash\nbin:*:2:2:::/x\n")
@@ -71,7 +71,7 @@ def test_a_busybox_without_a_list_of_names_is_refused(tree: Tree) -> None:
         add_applets(tree)
 
 
-def test_nobody_logs_in_by_password_unless_the_recipe_says_so(tree: Tree) -> None:
+def test_no_user_logs_in_by_password_unless_the_recipe_says_so(tree: Tree) -> None:
     add_accounts(tree, RECIPE, Settings(ssh_keys=(KEY,)))
 
     assert tree.text("/etc/shadow") == "root:*::0:99999:7:::\nbin:*::0:99999:7:::\n"
@@ -156,7 +156,7 @@ def test_users_are_read(texts: list[str], users: tuple[User, ...]) -> None:
         (["ada:1001", "eve"], "user eve"),
     ],
 )
-def test_a_user_that_cannot_be_is_named(texts: list[str], finding: str) -> None:
+def test_an_impossible_user_is_named(texts: list[str], finding: str) -> None:
     with pytest.raises(ImageError, match=finding):
         read_users(texts)
 
@@ -181,7 +181,7 @@ def test_the_image_says_which_board_and_release_it_is(tree: Tree) -> None:
     assert tree.get("/etc/mender/mender.conf") is None
 
 
-def test_the_server_is_told_to_both_agents(tree: Tree) -> None:
+def test_both_agents_are_configured_with_the_server(tree: Tree) -> None:
     settings = Settings(release="1", server="https://ota.example.org:8443", certificate="PEM")
 
     add_board(tree, BOARD, RECIPE, settings, 1)
@@ -228,7 +228,7 @@ def test_an_image_without_agent_and_server_has_no_configuration(tree: Tree) -> N
         "\u2028\x85",
     ],
 )
-def test_any_server_is_told_to_the_agent_as_it_is(tree: Tree, path: str) -> None:
+def test_the_agent_is_configured_with_any_server_as_it_is(tree: Tree, path: str) -> None:
     server = f"https://ota.example.org/{path}"
 
     add_board(tree, BOARD, RECIPE, Settings(release="1", server=server, certificate="PEM"), 1)
@@ -239,7 +239,7 @@ def test_any_server_is_told_to_the_agent_as_it_is(tree: Tree, path: str) -> None
     }
 
 
-def test_a_server_that_no_text_can_hold_is_refused(tree: Tree) -> None:
+def test_a_server_that_is_not_valid_text_is_refused(tree: Tree) -> None:
     settings = Settings(release="1", server="https://ota.example.org/\udcff")
 
     with pytest.raises(ImageError, match=r"'https.*udcff': is not text in UTF-8"):

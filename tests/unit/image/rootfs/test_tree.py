@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A root filesystem before it is one."""
+"""The tree from which a root filesystem is made."""
 
 import io
 import tarfile
@@ -95,7 +95,7 @@ def test_a_hard_link_to_nothing_is_refused(tree: Tree) -> None:
         tree.add_tar(tar((member("./b", tarfile.LNKTYPE, linkname="./a"), b"")))
 
 
-def test_links_that_go_round_are_refused(tree: Tree) -> None:
+def test_links_that_form_a_loop_are_refused(tree: Tree) -> None:
     tree.add_link("/a", "/b")
     tree.add_link("/b", "/a")
 
@@ -103,7 +103,7 @@ def test_links_that_go_round_are_refused(tree: Tree) -> None:
         tree.add_file("/a/x", "")
 
 
-def test_a_file_is_no_folder(tree: Tree) -> None:
+def test_a_file_is_not_a_folder(tree: Tree) -> None:
     tree.add_file("/etc", "")
 
     with pytest.raises(ImageError, match="/etc/passwd: /etc is not a folder"):
@@ -120,14 +120,14 @@ def test_a_folder_that_is_there_keeps_its_mode(tree: Tree) -> None:
     assert entry.mode == 0o1777
 
 
-def test_a_link_takes_the_place_of_a_folder_and_what_is_in_it(tree: Tree) -> None:
+def test_a_link_replaces_a_folder_and_its_contents(tree: Tree) -> None:
     tree.add_file("/var/log/dpkg.log", "")
     tree.add_link("/var/log", "/run/log")
 
     assert [path for path in paths(tree) if path.startswith("/var")] == ["/var", "/var/log"]
 
 
-def test_what_matches_is_taken_away_with_what_is_below(tree: Tree) -> None:
+def test_what_matches_is_removed_with_everything_below(tree: Tree) -> None:
     for path in ("/usr/lib/python3.11/test/a.py", "/usr/lib/python3.11/test.py"):
         tree.add_file(path, "")
     tree.add_file("/usr/share/test/b", "")
@@ -140,7 +140,7 @@ def test_what_matches_is_taken_away_with_what_is_below(tree: Tree) -> None:
     assert "/usr/share/test/b" in tree
 
 
-def test_a_pattern_may_name_the_way_through_a_link(tree: Tree) -> None:
+def test_a_pattern_may_lead_through_a_link(tree: Tree) -> None:
     tree.add_file("/lib/systemd/system/a.service", "")
 
     tree.remove("/lib/systemd")
@@ -148,7 +148,7 @@ def test_a_pattern_may_name_the_way_through_a_link(tree: Tree) -> None:
     assert "/usr/lib/systemd" not in tree
 
 
-def test_an_overlay_is_roots_and_keeps_who_may_execute(tree: Tree, tmp_path: Path) -> None:
+def test_an_overlay_is_owned_by_root_and_keeps_executable_bits(tree: Tree, tmp_path: Path) -> None:
     overlay = tmp_path / "overlay"
     (overlay / "sbin").mkdir(parents=True)
     (overlay / "sbin" / "start").write_text("#!/bin/sh\n")

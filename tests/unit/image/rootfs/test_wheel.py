@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a wheel says of itself, and what is refused of one that means harm."""
+"""The description of a wheel, and hostile wheels that are refused."""
 
 import shutil
 import warnings
@@ -16,7 +16,7 @@ INFO = "ota_agent-1.2.dist-info"
 
 
 def rewritten(path: Path, name: str, content: bytes | str) -> Path:
-    """A wheel with another content of one member, or with one more."""
+    """Rewrite a wheel with another content of one member, or with one more."""
     with zipfile.ZipFile(path) as archive:
         members = {each: archive.read(each) for each in archive.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -87,7 +87,7 @@ def test_what_is_not_a_zip_file_is_refused(tmp_path: Path) -> None:
         (b"Name: \xff\xfe\nVersion: 1.2\n", "its METADATA has no Name"),
     ],
 )
-def test_metadata_that_cannot_be_is_refused(
+def test_impossible_metadata_is_refused(
     tmp_path: Path, metadata: str | bytes, finding: str
 ) -> None:
     path = rewritten(write_wheel(tmp_path), f"{INFO}/METADATA", metadata)
@@ -161,7 +161,7 @@ def test_a_member_that_is_damaged_is_refused(tmp_path: Path) -> None:
         list(contents(found))
 
 
-def test_the_contents_are_files_with_who_may_execute(tmp_path: Path) -> None:
+def test_the_contents_are_files_with_their_executable_bits(tmp_path: Path) -> None:
     found = {each.name: each for each in contents(wheel(tmp_path))}
 
     assert found["ota_agent/cli.py"].data == b"def entry() -> int:\n    return 0\n"
@@ -198,7 +198,7 @@ def test_commands_are_read(tmp_path: Path, text: str, found: list[tuple[str, str
         b"[console_scripts]\na\xff = m:f\n",
     ],
 )
-def test_a_command_that_cannot_be_is_refused(tmp_path: Path, text: str | bytes) -> None:
+def test_an_impossible_command_is_refused(tmp_path: Path, text: str | bytes) -> None:
     path = rewritten(write_wheel(tmp_path), f"{INFO}/entry_points.txt", text)
 
     with pytest.raises(ImageError, match=r"entry_points\.txt: "):

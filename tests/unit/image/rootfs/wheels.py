@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wheels to try things with, good ones and hostile ones."""
+"""Wheels for tests, good ones and hostile ones."""
 
 import zipfile
 from pathlib import Path

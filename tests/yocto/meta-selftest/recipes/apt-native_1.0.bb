@@ -5,7 +5,7 @@ require host.inc
 
 do_install () {
 	install -d ${D}${sysconfdir}/apt
-	# Names between hashes, and the line that begins with Architecture, are what BitBake puts in.
+	# BitBake fills in the names between hashes, and the line that begins with Architecture.
 	cat >${D}${sysconfdir}/apt/apt.conf.sample <<-'EOF'
 	Dir::State "#APTCONF#";
 	Dir::State::Lists "#APTCONF#/lists/";

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 SUMMARY = "The root filesystem and the kernel that ota-image makes from Debian's packages"
-DESCRIPTION = "Without the agent, and without what the classes of meta-ota write: these are to bring it."
+DESCRIPTION = "Without the agent, and without the files that the classes of meta-ota must add."
 
 LICENSE = "CLOSED"
 INHIBIT_DEFAULT_DEPS = "1"
@@ -11,7 +11,7 @@ S = "${@d.getVar('UNPACKDIR') or d.getVar('WORKDIR')}"
 
 inherit deploy
 
-# What the classes of meta-ota write, and what its recipes bring, is not to be there before.
+# Files that the classes and recipes of meta-ota must add.
 NOT_FROM_DEBIAN = "boot/extlinux boot/grub boot/ota data/etc etc/dropbear etc/fstab etc/fw_env.config \
     etc/inittab etc/machine-id etc/mender etc/mender_grubenv.config etc/ota usr/lib/ota/data \
     usr/lib/ota/functions usr/lib/ota/identity usr/lib/ota/start usr/share/ota var/lib/mender var/lib/ota"
@@ -39,7 +39,7 @@ do_deploy () {
 }
 addtask deploy after do_install before do_build
 
-# Made for another distribution, to its own rules.
+# The packages were made for another distribution, by its rules.
 do_package_qa[noexec] = "1"
 SYSROOT_DIRS = ""
 EXCLUDE_FROM_SHLIBS = "1"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-SUMMARY = "What starts before the slots, as the kit has compiled or downloaded it"
+SUMMARY = "The firmware, which the kit has compiled or downloaded"
 
 LICENSE = "CLOSED"
 INHIBIT_DEFAULT_DEPS = "1"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# As a product adds to the agent's configuration.
+# Adds to the agent's configuration, as a product does.
 do_install:append () {
     printf '\n[polling]\nupdate = 3600\n' >> ${D}${sysconfdir}/ota/agent.toml
 }

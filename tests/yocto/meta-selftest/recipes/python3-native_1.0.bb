@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 SUMMARY = "Debian's Python, with hatchling and deflate from the environment that runs the tests"
-DESCRIPTION = "A virtual environment that finds itself wherever BitBake puts it; Debian's packages have \
-the rest: build, installer, yaml, jinja2, cryptography."
+DESCRIPTION = "A virtual environment that works in any folder of BitBake's; Debian's packages have the \
+rest: build, installer, yaml, jinja2, cryptography."
 
 require host.inc
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-SUMMARY = "A place for modules, as the recipes that bring some expect it"
+SUMMARY = "A folder for modules, which recipes with modules expect"
 DESCRIPTION = "The device's Python itself is in debian-root."
 
 LICENSE = "CLOSED"

@@ -35,8 +35,16 @@ class Unauthorized(Unreachable):
 
 
 class Aborted(AgentError):
-    """The update is not wanted any more: the server, or a person, has called it off."""
+    """The update is not wanted any more: the server, or a user, has called it off."""
 
 
 class NotGiven(AgentError):
     """A server does not give the artifact; a signed address may have expired."""
+
+
+def innermost(error: BaseException) -> str:
+    """What an error of a library says, without those that it is wrapped in; it may hold a URL."""
+    for each in (getattr(error, "reason", None), *error.args[-1:]):
+        if isinstance(each, BaseException):
+            return innermost(each)
+    return str(error) or type(error).__name__

@@ -91,7 +91,7 @@ def compress(parts: Iterable[bytes], how: Compression) -> Iterator[bytes]:
     """
     threads = len(os.sched_getaffinity(0))
     ahead = max(_AHEAD, 2 * threads)
-    zeros = bytes(how.member)  # a file system image has many such parts
+    zeros = bytes(how.member)  # a filesystem image has many such parts
     match how.codec:
         case Codec.NONE:
             yield from parts

@@ -15,7 +15,7 @@ class Finding:
         cause: what was seen, and what comes of it.
         remedy: what to do.
         severity: an error keeps updates from working, or lets one strand the device; a warning is
-            for whoever sets the device up to decide.
+            for the device's owner to decide.
     """
 
     hazard: str

@@ -2,8 +2,8 @@
 """GRUB's environment block, and the two copies of its state that Mender's tools keep.
 
 A block is ``# GRUB Environment Block``, a line for each variable, and ``#`` up to its size; GRUB
-overwrites it in place. A copy is a folder with the state, a lock, ``editing=1`` while somebody
-writes, and the sum of the lock when it is open: the protocol of Mender's grub-mender-grubenv.
+overwrites it in place. A copy is a folder with the state, a lock, which has ``editing=1`` during a
+write, and the sum of the open lock: the protocol of Mender's grub-mender-grubenv.
 
 Source: GRUB 2.06, manual ("Environment block"), grub-core/lib/envblk.c and util/grub-editenv.c;
 grub-mender-grubenv.
@@ -37,7 +37,7 @@ def encode_block(variables: Mapping[str, str], size: int = BLOCK) -> bytes:
     """A block of ``size`` bytes [B], variables by name.
 
     Raises:
-        ArtifactError: a name or value that cannot stand in a block, or too many of them.
+        ArtifactError: a name or value that cannot be in a block, or too many of them.
     """
     lines = []
     for name, value in sorted(variables.items()):
@@ -85,6 +85,6 @@ def is_sum(total: bytes, lock: bytes) -> bool:
 
 
 LOCKED, OPEN = encode_block({"editing": "1"}), encode_block({"editing": "0"})
-"""A lock while somebody writes, and when nobody does."""
+"""A lock during a write, and after it."""
 
 _SUM = f"{hashlib.sha256(OPEN).hexdigest()}  lock\n".encode()

@@ -83,7 +83,7 @@ def put_all(file: BinaryIO, parts: Iterable[bytes]) -> int:
         put(file, part)
         size += len(part)
         if size - begun >= _WRITEBACK:
-            # Linux starts to write dirty pages, and drops clean ones, of which there are none.
+            # Linux starts to write dirty pages; it would also drop clean ones, but has none here.
             behind = file.tell() - (size - begun)
             os.posix_fadvise(file.fileno(), behind, size - begun, os.POSIX_FADV_DONTNEED)
             begun = size
@@ -168,7 +168,7 @@ def _take_over(descriptor: int, old: os.stat_result | None) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):  # a file system that cannot sync a folder needs no sync
+    with suppress(OSError):  # a filesystem that cannot sync a folder needs no sync
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

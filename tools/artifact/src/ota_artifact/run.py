@@ -21,7 +21,7 @@ from ota_artifact.which import which
 logger = logging.getLogger(__name__)
 
 _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
-"""Has a program end with us, whatever ends us. Source: util-linux."""
+"""Makes a program end with us, whatever ends us. Source: util-linux."""
 _PIECE = 1 << 16  # [B] what a pipe holds
 _SAID = 1 << 16  # [B] of stderr that is kept
 _LINE = 1 << 13  # [B] that a line is cut at
@@ -191,7 +191,7 @@ class Background:
         self._program.wait()
 
     def close(self) -> None:
-        """Close its console, once nobody reads it any more."""
+        """Close its console, once it has no reader."""
         cast(BinaryIO, self._program.stdin).close()
         cast(BinaryIO, self._program.stdout).close()
 
@@ -382,7 +382,7 @@ def _with_us() -> tuple[str, ...]:
     return words
 
 
-def attached(argv: Sequence[str | os.PathLike[str]]) -> int:
+def run_attached(argv: Sequence[str | os.PathLike[str]]) -> int:
     """Run a program on our own terminal until it or we end; gives its exit code.
 
     Raises:

@@ -59,7 +59,7 @@ class Extra:
     """A partition beyond boot, A, B and data.
 
     Attributes:
-        label: file system label and, on GPT, partition name.
+        label: filesystem label and, on GPT, partition name.
         size: length [B].
     """
 

@@ -24,7 +24,7 @@ def entry(board: Board, kernel: str, *, initrd: str = "", console: str = "") -> 
     Args:
         kernel: its path in the slot.
         initrd: its path in the slot; empty for no initrd.
-        console: Linux's name of the console, if this kernel calls it otherwise than the board.
+        console: Linux's name of the console, if this kernel's differs from the board's.
     """
     if board.bootloader.kind == "grub":
         return grub.entry(board, kernel, initrd, console)

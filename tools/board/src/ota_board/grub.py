@@ -82,7 +82,7 @@ def entry(
     Args:
         kernel: its path in the slot.
         initrd: its path in the slot; empty for no initrd.
-        console: Linux's name of the console, if this kernel calls it otherwise than the board.
+        console: Linux's name of the console, if this kernel's differs from the board's.
     """
     return fill_in(
         TEMPLATES / "ota.env.j2",

@@ -77,7 +77,7 @@ class Layout:
         size: of the disk [B].
         device: the disk on the running system, such as ``/dev/mmcblk0``.
         table: kind of partition table.
-        areas: by offset; an extended partition stands before what is in it.
+        areas: by offset; an extended partition comes before those in it.
     """
 
     size: int

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# A slot is reached without an initrd: what it takes is in the kernel and no module.
+# The kernel mounts a slot without an initrd, so the drivers for that are built in, not modules.
 FILESEXTRAPATHS:prepend:ota := "${OTA_LAYER}/recipes-kernel/linux/files:"
 
 SRC_URI:append:ota = " file://ota.cfg"

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A download's surroundings in which waiting takes no time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ota_agent.download.source.retry import Surroundings
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Time:
     """A clock that only sleeping moves.
 
@@ -14,15 +15,18 @@ class Time:
         now: [s].
         slept: each wait [s].
         aborted: raised when it is asked whether to go on.
+        meanwhile: what happens while it sleeps.
     """
 
     now: float = 1000.0
     slept: list[float] = field(default_factory=list)
     aborted: BaseException | None = None
+    meanwhile: Callable[[], None] = lambda: None
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
+        self.meanwhile()
 
     def check(self) -> None:
         if self.aborted:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from ota_agent.address import Address
+from ota_agent.download import DownloadOptions
 from ota_agent.download.source.http import HttpSource
-from ota_agent.download.source.options import DownloadOptions
 from ota_agent.server.http import pool
 from ota_agent.server.options import TlsOptions
 from tests.unit.agent.download.source.around import Time

@@ -8,9 +8,9 @@ import pytest
 import urllib3
 
 from ota_agent.address import Address
+from ota_agent.download import DownloadOptions
 from ota_agent.download.source import open_source
 from ota_agent.download.source.file import FileSource
-from ota_agent.download.source.options import DownloadOptions
 from ota_agent.errors import AgentError
 from tests.unit.agent.download.source.around import Time
 

@@ -138,7 +138,7 @@ def test_wrong_ranges_are_not_taken_and_not_asked_for_again(server: FileServer, 
     assert [request.start > 0 for request in server.requests] == [False, True, False, False]
 
 
-def test_a_file_that_has_changed_is_begun_anew(server: FileServer) -> None:
+def test_a_file_that_has_changed_is_begun_again(server: FileServer) -> None:
     server.next = [Manner(close_after=150_000)]
     reading = Reading(server.url)
     first = reading.source.read(1000)
@@ -174,7 +174,7 @@ def test_a_file_with_a_date_alone_is_known_by_it() -> None:
         assert server.requests[1].if_range == date
 
 
-def test_neither_ranges_nor_anything_to_know_it_by_is_begun_anew_once() -> None:
+def test_neither_ranges_nor_anything_to_know_it_by_is_begun_again_once() -> None:
     with file_server(CONTENT, etag="") as server:
         server.manner = Manner(has_ranges=False)
         server.next = [Manner(has_ranges=False, reset_after=150_000)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
 from ota_agent.download.source.retry import Patience
 from ota_agent.errors import AgentError
 from tests.unit.agent.download.source.around import Time
@@ -15,7 +15,7 @@ def patience(time: Time, spent: float = 0.0, **options: float) -> Patience:
     return Patience("x", DownloadOptions(**options), time.surroundings, spent=spent)  # type: ignore[arg-type]
 
 
-def test_delays_double_up_to_the_longest_and_begin_anew_with_progress() -> None:
+def test_delays_double_up_to_the_longest_and_begin_again_with_progress() -> None:
     time = Time()
     tried = patience(time, first_delay=2.0, longest_delay=10.0)
 

@@ -2,15 +2,18 @@
 """Whether an artifact is for this device, by what it depends on; before its first payload byte."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.provides import GROUP, NAME
-from ota_artifact.header import Header
+
+if TYPE_CHECKING:
+    from ota_artifact.header import Header
 
 DEVICE_TYPE = "device_type"
 
 
-def check_acceptance(header: Header, device_type: str, provides: Mapping[str, str]) -> None:
+def check_acceptance(header: "Header", device_type: str, provides: Mapping[str, str]) -> None:
     """Pass if the artifact may be installed here.
 
     Args:
@@ -36,7 +39,7 @@ def check_acceptance(header: Header, device_type: str, provides: Mapping[str, st
 
 
 def _require(
-    header: Header, key: str, wanted: tuple[str, ...], provides: Mapping[str, str]
+    header: "Header", key: str, wanted: tuple[str, ...], provides: Mapping[str, str]
 ) -> None:
     found = provides.get(key)
     if wanted and found not in wanted:

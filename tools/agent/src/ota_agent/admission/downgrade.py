@@ -18,19 +18,27 @@ _NUMBER = re.compile(r"\d")
 Rank = tuple[tuple[tuple[int, int, str], ...], bool, tuple[tuple[int, int, str], ...]]
 
 
-def check_downgrade(artifact: Mapping[str, str], device: Mapping[str, str], key: str) -> None:
+def check_downgrade(
+    artifact: Mapping[str, str], device: Mapping[str, str], key: str, *, has_rootfs: bool = False
+) -> None:
     """Pass if the artifact's version is not lower than the installed one.
 
     Args:
         artifact: what the artifact provides.
         device: what this device provides.
         key: of the version; an artifact that does not provide it leaves it as it is, unless it
-            clears it or holds a root filesystem: see `check_has_version`.
+            clears it.
+        has_rootfs: the artifact holds a root filesystem, and must have a version.
 
     Raises:
-        AgentError: it is lower, or one of the two cannot be compared.
+        AgentError: it is lower, or one of the two cannot be compared, or has to be there.
     """
     installed, offered = device.get(key), artifact.get(key)
+    if has_rootfs and offered is None:
+        raise AgentError(
+            f"downgrade: the artifact holds a root filesystem and does not provide {key}; write it"
+            " with its version, or set keys.forbid_downgrade to false"
+        )
     if installed is None or offered is None or installed == offered:
         return
     before, after = rank(installed), rank(offered)
@@ -45,19 +53,6 @@ def check_downgrade(artifact: Mapping[str, str], device: Mapping[str, str], key:
         raise AgentError(
             f"downgrade: the artifact has {key} {offered!r}, and this device has {installed!r};"
             " give the artifact a higher version, or set keys.forbid_downgrade to false"
-        )
-
-
-def check_has_version(artifact: Mapping[str, str], *, has_rootfs: bool, key: str) -> None:
-    """Pass if an artifact with a root filesystem says which version that is.
-
-    Raises:
-        AgentError: it does not, so that an old one could not be told from a new one.
-    """
-    if has_rootfs and key not in artifact:
-        raise AgentError(
-            f"downgrade: the artifact holds a root filesystem and does not provide {key}; write it"
-            " with its version, or set keys.forbid_downgrade to false"
         )
 
 

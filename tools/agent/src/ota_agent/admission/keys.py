@@ -24,9 +24,9 @@ class VerifyOptions:
     """Which artifacts are believed.
 
     Attributes:
-        keys: files with public keys in PEM, one of which must have signed an artifact; none: any
-            artifact is installed. ``/etc/ota/keys/old.pem, expires = 2027-01-01`` is the last day
-            on which a key is good.
+        keys: files with public keys in PEM; one of these keys must have signed an artifact; none:
+            any artifact is installed. ``/etc/ota/keys/old.pem, expires = 2027-01-01`` is the last
+            day on which a key is good.
         forbid_downgrade: refuse an artifact whose version is lower than that of what is installed.
         version: the key among an artifact's provides that is its version.
     """
@@ -54,7 +54,7 @@ def parse_key(text: str) -> TrustedKey:
     """The key in a line of the configuration.
 
     Raises:
-        AgentError: its last day is no date.
+        AgentError: its last day is not a date.
     """
     found = _EXPIRES.fullmatch(text)
     if not found:
@@ -63,7 +63,7 @@ def parse_key(text: str) -> TrustedKey:
         return TrustedKey(Path(found["path"].strip()), date.fromisoformat(found["day"]))
     except ValueError as error:
         raise AgentError(
-            f"keys.keys: {text!r}: {found['day']!r} is no day; write it as expires = 2027-01-01"
+            f"keys.keys: {text!r}: {found['day']!r} is not a date; write it as expires = 2027-01-01"
         ) from error
 
 

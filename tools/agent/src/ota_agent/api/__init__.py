@@ -13,7 +13,7 @@ SOCKET = Path("/run/ota/agent.sock")
 
 @dataclass(frozen=True, slots=True)
 class ApiOptions:
-    """Who may talk to the agent.
+    """Which users may talk to the agent.
 
     Attributes:
         group: members of this group may watch, pause, continue, abort, and switch updates on and

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NewType
 
-from ota_agent.control.maps import Gate
+from ota_agent.lifecycle.actions import PausePoint
 
 Lines = NewType("Lines", str)
 """A text that may have many lines; every other one has to fit into one line."""
@@ -34,7 +34,7 @@ CALLS: Mapping[str, Call] = {
     for each in (
         Call(name="status", who="group", is_reading=True),
         Call(name="watch", who="group", is_reading=True),
-        Call(name="pause", who="group", takes={"before": Gate}),
+        Call(name="pause", who="group", takes={"before": PausePoint}),
         Call(name="continue", who="group", method="go_on"),
         Call(name="abort", who="group", takes={"reason": str}),
         Call(name="set_enabled", who="group", takes={"enabled": bool}),

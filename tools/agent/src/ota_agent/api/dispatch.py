@@ -9,7 +9,6 @@ from ota_agent.api.messages import Wrong, error_line, parse_request, result_line
 from ota_agent.api.peer import Peer
 from ota_agent.api.status import LiveStatus
 from ota_agent.errors import AgentError, Busy
-from ota_agent.lifecycle.step import Unexpected
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ def answer(line: bytes, peer: Peer, live: LiveStatus, *targets: object) -> bytes
         return error_line(error.kind, str(error))
     except Busy as error:
         return error_line("busy", str(error))
-    except (AgentError, Unexpected) as error:
+    except AgentError as error:
         return error_line("impossible", str(error))
     except Exception:
         logger.exception("the device API has failed to carry out a request")

@@ -20,7 +20,7 @@ _SAYS: Mapping[str, str] = {
     "Committed": "Committed",
     "Erring": "The update has failed",
     "RollingBack": "Rolling back",
-    "RestartingBack": "The device reboots into the old system",
+    "RebootingBack": "The device reboots into the old system",
     "TryingBack": "Checking that the device is as it was before",
     "Failing": "The update has failed; ending it",
     "Cleaning": "Cleaning up",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ota_agent.api.status import LiveStatus
 from ota_agent.control.controls import Controls
-from ota_agent.control.maps import Gate
+from ota_agent.lifecycle.actions import PausePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class StandaloneCommands:
     controls: Controls
     live: LiveStatus
 
-    def pause(self, before: Gate) -> None:
+    def pause(self, before: PausePoint) -> None:
         """Have updates wait before a state."""
         self.controls.pause(before)
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ota_agent import __version__
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.update import Update
 
 Result = Literal["", "success", "failure"]
 """How the last update ended; empty: there was none since the agent started."""
@@ -81,6 +82,17 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         """Its attributes and ``percent``, for `json.dumps`."""
         return {**dataclasses.asdict(self), "percent": self.percent}
+
+
+def of_update(update: Update) -> dict[str, Any]:
+    """The attributes that say which update is under way."""
+    return {
+        "deployment": update.deployment,
+        "source": str(update.source),
+        "artifact": update.artifact.name if update.artifact else "",
+        "slot": update.target,
+        "reason": update.reason,
+    }
 
 
 def from_json(found: object) -> Status:

@@ -43,7 +43,7 @@ class Boot:
         if next_ != running:
             raise EnvironmentFault(
                 f"slot {running.name} runs, and the bootloader would start slot {next_.name} next;"
-                " restart the device first"
+                " reboot the device first"
             )
         return self.slots.other(running)
 
@@ -63,7 +63,7 @@ class Boot:
         """
         self._set(slot, tries=False)
 
-    def count_anew(self) -> None:
+    def rearm(self) -> None:
         """Let a trial be booted once more: it is healthy, and waits.
 
         Raises:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which bootloader this device has."""
+"""Which bootloader this device has, and from where it boots, by its configuration."""
 
+import re
 from pathlib import Path
 
 from ota_agent.bootloader import Bootloader
+from ota_agent.bootloader.boot import Boot
 from ota_agent.device.options import DeviceOptions
+from ota_agent.device.slots import Slot, Slots, read_layout
 from ota_agent.errors import AgentError
 
 U_BOOT = Path("/etc/fw_env.config")
@@ -40,3 +43,42 @@ def find_bootloader(options: DeviceOptions, offsets: tuple[int, ...]) -> Bootloa
 
             return File(named)
     raise AgentError('the bootloader "file" needs the path of its file: set environment, too')
+
+
+def boot_of(options: DeviceOptions) -> Boot | None:
+    """The slots and the bootloader; None if this device has no slots.
+
+    Raises:
+        AgentError: the layout or the bootloader's configuration is damaged.
+    """
+    if options.slot_a and options.slot_b:
+        slots = _named(options)
+    elif options.layout.exists():
+        slots = read_layout(options.layout)
+    else:
+        return None
+    bootloader = find_bootloader(options, slots.environment)
+
+    def running() -> Slot:
+        return slots.of(options.running) if options.running else slots.running()
+
+    return Boot(slots, running, bootloader)
+
+
+def _named(options: DeviceOptions) -> Slots:
+    """The slots as the configuration names them; the layout adds where the environment is."""
+    a, b = Path(options.slot_a), Path(options.slot_b)
+    if options.layout.exists():
+        found = read_layout(options.layout)
+        numbers, environment = (found.a.number, found.b.number), found.environment
+    else:
+        numbers, environment = (_number(a), _number(b)), ()
+    return Slots(Slot("A", a, numbers[0]), Slot("B", b, numbers[1]), environment)
+
+
+def _number(node: Path) -> int:
+    """The number of a partition, which its name ends with. Source: Mender's RootfsPartA."""
+    match = re.search(r"(\d+)$", str(node.resolve()))
+    if not match:
+        raise AgentError(f"{node}: ends with no number; which partition is it?")
+    return int(match[1])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trial whose agent cannot start: nobody would ever decide on it, so it goes back."""
+"""A trial whose agent cannot start: nobody would ever decide on it, so it rolls back."""
 
 import logging
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def give_up_trial(
     uptime: Path = _UPTIME,
     reboot: tuple[str, ...] = DeviceOptions().reboot,
 ) -> None:
-    """Restart the device if it runs a trial, and has for long enough: the bootloader goes back.
+    """Reboot the device if it runs a trial, and has for long enough: the bootloader rolls back.
 
     To be called each time the agent ends with an error; whoever starts it again calls it again.
     The settings may be what is wrong, so that none are asked for.
@@ -45,7 +45,7 @@ def give_up_trial(
         return
     if not is_tried or seconds < PATIENCE:
         return
-    logger.error("trial: the agent does not start (%s): restarting, to go back", why)
+    logger.error("trial: the agent does not start (%s): rebooting, to roll back", why)
     try:
         run(reboot, timeout=_TIMEOUT)
     except ProgramError as error:

@@ -89,8 +89,8 @@ class UBoot:
         offsets = tuple(each.offset for each in places)
         if self.offsets and sorted(offsets) != sorted(self.offsets):
             found.append(
-                f"{self.configuration}: the environment is said to be at {_hex(offsets)}, and this"
-                f" board has it at {_hex(self.offsets)}; correct the file"
+                f"{self.configuration}: points at {_hex(offsets)}, but this board keeps its"
+                f" environment at {_hex(self.offsets)}; correct the offsets"
             )
         if is_elsewhere(variables):
             found.append(
@@ -104,7 +104,7 @@ class UBoot:
         """The copies, as fw_env.config names them. Source: libubootenv, its README.
 
         Raises:
-            EnvironmentFault: the file is missing, or a line is no place.
+            EnvironmentFault: the file is missing, or a line is not a place.
         """
         try:
             lines = self.configuration.read_text("utf-8", "replace").splitlines()

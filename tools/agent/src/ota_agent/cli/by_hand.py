@@ -15,32 +15,21 @@ from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import add_common
 from ota_agent.config.settings import Settings, load_settings
 from ota_agent.engine.agent import BY_HAND, Agent
-from ota_agent.engine.assembly import assembled
+from ota_agent.engine.assembly import assemble
 from ota_agent.engine.owner import Taken, ownership
-from ota_agent.engine.runtime import Restarting, Stopped
+from ota_agent.engine.runtime import RebootWanted, Stopped
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.states import (
-    Cleaning,
-    Committed,
-    Committing,
-    Downloaded,
-    Downloading,
-    Failing,
-    Idle,
-    Installing,
-    RollingBack,
-    State,
-)
+from ota_agent.lifecycle import states as s
 
 Command = Literal["install", "commit", "rollback", "resume"]
 
-STOPS: dict[str, type[State]] = {
-    "ArtifactInstall_Enter": Installing,
-    "ArtifactCommit_Enter": Committing,
-    "ArtifactCommit_Leave": Committed,
-    "ArtifactRollback_Enter": RollingBack,
-    "ArtifactFailure_Enter": Failing,
-    "Cleanup": Cleaning,
+STOPS: dict[str, type[s.State]] = {
+    "ArtifactInstall_Enter": s.Installing,
+    "ArtifactCommit_Enter": s.Committing,
+    "ArtifactCommit_Leave": s.Committed,
+    "ArtifactRollback_Enter": s.RollingBack,
+    "ArtifactFailure_Enter": s.Failing,
+    "Cleanup": s.Cleaning,
 }
 """Where `--stop-before` can stop. Source: mender-update --help."""
 
@@ -119,16 +108,14 @@ def _become_agent(
         Taken: another process is the agent.
         Stopped: before one of ``stops``.
     """
-    with ownership(settings.device.lock):
-        agent, parts = assembled(settings, stop_before=[STOPS[each] for each in stops])
+    stop_before = [STOPS[each] for each in stops]
+    with ownership(settings.device.lock), assemble(settings, stop_before=stop_before) as agent:
         try:
-            with parts.served():
+            with agent.serve():
                 _work(agent, call, arguments)
-        except Restarting:
+        except RebootWanted:
             agent.live.change(wants_reboot=True)
-        finally:
-            agent.store.close()
-    return agent.live.get()
+        return agent.live.get()
 
 
 def _work(agent: Agent, call: Command, arguments: dict[str, Any]) -> None:
@@ -136,9 +123,9 @@ def _work(agent: Agent, call: Command, arguments: dict[str, Any]) -> None:
         agent.install(**arguments)
         return
     agent.require()
-    if not (call == "rollback" and isinstance(agent.state, Downloading | Downloaded)):
+    if not (call == "rollback" and isinstance(agent.state, s.Downloading | s.Downloaded)):
         agent.runtime.start()  # after a reboot, see how the trial went
-    if isinstance(agent.state, Idle):
+    if isinstance(agent.state, s.Idle):
         return
     if call == "commit":
         agent.commit()
@@ -161,14 +148,14 @@ def _report(status: Status, call: Command, *, reboot: Exit) -> int:
             print(COMMIT)
         case "Proven":
             print("The update runs on trial, and is healthy. Use 'ota-agent commit' to keep it.")
-        case "RestartingBack" if not is_by_hand:
+        case "RebootingBack" if not is_by_hand:
             raise AgentError(f"{status.reason}. Rolled back; reboot the device.")
         case "Idle" if call == "rollback" and status.result == "success":
             raise AgentError("the update is already committed; install another one to replace it")
         case "Idle" if status.result == "failure" and not (is_by_hand and status.is_consistent):
             system = "System not modified." if status.is_consistent else _INCONSISTENT
             raise AgentError(f"{status.reason}. {system}")
-        case "RestartingBack" | "Idle":
+        case "RebootingBack" | "Idle":
             print(DONE["rollback" if is_by_hand else call])
         case state if not status.wants_reboot:
             raise AgentError(f"the update is at {state}; `ota-agent resume` goes on with it")

@@ -22,7 +22,7 @@ _COMMANDS = (
 """Each is a module here, imported when it is called: to start takes less time and memory."""
 
 _EPILOG = """\
-exit codes: 0 done, 1 failed, 2 no update in progress, 4 the device must be restarted (with
+exit codes: 0 done, 1 failed, 2 no update in progress, 4 the device must be rebooted (with
 --reboot-exit-code), 130 interrupted
 """
 
@@ -49,7 +49,7 @@ def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser
     """
     parser = _Parser(
         prog="ota-agent",
-        description="Brings updates onto this device, tries them, commits them or goes back.",
+        description="Brings updates onto this device, tries them, commits them or rolls them back.",
         epilog=_EPILOG,
         formatter_class=Help,
         allow_abbrev=False,

@@ -41,5 +41,5 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         "-l",
         default="info",
         choices=("debug", "info", "warning", "error"),
-        help="how much is said on stderr (default: %(default)s)",
+        help="how much to log to stderr (default: %(default)s)",
     )

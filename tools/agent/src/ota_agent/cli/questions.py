@@ -15,7 +15,7 @@ Ask = Callable[[str], str]
 
 _POLICY = """\
 If a new system runs, and its server is out of reach, it is
-  require-server  taken back after a while: a system without its server is of no use
+  require-server  rolled back after a while: a system without its server is of no use
   grace           kept after a day, if the health checks are passed
   local           kept at once, if the health checks are passed"""
 _POLICIES = ("require-server", "grace", "local")
@@ -28,7 +28,7 @@ def asked(
     ask: Ask = input,
     say: Callable[[str], None] = print,
 ) -> dict[str, object]:
-    """What was said by options, and the answers about all else; None for what stays as it is.
+    """The values from options, and the answers to all other questions; None for what stays.
 
     Args:
         said: the values by option; None for what is to be asked.
@@ -48,7 +48,7 @@ def asked(
         fill("tenant_token", lambda: _text(ask, "Tenant token", now.server.tenant_token))
         fill(
             "server_certificate",
-            lambda: _text(ask, "Certificate of an own server (file)", now.tls.server_certificate),
+            lambda: _text(ask, "Certificate of your own server (file)", now.tls.server_certificate),
         )
         if any(str(each).startswith("http://") for each in urls):  # type: ignore[attr-defined]
             fill("allow_plain_http", lambda: _yes(ask, "Talk to it without TLS", now))

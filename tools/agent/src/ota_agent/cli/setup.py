@@ -75,7 +75,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--policy",
         choices=_POLICIES,
-        help="what becomes of a new system whose server is out of reach",
+        help="what to do with a new system while the server is unreachable",
     )
     parser.add_argument(
         "--online", action="store_true", help="ask the server first; makes the device's key"
@@ -105,7 +105,9 @@ def _run(args: argparse.Namespace) -> int:
         except EOFError:
             raise AgentError("setup: the answers ended; nothing was written") from None
     elif all(value is None for value in said.values()):
-        raise AgentError("setup: nothing is said; see --help for what can be, or use a terminal")
+        raise AgentError(
+            "setup: there is nothing to change; give options (see --help), or use a terminal"
+        )
     changes = changed(before, said)
     if not changes:
         print(f"{args.config}: says all that already")
@@ -161,7 +163,7 @@ def write_changes(
 def place(configuration: Path, settings: "Settings", root: Path = Path("/")) -> Path:
     """The file that is to be written: on /data, if the configuration is in a slot.
 
-    There it counts for both slots, and outlives an update, which brings the other one anew.
+    There it counts for both slots, and outlives an update, which replaces the other slot.
     """
     from ota_agent.config.settings import LOCAL
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from ota_agent.api.client import Client, NoAgent
 from ota_agent.api.sentences import headline, lines
-from ota_agent.api.status import Status
+from ota_agent.api.status import Status, of_update
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.options import Help, add_common
 from ota_agent.device.release import released
 from ota_agent.lifecycle.provides import NAME
+from ota_agent.lifecycle.states import UnderWay
 
 _EXAMPLE = """\
 examples:
@@ -85,20 +86,9 @@ def _left(path: Path) -> Status:
     memory = peek(path)
     if memory is None:
         return Status(installed=released())
-    name, installed = type(memory.state).__name__, memory.provides.get(NAME, "")
-    found = Status(state=name, installed=installed)
-    update = getattr(memory.state, "update", None)
-    if update is None:
-        return found
-    return Status(
-        state=found.state,
-        installed=found.installed,
-        deployment=update.deployment,
-        source=str(update.source),
-        artifact=update.artifact.name if update.artifact else "",
-        slot=update.target,
-        reason=update.reason,
-    )
+    state, installed = memory.state, memory.provides.get(NAME, "")
+    update = of_update(state.update) if isinstance(state, UnderWay) else {}
+    return Status(state=type(state).__name__, installed=installed, **update)
 
 
 def watch(socket: Path, store: Path, *, is_json: bool) -> None:

@@ -38,7 +38,7 @@ def tables(paths: tuple[Path, ...] = FILES) -> dict[str, dict[str, Any]]:
     """What Mender's files say, by our sections; what we have no use for is left out.
 
     Raises:
-        AgentError: a file is there and is no JSON object, or names two of what can be one.
+        AgentError: a file is there and is not a JSON object, or names two of what can be one.
     """
     merged: dict[str, Any] = {}
     for path in paths:

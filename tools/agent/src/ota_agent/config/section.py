@@ -95,7 +95,7 @@ def _value(value: object, kind: Any, where: str) -> object:
 
 
 def as_toml(value: object) -> str:
-    """A value as it stands in TOML, behind a key's equals sign.
+    """A value as TOML has it, behind a key's equals sign.
 
     Raises:
         TypeError: TOML has no such value, or this project no use for it, as for a date.

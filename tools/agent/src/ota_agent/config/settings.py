@@ -12,17 +12,17 @@ from ota_agent.admission.keys import VerifyOptions
 from ota_agent.api import ApiOptions
 from ota_agent.config import mender
 from ota_agent.config.section import default_text, read
-from ota_agent.control.options import ControlOptions
+from ota_agent.control import ControlOptions
 from ota_agent.device.options import DeviceOptions
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
 from ota_agent.errors import AgentError
-from ota_agent.payloads.options import ModuleOptions
+from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.scripts import ScriptOptions
 from ota_agent.server.deployment_log import LogOptions
 from ota_agent.server.options import AttributeOptions, KeyOptions, ServerOptions, TlsOptions
 from ota_agent.server.polling import PollOptions
 from ota_agent.trial.boot_log import BootLogOptions
-from ota_agent.trial.health import GateOptions
+from ota_agent.trial.health import CommitOptions
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Settings:
     keys: VerifyOptions = field(default_factory=VerifyOptions)
     attributes: AttributeOptions = field(default_factory=AttributeOptions)
     log: LogOptions = field(default_factory=LogOptions)
-    commit: GateOptions = field(default_factory=GateOptions)
+    commit: CommitOptions = field(default_factory=CommitOptions)
     boot_log: BootLogOptions = field(default_factory=BootLogOptions)
     control: ControlOptions = field(default_factory=ControlOptions)
     api: ApiOptions = field(default_factory=ApiOptions)
@@ -66,7 +66,7 @@ def load_settings(path: Path, *, menders: tuple[Path, ...] = mender.FILES) -> Se
     """The options of a file, over those of Mender's files, over the defaults.
 
     A file that is not there says nothing. A file of the same name in the agent's folder on /data
-    says more, and comes last: on a root filesystem that cannot be written it is what a person can
+    says more, and comes last: on a root filesystem that cannot be written it is what a user can
     change. If that one is wrong it is passed over, since it would strand both slots. Folders below
     the agent's own follow it: with another ``device.data``, an artifact's scripts are there, too.
 
@@ -124,7 +124,9 @@ def _over(tables: Tables, own: dict[str, Any], path: Path) -> Tables:
         if name not in SECTIONS:
             raise AgentError(f"{path}: [{name}]: unknown; known: {', '.join(SECTIONS)}")
         if not isinstance(table, dict):
-            raise AgentError(f"{path}: {name}: stands in no section; known: {', '.join(SECTIONS)}")
+            raise AgentError(
+                f"{path}: {name}: is outside any section; known: {', '.join(SECTIONS)}"
+            )
         merged[name] = {**merged.get(name, {}), **table}
     return merged
 
@@ -142,8 +144,8 @@ def default_file() -> str:
     """An agent.toml with every key, as a comment, and what it means."""
     head = (
         "# The agent's configuration. Every key is here with its default, as a comment; sizes are\n"
-        "# bytes, times are seconds. Mender's mender.conf is read, too; what is said here counts.\n"
-        "# /data/ota/agent.toml, if it is there, says more: for this one device, in both slots.\n"
+        "# bytes, times are seconds. Mender's mender.conf is read, too; this file overrides it.\n"
+        "# /data/ota/agent.toml, if it is there, overrides both, for this device in both slots.\n"
     )
     return "\n".join([head, *(default_text(name, kind) for name, kind in SECTIONS.items())])
 

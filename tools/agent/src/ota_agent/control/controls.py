@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds updates up, or ends them, for whoever asked: the server, a person, the clock."""
+"""Holds updates up, or ends them, for whoever asked: the server, a user, the clock."""
 
 import json
 import logging
@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from threading import Condition
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
-from ota_agent.control.maps import ControlMap, Gate, Rule, judged, parse, parse_text, to_json
-from ota_agent.control.options import ControlOptions
+from ota_agent.control import ControlOptions
+from ota_agent.control.maps import ControlMap, Rule, judged, parse, parse_text, to_json
 from ota_agent.control.window import is_open, parse_window
 from ota_agent.errors import Aborted, AgentError
+from ota_agent.lifecycle.actions import PausePoint
 from ota_agent.memory.store import Store
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,10 @@ _LOOK = 60.0  # [s] until a wait looks at the clock again, at the latest
 
 class Controls:
     """What holds updates up. Several threads may use it; what is set outlives a restart.
+
+    Attributes:
+        is_enabled: whether updates are installed at all.
+        window: when updates may be installed; empty: always.
 
     Args:
         clock: for the life of maps; it does not go back [s].
@@ -45,20 +50,10 @@ class Controls:
         self._version = 0
         self._abort = ""
         self._maps: dict[tuple[str, int], ControlMap] = {}
-        self._pauses: set[Gate] = set()
-        self._is_enabled, self._window = options.enabled, options.window
+        self._pauses: set[PausePoint] = set()
+        self.is_enabled, self.window = options.enabled, options.window
         parse_window(options.window)
         self._recall()
-
-    @property
-    def is_enabled(self) -> bool:
-        """Whether updates are installed at all."""
-        return self._is_enabled
-
-    @property
-    def window(self) -> str:
-        """When updates may be installed; empty: always."""
-        return self._window
 
     def set_map(self, text: str) -> int:
         """Take a map from the device's side; gives when to send it again [s].
@@ -66,7 +61,7 @@ class Controls:
         One without rules takes the one of the same id and priority away.
 
         Raises:
-            AgentError: it is no map, or cannot be remembered.
+            AgentError: it is not a map, or cannot be remembered.
         """
         found = parse_text(text)
         with self._changed:
@@ -77,28 +72,32 @@ class Controls:
     def set_server_map(self, deployment: str, value: object | None) -> None:
         """Take the map that the server gives for a deployment; None: it gives none.
 
-        What is no map fails the update before its next state, so that the server learns of it:
-        nobody knows what it wanted.
+        A value that is not a map fails the update before its next state, so that the server learns
+        of it: nobody knows what it wanted.
         """
         try:
             found = parse(value, deployment=deployment) if value is not None else None
         except AgentError as error:
             logger.error("deployment %s: %s; it fails", deployment, error)
             fail = Rule("fail", "fail", "fail")
-            rules = tuple((gate, fail) for gate in get_args(Gate))
+            rules = tuple((point, fail) for point in get_args(PausePoint))
             found = ControlMap(id=deployment, rules=rules, is_server=True)
         with self._changed:
-            for key in [key for key, each in self._maps.items() if each.is_server]:
-                del self._maps[key]
+            self._maps = {key: each for key, each in self._maps.items() if not each.is_server}
             if found:
                 self._put(found)
             self._try_to_remember()
 
-    def pause(self, before: Gate) -> None:
-        """Have updates wait before a state."""
-        gate = gate_of(before)
+    def pause(self, before: PausePoint) -> None:
+        """Have updates wait before a state.
+
+        Raises:
+            AgentError: they cannot be paused there.
+        """
+        if before not in get_args(PausePoint):
+            raise AgentError(f"{before!r} is not one of {', '.join(get_args(PausePoint))}")
         with self._changed:
-            self._pauses.add(gate)
+            self._pauses.add(before)
             self._remember()
 
     def go_on(self) -> None:
@@ -110,24 +109,24 @@ class Controls:
     def abort(self, reason: str) -> None:
         """End the update that is under way."""
         with self._changed:
-            self._abort = reason or "aborted by a person"
+            self._abort = reason or "aborted by a user"
             self._announce()
 
     def set_enabled(self, is_enabled: bool) -> None:
         """Whether updates are installed at all."""
         with self._changed:
-            self._is_enabled = is_enabled
+            self.is_enabled = is_enabled
             self._remember()
 
     def set_window(self, window: str) -> None:
         """When updates may be installed; empty: always.
 
         Raises:
-            AgentError: it is no window.
+            AgentError: it is not a window.
         """
         parse_window(window)
         with self._changed:
-            self._window = window
+            self.window = window
             self._remember()
 
     def check(self) -> None:
@@ -158,12 +157,12 @@ class Controls:
             if not self._abort:
                 self._wait_for_change(self._version, delay)
 
-    def pass_gate(
+    def wait_while_paused(
         self,
-        before: Gate,
+        before: PausePoint,
         *,
         refresh: Callable[[], None],
-        paused: Callable[[Gate, str], None],
+        paused: Callable[[PausePoint, str], None],
     ) -> None:
         """Return once nobody has the update wait before a state any more.
 
@@ -178,39 +177,33 @@ class Controls:
         is_told, due = False, self._clock()
         while True:
             self.check()
-            if self._clock() >= due and self._server_maps():
-                self._refreshed(refresh)
+            with self._changed:
+                has_server_map = any(each.is_server for each in self._maps.values())
+            if has_server_map and self._clock() >= due:
+                try:
+                    refresh()
+                except Aborted:
+                    raise
+                except AgentError as error:
+                    logger.warning("pause: the server's control map is not refreshed: %s", error)
                 due = self._clock() + self._options.refresh
             with self._changed:
-                by = self._who(before)
-                version = self._version
+                by, version, patience = self._who(before), self._version, self._patience()
             if not by:
                 return
             if not is_told:
                 logger.info("paused before %s by the %s", before, by)
                 paused(before, by)
                 is_told = True
-            self._wait_for_change(version, self._patience())
+            self._wait_for_change(version, patience)
 
     def _wait_for_change(self, version: int, seconds: float) -> None:
         """Wait, but not if something has changed since that version."""
         with self._changed:
             self._changed.wait_for(lambda: self._version != version, seconds)
 
-    def _refreshed(self, refresh: Callable[[], None]) -> None:
-        try:
-            refresh()
-        except Aborted:
-            raise
-        except AgentError as error:
-            logger.warning("pause: the server's control map is not refreshed: %s", error)
-
-    def _server_maps(self) -> list[ControlMap]:
-        with self._changed:
-            return [each for each in self._maps.values() if each.is_server]
-
-    def _who(self, before: Gate) -> str:
-        """Who has it wait; empty: nobody."""
+    def _who(self, before: PausePoint) -> str:
+        """What has it wait: device, server, disabled, window; empty: nothing."""
         verdict, after = judged(self._maps.values(), before, self._clock())
         if verdict == "fail":
             raise Aborted(f"an update control map does not allow {before}")
@@ -222,14 +215,14 @@ class Controls:
             pausing = [
                 each
                 for each in after
-                if any(gate == before and rule.action == "pause" for gate, rule in each.rules)
+                if any(point == before and rule.action == "pause" for point, rule in each.rules)
             ]
             return "server" if any(each.is_server for each in pausing) else "device"
         if before in self._pauses:
             return "device"
-        if before == "ArtifactInstall" and not self._is_enabled:
+        if before == "ArtifactInstall" and not self.is_enabled:
             return "disabled"
-        if before == "ArtifactInstall" and not is_open(parse_window(self._window), self._now()):
+        if before == "ArtifactInstall" and not is_open(parse_window(self.window), self._now()):
             return "window"
         return ""
 
@@ -257,17 +250,17 @@ class Controls:
             for each in self._maps.values()
         ]
         found: dict[str, Any] = {"maps": maps, "pauses": sorted(self._pauses)}
-        if self._is_enabled != self._options.enabled:
-            found["enabled"] = self._is_enabled
-        if self._window != self._options.window:
-            found["window"] = self._window
+        if self.is_enabled != self._options.enabled:
+            found["enabled"] = self.is_enabled
+        if self.window != self._options.window:
+            found["window"] = self.window
         is_empty = not maps and not self._pauses and len(found) == 2
         text = "" if is_empty else json.dumps(found)
         if text != self._store.text(_NAME):
             self._store.put(_NAME, text)
 
     def _try_to_remember(self) -> None:
-        """As `_remember`; a full disk is no reason to stop an update."""
+        """As `_remember`; a full disk does not stop an update."""
         try:
             self._remember()
         except AgentError as error:
@@ -283,10 +276,10 @@ class Controls:
             return
         try:
             found = json.loads(text)
-            self._pauses = {each for each in found["pauses"] if each in get_args(Gate)}
-            self._is_enabled = bool(found.get("enabled", self._is_enabled))
-            self._window = str(found.get("window", self._window))
-            parse_window(self._window)
+            self._pauses = {each for each in found["pauses"] if each in get_args(PausePoint)}
+            self.is_enabled = bool(found.get("enabled", self.is_enabled))
+            self.window = str(found.get("window", self.window))
+            parse_window(self.window)
             begins = self._clock()
             for each in found["maps"]:
                 deployment = each["map"]["id"] if each["server"] else ""
@@ -296,14 +289,3 @@ class Controls:
                 self._maps[one.id, one.priority] = replace(one, begins=begins, ends=ends)
         except (ValueError, KeyError, TypeError, AgentError) as error:
             logger.error("what held updates up is not known any more: %r", error)
-
-
-def gate_of(name: str) -> Gate:
-    """The state of that name, before which an update can be paused.
-
-    Raises:
-        AgentError: it cannot be paused there.
-    """
-    if name not in get_args(Gate):
-        raise AgentError(f"{name!r} is not one of {', '.join(get_args(Gate))}")
-    return cast(Gate, name)

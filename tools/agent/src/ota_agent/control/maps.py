@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.actions import PausePoint
 from ota_artifact.errors import ArtifactError
 from ota_artifact.json_text import parse_object
 
-Gate = Literal["ArtifactInstall", "ArtifactReboot", "ArtifactCommit"]
 Act = Literal["continue", "force_continue", "pause", "fail"]
 Verdict = Literal["continue", "pause", "fail"]
 
-_GATES: tuple[Gate, ...] = get_args(Gate)
+_POINTS: tuple[PausePoint, ...] = get_args(PausePoint)
 _ACTS: tuple[Act, ...] = get_args(Act)
 _ENTER = "_Enter"
 _HIGHEST = 10
@@ -55,7 +55,7 @@ class ControlMap:
 
     id: str
     priority: int = 0
-    rules: tuple[tuple[Gate, Rule], ...] = ()
+    rules: tuple[tuple[PausePoint, Rule], ...] = ()
     begins: float = 0.0
     ends: float = 0.0
     is_server: bool = False
@@ -94,30 +94,30 @@ def parse(value: object, *, deployment: str = "") -> ControlMap:
     if type(priority) is not int or abs(priority) > _HIGHEST:
         raise AgentError(f"update control map: priority: {priority!r} is not within -10 to 10")
     states = fields.get("states") or {}
-    known = {f"{each}{_ENTER}" for each in _GATES}
+    known = {f"{each}{_ENTER}" for each in _POINTS}
     rules = []
     for state, rule in _object(states, "update control map: states", known).items():
         parsed = _rule({} if rule is None else rule, f"update control map: {state}")
         if parsed != Rule():
-            rules.append((cast(Gate, state.removesuffix(_ENTER)), parsed))
+            rules.append((cast(PausePoint, state.removesuffix(_ENTER)), parsed))
     return ControlMap(id=name, priority=priority, rules=tuple(rules), is_server=bool(deployment))
 
 
 def to_json(found: ControlMap) -> dict[str, Any]:
     """The map as `parse` reads it."""
     states = {
-        f"{gate}{_ENTER}": {
+        f"{point}{_ENTER}": {
             "action": rule.action,
             "on_map_expire": rule.on_expire,
             "on_action_executed": rule.on_executed,
         }
-        for gate, rule in found.rules
+        for point, rule in found.rules
     }
     return {"id": found.id, "priority": found.priority, "states": states}
 
 
 def judged(
-    maps: Iterable[ControlMap], gate: Gate, now: float
+    maps: Iterable[ControlMap], point: PausePoint, now: float
 ) -> tuple[Verdict, tuple[ControlMap, ...]]:
     """What happens before a state, and the maps as they are afterwards.
 
@@ -132,28 +132,28 @@ def judged(
     verdict: Verdict = "continue"
     for priority in sorted({each.priority for each in found}, reverse=True):
         asked.add(priority)
-        acts = {_act(each, gate, now) for each in found if each.priority == priority}
+        acts = {_act(each, point, now) for each in found if each.priority == priority}
         if decisive := next(
             (act for act in ("fail", "pause", "force_continue") if act in acts), ""
         ):
             verdict = cast(Verdict, decisive.removeprefix("force_"))
             break
     return verdict, tuple(
-        _executed(each, gate, now) if each.priority in asked else each for each in found
+        _executed(each, point, now) if each.priority in asked else each for each in found
     )
 
 
-def _act(found: ControlMap, gate: Gate, now: float) -> Act:
-    rule = dict(found.rules).get(gate, Rule())
+def _act(found: ControlMap, point: PausePoint, now: float) -> Act:
+    rule = dict(found.rules).get(point, Rule())
     return rule.on_expire if now >= found.ends else rule.action
 
 
-def _executed(found: ControlMap, gate: Gate, now: float) -> ControlMap:
+def _executed(found: ControlMap, point: PausePoint, now: float) -> ControlMap:
     """The map after its rule was looked at."""
     if now >= found.ends:
         return found
     rules = tuple(
-        (each, replace(rule, action=rule.on_executed) if each == gate else rule)
+        (each, replace(rule, action=rule.on_executed) if each == point else rule)
         for each, rule in found.rules
     )
     return replace(found, rules=rules)

@@ -61,7 +61,7 @@ def _span(text: str, window: str) -> Span:
         if known and max(minute, end_minute) < 60 and start < _DAY and end <= _DAY:
             return Span(_days(first, last), start, end)
     raise AgentError(
-        f"window: {window!r}: {text!r} is no span; write it as '22:00-05:00' or 'Mon-Fri"
+        f"window: {window!r}: {text!r} is not a span; write it as '22:00-05:00' or 'Mon-Fri"
         " 22:00-05:00', several with commas between"
     )
 

@@ -32,11 +32,6 @@ def floor(places: Iterable[Path] = (PACKAGE, LAYOUT, EPOCH)) -> float:
     return newest
 
 
-def no_earlier(now: float, least: float) -> float:
-    """What time it is at least [s since 1970]."""
-    return max(now, least)
-
-
 def raise_clock(
     least: float,
     *,

@@ -14,7 +14,7 @@ def device_type_of(options: DeviceOptions) -> str:
     """The device type, as configured, or as a file ``device_type=<name>`` says.
 
     Raises:
-        AgentError: it is said nowhere.
+        AgentError: no file has it.
     """
     if options.device_type:
         return options.device_type

@@ -14,7 +14,7 @@ class DeviceOptions:
         device_type: what artifacts must be for; empty: as the file ``device_type`` in ``data``
             says.
         data: folder for what outlives an update: the agent's state, its key, its logs.
-        run: folder for the agent's socket and lock; gone after a restart.
+        run: folder for the agent's socket and lock; gone after a reboot.
         layout: the disk's layout, as `ota-board layout --json` prints it; it names the slots.
         slot_a: block device of slot A, in place of what the layout says.
         slot_b: block device of slot B, in place of what the layout says.
@@ -25,7 +25,7 @@ class DeviceOptions:
         environment: configuration of the environment's tools, or the file of the bootloader
             ``file``; empty: /etc/fw_env.config, or /etc/mender_grubenv.config.
         boot_id: file with another text after each boot, as the kernel has it.
-        reboot: the command that restarts the device.
+        reboot: the command that reboots the device.
     """
 
     device_type: str = ""

@@ -90,7 +90,7 @@ def read_layout(path: Path = LAYOUT) -> Slots:
         raise AgentError(f"{path}: {error.strerror}; which partitions are the slots?") from error
     except (ValueError, KeyError, TypeError) as error:
         raise AgentError(
-            f"{path}: is no layout ({error!r}); see ota-board layout --json"
+            f"{path}: is not a layout file ({error!r}); see ota-board layout --json"
         ) from error
     return Slots(a, b, tuple(environment))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.bootloader.booting import boot_of
+from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.system import Mount, System, parse_mounts
@@ -158,7 +158,7 @@ class _Reader:
         except OSError as error:
             self._fault("layout-damaged", path, error.strerror, _LAYOUT)
         except (ValueError, KeyError, TypeError) as error:
-            self._fault("layout-damaged", path, f"it is no layout ({error!r})", _LAYOUT)
+            self._fault("layout-damaged", path, f"it is not a layout file ({error!r})", _LAYOUT)
         return None
 
     def memory(self) -> Memory | None:

@@ -42,14 +42,14 @@ def probe(case: Case) -> Iterator[Finding]:
 
 
 def kept(folder: Path, mount: Mount, root: Mount | None) -> Iterator[Finding]:
-    """Whether a folder outlives an update and a restart, by what it is mounted from."""
+    """Whether a folder outlives an update and a reboot, by what it is mounted from."""
     remedy = "mount the partition data on /data; fstab has it in our images"
     if mount.kind in _IN_MEMORY:
         yield Finding(
             hazard="data-in-memory",
             place=str(folder),
             cause=f"{mount.point} is a {mount.kind}: state and key of the agent end with each"
-            " restart",
+            " reboot",
             remedy=f"{remedy}; /run/log/fsck says why it was not, if the device repairs it at boot",
         )
     elif mount.point == "/" or (root is not None and mount.device == root.device):
@@ -64,7 +64,7 @@ def kept(folder: Path, mount: Mount, root: Mount | None) -> Iterator[Finding]:
             hazard="data-read-only",
             place=str(folder),
             cause=f"{mount.point} is mounted read-only, as after an error of its filesystem",
-            remedy=f"dmesg says why; restart the device, which repairs it, or mount -o remount,rw"
+            remedy=f"dmesg says why; reboot the device, which repairs it, or mount -o remount,rw"
             f" {mount.point}",
         )
 

@@ -11,7 +11,7 @@ from ota_artifact.finding import Finding, warning
 from ota_artifact.grub_block import BLOCK, COPIES, FILES, decode_block, is_sum
 
 _FACTORY = "put the files of the image there, or of another device with the same layout"
-_REPAIR = "restart the device: GRUB repairs it from the other copy, as the agent's next change does"
+_REPAIR = "reboot the device: GRUB repairs it from the other copy, as the agent's next change does"
 
 
 def probe(case: Case) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def judged(
             yield Finding(
                 hazard="grub-copy-damaged",
                 place=f"{place}/{name}",
-                cause=f"it is no block of {BLOCK} B: GRUB passes it over, and cannot repair it",
+                cause=f"it is not a block of {BLOCK} B: GRUB passes it over, and cannot repair it",
                 remedy=_FACTORY,
             )
     if held is None:

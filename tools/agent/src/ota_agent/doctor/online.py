@@ -51,7 +51,7 @@ def authenticate(settings: Settings) -> Address:
     timeout = min(settings.server.timeout, _PATIENCE)
     server = Server(
         settings.server,
-        http.pool(settings.tls, timeout=timeout),
+        lambda: http.pool(settings.tls, timeout=timeout),
         DeviceKey(settings.key),
         lambda: attributes.identity(settings.attributes.identity),
     )

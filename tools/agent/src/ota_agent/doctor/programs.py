@@ -15,7 +15,7 @@ _SERVICE = Path("share/dbus-1/system-services/io.otakit.Agent1.service")
 _POLICY = Path("share/dbus-1/system.d/io.otakit.Agent1.conf")
 _BUS = Path("run/dbus/system_bus_socket")
 _PREFIXES = (Path("/usr"), Path("/usr/local"))
-_VERSION = "version"  # of the rules that state scripts are written for; it is no script
+_VERSION = "version"  # of the rules that state scripts are written for, and not a script
 
 
 def probe(case: Case) -> Iterator[Finding]:
@@ -27,7 +27,7 @@ def probe(case: Case) -> Iterator[Finding]:
             hazard="program-missing",
             place=f"[device] reboot: {reboot}",
             cause="it is not there: no update of a root filesystem is ever tried",
-            remedy="install it, or name the command that restarts this device",
+            remedy="install it, or name the command that reboots this device",
         )
     yield from _checks(settings.commit.folder)
     for folder in settings.modules.folders:
@@ -90,7 +90,7 @@ def _checks(folder: Path) -> Iterator[Finding]:
             yield Finding(
                 hazard="check-not-executable",
                 place=str(path),
-                cause="it is no health check: a new system is committed without it",
+                cause="it cannot be run as a health check: a new system is committed without it",
                 remedy=f"chmod +x {path}; or remove it",
             )
 

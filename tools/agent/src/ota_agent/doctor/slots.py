@@ -112,7 +112,7 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
             "data-not-grown",
             f"{layout.device}, data",
             f"{whole - end} B behind it are used by nobody",
-            "restart the device: our images grow it; else parted resizepart, and resize2fs",
+            "reboot the device: our images grow it; else parted resizepart, and resize2fs",
         )
 
 
@@ -128,7 +128,7 @@ def _other_table(place: str, cause: str) -> Finding:
     return Finding(
         hazard="table-not-layout",
         place=place,
-        cause=f"{cause}: what is said of one is written over the other",
+        cause=f"{cause}: a write to one lands in the other",
         remedy="write the whole image of the board onto the disk, or the layout of this one"
         " into the slot",
     )

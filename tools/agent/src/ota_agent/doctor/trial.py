@@ -88,28 +88,26 @@ def told(
         yield Finding(
             hazard="trial-of-nobody",
             place=place,
-            cause="it is on trial, and the agent knows of no update: it ends with the next restart",
+            cause="it is on trial, and the agent knows of no update: it ends with the next reboot",
             remedy=f"set {TRIAL} to 0 to keep it, with the tools of the bootloader; or"
-            " restart"
-            " the device to take it back",
+            " reboot the device to roll it back",
         )
     elif is_tried and running is not None and running != next_:
         yield warning(
-            "trial-waits-for-restart",
+            "trial-waits-for-reboot",
             place,
-            "it is tried at the next restart; until then no other update can be installed",
-            "restart the device, or `ota-agent rollback`",
+            "it is tried at the next reboot; until then no other update can be installed",
+            "reboot the device, or `ota-agent rollback`",
         )
     elif is_tried:
-        yield warning("trial-under-way", place, "it runs on trial; a restart takes it back", _END)
+        yield warning("trial-under-way", place, "it runs on trial; a reboot rolls it back", _END)
     elif running is not None and running != next_:
         yield Finding(
             hazard="next-slot-not-running",
             place=place,
             cause=f"slot {running.name} runs, and the bootloader would start slot {next_.name}"
-            " next: no"
-            " update can be installed, and the next restart changes the system",
-            remedy="restart the device, and see which slot it runs then",
+            " next: no update can be installed, and the next reboot changes the system",
+            remedy="reboot the device, and see which slot it runs then",
         )
     if why := variables.get(WHY):
         yield warning(

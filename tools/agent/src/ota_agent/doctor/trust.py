@@ -80,7 +80,7 @@ def addresses(server: ServerOptions, tls: TlsOptions) -> Iterator[Finding]:
             yield Finding(
                 hazard="server-url-wrong",
                 place=f"[server] urls: {url}",
-                cause="it is no address of a server",
+                cause="it is not an address of a server",
                 remedy="write it as https://updates.example.com",
             )
         elif url.scheme == "http" and not tls.allow_plain_http:
@@ -154,7 +154,7 @@ def _tls(tls: TlsOptions, now: datetime) -> Iterator[Finding]:
                 hazard="pin-wrong",
                 place=f"[tls] pins: {pin}",
                 cause=str(error),
-                remedy="make it anew",
+                remedy="compute it again (docs/howto/trust.md)",
             )
 
 

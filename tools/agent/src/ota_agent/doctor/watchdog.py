@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who ends a silent hang: without one, a trial that hangs never rolls back."""
+"""Whether a watchdog ends a silent hang: without one, a trial that hangs never rolls back."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Watchdog:
 
 
 def probe(case: Case) -> Iterator[Finding]:
-    """Whether one is fed, and what becomes of a panic."""
+    """Whether one is fed, and whether the kernel reboots after a panic."""
     system = case.system
     panic = system.text(system.proc / "sys" / "kernel" / "panic")
     yield from judged(watchdogs(system), panic)
@@ -48,7 +48,7 @@ def judged(found: tuple[Watchdog, ...], panic: str) -> Iterator[Finding]:
     """What is not caught.
 
     Args:
-        panic: seconds until the kernel restarts after a panic, as it says it; empty: unknown.
+        panic: seconds until the kernel reboots after a panic, as it says it; empty: unknown.
     """
     if any(each.state == "active" for each in found):
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads an artifact, and stores its payloads: a root filesystem in the passive slot.
+"""Reads an artifact, and has its payloads stored.
 
 A byte's way: source, outer tar, decompressor, digest, slot; one pass, and nothing else on disk.
 Nothing is written before the header is verified and known to be for this device.
@@ -7,37 +7,34 @@ Nothing is written before the header is verified and known to be for this device
 
 import hashlib
 import logging
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ota_agent.admission.acceptance import check_acceptance
-from ota_agent.device.slots import Slot
-from ota_agent.download import checkpoint
-from ota_agent.download.checkpoint import Checkpoint, Memory
-from ota_agent.download.source import ArtifactSource, open_source
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
+from ota_agent.download.source import open_source
 from ota_agent.download.source.retry import Changed, Surroundings
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.events import Fetched
-from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
-from ota_agent.payloads import Installer
-from ota_agent.payloads.slot_writer import digest_of_slot, hash_of_slot, write_slot
+from ota_agent.lifecycle.update import Artifact, Update
+from ota_agent.payloads import Installer, checkpoint
+from ota_agent.payloads.checkpoint import Checkpoint, Memory, Trail
 from ota_artifact import reader
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.header import Header, Script
 from ota_artifact.keys import PublicKey
-from ota_artifact.payload import Mark, Payload, PayloadFile
 
 if TYPE_CHECKING:
     import urllib3
 
+    from ota_agent.download.source import ArtifactSource
+
 logger = logging.getLogger(__name__)
 
-_TOLD_EVERY = 10  # [%]
+_SPAN = 5.0  # [s] over which the speed is taken
+_LEAST = 0.5  # [s] from which on there is a speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +49,7 @@ class Progress:
         read: how much of the artifact is read or need not be [B].
         total: of the artifact; 0 if it is not known [B].
         received: what has come through the network since the agent started [B].
+        rate: how fast that is now [B/s].
         event: what has happened last that is worth telling, such as "resumed at 512 B after a lost
             connection"; empty if nothing has.
     """
@@ -63,111 +61,101 @@ class Progress:
     read: int = 0
     total: int = 0
     received: int = 0
+    rate: float = 0.0
     event: str = ""
 
 
-class ScriptStore(Protocol):
-    """Keeps the artifact's state scripts."""
+class Pace:
+    """The speed of what grows, over the last seconds."""
 
-    def store(self, scripts: tuple[Script, ...]) -> None: ...
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def of(self, received: int) -> float:
+        """The speed [B/s], now that so much has come [B]; 0 while it is not known."""
+        now = self._clock()
+        self._seen.append((now, received))
+        while now - self._seen[0][0] > _SPAN:
+            self._seen.popleft()
+        begun, before = self._seen[0]
+        return float(round((received - before) / (now - begun))) if now - begun >= _LEAST else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchParts:
-    """What a fetch works with.
+class Fetch:
+    """One fetch of an update's artifact; a new one goes on at the checkpoint of the last.
 
-    Attributes:
+    Args:
         options: how patient it is.
         pool: makes the connections to servers, if any are needed.
-        store: keeps the checkpoint.
-        keys: one of which must have signed the artifact; none: whoever did.
-        device_type: of this device.
-        provides: what this device provides.
-        scripts: takes the artifact's state scripts.
-        installer: makes the one that stores a payload which is no root filesystem, by the
-            artifact's header and the payload's number.
-        target: gives the slot for a root filesystem, or raises if none may be written; None if
-            this device has no slots.
+        memory: keeps the checkpoint.
+        keys: one of them must have signed the artifact; none: anybody may.
+        accept: raises an AgentError for the header of an artifact that may not be installed here.
+        begin: makes what stores the payloads of an artifact, by their numbers.
+        store_scripts: takes the artifact's state scripts.
         progress: told how far it is, at least once for each MiB.
-        surroundings: clock, sleep, chance, and whether it shall go on.
-        accept: raises an AgentError for a header that is not wanted for another reason.
+        surroundings: clock, sleep, chance, and whether to go on.
     """
 
-    options: DownloadOptions
-    pool: Callable[[], "urllib3.PoolManager"]
-    store: Memory
-    keys: Sequence[PublicKey]
-    device_type: str
-    provides: Mapping[str, str]
-    scripts: ScriptStore
-    installer: Callable[[Header, int], Installer]
-    target: Callable[[], Slot] | None
-    progress: Callable[[Progress], None] = lambda progress: None
-    surroundings: Surroundings = field(
-        default_factory=lambda: Surroundings(
-            clock=time.monotonic,
-            now=time.time,
-            sleep=time.sleep,
-            random=random.SystemRandom().random,
-        )
-    )
-    accept: Callable[[Header], None] = lambda header: None
-
-
-def fetch(update: Update, parts: FetchParts) -> Fetched:
-    """Read the artifact of an update and store its payloads.
-
-    A fetch that was interrupted, by whatever, goes on at its checkpoint.
-
-    Raises:
-        AgentError: the artifact cannot be had, or is not for this device, or the slot fails.
-        ArtifactError: it is damaged, or signed by nobody whom we know.
-        ProgramError, OSError: an update module fails.
-    """
-    return _Fetch(update, parts).run()
-
-
-class _Fetch:
-    """One fetch, with what is known while it runs."""
-
-    def __init__(self, update: Update, parts: FetchParts) -> None:
-        self._update, self._parts = update, parts
-        self._event = self._artifact_name = self._slot_name = ""
-        self._is_resumed = self._is_storing = False
-        self._attempts, self._has_tried_again = 0, False
+    def __init__(
+        self,
+        update: Update,
+        *,
+        options: DownloadOptions,
+        pool: Callable[[], "urllib3.PoolManager"],
+        memory: Memory,
+        keys: Sequence[PublicKey],
+        accept: Callable[[Header], None],
+        begin: Callable[[Header, Trail], Mapping[int, Installer]],
+        store_scripts: Callable[[tuple[Script, ...]], None],
+        progress: Callable[[Progress], None],
+        surroundings: Surroundings,
+    ) -> None:
+        self._update, self._memory, self._keys = update, memory, keys
+        self._accept, self._begin, self._store_scripts = accept, begin, store_scripts
+        self._progress, self._check = progress, surroundings.check
+        self._pace = Pace(surroundings.clock)
+        self._event = self._artifact_name = self._slot = ""
+        self._trail: Trail | None = None
+        self._is_storing = self._has_tried_again = False
+        self._attempts = 0
         self._shown = str(update.source)
-        found = checkpoint.recall(parts.store)
-        is_same = found is not None and (found.deployment, found.source) == (
-            update.deployment,
-            self._shown,
-        )
+        found, mine = checkpoint.recall(memory), (update.deployment, self._shown)
+        is_same = found is not None and (found.deployment, found.source) == mine
         self._source = open_source(
             update.source,
-            parts.options,
-            parts.surroundings,
-            pool=parts.pool,
+            options,
+            surroundings,
+            pool=pool,
             tell=self._say,
             spent=found.spent if found and is_same else 0.0,
         )
 
     def run(self) -> Fetched:
+        """Read the artifact, and store its payloads.
+
+        Raises:
+            AgentError: the artifact cannot be had, or is not for this device, or the slot fails.
+            ArtifactError: it is damaged, or not signed by a key that we know.
+            ProgramError, OSError: an update module fails.
+        """
         with closing(self._source):
             while True:
                 try:
                     fetched = self._attempt(self._source)
-                    checkpoint.forget(self._parts.store)
+                    checkpoint.forget(self._memory)
                     return fetched
                 except Changed as error:
                     self._say(f"{error}: starting afresh")
                 except ArtifactError as error:
                     if self._is_storing:
-                        checkpoint.forget(self._parts.store)
+                        checkpoint.forget(self._memory)
                     if not self._may_try_again():
                         raise
                     self._say(f"what was resumed is not right ({error}): starting afresh")
                 except (AgentError, ProgramError, OSError):
                     with suppress(AgentError):
-                        checkpoint.end(self._parts.store)
+                        checkpoint.end(self._memory)
                     raise
                 self._source.rewind()
 
@@ -178,153 +166,56 @@ class _Fetch:
         """
         if self._has_tried_again or not self._source.can_rewind:
             return False
-        self._has_tried_again = self._is_resumed or not self._source.is_whole
+        is_resumed = self._trail is not None and self._trail.is_resumed
+        self._has_tried_again = is_resumed or not self._source.is_whole
         return self._has_tried_again
 
-    def _attempt(self, source: ArtifactSource) -> Fetched:
-        parts = self._parts
-        self._is_storing = self._is_resumed = False
-        self._attempts += 1
-        artifact = reader.open_artifact(source, keys=parts.keys)
+    def _attempt(self, source: "ArtifactSource") -> Fetched:
+        self._attempts, self._trail, self._is_storing = self._attempts + 1, None, False
+        artifact = reader.open_artifact(source, keys=self._keys)
         header = artifact.header
         self._artifact_name = header.artifact_name
-        check_acceptance(header, parts.device_type, parts.provides)
-        parts.accept(header)
-        target = self._target(artifact)
-        parts.scripts.store(header.scripts)
-        installers = {  # before the first byte: one may be missing
-            number: parts.installer(header, number)
-            for number, each in enumerate(header.payloads)
-            if each.type not in (None, ROOTFS)
-        }
-        for payload in artifact.payloads():
-            self._is_storing = True
-            if target is not None and payload.header.type == ROOTFS:
-                self._store_slot(payload, target, _digest(artifact.manifest.raw))
-            elif payload.number in installers:
-                installers[payload.number].store(payload, self._told_of_payload)
-        if not artifact.is_checked:
-            raise ArtifactError("artifact: was not read to its end, and is not checked")
-        return Fetched(_described(header), target.name if target else "")
-
-    def _target(self, artifact: reader.Artifact) -> Slot | None:
-        """The slot that is to be written, if any is; what cannot be installed is refused."""
-        name = artifact.header.artifact_name
-        count = sum(each.type == ROOTFS for each in artifact.header.payloads)
-        if not count:
-            return None
-        if count > 1:
-            raise AgentError(
-                f"artifact {name}: holds {count} root filesystems, and there is one slot for them;"
-                " write an artifact of each"
-            )
-        if self._parts.target is None:
-            raise AgentError(
-                f"artifact {name}: holds a root filesystem, and this device has no slots"
-            )
-        target = self._parts.target()
-        self._slot_name = target.name
-        return target
-
-    def _store_slot(self, payload: Payload, target: Slot, manifest: str) -> None:
-        self._resume(payload, target, manifest)
-        for file in payload.files():
-            self._write(payload, file, target, manifest)
-
-    def _resume(self, payload: Payload, target: Slot, manifest: str) -> None:
-        """Have the payload go on at the checkpoint, if it is of it, and the slot is as it says."""
-        found, store = checkpoint.recall(self._parts.store), self._parts.store
-        if found is None:
-            return
-        if not found.is_of(manifest, self._source.size, target.name) or not found.fits(payload):
-            if found.source == self._shown and found.manifest != manifest:
-                self._say("the file has changed since it was begun: starting afresh")
-            checkpoint.forget(store)
-            return
-        if found.mark is None:
-            self._say("the stream has no boundaries: starting at byte 0, writing only what differs")
-            return
-        digest = hash_of_slot(target.node, found.mark.done)
-        if digest.hexdigest() != found.mark.sha256:
-            self._say(f"slot {target.name} does not hold what was written to it: starting afresh")
-            checkpoint.forget(store)
-            return
-        payload.resume(found.mark, digest)
-        self._is_resumed = True
-        at = payload.offset + found.mark.restart.read
-        self._say(
-            f"resumed at {at} B, up to where the slot is written"
-            if self._attempts > 1
-            else f"resumed after a restart at {at} B"
-        )
-
-    def _write(self, payload: Payload, file: PayloadFile, target: Slot, manifest: str) -> None:
-        options, told = self._parts.options, _Tenths(target.name, file.start, file.size)
-
-        def progress(done: int) -> None:
-            told.note(done)
-            self._tell(done, file.size)
-
-        def synced(done: int) -> None:
-            mark = file.mark if file.mark and file.mark.done <= done else None
-            self._remember(payload, target, manifest, done, mark)
-
-        write_slot(
-            self._watched(file.chunks()),
-            target.node,
-            file.size,
-            start=file.start,
-            is_comparing=options.is_comparing,
-            progress=progress,
-            synced=synced,
-            sync_bytes=options.checkpoint_bytes,
-            sync_interval=options.checkpoint_interval,
-            clock=self._parts.surroundings.clock,
-        )
-        if options.is_reading_back:
-            _require_equal(target, file)
-
-    def _remember(
-        self, payload: Payload, target: Slot, manifest: str, written: int, mark: Mark | None
-    ) -> None:
-        point = Checkpoint(
+        self._accept(header)
+        origin = Checkpoint(
             deployment=self._update.deployment,
             source=self._shown,
-            manifest=manifest,
-            total=self._source.size,
-            number=payload.number,
-            offset=payload.offset,
-            size=payload.size,
-            slot=target.name,
-            written=written,
-            mark=mark,
-            spent=self._source.spent,
+            manifest=hashlib.sha256(artifact.manifest.raw).hexdigest(),
+            total=source.size,
         )
-        try:
-            checkpoint.remember(self._parts.store, point)
-        except AgentError as error:  # it only costs time, and that only after a restart
-            logger.warning("download: no checkpoint: %s", error)
+        self._trail = Trail(
+            memory=self._memory,
+            origin=origin,
+            is_again=self._attempts > 1,
+            spent=lambda: source.spent,
+            tell=self._say,
+        )
+        installers = self._begin(header, self._trail)  # before the first byte: one may be missing
+        self._store_scripts(header.scripts)
+        self._slot = next((each.slot for each in installers.values() if each.slot), "")
+        for payload in artifact.payloads():
+            self._is_storing = True
+            if payload.number in installers:
+                installers[payload.number].store(payload, self._note)
+        if not artifact.is_checked:
+            raise ArtifactError("artifact: was not read to its end, and is not checked")
+        return Fetched(_described(header), self._slot)
 
-    def _watched(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            self._parts.surroundings.check()
-            yield chunk
-
-    def _told_of_payload(self, done: int, size: int) -> None:
-        self._parts.surroundings.check()
+    def _note(self, done: int, size: int) -> None:
+        self._check()
         self._tell(done, size)
 
     def _tell(self, done: int = 0, size: int = 0) -> None:
         source = self._source
-        self._parts.progress(
+        self._progress(
             Progress(
                 artifact=self._artifact_name,
-                slot=self._slot_name,
+                slot=self._slot,
                 done=done,
                 size=size,
                 read=source.offset,
                 total=source.size or 0,
                 received=source.received,
+                rate=self._pace.of(source.received),
                 event=self._event,
             )
         )
@@ -333,33 +224,6 @@ class _Fetch:
         self._event = event
         logger.info("download: %s", event)
         self._tell()
-
-
-class _Tenths:
-    """Logs how much of a slot is written, at every tenth."""
-
-    def __init__(self, slot: str, start: int, size: int) -> None:
-        self._slot, self._size = slot, size
-        self._last = self._tenths(start)
-
-    def note(self, done: int) -> None:
-        """So much is written [B]."""
-        tenths = self._tenths(done)
-        for each in range(self._last + 1, tenths + 1):
-            logger.info("install: slot %s: %d %%", self._slot, each * _TOLD_EVERY)
-        self._last = max(self._last, tenths)
-
-    def _tenths(self, done: int) -> int:
-        return done * 100 // self._size // _TOLD_EVERY if self._size else 0
-
-
-def _require_equal(target: Slot, file: PayloadFile) -> None:
-    found = digest_of_slot(target.node, file.size)
-    if found != file.sha256:
-        raise AgentError(
-            f"{target.node}: reads back with the sha256 {found}, and {file.sha256} was written;"
-            " the storage fails: replace it"
-        )
 
 
 def _described(header: Header) -> Artifact:
@@ -375,7 +239,3 @@ def _described(header: Header) -> Artifact:
         provides=provides,
         clears=tuple(clears),
     )
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -14,13 +14,13 @@ from typing import Literal
 
 from ota_agent import __version__
 from ota_agent.config.settings import Settings
-from ota_agent.engine.agent import NAMES, REVERSIBLE, Agent
-from ota_agent.engine.assembly import Parts, assembled
+from ota_agent.engine.agent import REVERSIBLE, Agent
+from ota_agent.engine.assembly import assemble
 from ota_agent.engine.owner import ownership
-from ota_agent.engine.runtime import Restarting
+from ota_agent.engine.runtime import RebootWanted
 from ota_agent.errors import AgentError, Busy, NothingInProgress, Unauthorized, Unreachable
 from ota_agent.lifecycle.events import Failed, PollDue
-from ota_agent.lifecycle.states import Installed, Proven, Reporting, RestartingBack, State, Syncing
+from ota_agent.lifecycle.states import Installed, Proven, RebootingBack, Reporting, Syncing
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.run import run as run_program
@@ -48,10 +48,9 @@ def run(settings: Settings) -> int:
     with ExitStack() as stack:
         stack.enter_context(ownership(settings.device.lock))
         _set_clock(settings)
-        agent, parts = assembled(settings)
-        stack.callback(agent.store.close)
-        daemon = Daemon(agent, parts)
-        stack.enter_context(parts.served(daemon))
+        agent = stack.enter_context(assemble(settings))
+        daemon = Daemon(agent)
+        stack.enter_context(agent.serve(daemon))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, _stop)
         signal.signal(signal.SIGUSR1, lambda *_: daemon.wants(daemon.check_update))
@@ -59,7 +58,7 @@ def run(settings: Settings) -> int:
         try:
             daemon.run()
         except Stopping:
-            logger.info("stopped at %s", NAMES[type(agent.state)])
+            logger.info("stopped at %s", agent.state.mender_name)
     return 0
 
 
@@ -72,15 +71,14 @@ class Daemon:
     def __init__(
         self,
         agent: Agent,
-        parts: Parts,
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._agent, self._parts, self._clock, self._chance = agent, parts, clock, chance
+        self._agent, self._clock, self._chance = agent, clock, chance
         self._wanted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._failures = {"update": 0, "inventory": 0}
-        soon = clock() + first_delay(parts.settings.polling, random=chance)
+        soon = clock() + first_delay(agent.settings.polling, random=chance)
         self._poll_at = self._inventory_at = soon
         self._is_working = False
         self._told = ""
@@ -91,7 +89,7 @@ class Daemon:
 
         An update that goes wrong does not end the daemon: it is tried again.
         """
-        status = self._parts.live.get()
+        status = self._agent.live.get()
         logger.info("started: version %s, slot %s", __version__, status.running_slot or "-")
         self._move(self._agent.runtime.start)
         while True:
@@ -101,7 +99,7 @@ class Daemon:
             if self._again_at is not None and self._clock() >= self._again_at:
                 self._again_at = None
                 self._move(self._agent.runtime.start)
-            if self._parts.server is None or self._agent.update is not None:
+            if self._agent.deployments.server is None or self._agent.update is not None:
                 continue
             if self._clock() >= self._inventory_at:
                 self._send_inventory()
@@ -111,9 +109,9 @@ class Daemon:
     def _next(self) -> Callable[[], None] | None:
         """The next work in the queue; None once the server is due."""
         due = self._clock() + _LONGEST
-        if self._parts.server is not None and self._agent.update is None:
+        if self._agent.deployments.server is not None and self._agent.update is None:
             due = min(due, self._poll_at, self._inventory_at)
-            self._parts.live.change(next_poll=time.time() + self._poll_at - self._clock())
+            self._agent.live.change(next_poll=time.time() + self._poll_at - self._clock())
         if self._again_at is not None:
             due = min(due, self._again_at)
         try:
@@ -127,9 +125,9 @@ class Daemon:
         self._is_working = True
         try:
             work()
-        except Restarting as restarting:
-            self._parts.live.change(wants_reboot=True)
-            self._reboot(is_manual=restarting.is_manual)
+        except RebootWanted as reboot:
+            self._agent.live.change(wants_reboot=True)
+            self._reboot(is_manual=reboot.is_manual)
         except NothingInProgress as error:
             logger.info("%s", error)
         except (AgentError, ArtifactError, ProgramError, OSError) as error:
@@ -145,10 +143,10 @@ class Daemon:
         """Handle work that failed, such as a state that could not be saved on a full disk."""
         logger.error("%s", error)
         if isinstance(self._agent.state, Syncing):  # an offer that could not be saved
-            offered = self._parts.headquarters.offered
+            offered = self._agent.deployments.offered
             self._agent.runtime.feed(Failed(str(error)))
             if offered is not None:
-                self._parts.headquarters.report(offered, "failure")
+                self._agent.deployments.report(offered, "failure")
         elif self._agent.update is not None and not isinstance(self._agent.state, _RESTING):
             logger.info("trying again in %g s", _AGAIN)
             self._again_at = self._clock() + _AGAIN
@@ -161,19 +159,19 @@ class Daemon:
         logger.info("rebooting the device")
         why = "the device did not reboot"
         try:
-            run_program(self._parts.settings.device.reboot, timeout=_GONE)
+            run_program(self._agent.settings.device.reboot, timeout=_GONE)
             time.sleep(_GONE)
         except ProgramError as error:
             why = f"{why}: {error}"
         self._move(lambda: self._agent.runtime.feed(Failed(why)))
 
     def _poll(self) -> None:
-        if not self._parts.controls.is_enabled:
+        if not self._agent.deployments.controls.is_enabled:
             self._poll_at = self._schedule("update")
             return
         before = self._agent.live.get().updates
         self._move(lambda: self._agent.runtime.feed(PollDue()))
-        self._poll_at = self._schedule("update", self._parts.headquarters.poll_error)
+        self._poll_at = self._schedule("update", self._agent.deployments.poll_error)
         status = self._agent.live.get()
         if status.updates != before and status.result == "success":
             self._poll_at = min(self._poll_at, self._clock() + 5.0)  # there may be another update
@@ -182,12 +180,12 @@ class Daemon:
     def _send_inventory(self) -> None:
         from ota_agent.server.attributes import inventory
 
-        server = self._parts.server
+        server = self._agent.deployments.server
         if server is None:
             return
         failure: AgentError | None = None
         try:
-            found = inventory(self._parts.settings.attributes.inventory)
+            found = inventory(self._agent.settings.attributes.inventory)
             server.send_inventory({**found, **self._own_attributes()})
         except AgentError as error:
             failure = error
@@ -199,11 +197,11 @@ class Daemon:
     def _own_attributes(self) -> dict[str, str]:
         """Attributes that the agent itself adds."""
         return {
-            **as_attributes(self._parts.settings.polling),
+            **as_attributes(self._agent.settings.polling),
             **self._agent.store.provides,
-            "device_type": self._parts.device_type,
+            "device_type": self._agent.deployments.device_type,
             "ota_agent_version": __version__,
-            "ota_running_slot": self._parts.live.get().running_slot,
+            "ota_running_slot": self._agent.live.get().running_slot,
         }
 
     def _schedule(
@@ -211,7 +209,7 @@ class Daemon:
     ) -> float:
         """Count the failures in a row; gives when it is due next [s]."""
         self._failures[what] = self._failures[what] + 1 if error else 0
-        options = self._parts.settings.polling
+        options = self._agent.settings.polling
         return self._clock() + next_delay(
             options,
             options.update if what == "update" else options.inventory,
@@ -222,7 +220,7 @@ class Daemon:
 
     def _note_token(self) -> None:
         """Update the status if the token has changed."""
-        live, token = self._parts.live, self.token()["token"]
+        live, token = self._agent.live, self.token()["token"]
         if token != self._told:
             self._told = token
             tokens = live.get().tokens + 1
@@ -235,7 +233,7 @@ class Daemon:
     def install(self, source: str) -> None:
         """Install the artifact at a URL or path."""
         if isinstance(self._agent.state, Reporting):
-            self._parts.headquarters.hurry.set()
+            self._agent.deployments.hurry.set()
         else:
             self._require_rest()
             if self._agent.update is not None:
@@ -254,7 +252,7 @@ class Daemon:
         if not isinstance(self._agent.state, REVERSIBLE):
             raise AgentError("the update is already committed or rolled back")
         if self._is_working:
-            self._parts.controls.abort(reason)
+            self._agent.deployments.controls.abort(reason)
         else:
             self.wants(lambda: self._agent.roll_back(reason))
 
@@ -271,7 +269,7 @@ class Daemon:
     def check_update(self) -> None:
         """Poll the server now."""
         self._require_server()
-        if not self._parts.controls.is_enabled:
+        if not self._agent.deployments.controls.is_enabled:
             raise AgentError("updates are switched off; switch them on first")
         self._poll_at = self._clock()
         self._failures["update"] = 0
@@ -285,7 +283,7 @@ class Daemon:
 
     def token(self) -> dict[str, str]:
         """The server's token for this device, and the server's URL; both empty without one."""
-        server = self._parts.server
+        server = self._agent.deployments.server
         session = server.session if server is not None else None
         return {
             "token": session.token if session else "",
@@ -294,7 +292,7 @@ class Daemon:
 
     def fetch_token(self) -> dict[str, bool]:
         """Ask the server for a new token, if there is a server."""
-        server = self._parts.server
+        server = self._agent.deployments.server
         if server is None:
             return {"is_fetching": False}
 
@@ -311,14 +309,14 @@ class Daemon:
         return {"is_fetching": True}
 
     def _require_rest(self) -> None:
-        state: State = self._agent.state
+        state = self._agent.state
         if self._is_working:
-            raise Busy(f"busy: an update is at {NAMES[type(state)]}; try again later")
-        if isinstance(state, RestartingBack) and self._parts.live.get().wants_reboot:
+            raise Busy(f"busy: an update is at {state.mender_name}; try again later")
+        if isinstance(state, RebootingBack) and self._agent.live.get().wants_reboot:
             raise AgentError("the rollback ends with a reboot; reboot the device first")
 
     def _require_server(self) -> None:
-        if self._parts.server is None:
+        if self._agent.deployments.server is None:
             raise AgentError("this device has no server; set server.urls in agent.toml")
 
 

@@ -3,346 +3,270 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from ota_agent.address import Address
+from ota_agent.admission.acceptance import check_acceptance
+from ota_agent.admission.downgrade import check_downgrade
+from ota_agent.admission.keys import load_keys
+from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.contract import is_trial, trial_of
-from ota_agent.engine.runtime import Restarting
+from ota_agent.config.settings import Settings
+from ota_agent.download.source.retry import Surroundings
+from ota_agent.engine.installers import Installers
+from ota_agent.engine.runtime import RebootWanted
 from ota_agent.errors import AgentError, NotGiven
+from ota_agent.lifecycle import actions as a
 from ota_agent.lifecycle import provides
-from ota_agent.lifecycle.actions import (
-    Action,
-    Ask,
-    Call,
-    CallPayloads,
-    CheckHealth,
-    Fetch,
-    Pass,
-    Poll,
-    Report,
-    Restart,
-    RunScripts,
-    SaveProvides,
-    SendLog,
-)
+from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.events import Answered, Event, Fetched, Trial
-from ota_agent.lifecycle.states import (
-    Downloaded,
-    Downloading,
-    Idle,
-    Installing,
-    Rebooting,
-    Reporting,
-    RestartingBack,
-    State,
-    Syncing,
-    Trying,
-)
 from ota_agent.lifecycle.update import ROOTFS, Update
 from ota_agent.memory.store import Store
 from ota_agent.payloads import Installer, Reboot
-from ota_agent.payloads.rootfs import RootFilesystem
 from ota_agent.payloads.scripts import Scripts
-from ota_agent.trial.boot_log import meaning
+from ota_agent.server.deployments import Deployments
+from ota_agent.trial import boot_log
+from ota_agent.trial.health import check_health
 from ota_artifact.errors import ProgramError
+
+if TYPE_CHECKING:
+    import urllib3
+
+    from ota_artifact.header import Header
 
 logger = logging.getLogger(__name__)
 
 _REBOOTS = "reboots"
 """Of the store: what each payload wanted when it was asked last."""
 
-_BACKWARDS: frozenset[Call] = frozenset({"ArtifactRollback"})
-_OF_RESTARTS: frozenset[Call] = frozenset(
-    {"ArtifactReboot", "ArtifactVerifyReboot", "ArtifactVerifyRollbackReboot"}
-)
-"""Calls that concern only what wants a restart."""
+_WAITS = "waits"
+"""Of the store: how often a healthy trial has waited, and was given one boot more."""
 
-_BY_ITSELF: frozenset[Call] = frozenset({"ArtifactReboot", "ArtifactRollbackReboot"})
-"""Calls that concern only what restarts itself."""
+_OF_REBOOTS = ("ArtifactReboot", "ArtifactVerifyReboot", "ArtifactVerifyRollbackReboot")
+"""Calls that concern only what wants a reboot, and the root filesystem."""
 
-
-class Headquarters(Protocol):
-    """Where updates come from, and where is told how they went: a server, or nobody."""
-
-    def poll(self) -> Event:
-        """`Offered` or `NothingNew`; fails if it cannot be reached."""
-        ...
-
-    def renewed(self, update: Update) -> Address | None:
-        """The address that it gives for the update now; None if it gives none."""
-        ...
-
-    def report(self, update: Update, status: str, substate: str = "") -> None:
-        """Tell it, once; that it cannot be reached is no failure.
-
-        Raises:
-            Aborted: it does not want the update any more.
-        """
-        ...
-
-    def tell_the_end(self, update: Update, status: str) -> None:
-        """Tell it how the update ended, with all patience."""
-        ...
-
-    def pass_gate(self, update: Update, status: str, waiting: Callable[[], None]) -> None:
-        """Reach it, or wait for it as long as the policy says; ``waiting`` once before that.
-
-        Raises:
-            AgentError: it was not reached, or does not want the update any more.
-        """
-        ...
-
-    def pass_pause(self, update: Update, action: Pass, waiting: Callable[[], None]) -> None:
-        """Wait while somebody pauses the update there; ``waiting`` once before that.
-
-        Raises:
-            AgentError: somebody does not want the update any more.
-        """
-        ...
-
-    def check(self) -> None:
-        """Pass while nobody wants the update gone.
-
-        Raises:
-            AgentError: somebody does.
-        """
-        ...
-
-    def send_log(self, update: Update) -> None:
-        """Give it the log of the deployment; that it cannot be reached is no failure."""
-        ...
+_BY_ITSELF = ("ArtifactReboot", "ArtifactRollbackReboot")
+"""Calls that concern only what reboots by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """What the performer works on.
+class DevicePerformer:
+    """Carries actions out on a device. See `runtime.Performer`.
 
     Attributes:
         boot: None if this device has no slots, and takes update modules alone.
-        installer: makes that of a payload, by type and number.
-        fetch: reads the artifact of an update, and stores its payloads.
-        check_health: raises if the running system is not healthy.
-        most_waits: how often a healthy trial that waits may be booted once more.
-        left: those of all payloads that were begun, also by a download that failed.
+        pool: gives the connections to servers.
     """
 
+    settings: Settings
     store: Store
     boot: Boot | None
+    device_type: str
+    live: LiveStatus
     scripts: Scripts
-    installer: Callable[[str, int], Installer]
-    fetch: Callable[[Update], Fetched]
-    check_health: Callable[[], None]
-    most_waits: int
-    left: Callable[[], tuple[Installer, ...]]
+    installers: Installers
+    deployments: Deployments
+    pool: "Callable[[], urllib3.PoolManager]"
 
-
-class DevicePerformer:
-    """Carries actions out on a device. See `runtime.Performer`."""
-
-    def __init__(self, device: Device, headquarters: Headquarters) -> None:
-        self._device, self._headquarters = device, headquarters
-
-    def perform(self, action: Action, state: State) -> Event | None:
+    def perform(self, action: a.Action, state: s.State) -> Event | None:
         """See `runtime.Performer`."""
-        if isinstance(state, Idle | Syncing):
+        if isinstance(state, s.Idle | s.Syncing):
             return self._without_update(action, state)
         update = state.update
-        if isinstance(state, Downloading | Downloaded | Installing | Rebooting | Trying):
-            self._headquarters.check()  # until it is committed, somebody may want it gone
+        if isinstance(state, s.Downloading | s.Downloaded | s.Installing | s.Rebooting | s.Trying):
+            self.deployments.controls.check()  # until it is committed, somebody may want it gone
         match action:
-            case RunScripts():
+            case a.RunScripts():
                 self._run_scripts(update, action)
-            case Report(status) if isinstance(state, Reporting):
-                self._headquarters.tell_the_end(update, status)
-            case Report(status, is_gate):
-                self._report(update, status, is_gate=is_gate)
-            case Fetch():
+            case a.Report(status) if isinstance(state, s.Reporting):
+                self.deployments.report_end(update, status)
+            case a.Report(status, must_reach=True):
+                self.deployments.reach(update, status, self._rearm)
+            case a.Report(status):
+                self.deployments.report(update, status)
+            case a.Fetch():
                 return self._fetch(update)
-            case Pass():
-                self._headquarters.pass_pause(update, action, self._waiting(state))
-            case CallPayloads(call, _):
+            case a.WaitWhilePaused(before):
+                waiting = self._rearm if isinstance(state, s.Trying) else lambda: None
+                self.deployments.wait_while_paused(update, before, waiting)
+            case a.CallPayloads("Cleanup"):
+                self.store.put(_REBOOTS, "")
+                _each(self.installers.left(), "Cleanup")
+            case a.CallPayloads("ArtifactRollback"):
+                self._roll_back(update)
+            case a.CallPayloads(call):
                 self._call(update, call)
-            case Ask():
+            case a.Ask():
                 return self._ask(update)
-            case CheckHealth():
-                self._device.check_health()
-            case Restart():
-                self._restart(update, is_back=isinstance(state, RestartingBack))
-            case SaveProvides():
+            case a.CheckHealth():
+                check_health(self.settings.commit)
+            case a.Reboot():
+                self._reboot(update, is_back=isinstance(state, s.RebootingBack))
+            case a.SaveProvides():
                 self._save_provides(update)
-            case SendLog():
-                self._headquarters.send_log(update)
-            case Poll():
+            case a.SendLog():
+                self.deployments.send_log(update)
+            case a.Poll():
                 raise AssertionError("a poll during an update")
             case _:
                 assert_never(action)
         return None
 
-    def trial(self, state: State) -> tuple[Trial, str]:
+    def trial(self, state: s.State) -> tuple[Trial, str]:
         """See `runtime.Performer`."""
-        update = getattr(state, "update", None)
-        boot = self._device.boot
-        if update is None or boot is None or not update.target:
+        boot = self.boot
+        if not isinstance(state, s.UnderWay) or boot is None or not state.update.target:
             return "none", ""
-        running = boot.running()
+        running, target = boot.running(), state.update.target
         try:
             environment = boot.bootloader.read()
-        except AgentError as error:  # a trial goes on to fail, and the bootloader takes it back
-            return ("running", "") if running.name == update.target else ("rolled-back", str(error))
-        found = trial_of(boot.slots, running, update.target, environment)
+        except AgentError as error:  # a trial goes on to fail, and the bootloader rolls it back
+            return ("running", "") if running.name == target else ("rolled-back", str(error))
+        found = trial_of(boot.slots, running, target, environment)
         why = boot.why() if found == "rolled-back" else ""
-        return found, f"the bootloader went back to slot {running.name}{meaning(why)}"
+        return found, f"the bootloader went back to slot {running.name}{boot_log.meaning(why)}"
 
-    def _without_update(self, action: Action, state: State) -> Event | None:
+    def _without_update(self, action: a.Action, state: s.State) -> Event | None:
         match action:
-            case RunScripts(name, moment, is_ignored):
-                self._device.scripts.run(name, moment, is_ignored=is_ignored)
+            case a.RunScripts(name, moment, is_ignored):
+                self.scripts.run(name, moment, is_ignored=is_ignored)
                 return None
-            case Poll():
-                return self._headquarters.poll()
+            case a.Poll():
+                return self.deployments.poll()
         raise AssertionError(f"{action} in {state}")
 
     def _fetch(self, update: Update) -> Fetched:
         """Fetch it; if its address is not good any more, once more from a new one."""
         try:
-            return self._device.fetch(update)
+            return self._fetch_once(update)
         except NotGiven as error:
-            source = self._headquarters.renewed(update)
+            source = self.deployments.renew(update)
             if source is None:
                 raise
             logger.info("download: %s: going on at the address that the server gives now", error)
-            return self._device.fetch(replace(update, source=source))
+            return self._fetch_once(replace(update, source=source))
 
-    def _run_scripts(self, update: Update, action: RunScripts) -> None:
+    def _fetch_once(self, update: Update) -> Fetched:
+        """Fetch it, from the checkpoint on if there is one; what that needs is imported late."""
+        from ota_agent.download.fetch import Fetch, Progress
+
+        def show(progress: Progress) -> None:
+            self.live.change(
+                rate=progress.rate,
+                artifact=progress.artifact,
+                slot=progress.slot,
+                size=progress.total or progress.size,
+                done=progress.read if progress.total else progress.done,
+                note=progress.event,
+            )
+
+        controls = self.deployments.controls
+        self.store.put(boot_log.BOOTS, str(boot_log.newest(self.settings.boot_log)))
+        fetch = Fetch(
+            update,
+            options=self.settings.download,
+            pool=self.pool,
+            memory=self.store,
+            keys=load_keys(self.settings.keys),
+            accept=self._accept,
+            begin=self.installers.begin,
+            store_scripts=self.scripts.store,
+            progress=show,
+            surroundings=Surroundings(sleep=controls.wait, check=controls.check),
+        )
+        return fetch.run()
+
+    def _accept(self, header: "Header") -> None:
+        options, provided = self.settings.keys, self.store.provides
+        check_acceptance(header, self.device_type, provided)
+        if options.forbid_downgrade:
+            has_rootfs = any(each.type == ROOTFS for each in header.payloads)
+            check_downgrade(header.provides, provided, options.version, has_rootfs=has_rootfs)
+
+    def _run_scripts(self, update: Update, action: a.RunScripts) -> None:
         name = action.state
 
         def report(substate: str) -> None:
-            if not update.is_standalone and name.startswith("Artifact"):
+            if name.startswith("Artifact"):
                 status = "rebooting" if name == "ArtifactReboot" else "installing"
-                self._headquarters.report(update, status, substate)
+                self.deployments.report(update, status, substate)
 
-        scripts = self._device.scripts
-        scripts.run(name, action.moment, is_ignored=action.is_ignored, report=report)
+        self.scripts.run(name, action.moment, is_ignored=action.is_ignored, report=report)
 
-    def _report(self, update: Update, status: str, *, is_gate: bool) -> None:
-        if is_gate:
-            self._headquarters.pass_gate(update, status, self._count_anew)
-        else:
-            self._headquarters.report(update, status)
-
-    def _waiting(self, state: State) -> Callable[[], None]:
-        """What is done before a wait: a trial that waits is worth a power cut or a few."""
-        return self._count_anew if isinstance(state, Trying) else lambda: None
-
-    def _count_anew(self) -> None:
-        boot, store = self._device.boot, self._device.store
+    def _rearm(self) -> None:
+        """Have a healthy trial that waits survive a power cut; a loop of them has an end."""
+        boot = self.boot
         if boot is None or not is_trial(boot.bootloader.read()):
             return
-        waits = int(store.text(_WAITS) or "0")
-        if waits >= self._device.most_waits:
+        waits = int(self.store.text(_WAITS) or "0")
+        if waits >= self.settings.commit.power_cuts:
             logger.warning("a power cut from now on ends the trial: it has waited %d times", waits)
             return
-        store.put(_WAITS, str(waits + 1))
-        boot.count_anew()
+        self.store.put(_WAITS, str(waits + 1))
+        boot.rearm()
         logger.info("trial: is healthy, and waits; a power cut does not end it (%d)", waits + 1)
 
-    def _installers(self, update: Update) -> list[tuple[int, Installer | RootFilesystem]]:
-        """Of each payload, by its number; the root filesystem last, since its install is all's."""
-        found: list[tuple[int, Installer | RootFilesystem]] = []
-        last: list[tuple[int, Installer | RootFilesystem]] = []
-        for number, kind in enumerate(update.artifact.types if update.artifact else ()):
-            if kind == ROOTFS:
-                last.append((number, self._root_filesystem(update)))
-            elif kind is not None:
-                found.append((number, self._device.installer(kind, number)))
-        return found + last
-
-    def _root_filesystem(self, update: Update) -> RootFilesystem:
-        boot = self._device.boot
-        if boot is None:
-            raise AgentError("this device has no slots, and the artifact holds a root filesystem")
-        return RootFilesystem(boot, boot.slots.of(update.target))
-
-    def _call(self, update: Update, call: Call) -> None:
-        if call == "Cleanup":
-            self._clean_up()
-            return
-        installers = self._installers(update)
-        if call in _BACKWARDS:
-            modules = [each for each in installers if not isinstance(each[1], RootFilesystem)]
-            installers = modules[::-1] + installers[len(modules) :]
+    def _call(self, update: Update, call: a.Call) -> None:
         if call == "ArtifactInstall":
-            self._device.store.put(_WAITS, "")
-        if call == "ArtifactRollback":
-            self._roll_back([each for _, each in installers])
-            return
+            self.store.put(_WAITS, "")
         reboots = self._reboots()
-        for number, installer in installers:
+        for number, installer in self.installers.of(update):
             wanted = reboots.get(number, "automatic")
-            is_slot = isinstance(installer, RootFilesystem)
-            if call in _OF_RESTARTS and wanted == "no" and not is_slot:
+            if call in _OF_REBOOTS and wanted == "no" and not installer.slot:
                 continue
             if call in _BY_ITSELF and wanted != "custom":
                 continue
             installer.call(call)
 
-    def _roll_back(self, installers: list[Installer | RootFilesystem]) -> None:
-        """All that can be; one that fails does not keep the others from it, the slot least."""
-        failures = []
-        for installer in installers:
-            try:
-                if isinstance(installer, RootFilesystem) or installer.can_roll_back():
-                    installer.call("ArtifactRollback")
-            except (AgentError, ProgramError, OSError) as error:
-                failures.append(str(error))
-        if failures:
-            raise AgentError("; ".join(failures))
-
-    def _clean_up(self) -> None:
-        """Of every payload that was begun; one that fails does not keep the others from it."""
-        self._device.store.put(_REBOOTS, "")
-        failures = []
-        for installer in self._device.left():
-            try:
-                installer.call("Cleanup")
-            except (AgentError, ProgramError, OSError) as error:
-                failures.append(str(error))
-        if failures:
-            raise AgentError("; ".join(failures))
+    def _roll_back(self, update: Update) -> None:
+        """Roll back all that can be, the last module first, and then the root filesystem."""
+        backwards = (each for _, each in reversed(self.installers.of(update)))
+        in_order = sorted(backwards, key=lambda each: bool(each.slot))
+        _each(in_order, "ArtifactRollback", lambda each: each.can_roll_back())
 
     def _ask(self, update: Update) -> Answered:
         reboots: dict[int, Reboot] = {}
         can_roll_back = True
-        for number, installer in self._installers(update):
-            if isinstance(installer, RootFilesystem):
-                reboots[number] = "automatic" if installer.wants_reboot() else "no"
-            else:
-                reboots[number] = installer.wants_reboot()
-                can_roll_back = installer.can_roll_back() and can_roll_back
-        self._device.store.put(_REBOOTS, json.dumps(reboots))
+        for number, installer in self.installers.of(update):
+            reboots[number] = installer.wants_reboot()
+            can_roll_back = installer.can_roll_back() and can_roll_back
+        self.store.put(_REBOOTS, json.dumps(reboots))
         return Answered(any(each != "no" for each in reboots.values()), can_roll_back)
 
     def _reboots(self) -> dict[int, Reboot]:
-        text = self._device.store.text(_REBOOTS)
+        text = self.store.text(_REBOOTS)
         return {int(number): wanted for number, wanted in json.loads(text or "{}").items()}
 
-    def _restart(self, update: Update, *, is_back: bool) -> None:
+    def _reboot(self, update: Update, *, is_back: bool) -> None:
         reboots = self._reboots() or {0: "automatic"}
-        boot = self._device.boot
-        is_on_trial = boot is not None and boot.running().name == update.target
+        is_on_trial = self.boot is not None and self.boot.running().name == update.target
         if "automatic" in reboots.values() or (is_back and is_on_trial):
-            raise Restarting(is_manual=update.is_manual)
+            raise RebootWanted(is_manual=update.is_manual)
 
     def _save_provides(self, update: Update) -> None:
-        if update.artifact is None:
-            return
-        merge = provides.after_failure if update.reason else provides.after
-        store = self._device.store
-        store.save_provides(merge(update.artifact, store.provides))
+        if update.artifact is not None:
+            merge = provides.after_failure if update.reason else provides.after
+            self.store.save_provides(merge(update.artifact, self.store.provides))
 
 
-_WAITS = "waits"
-"""Of the store: how often a healthy trial has waited, and was given one boot more."""
+def _each(
+    installers: Iterable[Installer],
+    call: a.Call,
+    wants: Callable[[Installer], bool] = lambda each: True,
+) -> None:
+    """Call each that wants it; one that fails does not keep the others from it.
+
+    Raises:
+        AgentError: some have failed.
+    """
+    failures = []
+    for installer in installers:
+        try:
+            if wants(installer):
+                installer.call(call)
+        except (AgentError, ProgramError, OSError) as error:
+            failures.append(str(error))
+    if failures:
+        raise AgentError("; ".join(failures))

@@ -3,6 +3,7 @@
 
 import logging
 from collections.abc import Callable, Container
+from dataclasses import astuple
 from pathlib import Path
 from typing import Protocol
 
@@ -17,14 +18,8 @@ from ota_artifact.errors import ArtifactError, ProgramError
 
 logger = logging.getLogger(__name__)
 
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-"""Another one after each boot. Source: random(4)."""
-
 _STOPPED_OUTSIDE = (Installing, Committing)
-"""States that are not remembered when it stops before them: what interrupts them fails an update.
-
-The others are, since a start goes on with them.
-"""
+"""States that are not remembered when it stops before them: an update fails that they interrupt."""
 
 Observer = Callable[[State], None]
 """Told of each state, once it is remembered and before its first action."""
@@ -38,24 +33,24 @@ class Performer(Protocol):
 
         Raises:
             AgentError, ArtifactError, ProgramError, OSError: it failed; the text says why.
-            Restarting: the device restarts now.
+            RebootWanted: the device has to reboot now.
         """
         ...
 
     def trial(self, state: State) -> tuple[Trial, str]:
-        """What became of a trial of the update, and the bootloader's reason for a rollback."""
+        """How the trial of the update stands, and the bootloader's reason for a rollback."""
         ...
 
 
-class Restarting(Exception):
-    """The device restarts: nothing more is done in this boot.
+class RebootWanted(Exception):
+    """The device has to reboot: nothing more is done in this boot.
 
     Attributes:
-        is_manual: a person restarts it.
+        is_manual: a user reboots it.
     """
 
     def __init__(self, *, is_manual: bool = False) -> None:
-        super().__init__("the device restarts")
+        super().__init__("the device has to reboot")
         self.is_manual = is_manual
 
 
@@ -99,7 +94,7 @@ class Runtime:
         """Go on with what was under way when the agent or the device stopped.
 
         Raises:
-            Restarting: the device restarts.
+            RebootWanted: the device has to reboot.
             AgentError: the state cannot be remembered.
         """
         if isinstance(self.state, Idle | Syncing):
@@ -115,19 +110,19 @@ class Runtime:
         Raises:
             Unexpected: it cannot happen now; nothing has changed.
             Stopped: it was told to stop here.
-            Restarting: the device restarts.
+            RebootWanted: the device has to reboot.
             AgentError: the state cannot be remembered; nothing was done in it.
         """
         following: Event | None = event
         while following is not None:
             now = step(self.state, following)
             kind = type(now.state)
-            is_first = kind is not type(self.state)
-            if is_first and kind in self._stop_before and kind in _STOPPED_OUTSIDE:
+            is_stop = kind in self._stop_before and kind is not type(self.state)
+            if is_stop and kind in _STOPPED_OUTSIDE:
                 raise Stopped(kind)
             self._remember(now.state)
             self.state = now.state
-            if is_first and kind in self._stop_before:
+            if is_stop:
                 raise Stopped(kind)
             self._observe(now.state)
             following = self._carry_out(now.actions) if now.actions else None
@@ -154,19 +149,19 @@ class Runtime:
                     continue
                 logger.error("%s: %s", _name(action), error)
                 return Failed(f"{_name(action)}: {error}")
-            except (Restarting, Stopped):
+            except RebootWanted:
                 raise
             except Exception as error:  # a bug of ours: the update fails, and the agent goes on
                 logger.exception("%s", _name(action))
                 what = f"{type(error).__name__}: {hide(str(error))}"  # a repr may hold an address
-                return Failed(f"{_name(action)}: a fault of the agent: {what}")
+                return Failed(f"{_name(action)}: internal error, please report it: {what}")
         if event is not None:
             return event
         return None if isinstance(self.state, Idle) else Done()
 
 
-def boot_id(path: Path = BOOT_ID) -> str:
-    """The kernel's boot id.
+def boot_id(path: Path) -> str:
+    """The kernel's boot id, another one after each boot. Source: random(4).
 
     Raises:
         AgentError: there is none: /proc is not mounted.
@@ -178,10 +173,5 @@ def boot_id(path: Path = BOOT_ID) -> str:
 
 
 def _name(action: Action) -> str:
-    kind = type(action).__name__
-    detail = " ".join(
-        str(getattr(action, each))
-        for each in ("state", "moment", "call", "status", "before")
-        if hasattr(action, each)
-    )
-    return f"{kind} {detail}".strip()
+    details = (each for each in astuple(action) if isinstance(each, str))
+    return " ".join((type(action).__name__, *details))

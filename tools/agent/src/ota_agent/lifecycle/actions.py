@@ -4,6 +4,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+PausePoint = Literal["ArtifactInstall", "ArtifactReboot", "ArtifactCommit"]
+"""The states before which an update can be paused."""
+
 Moment = Literal["Enter", "Leave", "Error"]
 """When a state script runs."""
 
@@ -18,15 +21,15 @@ Call = Literal[
     "ArtifactFailure",
     "Cleanup",
 ]
-"""What payloads are asked to do. Source: Mender's update modules, protocol version 3."""
+"""What payloads are told to do. Source: Mender's update modules, protocol version 3."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunScripts:
-    """State scripts; a failure counts, unless it is of no use then.
+    """Run the state scripts of a moment.
 
     Attributes:
-        is_ignored: what they end with changes nothing.
+        is_ignored: their failure changes nothing.
     """
 
     state: str
@@ -41,14 +44,14 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Tell the server where we are. That it cannot be reached is no failure; an abort is.
+    """Tell the server where the update stands; the action fails if the server aborts the update.
 
     Attributes:
-        is_gate: it has to be reached.
+        must_reach: it fails, too, if the server stays out of reach for too long.
     """
 
     status: str
-    is_gate: bool = False
+    must_reach: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,10 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """Wait while somebody pauses the update before a state; it fails if somebody says so."""
+class WaitWhilePaused:
+    """Wait while somebody pauses the update before a state; fails if somebody aborts it."""
 
-    before: Literal["ArtifactInstall", "ArtifactReboot", "ArtifactCommit"]
+    before: PausePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class CallPayloads:
     """Have each payload do something; a rollback in reverse order, a root filesystem last.
 
     Attributes:
-        is_ignored: what it ends with changes nothing.
+        is_ignored: its failure changes nothing.
     """
 
     call: Call
@@ -86,13 +89,13 @@ class CheckHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class Restart:
-    """Restart what wants it: the device, after which no event follows, or what restarts itself."""
+class Reboot:
+    """Reboot the device, after which no event follows, unless the payloads reboot it themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class SaveProvides:
-    """Remember what the device provides now; after a failure that left it half changed, that."""
+    """Remember what the device provides now, also after a failure that left it half changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +108,11 @@ Action = (
     | Poll
     | Report
     | Fetch
-    | Pass
+    | WaitWhilePaused
     | CallPayloads
     | Ask
     | CheckHealth
-    | Restart
+    | Reboot
     | SaveProvides
     | SendLog
 )

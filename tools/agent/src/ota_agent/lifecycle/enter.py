@@ -5,196 +5,132 @@ Source: mender, the docs of state scripts and of update modules; mender-update's
 """
 
 from dataclasses import replace
-from typing import Literal
 
-from ota_agent.lifecycle.actions import (
-    Action,
-    Ask,
-    CallPayloads,
-    CheckHealth,
-    Fetch,
-    Pass,
-    Report,
-    Restart,
-    RunScripts,
-    SaveProvides,
-    SendLog,
-)
-from ota_agent.lifecycle.states import (
-    Cleaning,
-    Committed,
-    Committing,
-    Downloaded,
-    Downloading,
-    Erring,
-    Failing,
-    Idle,
-    Installing,
-    Rebooting,
-    Reporting,
-    RestartingBack,
-    RollingBack,
-    Step,
-    Trying,
-    TryingBack,
-)
+from ota_agent.lifecycle import actions as a
+from ota_agent.lifecycle import states as s
+from ota_agent.lifecycle.states import Step
 from ota_agent.lifecycle.update import Update
 
-ENTER_IDLE = RunScripts("Idle", "Enter", is_ignored=True)
+ENTER_IDLE = a.RunScripts("Idle", "Enter", is_ignored=True)
 
 
 def download(update: Update, *, is_again: bool = False) -> Step:
     """Read the artifact; again after a restart."""
     is_polled = not update.is_standalone and not is_again
-    leave = (RunScripts("Sync", "Leave"),) if is_polled else ()
-    return Step(
-        Downloading(update),
-        (*leave, *_report(update, "downloading"), RunScripts("Download", "Enter"), Fetch()),
-    )
+    leave = (a.RunScripts("Sync", "Leave"),) if is_polled else ()
+    report = _if_asked_by_server(update, a.Report("downloading"))
+    enter = a.RunScripts("Download", "Enter")
+    return Step(s.Downloading(update), (*leave, *report, enter, a.Fetch()))
 
 
 def wait(update: Update) -> Step:
     """All is stored; somebody may pause it here."""
-    return Step(Downloaded(update), (RunScripts("Download", "Leave"), *_pass(update, "Install")))
+    pause = _if_asked_by_server(update, a.WaitWhilePaused("ArtifactInstall"))
+    return Step(s.Downloaded(update), (a.RunScripts("Download", "Leave"), *pause))
 
 
 def install(update: Update) -> Step:
     """Install what is stored."""
-    return Step(
-        Installing(update),
-        (
-            *_report(update, "installing"),
-            RunScripts("ArtifactInstall", "Enter"),
-            CallPayloads("ArtifactInstall"),
-            RunScripts("ArtifactInstall", "Leave"),
-            Ask(),
-        ),
-    )
+    report = _if_asked_by_server(update, a.Report("installing"))
+    return Step(s.Installing(update), (*report, *_with_scripts("ArtifactInstall"), a.Ask()))
 
 
 def reboot(update: Update) -> Step:
-    """Restart into the update."""
+    """Reboot into the update."""
+    pause, report = a.WaitWhilePaused("ArtifactReboot"), a.Report("rebooting")
     return Step(
-        Rebooting(update),
+        s.Rebooting(update),
         (
-            *_pass(update, "Reboot"),
-            *_report(update, "rebooting"),
-            RunScripts("ArtifactReboot", "Enter"),
-            CallPayloads("ArtifactReboot"),
-            Restart(),
+            *_if_asked_by_server(update, pause, report),
+            a.RunScripts("ArtifactReboot", "Enter"),
+            a.CallPayloads("ArtifactReboot"),
+            a.Reboot(),
         ),
     )
 
 
 def try_it(update: Update) -> Step:
-    """The update runs: after a restart if it wanted one, else at once."""
-    verify = (CallPayloads("ArtifactVerifyReboot"), *_leave_reboot(update))
-    gate = () if update.is_standalone else (Report("installing", is_gate=True),)
-    return Step(
-        Trying(update),
-        (
-            *(verify if update.has_rebooted else ()),
-            CheckHealth(),
-            *gate,
-            *_pass(update, "Commit"),
-        ),
-    )
-
-
-def _leave_reboot(update: Update) -> tuple[Action, ...]:
-    return () if update.is_standalone else (RunScripts("ArtifactReboot", "Leave"),)
+    """The update runs: after a reboot if it wanted one, else at once."""
+    leave = _if_asked_by_server(update, a.RunScripts("ArtifactReboot", "Leave"))
+    verify = (a.CallPayloads("ArtifactVerifyReboot"), *leave) if update.has_rebooted else ()
+    report = a.Report("installing", must_reach=True)
+    pause = a.WaitWhilePaused("ArtifactCommit")
+    prove = _if_asked_by_server(update, report, pause)
+    return Step(s.Trying(update), (*verify, a.CheckHealth(), *prove))
 
 
 def commit(update: Update) -> Step:
     """It has proven itself."""
-    return Step(
-        Committing(update),
-        (RunScripts("ArtifactCommit", "Enter"), CallPayloads("ArtifactCommit")),
-    )
+    scripts = a.RunScripts("ArtifactCommit", "Enter")
+    return Step(s.Committing(update), (scripts, a.CallPayloads("ArtifactCommit")))
 
 
 def keep(update: Update) -> Step:
     """It is committed."""
-    return Step(
-        Committed(update),
-        (RunScripts("ArtifactCommit", "Leave", is_ignored=True), SaveProvides()),
-    )
+    scripts = a.RunScripts("ArtifactCommit", "Leave", is_ignored=True)
+    return Step(s.Committed(update), (scripts, a.SaveProvides()))
 
 
 def err(update: Update, reason: str, at: str) -> Step:
     """Something failed in a state; empty: in none that has scripts."""
-    scripts = (RunScripts(at, "Error", is_ignored=True),) if at else ()
-    return Step(Erring(replace(update, reason=update.reason or reason), at), (*scripts, Ask()))
+    scripts = (a.RunScripts(at, "Error", is_ignored=True),) if at else ()
+    return Step(s.Erring(replace(update, reason=update.reason or reason), at), (*scripts, a.Ask()))
 
 
-def discard(update: Update, reason: str, at: str) -> Step:
+def discard(update: Update, reason: str) -> Step:
     """Nothing was installed: there is nothing to roll back."""
-    failed = replace(update, reason=reason)
-    scripts = RunScripts(at, "Error", is_ignored=True)
-    return Step(Cleaning(failed), (scripts, CallPayloads("Cleanup")))
+    scripts = a.RunScripts("Download", "Error", is_ignored=True)
+    return Step(s.Cleaning(replace(update, reason=reason)), (scripts, a.CallPayloads("Cleanup")))
 
 
 def roll_back(update: Update) -> Step:
-    """Take back what was installed."""
-    return Step(
-        RollingBack(update),
-        (
-            RunScripts("ArtifactRollback", "Enter", is_ignored=True),
-            CallPayloads("ArtifactRollback"),
-            RunScripts("ArtifactRollback", "Leave", is_ignored=True),
-            Ask(),
-        ),
-    )
+    """Roll back what was installed."""
+    roll_back = _with_scripts("ArtifactRollback", are_scripts_ignored=True)
+    return Step(s.RollingBack(update), (*roll_back, a.Ask()))
 
 
-def restart_back(update: Update) -> Step:
-    """Restart into what was there before."""
+def reboot_back(update: Update) -> Step:
+    """Reboot into what was there before."""
     return Step(
-        RestartingBack(update),
+        s.RebootingBack(update),
         (
-            RunScripts("ArtifactRollbackReboot", "Enter", is_ignored=True),
-            CallPayloads("ArtifactRollbackReboot", is_ignored=True),
-            Restart(),
+            a.RunScripts("ArtifactRollbackReboot", "Enter", is_ignored=True),
+            a.CallPayloads("ArtifactRollbackReboot", is_ignored=True),
+            a.Reboot(),
         ),
     )
 
 
 def try_back(update: Update) -> Step:
     """Look whether it is as before."""
-    return Step(
-        TryingBack(update),
-        (
-            CallPayloads("ArtifactVerifyRollbackReboot"),
-            RunScripts("ArtifactRollbackReboot", "Leave", is_ignored=True),
-        ),
-    )
+    scripts = a.RunScripts("ArtifactRollbackReboot", "Leave", is_ignored=True)
+    return Step(s.TryingBack(update), (a.CallPayloads("ArtifactVerifyRollbackReboot"), scripts))
 
 
 def fail(update: Update) -> Step:
-    """It has failed, and all that can be taken back is."""
-    return Step(
-        Failing(update),
-        (
-            RunScripts("ArtifactFailure", "Enter", is_ignored=True),
-            CallPayloads("ArtifactFailure", is_ignored=True),
-            RunScripts("ArtifactFailure", "Leave", is_ignored=True),
-            *(() if update.is_consistent else (SaveProvides(),)),
-        ),
-    )
+    """It has failed, and all that can be rolled back is."""
+    fail = _with_scripts("ArtifactFailure", is_ignored=True, are_scripts_ignored=True)
+    save = () if update.is_consistent else (a.SaveProvides(),)
+    return Step(s.Failing(update), (*fail, *save))
 
 
 def clean(update: Update) -> Step:
-    """Take away what is left."""
-    return Step(Cleaning(update), (CallPayloads("Cleanup"),))
+    """Remove what is left."""
+    return Step(s.Cleaning(update), (a.CallPayloads("Cleanup"),))
 
 
-def tell(update: Update) -> Step:
+def idle() -> Step:
+    """The update is over."""
+    return Step(s.Idle(), (ENTER_IDLE,))
+
+
+def report(update: Update) -> Step:
     """Tell the server how it ended."""
     if update.is_standalone:
-        return Step(Idle(), (ENTER_IDLE,))
-    log = (SendLog(),) if update.reason else ()
+        return idle()
+    log = (a.SendLog(),) if update.reason else ()
     status = "failure" if update.reason else "success"
-    return Step(Reporting(update), (*log, Report(status)))
+    return Step(s.Reporting(update), (*log, a.Report(status)))
 
 
 def inconsistent(update: Update) -> Update:
@@ -202,14 +138,16 @@ def inconsistent(update: Update) -> Update:
     return replace(update, is_consistent=False)
 
 
-def _report(update: Update, status: str) -> tuple[Action, ...]:
-    return () if update.is_standalone else (Report(status),)
+def _if_asked_by_server(update: Update, *actions: a.Action) -> tuple[a.Action, ...]:
+    """What is done for a deployment of the server alone, and not for an update by hand."""
+    return () if update.is_standalone else actions
 
 
-def _pass(update: Update, before: Literal["Install", "Reboot", "Commit"]) -> tuple[Action, ...]:
-    names: dict[str, Pass] = {
-        "Install": Pass("ArtifactInstall"),
-        "Reboot": Pass("ArtifactReboot"),
-        "Commit": Pass("ArtifactCommit"),
-    }
-    return () if update.is_standalone else (names[before],)
+def _with_scripts(
+    call: a.Call, *, is_ignored: bool = False, are_scripts_ignored: bool = False
+) -> tuple[a.Action, ...]:
+    return (
+        a.RunScripts(call, "Enter", is_ignored=are_scripts_ignored),
+        a.CallPayloads(call, is_ignored=is_ignored),
+        a.RunScripts(call, "Leave", is_ignored=are_scripts_ignored),
+    )

@@ -22,7 +22,7 @@ class NothingNew:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The server, or a person at the device, wants an update installed."""
+    """The server, or a user at the device, wants an update installed."""
 
     update: Update
 
@@ -62,12 +62,12 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class CommitAsked:
-    """A person says that it stays."""
+    """A user wants to keep the update."""
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackAsked:
-    """A person, or the server, says that it goes."""
+    """A user, or the server, wants the update rolled back."""
 
     reason: str
 
@@ -77,8 +77,8 @@ class Started:
     """The agent has started with an update under way.
 
     Attributes:
-        has_rebooted: the device has, too; otherwise it was the agent alone.
-        trial: what the bootloader made of it; of an update without a root filesystem always none.
+        has_rebooted: the device was rebooted; otherwise the agent alone was restarted.
+        trial: how the trial ended; always none for an update without a root filesystem.
         why: the bootloader's reason for a rollback.
     """
 

@@ -2,6 +2,7 @@
 """The states of an update, each a value. `step` in step.py says which follows which."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ota_agent.lifecycle.actions import Action
 from ota_agent.lifecycle.update import Update
@@ -11,149 +12,136 @@ from ota_agent.lifecycle.update import Update
 class Idle:
     """Nothing is under way."""
 
+    mender_name: ClassVar[str] = "Idle"
+
 
 @dataclass(frozen=True, slots=True)
 class Syncing:
-    """The server is asked."""
+    """The agent asks the server for an update."""
+
+    mender_name: ClassVar[str] = "Sync"
 
 
+# The one exception to "no inheritance to share code": a data field, and no behaviour. The states
+# below need no decorator of their own, since they add no field.
 @dataclass(frozen=True, slots=True)
-class Downloading:
+class UnderWay:
+    """A state with an update.
+
+    Attributes:
+        mender_name: what Mender's documentation calls the state, where it does; the log says it.
+    """
+
+    update: Update
+    mender_name: ClassVar[str]
+
+
+class Downloading(UnderWay):
     """The artifact is read, and its payloads are stored where nothing uses them yet."""
 
-    update: Update
+    mender_name = "Download"
 
 
-@dataclass(frozen=True, slots=True)
-class Downloaded:
+class Downloaded(UnderWay):
     """All is stored and verified; it may be installed once nobody pauses it."""
 
-    update: Update
+    mender_name = "Downloaded"
 
 
-@dataclass(frozen=True, slots=True)
-class Installing:
+class Installing(UnderWay):
     """The payloads are installed; from its end on, the next boot is a trial."""
 
-    update: Update
+    mender_name = "ArtifactInstall"
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """A person asked for it: that person restarts the device, and commits or rolls back."""
+class Installed(UnderWay):
+    """A user asked for it: that user reboots the device, and commits or rolls back."""
 
-    update: Update
-
-
-@dataclass(frozen=True, slots=True)
-class Rebooting:
-    """The device restarts into the update."""
-
-    update: Update
+    mender_name = "Installed"
 
 
-@dataclass(frozen=True, slots=True)
-class Trying:
+class Rebooting(UnderWay):
+    """The device reboots into the update."""
+
+    mender_name = "ArtifactReboot"
+
+
+class Trying(UnderWay):
     """The update runs, on trial: it has to prove itself."""
 
-    update: Update
+    mender_name = "ArtifactVerifyReboot"
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """A healthy trial that a person has to commit."""
+class Proven(UnderWay):
+    """A healthy trial that a user has to commit."""
 
-    update: Update
+    mender_name = "Proven"
 
 
-@dataclass(frozen=True, slots=True)
-class Committing:
+class Committing(UnderWay):
     """It has proven itself, and stays."""
 
-    update: Update
+    mender_name = "ArtifactCommit"
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(UnderWay):
     """It stays, whatever happens now."""
 
-    update: Update
+    mender_name = "Committed"
 
 
 @dataclass(frozen=True, slots=True)
-class Erring:
+class Erring(UnderWay):
     """Something failed; can the payloads be rolled back?
 
     Attributes:
         at: the state script's name of the state that failed.
     """
 
-    update: Update
+    mender_name: ClassVar[str] = "Error"
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class RollingBack:
-    """The payloads are taken back."""
+class RollingBack(UnderWay):
+    """The payloads are rolled back."""
 
-    update: Update
-
-
-@dataclass(frozen=True, slots=True)
-class RestartingBack:
-    """The device restarts into what it was before."""
-
-    update: Update
+    mender_name = "ArtifactRollback"
 
 
-@dataclass(frozen=True, slots=True)
-class TryingBack:
+class RebootingBack(UnderWay):
+    """The device reboots into what it was before."""
+
+    mender_name = "ArtifactRollbackReboot"
+
+
+class TryingBack(UnderWay):
     """Is it what it was before?"""
 
-    update: Update
+    mender_name = "ArtifactVerifyRollbackReboot"
 
 
-@dataclass(frozen=True, slots=True)
-class Failing:
+class Failing(UnderWay):
     """It has failed, and the device is as it was, unless a payload cannot be rolled back."""
 
-    update: Update
+    mender_name = "ArtifactFailure"
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaning:
-    """What is left of it is taken away."""
+class Cleaning(UnderWay):
+    """What is left of it is removed."""
 
-    update: Update
-
-
-@dataclass(frozen=True, slots=True)
-class Reporting:
-    """The server is told how it ended."""
-
-    update: Update
+    mender_name = "Cleanup"
 
 
-State = (
-    Idle
-    | Syncing
-    | Downloading
-    | Downloaded
-    | Installing
-    | Installed
-    | Rebooting
-    | Trying
-    | Proven
-    | Committing
-    | Committed
-    | Erring
-    | RollingBack
-    | RestartingBack
-    | TryingBack
-    | Failing
-    | Cleaning
-    | Reporting
-)
+class Reporting(UnderWay):
+    """The agent reports to the server how it ended."""
+
+    mender_name = "Report"
+
+
+Forward = Downloading | Downloaded | Installing | Installed | Rebooting
+OnTrial = Trying | Proven | Committing | Committed
+Backward = Erring | RollingBack | RebootingBack | TryingBack | Failing | Cleaning | Reporting
+State = Idle | Syncing | Forward | OnTrial | Backward
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +150,8 @@ class Step:
 
     The runtime writes the whole step to disk and syncs it, carries the actions out in order, and
     feeds the event that the last of them gives into `step`. After a power cut or a restart of the
-    agent it does not go on with them: `Started` decides what becomes of them. So every action is
-    safe to repeat, or `Started` does not repeat it.
+    agent it does not go on with them: `Started` decides whether they are repeated. So every action
+    is safe to repeat, or `Started` does not repeat it.
     """
 
     state: State

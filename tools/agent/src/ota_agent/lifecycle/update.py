@@ -28,16 +28,6 @@ class Artifact:
     provides: Mapping[str, str] = field(default_factory=dict)
     clears: tuple[str, ...] | None = None
 
-    @property
-    def has_rootfs(self) -> bool:
-        """Whether a slot is written."""
-        return ROOTFS in self.types
-
-    @property
-    def has_modules(self) -> bool:
-        """Whether an update module takes part."""
-        return any(each not in (None, ROOTFS) for each in self.types)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
@@ -45,15 +35,15 @@ class Update:
 
     Attributes:
         source: where the artifact is read from.
-        deployment: the server's name for it; empty if a person at the device asked for it.
+        deployment: the server's name for it; empty if a user of the device asked for it.
         artifact: None until its header was read.
         target: the slot that is written, A or B; empty if none is.
-        is_rebooting: whether a payload wants a restart.
-        has_rebooted: whether the device was restarted into it.
-        restarts: how often the device was restarted while it was under way.
+        is_rebooting: whether a payload wants a reboot.
+        has_rebooted: whether the device was rebooted into it.
+        reboots: how often the device was rebooted while it was under way.
         reason: why it fails; empty while it does not.
         is_consistent: whether the device is as it was before, if it fails.
-        is_manual: a person has taken it back, and restarts the device when it suits.
+        is_manual: a user rolls it back, and reboots the device when it suits.
     """
 
     source: Address
@@ -62,7 +52,7 @@ class Update:
     target: str = ""
     is_rebooting: bool = False
     has_rebooted: bool = False
-    restarts: int = 0
+    reboots: int = 0
     reason: str = ""
     is_consistent: bool = True
     is_manual: bool = False
@@ -70,14 +60,14 @@ class Update:
     @property
     def has_rootfs(self) -> bool:
         """Whether a slot is written, as far as it is known."""
-        return self.artifact is not None and self.artifact.has_rootfs
+        return self.artifact is not None and ROOTFS in self.artifact.types
 
     @property
     def has_modules(self) -> bool:
         """Whether an update module takes part, as far as it is known."""
-        return self.artifact is not None and self.artifact.has_modules
+        return self.artifact is not None and bool({*self.artifact.types} - {None, ROOTFS})
 
     @property
     def is_standalone(self) -> bool:
-        """Whether a person decides on its commit."""
+        """Whether a user decides on its commit."""
         return not self.deployment

@@ -2,8 +2,6 @@
 """What a device provides before its first update."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ota_agent.device.options import DeviceOptions
@@ -20,9 +18,8 @@ MENDER = Path("/var/lib/mender/bootstrap.mender")
 UNKNOWN = "unknown"
 
 
-@contextmanager
-def opened_store(options: DeviceOptions) -> Iterator[Store]:
-    """The agent's memory, with what the device provided at first.
+def open_store(options: DeviceOptions) -> Store:
+    """Open the agent's memory, with what the device provided at first; the caller closes it.
 
     Raises:
         AgentError: it cannot be opened.
@@ -34,9 +31,10 @@ def opened_store(options: DeviceOptions) -> Iterator[Store]:
     store = Store(options.store)
     try:
         bootstrap(store, options.data)
-        yield store
-    finally:
+    except BaseException:
         store.close()
+        raise
+    return store
 
 
 def bootstrap(store: Store, data: Path, *, release: Path = RELEASE, mender: Path = MENDER) -> None:

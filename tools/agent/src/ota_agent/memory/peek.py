@@ -112,7 +112,7 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _read_before_a_cut(path: Path) -> dict[str, str]:
-    """What was remembered before a write that was cut off: SQLite takes that back in a copy."""
+    """What was remembered before a write that was cut off: SQLite undoes that in a copy."""
     import shutil
     import sqlite3
     from tempfile import TemporaryDirectory

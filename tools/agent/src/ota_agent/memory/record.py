@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from ota_agent.address import Address
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.states import Erring, Idle, State, Syncing
+from ota_agent.lifecycle.states import Erring, Idle, State, Syncing, UnderWay
 from ota_agent.lifecycle.update import Artifact, Update
 
 STATE, BOOT, PROVIDES = "state", "boot", "provides"
@@ -21,12 +21,23 @@ STATE, BOOT, PROVIDES = "state", "boot", "provides"
 FORMAT = 1
 """Of the record; a newer one is read as far as it is understood."""
 
-_STATES: Mapping[str, type[State]] = {each.__name__: each for each in get_args(State)}
+_WRITTEN = {"RebootingBack": "RestartingBack", "reboots": "restarts"}
+"""Names that the record has for classes and fields which were renamed: agents of any version read
+it, the old slot's after a rollback as well."""
+
+
+def _written(name: str) -> str:
+    return _WRITTEN.get(name, name)
+
+
+_STATES: Mapping[str, type[State]] = {_written(each.__name__): each for each in get_args(State)}
 
 
 def to_text(state: State) -> str:
     """The state in one line of JSON, with all of its address: a download goes on there."""
-    record = {"format": FORMAT, "state": type(state).__name__, **asdict(state)}
+    record = {"format": FORMAT, "state": _written(type(state).__name__), **asdict(state)}
+    if isinstance(state, UnderWay):
+        record["update"] = {_written(name): value for name, value in record["update"].items()}
     return json.dumps(record, default=_full)
 
 
@@ -34,7 +45,7 @@ def from_text(text: str) -> State:
     """The state that was written.
 
     Raises:
-        AgentError: it is no record of a state.
+        AgentError: it is not a record of a state.
     """
     try:
         record: dict[str, Any] = json.loads(text)
@@ -56,7 +67,8 @@ def _update(record: Mapping[str, Any]) -> Update:
     source, artifact = record["source"], record.get("artifact")
     if not isinstance(source, str):
         raise TypeError("its source is not a text")
-    known = {name: record[name] for name in _names(Update) & record.keys()}
+    names = _names(Update)
+    known = {name: record[_written(name)] for name in names if _written(name) in record}
     known["source"] = Address(source)
     known["artifact"] = _artifact(artifact) if artifact else None
     return Update(**known)

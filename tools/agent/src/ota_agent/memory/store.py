@@ -40,7 +40,7 @@ class Saved:
 class Store:
     """The agent's memory in a file, read once: nobody else may write it while this is open.
 
-    A file that is damaged is put aside as ``<name>.broken``, and the memory begins anew: the
+    A file that is damaged is put aside as ``<name>.broken``, and the memory begins empty: the
     bootloader's state is what the device stands on, not this. Several threads may use it.
 
     Raises:

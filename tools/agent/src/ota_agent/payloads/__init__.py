@@ -2,6 +2,8 @@
 """What installs a payload: one thing for each type of them, all behind one small interface."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -9,14 +11,40 @@ if TYPE_CHECKING:
     from ota_artifact.payload import Payload
 
 Reboot = Literal["no", "automatic", "custom"]
-"""Whether a payload wants a restart: of the device, by us; or of whatever it is, by itself."""
+"""Whether a payload wants a reboot: of the device, by us; or of whatever it is, by itself."""
 
 Progress = Callable[[int, int], None]
 """Told how much of a payload is stored, and how much it has in all [B]."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleOptions:
+    """Update modules.
+
+    Attributes:
+        folders: where they are; of two for the same payload type, the first folder's runs.
+        payloads: where their working trees are, one for each payload of an artifact.
+        timeout: how long one call of one may take [s]; then it fails, and its process group is
+            killed.
+        keep_free: what a payload that is stored for a module leaves free on its filesystem [B].
+    """
+
+    folders: tuple[Path, ...] = (
+        Path("/usr/share/ota/modules/v3"),
+        Path("/usr/share/mender/modules/v3"),
+    )
+    payloads: Path = Path("/data/ota/payloads")
+    timeout: float = 14400.0
+    keep_free: int = 1 << 20
+
+
 class Installer(Protocol):
-    """One payload of an update; made anew after a restart, it goes on with what is there."""
+    """One payload of an update; one made after a restart goes on with what is there."""
+
+    @property
+    def slot(self) -> str:
+        """The slot that it writes, A or B, and then it comes last; empty if it writes none."""
+        ...
 
     def store(self, payload: "Payload", progress: Progress) -> None:
         """Read the payload's files, and put them where nothing uses them yet.

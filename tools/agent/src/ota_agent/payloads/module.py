@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Update modules: programs that install what is no root filesystem, each one type of payload.
+"""Update modules: programs that install anything but a root filesystem, each one type of payload.
 
 Source: Mender's update modules, protocol version 3; where its text and its C++ client differ, the
 client counts.
@@ -7,18 +7,16 @@ client counts.
 
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
-from ota_agent.payloads import Progress, Reboot
-from ota_agent.payloads.options import ModuleOptions
+from ota_agent.payloads import ModuleOptions, Progress, Reboot
 from ota_agent.payloads.streams import Streams, TurnedAway
 from ota_agent.payloads.tree import (
-    About,
     make_tree,
     remove_tree,
     store_file,
@@ -45,32 +43,33 @@ class UpdateModule:
     Args:
         type_: of the payload: the module's name.
         number: of the payload; 0 is the first.
-        about: what the device is now; None is enough after `begin`.
 
     Raises:
         AgentError: the type cannot be the name of a module.
     """
 
-    def __init__(
-        self, type_: str, number: int, options: ModuleOptions, about: About | None = None
-    ) -> None:
+    slot = ""
+
+    def __init__(self, type_: str, number: int, options: ModuleOptions) -> None:
         try:
             self._type = check_payload_type(type_, f"payload {number:04}")
         except ArtifactError as error:
             raise AgentError(str(error)) from error
-        self._number, self._options, self._about = number, options, about
+        self._number, self._options = number, options
         self._tree = tree_of(options.payloads, number)
 
-    def begin(self, header: Header) -> None:
+    def begin(self, header: Header, current: Mapping[str, str]) -> None:
         """Make the tree for an artifact, whose payload of this number is to be stored.
+
+        Args:
+            current: what the device provides before the update, and its ``device_type``.
 
         Raises:
             AgentError: there is no such module, or no room for the tree.
         """
         self._module()
-        about = self._about or About("", "", "")
         try:
-            make_tree(self._tree, header, self._number, about)
+            make_tree(self._tree, header, self._number, current)
         except OSError as error:
             raise AgentError(
                 f"{self._tree}: {error.strerror}; is there room on its filesystem?"
@@ -101,7 +100,7 @@ class UpdateModule:
             progress(done, total)
 
         coming = files()
-        if not self._streamed(coming, passed, has_sizes=has_sizes):
+        if not self._stream(coming, passed, has_sizes=has_sizes):
             for file in coming:
                 store_file(self._tree, file, self._options.keep_free, passed)
 
@@ -128,20 +127,19 @@ class UpdateModule:
         self._require_tree()
         return self._ask("SupportsRollback", (_NO, _YES)) == _YES
 
-    def _streamed(
+    def _stream(
         self, files: Iterator[PayloadFile], passed: Callable[[int], None], *, has_sizes: bool
     ) -> bool:
         """Have the module download; False if it left the files to us."""
         call = "DownloadWithFileSizes" if has_sizes else "Download"
         streams = Streams(self._tree, has_sizes=has_sizes)
         try:
-            with self._started(call, self._hear) as module:
+            with self._supervise(call) as module:
                 streams.feed(module, files, passed)
         except TurnedAway as error:
             raise AgentError(f"update module {self._type}: {call}: {error}") from error
         finally:
             streams.remove()
-        self._require_success(call, module)
         return streams.has_begun
 
     def _clean_up(self) -> None:
@@ -154,9 +152,8 @@ class UpdateModule:
             remove_tree(self._tree)
 
     def _run(self, call: Call) -> None:
-        with self._started(call, self._hear) as module:
+        with self._supervise(call) as module:
             module.finish()
-        self._require_success(call, module)
 
     def _ask(self, question: _Question, answers: tuple[str, ...]) -> str:
         """One of ``answers``; the first if it says nothing.
@@ -172,9 +169,8 @@ class UpdateModule:
             elif line.strip() and len(said) < 2:  # a second one is wrong, whatever follows
                 said.append(line.strip())
 
-        with self._started(question, hear) as module:
+        with self._supervise(question, hear) as module:
             module.finish()
-        self._require_success(question, module)
         answer = said[0] if said else answers[0]
         if len(said) > 1 or answer not in answers:
             text = " and ".join(repr(each[:80]) for each in said)
@@ -184,20 +180,23 @@ class UpdateModule:
             )
         return answer
 
-    def _started(self, state: str, hear: Hear) -> Supervised:
-        logger.info("update module %s: %s", self._type, state)
-        argv = (self._module(), state, self._tree)
-        return Supervised(argv, timeout=self._options.timeout, hear=hear, folder=self._tree)
-
-    def _hear(self, channel: Channel, line: str) -> None:
-        logger.info("update module %s (%s): %s", self._type, channel, line)
-
-    def _require_success(self, call: str, module: Supervised) -> None:
+    @contextmanager
+    def _supervise(self, call: str, hear: Hear | None = None) -> Iterator[Supervised]:
+        """The module at work; it has to end well."""
+        logger.info("update module %s: %s", self._type, call)
+        argv, timeout = (self._module(), call, self._tree), self._options.timeout
+        with Supervised(
+            argv, timeout=timeout, hear=hear or self._hear, folder=self._tree
+        ) as module:
+            yield module
         if module.code:
             raise AgentError(
                 f"update module {self._type}: {call}: exit code {module.code}; the lines of the log"
                 " before this one say why"
             )
+
+    def _hear(self, channel: Channel, line: str) -> None:
+        logger.info("update module %s (%s): %s", self._type, channel, line)
 
     def _module(self) -> Path:
         """Where the module is now: after an update, that may be another one."""
@@ -243,6 +242,6 @@ def modules_left(options: ModuleOptions) -> tuple[UpdateModule, ...]:
         tree = folder / "tree"
         try:
             left.append(UpdateModule(type_of_tree(tree), int(folder.name), options))
-        except AgentError:  # a tree half made, or half removed: it is no module's business
+        except AgentError:  # a tree half made, or half removed, which no module knows
             remove_tree(tree)
     return tuple(left)

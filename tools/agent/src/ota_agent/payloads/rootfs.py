@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The root filesystem: the slot is written, the bootloader is told to try it, then to keep it."""
 
+import logging
 from dataclasses import dataclass
 
 from ota_agent.bootloader.boot import Boot
@@ -8,18 +9,51 @@ from ota_agent.bootloader.contract import WHY, is_trial, next_slot, trial_of
 from ota_agent.device.slots import Slot
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
+from ota_agent.payloads import Progress, Reboot
+from ota_agent.payloads.checkpoint import Trail
+from ota_agent.payloads.slot_writer import SYNC_BYTES, SYNC_INTERVAL, hash_of_slot, write_slot
+from ota_artifact.payload import Payload, PayloadFile
+
+logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RootFilesystem:
-    """The payload that is a root filesystem, once its slot is written.
+    """The payload that is a root filesystem. See `Installer`.
 
     Attributes:
         target: the slot.
+        trail: the download's checkpoints; None: it leaves none.
+        is_comparing: read each block of the slot first, and write only what differs.
+        is_reading_back: read the slot once more when it is written.
+        sync_bytes: after so much there is a checkpoint [B].
+        sync_interval: the same after so long [s].
     """
 
     boot: Boot
     target: Slot
+    trail: Trail | None = None
+    is_comparing: bool = True
+    is_reading_back: bool = False
+    sync_bytes: int = SYNC_BYTES
+    sync_interval: float = SYNC_INTERVAL
+
+    @property
+    def slot(self) -> str:
+        """See `Installer.slot`."""
+        return self.target.name
+
+    def store(self, payload: Payload, progress: Progress) -> None:
+        """Write the slot, from the last checkpoint on if it is of this payload.
+
+        Raises:
+            AgentError: the slot is too small, or the device fails.
+            ArtifactError: the payload is damaged.
+        """
+        if self.trail:
+            self.trail.resume(payload, self.target)
+        for file in payload.files():
+            self._write(payload, file, progress)
 
     def call(self, call: Call) -> None:
         """See `Installer.call`."""
@@ -35,31 +69,71 @@ class RootFilesystem:
                 self._roll_back()
             case "ArtifactVerifyRollbackReboot":
                 self._require_back()
-            case _:
-                pass
 
-    def wants_reboot(self) -> bool:
+    def wants_reboot(self) -> Reboot:
         """Whether another slot runs than the bootloader starts next."""
-        return next_slot(self.boot.slots, self.boot.bootloader.read()) != self.boot.running()
+        following = next_slot(self.boot.slots, self.boot.bootloader.read())
+        return "no" if following == self.boot.running() else "automatic"
+
+    def can_roll_back(self) -> bool:
+        """Always: the old slot is there."""
+        return True
+
+    def _write(self, payload: Payload, file: PayloadFile, progress: Progress) -> None:
+        size = max(1, file.size)
+        tenths = file.start * 10 // size
+
+        def written(done: int) -> None:
+            nonlocal tenths
+            while tenths < done * 10 // size:
+                tenths += 1
+                logger.info("install: slot %s: %d %%", self.slot, tenths * 10)
+            progress(done, file.size)
+
+        def synced(done: int) -> None:
+            if self.trail:
+                mark = file.mark if file.mark and file.mark.done <= done else None
+                self.trail.remember(payload, self.target, done, mark)
+
+        write_slot(
+            file.chunks(),
+            self.target.node,
+            file.size,
+            start=file.start,
+            is_comparing=self.is_comparing,
+            progress=written,
+            synced=synced,
+            sync_bytes=self.sync_bytes,
+            sync_interval=self.sync_interval,
+        )
+        if self.is_reading_back:
+            self._require_equal(file)
+
+    def _require_equal(self, file: PayloadFile) -> None:
+        found = hash_of_slot(self.target.node, file.size).hexdigest()
+        if found != file.sha256:
+            raise AgentError(
+                f"{self.target.node}: reads back with the sha256 {found}, and {file.sha256} was"
+                " written; the storage fails: replace it"
+            )
 
     def _install(self) -> None:
         environment = self.boot.bootloader.read()
         if not (is_trial(environment) and next_slot(self.boot.slots, environment) == self.target):
-            found = self.boot.target()
-            if found != self.target:
+            if self.boot.target() != self.target:
                 raise AgentError(
-                    f"slot {self.target.name} was written, and it is the one that runs now; install"
-                    " the artifact again"
+                    f"slot {self.slot} was written, and it is the one that runs now; install the"
+                    " artifact again"
                 )
             self.boot.try_next(self.target)
 
     def _require_trial(self) -> None:
         environment, running = self.boot.bootloader.read(), self.boot.running()
-        trial = trial_of(self.boot.slots, running, self.target.name, environment)
+        trial = trial_of(self.boot.slots, running, self.slot, environment)
         if trial not in ("running", "committed"):
             why = environment.get(WHY)
             raise AgentError(
-                f"slot {running.name} runs, and slot {self.target.name} was to be tried"
+                f"slot {running.name} runs, and slot {self.slot} was to be tried"
                 + (f": the bootloader says {why}" if why else "")
             )
 
@@ -73,5 +147,5 @@ class RootFilesystem:
         running = self.boot.running()
         if running == self.target or is_trial(self.boot.bootloader.read()):
             raise AgentError(
-                f"slot {running.name} runs, and not the old one; the device is restarted again"
+                f"slot {running.name} runs, and not the old one; the device is rebooted again"
             )

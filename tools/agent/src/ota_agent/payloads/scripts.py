@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +73,7 @@ class Scripts:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         check: Callable[[], None] = lambda: None,
-        tell: Callable[[str], None] = lambda name: None,
+        tell: Callable[[str], object] = lambda name: None,
     ) -> None:
         self._options, self._sleep, self._clock, self._check = options, sleep, clock, check
         self._tell = tell
@@ -137,23 +137,18 @@ class Scripts:
 
     def _found(self, state: str, moment: "Moment") -> list[Path]:
         """What is to run, in order."""
-        folders = self._folders(state)
+        of_device, of_artifact = self._options.folders, (self._options.artifact_scripts,)
         if state == "ArtifactCommit" and moment == "Enter":
-            for folder in self._options.folders:  # would the new system run its own?
+            for folder in of_device:  # would the new system run its own?
                 _check_version(folder)
         name = re.compile(rf"{state}_{moment}_[0-9]{{2}}(_\S+)?")
         scripts: dict[str, Path] = {}
-        for folder in folders:
-            here = {path.name: path for path in _files(folder) if name.fullmatch(path.name)}
+        for folder in of_device if state in _OF_DEVICE else of_artifact:
+            here = {path.name: path for path in files_in(folder) if name.fullmatch(path.name)}
             if here:
                 _check_version(folder)
             scripts = here | scripts
-        return [scripts[each] for each in sorted(scripts) if _is_executable(scripts[each])]
-
-    def _folders(self, state: str) -> tuple[Path, ...]:
-        if state in _OF_DEVICE:
-            return self._options.folders
-        return (self._options.artifact_scripts,)
+        return [scripts[each] for each in sorted(scripts) if is_executable(scripts[each])]
 
     def _run_to_end(self, script: Path, *, can_abort: bool) -> None:
         """Run one until it has another wish than to be run again."""
@@ -188,19 +183,25 @@ class Scripts:
             self._sleep(min(left, _NAP))
 
 
-def _files(folder: Path) -> Iterable[Path]:
+def files_in(folder: Path) -> list[Path]:
+    """The files in a folder of programs; none if it is not there.
+
+    Raises:
+        AgentError: it cannot be read.
+    """
     try:
         return [path for path in folder.iterdir() if path.is_file()]
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise AgentError(f"{folder}: {error.strerror}; its state scripts cannot be run") from error
+        raise AgentError(f"{folder}: {error.strerror}; what is in it cannot be run") from error
 
 
-def _is_executable(script: Path) -> bool:
-    if os.access(script, os.X_OK):
+def is_executable(program: Path) -> bool:
+    """Whether it can be run; it is named if not, since somebody may have forgotten a chmod."""
+    if os.access(program, os.X_OK):
         return True
-    logger.warning("%s: is not executable, and is not run; chmod +x", script)
+    logger.warning("%s: is not executable, and is not run; chmod +x", program)
     return False
 
 

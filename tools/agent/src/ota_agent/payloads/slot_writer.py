@@ -8,7 +8,6 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ota_agent.errors import AgentError
@@ -26,19 +25,6 @@ Progress = Callable[[int], None]
 """Told how much of the payload is in the slot [B]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """How it went.
-
-    Attributes:
-        size: of the payload [B].
-        skipped: how much was there already, and was not written again [B].
-    """
-
-    size: int
-    skipped: int
-
-
 def write_slot(
     chunks: Iterable[bytes],
     node: Path,
@@ -50,12 +36,11 @@ def write_slot(
     synced: Progress = lambda done: None,
     sync_bytes: int = SYNC_BYTES,
     sync_interval: float = SYNC_INTERVAL,
-    clock: Callable[[], float] = time.monotonic,
-) -> Written:
+) -> int:
     """Write a payload to a slot; it is on the disk when this returns.
 
     Memory is bounded by a block and a chunk. What is in the slot after an error is of no use, and
-    nothing uses it.
+    nothing uses it. Gives how much was there already, and was not written again [B].
 
     Args:
         chunks: the payload's bytes from ``start`` on.
@@ -70,7 +55,7 @@ def write_slot(
         AgentError: the slot is too small, mounted, or missing, or the device fails.
         ArtifactError: the payload is damaged: raised by ``chunks``, passed on.
     """
-    with _opened(node, os.O_RDWR) as slot:
+    with _open(node, os.O_RDWR) as slot:
         room = os.lseek(slot, 0, os.SEEK_END)
         if size > room:
             raise AgentError(
@@ -78,26 +63,26 @@ def write_slot(
             )
         there = bytearray(BLOCK) if is_comparing else bytearray()
         at, skipped = start, 0
-        last, since = start, clock()
+        last, since = start, time.monotonic()
         for block in _blocks(chunks):
-            with _blamed(node, at):
+            with _blame(node, at):
                 if is_comparing and _is_there(slot, block, at, there):
                     skipped += len(block)
                 else:
                     _put(slot, block, at)
                 at += len(block)
-                is_due = at - last >= sync_bytes or clock() - since >= sync_interval
+                is_due = at - last >= sync_bytes or time.monotonic() - since >= sync_interval
                 if is_due:
                     os.fdatasync(slot)
             if is_due:
                 synced(at)
-                last, since = at, clock()
+                last, since = at, time.monotonic()
             progress(at)
-        with _blamed(node, at):
+        with _blame(node, at):
             os.fsync(slot)
         if at > last:
             synced(at)
-    return Written(at - start, skipped)
+    return skipped
 
 
 def hash_of_slot(node: Path, size: int) -> "hashlib._Hash":
@@ -107,25 +92,16 @@ def hash_of_slot(node: Path, size: int) -> "hashlib._Hash":
         AgentError: it cannot be read, or is shorter.
     """
     digest, at, buffer = hashlib.sha256(), 0, memoryview(bytearray(BLOCK))
-    with _opened(node, os.O_RDONLY) as slot:
+    with _open(node, os.O_RDONLY) as slot:
         os.posix_fadvise(slot, 0, size, os.POSIX_FADV_DONTNEED)
         while at < size:
-            with _blamed(node, at):
+            with _blame(node, at):
                 count = os.preadv(slot, (buffer[: size - at],), at)
             if not count:
                 raise AgentError(f"{node}: ends at {at} of {size} B")
             digest.update(buffer[:count])
             at += count
     return digest
-
-
-def digest_of_slot(node: Path, size: int) -> str:
-    """The same as `hash_of_slot`, ended [hex].
-
-    Raises:
-        AgentError: it cannot be read, or is shorter.
-    """
-    return hash_of_slot(node, size).hexdigest()
 
 
 def _blocks(chunks: Iterable[bytes]) -> Iterator[bytearray]:
@@ -160,7 +136,7 @@ def _put(slot: int, data: bytearray, at: int) -> None:
 
 
 @contextmanager
-def _opened(node: Path, flags: int) -> Iterator[int]:
+def _open(node: Path, flags: int) -> Iterator[int]:
     """A slot, by itself alone: the kernel refuses one that is mounted."""
     try:
         if flags != os.O_RDONLY and stat.S_ISBLK(node.stat().st_mode):
@@ -178,7 +154,7 @@ def _opened(node: Path, flags: int) -> Iterator[int]:
 
 
 @contextmanager
-def _blamed(node: Path, at: int) -> Iterator[None]:
+def _blame(node: Path, at: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -62,16 +62,16 @@ class Streams:
             ArtifactError: a file is damaged.
             ProgramError: its time is over.
         """
-        while self._answered(module, files, passed):
+        while self._answer(module, files, passed):
             pass
         self._next.unlink(missing_ok=True)
         module.finish()
 
-    def _answered(
+    def _answer(
         self, module: Supervised, files: Iterator[PayloadFile], passed: Callable[[int], None]
     ) -> bool:
         """Wait until it asks, and give it one file; False if it asks no more, or knows the end."""
-        with _opened(self._next, module) as pipe:
+        with _open(self._next, module) as pipe:
             if pipe is None and self.has_begun:
                 raise TurnedAway(f"{_end_of(module)} before it had asked for all files")
             if pipe is None:
@@ -84,7 +84,7 @@ class Streams:
             os.mkfifo(stream, 0o600)
             size = f" {file.size}" if self._has_sizes else ""
             _write(pipe, f"streams/{file.name}{size}\n".encode(), module, "stream-next")
-        with _opened(stream, module) as pipe:
+        with _open(stream, module) as pipe:
             if pipe is None:
                 raise TurnedAway(f"{_end_of(module)}, and did not read streams/{file.name}")
             for chunk in file.chunks():
@@ -95,7 +95,7 @@ class Streams:
 
 
 @contextmanager
-def _opened(fifo: Path, module: Supervised) -> Iterator[int | None]:
+def _open(fifo: Path, module: Supervised) -> Iterator[int | None]:
     """A pipe that the module reads, never blocking; None if the module ended instead."""
     pipe = None
     look, most = _LOOKS

@@ -5,8 +5,7 @@ Source: Mender's update modules, protocol version 3, "File API".
 """
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ota_agent.durable import remove_folder, sync_folder, write_file
@@ -17,20 +16,7 @@ from ota_artifact.payload import PayloadFile
 PROTOCOL = 3
 """Version of the protocol; in the file ``version`` too."""
 
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What the device is before the update.
-
-    Attributes:
-        artifact_name: empty if it is not known.
-        artifact_group: empty if it has none.
-        device_type: as the artifact's must be.
-    """
-
-    artifact_name: str
-    artifact_group: str
-    device_type: str
+_CURRENT = ("artifact_name", "artifact_group", "device_type")
 
 
 def tree_of(payloads: Path, number: int) -> Path:
@@ -38,7 +24,7 @@ def tree_of(payloads: Path, number: int) -> Path:
     return payloads / f"{number:04}" / "tree"
 
 
-def make_tree(tree: Path, header: Header, number: int, about: About) -> None:
+def make_tree(tree: Path, header: Header, number: int, current: Mapping[str, str]) -> None:
     """Make a tree for the payload of an artifact, in the place of one that is there; all on disk.
 
     Raises:
@@ -50,9 +36,7 @@ def make_tree(tree: Path, header: Header, number: int, about: About) -> None:
     payload = header.payloads[number]
     for name, content in {
         "version": f"{PROTOCOL}\n".encode(),
-        "current_artifact_name": _line(about.artifact_name),
-        "current_artifact_group": _line(about.artifact_group),
-        "current_device_type": _line(about.device_type),
+        **{f"current_{name}": _line(current.get(name, "")) for name in _CURRENT},
         "header/artifact_name": header.artifact_name.encode(),
         "header/artifact_group": (header.artifact_group or "").encode(),
         "header/payload_type": (payload.type or "").encode(),
@@ -109,8 +93,8 @@ def store_file(
     free = found.f_bavail * found.f_frsize
     if file.size + keep_free > free:
         raise AgentError(
-            f"{folder}/{file.name}: has {file.size} B, and {free} B are free, of which"
-            f" {keep_free} B are kept; make room there, or use an update module that reads streams"
+            f"{folder}/{file.name}: has {file.size} B, and {free} B are free; {keep_free} B"
+            " of them are kept free; make room there, or use an update module that reads streams"
         )
 
     def counted() -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from ota_artifact.run import run
 logger = logging.getLogger(__name__)
 
 Attributes = Mapping[str, str | tuple[str, ...]]
-"""What was said by each name; a name that was said more than once has all its values."""
+"""The value of each name; a name that was given more than once has all its values."""
 
 _PATIENCE = 10.0  # [s] Source: Mender's client
 _OF_MENDER = "mender-inventory-"

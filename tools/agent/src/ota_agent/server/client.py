@@ -79,14 +79,14 @@ class Server:
     refuses. A token that is refused is replaced once; an address that fails is left for the next.
 
     Args:
-        pool: the connections.
+        pool: gives the connections, each time that they are needed.
         identity: gives the JSON text that tells this device from all others.
     """
 
     def __init__(
         self,
         options: ServerOptions,
-        pool: urllib3.PoolManager,
+        pool: Callable[[], urllib3.PoolManager],
         key: Key,
         identity: Callable[[], str],
     ) -> None:
@@ -115,7 +115,7 @@ class Server:
         return session if session is not None else self._authenticated()
 
     def forget_token(self) -> None:
-        """Authenticate anew with the next call: key, identity or system may be others now."""
+        """Authenticate again with the next call: key, identity or system may have changed."""
         self._session = None
 
     def next_deployment(self, provides: Mapping[str, str], device_type: str) -> Deployment | None:
@@ -301,7 +301,7 @@ def _of(deployment: str, what: str, version: str = "v1") -> str:
 
 
 def _map(found: Mapping[str, Any]) -> dict[str, Any] | None:
-    """As it is; what is no map stays what it is, and is refused as one."""
+    """As it is; another value than a map stays what it is, and is refused later."""
     value = found.get("update_control_map")
     return value if value is None or isinstance(value, dict) else {"not a map": value}
 

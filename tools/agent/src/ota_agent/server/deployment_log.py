@@ -133,7 +133,7 @@ def _line(when: datetime, level: str, message: str) -> str:
 
 
 def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
-    """The lines as objects; one that a power cut damaged is said to be one."""
+    """The lines as objects; a line that a power cut damaged says so."""
     for line in lines:
         try:
             found: Any = json.loads(line)

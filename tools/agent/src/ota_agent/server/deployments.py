@@ -7,53 +7,67 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
+from typing import TYPE_CHECKING
 
 from ota_agent.address import Address
+from ota_agent.bootloader.boot import Boot
 from ota_agent.control.controls import Controls
-from ota_agent.control.maps import Gate
 from ota_agent.errors import Aborted, AgentError, Unreachable
-from ota_agent.lifecycle.actions import Pass
+from ota_agent.lifecycle.actions import PausePoint
 from ota_agent.lifecycle.events import Event as Happening
 from ota_agent.lifecycle.events import NothingNew, Offered
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.retry import doubled, spread
-from ota_agent.server.client import Server
 from ota_agent.server.deployment_log import DeploymentLog
-from ota_agent.trial.health import GateOptions
+from ota_agent.trial import boot_log
+from ota_agent.trial.boot_log import BootLogOptions
+from ota_agent.trial.health import CommitOptions
 from ota_agent.trial.offline import decide
+
+if TYPE_CHECKING:
+    from ota_agent.server.client import Deployment, Server
 
 logger = logging.getLogger(__name__)
 
 _AGAIN = 10.0, 300.0  # [s] until a server that was out of reach is tried again: first, longest
-_END = 7 * 86400.0  # [s] for telling it how an update ended; a restart begins anew
+_END = 7 * 86400.0  # [s] for telling it how an update ended; a restart begins again
 _SPREAD = 0.25  # of a delay, more or less
 _REFUSALS = 20  # tries until a server that refuses is left alone
 _ASKED = 3600.0  # [s] of what a server may ask us to wait
 _AWAY = "away"
 """Of the store: how long the server was out of reach during the trial [s], over power cuts."""
 
+_PAUSED: dict[PausePoint, str] = {
+    "ArtifactInstall": "pause_before_installing",
+    "ArtifactReboot": "pause_before_rebooting",
+    "ArtifactCommit": "pause_before_committing",
+}
+"""What the server is told of a pause."""
+
 
 @dataclass(slots=True, kw_only=True)
-class Headquarters:
-    """A server and its deployments, if there is one; and those who may pause or abort.
+class Deployments:
+    """Where updates come from and where their outcome is reported; and who may pause or abort them.
 
     Attributes:
         server: None if this device has none.
+        boot: None if this device has no slots.
         paused: told of the state before which an update is paused, and by whom; empty: it goes on.
         poll_error: why the last poll failed; None if it did not.
         offered: what the server has offered last.
-        hurry: set while nobody shall wait for the server any more.
+        hurry: set while nobody must wait for the server any more.
     """
 
-    server: Server | None
+    server: "Server | None"
     controls: Controls
     store: Store
     log: DeploymentLog
-    gate: GateOptions
+    commit: CommitOptions
     device_type: str
-    boot_lines: Callable[[], list[str]]
-    paused: Callable[[str, str], None]
+    boot: Boot | None
+    boot_log: BootLogOptions
+    paused: Callable[[str, str], object]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] | None = None
     poll_error: AgentError | None = None
@@ -61,12 +75,14 @@ class Headquarters:
     hurry: Event = field(default_factory=Event)
 
     def poll(self) -> Happening:
-        """See `performer.Headquarters`."""
-        if self.server is None:
-            return NothingNew()
+        """Ask the server: `Offered` or `NothingNew`.
+
+        Raises:
+            AgentError: it cannot be reached, or refuses.
+        """
         self.poll_error = None
         try:
-            found = self.server.next_deployment(self.store.provides, self.device_type)
+            found = self._next_deployment()
         except AgentError as error:
             self.poll_error = error
             raise
@@ -76,19 +92,26 @@ class Headquarters:
         self.offered = Update(source=found.url, deployment=found.id)
         return Offered(self.offered)
 
-    def renewed(self, update: Update) -> Address | None:
-        """See `performer.Headquarters`."""
-        if self.server is None or update.is_standalone:
-            return None
+    def renew(self, update: Update) -> Address | None:
+        """Ask for the address that the server gives for the update now; None if it gives none."""
         try:
-            found = self.server.next_deployment(self.store.provides, self.device_type)
+            found = None if update.is_standalone else self._next_deployment()
         except AgentError as error:
             logger.warning("the server gives no new address: %s", error)
             return None
         return found.url if found is not None and found.id == update.deployment else None
 
+    def _next_deployment(self) -> "Deployment | None":
+        if self.server is None:
+            return None
+        return self.server.next_deployment(self.store.provides, self.device_type)
+
     def report(self, update: Update, status: str, substate: str = "") -> None:
-        """See `performer.Headquarters`."""
+        """Tell the server, once; it does not matter whether it can be reached.
+
+        Raises:
+            Aborted: it does not want the update any more.
+        """
         if self.server is None or update.is_standalone:
             return
         try:
@@ -96,25 +119,33 @@ class Headquarters:
         except Aborted:
             raise
         except AgentError as error:
-            logger.warning("the server was not told that it is %s: %s", status, error)
+            logger.warning("could not report %s to the server: %s", status, error)
 
-    def tell_the_end(self, update: Update, status: str) -> None:
-        """See `performer.Headquarters`."""
-        if self.server is None or update.is_standalone:
-            return
+    def report_end(self, update: Update, status: str) -> None:
+        """Tell the server how the update ended, however long it is away."""
         server = self.server
-        self._patiently(f"that it is a {status}", lambda: server.report(update.deployment, status))
+        if server is None or update.is_standalone:
+            return
+        self._tell_patiently(status, lambda: server.report(update.deployment, status))
         if self.store.text(_AWAY):
             self.store.put(_AWAY, "")
 
-    def pass_gate(self, update: Update, status: str, waiting: Callable[[], None]) -> None:
-        """See `performer.Headquarters`."""
+    def reach(self, update: Update, status: str, waiting: Callable[[], None]) -> None:
+        """Tell the server from a new system, or wait for it as long as the policy says.
+
+        Args:
+            waiting: called once, before the first wait.
+
+        Raises:
+            AgentError: it was not reached, or does not want the update any more.
+        """
         if self.server is None or update.is_standalone:
             return
         self.server.forget_token()  # the new system may have another key, or identity
-        began, failures, is_waiting = self.clock() - self._away(), 0, False
+        began = self.clock() - float(self.store.text(_AWAY) or 0)
+        failures, is_waiting = 0, False
         while True:
-            self.check()
+            self.controls.check()
             try:
                 self.server.report(update.deployment, status)
                 return
@@ -123,7 +154,7 @@ class Headquarters:
             except AgentError as error:
                 unreachable = self.clock() - began
                 self.store.put(_AWAY, f"{unreachable:.0f}")
-                decision = decide(self.gate, unreachable=unreachable, is_healthy=True)
+                decision = decide(self.commit, unreachable)
                 logger.info("trial: %s (%s)", decision.why, error)
                 if decision.verdict == "commit":
                     return
@@ -136,55 +167,49 @@ class Headquarters:
                 is_waiting = True
             self.controls.wait(again)
 
-    def _away(self) -> float:
-        """How long the server was out of reach in earlier boots of this trial [s]."""
-        try:
-            return float(self.store.text(_AWAY) or 0)
-        except ValueError:
-            return 0.0
+    def wait_while_paused(
+        self, update: Update, before: PausePoint, waiting: Callable[[], None]
+    ) -> None:
+        """Wait while somebody pauses the update before a state.
 
-    def pass_pause(self, update: Update, action: Pass, waiting: Callable[[], None]) -> None:
-        """See `performer.Headquarters`."""
+        Args:
+            waiting: called once, before the wait.
+
+        Raises:
+            AgentError: somebody does not want the update any more.
+        """
 
         def refresh() -> None:
-            if self.server is not None and not update.is_standalone:
+            if self.server is not None:
                 value = self.server.control_map(update.deployment)
                 self.controls.set_server_map(update.deployment, value)
 
-        def paused(before: Gate, by: str) -> None:
+        def paused(before: PausePoint, by: str) -> None:
             waiting()
             self.paused(before, by)
-            statuses = {
-                "ArtifactInstall": "pause_before_installing",
-                "ArtifactReboot": "pause_before_rebooting",
-                "ArtifactCommit": "pause_before_committing",
-            }
-            self.report(update, statuses[before])
+            self.report(update, _PAUSED[before])
 
         try:
-            self.controls.pass_gate(action.before, refresh=refresh, paused=paused)
+            self.controls.wait_while_paused(before, refresh=refresh, paused=paused)
         finally:
             self.paused("", "")
 
-    def check(self) -> None:
-        """See `performer.Headquarters`."""
-        self.controls.check()
-
     def send_log(self, update: Update) -> None:
-        """See `performer.Headquarters`."""
+        """Give the server the log of the deployment; it does not matter whether it can be."""
         server = self.server
         if server is None or update.is_standalone:
             return
         try:
-            boots = self.boot_lines()
+            since = int(self.store.text(boot_log.BOOTS) or "0")
+            why = self.boot.why() if self.boot else ""
+            boots = boot_log.collect(self.boot_log, boots_since=since, rollback=why)
         except (AgentError, OSError) as error:
             boots = [f"no log of boots: {error}"]
-        self._patiently("the log", lambda: server.send_log(update.deployment, self._lines(boots)))
+        self._tell_patiently(
+            "the log", lambda: server.send_log(update.deployment, self.log.lines(boots))
+        )
 
-    def _lines(self, boots: list[str]) -> list[dict[str, str]]:
-        return self.log.lines(boots)
-
-    def _patiently(self, what: str, tell: Callable[[], None]) -> None:
+    def _tell_patiently(self, what: str, tell: Callable[[], None]) -> None:
         """Tell the server something that it has to know, however long it is away."""
         end, failures, refusals = self.clock() + _END, 0, 0
         while True:
@@ -192,22 +217,18 @@ class Headquarters:
             try:
                 tell()
                 return
-            except Unreachable as error:
-                again = _delay(failures, error)
-                if self.clock() + again > end:
-                    logger.error("the server was never told %s: %s", what, error)
-                    return
-                logger.info("the server is out of reach, trying again in %.0f s: %s", again, error)
             except Aborted as error:
-                logger.warning("the server does not want to know %s: %s", what, error)
+                logger.warning("the server rejected %s: %s", what, error)
                 return
             except AgentError as error:
-                refusals += 1
-                if refusals >= _REFUSALS:
+                again = _delay(failures, error)
+                refusals += not isinstance(error, Unreachable)
+                if refusals >= _REFUSALS or self.clock() + again > end:
                     logger.error("the server was never told %s: %s", what, error)
                     return
-                again = _delay(failures, error)
-                logger.warning("the server was not told %s, trying again: %s", what, error)
+                level = logging.INFO if isinstance(error, Unreachable) else logging.WARNING
+                text = "could not tell the server %s, trying again in %.0f s: %s"
+                logger.log(level, text, what, again, error)
             (self.sleep or self.hurry.wait)(again)  # an abort is of no use any more
             if self.hurry.is_set():
                 logger.warning("the server is not told %s: another install is wanted", what)

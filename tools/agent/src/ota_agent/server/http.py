@@ -264,7 +264,7 @@ def _pool_class(trust: _Trust) -> type[HTTPSConnectionPool]:
 def _proxies(environment: Mapping[str, str]) -> dict[str, str]:
     """The address of the proxy for each scheme, and under ``no`` who is reached without one.
 
-    Lower case wins. HTTP_PROXY is no proxy's in a CGI program, where a client sets it.
+    Lower case wins. In a CGI program, a client sets HTTP_PROXY, and it is not read.
     """
     is_cgi = "REQUEST_METHOD" in environment
     found = {}

@@ -85,7 +85,7 @@ class AttributeOptions:
     Attributes:
         identity: folders with programs that say what tells this device from all others; those of
             the first folder that has any count.
-        inventory: folders with programs that say what a person at the server may want to know; a
+        inventory: folders with programs that say what a user of the server may want to know; a
             program in an earlier folder takes the place of one with its name in a later one.
     """
 

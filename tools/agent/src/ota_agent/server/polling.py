@@ -77,7 +77,7 @@ def first_delay(options: PollOptions, *, random: Callable[[], float]) -> float:
 
 
 def backoff(options: PollOptions, failures: int) -> float | None:
-    """Seconds until another try after so many failures; None once it is no use.
+    """Seconds until another try after so many failures; None once it is useless.
 
     Args:
         failures: from 1 on.

@@ -10,7 +10,7 @@ from typing import Any
 import urllib3
 
 from ota_agent.address import Address, hide
-from ota_agent.errors import AgentError, Unreachable
+from ota_agent.errors import AgentError, Unreachable, innermost
 from ota_agent.retry import retry_after
 from ota_artifact.errors import ArtifactError
 from ota_artifact.json_text import parse_object
@@ -87,7 +87,7 @@ class Answer:
 
 
 def ask(
-    pool: urllib3.PoolManager,
+    pool: Callable[[], urllib3.PoolManager],
     method: str,
     url: str,
     *,
@@ -110,7 +110,7 @@ def ask(
     where = f"{method} {address}"
     response = None
     try:
-        response = pool.urlopen(
+        response = pool().urlopen(
             method,
             url,
             body=body,
@@ -121,7 +121,7 @@ def ask(
         )
         data = _read(response, where, clock() + patience, clock)
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise Unreachable(f"{where}: {_reason(error)}") from error
+        raise Unreachable(f"{where}: {_why(error)}") from error
     finally:
         if response is not None:
             response.release_conn()
@@ -156,12 +156,8 @@ def _piece(response: Any) -> bytes:
     return found
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost reason; urllib3 wraps them several times."""
-    reason: Any = error
-    while isinstance(inner := getattr(reason, "reason", None), BaseException):
-        reason = inner
-    text = hide(str(reason)) or type(reason).__name__
+def _why(error: BaseException) -> str:
+    text = hide(innermost(error))
     if "not yet valid" in text or "has expired" in text:
         text += "; is this device's clock right?"
     return text

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 _FOLDER = re.compile(r"0*([0-9]+)-(.+)")
 _RECORD = re.compile(r"([0-9]+),([0-9]+),([0-9]+),[^;]*;(.*)")
 """Priority, number, time [us], text. Source: Linux, Documentation/ABI/testing/dev-kmsg."""
+BOOTS = "boots"
+"""Of the store: the number of the boot that was kept last before an update was fetched."""
 _LINES = 3000  # of one file that are given; the last ones
 
 
@@ -150,4 +152,4 @@ def _absence(options: BootLogOptions, rollback: str) -> str:
 def _pstore(options: BootLogOptions) -> str:
     if not options.pstore.is_dir():
         return "this kernel has no pstore, where a dying one leaves its last words"
-    return "pstore holds nothing: the board keeps no memory over a restart, or was cut from power"
+    return "pstore holds nothing: the board keeps no memory over a reboot, or was cut from power"

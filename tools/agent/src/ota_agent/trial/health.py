@@ -2,7 +2,6 @@
 """Whether the system that runs is healthy, by the commands that its maker put into a folder."""
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ota_agent.errors import AgentError
+from ota_agent.payloads.scripts import files_in, is_executable
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import Channel, Supervised
 
@@ -23,7 +23,7 @@ _LINES = 5  # of what a check said last that go into the error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateOptions:
+class CommitOptions:
     """What a new system must show before it is committed.
 
     Attributes:
@@ -50,7 +50,7 @@ class GateOptions:
 
 
 def check_health(
-    options: GateOptions,
+    options: CommitOptions,
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -62,7 +62,7 @@ def check_health(
             and what it said.
     """
     end = clock() + options.patience
-    checks = _checks(options.folder)
+    checks = [each for each in sorted(files_in(options.folder)) if is_executable(each)]
     for check in checks:
         code, said = _run(check, options.timeout)
         is_waiting = False
@@ -83,20 +83,6 @@ def check_health(
         logger.info(
             "%s: has no health checks; that it got this far is all that is known", options.folder
         )
-
-
-def _checks(folder: Path) -> list[Path]:
-    """The executables of a folder; others are named, since somebody forgot a chmod."""
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.is_file())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise AgentError(f"{folder}: {error.strerror}; are the health checks there?") from error
-    for path in paths:
-        if not os.access(path, os.X_OK):
-            logger.warning("%s: is not executable, and no check; chmod +x if it is one", path)
-    return [path for path in paths if os.access(path, os.X_OK)]
 
 
 def _run(check: Path, timeout: float) -> tuple[int, str]:

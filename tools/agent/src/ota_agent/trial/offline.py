@@ -4,28 +4,25 @@
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from ota_agent.trial.health import GateOptions
+from ota_agent.trial.health import CommitOptions
 
 Verdict = Literal["commit", "wait", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of the trial, and why, as the log has it."""
+    """What to do with the trial, and why, as the log has it."""
 
     verdict: Verdict
     why: str
 
 
-def decide(options: GateOptions, *, unreachable: float, is_healthy: bool) -> Decision:
-    """What becomes of a trial whose server does not answer.
+def decide(options: CommitOptions, unreachable: float) -> Decision:
+    """What to do with a healthy trial while the server is unreachable.
 
     Args:
         unreachable: how long the server has been out of reach since the trial began [s].
-        is_healthy: the last health checks were passed.
     """
-    if not is_healthy:
-        return Decision("fail", "the health checks have failed")
     match options.policy:
         case "local":
             return Decision("commit", "the health checks are passed, and policy is local")
@@ -49,17 +46,6 @@ def decide(options: GateOptions, *, unreachable: float, is_healthy: bool) -> Dec
         case _:
             assert_never(options.policy)
     return Decision("wait", f"the server is out of reach; waiting for it, {_time(left)} more")
-
-
-def may_start_again(options: GateOptions, *, done: int) -> bool:
-    """Whether a healthy trial that waits may ask the bootloader for one more boot of it.
-
-    A bounded number of power cuts while it waits is survived; a loop of crashes ends.
-
-    Args:
-        done: how often it was asked during this update.
-    """
-    return done < options.power_cuts
 
 
 def _time(seconds: float) -> str:

@@ -13,11 +13,11 @@ from ota_board.load import BOARD_NAME, board_folders, find_board, load_board
 _README = """\
 # {name}
 
-Made from {old}. Not built and not tried yet: write here what was tried, and on which hardware.
+Copied from {old}. Not built and not tested yet: write here what you tested, and on which hardware.
 
 **Watchdog**: write what arms it, and from when on it catches a silent hang.
 """
-"""The README of a new board. What was tried on the old board was not tried on the new one."""
+"""The README of a new board; that of the old board reports tests of the old board."""
 
 
 def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
@@ -74,7 +74,7 @@ def _rename_include(file: Path, old: str, new: str) -> None:
 
 
 def _renamed(text: str, old: str, new: str) -> str:
-    """The description under another name, which is its first device type too."""
+    """The description with another name, which is also its first device type."""
     text = re.sub(rf"^name: {old}$", f"name: {new}", text, flags=re.MULTILINE)
     types = re.compile(rf"^(device_types: \[){re.escape(old)}\b", re.MULTILINE)
     return types.sub(rf"\g<1>{new}", text)

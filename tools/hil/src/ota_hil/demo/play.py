@@ -56,7 +56,7 @@ class Stage:
             self._play.quote(f"console: {line[0].strip()}")
 
     def comes_up_on(self, slot: str, release: str) -> None:
-        """Wait until it runs from a slot, and can be reached."""
+        """Wait until the board runs from a slot, and can be reached."""
         self.hear(f"ota: slot {slot}, release {release}, userspace up")
         self._machine.console.expect("ota: network: ", timeout=_BOOT)
         self._machine.console.expect(" has ", timeout=_BOOT)

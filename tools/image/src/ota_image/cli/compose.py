@@ -84,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
         said = {"image": str(output), "map": f"{output}.bmap", "size": done.size}
         print(json.dumps({**said, "mapped": done.mapped}))
     else:
-        print(f"{output}: {format_size(done.size)}, of which {done.mapped} B need to be written")
+        print(f"{output}: {format_size(done.size)}; {done.mapped} B of it need to be written")
     return 0
 
 

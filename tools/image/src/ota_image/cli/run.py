@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ota_artifact.run import attached, run
+from ota_artifact.run import run, run_attached
 from ota_board.load import board_folders, find_board, load_board
 from ota_board.qemu import arguments, machine_of
 from ota_image.build import newest_image
@@ -62,7 +62,7 @@ def _run(args: argparse.Namespace) -> int:
             run(("cp", "--sparse=always", "--reflink=auto", image, disk), timeout=600)
         argv = arguments(board, disk, firmware, ssh_port=args.ssh_port)
         _say(f"{image}: SSH is on port {args.ssh_port}; leave with Ctrl-A x")
-        return attached([*argv, "-serial", "mon:stdio"])
+        return run_attached([*argv, "-serial", "mon:stdio"])
 
 
 def _say(text: str) -> None:

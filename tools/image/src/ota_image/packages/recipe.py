@@ -18,7 +18,7 @@ SCHEMA = 1
 """Version of the format of recipes."""
 
 Login = Literal["keys", "open"]
-"""Who can log in: the owners of the image's SSH keys, or anyone, since root has no password."""
+"""The users who can log in: owners of the image's SSH keys, or anyone: root has no password."""
 
 Install = Literal["unpack", "mmdebstrap"]
 """How packages are installed: unpacked, without running their scripts; or by mmdebstrap, which runs

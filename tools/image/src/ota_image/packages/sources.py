@@ -88,7 +88,7 @@ def chosen_archives(texts: Sequence[str], release: str) -> tuple[Archive, ...]:
     """The archives of options: ``URL [SUITE [COMPONENT...]]``.
 
     Without a suite it is the release with its updates. If no option names the suite of the security
-    updates, that is taken from where Debian's mirrors have it: ``…/debian-security`` beside
+    updates, that is taken from where Debian's mirrors have it: ``…/debian-security`` next to
     ``…/debian``.
 
     Raises:

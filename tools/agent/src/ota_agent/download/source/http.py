@@ -13,8 +13,8 @@ import urllib3
 
 from ota_agent import __version__
 from ota_agent.address import Address, hide
+from ota_agent.download import DownloadOptions
 from ota_agent.download.source.limit import Limit
-from ota_agent.download.source.options import DownloadOptions
 from ota_agent.download.source.response import (
     Answer,
     Body,
@@ -27,7 +27,7 @@ from ota_agent.download.source.response import (
     judge,
 )
 from ota_agent.download.source.retry import Changed, Patience, Surroundings, Tell
-from ota_agent.errors import AgentError, NotGiven
+from ota_agent.errors import AgentError, NotGiven, innermost
 from ota_agent.retry import retry_after
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 18  # [B]
-_NEAR = 1 << 16  # [B] that are read over rather than asked for anew
+_NEAR = 1 << 16  # [B] that are read over rather than asked for again
 _REDIRECTS = 10
 _NOT_YET_VALID = 9  # Source: OpenSSL, X509_V_ERR_CERT_NOT_YET_VALID
 _LOST = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
@@ -101,7 +101,7 @@ class HttpSource:
 
         Raises:
             AgentError: it is not there, is not given, or a budget is used up.
-            Changed: it is another file now, or one cannot tell: `rewind` and begin anew.
+            Changed: it is another file now, or one cannot tell: `rewind` and begin again.
         """
         while True:
             self._around.check()
@@ -166,7 +166,7 @@ class HttpSource:
                     self._patience.wait(why)
                 case Other(why):
                     response.close()
-                    self._begin_anew(response, why)
+                    self._begin_again(response, why)
                 case Refused(why):
                     response.close()
                     raise NotGiven(f"{self._name}: {why}; correct the address or the server")
@@ -246,7 +246,7 @@ class HttpSource:
             self._tell(f"resumed at {self.offset} B after a lost connection")
         self._is_lost = False
 
-    def _begin_anew(self, response: "BaseHTTPResponse", why: str) -> None:
+    def _begin_again(self, response: "BaseHTTPResponse", why: str) -> None:
         is_certain = why == "the server's file has changed"
         if response.status == 200 and self._file and not self._file.validator:
             self._has_ranges = False  # there was no condition that it could have failed
@@ -306,6 +306,4 @@ def _reason(error: Exception) -> str:
             raise AgentError(str(each)) from error
         cause = each.__cause__ or each.__context__
         each = cause or next((arg for arg in each.args if isinstance(arg, Exception)), None)
-    last = error.args[-1] if error.args else None
-    text = str(last if isinstance(last, Exception) else error) or type(error).__name__
-    return f"no connection, or lost: {hide(text)}"
+    return f"no connection, or lost: {hide(innermost(error))}"

@@ -2,10 +2,12 @@
 """When a download is tried again, and when it is given up."""
 
 import logging
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ota_agent.download.source.options import DownloadOptions
+from ota_agent.download import DownloadOptions
 from ota_agent.errors import AgentError
 from ota_agent.retry import doubled, spread
 
@@ -14,12 +16,12 @@ logger = logging.getLogger(__name__)
 Tell = Callable[[str], None]
 """Told of what an operator wants to know, such as that a lost connection was resumed."""
 
-_SLICE = 1.0  # [s] after which a wait looks whether it shall go on
+_SLICE = 1.0  # [s] after which a wait looks whether to go on
 _SPREAD = 0.25  # of a delay, more or less
 
 
 class Changed(AgentError):
-    """What the server has is another file now, or one cannot tell: it is begun anew."""
+    """What the server has is another file now, or one cannot tell: it begins again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +36,10 @@ class Surroundings:
         check: raises if nobody wants the download any more.
     """
 
-    clock: Callable[[], float]
-    now: Callable[[], float]
-    sleep: Callable[[float], None]
-    random: Callable[[], float]
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.SystemRandom().random
     check: Callable[[], None] = lambda: None
 
 
@@ -81,7 +83,8 @@ class Patience:
 
         Args:
             why: the last one failed.
-            asked: how long the server wants us to wait [s]: that is no time without progress.
+            asked: how long the server wants us to wait [s]; that is not counted as time without
+                progress.
 
         Raises:
             AgentError: a budget is used up; the text has ``why``.

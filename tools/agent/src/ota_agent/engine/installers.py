@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes what installs each payload. What that needs is imported late: see `assemble`."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ota_agent.bootloader.boot import Boot
+from ota_agent.config.settings import Settings
+from ota_agent.errors import AgentError
+from ota_agent.lifecycle.update import ROOTFS, Update
+from ota_agent.memory.store import Store
+from ota_agent.payloads import Installer
+
+if TYPE_CHECKING:
+    from ota_agent.payloads.checkpoint import Trail
+    from ota_artifact.header import Header
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installers:
+    """The installers of this device.
+
+    Attributes:
+        boot: None if this device has no slots, and takes update modules alone.
+    """
+
+    settings: Settings
+    store: Store
+    boot: Boot | None
+    device_type: str
+
+    def begin(self, header: "Header", trail: "Trail") -> dict[int, Installer]:
+        """Make those that store an artifact's payloads, by their numbers; an empty one has none.
+
+        Raises:
+            AgentError: one cannot be stored here; nothing is changed but for modules' trees.
+        """
+        from ota_agent.payloads.module import UpdateModule
+
+        types = [each.type for each in header.payloads]
+        if types.count(ROOTFS) > 1:
+            raise AgentError(
+                f"artifact {header.artifact_name}: holds {types.count(ROOTFS)} root filesystems,"
+                " and there is one slot for them; write an artifact of each"
+            )
+        found: dict[int, Installer] = {}
+        if ROOTFS in types:
+            found[types.index(ROOTFS)] = self._root_filesystem("", trail)
+        current = {**self.store.provides, "device_type": self.device_type}
+        for number, kind in enumerate(types):
+            if kind not in (None, ROOTFS):
+                module = found[number] = UpdateModule(kind, number, self.settings.modules)
+                module.begin(header, current)
+        return found
+
+    def of(self, update: Update) -> list[tuple[int, Installer]]:
+        """Those of an update with their numbers, in the order of its install.
+
+        A root filesystem is the last, since its install and its commit are those of all.
+
+        Raises:
+            AgentError: one cannot be made here.
+        """
+        from ota_agent.payloads.module import UpdateModule
+
+        found: list[tuple[int, Installer]] = []
+        for number, kind in enumerate(update.artifact.types if update.artifact else ()):
+            if kind == ROOTFS:
+                found.append((number, self._root_filesystem(update.target)))
+            elif kind is not None:
+                found.append((number, UpdateModule(kind, number, self.settings.modules)))
+        return sorted(found, key=lambda each: bool(each[1].slot))
+
+    def left(self) -> tuple[Installer, ...]:
+        """Those of all payloads that were begun, also by a download that failed."""
+        from ota_agent.payloads.module import modules_left
+
+        return modules_left(self.settings.modules)
+
+    def _root_filesystem(self, target: str, trail: "Trail | None" = None) -> Installer:
+        """The one that writes a slot; without a name, the one that may be written now."""
+        from ota_agent.payloads.rootfs import RootFilesystem
+
+        if self.boot is None:
+            raise AgentError("the artifact holds a root filesystem, and this device has no slots")
+        options = self.settings.download
+        return RootFilesystem(
+            boot=self.boot,
+            target=self.boot.slots.of(target) if target else self.boot.target(),
+            trail=trail,
+            is_comparing=options.is_comparing,
+            is_reading_back=options.is_reading_back,
+            sync_bytes=options.checkpoint_bytes,
+            sync_interval=options.checkpoint_interval,
+        )

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tells everybody of each state: the log, the status, the deployment's log, and what waits."""
+
+import logging
+from dataclasses import dataclass
+
+from ota_agent.api.status import LiveStatus, of_update
+from ota_agent.config.settings import Settings
+from ota_agent.lifecycle import states as s
+from ota_agent.lifecycle.provides import NAME
+from ota_agent.lifecycle.update import Update
+from ota_agent.memory.store import Store
+from ota_agent.server.deployments import Deployments
+from ota_agent.trial import boot_log
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class StateObserver:
+    """See `runtime.Observer`.
+
+    Attributes:
+        last: the update under way, or None.
+    """
+
+    settings: Settings
+    store: Store
+    live: LiveStatus
+    deployments: Deployments
+    last: Update | None = None
+
+    def observe(self, state: s.State) -> None:
+        """Tell of a state."""
+        changes: dict[str, object] = {"state": type(state).__name__, "rate": 0.0}
+        if isinstance(state, s.UnderWay):
+            self.last = update = state.update
+            if update.deployment:
+                self.deployments.log.open(update.deployment)
+            wants_reboot = isinstance(state, s.Installed) and update.is_rebooting
+            changes |= {**of_update(update), "wants_reboot": wants_reboot}
+        level = logging.INFO if isinstance(state, s.UnderWay) else logging.DEBUG
+        logger.log(level, "state %s", state.mender_name)
+        if isinstance(state, s.Committed):
+            boot_log.stop(self.settings.boot_log)  # the trial is over
+        if isinstance(state, s.Idle):
+            changes |= self._end()
+        self.live.change(**changes)
+
+    def _end(self) -> dict[str, object]:
+        """Nothing is under way any more; gives what that changes in the status."""
+        self.deployments.log.close()
+        self.deployments.hurry.clear()
+        self.deployments.controls.clear()
+        changes: dict[str, object] = {"deployment": "", "source": "", "slot": "", "note": ""}
+        changes |= {"size": 0, "done": 0, "installed": self.store.provides.get(NAME, "")}
+        if self.last is not None:
+            ended, self.last = self.last, None
+            changes |= {"result": "failure" if ended.reason else "success", "reason": ended.reason}
+            changes |= {"is_consistent": not ended.reason or ended.is_consistent}
+            changes |= {"updates": self.live.get().updates + 1, "wants_reboot": False}
+        return changes
