@@ -91,7 +91,7 @@ def test_the_users_own_settings_do_not_reach_it(use: Use, monkeypatch: pytest.Mo
     assert not {"ARCH", "CFLAGS", "KCFLAGS", "TZ"} & settings.keys()
 
 
-def test_without_a_folder_of_a_plain_name_the_error_says_what_to_set(
+def test_without_a_folder_of_a_plain_name_the_error_names_what_to_set(
     use: Use, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = use("a b")

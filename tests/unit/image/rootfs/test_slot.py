@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -99,11 +100,18 @@ def packages() -> list[Path]:
     return [package_file(each) for each in (*chosen.image, *chosen.kernel)]
 
 
+def let_in(*folders: Path) -> None:
+    """Let every user enter folders; what they allow already stays, as the sticky bit of /tmp."""
+    for folder in folders:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+        if mode & 0o055 != 0o055:
+            folder.chmod(mode | 0o055)
+
+
 @pytest.fixture(scope="module")
 def user(packages: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
     home = tmp_path_factory.mktemp("user")
-    for parent in (home, home.parent, home.parent.parent):
-        parent.chmod(0o755)
+    let_in(home, home.parent, home.parent.parent)
     yield User(home, packages)
     shutil.rmtree(home)
 
@@ -195,10 +203,9 @@ def test_only_the_owner_of_the_key_may_log_in(files: Path) -> None:
 def test_the_same_packages_give_the_same_bytes_in_another_place(
     slot: Path, packages: list[Path], tmp_path: Path
 ) -> None:
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
+    let_in(tmp_path, tmp_path.parent, tmp_path.parent.parent)
     other = User(tmp_path / "another" / "home", packages)
-    other.home.parent.chmod(0o755)
+    let_in(other.home.parent)
 
     again = other.build("again.ext4")
 

@@ -15,7 +15,7 @@ from functools import cache
 from typing import BinaryIO, Literal, Self, cast
 
 from ota_artifact.errors import ProgramError
-from ota_artifact.quoted import masked, shortened
+from ota_artifact.quoting import masked, shortened
 from ota_artifact.which import which
 
 logger = logging.getLogger(__name__)

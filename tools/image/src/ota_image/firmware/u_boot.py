@@ -29,7 +29,7 @@ _CROSS = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-", "amd64
 _OUTPUTS = ("u-boot.bin", "u-boot.img", "MLO", ".config", "u-boot.env")
 _EARLY_PCI = "config SYS_EARLY_PCI_INIT"
 _PLAIN = re.compile(r"[A-Za-z0-9_./+@-]+")
-"""Paths that make and a shell take as they are written."""
+"""Paths that make and every shell read as they are written."""
 _OTHER_PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108  (the folder in it is ours alone)
 _RECIPE = "2"  # count it up when the way of building changes
 
