@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cycle of every board with U-Boot, from the factory to a committed update."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def go_through(image: Image, folder: Path) -> None:
     with running(image.board, disk, image.firmware, image.key) as board:
         board.comes_up_on("A")
         expect_variables(board, mender_saveenv_canary="1", mender_boot_part="2", bootcount="0")
+        expect_kernel(board, image)
 
         try_b(board)  # which is empty, as from the factory
         board.expect("partition 3 does not load, falling back", timeout=120)
@@ -71,6 +73,13 @@ def expect_variables(board: Running, **wanted: str) -> None:
     """Compare the environment that Linux reads with the expected one."""
     found = board.variables()
     assert {name: found.get(name) for name in wanted} == wanted
+
+
+def expect_kernel(board: Running, image: Image) -> None:
+    """Hold the kernel that runs against the only one in the list of software."""
+    listed = json.loads(image.built.software.read_text("utf-8"))["packages"]
+    kernels = [each["name"] for each in listed if each["name"].startswith("linux-image-")]
+    assert kernels == [f"linux-image-{board.ssh('uname -r').strip()}"]
 
 
 def copies(board: Board, disk: Path) -> tuple[Copy | None, ...]:
