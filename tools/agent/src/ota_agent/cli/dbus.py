@@ -8,29 +8,12 @@ from contextlib import suppress
 
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import Help, add_common
+from ota_agent.cli.sub_command import command
 from ota_agent.config.settings import load_settings
 from ota_agent.dbus.bridge import BridgeOptions, serve
 
-_EXAMPLE = """\
-examples:
-  ota-agent dbus
-  ota-agent dbus --idle 0
-  ota-agent dbus --address "$DBUS_SESSION_BUS_ADDRESS"
-"""
 
-
-def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `dbus`."""
-    parser = sub.add_parser(
-        "dbus",
-        help="serve the device API on D-Bus; the bus starts this by itself",
-        description="Offers io.mender.AuthenticationManager, io.mender.UpdateManager and"
-        " io.otakit.Agent1 on the system bus, until the last caller has disconnected.",
-        epilog=_EXAMPLE,
-        formatter_class=Help,
-    )
-    parser.set_defaults(run=_run)
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", default="", help="bus address (default: the system bus)")
     parser.add_argument(
         "--idle",
@@ -40,10 +23,20 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="how long to stay after the last caller has disconnected; 0: for ever"
         " (default: %(default)g)",
     )
-    add_common(parser)
 
 
-def _run(args: argparse.Namespace) -> int:
+@command(
+    help="serve the device API on D-Bus; the bus starts this by itself",
+    description="Offers io.mender.AuthenticationManager, io.mender.UpdateManager and"
+    " io.otakit.Agent1 on the system bus, until the last caller has disconnected.",
+    examples=(
+        "ota-agent dbus",
+        "ota-agent dbus --idle 0",
+        'ota-agent dbus --address "$DBUS_SESSION_BUS_ADDRESS"',
+    ),
+    options=_add_options,
+)
+def dbus(args: argparse.Namespace) -> int:
     log_to_console(args.log_level)
     socket = load_settings(args.config).device.socket
     with suppress(asyncio.CancelledError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import Help, add_common
+from ota_agent.cli.sub_command import command
 from ota_agent.errors import AgentError, Unauthorized
 
 if TYPE_CHECKING:
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
 Changes = Mapping[tuple[str, str], object]
 """New values by section and key."""
-
-_EXAMPLE = """\
-examples:
-  ota-agent setup
-  ota-agent setup --server https://updates.example.com --key /etc/ota/vendor.pem --online
-  ota-agent setup --yes --policy grace
-  ota-agent setup --print-default > agent.toml
-"""
 
 _POLICIES = ("require-server", "grace", "local")
 
@@ -40,18 +32,7 @@ PLACES: Mapping[str, tuple[str, str]] = {
 """Where the value of an option goes: section and key."""
 
 
-def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `setup`."""
-    parser = sub.add_parser(
-        "setup",
-        help="say what this device is, and who its server is",
-        description="Writes the agent's configuration from options and, on a terminal, from the"
-        " answers to questions about all others. Every other value stays. It writes no comments; a"
-        " file that had some is kept as agent.toml.old. If a value is wrong, nothing is written.",
-        epilog=_EXAMPLE,
-        formatter_class=Help,
-    )
-    parser.set_defaults(run=_run)
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server", action="append", metavar="URL", help="the server; may be given several times"
     )
@@ -86,10 +67,22 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         action="store_true",
         help="print a configuration with every key as a comment, and do nothing else",
     )
-    add_common(parser)
 
 
-def _run(args: argparse.Namespace) -> int:
+@command(
+    help="say what this device is, and who its server is",
+    description="Writes the agent's configuration from options and, on a terminal, from the"
+    " answers to questions about all others. Every other value stays. It writes no comments; a"
+    " file that had some is kept as agent.toml.old. If a value is wrong, nothing is written.",
+    examples=(
+        "ota-agent setup",
+        "ota-agent setup --server https://updates.example.com --key /etc/ota/vendor.pem --online",
+        "ota-agent setup --yes --policy grace",
+        "ota-agent setup --print-default > agent.toml",
+    ),
+    options=_add_options,
+)
+def setup(args: argparse.Namespace) -> int:
     from ota_agent.config.settings import default_file, load_settings
 
     if args.print_default:
