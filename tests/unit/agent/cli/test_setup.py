@@ -202,11 +202,10 @@ def test_enter_keeps_what_is_there_and_a_dash_takes_it_away(tmp_path: Path) -> N
     assert changed(settings(path), answered({})) == {}
     assert questions[0].endswith("[https://a]: ")
     assert changed(settings(path), answered({"token": "-", "Server": "https://b https://c"})) == {
-        ("server", "urls"): ("https://b", "https://c"),
-        ("server", "tenant_token"): "",
+        "server": {"urls": ("https://b", "https://c"), "tenant_token": ""}
     }
     assert changed(settings(path), answered({"type": "door"})) == {
-        ("device", "device_type"): "door"
+        "device": {"device_type": "door"}
     }
 
 

@@ -247,9 +247,9 @@ def test_a_second_bridge_leaves_the_first_alone(bus: str, tmp_path: Path) -> Non
 
 
 def test_without_a_bus_it_says_so(tmp_path: Path) -> None:
-    from ota_agent.dbus.bridge import BridgeOptions, serve
+    from ota_agent.dbus.bridge import serve
     from ota_agent.errors import AgentError
 
     for address in (f"unix:path={tmp_path}/none", "nonsense", "carrier:pigeon=1"):
         with pytest.raises(AgentError, match="does the bus run"):
-            asyncio.run(serve(BridgeOptions(tmp_path / "sock", address)))
+            asyncio.run(serve(tmp_path / "sock", address))

@@ -28,7 +28,7 @@ def test_the_layout_that_an_image_carries_is_read(
     layout = load_board(ROOT / "boards" / board).layout
     (tmp_path / "layout.json").write_text(to_json(layout))
 
-    slots = read_layout(tmp_path / "layout.json")
+    slots = read_layout(tmp_path / "layout.json").slots
 
     assert (str(slots.a.node), str(slots.b.node)) == nodes
     assert (slots.a.number, slots.b.number) == (2, 3)

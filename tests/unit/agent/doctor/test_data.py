@@ -10,30 +10,30 @@ from ota_agent.doctor.system import Mount
 from tests.unit.agent.doctor.patient import patient
 
 RW, RO = frozenset({"rw"}), frozenset({"ro"})
-ROOT = Mount(device="179:2", point="/", kind="ext4", source="/dev/root", options=RO)
+ROOT = Mount(device="179:2", point="/", kind="ext4", options=RO)
 
 
 @pytest.mark.parametrize(
     ("mount", "hazards"),
     [
         (
-            Mount(device="179:4", point="/data", kind="ext4", source="/dev/mmcblk0p4", options=RW),
+            Mount(device="179:4", point="/data", kind="ext4", options=RW),
             [],
         ),
         (
-            Mount(device="179:4", point="/data", kind="ext4", source="/dev/mmcblk0p4", options=RO),
+            Mount(device="179:4", point="/data", kind="ext4", options=RO),
             ["data-read-only"],
         ),
         (
-            Mount(device="0:30", point="/data", kind="tmpfs", source="data", options=RW),
+            Mount(device="0:30", point="/data", kind="tmpfs", options=RW),
             ["data-in-memory"],
         ),
         (
-            Mount(device="179:2", point="/", kind="ext4", source="/dev/root", options=RW),
+            Mount(device="179:2", point="/", kind="ext4", options=RW),
             ["data-not-mounted"],
         ),
         (
-            Mount(device="179:2", point="/data", kind="ext4", source="/dev/root", options=RW),
+            Mount(device="179:2", point="/data", kind="ext4", options=RW),
             ["data-not-mounted"],
         ),
     ],

@@ -54,7 +54,7 @@ def boot_of(options: DeviceOptions) -> Boot | None:
     if options.slot_a and options.slot_b:
         slots = _named(options)
     elif options.layout.exists():
-        slots = read_layout(options.layout)
+        slots = read_layout(options.layout).slots
     else:
         return None
     bootloader = find_bootloader(options, slots.environment)
@@ -69,7 +69,7 @@ def _named(options: DeviceOptions) -> Slots:
     """The slots as the configuration names them; the layout adds where the environment is."""
     a, b = Path(options.slot_a), Path(options.slot_b)
     if options.layout.exists():
-        found = read_layout(options.layout)
+        found = read_layout(options.layout).slots
         numbers, environment = (found.a.number, found.b.number), found.environment
     else:
         numbers, environment = (_number(a), _number(b)), ()

@@ -10,7 +10,7 @@ from ota_agent.cli.sub_command import add_json, command
 from ota_agent.config.settings import load_settings
 from ota_agent.doctor.examine import examine
 from ota_agent.errors import AgentError
-from ota_artifact.finding import Finding
+from ota_artifact.finding import Finding, fault
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,11 +40,11 @@ def doctor(args: argparse.Namespace) -> int:
         found = examine(load_settings(args.config), is_online=args.online)
     except AgentError as error:  # nothing else can be told without it
         found = [
-            Finding(
-                hazard="configuration-wrong",
-                place=str(args.config),
-                cause=str(error),
-                remedy="correct it; the agent does not start with it",
+            fault(
+                "configuration-wrong",
+                args.config,
+                str(error),
+                "correct it; the agent does not start with it",
             )
         ]
     if args.json:

@@ -156,14 +156,9 @@ def object_xml(path: str) -> str | None:
         return Node(interfaces=[*standard, _described(found)]).tostring()
     above = path.rstrip("/") + "/"
     node = Node()
-    for name in sorted(
-        {
-            each.removeprefix(above).partition("/")[0]
-            for each in INTERFACES
-            if each.startswith(above)
-        }
-    ):
-        node.nodes.append(Node(name, is_root=False))
+    below = [each.removeprefix(above) for each in INTERFACES if each.startswith(above)]
+    names = sorted({each.partition("/")[0] for each in below})
+    node.nodes = [Node(each, is_root=False) for each in names]
     return node.tostring() if node.nodes else None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two slots: where they are, and which one runs."""
+"""The disk's layout and its two slots: where they are, and which one runs."""
 
 import json
 import os
@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_agent.errors import AgentError
-
-LAYOUT = Path("/usr/share/ota/layout.json")
-"""What `ota-image` writes into each slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +68,70 @@ class Slots:
         )
 
 
-def read_layout(path: Path = LAYOUT) -> Slots:
-    """The slots of this device.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Area:
+    """A range of the disk.
+
+    Attributes:
+        offset: its first byte [B].
+        size: its length [B].
+        number: of a partition; 0 for anything else.
+    """
+
+    kind: str
+    name: str
+    offset: int
+    size: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The disk, as `ota-board layout --json` has it.
+
+    Attributes:
+        device: the disk's node.
+        size: of the disk [B]; 0 if it is not known.
+    """
+
+    device: str
+    size: int
+    areas: tuple[Area, ...]
+    slots: Slots
+
+
+def read_layout(path: Path) -> Layout:
+    """The layout of this device's disk.
 
     Raises:
         AgentError: there is no layout, or it has no two slots.
     """
     try:
-        layout = json.loads(path.read_text("utf-8"))
-        areas = {each["name"]: each for each in layout["areas"]}
-        device = layout["device"]
-        a, b = (
-            Slot(name, Path(_node(device, areas[name]["number"])), areas[name]["number"])
-            for name in ("A", "B")
+        found = json.loads(path.read_text("utf-8"))
+        device = str(found["device"])
+        areas = tuple(
+            Area(
+                kind=str(each["kind"]),
+                name=str(each["name"]),
+                offset=int(each["offset"]),
+                size=int(each["size"]),
+                number=int(each.get("number", 0)),
+            )
+            for each in found["areas"]
         )
-        environment = [each["offset"] for each in areas.values() if each["kind"] == "environment"]
+        numbers = {each.name: each.number for each in areas}
+        a, b = (Slot(name, node_of(device, numbers[name]), numbers[name]) for name in ("A", "B"))
+        environment = tuple(each.offset for each in areas if each.kind == "environment")
+        size = int(found.get("size", 0))
     except OSError as error:
         raise AgentError(f"{path}: {error.strerror}; which partitions are the slots?") from error
     except (ValueError, KeyError, TypeError) as error:
         raise AgentError(
             f"{path}: is not a layout file ({error!r}); see ota-board layout --json"
         ) from error
-    return Slots(a, b, tuple(environment))
+    return Layout(device=device, size=size, areas=areas, slots=Slots(a, b, environment))
 
 
-def _node(device: str, number: int) -> str:
+def node_of(device: str, number: int) -> Path:
     """A partition's device node. Source: Linux, block/genhd.c (p after a digit)."""
-    return f"{device}{'p' if device[-1].isdigit() else ''}{number}"
+    return Path(f"{device}{'p' if device[-1].isdigit() else ''}{number}")

@@ -1,51 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is examined, read once for all probes."""
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from ota_agent.bootloader import Bootloader
 from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
-from ota_agent.device.slots import Slot, Slots
+from ota_agent.device.slots import Layout, Slot, Slots, read_layout
 from ota_agent.doctor.system import Mount, System, parse_mounts
 from ota_agent.errors import AgentError, EnvironmentFault
 from ota_agent.memory.peek import Memory, Unreadable, peek
 from ota_artifact.errors import ProgramError
-from ota_artifact.finding import Finding
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Area:
-    """A range of the disk, as the layout has it.
-
-    Attributes:
-        offset: its first byte [B].
-        size: its length [B].
-        number: of a partition; 0 for anything else.
-    """
-
-    kind: str
-    name: str
-    offset: int
-    size: int
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The disk, as `ota-board layout --json` has it.
-
-    Attributes:
-        device: the disk's node.
-        size: of the disk [B]; 0 if it is not said.
-    """
-
-    device: str
-    size: int
-    areas: tuple[Area, ...]
+from ota_artifact.finding import Finding, fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,25 +108,8 @@ class _Reader:
 
     def layout(self) -> Layout | None:
         path = self._settings.device.layout
-        try:
-            found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-            areas = tuple(
-                Area(
-                    kind=str(each["kind"]),
-                    name=str(each["name"]),
-                    offset=int(each["offset"]),
-                    size=int(each["size"]),
-                    number=int(each.get("number", 0)),
-                )
-                for each in found["areas"]
-            )
-            return Layout(str(found["device"]), int(found.get("size", 0)), areas)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            self._fault("layout-damaged", path, error.strerror, _LAYOUT)
-        except (ValueError, KeyError, TypeError) as error:
-            self._fault("layout-damaged", path, f"it is not a layout file ({error!r})", _LAYOUT)
+        with suppress(AgentError):  # `boot` has told of it
+            return read_layout(path) if path.exists() else None
         return None
 
     def memory(self) -> Memory | None:
@@ -178,9 +129,7 @@ class _Reader:
         return "correct the layout or the kernel's root=, so that / is slot A or slot B"
 
     def _fault(self, hazard: str, place: object, cause: object, remedy: str) -> None:
-        self.faults.append(
-            Finding(hazard=hazard, place=str(place), cause=str(cause), remedy=remedy)
-        )
+        self.faults.append(fault(hazard, place, cause, remedy))
 
 
 _LAYOUT = "take that of the board: `ota-board layout --json` writes it"

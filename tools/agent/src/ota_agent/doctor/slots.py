@@ -4,10 +4,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ota_agent.device.slots import Slots
-from ota_agent.doctor.case import Area, Case, Layout
+from ota_agent.device.slots import Area, Layout, Slots, node_of
+from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import SECTOR, device_number, size_of
-from ota_artifact.finding import Finding, warning
+from ota_artifact.finding import Finding, fault, warning
 
 _WORTH_GROWING = 8 << 20
 """What may be left behind /data [B]; the images' own scripts leave as much."""
@@ -46,30 +46,29 @@ def _slots(case: Case, slots: Slots) -> Iterator[Finding]:
             sizes[slot.name] = size_of(slot.node, case.system)
             number = device_number(slot.node)
         except OSError as error:
-            yield Finding(
-                hazard="slot-missing",
-                place=f"slot {slot.name}: {slot.node}",
-                cause=f"{error.strerror}: nothing can be written there",
-                remedy="correct the layout, or slot_a and slot_b in the section [device]",
+            yield fault(
+                "slot-missing",
+                f"slot {slot.name}: {slot.node}",
+                f"{error.strerror}: nothing can be written there",
+                "correct the layout, or slot_a and slot_b in the section [device]",
             )
             continue
         points = [each.point for each in case.mounts if number and each.device == number]
         if points and case.running and slot != case.running:
-            yield Finding(
-                hazard="passive-slot-mounted",
-                place=f"slot {slot.name}: {slot.node}",
-                cause=f"it is mounted on {', '.join(points)}: an update would be written under a"
+            yield fault(
+                "passive-slot-mounted",
+                f"slot {slot.name}: {slot.node}",
+                f"it is mounted on {', '.join(points)}: an update would be written under a"
                 " filesystem in use, which may write over it",
-                remedy=f"umount {points[0]}; take it out of fstab and of what mounts by itself",
+                f"umount {points[0]}; take it out of fstab and of what mounts by itself",
             )
     if len(set(sizes.values())) == 2:
-        yield Finding(
-            hazard="slots-differ-in-size",
-            place=f"{slots.a.node}, {slots.b.node}",
-            cause=f"slot A has {sizes['A']} B, slot B {sizes['B']} B: an update that fits one"
-            " of them"
+        yield fault(
+            "slots-differ-in-size",
+            f"{slots.a.node}, {slots.b.node}",
+            f"slot A has {sizes['A']} B, slot B {sizes['B']} B: an update that fits one of them"
             " does not fit the other",
-            remedy="make both of the same size; the layout of `ota-board layout` has them so",
+            "make both of the same size; the layout of `ota-board layout` has them so",
         )
 
 
@@ -77,14 +76,12 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
     blocks = case.system.sys / "class" / "block"
     name = Path(layout.device).name
     if not (blocks / name).exists():
-        yield Finding(
-            hazard="disk-missing",
-            place=layout.device,
-            cause=f"there is no disk of this name: {case.settings.device.layout} is for another"
-            " board, or"
-            " the kernel counts its disks in another order",
-            remedy="boot with the device tree of the board, whose aliases fix the order; or"
-            " correct the"
+        yield fault(
+            "disk-missing",
+            layout.device,
+            f"there is no disk of this name: {case.settings.device.layout} is for another board,"
+            " or the kernel counts its disks in another order",
+            "boot with the device tree of the board, whose aliases fix the order; or correct the"
             " layout",
         )
         return
@@ -92,8 +89,7 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
     last = max(partitions, key=lambda each: each.offset, default=None)
     end = 0
     for area in partitions:
-        base = f"{name}p" if name[-1].isdigit() else name
-        folder = blocks / f"{base}{area.number}"
+        folder = blocks / node_of(layout.device, area.number).name
         if not folder.exists():
             yield _other_table(f"{layout.device}, {area.name}", f"no partition {area.number}")
             continue
@@ -125,10 +121,9 @@ def _differs(layout: Layout, area: Area, begin: int, size: int) -> Finding:
 
 
 def _other_table(place: str, cause: str) -> Finding:
-    return Finding(
-        hazard="table-not-layout",
-        place=place,
-        cause=f"{cause}: a write to one lands in the other",
-        remedy="write the whole image of the board onto the disk, or the layout of this one"
-        " into the slot",
+    return fault(
+        "table-not-layout",
+        place,
+        f"{cause}: a write to one lands in the other",
+        "write the whole image of the board onto the disk, or the layout of this one into the slot",
     )
