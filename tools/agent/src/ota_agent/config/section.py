@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A section of the configuration: a table of TOML on one side, a dataclass of options on the other.
 
-The dataclass says it all: the fields are the keys, their types what may stand there, their defaults
-what holds without them, and the docstring's attributes what the default file explains.
+The dataclass says it all: the fields are the keys, their types the values that they may have, their
+defaults what holds without them, and the docstring's attributes what the default file explains.
 """
 
 import dataclasses
 import json
 import re
-import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,8 +68,6 @@ def attribute_docs(kind: type[object]) -> dict[str, str]:
 def _value(value: object, kind: Any, where: str) -> object:
     """The value as the field's type has it."""
     origin = get_origin(kind)
-    if origin in (typing.Union, types.UnionType):
-        return _value(value, next(a for a in get_args(kind) if a is not type(None)), where)
     if origin is Literal:
         choices = get_args(kind)
         if value not in choices:

@@ -22,7 +22,7 @@ _LEAST_PART = 0.05  # of /data that is better left free
 def probe(case: Case) -> Iterator[Finding]:
     """What is wrong with it."""
     folder = case.settings.device.data
-    there = _existing(folder)
+    there = next(each for each in (folder, *folder.parents) if each.exists())
     mount = mount_of(there.resolve(), case.mounts)
     if mount is not None:
         yield from kept(folder, mount, case.root)
@@ -105,11 +105,6 @@ def named(remembered: str, said: str) -> Iterator[Finding]:
             "if the slot was written by other means, install an update; else see the log of the"
             " last one",
         )
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next(each for each in (folder, *folder.parents) if each.exists())
 
 
 def _room(case: Case, folder: Path) -> Iterator[Finding]:

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ota_agent.device.slots import Area, Layout, Slots, node_of
+from ota_agent.device.slots import Layout, Slots, node_of
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import SECTOR, device_number, size_of
 from ota_artifact.finding import Finding, fault, warning
@@ -100,7 +100,11 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
         )
         end = max(end, begin + size)
         if not is_right:
-            yield _differs(layout, area, begin, size)
+            yield _other_table(
+                f"{layout.device}, {area.name}",
+                f"partition {area.number} has {size} B at {begin:#x}, the layout {area.size} B at"
+                f" {area.offset:#x}",
+            )
     whole = case.system.number(blocks / name / "size") * SECTOR
     behind = layout.size - (last.offset + last.size) if last else 0  # a backup table, perhaps
     if last and last.name == "data" and whole - end > _WORTH_GROWING + behind:
@@ -110,14 +114,6 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
             f"{whole - end} B behind it are used by nobody",
             "reboot the device: our images grow it; else parted resizepart, and resize2fs",
         )
-
-
-def _differs(layout: Layout, area: Area, begin: int, size: int) -> Finding:
-    return _other_table(
-        f"{layout.device}, {area.name}",
-        f"partition {area.number} has {size} B at {begin:#x}, the layout {area.size} B at"
-        f" {area.offset:#x}",
-    )
 
 
 def _other_table(place: str, cause: str) -> Finding:
