@@ -100,7 +100,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(
     assert [each.name for each in tmp_path.iterdir()] == ["agent.toml"]
 
 
-def test_what_was_wrong_before_does_not_stand_in_the_way(tmp_path: Path) -> None:
+def test_what_was_wrong_before_does_not_stop_a_change(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     path.write_text('[keys]\nkeys = ["/none.pem"]\n')
 

@@ -100,7 +100,7 @@ def bridged(address: str, socket: Path, *, idle: float = 0) -> Iterator["Future[
 
 
 def is_owned(address: str, name: str) -> bool:
-    """Whether somebody on the bus has that name."""
+    """Whether a program on the bus has that name."""
     said = send(
         address,
         "org.freedesktop.DBus",

@@ -102,7 +102,7 @@ def test_the_status_is_there_as_properties(bus: str, daemon: Daemon) -> None:
         ("Dream", (), "has no such Dream"),
     ],
 )
-def test_what_is_no_property_is_said(
+def test_an_unknown_property_is_named(
     bus: str, member: str, names: tuple[str, ...], says: str
 ) -> None:
     assert says in get(bus, *names, member=member)
@@ -133,7 +133,7 @@ def test_properties_are_not_set(bus: str, daemon: Daemon) -> None:
         (UPDATE, "GetJwtToken", (), "could not be found"),
     ],
 )
-def test_what_is_no_method_is_said(
+def test_an_unknown_method_is_named(
     bus: str, interface: Interface, member: str, arguments: tuple[str, ...], says: str
 ) -> None:
     assert says in call(bus, interface, member, *arguments)

@@ -36,7 +36,7 @@ def test_the_layout_that_an_image_carries_is_read(
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"device": "/dev/x", "areas": []}', "7"])
-def test_what_is_no_layout_is_named(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_layout_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "layout.json").write_text(text)
 
     with pytest.raises(AgentError, match=r"layout\.json: is not a layout file"):
@@ -48,7 +48,7 @@ def test_a_missing_layout_is_named(tmp_path: Path) -> None:
         read_layout(tmp_path / "none")
 
 
-def test_a_root_that_is_no_slot_is_said_to_be_none(tmp_path: Path) -> None:
+def test_a_root_that_is_not_a_slot_is_named(tmp_path: Path) -> None:
     slots = Slots(Slot("A", tmp_path, 2), Slot("B", tmp_path, 3))
 
     with pytest.raises(AgentError, match="which is neither slot A"):

@@ -83,7 +83,7 @@ def test_a_device_without_a_type_takes_no_artifact(tmp_path: Path, text: str) ->
     assert "--device-type" in device.hazards()["device-type-missing"].remedy
 
 
-def test_a_file_of_the_device_that_is_wrong_is_said_to_be_passed_over(tmp_path: Path) -> None:
+def test_a_file_of_the_device_that_is_wrong_is_passed_over_and_named(tmp_path: Path) -> None:
     device = patient(tmp_path)
     local = device.folder / "data" / "agent.toml"
     local.write_text("[server]\ntimeout = 9\n")

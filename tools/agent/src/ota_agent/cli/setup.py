@@ -46,7 +46,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tenant-token", metavar="TEXT", help="whose device this is")
     parser.add_argument(
-        "--server-certificate", metavar="FILE", help="trusted beside the system's certificates"
+        "--server-certificate",
+        metavar="FILE",
+        help="trusted in addition to the system's certificates",
     )
     parser.add_argument(
         "--allow-plain-http",
@@ -155,7 +157,7 @@ def write_changes(
     yield "Now restart the agent, and look with: ota-agent doctor --online"
 
 
-def place(configuration: Path, settings: Settings, root: Path = Path("/")) -> Path:
+def place(configuration: Path, settings: Settings) -> Path:
     """The file that is to be written: on /data, if the configuration is in a slot.
 
     There it counts for both slots, and outlives an update, which replaces the other slot.
@@ -163,7 +165,7 @@ def place(configuration: Path, settings: Settings, root: Path = Path("/")) -> Pa
     local = settings.device.data / LOCAL
     folder = next(each for each in configuration.absolute().parents if each.exists())
     has_slots = settings.device.layout.exists()
-    is_in_slot = has_slots and folder.stat().st_dev == root.stat().st_dev
+    is_in_slot = has_slots and folder.stat().st_dev == Path("/").stat().st_dev
     return local if local.exists() or is_in_slot else configuration
 
 

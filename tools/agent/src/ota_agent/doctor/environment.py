@@ -139,8 +139,8 @@ def _copy(place: Place, *, is_alone: bool) -> Iterator[Finding]:
         yield fault(
             "redundancy-lost",
             where,
-            "the copy has no counter: whoever wrote it has no redundant environment, and a cut of"
-            " power while saving loses the state",
+            "the copy has no counter: the program that wrote it has no redundant environment, and a"
+            " cut of power while saving loses the state",
             "build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10)",
         )
 

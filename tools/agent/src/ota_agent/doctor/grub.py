@@ -52,8 +52,8 @@ def judged(
         yield warning(
             "grub-copy-locked",
             f"{place}/lock",
-            f"editing={held.get('editing', '(not set)')}: somebody was cut off while writing; until"
-            " it is repaired, there is one copy alone",
+            f"editing={held.get('editing', '(not set)')}: a program was cut off while writing;"
+            " until it is repaired, there is one copy alone",
             _REPAIR,
         )
     elif not is_sum(total or b"", lock):

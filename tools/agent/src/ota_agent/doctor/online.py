@@ -50,4 +50,4 @@ def authenticate(settings: Settings) -> Address:
     return server.authenticate().url
 
 
-_PATIENCE = 20.0  # [s] somebody waits for it
+_PATIENCE = 20.0  # [s] a user waits for it

@@ -96,7 +96,7 @@ def addresses(server: ServerOptions, tls: TlsOptions) -> Iterator[Finding]:
         yield warning(
             "any-server-believed",
             "[tls] skip_verify",
-            "whoever is on the network can be the server",
+            "any machine on the network can be the server",
             "take the line out before the device leaves the bench; server_certificate or pins make"
             " a server of your own trusted",
         )
@@ -117,7 +117,7 @@ def validity(place: object, end: datetime, now: datetime) -> Iterator[Finding]:
             "certificate-expires",
             place,
             f"it is good until {day}, which is in {(end - now).days} days",
-            "bring its successor onto the device before, beside it in the same file",
+            "bring its successor onto the device before, in the same file",
         )
 
 
@@ -199,7 +199,7 @@ def _keys(options: VerifyOptions, now: float) -> Iterator[Finding]:
         yield warning(
             "no-verification-keys",
             "[keys] keys",
-            "any artifact is installed, whoever made it",
+            "any artifact is installed, from any maker",
             "`ota-agent setup --key FILE`, and sign artifacts with `ota-artifact write --key`",
         )
         return
@@ -265,7 +265,7 @@ def _private(path: Path) -> Iterator[Finding]:
         yield fault(
             "private-key-open",
             path,
-            f"its mode is {mode:o}: whoever logs in can take this device's part",
+            f"its mode is {mode:o}: any user who logs in can pose as this device",
             f"chmod 600 {path}; if others may have read it, remove it: a new one is made, which"
             " the server has to accept",
         )
