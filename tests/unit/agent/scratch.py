@@ -35,7 +35,7 @@ class Scratch:
     Attributes:
         folder: all of it.
         boots: how often it was started.
-        sections: of its agent.toml, beside that of the device.
+        sections: of its agent.toml, in addition to that of the device.
     """
 
     folder: Path

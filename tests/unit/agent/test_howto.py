@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pages on update modules and state scripts work as they stand there."""
+"""The pages on update modules and state scripts work as they are written."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page on trust works as it stands there."""
+"""The page on trust works as it is written."""
 
 import socket
 from pathlib import Path

@@ -64,7 +64,7 @@ def test_a_key_that_cannot_be_read_is_left_out_if_another_is_good(
 @pytest.mark.parametrize(
     "text", ["/k.pem, expires = soon", "/k.pem, expires=2026-13-01", "/k.pem, expires ="]
 )
-def test_a_last_day_that_is_none_is_refused(text: str) -> None:
+def test_a_last_day_that_is_not_a_date_is_refused(text: str) -> None:
     with pytest.raises(AgentError, match="write it as expires = 2027-01-01"):
         parse_key(text)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever connects cannot stop the agent, fill its memory, or do what is root's."""
+"""A program that connects cannot stop the agent, fill its memory, or do what is root's."""
 
 import random
 import socket

@@ -88,7 +88,7 @@ def test_what_is_not_shown_is_seen() -> None:
 
 
 class Waiting(Daemon):
-    """A daemon with an update that waits as soon as somebody wants it to."""
+    """A daemon with an update that waits as soon as a user wants it to."""
 
     def pause(self, before: PausePoint) -> None:
         super().pause(before)

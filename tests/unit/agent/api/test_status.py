@@ -46,7 +46,7 @@ def test_percent_stays_between_its_bounds(done: int, size: int, percent: int) ->
     assert Status(done=done, size=size).percent == percent
 
 
-def test_what_is_as_before_is_no_change() -> None:
+def test_a_value_that_stays_is_not_a_change() -> None:
     live, heard = LiveStatus(STATUS), list[int]()
     end = live.listen(lambda: heard.append(live.read()[0]))
 

@@ -97,3 +97,28 @@ def test_an_update_that_went_back_meanwhile_is_none(tmp_path: Path) -> None:
         pytest.raises(NothingInProgress, match="No update in progress"),
     ):
         by_daemon._ask(client, "commit", {})
+
+
+def test_a_commit_is_watched_from_its_begin_and_not_from_the_end_of_the_trial(
+    tmp_path: Path,
+) -> None:
+    class Proving(Daemon):
+        def commit(self) -> None:
+            self.live.change(state="Proven")
+
+    daemon, found = Proving(), list[str]()
+    daemon.live.change(state="Trying")
+
+    def ask() -> None:
+        found.append(by_daemon.follow(tmp_path / "sock", "commit", {}).state)
+
+    with serving(tmp_path / "sock", daemon):
+        user = Thread(target=ask)
+        user.start()
+        user.join(0.5)
+        assert not found
+        daemon.live.change(state="Committing")
+        daemon.live.change(state="Idle", updates=1)
+        user.join(20)
+
+    assert found == ["Idle"]

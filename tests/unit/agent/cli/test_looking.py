@@ -67,7 +67,7 @@ def test_a_damaged_memory_is_a_finding_and_stays_as_it_is(
 
 
 @look
-def test_a_write_that_was_cut_off_is_no_damage(words: tuple[str, ...], device: Scratch) -> None:
+def test_a_write_that_was_cut_off_is_not_damage(words: tuple[str, ...], device: Scratch) -> None:
     cut_off_while_writing(remembered(device.folder / "data" / "state.db"))
 
     looked(device, words)

@@ -103,7 +103,7 @@ def test_an_address_that_is_not_taken_is_named_without(
 @pytest.mark.parametrize(
     "url", ["ftp://ada:s3cret@h/v2?X-Sig=abc", "http:/ada:s3cret@h/v2", "ada:s3cret@h/v2"]
 )
-def test_a_word_that_is_no_address_is_named_without(
+def test_a_word_that_is_not_an_address_is_named_without(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert agent(bench(tmp_path), "install", url) == 1
@@ -115,7 +115,7 @@ def test_a_word_that_is_no_address_is_named_without(
     ("place", "words"),
     [("127.0.0.1:1", "refused"), ("127.0.0.1:x", "http://…: is not"), ("[x", "http://…: is not")],
 )
-def test_a_proxy_that_is_none_is_named_without(
+def test_a_proxy_that_is_not_an_address_is_named_without(
     place: str,
     words: str,
     tmp_path: Path,

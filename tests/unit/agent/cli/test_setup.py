@@ -100,7 +100,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(
     assert [each.name for each in tmp_path.iterdir()] == ["agent.toml"]
 
 
-def test_what_was_wrong_before_does_not_stand_in_the_way(tmp_path: Path) -> None:
+def test_what_was_wrong_before_does_not_stop_a_change(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     path.write_text('[keys]\nkeys = ["/none.pem"]\n')
 
@@ -202,11 +202,10 @@ def test_enter_keeps_what_is_there_and_a_dash_takes_it_away(tmp_path: Path) -> N
     assert changed(settings(path), answered({})) == {}
     assert questions[0].endswith("[https://a]: ")
     assert changed(settings(path), answered({"token": "-", "Server": "https://b https://c"})) == {
-        ("server", "urls"): ("https://b", "https://c"),
-        ("server", "tenant_token"): "",
+        "server": {"urls": ("https://b", "https://c"), "tenant_token": ""}
     }
     assert changed(settings(path), answered({"type": "door"})) == {
-        ("device", "device_type"): "door"
+        "device": {"device_type": "door"}
     }
 
 

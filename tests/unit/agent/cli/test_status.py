@@ -74,7 +74,7 @@ def test_a_device_that_was_never_updated_says_so_and_gets_no_file(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_agent_that_may_not_be_asked_is_no_reason_to_guess(tmp_path: Path) -> None:
+def test_an_agent_that_may_not_be_asked_is_an_error_and_not_a_guess(tmp_path: Path) -> None:
     (tmp_path / "long").mkdir()
 
     with pytest.raises(AgentError, match="does an agent serve there"):

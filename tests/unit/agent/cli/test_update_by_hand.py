@@ -156,7 +156,7 @@ def test_what_was_never_committed_is_rolled_back_by_the_bootloader_and_said(
     assert "No update is under way" in capsys.readouterr().out
 
 
-def test_an_unhealthy_release_is_taken_back_instead_of_committed(
+def test_an_unhealthy_release_is_rolled_back_instead_of_committed(
     device: Scratch, release: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     check(device, "echo no database; exit 1")
@@ -220,7 +220,7 @@ def test_what_cannot_be_installed_leaves_the_slot_alone(
     assert device.environment["upgrade_available"] == "0"
 
 
-def test_a_damaged_artifact_is_no_update(
+def test_a_damaged_artifact_is_not_installed(
     device: Scratch, release: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = bytearray(release.read_bytes())

@@ -70,7 +70,7 @@ def test_a_module_that_wants_a_reboot_is_committed_after_it(
     assert capsys.readouterr().out.endswith("v2\n")
 
 
-def test_a_slot_beside_a_module_that_cannot_go_back_waits_for_the_reboot_all_the_same(
+def test_a_slot_waits_for_the_reboot_even_if_a_module_cannot_go_back(
     device: Scratch, tmp_path: Path
 ) -> None:
     module(tmp_path, rollback="No")
@@ -83,7 +83,7 @@ def test_a_slot_beside_a_module_that_cannot_go_back_waits_for_the_reboot_all_the
     assert device.environment["upgrade_available"] == "0"
 
 
-def test_the_slot_goes_back_also_beside_a_module_that_cannot_and_that_is_said(
+def test_the_slot_also_goes_back_if_a_module_cannot_and_the_command_says_so(
     device: Scratch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module(tmp_path, rollback="No")
@@ -130,7 +130,7 @@ def test_a_trial_whose_rollback_fails_is_left_to_the_bootloader(
     assert "INCONSISTENT" not in capsys.readouterr().out
 
 
-def test_what_the_bootloader_did_not_start_is_said_although_it_gives_no_reason(
+def test_the_command_names_the_slot_that_the_bootloader_did_not_start_without_a_reason(
     device: Scratch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     agent(device, "install", release(tmp_path, "rootfs-image"))

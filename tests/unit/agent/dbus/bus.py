@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from ota_agent.dbus.bridge import BridgeOptions, serve
+from ota_agent.dbus.bridge import serve
 from ota_agent.dbus.interfaces import AGENT, AUTHENTICATION, Interface
 from ota_agent.errors import AgentError
 from ota_artifact.errors import ProgramError
@@ -74,7 +74,7 @@ def bridged(address: str, socket: Path, *, idle: float = 0) -> Iterator["Future[
     running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
 
     async def work() -> None:
-        task = asyncio.ensure_future(serve(BridgeOptions(socket, address, idle)))
+        task = asyncio.ensure_future(serve(socket, address, idle))
         running.append((asyncio.get_running_loop(), task))
         await task
 
@@ -100,7 +100,7 @@ def bridged(address: str, socket: Path, *, idle: float = 0) -> Iterator["Future[
 
 
 def is_owned(address: str, name: str) -> bool:
-    """Whether somebody on the bus has that name."""
+    """Whether a program on the bus has that name."""
     said = send(
         address,
         "org.freedesktop.DBus",

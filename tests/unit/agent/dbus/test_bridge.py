@@ -102,7 +102,7 @@ def test_the_status_is_there_as_properties(bus: str, daemon: Daemon) -> None:
         ("Dream", (), "has no such Dream"),
     ],
 )
-def test_what_is_no_property_is_said(
+def test_an_unknown_property_is_named(
     bus: str, member: str, names: tuple[str, ...], says: str
 ) -> None:
     assert says in get(bus, *names, member=member)
@@ -133,7 +133,7 @@ def test_properties_are_not_set(bus: str, daemon: Daemon) -> None:
         (UPDATE, "GetJwtToken", (), "could not be found"),
     ],
 )
-def test_what_is_no_method_is_said(
+def test_an_unknown_method_is_named(
     bus: str, interface: Interface, member: str, arguments: tuple[str, ...], says: str
 ) -> None:
     assert says in call(bus, interface, member, *arguments)
@@ -247,9 +247,9 @@ def test_a_second_bridge_leaves_the_first_alone(bus: str, tmp_path: Path) -> Non
 
 
 def test_without_a_bus_it_says_so(tmp_path: Path) -> None:
-    from ota_agent.dbus.bridge import BridgeOptions, serve
+    from ota_agent.dbus.bridge import serve
     from ota_agent.errors import AgentError
 
     for address in (f"unix:path={tmp_path}/none", "nonsense", "carrier:pigeon=1"):
         with pytest.raises(AgentError, match="does the bus run"):
-            asyncio.run(serve(BridgeOptions(tmp_path / "sock", address)))
+            asyncio.run(serve(tmp_path / "sock", address))

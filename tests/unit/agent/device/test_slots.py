@@ -56,7 +56,7 @@ def test_a_missing_layout_is_named(tmp_path: Path) -> None:
         read_slots(tmp_path / "none")
 
 
-def test_a_root_that_is_no_slot_is_said_to_be_none(tmp_path: Path) -> None:
+def test_a_root_that_is_not_a_slot_is_named(tmp_path: Path) -> None:
     slots = Slots(Slot("A", tmp_path, 2), Slot("B", tmp_path, 3))
 
     with pytest.raises(AgentError, match="which is neither slot A"):

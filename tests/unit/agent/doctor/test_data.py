@@ -10,30 +10,30 @@ from ota_agent.doctor.system import Mount
 from tests.unit.agent.doctor.patient import patient
 
 RW, RO = frozenset({"rw"}), frozenset({"ro"})
-ROOT = Mount(device="179:2", point="/", kind="ext4", source="/dev/root", options=RO)
+ROOT = Mount(device="179:2", point="/", kind="ext4", options=RO)
 
 
 @pytest.mark.parametrize(
     ("mount", "hazards"),
     [
         (
-            Mount(device="179:4", point="/data", kind="ext4", source="/dev/mmcblk0p4", options=RW),
+            Mount(device="179:4", point="/data", kind="ext4", options=RW),
             [],
         ),
         (
-            Mount(device="179:4", point="/data", kind="ext4", source="/dev/mmcblk0p4", options=RO),
+            Mount(device="179:4", point="/data", kind="ext4", options=RO),
             ["data-read-only"],
         ),
         (
-            Mount(device="0:30", point="/data", kind="tmpfs", source="data", options=RW),
+            Mount(device="0:30", point="/data", kind="tmpfs", options=RW),
             ["data-in-memory"],
         ),
         (
-            Mount(device="179:2", point="/", kind="ext4", source="/dev/root", options=RW),
+            Mount(device="179:2", point="/", kind="ext4", options=RW),
             ["data-not-mounted"],
         ),
         (
-            Mount(device="179:2", point="/data", kind="ext4", source="/dev/root", options=RW),
+            Mount(device="179:2", point="/data", kind="ext4", options=RW),
             ["data-not-mounted"],
         ),
     ],
@@ -83,7 +83,7 @@ def test_a_device_without_a_type_takes_no_artifact(tmp_path: Path, text: str) ->
     assert "--device-type" in device.hazards()["device-type-missing"].remedy
 
 
-def test_a_file_of_the_device_that_is_wrong_is_said_to_be_passed_over(tmp_path: Path) -> None:
+def test_a_file_of_the_device_that_is_wrong_is_passed_over_and_named(tmp_path: Path) -> None:
     device = patient(tmp_path)
     local = device.folder / "data" / "agent.toml"
     local.write_text("[server]\ntimeout = 9\n")

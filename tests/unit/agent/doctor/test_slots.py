@@ -89,7 +89,7 @@ def test_slots_of_different_sizes_and_missing_ones_are_errors(tmp_path: Path) ->
     assert "slot B" in device.hazards()["slot-missing"].place
 
 
-def test_a_root_that_is_no_slot_is_an_error_and_an_overlay_is_named(tmp_path: Path) -> None:
+def test_a_root_that_is_not_a_slot_is_an_error_and_an_overlay_is_named(tmp_path: Path) -> None:
     device = patient(tmp_path)
     device.configure('running = "A"', 'running = ""')
     assert "is neither slot A" in device.hazards()["root-not-from-slot"].cause

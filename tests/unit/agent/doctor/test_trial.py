@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the bootloader is told, beside what runs and what the agent remembers."""
+"""What the bootloader is told, compared with what runs and what the agent remembers."""
 
 from pathlib import Path
 

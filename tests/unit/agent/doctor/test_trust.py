@@ -53,7 +53,7 @@ def test_a_certificate_that_has_expired_is_found_in_its_file(tmp_path: Path) -> 
     assert str(old.path) in device.hazards()["certificate-expired"].place
 
 
-def test_with_its_successor_beside_it_an_expired_certificate_is_no_hazard(tmp_path: Path) -> None:
+def test_an_expired_certificate_is_not_a_hazard_if_its_successor_is_there(tmp_path: Path) -> None:
     old, new = make(tmp_path, "old", valid=(-20, -10)), make(tmp_path, "new", valid=(-1, 300))
     both = tmp_path / "both.pem"
     both.write_bytes(old.path.read_bytes() + new.path.read_bytes())
@@ -63,7 +63,7 @@ def test_with_its_successor_beside_it_an_expired_certificate_is_no_hazard(tmp_pa
 
 
 @pytest.mark.parametrize("text", [None, "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n"])
-def test_files_that_are_no_certificates_are_found(tmp_path: Path, text: str | None) -> None:
+def test_files_that_are_not_certificates_are_found(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "server.crt"
     if text is not None:
         path.write_text(text + "-----END CERTIFICATE-----\n")
@@ -80,7 +80,7 @@ def test_a_private_key_that_others_can_read_is_found(tmp_path: Path) -> None:
     assert "chmod 600" in patient(tmp_path, tls=tls).hazards()["private-key-open"].remedy
 
 
-def test_a_pin_that_is_none_is_found(tmp_path: Path) -> None:
+def test_a_pin_that_is_not_a_digest_is_found(tmp_path: Path) -> None:
     assert "pin-wrong" in patient(tmp_path, tls={"pins": ["abc"]}).hazards()
 
 

@@ -107,7 +107,7 @@ class Device:
         return sorted(path.name for path in self.options.folder.iterdir())
 
     def say(self, text: bytes) -> int:
-        """The kernel says something, once somebody reads it; gives the pipe's open end."""
+        """The kernel says something, once a program reads it; gives the pipe's open end."""
         end = time.monotonic() + 10
         while True:
             try:
@@ -176,7 +176,7 @@ def test_the_log_ends_when_the_bootloader_knows_of_no_trial_any_more(device: Dev
     os.close(pipe)
 
 
-def test_a_boot_that_is_no_trial_keeps_nothing(device: Device) -> None:
+def test_a_boot_that_is_not_a_trial_keeps_nothing(device: Device) -> None:
     device.is_trial(yes=False)
 
     device.run()

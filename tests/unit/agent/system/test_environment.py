@@ -11,7 +11,7 @@ SCRIPT = SYSTEM / "lib" / "ota" / "environment"
 
 
 def told(*files: Path) -> dict[str, str]:
-    """The variables that the script sets, beside those that a shell has itself."""
+    """The variables that the script sets, in addition to those that a shell has itself."""
     line = f". {SCRIPT}; exec env -0"
     environment = {"OTA_ENVIRONMENT": " ".join(map(str, files)), "PATH": "/usr/bin:/bin"}
     said = run(("env", "-i", *map("=".join, environment.items()), "sh", "-c", line), timeout=10)

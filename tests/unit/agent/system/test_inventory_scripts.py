@@ -213,7 +213,7 @@ def test_the_bootloaders_state_is_read_from_its_environment(
 
 @in_each_shell
 @requires_program("fw_printenv", package="libubootenv-tool")
-def test_an_environment_that_cannot_be_read_is_said_to_be(
+def test_an_environment_that_cannot_be_read_is_named(
     shell: tuple[str, ...], tmp_path: Path
 ) -> None:
     assert said(shell, "inventory/boot-state", tmp_path) == ["ota_environment=none"]

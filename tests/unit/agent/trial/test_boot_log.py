@@ -111,7 +111,7 @@ def test_an_empty_pstore_is_told_from_none(options: BootLogOptions) -> None:
     assert "pstore holds nothing" in empty[0]
 
 
-def test_pstore_alone_is_no_log_of_the_trial(options: BootLogOptions) -> None:
+def test_pstore_alone_is_not_a_log_of_the_trial(options: BootLogOptions) -> None:
     folder = keep(options, 1)
     (folder / "pstore").mkdir()
     (folder / "pstore" / "dmesg").write_text("Oops\n")
@@ -122,7 +122,7 @@ def test_pstore_alone_is_no_log_of_the_trial(options: BootLogOptions) -> None:
     assert "no log of the trial boot" in lines[-1]
 
 
-def test_other_files_in_the_folder_are_no_boots(options: BootLogOptions) -> None:
+def test_other_files_in_the_folder_are_not_boots(options: BootLogOptions) -> None:
     options.folder.mkdir()
     (options.folder / "lost+found").mkdir()
 

@@ -11,7 +11,7 @@ from ota_agent.trial.health import CommitOptions, check_health
 
 
 class Time:
-    """A clock that goes on only while somebody sleeps."""
+    """A clock that goes on only while a caller sleeps."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -120,7 +120,7 @@ def test_what_is_not_executable_is_skipped_and_named(
     assert "folder" not in caplog.text.replace(str(tmp_path), "")
 
 
-def test_no_folder_is_no_check_and_the_log_says_so(
+def test_without_a_folder_nothing_is_checked_and_the_log_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -30,6 +30,11 @@ class Finding:
         return f"{first}\n  cause: {self.cause}\n  remedy: {self.remedy}"
 
 
+def fault(hazard: str, place: object, cause: object, remedy: str) -> Finding:
+    """A finding of severity error."""
+    return Finding(hazard=hazard, place=str(place), cause=str(cause), remedy=remedy)
+
+
 def warning(hazard: str, place: object, cause: str, remedy: str) -> Finding:
     """A finding of severity warning."""
     return Finding(hazard=hazard, place=str(place), cause=cause, remedy=remedy, severity="warning")

@@ -79,7 +79,7 @@ def load_keys(
         least: the time it is at least, whatever the clock says [s since 1970].
 
     Raises:
-        AgentError: keys are configured, and none of them is good; or one has a day that is none.
+        AgentError: keys are configured, and none of them is good; or a last day is not a date.
     """
     if not options.keys:
         return ()

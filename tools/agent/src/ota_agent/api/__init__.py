@@ -5,10 +5,6 @@ docs/reference/device-api.md is its reference; calls.py lists its calls.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-
-SOCKET = Path("/run/ota/agent.sock")
-"""Where the agent serves, unless its folder for that is another one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from ota_agent.api import SOCKET
 from ota_agent.api.messages import HEARTBEAT, parse_answer, request_line
 from ota_agent.api.status import Status, from_json
 from ota_agent.errors import AgentError
@@ -31,7 +30,7 @@ class Client:
         AgentError: the connection fails.
     """
 
-    def __init__(self, path: Path = SOCKET) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
         self._socket = _connect(path)
         self._lines = self._socket.makefile("rb")

@@ -47,18 +47,20 @@ def parse_request(line: bytes) -> tuple[Call, dict[str, Any]]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise _invalid(f"the line is not JSON ({error}); send one object in a line") from error
+        raise Wrong(
+            "invalid", f"the line is not JSON ({error}); send one object in a line"
+        ) from error
     if not isinstance(found, dict) or not isinstance(found.get("call"), str):
-        raise _invalid('the line is not a request; send one such as {"call": "status"}')
+        raise Wrong("invalid", 'the line is not a request; send one such as {"call": "status"}')
     name = found.pop("call")
     call = CALLS.get(name)
     if call is None:
-        raise _invalid(f"there is no call {_short(name)}; there are {', '.join(CALLS)}")
+        raise Wrong("invalid", f"there is no call {_short(name)}; there are {', '.join(CALLS)}")
     if unknown := found.keys() - call.takes.keys():
-        raise _invalid(f"{name}: has no argument {_short(min(unknown))}")
+        raise Wrong("invalid", f"{name}: has no argument {_short(min(unknown))}")
     for key, kind in call.takes.items():
         if rule := _rule_broken(found.get(key), kind):
-            raise _invalid(f"{name}: the argument {key} has to be {rule}")
+            raise Wrong("invalid", f"{name}: the argument {key} has to be {rule}")
     return call, found
 
 
@@ -117,10 +119,6 @@ def _rule_broken(value: object, kind: object) -> str:
 
 def _line(message: Mapping[str, object]) -> bytes:
     return json.dumps(message).encode("ascii") + b"\n"
-
-
-def _invalid(text: str) -> Wrong:
-    return Wrong("invalid", text)
 
 
 def _short(text: str) -> str:

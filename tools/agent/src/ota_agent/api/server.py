@@ -14,7 +14,7 @@ from typing import Self
 
 from ota_agent.api import ApiOptions
 from ota_agent.api.dispatch import answer
-from ota_agent.api.listening import Listening, listen, uid_of_peer
+from ota_agent.api.listening import listen, uid_of_peer
 from ota_agent.api.messages import error_line
 from ota_agent.api.peer import Gone, Peer
 from ota_agent.api.status import LiveStatus
@@ -96,7 +96,11 @@ class ApiServer:
         except Exception:
             logger.exception("the device API has failed; the agent goes on without it")
         finally:
-            self._close(self._listening)
+            for peer in tuple(self._peers):
+                self._leave(peer)
+            self._listening.close()
+            self._selector.close()
+            self._wake.close()
 
     def _turn(self) -> None:
         for key, events in self._selector.select(self._patience()):
@@ -182,10 +186,3 @@ class ApiServer:
         wanted = selectors.EVENT_WRITE if peer.wants_to_write else selectors.EVENT_READ
         if peer in self._peers and self._selector.get_key(peer.socket).events != wanted:
             self._selector.modify(peer.socket, wanted, peer)
-
-    def _close(self, listening: Listening) -> None:
-        for peer in tuple(self._peers):
-            self._leave(peer)
-        listening.close()
-        self._selector.close()
-        self._wake.close()

@@ -7,34 +7,20 @@ import sys
 from contextlib import suppress
 
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import Help, add_common
+from ota_agent.cli.sub_command import add_json, command
 from ota_agent.config.settings import load_settings
 from ota_agent.trial.boot_log import collect
 
-_EXAMPLE = """\
-examples:
-  ota-agent boot-log
-  ota-agent boot-log --json | jq -r '.lines[]'
-"""
 
-
-def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `boot-log`."""
-    parser = sub.add_parser(
-        "boot-log",
-        help="print what the last trial boots said",
-        description="Prints the log of every boot that is kept on /data, the oldest first: the"
-        " kernel, init, the agent, and what a dying kernel left. If an update fails, its boots are"
-        " part of the deployment's log.",
-        epilog=_EXAMPLE,
-        formatter_class=Help,
-    )
-    parser.set_defaults(run=_run)
-    parser.add_argument("--json", action="store_true", help="print the lines as JSON")
-    add_common(parser)
-
-
-def _run(args: argparse.Namespace) -> int:
+@command(
+    help="print what the last trial boots said",
+    description="Prints the log of every boot that is kept on /data, the oldest first: the"
+    " kernel, init, the agent, and what a dying kernel left. If an update fails, its boots are"
+    " part of the deployment's log.",
+    examples=("ota-agent boot-log", "ota-agent boot-log --json | jq -r '.lines[]'"),
+    options=add_json,
+)
+def boot_log(args: argparse.Namespace) -> int:
     options = load_settings(args.config).boot_log
     lines: list[str] = []
     with suppress(FileNotFoundError):

@@ -3,6 +3,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 _AGAIN = 0.3  # [s]
 _BEGUN = 15.0  # [s] for the daemon to begin
 _STARTS = 60.0  # [s] for a daemon that is starting to serve, and to look at its trial
+_TRIAL = ("Installed", "Trying", "Proven")
+"""What an update goes through by itself until it can be committed."""
 
 
 def follow(socket: Path, call: str, arguments: dict[str, Any]) -> Status:
@@ -26,7 +29,9 @@ def follow(socket: Path, call: str, arguments: dict[str, Any]) -> Status:
         AgentError: the daemon refuses, or has ended.
     """
     with _connect(socket) as watcher, Client(socket) as client:
-        return _watch(watcher, _ask(client, call, arguments))
+        before = _ask(client, call, arguments)
+        waiting = _TRIAL if call == "commit" else (before.state,)
+        return _watch(watcher, waiting, before.updates)
 
 
 def _connect(path: Path) -> Client:
@@ -73,13 +78,18 @@ def _ask(client: Client, call: str, arguments: dict[str, Any]) -> Status:
         time.sleep(_AGAIN)
 
 
-def _watch(watcher: Client, before: Status) -> Status:
-    """The status at which it waits for the user again."""
+def _watch(watcher: Client, waiting: Sequence[str], updates: int) -> Status:
+    """The status at which it waits for the user again.
+
+    Args:
+        waiting: the states in which the command has not begun.
+        updates: how many had ended before the command.
+    """
     began = time.monotonic()
     has_begun = False
     shown = ""
     for status in watcher.watch():
-        has_begun = has_begun or status.state != before.state or status.updates > before.updates
+        has_begun = has_begun or status.state not in waiting or status.updates > updates
         if has_begun and (status.state in ("Idle", "Installed", "Proven") or status.wants_reboot):
             return status
         if not has_begun and time.monotonic() - began > _BEGUN:

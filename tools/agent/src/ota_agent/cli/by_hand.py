@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What install, commit, rollback and resume have in common: who does it, and how it is reported.
+"""`install`, `commit`, `rollback` and `resume`: change what the device runs, by hand.
 
 The running daemon does it, or else this process becomes the agent until it is done.
 """
 
 import argparse
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal
 
+from ota_agent.address import Address
 from ota_agent.api.status import Status
 from ota_agent.cli.by_daemon import follow
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import add_common
+from ota_agent.cli.sub_command import command
 from ota_agent.config.settings import Settings, load_settings
 from ota_agent.engine.agent import BY_HAND, Agent
 from ota_agent.engine.assembly import assemble
@@ -51,8 +53,7 @@ _INCONSISTENT = (
 )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of all four."""
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reboot-exit-code",
         action="store_true",
@@ -67,10 +68,75 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="stop before this state; `ota-agent resume` goes on. May be given several"
         f" times: {', '.join(STOPS)}",
     )
-    add_common(parser)
 
 
-def carry_out(args: argparse.Namespace, call: Command, **arguments: Any) -> int:
+def _add_install_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("artifact", help="a URL, a file, or - for stdin")
+    _add_options(parser)
+
+
+@command(
+    help="install an artifact; the next boot tries it",
+    description="Streams an artifact into the passive slot, or to its update module, and has"
+    " the bootloader try it at the next boot. An interrupted install goes on when you call it"
+    " again, or with `ota-agent resume`.",
+    examples=(
+        "ota-agent install https://updates.example.com/v2.mender",
+        "ota-agent install /media/usb/v2.mender && reboot",
+        "ssh build cat v2.mender | ota-agent install -",
+    ),
+    options=_add_install_options,
+)
+def install(args: argparse.Namespace) -> int:
+    return _carry_out(args, "install", source=_source_of(args.artifact))
+
+
+@command(
+    help="keep the update that runs on trial",
+    description="Keeps the update: the bootloader starts it from now on. Runs the health checks"
+    " first, unless they have passed already.",
+    examples=("ota-agent commit", "ota-agent commit || ota-agent rollback"),
+    options=_add_options,
+)
+def commit(args: argparse.Namespace) -> int:
+    return _carry_out(args, "commit")
+
+
+@command(
+    help="roll back the update that is not committed",
+    description="Rolls back an update that was installed and not committed. If it runs"
+    " already, the next boot starts the old system.",
+    examples=("ota-agent rollback && reboot",),
+    options=_add_options,
+)
+def rollback(args: argparse.Namespace) -> int:
+    return _carry_out(args, "rollback", reason=BY_HAND)
+
+
+@command(
+    help="go on with an update that was interrupted or stopped",
+    description="Goes on with the update where a power cut, a killed agent or --stop-before"
+    " interrupted it.",
+    examples=("ota-agent resume",),
+    options=_add_options,
+)
+def resume(args: argparse.Namespace) -> int:
+    return _carry_out(args, "resume")
+
+
+def _source_of(word: str) -> str:
+    """The source for the daemon, whose working directory differs: a URL, or an absolute path."""
+    if word == "-" or word.startswith(("http://", "https://")):
+        return word
+    if "://" in word:
+        raise AgentError(f"{Address(word)}: is not an http:// or https:// URL, nor a file")
+    path = Path(word).absolute()
+    if not path.exists():
+        raise AgentError(f"{Address(word)}: no such file")
+    return str(path)
+
+
+def _carry_out(args: argparse.Namespace, call: Command, **arguments: Any) -> int:
     """Do it, and report how the update stands then; gives the exit code.
 
     Raises:

@@ -5,27 +5,19 @@ import argparse
 
 from ota_agent.bootloader.last_resort import give_up_trial
 from ota_agent.cli.console import log_to_console
-from ota_agent.cli.options import Help, add_common
+from ota_agent.cli.sub_command import command
 from ota_agent.config.settings import load_settings
 from ota_agent.errors import AgentError
 from ota_artifact.errors import ArtifactError, ProgramError
 
 
-def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `daemon`."""
-    parser = sub.add_parser(
-        "daemon",
-        help="be the agent, from boot to shutdown",
-        description="Goes on with what was under way, asks the server for updates, and serves the"
-        " device API. SIGUSR1 has the server asked now, SIGUSR2 has the inventory sent.",
-        epilog="example:\n  ota-agent daemon --log-level debug",
-        formatter_class=Help,
-    )
-    parser.set_defaults(run=_run)
-    add_common(parser)
-
-
-def _run(args: argparse.Namespace) -> int:
+@command(
+    help="be the agent, from boot to shutdown",
+    description="Goes on with what was under way, asks the server for updates, and serves the"
+    " device API. SIGUSR1 has the server asked now, SIGUSR2 has the inventory sent.",
+    examples=("ota-agent daemon --log-level debug",),
+)
+def daemon(args: argparse.Namespace) -> int:
     log_to_console(args.log_level)
     try:
         from ota_agent.engine.daemon import run

@@ -3,65 +3,51 @@
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from dataclasses import asdict
 
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import Help, add_common
-
-if TYPE_CHECKING:
-    from ota_artifact.finding import Finding
-
-_EXAMPLE = """\
-examples:
-  ota-agent doctor
-  ota-agent doctor --online
-  ota-agent doctor --json | jq -r '.findings[] | select(.severity == "error") | .hazard'
-"""
+from ota_agent.cli.sub_command import add_json, command
+from ota_agent.config.settings import load_settings
+from ota_agent.doctor.examine import examine
+from ota_agent.errors import AgentError
+from ota_artifact.finding import Finding, fault
 
 
-def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `doctor`."""
-    parser = sub.add_parser(
-        "doctor",
-        help="find what is wrong with this device",
-        description="Looks for every hazard that a device can show before an update meets it, and"
-        " says the cause and the remedy of each. It changes nothing, and needs to be root. Exit"
-        " code 0: no error, though there may be warnings; 1: errors.",
-        epilog=_EXAMPLE,
-        formatter_class=Help,
-    )
-    parser.set_defaults(run=_run)
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--online",
         action="store_true",
         help="also ask the server whether it accepts this device, whose key is made if there is"
         " none",
     )
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    add_common(parser)
+    add_json(parser)
 
 
-def _run(args: argparse.Namespace) -> int:
-    from ota_agent.config.settings import load_settings
-    from ota_agent.doctor.examine import examine
-    from ota_agent.errors import AgentError
-    from ota_artifact.finding import Finding
-
+@command(
+    help="find what is wrong with this device",
+    description="Looks for every hazard that a device can show before an update meets it, and"
+    " says the cause and the remedy of each. It changes nothing, and needs to be root. Exit"
+    " code 0: no error, though there may be warnings; 1: errors.",
+    examples=(
+        "ota-agent doctor",
+        "ota-agent doctor --online",
+        "ota-agent doctor --json | jq -r '.findings[] | select(.severity == \"error\") | .hazard'",
+    ),
+    options=_add_options,
+)
+def doctor(args: argparse.Namespace) -> int:
     try:
         found = examine(load_settings(args.config), is_online=args.online)
     except AgentError as error:  # nothing else can be told without it
-        remedy = "correct it; the agent does not start with it"
         found = [
-            Finding(
-                hazard="configuration-wrong",
-                place=str(args.config),
-                cause=str(error),
-                remedy=remedy,
+            fault(
+                "configuration-wrong",
+                args.config,
+                str(error),
+                "correct it; the agent does not start with it",
             )
         ]
     if args.json:
-        from dataclasses import asdict
-
         print(json.dumps({"findings": [asdict(each) for each in found]}, indent=1))
     else:
         for each in found:
@@ -70,7 +56,7 @@ def _run(args: argparse.Namespace) -> int:
     return Exit.FAILED if any(each.severity == "error" for each in found) else Exit.DONE
 
 
-def _count(found: "list[Finding]") -> str:
+def _count(found: list[Finding]) -> str:
     errors = sum(each.severity == "error" for each in found)
     if not found:
         return "no hazard found"

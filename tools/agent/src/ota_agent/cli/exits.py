@@ -11,4 +11,3 @@ class Exit(IntEnum):
     FAILED = 1
     NOTHING_IN_PROGRESS = 2
     REBOOT_NEEDED = 4
-    INTERRUPTED = 130

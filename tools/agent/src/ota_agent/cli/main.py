@@ -3,23 +3,25 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import NoReturn
 
 from ota_agent import __version__
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import Help
+from ota_agent.cli.sub_command import Help
 from ota_agent.errors import AgentError, NothingInProgress
 from ota_artifact.command import Command, needed
 from ota_artifact.errors import ArtifactError, ProgramError
 
-_COMMANDS = (
-    *("install", "commit", "rollback", "resume", "status"),
-    *("show_artifact", "show_provides", "check_update", "send_inventory"),
-    *("daemon", "dbus", "doctor", "boot_log", "setup"),
-)
-"""Each is a module here, imported when it is called: to start takes less time and memory."""
+_MODULES = {
+    **dict.fromkeys(("install", "commit", "rollback", "resume"), "by_hand"),
+    "status": "status",
+    **dict.fromkeys(("show_artifact", "show_provides"), "show"),
+    **dict.fromkeys(("check_update", "send_inventory"), "ask_server"),
+    **{each: each for each in ("daemon", "dbus", "doctor", "boot_log", "setup")},
+}
+"""The module of each command here, imported when it is called: a start takes less memory."""
 
 _EPILOG = """\
 exit codes: 0 done, 1 failed, 2 no update in progress, 4 the device must be rebooted (with
@@ -41,11 +43,11 @@ class _Parser(argparse.ArgumentParser):
         return Exit.DONE
 
 
-def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser:
+def build_parser(commands: Iterable[str] = _MODULES) -> argparse.ArgumentParser:
     """The parser of the whole command, which is also what its documentation is made from.
 
     Args:
-        commands: the modules of the sub-commands that are in it.
+        commands: the sub-commands that are in it.
     """
     parser = _Parser(
         prog="ota-agent",
@@ -62,12 +64,12 @@ def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser
         prog=parser.prog,  # or argparse would load what it formats a usage line with
     )
     for name in commands:
-        import_module(f"ota_agent.cli.{name}").add_parser(sub)
+        getattr(import_module(f"ota_agent.cli.{_MODULES[name]}"), name)(sub)
     return parser
 
 
 def _work(words: Sequence[str]) -> int:
-    args = build_parser(needed(words, _COMMANDS)).parse_args(words)
+    args = build_parser(needed(words, tuple(_MODULES))).parse_args(words)
     code: int = args.run(args)
     return code
 

@@ -2,27 +2,26 @@
 """What `setup` asks on a terminal; Enter keeps what is there."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import get_args
 
 from ota_agent.address import Address
+from ota_agent.config.settings import Settings
 from ota_agent.device.device_type import device_type_of
 from ota_agent.errors import AgentError
-
-if TYPE_CHECKING:
-    from ota_agent.config.settings import Settings
+from ota_agent.trial.health import Policy
 
 Ask = Callable[[str], str]
 
+_PLAIN = "Talk to it without TLS? Anybody on the way can read and change it"
 _POLICY = """\
 If a new system runs, and its server is out of reach, it is
   require-server  rolled back after a while: a system without its server is of no use
   grace           kept after a day, if the health checks are passed
   local           kept at once, if the health checks are passed"""
-_POLICIES = ("require-server", "grace", "local")
 
 
 def asked(
-    now: "Settings",
+    now: Settings,
     said: Mapping[str, object],
     *,
     ask: Ask = input,
@@ -51,7 +50,7 @@ def asked(
             lambda: _text(ask, "Certificate of your own server (file)", now.tls.server_certificate),
         )
         if any(str(each).startswith("http://") for each in urls):  # type: ignore[attr-defined]
-            fill("allow_plain_http", lambda: _yes(ask, "Talk to it without TLS", now))
+            fill("allow_plain_http", lambda: _yes(ask, _PLAIN, now.tls.allow_plain_http))
     fill("device_type", lambda: _text(ask, "Device type", _type(now)) or None)
     fill(
         "key",
@@ -65,7 +64,7 @@ def asked(
     return found
 
 
-def _type(now: "Settings") -> str:
+def _type(now: Settings) -> str:
     try:
         return device_type_of(now.device)
     except AgentError:
@@ -83,16 +82,13 @@ def _list(ask: Ask, question: str, now: tuple[str, ...]) -> list[str]:
     return [] if answer == "-" else answer.split() or list(now)
 
 
-def _yes(ask: Ask, question: str, now: "Settings") -> bool:
-    default = now.tls.allow_plain_http
-    answer = ask(
-        f"{question}? Anybody on the way can read and change it [{'Y/n' if default else 'y/N'}]: "
-    )
-    return answer.strip().lower().startswith("y") if answer.strip() else default
+def _yes(ask: Ask, question: str, default: bool) -> bool:
+    answer = ask(f"{question} [{'Y/n' if default else 'y/N'}]: ").strip()
+    return answer.lower().startswith("y") if answer else default
 
 
 def _choice(ask: Ask, now: str) -> str:
     while True:
         answer = ask(f"Policy [{now}]: ").strip() or now
-        if answer in _POLICIES:
+        if answer in get_args(Policy):
             return answer

@@ -5,28 +5,28 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import get_args
 
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import Help, add_common
+from ota_agent.cli.questions import asked
+from ota_agent.cli.sub_command import command
+from ota_agent.config.settings import (
+    LOCAL,
+    Settings,
+    Tables,
+    check,
+    default_file,
+    load_settings,
+    over,
+    tables_of,
+)
+from ota_agent.config.write import document, save
+from ota_agent.doctor.online import authenticate
+from ota_agent.doctor.trust import configured
 from ota_agent.errors import AgentError, Unauthorized
-
-if TYPE_CHECKING:
-    from ota_agent.config.settings import Settings
-
-Changes = Mapping[tuple[str, str], object]
-"""New values by section and key."""
-
-_EXAMPLE = """\
-examples:
-  ota-agent setup
-  ota-agent setup --server https://updates.example.com --key /etc/ota/vendor.pem --online
-  ota-agent setup --yes --policy grace
-  ota-agent setup --print-default > agent.toml
-"""
-
-_POLICIES = ("require-server", "grace", "local")
+from ota_agent.trial.health import Policy
 
 PLACES: Mapping[str, tuple[str, str]] = {
     "server": ("server", "urls"),
@@ -40,24 +40,15 @@ PLACES: Mapping[str, tuple[str, str]] = {
 """Where the value of an option goes: section and key."""
 
 
-def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `setup`."""
-    parser = sub.add_parser(
-        "setup",
-        help="say what this device is, and who its server is",
-        description="Writes the agent's configuration from options and, on a terminal, from the"
-        " answers to questions about all others. Every other value stays. It writes no comments; a"
-        " file that had some is kept as agent.toml.old. If a value is wrong, nothing is written.",
-        epilog=_EXAMPLE,
-        formatter_class=Help,
-    )
-    parser.set_defaults(run=_run)
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server", action="append", metavar="URL", help="the server; may be given several times"
     )
     parser.add_argument("--tenant-token", metavar="TEXT", help="whose device this is")
     parser.add_argument(
-        "--server-certificate", metavar="FILE", help="trusted beside the system's certificates"
+        "--server-certificate",
+        metavar="FILE",
+        help="trusted in addition to the system's certificates",
     )
     parser.add_argument(
         "--allow-plain-http",
@@ -74,7 +65,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     parser.add_argument(
         "--policy",
-        choices=_POLICIES,
+        choices=get_args(Policy),
         help="what to do with a new system while the server is unreachable",
     )
     parser.add_argument(
@@ -86,20 +77,28 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         action="store_true",
         help="print a configuration with every key as a comment, and do nothing else",
     )
-    add_common(parser)
 
 
-def _run(args: argparse.Namespace) -> int:
-    from ota_agent.config.settings import default_file, load_settings
-
+@command(
+    help="say what this device is, and who its server is",
+    description="Writes the agent's configuration from options and, on a terminal, from the"
+    " answers to questions about all others. Every other value stays. It writes no comments; a"
+    " file that had some is kept as agent.toml.old. If a value is wrong, nothing is written.",
+    examples=(
+        "ota-agent setup",
+        "ota-agent setup --server https://updates.example.com --key /etc/ota/vendor.pem --online",
+        "ota-agent setup --yes --policy grace",
+        "ota-agent setup --print-default > agent.toml",
+    ),
+    options=_add_options,
+)
+def setup(args: argparse.Namespace) -> int:
     if args.print_default:
         print(default_file(), end="")
         return Exit.DONE
     before = load_settings(args.config)
     said = {name: getattr(args, name) for name in PLACES}
     if sys.stdin.isatty() and not args.yes:
-        from ota_agent.cli.questions import asked
-
         try:
             said = asked(before, said)
         except EOFError:
@@ -118,38 +117,36 @@ def _run(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def changed(before: "Settings", said: Mapping[str, object]) -> Changes:
+def changed(before: Settings, said: Mapping[str, object]) -> Tables:
     """The keys that get another value than they have.
 
     Args:
         said: the values by option; None for what stays.
     """
-    found = {}
+    found: Tables = {}
     for name, value in said.items():
         section, key = PLACES[name]
         new = tuple(value) if isinstance(value, list) else value
         if new is not None and new != getattr(getattr(before, section), key):
-            found[section, key] = new
+            found.setdefault(section, {})[key] = new
     return found
 
 
 def write_changes(
-    path: Path, changes: Changes, before: "Settings", *, is_online: bool
+    path: Path, changes: Tables, before: Settings, *, is_online: bool
 ) -> Iterator[str]:
     """Write the changes, once they are found to be right; gives what to tell the user.
 
     Raises:
         AgentError: they cannot be, and nothing was written.
     """
-    from ota_agent.config.settings import check, tables_of
-    from ota_agent.config.write import document, save
-
     try:
         old = tables_of(path)
         check(old, path)
-        new = merged(old, changes)
+        new = over(old, changes, path)
         check(new, path)
-        after = _with(before, changes)
+        options = {name: replace(getattr(before, name), **table) for name, table in changes.items()}
+        after = replace(before, **options)
         yield from _checked(before, after)
         if is_online:
             yield _accepted(after)
@@ -160,67 +157,39 @@ def write_changes(
     yield "Now restart the agent, and look with: ota-agent doctor --online"
 
 
-def place(configuration: Path, settings: "Settings", root: Path = Path("/")) -> Path:
+def place(configuration: Path, settings: Settings) -> Path:
     """The file that is to be written: on /data, if the configuration is in a slot.
 
     There it counts for both slots, and outlives an update, which replaces the other slot.
     """
-    from ota_agent.config.settings import LOCAL
-
     local = settings.device.data / LOCAL
     folder = next(each for each in configuration.absolute().parents if each.exists())
     has_slots = settings.device.layout.exists()
-    is_in_slot = has_slots and folder.stat().st_dev == root.stat().st_dev
+    is_in_slot = has_slots and folder.stat().st_dev == Path("/").stat().st_dev
     return local if local.exists() or is_in_slot else configuration
 
 
-def merged(tables: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
-    """The tables of a file with the changes in them."""
-    found = {section: dict(table) for section, table in tables.items()}
-    for (section, key), value in changes.items():
-        found.setdefault(section, {})[key] = list(value) if isinstance(value, tuple) else value
-    return found
-
-
-def _with(settings: "Settings", changes: Changes) -> "Settings":
-    """The settings as they will be."""
-    from dataclasses import replace
-
-    for (section, key), value in changes.items():
-        options = replace(getattr(settings, section), **{key: value})
-        settings = replace(settings, **{section: options})
-    return settings
-
-
-def _checked(before: "Settings", after: "Settings") -> Iterator[str]:
+def _checked(before: Settings, after: Settings) -> Iterator[str]:
     """What to say of what is new; what was wrong before is not this call's to judge.
 
     Raises:
         AgentError: something of it cannot be.
     """
-    from ota_agent.doctor.trust import configured
-
     known = {*configured(before, time.time())}
     new = [each for each in configured(after, time.time()) if each not in known]
-    errors = [f"{each.place}: {each.cause}; {each.remedy}" for each in new if _is_error(each)]
-    if errors:
-        raise AgentError("nothing was written: " + "; ".join(errors))
+    if errors := [each for each in new if each.severity == "error"]:
+        texts = (f"{each.place}: {each.cause}; {each.remedy}" for each in errors)
+        raise AgentError(f"nothing was written: {'; '.join(texts)}")
     for each in new:
         yield f"note: {each.place}: {each.cause}"
 
 
-def _is_error(finding: object) -> bool:
-    return getattr(finding, "severity", "") == "error"
-
-
-def _accepted(settings: "Settings") -> str:
+def _accepted(settings: Settings) -> str:
     """What the server says.
 
     Raises:
         AgentError: it cannot be reached.
     """
-    from ota_agent.doctor.online import authenticate
-
     try:
         return f"{authenticate(settings)}: accepts this device"
     except Unauthorized as error:

@@ -12,45 +12,31 @@ from ota_agent.api.client import Client, NoAgent
 from ota_agent.api.sentences import headline, lines
 from ota_agent.api.status import Status, of_update
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.options import Help, add_common
+from ota_agent.cli.sub_command import command
+from ota_agent.config.settings import load_settings
 from ota_agent.device.release import released
 from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.states import UnderWay
-
-_EXAMPLE = """\
-examples:
-  ota-agent status
-  ota-agent status --json
-  ota-agent status --watch
-"""
 
 _PAUSE = 0.5  # [s] between attempts to connect
 _CLEAR = "\r\033[K"
 
 
-def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `status`."""
-    parser = sub.add_parser(
-        "status",
-        help="show what the agent is doing",
-        description="Shows what the agent is doing, what the device runs, and how the last update"
-        " ended. If no agent runs, it shows where the last one stopped.",
-        epilog=_EXAMPLE,
-        formatter_class=Help,
-    )
-    parser.set_defaults(run=_run)
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON object in one line")
     parser.add_argument(
-        "--watch",
-        action="store_true",
-        help="keep printing on every change until interrupted",
+        "--watch", action="store_true", help="keep printing on every change until interrupted"
     )
-    add_common(parser)
 
 
-def _run(args: argparse.Namespace) -> int:
-    from ota_agent.config.settings import load_settings
-
+@command(
+    help="show what the agent is doing",
+    description="Shows what the agent is doing, what the device runs, and how the last update"
+    " ended. If no agent runs, it shows where the last one stopped.",
+    examples=("ota-agent status", "ota-agent status --json", "ota-agent status --watch"),
+    options=_add_options,
+)
+def status(args: argparse.Namespace) -> int:
     device = load_settings(args.config).device
     if args.watch:
         watch(device.socket, device.store, is_json=args.json)

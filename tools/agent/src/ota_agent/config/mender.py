@@ -74,11 +74,20 @@ def _sections(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _servers(found: Mapping[str, Any]) -> list[str]:
-    one, many = found.get("serverurl"), found.get("servers") or []
-    if one and many:
-        raise AgentError("mender.conf: has both ServerURL and Servers; keep one of them")
-    urls = [one] if one else [_url(each) for each in many]
-    return [str(each).rstrip("/") for each in urls]
+    one, many = _one_or_many(found, "ServerURL", "Servers")
+    return [str(each).rstrip("/") for each in ([one] if one else map(_url, many))]
+
+
+def _keys(found: Mapping[str, Any]) -> list[str]:
+    one, many = _one_or_many(found, "ArtifactVerifyKey", "ArtifactVerifyKeys")
+    return [one] if one else many
+
+
+def _one_or_many(found: Mapping[str, Any], one: str, many: str) -> tuple[Any, list[Any]]:
+    single, several = found.get(one.lower()), found.get(many.lower()) or []
+    if single and several:
+        raise AgentError(f"mender.conf: has both {one} and {many}; keep one of them")
+    return single, list(several)
 
 
 def _url(server: object) -> str:
@@ -90,25 +99,14 @@ def _url(server: object) -> str:
     raise AgentError('mender.conf: Servers: each must be an object with "ServerURL"')
 
 
-def _keys(found: Mapping[str, Any]) -> list[str]:
-    one, many = found.get("artifactverifykey"), found.get("artifactverifykeys") or []
-    if one and many:
-        raise AgentError("mender.conf: has both ArtifactVerifyKey and ArtifactVerifyKeys")
-    return [one] if one else list(many)
+def _inner(section: str, name: str) -> Callable[[Mapping[str, Any]], str]:
+    """Takes a value out of an object, whose keys may be written in any case."""
 
-
-def _client(name: str) -> Callable[[Mapping[str, Any]], str]:
     def take(found: Mapping[str, Any]) -> str:
-        client = found.get("httpsclient") or {}
-        inner = {key.lower(): value for key, value in client.items()}
+        inner = {key.lower(): value for key, value in (found.get(section) or {}).items()}
         return str(inner.get(name) or "")
 
     return take
-
-
-def _identity_key(found: Mapping[str, Any]) -> str:
-    security = {key.lower(): value for key, value in (found.get("security") or {}).items()}
-    return str(security.get("authprivatekey") or "")
 
 
 def _device_type(found: Mapping[str, Any]) -> str:
@@ -123,9 +121,9 @@ def _device_type(found: Mapping[str, Any]) -> str:
 _OTHERS: tuple[tuple[str, str, str, Callable[[Mapping[str, Any]], object]], ...] = (
     ("ServerURL, Servers", "server", "urls", _servers),
     ("ArtifactVerifyKey, ArtifactVerifyKeys", "keys", "keys", _keys),
-    ("HttpsClient.Certificate", "tls", "client_certificate", _client("certificate")),
-    ("HttpsClient.Key", "tls", "client_key", _client("key")),
-    ("Security.AuthPrivateKey", "key", "path", _identity_key),
+    ("HttpsClient.Certificate", "tls", "client_certificate", _inner("httpsclient", "certificate")),
+    ("HttpsClient.Key", "tls", "client_key", _inner("httpsclient", "key")),
+    ("Security.AuthPrivateKey", "key", "path", _inner("security", "authprivatekey")),
     ("DeviceTypeFile", "device", "device_type", _device_type),
 )
 """What takes more than a new name."""

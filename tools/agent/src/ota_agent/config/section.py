@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A section of the configuration: a table of TOML on one side, a dataclass of options on the other.
 
-The dataclass says it all: the fields are the keys, their types what may stand there, their defaults
-what holds without them, and the docstring's attributes what the default file explains.
+The dataclass says it all: the fields are the keys, their types the values that they may have, their
+defaults what holds without them, and the docstring's attributes what the default file explains.
 """
 
 import dataclasses
 import json
 import re
-import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,11 +40,13 @@ def read(kind: type[Options], table: Mapping[str, Any], where: str) -> Options:
 
 def default_text(name: str, kind: type[object]) -> str:
     """The section with every key, as a comment, with its default and what it means."""
+    import textwrap
+
     docs = attribute_docs(kind)
     lines = [f"[{name}]"]
     for each in dataclasses.fields(kind):  # type: ignore[arg-type]
         text = docs.get(each.name, "").replace("``", "`")
-        lines += [f"# {part}" for part in _wrapped(text[:1].upper() + text[1:])]
+        lines += [f"# {part}" for part in textwrap.wrap(text[:1].upper() + text[1:], _WIDTH)]
         lines += [f"#{each.name} = {as_toml(each.default)}", ""]
     return "\n".join(lines)
 
@@ -67,8 +68,6 @@ def attribute_docs(kind: type[object]) -> dict[str, str]:
 def _value(value: object, kind: Any, where: str) -> object:
     """The value as the field's type has it."""
     origin = get_origin(kind)
-    if origin in (typing.Union, types.UnionType):
-        return _value(value, next(a for a in get_args(kind) if a is not type(None)), where)
     if origin is Literal:
         choices = get_args(kind)
         if value not in choices:
@@ -77,7 +76,7 @@ def _value(value: object, kind: Any, where: str) -> object:
             )
         return value
     if origin is tuple:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             raise AgentError(f'{where}: {value!r} must be a list, as in ["…"]')
         return tuple(_value(each, get_args(kind)[0], where) for each in value)
     if kind is Path and isinstance(value, str):
@@ -115,9 +114,3 @@ def as_toml(value: object) -> str:
             return f"{{{', '.join(f'{as_toml(k)} = {as_toml(v)}' for k, v in value.items())}}}"
         case _:
             raise TypeError(f"{value!r}: has no text in TOML")
-
-
-def _wrapped(text: str) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, _WIDTH) if text else []

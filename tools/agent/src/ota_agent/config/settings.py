@@ -73,22 +73,17 @@ def load_settings(path: Path, *, menders: tuple[Path, ...] = mender.FILES) -> Se
     Raises:
         AgentError: a file cannot be read, or says what cannot be.
     """
-    tables = _merged(mender.tables(menders), path)
+    tables = over(mender.tables(menders), tables_of(path), path)
     settings = _settings(tables, path)
     local = settings.device.data / LOCAL
     try:
         if local == path or not local.exists():
             return settings
-        found = _settings(_merged(tables, local), local)
+        found = _settings(over(tables, tables_of(local), local), local)
         return found if found.device.data == settings.device.data else settings
     except (AgentError, OSError) as error:
         logger.error("%s; it is passed over", error)
         return settings
-
-
-def _merged(tables: Tables, path: Path) -> Tables:
-    """The tables with what a file says on top."""
-    return _over(tables, tables_of(path), path)
 
 
 def tables_of(path: Path) -> dict[str, Any]:
@@ -114,10 +109,10 @@ def check(own: dict[str, Any], path: Path) -> None:
     Raises:
         AgentError: as for the file itself.
     """
-    _settings(_over({}, own, path), path)
+    _settings(over({}, own, path), path)
 
 
-def _over(tables: Tables, own: dict[str, Any], path: Path) -> Tables:
+def over(tables: Tables, own: dict[str, Any], path: Path) -> Tables:
     """The tables with those of a file on top."""
     merged = dict(tables)
     for name, table in own.items():

@@ -5,11 +5,9 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ota_agent.api import SOCKET
 from ota_agent.api.client import NoAgent
 from ota_agent.api.messages import Wrong
 from ota_agent.api.status import Status
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+IDLE = 60.0  # [s]
 _FIRST = 5.0  # [s] for the first status, before clients on the bus can ask
 _NOBODY = Status(state="")
 _BUS = "org.freedesktop.DBus"
@@ -40,36 +39,26 @@ _INTROSPECTABLE = "org.freedesktop.DBus.Introspectable"
 _ERROR = "io.otakit.Agent1.Error."
 
 
-@dataclass(frozen=True, slots=True)
-class BridgeOptions:
-    """How the bridge runs.
+async def serve(socket: Path, address: str, idle: float = IDLE) -> None:
+    """Serve on the bus until nobody needs it.
 
-    Attributes:
+    Args:
         socket: of the device API.
         address: of the bus; empty: the system bus.
         idle: it ends this long after the last caller has left the bus [s]; 0: never.
-    """
-
-    socket: Path = SOCKET
-    address: str = ""
-    idle: float = 60.0
-
-
-async def serve(options: BridgeOptions) -> None:
-    """Serve on the bus until nobody needs it.
 
     Raises:
         AgentError: the bus is missing, has ended, or refuses our names.
     """
-    bus = await _connect(options.address)
-    bridge = Bridge(bus, options)
+    bus = await _connect(address)
+    bridge = Bridge(bus, socket, idle)
     link = asyncio.ensure_future(bridge.link.run())
     try:
         await bridge.link.wait_until_known(_FIRST)
         await bridge.enter()
         ended = asyncio.ensure_future(_end_of(bus))
-        idle = asyncio.ensure_future(bridge.wait_until_idle())
-        await asyncio.wait((ended, idle), return_when=asyncio.FIRST_COMPLETED)
+        needless = asyncio.ensure_future(bridge.wait_until_idle())
+        await asyncio.wait((ended, needless), return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
             raise AgentError("the bus has ended; the bridge starts again when it is needed")
         await bridge.leave()
@@ -111,9 +100,9 @@ class Bridge:
         bus: connected.
     """
 
-    def __init__(self, bus: "MessageBus", options: BridgeOptions) -> None:
-        self._bus, self._options = bus, options
-        self.link = Link(options.socket, self._changed)
+    def __init__(self, bus: "MessageBus", socket: Path, idle: float) -> None:
+        self._bus, self._idle = bus, idle
+        self.link = Link(socket, self._changed)
         self._status = _NOBODY
         self._callers: set[str] = set()
         self._quiet = asyncio.Event()
@@ -157,12 +146,12 @@ class Bridge:
 
     async def wait_until_idle(self) -> None:
         """Wait until every caller has left the bus, and no new one has come for a while."""
-        if not self._options.idle:
+        if not self._idle:
             await asyncio.Event().wait()
         while True:
             self._quiet.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._quiet.wait(), self._options.idle)
+                await asyncio.wait_for(self._quiet.wait(), self._idle)
                 continue  # a client has called or left: start over
             if not self._callers and not self._work:
                 return

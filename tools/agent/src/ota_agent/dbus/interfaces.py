@@ -4,12 +4,17 @@
 Source: Mender's documentation of its D-Bus API, for the interfaces of that name.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ota_agent.api.calls import CALLS, Call
 from ota_agent.api.status import Status
+
+if TYPE_CHECKING:
+    from dbus_fast import introspection
+
+_OBJECTS = "org.freedesktop.DBus.ObjectManager"  # which we do not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,47 +126,6 @@ AGENT = Interface(
 INTERFACES: Mapping[str, Interface] = {each.path: each for each in (AUTHENTICATION, UPDATE, AGENT)}
 """All of them by the path of their object."""
 
-_HEAD = """\
-<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introspection 1.0//EN"
-  "http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd">
-<node>
-"""
-
-_STANDARD = """\
-  <interface name="org.freedesktop.DBus.Introspectable">
-    <method name="Introspect">
-      <arg name="data" type="s" direction="out"/>
-    </method>
-  </interface>
-  <interface name="org.freedesktop.DBus.Peer">
-    <method name="Ping"/>
-    <method name="GetMachineId">
-      <arg name="machine_uuid" type="s" direction="out"/>
-    </method>
-  </interface>
-  <interface name="org.freedesktop.DBus.Properties">
-    <method name="Get">
-      <arg name="interface_name" type="s" direction="in"/>
-      <arg name="property_name" type="s" direction="in"/>
-      <arg name="value" type="v" direction="out"/>
-    </method>
-    <method name="GetAll">
-      <arg name="interface_name" type="s" direction="in"/>
-      <arg name="properties" type="a{sv}" direction="out"/>
-    </method>
-    <method name="Set">
-      <arg name="interface_name" type="s" direction="in"/>
-      <arg name="property_name" type="s" direction="in"/>
-      <arg name="value" type="v" direction="in"/>
-    </method>
-    <signal name="PropertiesChanged">
-      <arg name="interface_name" type="s"/>
-      <arg name="changed_properties" type="a{sv}"/>
-      <arg name="invalidated_properties" type="as"/>
-    </signal>
-  </interface>
-"""
-
 
 def signature(arguments: Iterable[Argument]) -> str:
     """Their D-Bus types together."""
@@ -185,37 +149,41 @@ def values(status: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
 
 def object_xml(path: str) -> str | None:
     """What the object at a path answers to Introspect; None if there is none at or below it."""
+    from dbus_fast.introspection import Node
+
     if found := INTERFACES.get(path):
-        return f"{_HEAD}{_STANDARD}{''.join(_interface(found))}</node>\n"
+        standard = [each for each in Node.default().interfaces if each.name != _OBJECTS]
+        return Node(interfaces=[*standard, _described(found)]).tostring()
     above = path.rstrip("/") + "/"
-    names = {
-        each.removeprefix(above).partition("/")[0] for each in INTERFACES if each.startswith(above)
-    }
-    nodes = "".join(f'  <node name="{name}"/>\n' for name in sorted(names))
-    return f"{_HEAD}{nodes}</node>\n" if nodes else None
+    node = Node()
+    below = [each.removeprefix(above) for each in INTERFACES if each.startswith(above)]
+    names = sorted({each.partition("/")[0] for each in below})
+    node.nodes = [Node(each, is_root=False) for each in names]
+    return node.tostring() if node.nodes else None
 
 
-def _interface(interface: Interface) -> Iterator[str]:
-    yield f'  <interface name="{interface.name}">\n'
-    for method in interface.methods:
-        yield from _member(
-            "method",
-            method.name,
-            [(each, ' direction="in"') for each in method.takes]
-            + [(each, ' direction="out"') for each in method.gives],
-        )
-    for name, arguments in interface.signals:
-        yield from _member("signal", name, [(each, "") for each in arguments])
-    for each in interface.properties:
-        yield f'    <property name="{each.name}" type="{each.signature}" access="read"/>\n'
-    yield "  </interface>\n"
+def _described(interface: Interface) -> "introspection.Interface":
+    from dbus_fast import ArgDirection, PropertyAccess
+    from dbus_fast import introspection as xml
 
+    def arguments(
+        found: Iterable[Argument], direction: ArgDirection | None = None
+    ) -> list[xml.Arg]:
+        return [xml.Arg(each.signature, direction, each.name) for each in found]
 
-def _member(kind: str, name: str, arguments: list[tuple[Argument, str]]) -> Iterator[str]:
-    if not arguments:
-        yield f'    <{kind} name="{name}"/>\n'
-        return
-    yield f'    <{kind} name="{name}">\n'
-    for each, direction in arguments:
-        yield f'      <arg name="{each.name}" type="{each.signature}"{direction}/>\n'
-    yield f"    </{kind}>\n"
+    return xml.Interface(
+        interface.name,
+        methods=[
+            xml.Method(
+                each.name,
+                arguments(each.takes, ArgDirection.IN),
+                arguments(each.gives, ArgDirection.OUT),
+            )
+            for each in interface.methods
+        ],
+        signals=[xml.Signal(name, arguments(found)) for name, found in interface.signals],
+        properties=[
+            xml.Property(each.name, each.signature, PropertyAccess.READ)
+            for each in interface.properties
+        ],
+    )

@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ota_agent.device.options import DeviceOptions
+
 logger = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).parent.parent
-LAYOUT = Path("/usr/share/ota/layout.json")
+LAYOUT = DeviceOptions().layout
 EPOCH = Path("/usr/lib/clock-epoch")
 """Its time of change is the image's. Source: systemd-timesyncd(8)."""
 

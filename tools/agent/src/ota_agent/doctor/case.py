@@ -2,6 +2,7 @@
 """What is examined, read once for all probes."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ota_agent.bootloader import Bootloader
@@ -12,7 +13,7 @@ from ota_agent.doctor.system import Mount, System, parse_mounts
 from ota_agent.errors import AgentError, EnvironmentFault
 from ota_agent.memory.peek import Memory, Unreadable, peek
 from ota_artifact.errors import LayoutError, ProgramError
-from ota_artifact.finding import Finding
+from ota_artifact.finding import Finding, fault
 from ota_artifact.layout import Layout, read_layout
 
 
@@ -108,14 +109,8 @@ class _Reader:
 
     def layout(self) -> Layout | None:
         path = self._settings.device.layout
-        try:
-            return read_layout(path)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            self._fault("layout-damaged", path, error.strerror, _LAYOUT)
-        except LayoutError as error:
-            self._fault("layout-damaged", path, error, _LAYOUT)
+        with suppress(LayoutError, OSError):  # `boot` has told of it
+            return read_layout(path) if path.exists() else None
         return None
 
     def memory(self) -> Memory | None:
@@ -135,9 +130,7 @@ class _Reader:
         return "correct the layout or the kernel's root=, so that / is slot A or slot B"
 
     def _fault(self, hazard: str, place: object, cause: object, remedy: str) -> None:
-        self.faults.append(
-            Finding(hazard=hazard, place=str(place), cause=str(cause), remedy=remedy)
-        )
+        self.faults.append(fault(hazard, place, cause, remedy))
 
 
 _LAYOUT = "take that of the board: `ota-board layout --json` writes it"

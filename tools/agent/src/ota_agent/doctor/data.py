@@ -13,7 +13,7 @@ from ota_agent.doctor.system import Mount, mount_of
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.states import Idle
-from ota_artifact.finding import Finding, warning
+from ota_artifact.finding import Finding, fault, warning
 
 _IN_MEMORY = ("tmpfs", "ramfs")
 _LEAST_PART = 0.05  # of /data that is better left free
@@ -22,16 +22,16 @@ _LEAST_PART = 0.05  # of /data that is better left free
 def probe(case: Case) -> Iterator[Finding]:
     """What is wrong with it."""
     folder = case.settings.device.data
-    there = _existing(folder)
+    there = next(each for each in (folder, *folder.parents) if each.exists())
     mount = mount_of(there.resolve(), case.mounts)
     if mount is not None:
         yield from kept(folder, mount, case.root)
     if not os.access(there, os.W_OK):
-        yield Finding(
-            hazard="data-not-writable",
-            place=str(folder),
-            cause="the agent cannot remember anything there",
-            remedy="be root; mount /data rw",
+        yield fault(
+            "data-not-writable",
+            folder,
+            "the agent cannot remember anything there",
+            "be root; mount /data rw",
         )
     else:
         yield from _room(case, there)
@@ -45,26 +45,25 @@ def kept(folder: Path, mount: Mount, root: Mount | None) -> Iterator[Finding]:
     """Whether a folder outlives an update and a reboot, by what it is mounted from."""
     remedy = "mount the partition data on /data; fstab has it in our images"
     if mount.kind in _IN_MEMORY:
-        yield Finding(
-            hazard="data-in-memory",
-            place=str(folder),
-            cause=f"{mount.point} is a {mount.kind}: state and key of the agent end with each"
-            " reboot",
-            remedy=f"{remedy}; /run/log/fsck says why it was not, if the device repairs it at boot",
+        yield fault(
+            "data-in-memory",
+            folder,
+            f"{mount.point} is a {mount.kind}: state and key of the agent end with each reboot",
+            f"{remedy}; /run/log/fsck says why it was not, if the device repairs it at boot",
         )
     elif mount.point == "/" or (root is not None and mount.device == root.device):
-        yield Finding(
-            hazard="data-not-mounted",
-            place=str(folder),
-            cause="it is in the slot: the agent's state and key are lost with the update",
-            remedy=remedy,
+        yield fault(
+            "data-not-mounted",
+            folder,
+            "it is in the slot: the agent's state and key are lost with the update",
+            remedy,
         )
     if "ro" in mount.options:
-        yield Finding(
-            hazard="data-read-only",
-            place=str(folder),
-            cause=f"{mount.point} is mounted read-only, as after an error of its filesystem",
-            remedy=f"dmesg says why; reboot the device, which repairs it, or mount -o remount,rw"
+        yield fault(
+            "data-read-only",
+            folder,
+            f"{mount.point} is mounted read-only, as after an error of its filesystem",
+            "dmesg says why; reboot the device, which repairs it, or mount -o remount,rw"
             f" {mount.point}",
         )
 
@@ -79,13 +78,12 @@ def space(place: object, free: int, whole: int, least: int) -> Iterator[Finding]
     """
     remedy = "remove what is not needed; [log] and [boot_log] say how much the agent keeps"
     if free < least:
-        yield Finding(
-            hazard="data-full",
-            place=str(place),
-            cause=f"{free} B are free, and {least} B are left free for the agent's state:"
-            " payloads are"
+        yield fault(
+            "data-full",
+            place,
+            f"{free} B are free, and {least} B are left free for the agent's state: payloads are"
             " refused",
-            remedy=remedy,
+            remedy,
         )
     elif free < _LEAST_PART * whole:
         yield warning("data-full", place, f"{free} B of {whole} B are free", remedy)
@@ -109,11 +107,6 @@ def named(remembered: str, said: str) -> Iterator[Finding]:
         )
 
 
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next(each for each in (folder, *folder.parents) if each.exists())
-
-
 def _room(case: Case, folder: Path) -> Iterator[Finding]:
     found = os.statvfs(folder)
     free, whole = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
@@ -127,11 +120,11 @@ def _local(path: Path) -> Iterator[Finding]:
     try:
         check(tables_of(path), path)
     except AgentError as error:
-        yield Finding(
-            hazard="configuration-passed-over",
-            place=str(path),
-            cause=f"{error}: nothing of this file counts",
-            remedy="correct it, or remove it",
+        yield fault(
+            "configuration-passed-over",
+            path,
+            f"{error}: nothing of this file counts",
+            "correct it, or remove it",
         )
 
 
@@ -139,10 +132,9 @@ def _type(case: Case) -> Iterator[Finding]:
     try:
         device_type_of(case.settings.device)
     except AgentError as error:
-        yield Finding(
-            hazard="device-type-missing",
-            place=str(case.settings.device.data / "device_type"),
-            cause=str(error),
-            remedy="`ota-agent setup --device-type NAME`, with the name that artifacts are made"
-            " for",
+        yield fault(
+            "device-type-missing",
+            case.settings.device.data / "device_type",
+            error,
+            "`ota-agent setup --device-type NAME`, with the name that artifacts are made for",
         )

@@ -13,7 +13,7 @@ from ota_agent.bootloader.u_boot import Place, UBoot
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import device_number
 from ota_agent.errors import EnvironmentFault
-from ota_artifact.finding import Finding, warning
+from ota_artifact.finding import Finding, fault, warning
 
 _REPAIR = f"`echo {LIMIT}=1 | fw_setenv -s -` twice: each writes the copy that is older or damaged"
 _RENDERED = "take that of the board: `ota-board render` writes it"
@@ -26,22 +26,22 @@ def probe(case: Case) -> Iterator[Finding]:
         return
     for program in ("fw_printenv", "fw_setenv"):
         if which(program) is None:
-            yield Finding(
-                hazard="program-missing",
-                place=program,
-                cause="it is not there: U-Boot's environment can neither be read nor written",
-                remedy="install libubootenv's tools (libubootenv-tool, libubootenv-bin)",
+            yield fault(
+                "program-missing",
+                program,
+                "it is not there: U-Boot's environment can neither be read nor written",
+                "install libubootenv's tools (libubootenv-tool, libubootenv-bin)",
             )
     configuration = case.bootloader.configuration
     try:
         places = case.bootloader.places()
     except EnvironmentFault as error:
         is_there = configuration.exists()
-        yield Finding(
-            hazard="fw-env-config-differs" if is_there else "fw-env-config-missing",
-            place=str(configuration),
-            cause=f"{error}: Linux does not know where the environment is, and installs no update",
-            remedy=_RENDERED,
+        yield fault(
+            "fw-env-config-differs" if is_there else "fw-env-config-missing",
+            configuration,
+            f"{error}: Linux does not know where the environment is, and installs no update",
+            _RENDERED,
         )
         return
     yield from _places(case, configuration, places)
@@ -64,27 +64,25 @@ def judged(raw: bytes) -> Literal["redundant", "single", "empty", "damaged"]:
 
 def _places(case: Case, configuration: Path, places: tuple[Place, ...]) -> Iterator[Finding]:
     if len(places) < 2:
-        yield Finding(
-            hazard="redundancy-lost",
-            place=str(configuration),
-            cause=f"it names {len(places)} copies of the environment: a cut of power while it"
-            " is saved"
+        yield fault(
+            "redundancy-lost",
+            configuration,
+            f"it names {len(places)} copies of the environment: a cut of power while it is saved"
             " loses the state",
-            remedy="build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before"
-            " v2025.10), and name"
-            " both copies",
+            "build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10), and"
+            " name both copies",
         )
     layout = case.layout
     areas = [each for each in layout.areas if each.kind == "environment"] if layout else []
     wanted = sorted((each.offset, each.size) for each in areas)
     found = sorted((each.offset, each.size) for each in places)
     if wanted and found != wanted:
-        yield Finding(
-            hazard="fw-env-config-differs",
-            place=str(configuration),
-            cause=f"it says {_shown(found)}; the layout has {_shown(wanted)}: U-Boot and Linux use"
+        yield fault(
+            "fw-env-config-differs",
+            configuration,
+            f"it says {_shown(found)}; the layout has {_shown(wanted)}: U-Boot and Linux use"
             " different bytes",
-            remedy=_RENDERED,
+            _RENDERED,
         )
     for device in sorted({each.device for each in places}):
         if layout and wanted and not case.settings.device.slot_a:
@@ -99,13 +97,12 @@ def _other_disk(configuration: Path, device: str, wanted: str) -> Iterator[Findi
     except OSError:
         if device == wanted:
             return  # said already: nothing can be read there
-    yield Finding(
-        hazard="fw-env-config-differs",
-        place=str(configuration),
-        cause=f"it says {device}, and this device's disk is {wanted}: the bootloader of another"
-        " disk is"
+    yield fault(
+        "fw-env-config-differs",
+        configuration,
+        f"it says {device}, and this device's disk is {wanted}: the bootloader of another disk is"
         " told what to start",
-        remedy=_RENDERED,
+        _RENDERED,
     )
 
 
@@ -116,20 +113,20 @@ def _copy(place: Place, *, is_alone: bool) -> Iterator[Finding]:
             file.seek(place.offset)
             raw = file.read(place.size)
     except OSError as error:
-        yield Finding(
-            hazard="environment-device-missing",
-            place=where,
-            cause=f"{error.strerror}: this copy of the environment cannot be read",
-            remedy="be root; correct fw_env.config, if it names a disk that this device has not",
+        yield fault(
+            "environment-device-missing",
+            where,
+            f"{error.strerror}: this copy of the environment cannot be read",
+            "be root; correct fw_env.config, if it names a disk that this device has not",
         )
         return
     found = judged(raw) if len(raw) == place.size else "damaged"
     if found == "empty":
-        yield Finding(
-            hazard="environment-never-written",
-            place=where,
-            cause="nothing was ever written there: U-Boot saves elsewhere, or cannot",
-            remedy=f"compare ENV_OFFSET and ENV_SIZE of U-Boot's final .config; then {_REPAIR}",
+        yield fault(
+            "environment-never-written",
+            where,
+            "nothing was ever written there: U-Boot saves elsewhere, or cannot",
+            f"compare ENV_OFFSET and ENV_SIZE of U-Boot's final .config; then {_REPAIR}",
         )
     elif found == "damaged":
         yield warning(
@@ -139,13 +136,12 @@ def _copy(place: Place, *, is_alone: bool) -> Iterator[Finding]:
             f"{_REPAIR}; if that does not help, compare the size with U-Boot's ENV_SIZE",
         )
     elif found == "single" and not is_alone:
-        yield Finding(
-            hazard="redundancy-lost",
-            place=where,
-            cause="the copy has no counter: whoever wrote it has no redundant environment, and"
-            " a cut of"
-            " power while saving loses the state",
-            remedy="build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10)",
+        yield fault(
+            "redundancy-lost",
+            where,
+            "the copy has no counter: the program that wrote it has no redundant environment, and a"
+            " cut of power while saving loses the state",
+            "build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10)",
         )
 
 

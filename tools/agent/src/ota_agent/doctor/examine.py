@@ -19,19 +19,11 @@ from ota_agent.doctor import (
 )
 from ota_agent.doctor.case import Case, open_case
 from ota_agent.doctor.system import System
-from ota_artifact.finding import Finding
+from ota_artifact.finding import Finding, fault
 
-PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
-    environment.probe,
-    grub.probe,
-    slots.probe,
-    trial.probe,
-    kernel.probe,
-    watchdog.probe,
-    data.probe,
-    trust.probe,
-    programs.probe,
-    service.probe,
+PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = tuple(
+    each.probe
+    for each in (environment, grub, slots, trial, kernel, watchdog, data, trust, programs, service)
 )
 """In the order in which an update meets them."""
 
@@ -56,9 +48,9 @@ def _looked(probe: Callable[[Case], Iterator[Finding]], case: Case) -> Iterator[
         yield from probe(case)
     except OSError as error:
         name = probe.__module__.rpartition(".")[2]
-        yield Finding(
-            hazard="not-examined",
-            place=f"{error.filename or name}",
-            cause=f"{error.strerror}: what the doctor's {name} would tell is not known",
-            remedy="be root",
+        yield fault(
+            "not-examined",
+            f"{error.filename or name}",
+            f"{error.strerror}: what the doctor's {name} would tell is not known",
+            "be root",
         )

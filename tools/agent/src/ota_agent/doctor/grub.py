@@ -7,7 +7,7 @@ from pathlib import Path
 from ota_agent.bootloader.grub import Grub
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import mount_of
-from ota_artifact.finding import Finding, warning
+from ota_artifact.finding import Finding, fault, warning
 from ota_artifact.grub_block import BLOCK, COPIES, FILES, decode_block, is_sum
 
 _FACTORY = "put the files of the image there, or of another device with the same layout"
@@ -30,22 +30,21 @@ def judged(
 ) -> Iterator[Finding]:
     """What is wrong with one copy; None for a file that is not there."""
     if env is None or lock is None:
-        yield Finding(
-            hazard="grub-environment-missing",
-            place=place,
-            cause="env or lock is not there, and GRUB can only overwrite what exists: this copy"
-            " is lost",
-            remedy=f"mount the boot partition; else {_FACTORY}",
+        yield fault(
+            "grub-environment-missing",
+            place,
+            "env or lock is not there, and GRUB can only overwrite what exists: this copy is lost",
+            f"mount the boot partition; else {_FACTORY}",
         )
         return
     held = decode_block(lock)
     for name, data in (("env", env), ("lock", lock)):
         if len(data) != BLOCK or decode_block(data) is None:
-            yield Finding(
-                hazard="grub-copy-damaged",
-                place=f"{place}/{name}",
-                cause=f"it is not a block of {BLOCK} B: GRUB passes it over, and cannot repair it",
-                remedy=_FACTORY,
+            yield fault(
+                "grub-copy-damaged",
+                f"{place}/{name}",
+                f"it is not a block of {BLOCK} B: GRUB passes it over, and cannot repair it",
+                _FACTORY,
             )
     if held is None:
         return
@@ -53,8 +52,8 @@ def judged(
         yield warning(
             "grub-copy-locked",
             f"{place}/lock",
-            f"editing={held.get('editing', '(not set)')}: somebody was cut off while writing; until"
-            " it is repaired, there is one copy alone",
+            f"editing={held.get('editing', '(not set)')}: a program was cut off while writing;"
+            " until it is repaired, there is one copy alone",
             _REPAIR,
         )
     elif not is_sum(total or b"", lock):
@@ -71,18 +70,18 @@ def _mounted(case: Case, folder: Path) -> Iterator[Finding]:
     if mount is None:
         return
     if mount.point == "/":
-        yield Finding(
-            hazard="boot-not-mounted",
-            place=str(folder),
-            cause="no partition is mounted there: GRUB reads the boot partition, and not this slot",
-            remedy="mount the boot partition; fstab names it in our images",
+        yield fault(
+            "boot-not-mounted",
+            folder,
+            "no partition is mounted there: GRUB reads the boot partition, and not this slot",
+            "mount the boot partition; fstab names it in our images",
         )
     elif "ro" in mount.options:
-        yield Finding(
-            hazard="boot-read-only",
-            place=mount.point,
-            cause="GRUB's environment cannot be written, and no update installed",
-            remedy=f"mount -o remount,rw {mount.point}",
+        yield fault(
+            "boot-read-only",
+            mount.point,
+            "GRUB's environment cannot be written, and no update installed",
+            f"mount -o remount,rw {mount.point}",
         )
 
 

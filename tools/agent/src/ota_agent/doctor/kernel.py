@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 
 from ota_agent.doctor.case import Case
-from ota_artifact.finding import Finding, warning
+from ota_artifact.finding import Finding, fault, warning
 
 
 def probe(case: Case) -> Iterator[Finding]:
@@ -13,12 +13,12 @@ def probe(case: Case) -> Iterator[Finding]:
     arguments = case.system.text(case.system.proc / "cmdline")
     if "${" in arguments:
         literal = next(word for word in arguments.split() if "${" in word)
-        yield Finding(
-            hazard="firmware-bypasses-u-boot",
-            place="/proc/cmdline",
-            cause=f"it has {literal}, which U-Boot would have replaced: something else started the"
+        yield fault(
+            "firmware-bypasses-u-boot",
+            "/proc/cmdline",
+            f"it has {literal}, which U-Boot would have replaced: something else started the"
             " kernel, and no update is ever tried",
-            remedy="have the firmware start U-Boot; on a Raspberry Pi, kernel= in config.txt",
+            "have the firmware start U-Boot; on a Raspberry Pi, kernel= in config.txt",
         )
     modules = case.system.root / "lib" / "modules"
     release = os.uname().release

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ota_agent.address import Address
 from ota_agent.config.settings import Settings
 from ota_agent.errors import AgentError, Unauthorized, Unreachable
-from ota_artifact.finding import Finding
+from ota_artifact.finding import Finding, fault
 
 
 def probe(settings: Settings) -> Iterator[Finding]:
@@ -17,25 +17,17 @@ def probe(settings: Settings) -> Iterator[Finding]:
     try:
         authenticate(settings)
     except Unauthorized as error:
-        yield Finding(
-            hazard="device-not-accepted",
-            place=place,
-            cause=str(error),
-            remedy="accept the device at the server",
-        )
+        yield fault("device-not-accepted", place, error, "accept the device at the server")
     except Unreachable as error:
-        yield Finding(
-            hazard="server-unreachable",
-            place=place,
-            cause=str(error),
-            remedy="see whether the network is up, the name is known, and the certificate is"
-            " the one that"
-            " [tls] trusts",
+        yield fault(
+            "server-unreachable",
+            place,
+            error,
+            "see whether the network is up, the name is known, and the certificate is the one"
+            " that [tls] trusts",
         )
     except AgentError as error:
-        yield Finding(
-            hazard="server-unreachable", place=place, cause=str(error), remedy="correct agent.toml"
-        )
+        yield fault("server-unreachable", place, error, "correct agent.toml")
 
 
 def authenticate(settings: Settings) -> Address:
@@ -58,4 +50,4 @@ def authenticate(settings: Settings) -> Address:
     return server.authenticate().url
 
 
-_PATIENCE = 20.0  # [s] somebody waits for it
+_PATIENCE = 20.0  # [s] a user waits for it

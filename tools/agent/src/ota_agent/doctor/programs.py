@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
-from typing import Literal
 
 from ota_agent.doctor.case import Case
-from ota_artifact.finding import Finding, warning
+from ota_artifact.finding import Finding, fault, warning
 
 _SERVICE = Path("share/dbus-1/system-services/io.otakit.Agent1.service")
 _POLICY = Path("share/dbus-1/system.d/io.otakit.Agent1.conf")
@@ -23,11 +22,11 @@ def probe(case: Case) -> Iterator[Finding]:
     settings = case.settings
     reboot = settings.device.reboot[0] if settings.device.reboot else ""
     if which(reboot) is None:
-        yield Finding(
-            hazard="program-missing",
-            place=f"[device] reboot: {reboot}",
-            cause="it is not there: no update of a root filesystem is ever tried",
-            remedy="install it, or name the command that reboots this device",
+        yield fault(
+            "program-missing",
+            f"[device] reboot: {reboot}",
+            "it is not there: no update of a root filesystem is ever tried",
+            "install it, or name the command that reboots this device",
         )
     yield from _checks(settings.commit.folder)
     for folder in settings.modules.folders:
@@ -87,11 +86,11 @@ def _checks(folder: Path) -> Iterator[Finding]:
         )
     for path in found:
         if not os.access(path, os.X_OK):
-            yield Finding(
-                hazard="check-not-executable",
-                place=str(path),
-                cause="it cannot be run as a health check: a new system is committed without it",
-                remedy=f"chmod +x {path}; or remove it",
+            yield fault(
+                "check-not-executable",
+                path,
+                "it cannot be run as a health check: a new system is committed without it",
+                f"chmod +x {path}; or remove it",
             )
 
 
@@ -110,24 +109,18 @@ def _not_executable(
 
 def _identity(folders: tuple[Path, ...]) -> Iterator[Finding]:
     if not any(os.access(path, os.X_OK) for folder in folders for path in _files(folder)):
-        yield Finding(
-            hazard="identity-missing",
-            place=" or ".join(map(str, folders)),
-            cause="no program says what tells this device from all others: the server is not asked",
-            remedy="put one there that prints such as mac=00:11:22:33:44:55",
+        yield fault(
+            "identity-missing",
+            " or ".join(map(str, folders)),
+            "no program says what tells this device from all others: the server is not asked",
+            "put one there that prints such as mac=00:11:22:33:44:55",
         )
 
 
 def _package(name: str, cause: str, *, is_needed: bool = False) -> Iterator[Finding]:
     if find_spec(name) is None:
-        severity: Literal["error", "warning"] = "error" if is_needed else "warning"
-        yield Finding(
-            hazard="python-package-missing",
-            place=name,
-            cause=cause,
-            remedy=f"install it (python3-{name})",
-            severity=severity,
-        )
+        of_severity = fault if is_needed else warning
+        yield of_severity("python-package-missing", name, cause, f"install it (python3-{name})")
 
 
 def _files(folder: Path) -> Iterator[Path]:

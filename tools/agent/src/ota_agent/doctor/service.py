@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ota_agent.api.client import Client, NoAgent
 from ota_agent.doctor.case import Case
 from ota_agent.errors import AgentError
-from ota_artifact.finding import Finding, warning
+from ota_artifact.finding import Finding, fault, warning
 
 
 def probe(case: Case) -> Iterator[Finding]:
@@ -20,25 +20,18 @@ def probe(case: Case) -> Iterator[Finding]:
     except NoAgent:
         cause = "no agent runs: the server is not asked, and a trial not committed by itself"
         remedy = "`ota-agent daemon`, which init starts in our images; its log says why it ended"
-        if settings.server.urls:
-            yield Finding(hazard="agent-not-running", place=place, cause=cause, remedy=remedy)
-        else:
-            yield warning("agent-not-running", place, cause, remedy)
+        of_severity = fault if settings.server.urls else warning
+        yield of_severity("agent-not-running", place, cause, remedy)
     except AgentError as error:
-        yield Finding(
-            hazard="agent-not-running",
-            place=place,
-            cause=str(error),
-            remedy="see its log; restart it",
-        )
+        yield fault("agent-not-running", place, error, "see its log; restart it")
     group = settings.api.group
     try:
         if group:
             grp.getgrnam(group)
     except KeyError:
-        yield Finding(
-            hazard="group-missing",
-            place=f"[api] group: {group}",
-            cause="there is no such group: programs that are not root's cannot talk to the agent",
-            remedy=f"addgroup --system {group}",
+        yield fault(
+            "group-missing",
+            f"[api] group: {group}",
+            "there is no such group: programs that are not root's cannot talk to the agent",
+            f"addgroup --system {group}",
         )

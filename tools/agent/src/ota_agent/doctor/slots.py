@@ -7,8 +7,8 @@ from pathlib import Path
 from ota_agent.device.slots import Slots
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import SECTOR, device_number, size_of
-from ota_artifact.finding import Finding, warning
-from ota_artifact.layout import Area, Layout
+from ota_artifact.finding import Finding, fault, warning
+from ota_artifact.layout import Layout
 
 _WORTH_GROWING = 8 << 20
 """What may be left behind /data [B]; the images' own scripts leave as much."""
@@ -47,30 +47,29 @@ def _slots(case: Case, slots: Slots) -> Iterator[Finding]:
             sizes[slot.name] = size_of(slot.node, case.system)
             number = device_number(slot.node)
         except OSError as error:
-            yield Finding(
-                hazard="slot-missing",
-                place=f"slot {slot.name}: {slot.node}",
-                cause=f"{error.strerror}: nothing can be written there",
-                remedy="correct the layout, or slot_a and slot_b in the section [device]",
+            yield fault(
+                "slot-missing",
+                f"slot {slot.name}: {slot.node}",
+                f"{error.strerror}: nothing can be written there",
+                "correct the layout, or slot_a and slot_b in the section [device]",
             )
             continue
         points = [each.point for each in case.mounts if number and each.device == number]
         if points and case.running and slot != case.running:
-            yield Finding(
-                hazard="passive-slot-mounted",
-                place=f"slot {slot.name}: {slot.node}",
-                cause=f"it is mounted on {', '.join(points)}: an update would be written under a"
+            yield fault(
+                "passive-slot-mounted",
+                f"slot {slot.name}: {slot.node}",
+                f"it is mounted on {', '.join(points)}: an update would be written under a"
                 " filesystem in use, which may write over it",
-                remedy=f"umount {points[0]}; take it out of fstab and of what mounts by itself",
+                f"umount {points[0]}; take it out of fstab and of what mounts by itself",
             )
     if len(set(sizes.values())) == 2:
-        yield Finding(
-            hazard="slots-differ-in-size",
-            place=f"{slots.a.node}, {slots.b.node}",
-            cause=f"slot A has {sizes['A']} B, slot B {sizes['B']} B: an update that fits one"
-            " of them"
+        yield fault(
+            "slots-differ-in-size",
+            f"{slots.a.node}, {slots.b.node}",
+            f"slot A has {sizes['A']} B, slot B {sizes['B']} B: an update that fits one of them"
             " does not fit the other",
-            remedy="make both of the same size; the layout of `ota-board layout` has them so",
+            "make both of the same size; the layout of `ota-board layout` has them so",
         )
 
 
@@ -78,14 +77,12 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
     blocks = case.system.sys / "class" / "block"
     name = Path(layout.device).name
     if not (blocks / name).exists():
-        yield Finding(
-            hazard="disk-missing",
-            place=layout.device,
-            cause=f"there is no disk of this name: {case.settings.device.layout} is for another"
-            " board, or"
-            " the kernel counts its disks in another order",
-            remedy="boot with the device tree of the board, whose aliases fix the order; or"
-            " correct the"
+        yield fault(
+            "disk-missing",
+            layout.device,
+            f"there is no disk of this name: {case.settings.device.layout} is for another board,"
+            " or the kernel counts its disks in another order",
+            "boot with the device tree of the board, whose aliases fix the order; or correct the"
             " layout",
         )
         return
@@ -103,7 +100,11 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
         )
         end = max(end, begin + size)
         if not is_right:
-            yield _differs(layout, area, begin, size)
+            yield _other_table(
+                f"{layout.device}, {area.name}",
+                f"partition {area.number} has {size} B at {begin:#x}, the layout {area.size} B at"
+                f" {area.offset:#x}",
+            )
     whole = case.system.number(blocks / name / "size") * SECTOR
     behind = layout.size - last.end  # a backup table, perhaps
     if last.name == "data" and whole - end > _WORTH_GROWING + behind:
@@ -115,19 +116,10 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
         )
 
 
-def _differs(layout: Layout, area: Area, begin: int, size: int) -> Finding:
-    return _other_table(
-        f"{layout.device}, {area.name}",
-        f"partition {area.number} has {size} B at {begin:#x}, the layout {area.size} B at"
-        f" {area.offset:#x}",
-    )
-
-
 def _other_table(place: str, cause: str) -> Finding:
-    return Finding(
-        hazard="table-not-layout",
-        place=place,
-        cause=f"{cause}: a write to one lands in the other",
-        remedy="write the whole image of the board onto the disk, or the layout of this one"
-        " into the slot",
+    return fault(
+        "table-not-layout",
+        place,
+        f"{cause}: a write to one lands in the other",
+        "write the whole image of the board onto the disk, or the layout of this one into the slot",
     )

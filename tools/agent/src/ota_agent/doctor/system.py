@@ -52,14 +52,12 @@ class Mount:
         device: its number, as ``179:2``.
         point: where it is mounted.
         kind: of filesystem.
-        source: what is mounted.
         options: of the mount and of the filesystem.
     """
 
     device: str
     point: str
     kind: str
-    source: str
     options: frozenset[str]
 
 
@@ -77,7 +75,6 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
                 device=words[2],
                 point=_plain(words[4]),
                 kind=rest[0],
-                source=_plain(rest[1]),
                 options=options,
             )
         )

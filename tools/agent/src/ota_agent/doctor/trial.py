@@ -19,7 +19,7 @@ from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.case import Case
 from ota_agent.errors import EnvironmentFault
 from ota_agent.trial.boot_log import meaning
-from ota_artifact.finding import Finding, warning
+from ota_artifact.finding import Finding, fault, warning
 
 _END = "`ota-agent commit` or `ota-agent rollback`"
 
@@ -37,29 +37,28 @@ def probe(case: Case) -> Iterator[Finding]:
 def contract(variables: Mapping[str, str]) -> Iterator[Finding]:
     """What of U-Boot's variables breaks the contract."""
     if is_elsewhere(variables):
-        yield Finding(
-            hazard="canary-missing",
-            place=CANARY,
-            cause="U-Boot never saved what is read here: it cannot, or does so elsewhere",
-            remedy="compare ENV_OFFSET, ENV_SIZE and the device in U-Boot's final .config with"
+        yield fault(
+            "canary-missing",
+            CANARY,
+            "U-Boot never saved what is read here: it cannot, or does so elsewhere",
+            "compare ENV_OFFSET, ENV_SIZE and the device in U-Boot's final .config with"
             " fw_env.config",
         )
     if variables.get(LIMIT, "1") == "0":
-        yield Finding(
-            hazard="no-bootlimit",
-            place=LIMIT,
-            cause="it is 0: U-Boot counts no boots, and a trial that dies is started for ever",
-            remedy=f"`fw_setenv {LIMIT} 1`",
+        yield fault(
+            "no-bootlimit",
+            LIMIT,
+            "it is 0: U-Boot counts no boots, and a trial that dies is started for ever",
+            f"`fw_setenv {LIMIT} 1`",
         )
     number, text = variables.get(PART, ""), variables.get(PART_HEX, "")
     if number.isdecimal() and text.lower() != f"{int(number):x}":
-        yield Finding(
-            hazard="state-names-no-slot",
-            place=PART_HEX,
-            cause=f"it is {text!r}, and {PART} {number!r}: U-Boot loads the kernel"
-            " from one"
-            " slot, which mounts the other one",
-            remedy=f"`fw_setenv {PART_HEX} {int(number):x}`",
+        yield fault(
+            "state-names-no-slot",
+            PART_HEX,
+            f"it is {text!r}, and {PART} {number!r}: U-Boot loads the kernel from one slot, which"
+            " mounts the other one",
+            f"`fw_setenv {PART_HEX} {int(number):x}`",
         )
 
 
@@ -75,22 +74,22 @@ def told(
     try:
         next_ = next_slot(slots, variables)
     except EnvironmentFault as error:
-        yield Finding(
-            hazard="state-names-no-slot",
-            place=PART,
-            cause=str(error),
-            remedy=f"set it, and {PART_HEX}, to the slot that runs",
+        yield fault(
+            "state-names-no-slot",
+            PART,
+            error,
+            f"set it, and {PART_HEX}, to the slot that runs",
         )
         return
     is_tried = is_trial(variables)
     place = f"slot {next_.name}"
     if is_tried and state in ("", "Idle", "Syncing"):
-        yield Finding(
-            hazard="trial-of-nobody",
-            place=place,
-            cause="it is on trial, and the agent knows of no update: it ends with the next reboot",
-            remedy=f"set {TRIAL} to 0 to keep it, with the tools of the bootloader; or"
-            " reboot the device to roll it back",
+        yield fault(
+            "trial-of-nobody",
+            place,
+            "it is on trial, and the agent knows of no update: it ends with the next reboot",
+            f"set {TRIAL} to 0 to keep it, with the tools of the bootloader; or reboot the device"
+            " to roll it back",
         )
     elif is_tried and running is not None and running != next_:
         yield warning(
@@ -102,12 +101,12 @@ def told(
     elif is_tried:
         yield warning("trial-under-way", place, "it runs on trial; a reboot rolls it back", _END)
     elif running is not None and running != next_:
-        yield Finding(
-            hazard="next-slot-not-running",
-            place=place,
-            cause=f"slot {running.name} runs, and the bootloader would start slot {next_.name}"
-            " next: no update can be installed, and the next reboot changes the system",
-            remedy="reboot the device, and see which slot it runs then",
+        yield fault(
+            "next-slot-not-running",
+            place,
+            f"slot {running.name} runs, and the bootloader would start slot {next_.name} next: no"
+            " update can be installed, and the next reboot changes the system",
+            "reboot the device, and see which slot it runs then",
         )
     if why := variables.get(WHY):
         yield warning(

@@ -17,7 +17,7 @@ from ota_agent.errors import AgentError
 from ota_agent.server.options import ServerOptions, TlsOptions
 from ota_agent.server.pin import parse_pin
 from ota_artifact.errors import ArtifactError
-from ota_artifact.finding import Finding, warning
+from ota_artifact.finding import Finding, fault, warning
 from ota_artifact.keys import load_public_key
 
 _SOON = timedelta(days=30)
@@ -58,12 +58,7 @@ def clock(now: float, least: float, *, is_set: bool) -> Iterator[Finding]:
     if is_set:
         yield warning("clock-in-the-past", "clock", cause, "restart the agent, which sets it")
     else:
-        yield Finding(
-            hazard="clock-in-the-past",
-            place="clock",
-            cause=cause,
-            remedy="set it, or tls.set_clock = true",
-        )
+        yield fault("clock-in-the-past", "clock", cause, "set it, or tls.set_clock = true")
 
 
 def addresses(server: ServerOptions, tls: TlsOptions) -> Iterator[Finding]:
@@ -77,19 +72,18 @@ def addresses(server: ServerOptions, tls: TlsOptions) -> Iterator[Finding]:
         )
     for url in map(Address, server.urls):
         if not url.is_web:
-            yield Finding(
-                hazard="server-url-wrong",
-                place=f"[server] urls: {url}",
-                cause="it is not an address of a server",
-                remedy="write it as https://updates.example.com",
+            yield fault(
+                "server-url-wrong",
+                f"[server] urls: {url}",
+                "it is not an address of a server",
+                "write it as https://updates.example.com",
             )
         elif url.scheme == "http" and not tls.allow_plain_http:
-            yield Finding(
-                hazard="plain-http",
-                place=f"[server] urls: {url}",
-                cause="it is plain HTTP, which the agent refuses: anybody on the way could"
-                " change it",
-                remedy="use https; on a bench, tls.allow_plain_http = true",
+            yield fault(
+                "plain-http",
+                f"[server] urls: {url}",
+                "it is plain HTTP, which the agent refuses: anybody on the way could change it",
+                "use https; on a bench, tls.allow_plain_http = true",
             )
     if tls.allow_plain_http:
         yield warning(
@@ -102,7 +96,7 @@ def addresses(server: ServerOptions, tls: TlsOptions) -> Iterator[Finding]:
         yield warning(
             "any-server-believed",
             "[tls] skip_verify",
-            "whoever is on the network can be the server",
+            "any machine on the network can be the server",
             "take the line out before the device leaves the bench; server_certificate or pins make"
             " a server of your own trusted",
         )
@@ -112,18 +106,18 @@ def validity(place: object, end: datetime, now: datetime) -> Iterator[Finding]:
     """Whether a certificate is good, and for how long still."""
     day = end.strftime("%Y-%m-%d")
     if end <= now:
-        yield Finding(
-            hazard="certificate-expired",
-            place=str(place),
-            cause=f"it was good until {day}: the connection is refused",
-            remedy="put a new one there; with a pin on the server's key alone, time does not count",
+        yield fault(
+            "certificate-expired",
+            place,
+            f"it was good until {day}: the connection is refused",
+            "put a new one there; with a pin on the server's key alone, time does not count",
         )
     elif end - now < _SOON:
         yield warning(
             "certificate-expires",
             place,
             f"it is good until {day}, which is in {(end - now).days} days",
-            "bring its successor onto the device before, beside it in the same file",
+            "bring its successor onto the device before, in the same file",
         )
 
 
@@ -136,11 +130,11 @@ def _tls(tls: TlsOptions, now: datetime) -> Iterator[Finding]:
             with Path(path).open("rb") as file:
                 pem = file.read(_LIMIT)
         except OSError as error:
-            yield Finding(
-                hazard="tls-file-unreadable",
-                place=f"[tls] {name}: {path}",
-                cause=f"{error.strerror}: no connection can be made",
-                remedy="put the file there, or take the key out",
+            yield fault(
+                "tls-file-unreadable",
+                f"[tls] {name}: {path}",
+                f"{error.strerror}: no connection can be made",
+                "put the file there, or take the key out",
             )
             continue
         if name != "client_key":
@@ -150,11 +144,11 @@ def _tls(tls: TlsOptions, now: datetime) -> Iterator[Finding]:
         try:
             parse_pin(pin)
         except AgentError as error:
-            yield Finding(
-                hazard="pin-wrong",
-                place=f"[tls] pins: {pin}",
-                cause=str(error),
-                remedy="compute it again (docs/howto/trust.md)",
+            yield fault(
+                "pin-wrong",
+                f"[tls] pins: {pin}",
+                error,
+                "compute it again (docs/howto/trust.md)",
             )
 
 
@@ -162,12 +156,7 @@ def _certificates(place: str, pem: bytes, now: datetime, *, is_own: bool) -> Ite
     """What is wrong with those in a file: our own is the first; of others, one may be good."""
     blocks = _CERTIFICATE.findall(pem)
     if not blocks:
-        yield Finding(
-            hazard="tls-file-unreadable",
-            place=place,
-            cause="it has no certificate in PEM",
-            remedy="put one there",
-        )
+        yield fault("tls-file-unreadable", place, "it has no certificate in PEM", "put one there")
         return
     try:
         ends = [_end(block) for block in blocks]
@@ -177,11 +166,11 @@ def _certificates(place: str, pem: bytes, now: datetime, *, is_own: bool) -> Ite
         )
         return
     except ValueError as error:
-        yield Finding(
-            hazard="tls-file-unreadable",
-            place=place,
-            cause=f"a certificate in it is damaged ({error})",
-            remedy="replace it",
+        yield fault(
+            "tls-file-unreadable",
+            place,
+            f"a certificate in it is damaged ({error})",
+            "replace it",
         )
         return
     yield from validity(place, ends[0] if is_own else max(ends), now)
@@ -210,7 +199,7 @@ def _keys(options: VerifyOptions, now: float) -> Iterator[Finding]:
         yield warning(
             "no-verification-keys",
             "[keys] keys",
-            "any artifact is installed, whoever made it",
+            "any artifact is installed, from any maker",
             "`ota-agent setup --key FILE`, and sign artifacts with `ota-artifact write --key`",
         )
         return
@@ -219,24 +208,17 @@ def _keys(options: VerifyOptions, now: float) -> Iterator[Finding]:
         try:
             trusted = parse_key(text)
         except AgentError as error:
-            bad.append(
-                Finding(
-                    hazard="key-unreadable",
-                    place="[keys] keys",
-                    cause=str(error),
-                    remedy="correct the day",
-                )
-            )
+            bad.append(fault("key-unreadable", "[keys] keys", error, "correct the day"))
             continue
         bad += _key(trusted, max(now, floor()))
     unusable = [each for each in bad if each.severity == "error"]
     if len(unusable) == len(options.keys):
         yield from bad
-        yield Finding(
-            hazard="no-key-is-good",
-            place="[keys] keys",
-            cause="none of the keys is good, and no artifact can be verified: all are refused",
-            remedy="bring a new key onto the device by hand: no update can",
+        yield fault(
+            "no-key-is-good",
+            "[keys] keys",
+            "none of the keys is good, and no artifact can be verified: all are refused",
+            "bring a new key onto the device by hand: no update can",
         )
         return
     for each in bad:  # there is another one
@@ -246,11 +228,11 @@ def _keys(options: VerifyOptions, now: float) -> Iterator[Finding]:
 def _key(key: TrustedKey, now: float) -> Iterator[Finding]:
     place = f"[keys] {key.path}"
     if not key.is_good(now):
-        yield Finding(
-            hazard="key-expired",
-            place=place,
-            cause=f"its last day was {key.expires}: what it has signed is refused",
-            remedy="bring its successor onto the device, and take this one out",
+        yield fault(
+            "key-expired",
+            place,
+            f"its last day was {key.expires}: what it has signed is refused",
+            "bring its successor onto the device, and take this one out",
         )
         return
     if key.expires and not key.is_good(now + _SOON.total_seconds()):
@@ -263,20 +245,15 @@ def _key(key: TrustedKey, now: float) -> Iterator[Finding]:
     try:
         load_public_key(key.path)
     except ImportError:
-        yield Finding(
-            hazard="python-package-missing",
-            place="cryptography",
-            cause="no signature can be checked",
-            remedy=_CRYPTOGRAPHY,
+        yield fault(
+            "python-package-missing",
+            "cryptography",
+            "no signature can be checked",
+            _CRYPTOGRAPHY,
         )
     except (ArtifactError, OSError) as error:
         cause = error.strerror if isinstance(error, OSError) else str(error)
-        yield Finding(
-            hazard="key-unreadable",
-            place=place,
-            cause=f"{cause}",
-            remedy="put a public key in PEM there",
-        )
+        yield fault("key-unreadable", place, f"{cause}", "put a public key in PEM there")
 
 
 def _private(path: Path) -> Iterator[Finding]:
@@ -285,11 +262,10 @@ def _private(path: Path) -> Iterator[Finding]:
     except OSError:
         return
     if mode & _OTHERS_READ:
-        yield Finding(
-            hazard="private-key-open",
-            place=str(path),
-            cause=f"its mode is {mode:o}: whoever logs in can take this device's part",
-            remedy=f"chmod 600 {path}; if others may have read it, remove it: a new one is"
-            " made, which the"
-            " server has to accept",
+        yield fault(
+            "private-key-open",
+            path,
+            f"its mode is {mode:o}: any user who logs in can pose as this device",
+            f"chmod 600 {path}; if others may have read it, remove it: a new one is made, which"
+            " the server has to accept",
         )

@@ -22,6 +22,10 @@ _PAUSE = 5.0  # [s] until a check that said "not yet" is asked again
 _LINES = 5  # of what a check said last that go into the error
 
 
+Policy = Literal["require-server", "grace", "local"]
+"""What to do with a trial whose server is out of reach."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitOptions:
     """What a new system must show before it is committed.
@@ -43,7 +47,7 @@ class CommitOptions:
     folder: Path = Path("/etc/ota/health.d")
     timeout: float = 60.0
     patience: float = 600.0
-    policy: Literal["require-server", "grace", "local"] = "require-server"
+    policy: Policy = "require-server"
     server_patience: float = 2160.0  # Source: Mender's client, 12 tries by its defaults
     grace: float = 86400.0
     power_cuts: int = 3

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`show-artifact` and `show-provides`: what this device runs and provides."""
+
+import argparse
+import json
+
+from ota_agent.cli.exits import Exit
+from ota_agent.cli.sub_command import add_json, command
+from ota_agent.config.settings import load_settings
+from ota_agent.lifecycle.provides import NAME
+from ota_agent.memory.bootstrap import provided
+
+
+@command(
+    help="print the name of the artifact that this device runs",
+    description="Prints the name of the artifact that is committed on this device.",
+    examples=("ota-agent show-artifact",),
+)
+def show_artifact(args: argparse.Namespace) -> int:
+    print(provided(load_settings(args.config).device)[NAME])
+    return Exit.DONE
+
+
+@command(
+    help="print what this device provides",
+    description="Prints what this device provides, and artifacts may depend on.",
+    examples=("ota-agent show-provides | grep rootfs-image.checksum",),
+    options=add_json,
+)
+def show_provides(args: argparse.Namespace) -> int:
+    found = provided(load_settings(args.config).device)
+    if args.json:
+        print(json.dumps(found, indent=1, sort_keys=True))
+    else:
+        print("".join(f"{key}={value}\n" for key, value in sorted(found.items())), end="")
+    return Exit.DONE
