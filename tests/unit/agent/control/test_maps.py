@@ -13,7 +13,7 @@ OTHER = "1d1f8c1e-1c2d-4f6a-9c39-0b6f5f4f2d12"
 def a_map(action: str, *, id_: str = ID, priority: int = 0, **more: str) -> ControlMap:
     states = {"ArtifactReboot_Enter": {"action": action, **more}}
     found = parse({"id": id_, "priority": priority, "states": states})
-    return ControlMap(id=found.id, priority=found.priority, rules=found.rules, begins=0, ends=100)
+    return ControlMap(id=found.id, priority=found.priority, rules=found.rules, ends=100)
 
 
 def verdict(*maps: ControlMap, now: float = 1.0) -> str:

@@ -50,7 +50,7 @@ def served(
     clients_of: Certificate | None = None,
     location: str = "",
 ) -> Iterator[str]:
-    """A server that answers each GET with "here", or with a redirect."""
+    """A server that answers each GET with "here", and a redirect if there is a location."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -164,7 +164,7 @@ def test_another_key_than_the_pinned_is_refused(url: str, authority: Certificate
         {"skip_verify": True},
     )
     for more in others:
-        with pytest.raises(urllib3.exceptions.HTTPError, match=r"none of the 1 in tls\.pins"):
+        with pytest.raises(urllib3.exceptions.HTTPError, match=r"not one of the 1 in tls\.pins"):
             got(url, pins=("00" * 32,), **more)
 
 
@@ -224,13 +224,14 @@ def test_plain_http_needs_to_be_allowed_and_is_warned_of(
     assert "127.0.0.1: plain HTTP" in caplog.text
 
 
-def test_a_redirect_to_plain_http_is_refused_like_the_first_address(leaf: Certificate) -> None:
-    with (
-        served() as plain,
-        served(leaf, location=plain) as address,
-        pytest.raises(AgentError, match="is plain HTTP"),
-    ):
-        got(address, pins=(pin(leaf),))
+@pytest.mark.parametrize("is_proxied", [False, True])
+def test_a_redirect_is_not_followed_but_handed_back(is_proxied: bool, leaf: Certificate) -> None:
+    with proxy() as between, served(leaf, location="http://127.0.0.1:1/") as address:
+        environment = {"https_proxy": f"127.0.0.1:{between.port}"} if is_proxied else {}
+
+        assert got(address, environment, pins=(pin(leaf),)) == b"here"
+
+    assert bool(between.requests) == is_proxied
 
 
 def test_a_proxy_is_gone_through_with_tls_to_the_server_itself(
@@ -240,7 +241,7 @@ def test_a_proxy_is_gone_through_with_tls_to_the_server_itself(
         environment = {"https_proxy": f"http://user:secret@127.0.0.1:{between.port}"}
 
         assert got(url, environment, ca_bundle=str(authority.path)) == b"here"
-        with pytest.raises(urllib3.exceptions.HTTPError, match=r"none of the 1 in tls\.pins"):
+        with pytest.raises(urllib3.exceptions.HTTPError, match=r"not one of the 1 in tls\.pins"):
             got(url, environment, pins=("00" * 32,))
 
     authorization = "Basic " + base64.b64encode(b"user:secret").decode()
@@ -248,10 +249,8 @@ def test_a_proxy_is_gone_through_with_tls_to_the_server_itself(
 
 
 @requires_localhost
-def test_a_redirect_leads_past_the_proxy_where_no_proxy_says_so(
-    url: str, authority: Certificate
-) -> None:
-    with served(location=url.replace("127.0.0.1", "localhost")) as plain, proxy() as between:
+def test_a_host_of_no_proxy_is_asked_past_the_proxy(url: str, authority: Certificate) -> None:
+    with proxy() as between:
         environment = {
             "HTTP_PROXY": f"127.0.0.1:{between.port}",
             "https_proxy": f"127.0.0.1:{between.port}",
@@ -259,13 +258,11 @@ def test_a_redirect_leads_past_the_proxy_where_no_proxy_says_so(
         }
         options = {"ca_bundle": str(authority.path), "allow_plain_http": True}
 
-        # The proxy of the test follows the redirect of a plain request itself.
         with served() as direct:
             assert got(direct, environment, **options) == b"here"
         assert got(url.replace("127.0.0.1", "localhost"), environment, **options) == b"here"
 
     assert [method for method, _, _ in between.requests] == ["GET"]
-    assert plain
 
 
 @pytest.mark.parametrize(

@@ -235,8 +235,7 @@ class Controls:
         key = (found.id, found.priority)
         self._maps.pop(key, None)
         if found.rules:
-            begins = self._clock()
-            self._maps[key] = replace(found, begins=begins, ends=begins + self._options.expiry)
+            self._maps[key] = replace(found, ends=self._clock() + self._options.expiry)
 
     def _remember(self) -> None:
         """Wake whoever waits, and write all of it.
@@ -280,12 +279,10 @@ class Controls:
             self.is_enabled = bool(found.get("enabled", self.is_enabled))
             self.window = str(found.get("window", self.window))
             parse_window(self.window)
-            begins = self._clock()
             for each in found["maps"]:
                 deployment = each["map"]["id"] if each["server"] else ""
                 one = parse(each["map"], deployment=deployment)
                 life = 0.0 if each["over"] else self._options.boot_expiry
-                ends = begins + life
-                self._maps[one.id, one.priority] = replace(one, begins=begins, ends=ends)
+                self._maps[one.id, one.priority] = replace(one, ends=self._clock() + life)
         except (ValueError, KeyError, TypeError, AgentError) as error:
             logger.error("what held updates up is not known any more: %r", error)

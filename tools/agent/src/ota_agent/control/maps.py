@@ -48,7 +48,6 @@ class ControlMap:
         id: of whoever gave it; the deployment's, if the server did.
         priority: -10 to 10; the highest is asked first.
         rules: what happens before which state.
-        begins: when it was received [s].
         ends: when it expires [s].
         is_server: the server gave it.
     """
@@ -56,7 +55,6 @@ class ControlMap:
     id: str
     priority: int = 0
     rules: tuple[tuple[PausePoint, Rule], ...] = ()
-    begins: float = 0.0
     ends: float = 0.0
     is_server: bool = False
 
