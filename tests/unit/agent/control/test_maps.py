@@ -29,19 +29,19 @@ def test_menders_own_example_is_read_and_written_back() -> None:
 
     found = parse_text(text)
 
-    assert found.rules == (
-        ("ArtifactInstall", Rule("pause", "force_continue", "continue")),
-        ("ArtifactCommit", Rule("fail", "fail", "fail")),
-    )
+    assert found.rules == {
+        "ArtifactInstall": Rule("pause", "force_continue", "continue"),
+        "ArtifactCommit": Rule("fail", "fail", "fail"),
+    }
     assert parse(to_json(found)) == found
 
 
 def test_a_pause_that_says_nothing_else_fails_when_it_expires() -> None:
-    assert dict(a_map("pause").rules)["ArtifactReboot"] == Rule("pause", "fail", "pause")
+    assert a_map("pause").rules["ArtifactReboot"] == Rule("pause", "fail", "pause")
 
 
 def test_a_rule_that_changes_nothing_is_dropped() -> None:
-    assert a_map("continue").rules == ()
+    assert a_map("continue").rules == {}
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_a_field_that_is_null_or_empty_is_as_if_it_were_not_there() -> None:
     found = parse({"id": "", "priority": None, "states": states}, deployment="d1")
 
     assert (found.id, found.priority) == ("d1", 0)
-    assert found.rules == (("ArtifactReboot", Rule("continue", "continue", "pause")),)
+    assert found.rules == {"ArtifactReboot": Rule("continue", "continue", "pause")}
