@@ -29,7 +29,15 @@ def boot_of(device: Scratch) -> Boot:
 
 def payload_of(device: Scratch) -> RootFilesystem:
     boot = boot_of(device)
-    return RootFilesystem(boot=boot, target=boot.slots.b)
+    return RootFilesystem(
+        boot=boot,
+        target=boot.slots.b,
+        trail=None,
+        is_comparing=True,
+        is_reading_back=False,
+        sync_bytes=16 << 20,
+        sync_interval=10.0,
+    )
 
 
 def test_an_installed_slot_is_tried_once_and_committed(device: Scratch) -> None:
