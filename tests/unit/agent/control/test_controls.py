@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 class Waiter:
-    """Somebody who wants to go on, in a thread."""
+    """An update that waits to go on, in a thread."""
 
     def __init__(self, controls: Controls, before: str = "ArtifactReboot") -> None:
         self.told: list[tuple[str, str]] = []

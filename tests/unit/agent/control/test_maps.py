@@ -62,7 +62,7 @@ def test_a_rule_that_changes_nothing_is_dropped() -> None:
         ({"id": ID, "states": {"ArtifactReboot_Enter": {"then": 1}}}, "'then' is unknown"),
     ],
 )
-def test_what_is_no_map_is_named(value: object, finding: str) -> None:
+def test_a_value_that_is_not_a_map_is_named(value: object, finding: str) -> None:
     with pytest.raises(AgentError, match=finding):
         parse(value)
 
@@ -117,7 +117,7 @@ def test_a_map_that_nobody_asked_keeps_its_action() -> None:
 @pytest.mark.parametrize(
     "text", ["{", '{"id":1,"id":2}', "[" * 100_000, '{"priority":NaN}', "\ud800", "7"]
 )
-def test_what_is_no_json_object_is_no_map(text: str) -> None:
+def test_a_map_has_to_be_a_json_object(text: str) -> None:
     with pytest.raises(AgentError, match="update control map"):
         parse_text(text)
 

@@ -132,7 +132,7 @@ def test_the_reason_of_an_older_rollback_does_not_outlive_the_next_install(
     assert "ota_rollback" not in device.environment
 
 
-def test_a_trial_that_somebody_else_began_is_not_written_over(device: Scratch) -> None:
+def test_a_trial_that_another_program_began_is_not_written_over(device: Scratch) -> None:
     payload_of(device).call("ArtifactInstall")
     device.boot()
 

@@ -137,7 +137,7 @@ def test_packages_are_installed_and_may_be_installed_again(
 
 @needs_dpkg
 @pytest.mark.parametrize("options", ["sh"], indirect=True)
-def test_a_package_that_is_none_keeps_all_from_being_installed(
+def test_a_file_that_is_not_a_package_keeps_all_from_being_installed(
     options: ModuleOptions, dpkg: Path, tmp_path: Path
 ) -> None:
     files = {"a.deb": package(tmp_path, "a", "1"), "b.deb": b"none"}

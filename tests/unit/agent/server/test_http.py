@@ -207,7 +207,7 @@ def test_a_device_shows_its_certificate_where_it_is_asked_for(
             got(address, ca_bundle=str(authority.path))
 
 
-def test_whoever_skips_verification_is_warned(url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_skipping_verification_is_warned_of(url: str, caplog: pytest.LogCaptureFixture) -> None:
     assert got(url, skip_verify=True) == b"here"
 
     assert "ANY server is believed" in caplog.text
@@ -281,7 +281,7 @@ def test_no_proxy_names_hosts_with_commas_or_spaces(
 
 
 @pytest.mark.parametrize("option", ["ca_bundle", "server_certificate", "client_certificate"])
-def test_a_file_that_is_no_certificate_is_said_to_be(tmp_path: Path, option: str) -> None:
+def test_a_file_that_is_not_a_certificate_is_named(tmp_path: Path, option: str) -> None:
     path = tmp_path / "a.pem"
     options: dict[str, Any] = {option: str(path)}
     with pytest.raises(AgentError, match=rf"tls\.{option}: .*a\.pem: No such file"):
@@ -304,7 +304,7 @@ def test_a_pin_is_written_in_any_usual_form(leaf: Certificate) -> None:
             parse_pin(form)
 
 
-def test_what_is_no_certificate_has_no_pin(leaf: Certificate) -> None:
+def test_data_that_is_not_a_certificate_has_no_pin(leaf: Certificate) -> None:
     for data in (b"", b"\x30", b"\x30\x03abc", leaf.der[:100], b"\x31" + leaf.der[1:]):
         with pytest.raises(ValueError, match="certificate"):
             pin_of(data)
