@@ -161,7 +161,7 @@ def test_an_environment_that_u_boot_never_saved_is_found(
 
 
 @pytest.mark.parametrize("line", ["/dev/x", "/dev/x y 1", "/dev/x 0x10 big"])
-def test_a_line_that_is_no_place_is_named(tmp_path: Path, line: str) -> None:
+def test_a_line_that_is_not_a_place_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "fw_env.config"
     path.write_text(f"# places\n{line}\n")
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from threading import Thread
+from threading import Thread, get_ident
 
 import pytest
 
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 class Waiter:
-    """Somebody who wants to go on, in a thread."""
+    """An update that waits to go on, in a thread."""
 
     def __init__(self, controls: Controls, before: str = "ArtifactReboot") -> None:
         self.told: list[tuple[str, str]] = []
@@ -262,6 +262,33 @@ def test_what_changes_while_it_is_told_of_its_pause_is_not_missed(store: Store) 
     thread.join(5)
 
     assert not thread.is_alive()
+
+
+def test_a_map_that_arrives_while_the_others_are_looked_at_disturbs_nobody(store: Store) -> None:
+    """A clock that is asked about each map sends one more, in another thread."""
+    waiting, sent = get_ident(), list[Thread]()
+
+    def clock() -> float:
+        if get_ident() == waiting and len(sent) < 8:
+            other = json.dumps({**paused(), "id": f"{ID[:-1]}{len(sent)}"})
+            sent.append(Thread(target=controls.set_map, args=(other,)))
+            sent[-1].start()
+            sent[-1].join(0.05)
+        return 0.0
+
+    controls = Controls(ControlOptions(), store)
+    controls.set_map(json.dumps(paused()))
+    controls = Controls(ControlOptions(boot_expiry=60), store, clock=clock)
+
+    with pytest.raises(Aborted, match="enough"):
+        controls.wait_while_paused(
+            "ArtifactReboot",
+            refresh=lambda: None,
+            paused=lambda before, by: controls.abort("enough"),
+        )
+
+    for each in sent:
+        each.join(5)
 
 
 def test_an_approval_for_once_is_used_up_also_after_a_restart(store: Store) -> None:

@@ -38,6 +38,6 @@ def test_a_window_is_open_when_it_says(window: str, when: datetime, expected: bo
 
 @pytest.mark.parametrize("text", ["night", "25:00-26:00", "10:60-11:00", "Mo 10:00-11:00", ",",
                                   "10:00-24:30"])  # fmt: skip
-def test_what_is_no_window_is_refused_with_an_example(text: str) -> None:
+def test_a_text_that_is_not_a_window_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(AgentError, match="is not a span; write it as '22:00-05:00'"):
         parse_window(text)

@@ -103,7 +103,7 @@ def test_a_checkpoint_of_something_else_is_not_used(tmp_path: Path, change: str)
     assert device.events == []
 
 
-def test_a_place_that_is_no_boundary_ends_in_a_fresh_start(tmp_path: Path) -> None:
+def test_a_place_that_is_not_a_boundary_ends_in_a_fresh_start(tmp_path: Path) -> None:
     content = artifact(tmp_path, ROOTFS)
     with file_server(content) as server:
         device = killed(tmp_path, server.url, 3 * MIB)
@@ -142,7 +142,7 @@ def test_a_digest_that_is_wrong_in_the_end_ends_in_one_fresh_start(tmp_path: Pat
     assert "what was resumed is not right" in device.events[1]
 
 
-def test_damage_that_is_no_matter_of_resuming_is_an_error(tmp_path: Path) -> None:
+def test_damage_that_does_not_come_from_resuming_is_an_error(tmp_path: Path) -> None:
     good = artifact(tmp_path, ROOTFS, compression="none")
     bad = bytearray(good)
     bad[-MIB] ^= 1

@@ -42,7 +42,8 @@ Fetch(
     Update(source=Address(url)), options=DownloadOptions(), pool=lambda: connections,
     memory=Store(folder / "state.db"), keys=(), accept=lambda header: None,
     begin=lambda header, trail: {
-        0: RootFilesystem(boot=boot, target=slots.b, trail=trail, sync_bytes=1 << 20)},
+        0: RootFilesystem(boot=boot, target=slots.b, trail=trail, is_comparing=True,
+                          is_reading_back=False, sync_bytes=1 << 20, sync_interval=10.0)},
     store_scripts=lambda scripts: None, progress=lambda progress: None,
     surroundings=Surroundings(),
 ).run()

@@ -146,7 +146,7 @@ def test_who_has_failed_may_try_again_with_all_the_time(tmp_path: Path) -> None:
     assert device.holds(CONTENT)
 
 
-def test_a_checkpoint_that_cannot_be_kept_is_no_failure(
+def test_a_checkpoint_that_cannot_be_kept_fails_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     artifact(tmp_path, ROOTFS)

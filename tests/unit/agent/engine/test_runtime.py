@@ -183,7 +183,7 @@ def test_a_disk_that_is_full_stops_it_before_anything_is_done(tmp_path: Path) ->
     assert not [name for name, _ in world.done if name not in {"Syncing", "Idle"}]
 
 
-def test_a_start_in_the_same_boot_is_no_reboot(tmp_path: Path) -> None:
+def test_a_start_in_the_same_boot_is_not_a_reboot(tmp_path: Path) -> None:
     events: list[bool] = []
 
     class Watching(Device):

@@ -123,7 +123,7 @@ def test_a_trial_that_fails_goes_back_in_menders_order() -> None:
     assert world.reports == ["downloading", "installing", "rebooting", "failure"]
 
 
-def test_a_trial_that_the_power_began_is_no_reason_to_install_again() -> None:
+def test_a_trial_that_a_power_cut_began_is_not_installed_again() -> None:
     state = Installing(Update(source=Address("u"), deployment="d", artifact=ROOT, target="B"))
 
     now = step(state, Started(has_rebooted=True, trial="running"))
@@ -214,7 +214,7 @@ def test_a_cut_while_it_goes_back_changes_nothing_of_that(artifact: Artifact, ac
         assert (outcome(world), told(world)) == ("OLD", "failure"), (point, world)
 
 
-def test_what_cannot_be_rolled_back_is_said_to_be_inconsistent() -> None:
+def test_an_update_that_cannot_be_rolled_back_is_called_inconsistent() -> None:
     world = device(MODULE, can_roll_back=False, fails={"CheckHealth": 1})
 
     world.install()

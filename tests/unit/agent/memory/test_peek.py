@@ -127,9 +127,7 @@ def test_where_nothing_is_nothing_is_made(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_cannot_be_read_is_said_with_place_and_remedy_and_stays(
-    damage: str, tmp_path: Path
-) -> None:
+def test_an_unreadable_file_is_named_with_its_remedy_and_stays(damage: str, tmp_path: Path) -> None:
     path = remembered(tmp_path / "state.db")
     harm, words = DAMAGES[damage]
     harm(path)
@@ -143,7 +141,7 @@ def test_what_cannot_be_read_is_said_with_place_and_remedy_and_stays(
     assert seen(tmp_path) == before
 
 
-def test_a_write_that_was_cut_off_is_taken_back_in_a_copy(tmp_path: Path) -> None:
+def test_a_write_that_was_cut_off_is_undone_in_a_copy(tmp_path: Path) -> None:
     path = remembered(tmp_path / "state.db")
     cut_off_while_writing(path)
     before = seen(tmp_path)

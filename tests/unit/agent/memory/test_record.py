@@ -88,7 +88,7 @@ def test_a_state_that_is_not_known_is_one_that_failed() -> None:
         '{"state": "Trying", "update": {"source": 7}}',
     ],
 )
-def test_what_is_no_record_is_said_to_be_damaged(text: str) -> None:
+def test_a_text_that_is_not_a_record_is_called_damaged(text: str) -> None:
     with pytest.raises(AgentError, match="damaged"):
         from_text(text)
 

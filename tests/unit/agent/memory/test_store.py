@@ -116,7 +116,7 @@ def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
         assert saved.state.update.reboots >= said
 
 
-def test_a_part_of_the_agent_has_values_of_its_own_beside_the_state(tmp_path: Path) -> None:
+def test_a_part_of_the_agent_has_values_of_its_own_next_to_the_state(tmp_path: Path) -> None:
     store = Store(tmp_path / "state.db")
 
     store.put("checkpoint", "here")

@@ -112,7 +112,7 @@ def test_any_other_answer_is_refused(modules: Modules, said: str, finding: str) 
         modules.begun().can_roll_back()
 
 
-def test_what_a_module_says_on_stderr_is_no_answer(modules: Modules) -> None:
+def test_what_a_module_says_on_stderr_is_not_an_answer(modules: Modules) -> None:
     modules.put("SupportsRollback) echo what >&2; echo Yes;;")
 
     assert modules.begun().can_roll_back()
@@ -203,7 +203,7 @@ def test_a_module_that_is_missing_is_named_with_those_that_are_there(modules: Mo
     assert not modules.tree.exists()
 
 
-def test_no_module_at_all_is_said_so(modules: Modules) -> None:
+def test_the_error_says_that_there_is_no_module_at_all(modules: Modules) -> None:
     with pytest.raises(AgentError, match="there are: none at all"):
         modules.begun()
 

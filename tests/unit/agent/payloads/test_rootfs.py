@@ -29,7 +29,15 @@ def boot_of(device: Scratch) -> Boot:
 
 def payload_of(device: Scratch) -> RootFilesystem:
     boot = boot_of(device)
-    return RootFilesystem(boot=boot, target=boot.slots.b)
+    return RootFilesystem(
+        boot=boot,
+        target=boot.slots.b,
+        trail=None,
+        is_comparing=True,
+        is_reading_back=False,
+        sync_bytes=16 << 20,
+        sync_interval=10.0,
+    )
 
 
 def test_an_installed_slot_is_tried_once_and_committed(device: Scratch) -> None:
@@ -124,7 +132,7 @@ def test_the_reason_of_an_older_rollback_does_not_outlive_the_next_install(
     assert "ota_rollback" not in device.environment
 
 
-def test_a_trial_that_somebody_else_began_is_not_written_over(device: Scratch) -> None:
+def test_a_trial_that_another_program_began_is_not_written_over(device: Scratch) -> None:
     payload_of(device).call("ArtifactInstall")
     device.boot()
 

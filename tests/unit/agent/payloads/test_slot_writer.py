@@ -4,6 +4,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,16 @@ from ota_artifact.run import run
 
 SIZE = 3 * BLOCK + 12345
 PAYLOAD = bytes(range(256)) * (SIZE // 256) + b"x" * (SIZE % 256)
+
+write = partial(
+    write_slot,
+    start=0,
+    is_comparing=True,
+    progress=lambda done: None,
+    synced=lambda done: None,
+    sync_bytes=16 << 20,
+    sync_interval=10.0,
+)
 
 
 def pieces(data: bytes, size: int = 50_000) -> Iterator[bytes]:
@@ -46,7 +57,7 @@ def device(slot: Path) -> Iterator[Path]:
 def test_the_payload_is_in_the_slot_and_what_is_behind_it_stays(slot: Path) -> None:
     told: list[int] = []
 
-    skipped = write_slot(pieces(PAYLOAD), slot, SIZE, progress=told.append)
+    skipped = write(pieces(PAYLOAD), slot, SIZE, progress=told.append)
 
     data = slot.read_bytes()
     assert data[:SIZE] == PAYLOAD
@@ -57,30 +68,30 @@ def test_the_payload_is_in_the_slot_and_what_is_behind_it_stays(slot: Path) -> N
 
 
 def test_a_block_device_is_written_as_a_file_is(device: Path) -> None:
-    write_slot(pieces(PAYLOAD), device, SIZE)
+    write(pieces(PAYLOAD), device, SIZE)
 
     assert hash_of_slot(device, SIZE).hexdigest() == hashlib.sha256(PAYLOAD).hexdigest()
 
 
 def test_blocks_that_are_there_are_not_written_again(slot: Path) -> None:
-    write_slot(pieces(PAYLOAD), slot, SIZE)
+    write(pieces(PAYLOAD), slot, SIZE)
     changed = PAYLOAD[:BLOCK] + b"new" + PAYLOAD[BLOCK + 3 :]
 
-    assert write_slot(pieces(changed), slot, SIZE) == SIZE - BLOCK
+    assert write(pieces(changed), slot, SIZE) == SIZE - BLOCK
     assert slot.read_bytes()[:SIZE] == changed
 
 
 def test_all_is_written_if_comparing_is_off(slot: Path) -> None:
-    write_slot(pieces(PAYLOAD), slot, SIZE)
+    write(pieces(PAYLOAD), slot, SIZE)
 
-    assert write_slot(pieces(PAYLOAD), slot, SIZE, is_comparing=False) == 0
+    assert write(pieces(PAYLOAD), slot, SIZE, is_comparing=False) == 0
 
 
 def test_a_payload_goes_on_where_it_stopped(slot: Path) -> None:
     with pytest.raises(ArtifactError, match="broken"):
-        write_slot(_broken(PAYLOAD, 2 * BLOCK + 7), slot, SIZE)
+        write(_broken(PAYLOAD, 2 * BLOCK + 7), slot, SIZE)
 
-    write_slot(pieces(PAYLOAD[2 * BLOCK :]), slot, SIZE, start=2 * BLOCK)
+    write(pieces(PAYLOAD[2 * BLOCK :]), slot, SIZE, start=2 * BLOCK)
 
     assert hash_of_slot(slot, SIZE).hexdigest() == hashlib.sha256(PAYLOAD).hexdigest()
 
@@ -99,7 +110,7 @@ def test_pieces_of_any_size_give_the_same_slot(
     path.write_bytes(bytes(sum(sizes)))
     chunks = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
 
-    write_slot(chunks, path, sum(sizes))
+    write(chunks, path, sum(sizes))
 
     assert path.read_bytes() == b"".join(chunks)
 
@@ -111,14 +122,14 @@ def test_a_slot_that_is_too_small_is_left_alone(slot: Path) -> None:
     before = slot.read_bytes()
 
     with pytest.raises(AgentError, match=r"slot: the root filesystem has 4194305 B, and the slot"):
-        write_slot(pieces(bytes(4 * BLOCK + 1)), slot, 4 * BLOCK + 1)
+        write(pieces(bytes(4 * BLOCK + 1)), slot, 4 * BLOCK + 1)
 
     assert slot.read_bytes() == before
 
 
 def test_a_slot_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(AgentError, match="none: No such file or directory"):
-        write_slot([b"x"], tmp_path / "none", 1)
+        write([b"x"], tmp_path / "none", 1)
 
 
 def test_a_mounted_slot_is_refused_by_the_kernel(device: Path, tmp_path: Path) -> None:
@@ -130,7 +141,7 @@ def test_a_mounted_slot_is_refused_by_the_kernel(device: Path, tmp_path: Path) -
         pytest.skip(f"nothing can be mounted here: {error}")
     try:
         with pytest.raises(AgentError, match="it is mounted: unmount it, or is it the slot that"):
-            write_slot(pieces(PAYLOAD), device, SIZE)
+            write(pieces(PAYLOAD), device, SIZE)
     finally:
         run(("umount", tmp_path / "mounted"), timeout=10)
 
@@ -139,7 +150,7 @@ def test_a_device_that_takes_no_writes_is_named_with_the_place(device: Path) -> 
     run(("blockdev", "--setro", device), timeout=10)
     try:
         with pytest.raises(AgentError, match=f"{device}: "):
-            write_slot(pieces(PAYLOAD), device, SIZE)
+            write(pieces(PAYLOAD), device, SIZE)
     finally:  # the next owner of the loop device would find it so
         run(("blockdev", "--setrw", device), timeout=10)
 

@@ -105,7 +105,7 @@ def test_a_module_that_hangs_ends_with_its_time(modules: Modules, body: str) -> 
     assert time.monotonic() < begin + 5
 
 
-def test_somebody_that_the_module_leaves_behind_does_not_hold_us_up(modules: Modules) -> None:
+def test_a_process_that_the_module_leaves_behind_does_not_hold_us_up(modules: Modules) -> None:
     body = "next=$(cat stream-next); sleep 60 < $next & echo $! > tmp/pid; sleep 0.1; exit 0"
     modules.put(f"Download) {body};;")
 

@@ -80,9 +80,7 @@ def test_the_end_is_told_when_the_server_is_back(store: Store, tmp_path: Path) -
     assert server.slept[0] < server.slept[3] <= 375.0
 
 
-def test_the_end_is_told_without_haste_although_somebody_had_aborted(
-    store: Store, tmp_path: Path
-) -> None:
+def test_the_end_is_told_without_haste_after_an_abort(store: Store, tmp_path: Path) -> None:
     server = Away(for_seconds=100.0)
     deployments = of(server, store, tmp_path)
     deployments.controls.abort("not today")

@@ -96,7 +96,7 @@ def test_a_key_with_a_passphrase_is_made_and_read_with_it(tmp_path: Path) -> Non
         device_key(tmp_path, passphrase_file=str(passphrase)).sign(MESSAGE)
 
 
-def test_a_key_that_is_none_says_what_to_do(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_key_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text("nothing")
 
     with pytest.raises(AgentError, match=r"key\.pem: is not a usable private key.*remove it"):

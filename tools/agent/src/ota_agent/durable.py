@@ -25,6 +25,19 @@ def write_file(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> Non
         os.close(file)
 
 
+def replace_file(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> None:
+    """Write a file in the place of one that may be there: after a power cut it is one of both.
+
+    Raises:
+        OSError: no space, or the disk fails.
+    """
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    write_file(new, chunks, mode=mode)
+    new.replace(path)
+    sync_folder(path.parent)
+
+
 def sync_folder(*folders: Path) -> None:
     """Have the names in folders on the disk.
 

@@ -75,7 +75,7 @@ def test_a_pipe_is_read_over_where_a_file_is_skipped(monkeypatch: pytest.MonkeyP
         ("ftp://x/a.mender", "ftp://x/a.mender: is neither an http or https URL nor a path"),
     ],
 )
-def test_what_is_no_artifact_is_named(
+def test_a_source_that_cannot_be_an_artifact_is_named(
     place: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -223,7 +223,7 @@ def test_skipping_a_little_reads_over_it(server: FileServer) -> None:
         (400, "answers 400; correct the address or the server"),
     ],
 )
-def test_what_the_server_does_not_give_is_no_matter_of_patience(
+def test_a_file_that_the_server_does_not_give_is_not_waited_for(
     server: FileServer, status: int, said: str
 ) -> None:
     server.manner = Manner(status=status)

@@ -84,7 +84,7 @@ def test_plain_http_behind_a_redirect_from_https_is_refused(tmp_path: Path) -> N
         assert plain.requests == []
 
 
-def test_a_server_that_speaks_no_tls_is_no_reason_to_hang(server: FileServer) -> None:
+def test_a_server_that_speaks_no_tls_does_not_hang_the_download(server: FileServer) -> None:
     reading = Reading(server.url.replace("http", "https"), replace(OPTIONS, no_progress=5.0))
 
     with pytest.raises(AgentError, match="not one new byte for"):

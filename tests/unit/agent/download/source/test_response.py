@@ -26,7 +26,7 @@ def test_the_whole_file_is_taken_with_what_makes_it_known_again() -> None:
     assert answer == Body(File(1000, '"a"', "x"), 0)
 
 
-def test_a_length_that_is_none_is_not_believed() -> None:
+def test_a_length_that_is_not_a_number_is_not_believed() -> None:
     for length in ("", "-1", "1e9", "٣", "1" * 19, "5, 5"):
         assert judge(200, {"Content-Length": length}, 0, None) == Body(File(None), 0)
 

@@ -83,7 +83,7 @@ def test_what_was_spent_before_a_restart_counts() -> None:
         tried.wait("lost")
 
 
-def test_a_wait_that_the_server_asks_for_is_no_lack_of_progress() -> None:
+def test_a_wait_that_the_server_asks_for_does_not_count_as_no_progress() -> None:
     time = Time()
     tried = patience(time, no_progress=100.0)
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """An environment in a plain file: for tests, and for trying the agent where no bootloader is."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_agent.durable import replace_file
 from ota_agent.errors import EnvironmentFault
 
 
@@ -26,13 +26,9 @@ class File:
     def write(self, changes: Mapping[str, str], *, is_final: bool = False) -> None:
         """Change variables. See `Bootloader.write`."""
         values = {**self.read(), **changes}
-        new = self.path.with_name(f".{self.path.name}.new")
+        lines = (f"{name}={value}\n".encode() for name, value in values.items() if value)
         try:
-            with new.open("w", encoding="utf-8") as file:
-                file.writelines(f"{name}={value}\n" for name, value in values.items() if value)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
+            replace_file(self.path, lines, mode=0o644)
         except OSError as error:
             raise EnvironmentFault(f"{self.path}: {error.strerror}") from error
 

@@ -96,9 +96,9 @@ class Grub:
         return decode_copy(block, lock) if is_sum(total, lock) else None
 
     def _can_be_written(self, name: str) -> bool:
-        sizes = {"env": BLOCK, "lock": BLOCK}
+        folder = self.folder / name
         try:
-            return all((self.folder / name / each).stat().st_size == sizes[each] for each in sizes)
+            return (folder / "env").stat().st_size == (folder / "lock").stat().st_size == BLOCK
         except OSError:
             return False
 

@@ -31,7 +31,7 @@ def give_up_trial(
 ) -> None:
     """Reboot the device if it runs a trial, and has for long enough: the bootloader rolls back.
 
-    To be called each time the agent ends with an error; whoever starts it again calls it again.
+    Call it each time the agent ends with an error, and so again after each new start.
     The settings may be what is wrong, so that none are asked for.
 
     Args:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlOptions:
-    """How updates are held up on this device, beside what the server says.
+    """How updates are held up on this device, in addition to what the server says.
 
     Attributes:
         enabled: whether the server is asked for updates, and those that were downloaded are

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds updates up, or ends them, for whoever asked: the server, a user, the clock."""
+"""Holds updates up, or ends them: for the server, a user, or the clock."""
 
 import json
 import logging
@@ -79,8 +79,7 @@ class Controls:
             found = parse(value, deployment=deployment) if value is not None else None
         except AgentError as error:
             logger.error("deployment %s: %s; it fails", deployment, error)
-            fail = Rule("fail", "fail", "fail")
-            rules = tuple((point, fail) for point in get_args(PausePoint))
+            rules = dict.fromkeys(get_args(PausePoint), Rule("fail", "fail", "fail"))
             found = ControlMap(id=deployment, rules=rules, is_server=True)
         with self._changed:
             self._maps = {key: each for key, each in self._maps.items() if not each.is_server}
@@ -133,7 +132,7 @@ class Controls:
         """Pass while nobody has aborted the update.
 
         Raises:
-            Aborted: somebody has.
+            Aborted: the server or a user has.
         """
         if self._abort:
             raise Aborted(self._abort)
@@ -172,7 +171,7 @@ class Controls:
                 disabled.
 
         Raises:
-            Aborted: a map says ``fail``, or somebody aborts.
+            Aborted: a map says ``fail``, or the update is aborted.
         """
         is_told, due = False, self._clock()
         while True:
@@ -212,11 +211,7 @@ class Controls:
             self._maps = changed
             self._try_to_remember()
         if verdict == "pause":
-            pausing = [
-                each
-                for each in after
-                if any(point == before and rule.action == "pause" for point, rule in each.rules)
-            ]
+            pausing = [each for each in after if each.rules.get(before, Rule()).action == "pause"]
             return "server" if any(each.is_server for each in pausing) else "device"
         if before in self._pauses:
             return "device"
@@ -235,11 +230,10 @@ class Controls:
         key = (found.id, found.priority)
         self._maps.pop(key, None)
         if found.rules:
-            begins = self._clock()
-            self._maps[key] = replace(found, begins=begins, ends=begins + self._options.expiry)
+            self._maps[key] = replace(found, ends=self._clock() + self._options.expiry)
 
     def _remember(self) -> None:
-        """Wake whoever waits, and write all of it.
+        """Wake the threads that wait, and write all of it.
 
         Raises:
             AgentError: no space, or the disk fails; it holds until a restart.
@@ -280,12 +274,10 @@ class Controls:
             self.is_enabled = bool(found.get("enabled", self.is_enabled))
             self.window = str(found.get("window", self.window))
             parse_window(self.window)
-            begins = self._clock()
             for each in found["maps"]:
                 deployment = each["map"]["id"] if each["server"] else ""
                 one = parse(each["map"], deployment=deployment)
                 life = 0.0 if each["over"] else self._options.boot_expiry
-                ends = begins + life
-                self._maps[one.id, one.priority] = replace(one, begins=begins, ends=ends)
+                self._maps[one.id, one.priority] = replace(one, ends=self._clock() + life)
         except (ValueError, KeyError, TypeError, AgentError) as error:
             logger.error("what held updates up is not known any more: %r", error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Update control maps: what somebody wants to happen before a state. Pure.
+"""Update control maps: what the server or a program wants to happen before a state. Pure.
 
 Source: mender-client 3.5, app/updatecontrolmap.go by its behaviour, and its documentation
 (Synchronized updates).
@@ -7,7 +7,7 @@ Source: mender-client 3.5, app/updatecontrolmap.go by its behaviour, and its doc
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
 from ota_agent.errors import AgentError
@@ -45,18 +45,16 @@ class ControlMap:
     """One map.
 
     Attributes:
-        id: of whoever gave it; the deployment's, if the server did.
+        id: its sender's; the deployment's, if the server gave it.
         priority: -10 to 10; the highest is asked first.
         rules: what happens before which state.
-        begins: when it was received [s].
         ends: when it expires [s].
         is_server: the server gave it.
     """
 
     id: str
     priority: int = 0
-    rules: tuple[tuple[PausePoint, Rule], ...] = ()
-    begins: float = 0.0
+    rules: Mapping[PausePoint, Rule] = field(default_factory=dict)
     ends: float = 0.0
     is_server: bool = False
 
@@ -95,12 +93,12 @@ def parse(value: object, *, deployment: str = "") -> ControlMap:
         raise AgentError(f"update control map: priority: {priority!r} is not within -10 to 10")
     states = fields.get("states") or {}
     known = {f"{each}{_ENTER}" for each in _POINTS}
-    rules = []
+    rules: dict[PausePoint, Rule] = {}
     for state, rule in _object(states, "update control map: states", known).items():
         parsed = _rule({} if rule is None else rule, f"update control map: {state}")
         if parsed != Rule():
-            rules.append((cast(PausePoint, state.removesuffix(_ENTER)), parsed))
-    return ControlMap(id=name, priority=priority, rules=tuple(rules), is_server=bool(deployment))
+            rules[cast(PausePoint, state.removesuffix(_ENTER))] = parsed
+    return ControlMap(id=name, priority=priority, rules=rules, is_server=bool(deployment))
 
 
 def to_json(found: ControlMap) -> dict[str, Any]:
@@ -111,7 +109,7 @@ def to_json(found: ControlMap) -> dict[str, Any]:
             "on_map_expire": rule.on_expire,
             "on_action_executed": rule.on_executed,
         }
-        for point, rule in found.rules
+        for point, rule in found.rules.items()
     }
     return {"id": found.id, "priority": found.priority, "states": states}
 
@@ -144,19 +142,16 @@ def judged(
 
 
 def _act(found: ControlMap, point: PausePoint, now: float) -> Act:
-    rule = dict(found.rules).get(point, Rule())
+    rule = found.rules.get(point, Rule())
     return rule.on_expire if now >= found.ends else rule.action
 
 
 def _executed(found: ControlMap, point: PausePoint, now: float) -> ControlMap:
     """The map after its rule was looked at."""
-    if now >= found.ends:
+    rule = found.rules.get(point)
+    if rule is None or now >= found.ends:
         return found
-    rules = tuple(
-        (each, replace(rule, action=rule.on_executed) if each == point else rule)
-        for each, rule in found.rules
-    )
-    return replace(found, rules=rules)
+    return replace(found, rules={**found.rules, point: replace(rule, action=rule.on_executed)})
 
 
 def _rule(value: object, where: str) -> Rule:

@@ -99,7 +99,7 @@ class Agent:
             raise self._refusal("is not ready to be committed")
         step(self.state, CommitAsked())
 
-    def roll_back(self, reason: str = BY_HAND) -> None:
+    def roll_back(self, reason: str) -> None:
         """Roll the update back.
 
         Raises:

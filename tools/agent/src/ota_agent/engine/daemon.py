@@ -136,7 +136,7 @@ class Daemon:
             self._is_working = False
         if (
             self._agent.live.get().updates != before
-        ):  # an update has ended: report what is installed now
+        ):  # an update has ended: report what is installed
             self._inventory_at = min(self._inventory_at, self._clock())
 
     def _recover(self, error: Exception) -> None:
@@ -185,24 +185,22 @@ class Daemon:
             return
         failure: AgentError | None = None
         try:
-            found = inventory(self._agent.settings.attributes.inventory)
-            server.send_inventory({**found, **self._own_attributes()})
+            server.send_inventory(
+                {
+                    **inventory(self._agent.settings.attributes.inventory),
+                    **as_attributes(self._agent.settings.polling),
+                    **self._agent.store.provides,
+                    "device_type": self._agent.deployments.device_type,
+                    "ota_agent_version": __version__,
+                    "ota_running_slot": self._agent.live.get().running_slot,
+                }
+            )
         except AgentError as error:
             failure = error
             level = logging.INFO if isinstance(error, Unauthorized) else logging.WARNING
             logger.log(level, "inventory: %s", error)
         self._inventory_at = self._schedule("inventory", failure)
         self._note_token()
-
-    def _own_attributes(self) -> dict[str, str]:
-        """Attributes that the agent itself adds."""
-        return {
-            **as_attributes(self._agent.settings.polling),
-            **self._agent.store.provides,
-            "device_type": self._agent.deployments.device_type,
-            "ota_agent_version": __version__,
-            "ota_running_slot": self._agent.live.get().running_slot,
-        }
 
     def _schedule(
         self, what: Literal["update", "inventory"], error: AgentError | None = None

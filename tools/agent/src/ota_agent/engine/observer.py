@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class StateObserver:
-    """See `runtime.Observer`.
+    """Told of each state by the `Runtime`.
 
     Attributes:
         last: the update under way, or None.

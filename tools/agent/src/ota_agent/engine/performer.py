@@ -76,7 +76,7 @@ class DevicePerformer:
             return self._without_update(action, state)
         update = state.update
         if isinstance(state, s.Downloading | s.Downloaded | s.Installing | s.Rebooting | s.Trying):
-            self.deployments.controls.check()  # until it is committed, somebody may want it gone
+            self.deployments.controls.check()  # until it is committed, it may be aborted
         match action:
             case a.RunScripts():
                 self._run_scripts(update, action)

@@ -21,9 +21,6 @@ logger = logging.getLogger(__name__)
 _STOPPED_OUTSIDE = (Installing, Committing)
 """States that are not remembered when it stops before them: an update fails that they interrupt."""
 
-Observer = Callable[[State], None]
-"""Told of each state, once it is remembered and before its first action."""
-
 
 class Performer(Protocol):
     """Does what the actions say."""
@@ -71,6 +68,7 @@ class Runtime:
 
     Args:
         boot: the kernel's boot id: a restart of the agent alone keeps it.
+        observe: told of each state, once it is remembered and before its first action.
         stop_before: states that are not begun.
     """
 
@@ -79,7 +77,7 @@ class Runtime:
         store: Store,
         performer: Performer,
         boot: str,
-        observe: Observer = lambda state: None,
+        observe: Callable[[State], None] = lambda state: None,
         *,
         stop_before: Container[type[State]] = (),
     ) -> None:

@@ -61,7 +61,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class WaitWhilePaused:
-    """Wait while somebody pauses the update before a state; fails if somebody aborts it."""
+    """Wait while the update is paused before a state; fails if it is aborted."""
 
     before: PausePoint
 

@@ -24,7 +24,7 @@ def download(update: Update, *, is_again: bool = False) -> Step:
 
 
 def wait(update: Update) -> Step:
-    """All is stored; somebody may pause it here."""
+    """All is stored; it may be paused here."""
     pause = _if_asked_by_server(update, a.WaitWhilePaused("ArtifactInstall"))
     return Step(s.Downloaded(update), (a.RunScripts("Download", "Leave"), *pause))
 

@@ -100,10 +100,10 @@ def _kept(path: Path) -> dict[str, str]:
         raise Unreadable(path, f"is damaged ({error})", _REPAIR) from error
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path, mode: str = "ro") -> dict[str, str]:
     import sqlite3
 
-    address = f"file:{quote(str(path))}?mode=ro"
+    address = f"file:{quote(str(path))}?mode={mode}"
     with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE)) as base:
         (found,) = base.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
@@ -114,13 +114,10 @@ def _read(path: Path) -> dict[str, str]:
 def _read_before_a_cut(path: Path) -> dict[str, str]:
     """What was remembered before a write that was cut off: SQLite undoes that in a copy."""
     import shutil
-    import sqlite3
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         for suffix in ("", "-journal"):
             shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
-        with closing(sqlite3.connect(copy)) as base:
-            base.execute("SELECT name FROM kept").fetchall()
-        return _read(copy)
+        return _read(copy, mode="rw")

@@ -84,7 +84,6 @@ class UpdateModule:
             ProgramError: the module took too long.
             OSError: the disk fails.
         """
-        self._require_tree()
         has_sizes = self._ask("ProvidePayloadFileSizes", (_NO, _YES)) == _YES
         done = total = 0
 
@@ -111,20 +110,20 @@ class UpdateModule:
             AgentError: it failed, or is missing, or the tree is.
             ProgramError: it took too long.
         """
-        if call == "Cleanup":
-            self._clean_up()
-            return
-        self._require_tree()
-        self._run(call)
+        if call != "Cleanup":
+            self._run(call)
+        elif self._tree.is_dir():  # else there is nothing to do
+            try:
+                self._run(call)
+            finally:
+                remove_tree(self._tree)
 
     def wants_reboot(self) -> Reboot:
         """See `Installer.wants_reboot`."""
-        self._require_tree()
         return _REBOOTS[self._ask("NeedsArtifactReboot", tuple(_REBOOTS))]
 
     def can_roll_back(self) -> bool:
         """See `Installer.can_roll_back`."""
-        self._require_tree()
         return self._ask("SupportsRollback", (_NO, _YES)) == _YES
 
     def _stream(
@@ -141,15 +140,6 @@ class UpdateModule:
         finally:
             streams.remove()
         return streams.has_begun
-
-    def _clean_up(self) -> None:
-        """The tree goes, whatever the module does; without a tree there is nothing to do."""
-        if not self._tree.is_dir():
-            return
-        try:
-            self._run("Cleanup")
-        finally:
-            remove_tree(self._tree)
 
     def _run(self, call: Call) -> None:
         with self._supervise(call) as module:
@@ -183,11 +173,15 @@ class UpdateModule:
     @contextmanager
     def _supervise(self, call: str, hear: Hear | None = None) -> Iterator[Supervised]:
         """The module at work; it has to end well."""
+        if not self._tree.is_dir():
+            raise AgentError(
+                f"{self._tree}: is gone, and update module {self._type} cannot go on; install the"
+                " artifact again"
+            )
         logger.info("update module %s: %s", self._type, call)
         argv, timeout = (self._module(), call, self._tree), self._options.timeout
-        with Supervised(
-            argv, timeout=timeout, hear=hear or self._hear, folder=self._tree
-        ) as module:
+        hear = hear or self._hear
+        with Supervised(argv, timeout=timeout, hear=hear, folder=self._tree) as module:
             yield module
         if module.code:
             raise AgentError(
@@ -211,13 +205,6 @@ class UpdateModule:
         raise AgentError(
             f"no update module for payloads of type {self._type} in {places}; there are: {there}"
         )
-
-    def _require_tree(self) -> None:
-        if not self._tree.is_dir():
-            raise AgentError(
-                f"{self._tree}: is gone, and update module {self._type} cannot go on; install the"
-                " artifact again"
-            )
 
 
 def installed_modules(options: ModuleOptions) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
 from ota_agent.payloads import Progress, Reboot
 from ota_agent.payloads.checkpoint import Trail
-from ota_agent.payloads.slot_writer import SYNC_BYTES, SYNC_INTERVAL, hash_of_slot, write_slot
+from ota_agent.payloads.slot_writer import hash_of_slot, write_slot
 from ota_artifact.payload import Payload, PayloadFile
 
 logger = logging.getLogger(__name__)
@@ -32,11 +32,11 @@ class RootFilesystem:
 
     boot: Boot
     target: Slot
-    trail: Trail | None = None
-    is_comparing: bool = True
-    is_reading_back: bool = False
-    sync_bytes: int = SYNC_BYTES
-    sync_interval: float = SYNC_INTERVAL
+    trail: Trail | None
+    is_comparing: bool
+    is_reading_back: bool
+    sync_bytes: int
+    sync_interval: float
 
     @property
     def slot(self) -> str:

@@ -31,11 +31,11 @@ _OF_DEVICE = ("Idle", "Sync", "Download")
 """States whose scripts belong to the device; those of all others come in the artifact."""
 
 _NO_WAY_BACK = ("ArtifactRollback", "ArtifactRollbackReboot", "ArtifactFailure")
-"""States that nobody can abort any more."""
+"""States that cannot be aborted any more."""
 
 _VERSIONS = ("2", "3")
 _WRITTEN_VERSION = b"3"
-_NAP = 1.0  # [s] between two questions whether somebody aborts a wait
+_NAP = 1.0  # [s] between two looks whether a wait is aborted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Scripts:
     """The state scripts of the device and of the artifact that is being installed.
 
     Args:
-        check: raises if somebody aborts the update; asked while a script wants to run later.
+        check: raises if the update is aborted; asked while a script wants to run later.
         tell: told the name of the script that runs, and "" after it.
     """
 
@@ -198,7 +198,7 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def is_executable(program: Path) -> bool:
-    """Whether it can be run; it is named if not, since somebody may have forgotten a chmod."""
+    """Whether it can be run; it is named if not: a chmod may have been forgotten."""
     if os.access(program, os.X_OK):
         return True
     logger.warning("%s: is not executable, and is not run; chmod +x", program)

@@ -15,12 +15,6 @@ from ota_agent.errors import AgentError
 BLOCK = 1 << 20
 """What is compared and written at once [B]."""
 
-SYNC_BYTES = 16 << 20
-"""After so much the slot is synced, so that little is dirty in memory [B]."""
-
-SYNC_INTERVAL = 10.0
-"""The same after so long [s]."""
-
 Progress = Callable[[int], None]
 """Told how much of the payload is in the slot [B]."""
 
@@ -30,12 +24,12 @@ def write_slot(
     node: Path,
     size: int,
     *,
-    start: int = 0,
-    is_comparing: bool = True,
-    progress: Progress = lambda done: None,
-    synced: Progress = lambda done: None,
-    sync_bytes: int = SYNC_BYTES,
-    sync_interval: float = SYNC_INTERVAL,
+    start: int,
+    is_comparing: bool,
+    progress: Progress,
+    synced: Progress,
+    sync_bytes: int,
+    sync_interval: float,
 ) -> int:
     """Write a payload to a slot; it is on the disk when this returns.
 
@@ -50,6 +44,8 @@ def write_slot(
         is_comparing: blocks are read first, and those that are equal are not written.
         progress: told after each block.
         synced: told when all of it is on the disk: what was skipped as equal, too.
+        sync_bytes: after so much the slot is synced, so that little is dirty in memory [B].
+        sync_interval: the same after so long [s].
 
     Raises:
         AgentError: the slot is too small, mounted, or missing, or the device fails.

@@ -120,7 +120,7 @@ def _write(pipe: int, data: bytes, module: Supervised, name: str) -> None:
         try:
             view = view[os.write(pipe, view) :]
         except BlockingIOError:
-            if module.code is not None:  # somebody that it left behind holds the pipe
+            if module.code is not None:  # a process that it left behind holds the pipe
                 raise TurnedAway(f"{_end_of(module)}, and did not read {name} to its end") from None
             module.tend(until_writable=pipe)
         except BrokenPipeError:

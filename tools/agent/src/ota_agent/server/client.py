@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,8 +18,6 @@ from ota_agent.address import Address
 from ota_agent.errors import Aborted, AgentError, Unauthorized, Unreachable
 from ota_agent.server.options import ServerOptions
 from ota_agent.server.response import Answer, ask
-
-__all__ = ["Aborted", "Deployment", "Server", "Unauthorized", "Unreachable"]
 
 logger = logging.getLogger(__name__)
 
@@ -111,8 +110,7 @@ class Server:
         Raises:
             Unreachable, Unauthorized, AgentError: as the class says.
         """
-        session = self._session
-        return session if session is not None else self._authenticated()
+        return self._session or self._authenticated()
 
     def forget_token(self) -> None:
         """Authenticate again with the next call: key, identity or system may have changed."""
@@ -141,7 +139,9 @@ class Server:
         Raises:
             Aborted: the server does not want it any more, or does not know it.
         """
-        body = {"status": status, **({"substate": substate[:_SUBSTATE]} if substate else {})}
+        body = {"status": status}
+        if substate:
+            body["substate"] = substate[:_SUBSTATE]
         answer = self._call("PUT", _of(deployment, "status"), body)
         if answer.status == 409 or (answer.status == 404 and answer.is_about_deployment):
             raise Aborted(f"deployment {deployment}: {answer.text()} (the server has aborted it)")
@@ -235,19 +235,10 @@ class Server:
     def _authenticated(self) -> Session:
         if not self._urls:
             raise AgentError("server.urls: is empty: this device has no server; configure one")
-        body = _json(
-            {
-                "id_data": self._identity(),
-                "pubkey": self._key.public,
-                **(
-                    {"tenant_token": self._options.tenant_token}
-                    if self._options.tenant_token
-                    else {}
-                ),
-            }
-        )
-        from base64 import b64encode
-
+        request = {"id_data": self._identity(), "pubkey": self._key.public}
+        if self._options.tenant_token:
+            request["tenant_token"] = self._options.tenant_token
+        body = _json(request)
         headers = {"X-MEN-Signature": b64encode(self._key.sign(body)).decode("ascii")}
         failures: list[Unreachable] = []
         for offset in range(len(self._urls)):

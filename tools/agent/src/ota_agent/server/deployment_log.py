@@ -9,6 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import Any
 
 from ota_agent.address import hide
 
-_KEPT = 5  # logs
 _LARGEST = 4 << 20  # [B] of one log; the rest is left out
 _SENT = 900 << 10  # [B] the server takes 1 MiB
 _OTHERS = 400 << 10  # [B] of what others have said
@@ -33,7 +33,7 @@ class LogOptions:
     """
 
     folder: Path = Path("/data/ota/logs")
-    kept: int = _KEPT
+    kept: int = 5
 
 
 class DeploymentLog(logging.Handler):
@@ -43,35 +43,23 @@ class DeploymentLog(logging.Handler):
         super().__init__(logging.INFO)
         self._options = options
         self._path: Path | None = None
-        self._file: int | None = None
-        self._size = 0
 
     def open(self, deployment: str) -> None:
         """Write to the log of a deployment, behind what is there; harmless if it is open."""
         path = self._options.folder / f"deployments.{_safe(deployment)}.log"
         if path == self._path:
             return
-        self.close()
         self._path = path
-        try:
+        with suppress(OSError):  # it is still logged on the console
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            self._size = os.fstat(self._file).st_size
+            path.touch(0o600)
             self._sweep()
-        except OSError:
-            self._file = None  # it is logged on the console still
         logging.getLogger().addHandler(self)
 
     def close(self) -> None:
         """Write no more."""
         logging.getLogger().removeHandler(self)
-        self.acquire()  # another thread may be at it
-        try:
-            if self._file is not None:
-                os.close(self._file)
-            self._path = self._file = None
-        finally:
-            self.release()
+        self._path = None
         super().close()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -86,7 +74,7 @@ class DeploymentLog(logging.Handler):
         """What was written, for the server; the newest of it, if it is too much.
 
         Args:
-            others: lines that stand before it, such as a boot's; they leave room for it.
+            others: lines that come before it, such as a boot's; they leave room for it.
         """
         if self._path is None:
             return []
@@ -99,10 +87,15 @@ class DeploymentLog(logging.Handler):
         return list(_parsed([*before, *_newest(written, _SENT - sum(map(len, before)))]))
 
     def _write(self, line: str) -> None:
-        data = line.encode() + b"\n"
-        if self._file is None or self._size + len(data) > _LARGEST:
+        if (path := self._path) is None:  # another thread has closed it
             return
-        self._size += os.write(self._file, data)
+        data = line.encode() + b"\n"
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            if os.fstat(file).st_size + len(data) <= _LARGEST:
+                os.write(file, data)
+        finally:
+            os.close(file)
 
     def _sweep(self) -> None:
         """Take the oldest logs away."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server's part in an update, and that of whoever pauses it; an update by hand has less."""
+"""The server's part in an update, and that of a user who pauses it; an update by hand has less."""
 
 import logging
 import random
@@ -170,13 +170,13 @@ class Deployments:
     def wait_while_paused(
         self, update: Update, before: PausePoint, waiting: Callable[[], None]
     ) -> None:
-        """Wait while somebody pauses the update before a state.
+        """Wait while the update is paused before a state.
 
         Args:
             waiting: called once, before the wait.
 
         Raises:
-            AgentError: somebody does not want the update any more.
+            AgentError: the update is not wanted any more.
         """
 
         def refresh() -> None:

@@ -24,18 +24,14 @@ from ota_agent.server.pin import parse_pin, pin_of
 
 logger = logging.getLogger(__name__)
 
-_REDIRECTS = 5  # one after the other; two are usual: to a storage, and from there to a mirror
-_ONCE = urllib3.Retry(total=None, connect=False, read=False, other=0, status=0, redirect=_REDIRECTS)
-
 
 def pool(
     options: TlsOptions, *, timeout: float, environment: Mapping[str, str] | None = None
 ) -> urllib3.PoolManager:
     """Connections by these options, through the proxies of the environment.
 
-    A request fails at once, with an urllib3 HTTPError, if it cannot be answered: whoever calls
-    decides about another try.
-    Redirects are followed unless a request says otherwise, each checked as the first address was.
+    A request fails at once, with an urllib3 HTTPError, if it cannot be answered, and a redirect is
+    not followed: the caller decides about another try, and about another address.
 
     Args:
         timeout: for connecting, and for each wait for more bytes [s].
@@ -47,8 +43,8 @@ def pool(
     """
     if options.skip_verify:
         logger.warning(
-            "tls: skip_verify is set: ANY server is believed, and so is whoever pretends to be it;"
-            " never have it on a device in the field"
+            "tls: skip_verify is set: ANY server is believed, also one that pretends to be yours;"
+            " never set it on a device in the field"
         )
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     trust = _Trust.of(options)
@@ -91,7 +87,7 @@ class _Trust:
             raise ssl.SSLError(f"{host}: {error}") from error
         if found not in self.pins:
             raise ssl.SSLError(
-                f"{host}: its certificate holds the public key {found.hex()}, which is none of the"
+                f"{host}: its certificate holds the public key {found.hex()}, not one of the"
                 f" {len(self.pins)} in tls.pins; if the server's key was changed, pin the new one"
             )
 
@@ -104,8 +100,8 @@ def _context(options: TlsOptions, *, checks_chain: bool) -> ssl.SSLContext:
     if not checks_chain:
         context.verify_mode = ssl.CERT_NONE
     else:
-        # A server's own certificate is enough, signed by somebody or not. Strict, the default since
-        # Python 3.13, would refuse what other clients take, so it is the same with every Python.
+        # A server's own certificate is enough, even if nobody has signed it. Strict, the default
+        # since Python 3.13, would refuse what other clients take: it is the same with every Python.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if options.ca_bundle:
@@ -144,20 +140,20 @@ def _identify(context: ssl.SSLContext, options: TlsOptions) -> None:
 
 
 class _Pool(urllib3.PoolManager):
-    """Looks at each address, of a redirect too: is it allowed, and is there a proxy before it?"""
+    """Looks at each address: is it allowed, and is there a proxy before it?"""
 
     def __init__(
         self, trust: _Trust, timeout: float, proxies: Mapping[str, str], *, plain: bool
     ) -> None:
         self._settings: dict[str, Any] = {
             "timeout": urllib3.Timeout(connect=timeout, read=timeout),
-            "retries": _ONCE,
+            "retries": False,
             "ssl_context": trust.context,
         }
         super().__init__(**self._settings)
         self._classes: dict[str, type] = {"http": HTTPConnectionPool, "https": _pool_class(trust)}
         self.pool_classes_by_scheme = self._classes
-        self._proxies, self._managers = proxies, dict[str, _Proxied]()
+        self._proxies, self._managers = proxies, dict[str, urllib3.ProxyManager]()
         self._is_plain_allowed, self._warned = plain, set[str]()
 
     def urlopen(  # type: ignore[override]  # as urllib3's own
@@ -170,8 +166,8 @@ class _Pool(urllib3.PoolManager):
         proxy = self._proxies.get(address.scheme or "")
         if proxy and not _is_exempt(host, self._proxies.get("no", "")):
             manager = self._managers.get(proxy) or self._managed(proxy)
-            return urllib3.ProxyManager.urlopen(manager, method, url, redirect, **more)
-        return super().urlopen(method, url, redirect, **more)
+            return manager.urlopen(method, url, redirect=False, **more)
+        return super().urlopen(method, url, redirect=False, **more)
 
     def clear(self) -> None:
         """Close what is open and unused."""
@@ -189,16 +185,7 @@ class _Pool(urllib3.PoolManager):
             self._warned.add(host)
             logger.warning("%s: plain HTTP: anybody on the way can read and change it", host)
 
-    def _managed(self, proxy: str) -> "_Proxied":
-        manager = self._managers[proxy] = _Proxied(self, proxy, self._settings)
-        manager.pool_classes_by_scheme = self._classes
-        return manager
-
-
-class _Proxied(urllib3.ProxyManager):
-    """Connections through one proxy; a redirect goes back to the pool, and maybe past the proxy."""
-
-    def __init__(self, front: _Pool, proxy: str, settings: Mapping[str, Any]) -> None:
+    def _managed(self, proxy: str) -> urllib3.ProxyManager:
         try:
             address = parse_url(proxy)
         except urllib3.exceptions.LocationParseError as error:
@@ -207,13 +194,10 @@ class _Proxied(urllib3.ProxyManager):
                 " https_proxy in the agent's environment"
             ) from error
         headers = make_headers(proxy_basic_auth=address.auth) if address.auth else None
-        super().__init__(proxy, proxy_headers=headers, **settings)
-        self._front = front
-
-    def urlopen(  # type: ignore[override]  # as urllib3's own
-        self, method: str, url: str, redirect: bool = True, **more: Any
-    ) -> Any:
-        return self._front.urlopen(method, url, redirect, **more)
+        manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **self._settings)
+        manager.pool_classes_by_scheme = self._classes
+        self._managers[proxy] = manager
+        return manager
 
 
 @lru_cache(maxsize=8)

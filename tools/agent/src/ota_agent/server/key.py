@@ -9,7 +9,7 @@ import logging
 import sys
 from pathlib import Path
 
-from ota_agent.durable import sync_folder, write_file
+from ota_agent.durable import replace_file
 from ota_agent.errors import AgentError
 from ota_agent.server.options import KeyOptions
 from ota_artifact.errors import ProgramError
@@ -68,7 +68,7 @@ class DeviceKey:
             else:
                 pem = self._signer("make", self._options.algorithm)
                 source = "made"
-            _put(path, pem)
+            replace_file(path, [pem])
         except OSError as error:
             raise AgentError(
                 f"{path}: the device's key: {error.strerror}; is its folder there, and writable?"
@@ -85,12 +85,3 @@ class DeviceKey:
         except ProgramError as error:
             why = str(error).rpartition("exit code 2: ")[2]
             raise AgentError(f"the device's key: {why}") from error
-
-
-def _put(path: Path, pem: bytes) -> None:
-    """Write a key: after a power cut it is there whole, or not at all."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    write_file(beside, [pem], mode=0o600)
-    beside.replace(path)
-    sync_folder(path.parent)

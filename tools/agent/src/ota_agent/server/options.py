@@ -30,8 +30,8 @@ class TlsOptions:
     """Which servers are believed, and how we prove who we are.
 
     Attributes:
-        server_certificate: PEM file with certificates that are trusted beside the system's; empty
-            for none.
+        server_certificate: PEM file with certificates that are trusted in addition to the
+            system's; empty for none.
         ca_bundle: PEM file with certificates that are trusted instead of the system's; empty for
             the system's.
         pins: SHA-256 of public keys, in hex or base64: the server's certificate has to hold one of
@@ -41,8 +41,8 @@ class TlsOptions:
             which artifacts are downloaded from; none means every host.
         client_certificate: PEM file with our certificate, for mutual TLS; empty for none.
         client_key: PEM file with its key; empty if that is in client_certificate.
-        skip_verify: believe any server. For the bench alone: whoever is on the network between can
-            be the server.
+        skip_verify: believe any server. For the bench alone: any machine on the network between
+            can be the server.
         allow_plain_http: also talk to servers without TLS. For the bench alone.
         set_clock: when the agent starts and the clock is before the time the agent was built, set
             it to that: a board without a battery cannot check certificates in 1970.

@@ -115,7 +115,6 @@ def ask(
             url,
             body=body,
             headers=dict(headers),
-            redirect=False,
             preload_content=False,
             timeout=patience,
         )

@@ -22,7 +22,7 @@ class _Useless(Exception):
     """The key, or its passphrase, is of no use; the text says why."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main() -> int:
     """Do what the command line says; gives the exit code."""
     without_legacy()
     parser = argparse.ArgumentParser(prog="ota_agent.server.signer")
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("algorithm", nargs="?", choices=("ed25519", "ecdsa", "rsa"))
     parser.add_argument("--key", type=Path)
     parser.add_argument("--passphrase-file", type=Path)
-    args = parser.parse_args(arguments)
+    args = parser.parse_args()
     try:
         passphrase = _first_line(args.passphrase_file)
         if args.action == "make":
@@ -40,16 +40,16 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             output = signature(_load(args.key, passphrase), sys.stdin.buffer.read())
     except ImportError as error:
-        print(f"it needs the Python package cryptography ({error}); install it", file=sys.stderr)
-        return 2
+        why = f"it needs the Python package cryptography ({error}); install it"
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
+        why = f"{error.filename}: {error.strerror}"
     except _Useless as error:
-        print(error, file=sys.stderr)
-        return 2
-    sys.stdout.buffer.write(output)
-    return 0
+        why = str(error)
+    else:
+        sys.stdout.buffer.write(output)
+        return 0
+    print(why, file=sys.stderr)
+    return 2
 
 
 def signature(key: Any, message: bytes) -> bytes:

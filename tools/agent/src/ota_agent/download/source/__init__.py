@@ -35,7 +35,7 @@ def open_source(
         spent: how long it was downloaded before the agent started [s].
 
     Raises:
-        AgentError: it is not there, or is none of these.
+        AgentError: it is not there, or is something else.
     """
     if is_path(source.full):
         return FileSource(source)

@@ -4,7 +4,6 @@
 import http.client
 import logging
 import ssl
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -16,7 +15,7 @@ from ota_agent.address import Address, hide
 from ota_agent.download import DownloadOptions
 from ota_agent.download.source.limit import Limit
 from ota_agent.download.source.response import (
-    Answer,
+    CHANGED,
     Body,
     File,
     Later,
@@ -106,7 +105,7 @@ class HttpSource:
         while True:
             self._around.check()
             if self._file and self.offset == self._file.size:
-                self._drop()
+                self.close()
                 return b""
             try:
                 data = self._piece(self._response or self._connected(), size)
@@ -126,7 +125,7 @@ class HttpSource:
             AgentError, Changed: as `read`, if the server has no ranges.
         """
         if size > _NEAR and self._has_ranges:
-            self._drop()
+            self.close()
             self.offset += size
             self._furthest = max(self._furthest, self.offset)
             return
@@ -138,78 +137,75 @@ class HttpSource:
 
     def rewind(self) -> None:
         """Begin again at byte 0 of what is there now."""
-        self._drop()
-        self._file, self.offset, self._is_lost = None, 0, False
-        self._connections = 0
+        self.close()
+        self._file, self.offset, self._is_lost, self._connections = None, 0, False, 0
 
     def close(self) -> None:
         """Hang up."""
-        self._drop()
+        if self._response is not None:
+            self._response.close()
+            self._response = None
 
     def _connected(self) -> "BaseHTTPResponse":
-        """A response whose next byte is the one at `offset`."""
+        """A response whose next byte is the one at `offset`; always from the first address on."""
+        url, redirects = self._url, 0
         while True:
-            response = self._asked()
-            match self._judged(response):
-                case Body(file, start):
-                    self._accept(response, file, start)
-                    return response
-                case Moved():
-                    raise AssertionError("a redirect was followed")
+            response = self._asked(url)
+            answer = judge(response.status, response.headers, self.offset, self._file)
+            if isinstance(answer, Body):
+                self._accept(response, answer.file, answer.start)
+                return response
+            response.close()
+            if isinstance(answer, Moved):
+                url, redirects = self._redirected(url, answer.url), redirects + 1
+                if redirects > _REDIRECTS:
+                    raise AgentError(
+                        f"{self._name}: was redirected more than {_REDIRECTS} times; correct the"
+                        " server"
+                    )
+                continue
+            url, redirects = self._url, 0
+            match answer:
                 case Later(why, asked):
-                    response.close()
                     self._is_lost = self.offset > 0
                     self._patience.wait(why, retry_after(asked, self._around.now()))
                 case WrongRange(why):
-                    response.close()
                     self._has_ranges = False
                     self._patience.wait(why)
                 case Other(why):
-                    response.close()
                     self._begin_again(response, why)
                 case Refused(why):
-                    response.close()
                     raise NotGiven(f"{self._name}: {why}; correct the address or the server")
 
-    def _asked(self) -> "BaseHTTPResponse":
-        """The answer, once redirects are followed: always from the first address on."""
-        url = self._url
-        for _ in range(_REDIRECTS + 1):
-            response = self._pool.request(
-                "GET",
-                url,
-                headers=self._headers(),
-                preload_content=False,
-                decode_content=False,
-                redirect=False,
-                retries=False,
-                timeout=urllib3.Timeout(
-                    connect=min(60.0, self._options.inactivity), read=self._options.inactivity
-                ),
-            )
-            answer = self._judged(response)
-            if not isinstance(answer, Moved):
-                return response
-            response.close()
-            try:
-                url = self._allowed(Address(url), Address(urljoin(url, answer.url))).full
-            except ValueError as error:  # no address at all, as [x
-                raise AgentError(
-                    f"{self._name}: is redirected to {Address(answer.url)}, which is not an"
-                    " address; correct the server"
-                ) from error
-        raise AgentError(
-            f"{self._name}: was redirected more than {_REDIRECTS} times; correct the server"
+    def _asked(self, url: str) -> "BaseHTTPResponse":
+        return self._pool.request(
+            "GET",
+            url,
+            headers=self._headers(),
+            preload_content=False,
+            decode_content=False,
+            timeout=urllib3.Timeout(
+                connect=min(60.0, self._options.inactivity), read=self._options.inactivity
+            ),
         )
 
-    def _allowed(self, old: Address, new: Address) -> Address:
-        if new.scheme not in ("http", "https") or (old.scheme, new.scheme) == ("https", "http"):
+    def _redirected(self, old: str, location: str) -> str:
+        """The address that a redirect leads to."""
+        try:
+            new = Address(urljoin(old, location))
+        except ValueError as error:  # not an address at all, as [x
+            raise AgentError(
+                f"{self._name}: is redirected to {Address(location)}, which is not an address;"
+                " correct the server"
+            ) from error
+        is_web = new.scheme in ("http", "https")
+        if not is_web or (Address(old).scheme, new.scheme) == ("https", "http"):
             raise AgentError(
                 f"{self._name}: is redirected to {new}, and from https that must be"
                 " https; correct the server"
             )
         logger.info("%s: is redirected to %s", self._name, new)
-        return new
+        return new.full
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept-Encoding": "identity", "User-Agent": f"ota-agent/{__version__}"}
@@ -218,10 +214,6 @@ class HttpSource:
             if self._file and self._file.validator:
                 headers["If-Range"] = self._file.validator
         return headers
-
-    def _judged(self, response: "BaseHTTPResponse") -> Answer:
-        headers: Mapping[str, str] = response.headers
-        return judge(response.status, headers, self.offset, self._file)
 
     def _accept(self, response: "BaseHTTPResponse", file: File, start: int) -> None:
         self._response = response
@@ -247,10 +239,9 @@ class HttpSource:
         self._is_lost = False
 
     def _begin_again(self, response: "BaseHTTPResponse", why: str) -> None:
-        is_certain = why == "the server's file has changed"
         if response.status == 200 and self._file and not self._file.validator:
             self._has_ranges = False  # there was no condition that it could have failed
-        if is_certain:
+        if why == CHANGED:
             self._furthest = 0
         self._patience.wait(why)
         raise Changed(f"{self._name}: {why}")
@@ -271,15 +262,10 @@ class HttpSource:
             self._patience.progressed()
 
     def _lose(self, why: str) -> None:
-        self._drop()
+        self.close()
         self._is_lost = self.offset > 0
         at = f" at byte {self.offset}" if self.offset else ""
         self._patience.wait(f"{why}{at}")
-
-    def _drop(self) -> None:
-        if self._response is not None:
-            self._response.close()
-            self._response = None
 
 
 def _reason(error: Exception) -> str:

@@ -15,6 +15,9 @@ _SIZE = re.compile(r"\d{1,18}", re.ASCII)
 _MOVED = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 421, 425, 429})
 
+CHANGED = "the server's file has changed"
+"""Why an answer is `Other` where that is certain."""
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -138,7 +141,7 @@ def _whole(headers: Mapping[str, str], offset: int, known: File | None) -> Answe
         case True:
             return Body(file, 0)
         case False:
-            return Other("the server's file has changed")
+            return Other(CHANGED)
         case None:
             return Other("the server does not say whether its file is still the same")
 
@@ -152,7 +155,7 @@ def _part(headers: Mapping[str, str], offset: int, known: File | None) -> Answer
     size = None if match[3] == "*" else int(match[3])
     file = File(size, *_validators(headers))
     if known is not None and known.is_same(file) is False:
-        return Other("the server's file has changed")
+        return Other(CHANGED)
     if size is None and known is not None:
         size = known.size
     if start != offset or end < start or (size is not None and end >= size):
@@ -164,7 +167,7 @@ def _beyond(headers: Mapping[str, str], known: File | None) -> Answer:
     """There is nothing at that offset, so the server says."""
     match = _WHOLE.fullmatch(headers.get("Content-Range", "").strip())
     if match and known and known.size is not None and int(match[1]) != known.size:
-        return Other("the server's file has changed")
+        return Other(CHANGED)
     return WrongRange("it does not have the range that it should")
 
 

@@ -26,7 +26,7 @@ class Changed(AgentError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a download has around it, beside the network.
+    """What a download has around it, apart from the network.
 
     Attributes:
         clock: a time that never goes back [s].
