@@ -39,6 +39,7 @@ EXAMPLES = {
 """For each form a text that has it once, and one that has not."""
 
 
+@pytest.mark.boot  # reads every file of the tree
 def test_the_tree_has_none_of_the_forms_where_it_is_held_to_that() -> None:
     held = [(name, text) for name, text in texts() if is_held(name)]
 

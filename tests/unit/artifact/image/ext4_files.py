@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the ext4 tests ask of an image, beside the code under test."""
+"""What the ext4 tests ask of an image, without the code under test."""
 
 import re
 from pathlib import Path

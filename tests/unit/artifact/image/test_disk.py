@@ -45,7 +45,7 @@ def test_disk_with_too_few_partitions_is_refused(tool: Tool, tmp_path: Path) -> 
         open_image(disk)
 
 
-def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
 
     with pytest.raises(ArtifactError, match="too few for a disk image or a filesystem"):

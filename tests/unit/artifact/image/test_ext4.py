@@ -307,7 +307,7 @@ def test_features_of_ext4(
     require_sound(tool, image)
 
 
-def test_names_that_are_no_utf8_survive(
+def test_names_that_are_not_utf8_survive(
     ext4: Path, source: Path, tool: Tool, tmp_path: Path
 ) -> None:
     name = os.fsdecode(b"/latin-\xfc")

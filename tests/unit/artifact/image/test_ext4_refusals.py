@@ -75,7 +75,7 @@ def test_line_break_in_a_path_is_refused(ext4: Path, source: Path, path: str) ->
 
 
 @pytest.mark.parametrize("path", ["etc/hostname", "", "-x", "<13>", "/" + "n" * 256, "/a" * 3000])
-def test_path_that_is_none_is_refused(ext4: Path, path: str) -> None:
+def test_a_path_that_is_not_one_is_refused(ext4: Path, path: str) -> None:
     with pytest.raises(ArtifactError, match=r"not an absolute path|longer than"):
         ExtFilesystem(ext4).kind(path)
 
@@ -199,7 +199,7 @@ def test_holes_of_the_source_take_no_space(ext4: Path, tool: Tool, tmp_path: Pat
     require_sound(tool, ext4)
 
 
-def test_no_free_inode_is_no_space(make_ext: Callable[..., Path], source: Path) -> None:
+def test_without_a_free_inode_the_disk_is_full(make_ext: Callable[..., Path], source: Path) -> None:
     filesystem = ExtFilesystem(make_ext("few.ext4", "-N", "24", size="2M"))
 
     with pytest.raises(ArtifactError, match="no space left"):  # noqa: PT012

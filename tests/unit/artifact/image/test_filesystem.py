@@ -86,7 +86,7 @@ def test_vfat_is_recognised(vfat: Path) -> None:
     assert isinstance(open_filesystem(vfat), FatFilesystem)
 
 
-def test_partition_table_is_no_vfat(tmp_path: Path) -> None:
+def test_a_partition_table_is_not_a_vfat(tmp_path: Path) -> None:
     image = tmp_path / "disk"
     image.write_bytes((b"\xeb\x63\x90" + bytes(507) + b"\x55\xaa").ljust(MIB, b"\0"))
 

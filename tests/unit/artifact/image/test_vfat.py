@@ -71,7 +71,7 @@ def test_name_that_vfat_cannot_have_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("path", ["/a\nb", "relative", "", "/\0"])
-def test_path_that_is_none_is_refused(vfat: Path, path: str) -> None:
+def test_a_path_that_is_not_one_is_refused(vfat: Path, path: str) -> None:
     with pytest.raises(ArtifactError, match=r"not an absolute path|line break or NUL"):
         FatFilesystem(vfat).kind(path)
 

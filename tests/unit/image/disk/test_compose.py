@@ -228,7 +228,7 @@ def test_a_folder_larger_than_the_slot_is_refused(tmp_path: Path, board: Board) 
 
 
 @pytest.mark.parametrize("content", [b"", b"MZ" * 4096, b"\x1f\x8b" + bytes(2000)])
-def test_what_is_no_root_filesystem_is_refused(
+def test_a_file_that_is_not_a_root_filesystem_is_refused(
     tmp_path: Path, board: Board, content: bytes
 ) -> None:
     (tmp_path / "rootfs").write_bytes(content)

@@ -65,7 +65,7 @@ def test_a_table_of_another_kind_is_named_and_its_partitions_are_listed(
     ["label: sgi", "label: sun\nsize=8192", "label: gpt\nsize=8192", "label: dos\nsize=8192"],
 )
 @pytest.mark.parametrize("damage", ["none", "no backup", "backup elsewhere", "no first"])
-def test_the_image_and_what_stands_beside_it_are_never_written(
+def test_the_image_and_its_neighbours_are_never_written(
     tmp_path: Path, script: str, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = disk(tmp_path, script)
@@ -145,7 +145,7 @@ def test_without_pyparted_an_error_says_how_to_get_it(
     assert "pip install 'ota-image[host]'" in said
 
 
-def test_without_pyparted_what_we_read_ourselves_is_shown_and_the_rest_is_said_to_be_missing(
+def test_without_pyparted_our_own_readers_show_what_they_can_and_name_what_is_missing(
     raspberry: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(foreign, "find_spec", lambda _name: None)

@@ -151,7 +151,7 @@ def test_an_artifact_is_politely_sent_on(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"text\n", b"\x1f\x8b\x08" + bytes(5000), bytes(MIB)])
-def test_what_is_no_disk_image_is_refused(
+def test_a_file_that_is_not_a_disk_image_is_refused(
     tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_bytes(content)

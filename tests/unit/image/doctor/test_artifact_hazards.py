@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hazards of an artifact beside an image, and of an image on a device."""
+"""Hazards of an artifact next to an image, and of an image on a device."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def test_an_artifact_under_another_name_than_the_slots_own(tmp_path: Path) -> No
     }
 
 
-def test_what_is_no_artifact_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_artifact_is_an_error(tmp_path: Path) -> None:
     board = small_board(tmp_path, "qemu-arm64")
     path = image(tmp_path, board)
 

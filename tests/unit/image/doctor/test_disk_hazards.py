@@ -270,11 +270,11 @@ def test_findings_end_with_exit_code_2(good: Path, capsys: pytest.CaptureFixture
 
 
 def damage_nothing(_path: Path) -> None:
-    """For a disk image that is none."""
+    """For a file that is not a disk image."""
 
 
 @pytest.mark.parametrize("make", [damage_nothing, Path.touch, lambda path: path.mkdir()])
-def test_what_is_no_disk_image_is_refused(
+def test_a_file_that_is_not_a_disk_image_is_refused(
     tmp_path: Path, make: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     make(tmp_path / "file")

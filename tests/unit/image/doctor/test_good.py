@@ -43,7 +43,7 @@ def test_an_image_that_has_run_is_good_with_the_canary(tmp_path: Path) -> None:
 
 @pytest.mark.boot
 @pytest.mark.parametrize("name", ["qemu-arm64", "qemu-x86-64"])
-def test_larger_slots_than_the_boards_own_are_no_hazard_where_the_disk_grows(
+def test_larger_slots_than_the_boards_own_are_allowed_where_the_disk_grows(
     tmp_path: Path, name: str
 ) -> None:
     board = small_board(tmp_path, name)

@@ -91,9 +91,7 @@ def test_a_root_that_is_not_the_slots(tmp_path: Path, root: bytes) -> None:
         {"boot/initrd.img": initrd(()), f"lib/modules/{VERSION}/modules.builtin": b""},
     ],
 )
-def test_an_initrd_of_which_nothing_bad_can_be_said(
-    tmp_path: Path, changes: dict[str, bytes]
-) -> None:
+def test_an_initrd_without_hazards(tmp_path: Path, changes: dict[str, bytes]) -> None:
     board = small_board(tmp_path, "qemu-arm64")
     path = image(tmp_path, board, changes)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who ends a silent hang: what doctor says of it, and what it finds to be missing."""
+"""What ends a silent hang, according to doctor, and what doctor finds missing."""
 
 import json
 from dataclasses import replace

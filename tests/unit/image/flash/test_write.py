@@ -22,7 +22,7 @@ SIZE = 6 * MIB
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """An image of which the second MiB, and half of the fifth one, are mapped."""
+    """An image whose second MiB, and half of whose fifth one, are mapped."""
     path = tmp_path / "test.sdimg"
     path.write_bytes(os.urandom(SIZE))
     spans = [(MIB, 2 * MIB), (4 * MIB, 4 * MIB + MIB // 2)]
@@ -175,7 +175,7 @@ def test_a_partition_is_refused(system: Path) -> None:
         checked_device(Path("/dev/sdb1"), system / "sys/block/sdb/sdb1", 1, root=system)
 
 
-def test_what_is_no_device_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_device_is_refused(tmp_path: Path) -> None:
     for path, said in ((tmp_path, "is not a block device"), (tmp_path / "no", "no such device")):
         with pytest.raises(ImageError, match=said):
             find_device(path, 1)

@@ -67,7 +67,7 @@ class Folder:
     """A root filesystem, or the content of /data, in a folder.
 
     Attributes:
-        is_roots: whether all in it is to belong to root, whoever's it is on the host.
+        is_roots: whether everything in it belongs to root, whatever its owner on the host.
     """
 
     path: Path
