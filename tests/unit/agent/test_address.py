@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ota_agent.address import Address, hide
+from ota_agent.address import Address, hide, hide_words
 
 SECRET = "https://ada:s3cret@updates.example.com:8443/v2.mender?X-Sig=abc#X-Sig=abc"
 SHOWN = "https://updates.example.com:8443/v2.mender"
@@ -80,6 +80,17 @@ def test_equal_are_those_that_lead_to_the_same() -> None:
         (" http://ada:s3cret@h/a", "http://h/a"),
         ("ada:s3cret@h/a", "h/a"),
         ("see http://ada:s3cret@h/a", "see http://h/a"),
+        # Mistyped: any of them may be meant as an address with a login.
+        ("htp:/ada:s3cret@h/a?X-Sig=abc", "h/a"),
+        ("//ada:s3cret@h/a?X-Sig=abc", "h/a"),
+        ("http//ada:s3cret@h/a", "h/a"),
+        ("http;//ada:s3/cret@h/a", "h/a"),
+        ("http%3A//ada:s3cret@h/a", "h/a"),
+        ("h/a?X-Sig=abc", "h/a"),
+        ("ftp:/bob:s3cret@h/x?Sig=abc", "h/x"),
+        ("mailto:bob:s3cret@h?Sig=abc", "h"),
+        (r"http:\\bob:s3cret@h\x?Sig=abc", "http://…"),
+        (r"http://h:80/\\bob:s3cret@h\x", "http://…"),
     ],
 )
 def test_what_is_left_of_an_address(full: str, shown: str) -> None:
@@ -90,6 +101,22 @@ def test_an_error_of_a_library_has_its_addresses_shortened() -> None:
     text = f"Failed to parse: {SECRET!r} (from 'http://a:b@proxy:3128'), see RFC 3986"
 
     assert hide(text) == f"Failed to parse: '{SHOWN}' (from 'http://proxy:3128'), see RFC 3986"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "unrecognized arguments: --rebot http://a:b@h/?X=1",
+            "unrecognized arguments: --rebot http://h/",
+        ),
+        ("ignored explicit argument 'http://a:b@h/?X=1'", "ignored explicit argument 'http://h/'"),
+        ("--plain=a:b@h --x=h/?X=1", "--plain=h --x=h/"),
+        ("argument --policy: invalid choice: 'x'", "argument --policy: invalid choice: 'x'"),
+    ],
+)
+def test_words_of_a_command_line_are_shown_without_secrets(text: str, shown: str) -> None:
+    assert hide_words(text) == shown
 
 
 @pytest.mark.parametrize(

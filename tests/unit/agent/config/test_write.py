@@ -48,13 +48,35 @@ def test_the_old_file_is_kept_and_the_mode_stays(tmp_path: Path) -> None:
     assert save(path, "# 1\n", {}) is None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.chmod(0o640)
-    for text in ("# 2\n", "# 3\n"):
-        assert save(path, text, {}) == tmp_path / "ota" / "agent.toml.old"
+    for text, name in (("# 2\n", "agent.toml.old"), ("# 3\n", "agent.toml.old.2")):
+        assert save(path, text, {}) == tmp_path / "ota" / name
 
     assert path.read_text() == "# 3\n"
-    assert (tmp_path / "ota" / "agent.toml.old").read_text() == "# 2\n"
+    assert (tmp_path / "ota" / "agent.toml.old").read_text() == "# 1\n"
+    assert (tmp_path / "ota" / "agent.toml.old.2").read_text() == "# 2\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    assert sorted(each.name for each in path.parent.iterdir()) == ["agent.toml", "agent.toml.old"]
+    assert len(list(path.parent.iterdir())) == 3
+
+
+def test_the_file_behind_a_link_is_written(tmp_path: Path) -> None:
+    (tmp_path / "real.toml").write_text("# mine\n")
+    (tmp_path / "agent.toml").symlink_to("real.toml")
+
+    kept = save(tmp_path / "agent.toml", document({}), {"a": 1})
+
+    assert kept == tmp_path / "real.toml.old"
+    assert (tmp_path / "agent.toml").is_symlink()
+    assert (tmp_path / "real.toml").read_text() == document({})
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "agent.toml").write_text("# mine\n")
+    monkeypatch.setattr(Path, "hardlink_to", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+
+    with pytest.raises(OSError, match="full"):
+        save(tmp_path / "agent.toml", document({}), {"a": 1})
+
+    assert [each.name for each in tmp_path.iterdir()] == ["agent.toml"]
 
 
 def test_a_file_of_values_alone_does_not_displace_one_with_comments(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]{0,30})://([^\s'\"<>]*)", re.IGNORECASE)
 _MISTYPED = re.compile(r"\s*(https?):/*(.*)", re.IGNORECASE | re.DOTALL)
-_LOGIN = re.compile(r"\A[^/\s@:]*:[^/\s@]*@")
+_PATH = re.compile(r"(?:/(?!/)|\.{1,2}/).*", re.DOTALL)
+_WORD = re.compile(r"(--[\w-]+=)?([^\s'\"]+)")
 _HOST = re.compile(r"(\[[0-9a-f:.%]*\]|[^\s:\[\]@]*)(:\d*)?", re.IGNORECASE)
 
 
@@ -29,7 +30,9 @@ class Address:
     def __str__(self) -> str:
         if match := _MISTYPED.fullmatch(self.full):
             return _shown(match[1], match[2])
-        return hide(_LOGIN.sub("", self.full, count=1))
+        if "://" in self.full or _PATH.fullmatch(self.full):
+            return hide(self.full)
+        return re.split(r"[?#]", self.full, maxsplit=1)[0].rpartition("@")[2]  # mistyped, perhaps
 
     def __repr__(self) -> str:
         return f"Address({str(self)!r})"
@@ -62,8 +65,19 @@ def hide(text: str) -> str:
     return _URL.sub(lambda match: _shown(match[1], match[2]), text)
 
 
+def hide_words(text: str) -> str:
+    """Text that quotes words of a command line, with each that may be an address shortened."""
+    return _WORD.sub(lambda match: (match[1] or "") + _word(match[2]), text)
+
+
+def _word(word: str) -> str:
+    return str(Address(word)) if "@" in word or ("/" in word and "?" in word) else word
+
+
 def _shown(scheme: str, rest: str) -> str:
     """A URL by what follows its scheme; if that cannot be read, the scheme only."""
+    if "\\" in rest:  # read as a slash by some, and as a part of the login by others
+        return f"{scheme}://…"
     authority, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
     host = authority.rpartition("@")[2]
     return f"{scheme}://{host}{slash}{path}" if _HOST.fullmatch(host) else f"{scheme}://…"

@@ -83,6 +83,18 @@ def test_what_was_spent_before_a_restart_counts() -> None:
         tried.wait("lost")
 
 
+def test_a_server_that_asks_for_no_wait_is_given_up_all_the_same() -> None:
+    time = Time()
+    tried = patience(time, no_progress=100.0)
+
+    def ask_again_and_again() -> None:
+        for _ in range(200):
+            tried.wait("busy", 0.0)
+
+    with pytest.raises(AgentError, match=r"x: not one new byte for 1\d\d s: busy"):
+        ask_again_and_again()
+
+
 def test_a_wait_that_the_server_asks_for_does_not_count_as_no_progress() -> None:
     time = Time()
     tried = patience(time, no_progress=100.0)

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from ota_agent import __version__
+from ota_agent.address import hide_words
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import Help
 from ota_agent.errors import AgentError, NothingInProgress
@@ -35,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and end."""
         self.print_usage(sys.stderr)
-        self.exit(Exit.FAILED, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(Exit.FAILED, f"{self.prog}: {hide_words(message)}; see {self.prog} --help\n")
 
     def show_help(self, _: argparse.Namespace) -> int:
         """What the command does without a sub-command."""

@@ -152,7 +152,8 @@ def write_changes(
             yield _accepted(after)
         kept = save(path, document(new), old)
     except OSError as error:
-        raise AgentError(f"{error.filename or path}: {error.strerror}; be root") from error
+        remedy = "; run as root" if isinstance(error, PermissionError) else ""
+        raise AgentError(f"{error.filename or path}: {error.strerror}{remedy}") from error
     yield f"{path}: written" + (f"; the old file is {kept}" if kept else "")
     yield "Now restart the agent, and look with: ota-agent doctor --online"
 

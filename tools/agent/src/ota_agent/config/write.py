@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a configuration file from its values."""
 
+import itertools
+import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,9 @@ def _key(name: str) -> str:
 def save(path: Path, text: str, before: Mapping[str, Any]) -> Path | None:
     """Write a configuration, whole or not at all; gives where the old file is kept.
 
-    An old file without comments is not kept, so that an older one with comments stays. The mode
-    stays; a new file is for root alone, since it may hold a token.
+    A file that `setup` has written, and nobody has changed, is not kept. No older file that was
+    kept is replaced. Mode and owner stay; a new file is only for root, since it may hold a token.
+    A symbolic link stays, and the file that it leads to is written.
 
     Args:
         before: the values of the old file.
@@ -49,16 +51,30 @@ def save(path: Path, text: str, before: Mapping[str, Any]) -> Path | None:
     Raises:
         OSError: it cannot be written, and is as it was.
     """
-    new, old = path.with_name(f".{path.name}.new"), path.with_name(f"{path.name}.old")
+    path = path.resolve()
+    new = path.with_name(f".{path.name}.new")
     path.parent.mkdir(parents=True, exist_ok=True)
     new.unlink(missing_ok=True)
-    exists = path.exists()
-    write_file(new, (text.encode(),), mode=path.stat().st_mode & 0o7777 if exists else 0o600)
-    is_kept = exists and path.read_text("utf-8") != document(before)
-    if is_kept:
-        with suppress(FileNotFoundError):
-            old.unlink()
-        old.hardlink_to(path)
-    new.replace(path)
+    found = path.stat() if path.exists() else None
+    kept = None
+    try:
+        write_file(new, (text.encode(),), mode=found.st_mode & 0o7777 if found else 0o600)
+        if found:
+            os.chown(new, found.st_uid, found.st_gid)
+            if path.read_text("utf-8") != document(before):
+                kept = _free(path.with_name(f"{path.name}.old"))
+                kept.hardlink_to(path)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
-    return old if is_kept else None
+    return kept
+
+
+def _free(path: Path) -> Path:
+    """The path, with a number if it is taken."""
+    names = itertools.chain(
+        (path,), (path.with_name(f"{path.name}.{n}") for n in itertools.count(2))
+    )
+    return next(each for each in names if not os.path.lexists(each))

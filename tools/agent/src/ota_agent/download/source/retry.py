@@ -98,8 +98,7 @@ class Patience:
             )
         delay = self._delay(asked)
         logger.warning("%s: %s; trying again in %.1f s", self._what, why, delay)
-        if asked is not None:
-            self._progress += delay
+        self._progress += min(delay, asked or 0.0)
         self._sleep(delay)
 
     def _delay(self, asked: float | None) -> float:
