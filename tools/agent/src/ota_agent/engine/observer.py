@@ -47,7 +47,7 @@ class StateObserver:
         self.live.change(**changes)
 
     def _end(self) -> dict[str, object]:
-        """Nothing is under way any more; gives what that changes in the status."""
+        """Nothing is under way now; gives what that changes in the status."""
         self.deployments.log.close()
         self.deployments.hurry.clear()
         self.deployments.controls.clear()
