@@ -68,6 +68,14 @@ def test_a_trial_says_what_runs_and_what_it_can_return_to() -> None:
             "Rolling back: v2: health check net: no route",
         ),
         (Status(state="Downloading", source="/a", done=5_000_000), "Downloading: /a: 5.0 MB"),
+        (
+            Status(state="Installed", artifact="v2", wants_reboot=True),
+            "Installed: reboot the device, then commit it; or roll it back: v2",
+        ),
+        (
+            Status(state="Installed", artifact="v2"),
+            "Installed: commit it, or roll it back: v2",
+        ),
         (Status(state="Dreaming", artifact="v2"), "Dreaming: v2"),
     ],
 )

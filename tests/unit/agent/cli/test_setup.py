@@ -80,7 +80,7 @@ def test_what_is_as_it_should_be_is_not_written_again(
 @pytest.mark.parametrize(
     ("words", "finding"),
     [
-        (["--server", "updates.example.com"], "it is not an address of a server"),
+        (["--server", "updates.example.com"], "is not the address of a server"),
         (["--server", "http://a.example"], "it is plain HTTP"),
         (["--key", "/none.pem"], "No such file"),
         (["--server-certificate", "/none.crt"], "No such file"),

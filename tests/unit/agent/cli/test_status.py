@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from ota_agent.api.status import Status
 from ota_agent.cli.main import main
 from ota_agent.cli.status import current
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.states import Downloading, Trying
+from ota_agent.lifecycle.states import Downloading, Installed, Trying
 from ota_agent.lifecycle.update import Artifact, Update
 from ota_agent.memory.store import Store
 from tests.unit.agent.api.serving import Daemon, serving
@@ -67,6 +68,19 @@ def test_without_an_agent_it_is_what_the_last_one_left(tmp_path: Path) -> None:
         slot="B",
         reason="late",
     )
+
+
+@pytest.mark.parametrize("is_rebooting", [True, False])
+def test_without_an_agent_it_says_whether_an_update_waits_for_a_reboot(
+    tmp_path: Path, is_rebooting: bool
+) -> None:
+    store = Store(tmp_path / "state.db")
+    store.save(Installed(replace(UPDATE, is_rebooting=is_rebooting)), "boot")
+    store.close()
+
+    status, _ = current(tmp_path / "sock", tmp_path / "state.db")
+
+    assert status.wants_reboot == is_rebooting
 
 
 def test_a_device_that_was_never_updated_says_so_and_gets_no_file(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_device_whose_keys_have_all_expired_installs_nothing(
 
     assert install(device, artifact(tmp_path, "1", VENDOR)) == 1
 
-    assert "has expired on 2020-01-01" in capsys.readouterr().err
+    assert "expired on 2020-01-01" in capsys.readouterr().err
 
 
 def test_an_older_version_is_refused_once_that_is_asked_for(

@@ -266,7 +266,7 @@ def test_a_daemon_is_not_asked_to_stop_before_a_state(
         ("[device", "is not TOML"),
         ("[devise]", r"[devise]: unknown; known: device, server"),
         ("device = 3", "device: is outside any section"),
-        ("[device]\ndata = 3", "[device] data: 3 must be a text"),
+        ("[device]\ndata = 3", "[device] data: 3 must be a string"),
     ],
 )
 def test_a_wrong_configuration_is_named_with_its_place(

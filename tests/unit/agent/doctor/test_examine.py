@@ -82,7 +82,7 @@ def test_warnings_alone_end_with_0(
     with serving(device.folder / "run" / "agent.sock", Daemon()):
         assert main(["doctor", "--config", str(device.device.configuration)]) == 0
 
-    assert capsys.readouterr().out.endswith("0 errors, 1 warnings\n")
+    assert capsys.readouterr().out.endswith("0 errors, 1 warning\n")
 
 
 def test_a_configuration_that_is_wrong_is_the_finding(

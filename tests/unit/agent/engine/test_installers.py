@@ -69,7 +69,9 @@ def test_each_payload_that_is_not_empty_is_begun(installers: Installers) -> None
 
 
 def test_two_root_filesystems_are_refused(installers: Installers) -> None:
-    with pytest.raises(AgentError, match="v2: holds 2 root filesystems, and there is one slot"):
+    with pytest.raises(
+        AgentError, match="v2: contains 2 root filesystems, but there is only one slot"
+    ):
         installers.begin(header("app", ROOTFS, ROOTFS), trail(installers))
 
     assert not has_trees(installers)

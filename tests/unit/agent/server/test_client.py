@@ -286,7 +286,7 @@ def test_a_date_to_wait_for_is_understood_and_no_wait_is_longer_than_a_day(
 
 @pytest.mark.parametrize(
     ("status", "finding"),
-    [(413, "it is not sent again"), (400, "400: why"), (302, "sends us elsewhere")],
+    [(413, "it is not sent again"), (400, "400: why"), (302, "the server redirects")],
 )
 def test_what_the_server_would_refuse_again_is_not_tried_again(
     server: MenderServer, artifact: Path, status: int, finding: str

@@ -210,7 +210,7 @@ def test_a_device_shows_its_certificate_where_it_is_asked_for(
 def test_skipping_verification_is_warned_of(url: str, caplog: pytest.LogCaptureFixture) -> None:
     assert got(url, skip_verify=True) == b"here"
 
-    assert "ANY server is believed" in caplog.text
+    assert "ANY server is trusted" in caplog.text
 
 
 def test_plain_http_needs_to_be_allowed_and_is_warned_of(

@@ -35,7 +35,7 @@ class Unauthorized(Unreachable):
 
 
 class Aborted(AgentError):
-    """The update is not wanted any more: the server, or a user, has called it off."""
+    """The update is no longer wanted: the server, or a user, has called it off."""
 
 
 class NotGiven(AgentError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a server is asked again: what it says itself, and delays that a fleet does not share."""
+"""When a server is asked again: what it says itself, and randomized delays."""
 
 from datetime import UTC
 

@@ -40,7 +40,7 @@ def test_a_certificate_that_is_not_believed_is_named_at_once(
     with file_server(CONTENT, tls=make(tmp_path, "server", by=authority, valid=valid)) as server:
         reading = Reading(server.url, tls=trust)
 
-        with pytest.raises(AgentError, match=f"is not believed: {said}; correct the"):
+        with pytest.raises(AgentError, match=f"is not trusted: {said}; correct the"):
             reading.rest()
 
         assert reading.time.slept == []
@@ -64,7 +64,7 @@ def test_another_name_in_the_certificate_is_named(tmp_path: Path) -> None:
     wrong = make(tmp_path, "server", by=authority, hosts=("elsewhere.test",))
     with (
         file_server(CONTENT, tls=wrong) as server,
-        pytest.raises(AgentError, match=r"is not believed: .*127\.0\.0\.1"),
+        pytest.raises(AgentError, match=r"is not trusted: .*127\.0\.0\.1"),
     ):
         Reading(server.url, tls=trust).rest()
 

@@ -38,7 +38,7 @@ class VerifyOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
-    """A key that is good until the end of a day (UTC); for ever without one."""
+    """A key that is good until the end of a day (UTC); forever without one."""
 
     path: Path
     expires: date | None = None
@@ -89,7 +89,7 @@ def load_keys(
     findings: list[str] = []
     for each in trusted:
         if not each.is_good(time_at_least):
-            findings.append(f"{each.path}: has expired on {each.expires}")
+            findings.append(f"{each.path}: expired on {each.expires}")
             continue
         try:
             good.append(load_public_key(each.path))

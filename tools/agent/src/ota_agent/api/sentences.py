@@ -12,7 +12,7 @@ _SAYS: Mapping[str, str] = {
     "Downloading": "Downloading",
     "Downloaded": "Downloaded, not installed yet",
     "Installing": "Installing",
-    "Installed": "Installed: reboot the device, then commit it; or roll it back",
+    "Installed": "Installed: commit it, or roll it back",
     "Rebooting": "The device reboots into the update",
     "Trying": "The update runs on trial",
     "Proven": "The update runs on trial and is healthy: commit it, or roll it back",
@@ -26,6 +26,8 @@ _SAYS: Mapping[str, str] = {
     "Cleaning": "Cleaning up",
     "Reporting": "Reporting the outcome to the server",
 }
+
+_REBOOT = "Installed: reboot the device, then commit it; or roll it back"
 
 _BY: Mapping[str, str] = {
     "device": "a user of the device",
@@ -57,6 +59,8 @@ def headline(status: Status) -> str:
     said = _SAYS.get(status.state, status.state)
     if status.state == "Idle":
         return f"{said}{_ended(status)}"
+    if status.state == "Installed" and status.wants_reboot:
+        said = _REBOOT
     what = f"{said}: {_what(status)}" if _what(status) else said
     if status.state == "Downloading":
         return f"{what}{_progress(status)}"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ota_agent import __version__
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.update import Update
+from ota_agent.lifecycle.states import Installed, UnderWay
 
 Result = Literal["", "success", "failure"]
 """How the last update ended; empty: there was none since the agent started."""
@@ -84,14 +84,16 @@ class Status:
         return {**dataclasses.asdict(self), "percent": self.percent}
 
 
-def of_update(update: Update) -> dict[str, Any]:
-    """The attributes that say which update is under way."""
+def of_update(state: UnderWay) -> dict[str, Any]:
+    """The attributes that say which update is under way, and whether it waits for a reboot."""
+    update = state.update
     return {
         "deployment": update.deployment,
         "source": str(update.source),
         "artifact": update.artifact.name if update.artifact else "",
         "slot": update.target,
         "reason": update.reason,
+        "wants_reboot": isinstance(state, Installed) and update.is_rebooting,
     }
 
 

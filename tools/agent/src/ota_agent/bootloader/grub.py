@@ -115,7 +115,9 @@ class Grub:
             )
             try:
                 if is_whole and os.fstat(file).st_size != len(data):
-                    raise EnvironmentFault(f"{path}: has not {len(data)} B, and is not GRUB's")
+                    raise EnvironmentFault(
+                        f"{path}: is not {len(data)} B long, so it is not GRUB's"
+                    )
                 os.pwrite(file, data, 0)
                 os.fsync(file)
             finally:

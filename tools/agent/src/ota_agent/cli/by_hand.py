@@ -129,7 +129,7 @@ def _source_of(word: str) -> str:
     if word == "-" or word.startswith(("http://", "https://")):
         return word
     if "://" in word:
-        raise AgentError(f"{Address(word)}: is not an http:// or https:// URL, nor a file")
+        raise AgentError(f"{Address(word)}: is neither an http(s) URL nor a file")
     path = Path(word).absolute()
     if not path.exists():
         raise AgentError(f"{Address(word)}: no such file")

@@ -22,7 +22,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=IDLE,
         metavar="SECONDS",
-        help="how long to stay after the last caller has disconnected; 0: for ever"
+        help="how long to stay after the last caller has disconnected; 0: forever"
         " (default: %(default)g)",
     )
 

@@ -60,4 +60,8 @@ def _count(found: list[Finding]) -> str:
     errors = sum(each.severity == "error" for each in found)
     if not found:
         return "no hazard found"
-    return f"{errors} errors, {len(found) - errors} warnings"
+    return f"{_of(errors, 'error')}, {_of(len(found) - errors, 'warning')}"
+
+
+def _of(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -15,9 +15,9 @@ Ask = Callable[[str], str]
 _PLAIN = "Talk to it without TLS? Anybody on the way can read and change it"
 _POLICY = """\
 If a new system runs, and its server is out of reach, it is
-  require-server  rolled back after a while: a system without its server is of no use
-  grace           kept after a day, if the health checks are passed
-  local           kept at once, if the health checks are passed"""
+  require-server  rolled back after a while: a system without its server is useless
+  grace           kept after a day, if the health checks pass
+  local           kept at once, if the health checks pass"""
 
 
 def asked(

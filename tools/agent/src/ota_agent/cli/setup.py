@@ -44,7 +44,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server", action="append", metavar="URL", help="the server; may be given several times"
     )
-    parser.add_argument("--tenant-token", metavar="TEXT", help="whose device this is")
+    parser.add_argument("--tenant-token", metavar="TEXT", help="tenant that the device belongs to")
     parser.add_argument(
         "--server-certificate",
         metavar="FILE",
@@ -54,9 +54,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--allow-plain-http",
         action="store_true",
         default=None,
-        help="talk to a server without TLS; on the bench alone",
+        help="talk to a server without TLS; for a bench only",
     )
-    parser.add_argument("--device-type", metavar="NAME", help="what artifacts must be made for")
+    parser.add_argument(
+        "--device-type", metavar="NAME", help="device type that artifacts must name"
+    )
     parser.add_argument(
         "--key",
         action="append",
@@ -71,7 +73,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--online", action="store_true", help="ask the server first; makes the device's key"
     )
-    parser.add_argument("--yes", "-y", action="store_true", help="ask nothing, on a terminal too")
+    parser.add_argument("--yes", "-y", action="store_true", help="ask nothing, even on a terminal")
     parser.add_argument(
         "--print-default",
         action="store_true",
@@ -82,7 +84,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 @command(
     help="say what this device is, and who its server is",
     description="Writes the agent's configuration from options and, on a terminal, from the"
-    " answers to questions about all others. Every other value stays. It writes no comments; a"
+    " answers to questions about all others. All other values are kept. It writes no comments; a"
     " file that had some is kept as agent.toml.old. If a value is wrong, nothing is written.",
     examples=(
         "ota-agent setup",

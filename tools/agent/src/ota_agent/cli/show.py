@@ -12,7 +12,7 @@ from ota_agent.memory.bootstrap import provided
 
 
 @command(
-    help="print the name of the artifact that this device runs",
+    help="print the name of the committed artifact",
     description="Prints the name of the artifact that is committed on this device.",
     examples=("ota-agent show-artifact",),
 )

@@ -73,7 +73,7 @@ def _left(path: Path) -> Status:
     if memory is None:
         return Status(installed=released())
     state, installed = memory.state, memory.provides.get(NAME, "")
-    update = of_update(state.update) if isinstance(state, UnderWay) else {}
+    update = of_update(state) if isinstance(state, UnderWay) else {}
     return Status(state=type(state).__name__, installed=installed, **update)
 
 

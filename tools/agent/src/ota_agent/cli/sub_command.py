@@ -74,7 +74,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=CONFIGURATION,
         metavar="FILE",
-        help="configuration (default: %(default)s; Mender's is read, too)",
+        help="configuration (default: %(default)s; Mender's is also read)",
     )
     parser.add_argument(
         "--log-level",

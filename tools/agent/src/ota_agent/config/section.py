@@ -89,8 +89,8 @@ def _value(value: object, kind: Any, where: str) -> object:
         raise AgentError(f"{where}: {value!r} must not be negative")
     if type(value) is kind:
         return value
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-    raise AgentError(f"{where}: {value!r} must be {names.get(kind, 'a text')}")
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
+    raise AgentError(f"{where}: {value!r} must be {names.get(kind, 'a string')}")
 
 
 def as_toml(value: object) -> str:

@@ -163,7 +163,7 @@ class Controls:
         refresh: Callable[[], None],
         paused: Callable[[PausePoint, str], None],
     ) -> None:
-        """Return once nobody has the update wait before a state any more.
+        """Return once nobody has the update wait before a state.
 
         Args:
             refresh: asks the server for its map; that it cannot be reached leaves the old one.
@@ -280,4 +280,4 @@ class Controls:
                 life = 0.0 if each["over"] else self._options.boot_expiry
                 self._maps[one.id, one.priority] = replace(one, ends=self._clock() + life)
         except (ValueError, KeyError, TypeError, AgentError) as error:
-            logger.error("what held updates up is not known any more: %r", error)
+            logger.error("what held updates up is no longer known: %r", error)

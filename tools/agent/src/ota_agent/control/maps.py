@@ -31,7 +31,7 @@ class Rule:
 
     Attributes:
         action: as long as the map holds.
-        on_expire: afterwards; never a pause, which could last for ever.
+        on_expire: afterwards; never a pause, which could last forever.
         on_executed: becomes the action once that was looked at.
     """
 

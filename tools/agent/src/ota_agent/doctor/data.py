@@ -123,7 +123,7 @@ def _local(path: Path) -> Iterator[Finding]:
         yield fault(
             "configuration-passed-over",
             path,
-            f"{error}: nothing of this file counts",
+            f"{error}: the whole file is ignored",
             "correct it, or remove it",
         )
 

@@ -40,7 +40,7 @@ def probe(case: Case) -> Iterator[Finding]:
         yield fault(
             "fw-env-config-differs" if is_there else "fw-env-config-missing",
             configuration,
-            f"{error}: Linux does not know where the environment is, and installs no update",
+            f"{error}: Linux does not know where the environment is, so no update can be installed",
             _RENDERED,
         )
         return
@@ -67,7 +67,7 @@ def _places(case: Case, configuration: Path, places: tuple[Place, ...]) -> Itera
         yield fault(
             "redundancy-lost",
             configuration,
-            f"it names {len(places)} copies of the environment: a cut of power while it is saved"
+            f"it names {len(places)} copies of the environment: a power cut while it is saved"
             " loses the state",
             "build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10), and"
             " name both copies",
@@ -117,7 +117,7 @@ def _copy(place: Place, *, is_alone: bool) -> Iterator[Finding]:
             "environment-device-missing",
             where,
             f"{error.strerror}: this copy of the environment cannot be read",
-            "be root; correct fw_env.config, if it names a disk that this device has not",
+            "run as root; correct fw_env.config, if it names a disk that this device does not have",
         )
         return
     found = judged(raw) if len(raw) == place.size else "damaged"
@@ -132,7 +132,7 @@ def _copy(place: Place, *, is_alone: bool) -> Iterator[Finding]:
         yield warning(
             "environment-copy-damaged",
             where,
-            "its checksum is wrong: one more cut of power at the wrong time, and both are lost",
+            "its checksum is wrong: one more power cut at the wrong time, and both are lost",
             f"{_REPAIR}; if that does not help, compare the size with U-Boot's ENV_SIZE",
         )
     elif found == "single" and not is_alone:
@@ -140,7 +140,7 @@ def _copy(place: Place, *, is_alone: bool) -> Iterator[Finding]:
             "redundancy-lost",
             where,
             "the copy has no counter: the program that wrote it has no redundant environment, and a"
-            " cut of power while saving loses the state",
+            " power cut while saving loses the state",
             "build U-Boot with ENV_REDUNDANT (SYS_REDUNDAND_ENVIRONMENT before v2025.10)",
         )
 

@@ -43,7 +43,7 @@ def judged(
             yield fault(
                 "grub-copy-damaged",
                 f"{place}/{name}",
-                f"it is not a block of {BLOCK} B: GRUB passes it over, and cannot repair it",
+                f"it is not a block of {BLOCK} B: GRUB ignores it and cannot repair it",
                 _FACTORY,
             )
     if held is None:
@@ -52,8 +52,8 @@ def judged(
         yield warning(
             "grub-copy-locked",
             f"{place}/lock",
-            f"editing={held.get('editing', '(not set)')}: a program was cut off while writing;"
-            " until it is repaired, there is one copy alone",
+            f"editing={held.get('editing', '(not set)')}: a program was interrupted while"
+            " writing; until it is repaired there is only one copy",
             _REPAIR,
         )
     elif not is_sum(total or b"", lock):
@@ -80,7 +80,7 @@ def _mounted(case: Case, folder: Path) -> Iterator[Finding]:
         yield fault(
             "boot-read-only",
             mount.point,
-            "GRUB's environment cannot be written, and no update installed",
+            "GRUB's environment cannot be written, so no update can be installed",
             f"mount -o remount,rw {mount.point}",
         )
 

@@ -31,18 +31,18 @@ def probe(case: Case) -> Iterator[Finding]:
     yield from _checks(settings.commit.folder)
     for folder in settings.modules.folders:
         yield from _not_executable(
-            folder, "module-not-executable", "update module: artifacts of its type are refused"
+            folder, "module-not-executable", "an update module: artifacts of its type are refused"
         )
     for folder in settings.scripts.folders:
         yield from _not_executable(
-            folder, "script-not-executable", "state script: it is left out", but=(_VERSION,)
+            folder, "script-not-executable", "a state script: it is skipped", but=(_VERSION,)
         )
     if settings.server.urls:
         yield from _identity(settings.attributes.identity)
     if settings.keys.keys or settings.server.urls:
         yield from _package(
             "cryptography",
-            "no signature can be checked, and the server not be told who this device is",
+            "signatures cannot be checked, and the device cannot authenticate to a server",
             is_needed=True,
         )
     is_needed = bool(settings.server.urls)
@@ -102,7 +102,7 @@ def _not_executable(
             yield warning(
                 hazard,
                 path,
-                f"it cannot be run, and is no {what}",
+                f"it is not executable, so it is not used as {what}",
                 f"chmod +x {path}; or remove it",
             )
 
@@ -112,7 +112,7 @@ def _identity(folders: tuple[Path, ...]) -> Iterator[Finding]:
         yield fault(
             "identity-missing",
             " or ".join(map(str, folders)),
-            "no program says what tells this device from all others: the server is not asked",
+            "no program prints the device's identity: the agent does not contact the server",
             "put one there that prints such as mac=00:11:22:33:44:55",
         )
 

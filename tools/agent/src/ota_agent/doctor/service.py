@@ -18,8 +18,10 @@ def probe(case: Case) -> Iterator[Finding]:
         with Client(settings.device.socket) as client:
             client.status()
     except NoAgent:
-        cause = "no agent runs: the server is not asked, and a trial not committed by itself"
-        remedy = "`ota-agent daemon`, which init starts in our images; its log says why it ended"
+        cause = "no agent is running: it does not poll the server, and no trial commits itself"
+        remedy = (
+            "start `ota-agent daemon`, which init does in our images; its log says why it ended"
+        )
         of_severity = fault if settings.server.urls else warning
         yield of_severity("agent-not-running", place, cause, remedy)
     except AgentError as error:
@@ -32,6 +34,6 @@ def probe(case: Case) -> Iterator[Finding]:
         yield fault(
             "group-missing",
             f"[api] group: {group}",
-            "there is no such group: programs that are not root's cannot talk to the agent",
+            "there is no such group: programs that do not run as root cannot talk to the agent",
             f"addgroup --system {group}",
         )

@@ -22,8 +22,8 @@ def probe(case: Case) -> Iterator[Finding]:
             yield warning(
                 "no-slots",
                 device.layout,
-                "it is not there, so that this device has no slots: updates of a root filesystem"
-                " are refused, and update modules alone work",
+                "missing, so this device has no slots: it refuses root filesystem updates and"
+                " accepts only update modules",
                 "put the layout of the board there, which `ota-image build` does",
             )
     else:
@@ -34,7 +34,7 @@ def probe(case: Case) -> Iterator[Finding]:
             "[device] running",
             f"it says that slot {device.running} runs, whatever is mounted: after an update the"
             " agent takes the wrong slot for the passive one",
-            "take the line out, but for trials on another disk",
+            "remove the line, except for trials on another disk",
         )
     if case.layout and not device.slot_a:
         yield from _table(case, case.layout)
@@ -61,7 +61,8 @@ def _slots(case: Case, slots: Slots) -> Iterator[Finding]:
                 f"slot {slot.name}: {slot.node}",
                 f"it is mounted on {', '.join(points)}: an update would be written under a"
                 " filesystem in use, which may write over it",
-                f"umount {points[0]}; take it out of fstab and of what mounts by itself",
+                f"umount {points[0]}; remove it from fstab and from anything else that mounts it"
+                " automatically",
             )
     if len(set(sizes.values())) == 2:
         yield fault(
@@ -69,7 +70,7 @@ def _slots(case: Case, slots: Slots) -> Iterator[Finding]:
             f"{slots.a.node}, {slots.b.node}",
             f"slot A has {sizes['A']} B, slot B {sizes['B']} B: an update that fits one of them"
             " does not fit the other",
-            "make both of the same size; the layout of `ota-board layout` has them so",
+            "make both the same size, as `ota-board layout` shows",
         )
 
 
@@ -80,7 +81,7 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
         yield fault(
             "disk-missing",
             layout.device,
-            f"there is no disk of this name: {case.settings.device.layout} is for another board,"
+            f"no disk has this name: {case.settings.device.layout} is for another board,"
             " or the kernel counts its disks in another order",
             "boot with the device tree of the board, whose aliases fix the order; or correct the"
             " layout",
@@ -111,8 +112,8 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
         yield warning(
             "data-not-grown",
             f"{layout.device}, data",
-            f"{whole - end} B behind it are used by nobody",
-            "reboot the device: our images grow it; else parted resizepart, and resize2fs",
+            f"the last {whole - end} B of the disk are unused",
+            "reboot the device: our images grow it; otherwise use parted resizepart and resize2fs",
         )
 
 

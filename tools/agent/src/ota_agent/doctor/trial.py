@@ -48,7 +48,7 @@ def contract(variables: Mapping[str, str]) -> Iterator[Finding]:
         yield fault(
             "no-bootlimit",
             LIMIT,
-            "it is 0: U-Boot counts no boots, and a trial that dies is started for ever",
+            "it is 0: U-Boot counts no boots, and a trial that dies is started forever",
             f"`fw_setenv {LIMIT} 1`",
         )
     number, text = variables.get(PART, ""), variables.get(PART_HEX, "")

@@ -67,37 +67,38 @@ def addresses(server: ServerOptions, tls: TlsOptions) -> Iterator[Finding]:
         yield warning(
             "no-server",
             "[server] urls",
-            "this device has no server: updates come by hand alone",
-            "`ota-agent setup`, if there is one",
+            "this device has no server: updates can only be installed by hand",
+            "if you have a server, run `ota-agent setup`",
         )
     for url in map(Address, server.urls):
         if not url.is_web:
             yield fault(
                 "server-url-wrong",
                 f"[server] urls: {url}",
-                "it is not an address of a server",
+                "is not the address of a server",
                 "write it as https://updates.example.com",
             )
         elif url.scheme == "http" and not tls.allow_plain_http:
             yield fault(
                 "plain-http",
                 f"[server] urls: {url}",
-                "it is plain HTTP, which the agent refuses: anybody on the way could change it",
+                "it is plain HTTP, which the agent refuses: anyone on the network path could read"
+                " and change it",
                 "use https; on a bench, tls.allow_plain_http = true",
             )
     if tls.allow_plain_http:
         yield warning(
             "plain-http",
             "[tls] allow_plain_http",
-            "anybody on the way can read and change what a server without TLS says",
-            "take the line out before the device leaves the bench",
+            "anyone on the network path could read and change what a server without TLS says",
+            "remove the line before the device leaves the bench",
         )
     if tls.skip_verify:
         yield warning(
             "any-server-believed",
             "[tls] skip_verify",
             "any machine on the network can be the server",
-            "take the line out before the device leaves the bench; server_certificate or pins make"
+            "remove the line before the device leaves the bench; server_certificate or pins make"
             " a server of your own trusted",
         )
 
@@ -109,14 +110,14 @@ def validity(place: object, end: datetime, now: datetime) -> Iterator[Finding]:
         yield fault(
             "certificate-expired",
             place,
-            f"it was good until {day}: the connection is refused",
-            "put a new one there; with a pin on the server's key alone, time does not count",
+            f"expired on {day}: connections are refused",
+            "replace it; if you pin only the server's key, dates do not matter",
         )
     elif end - now < _SOON:
         yield warning(
             "certificate-expires",
             place,
-            f"it is good until {day}, which is in {(end - now).days} days",
+            f"expires on {day}, in {(end - now).days} days",
             "bring its successor onto the device before, in the same file",
         )
 
@@ -199,7 +200,7 @@ def _keys(options: VerifyOptions, now: float) -> Iterator[Finding]:
         yield warning(
             "no-verification-keys",
             "[keys] keys",
-            "any artifact is installed, from any maker",
+            "installs artifacts from anyone",
             "`ota-agent setup --key FILE`, and sign artifacts with `ota-artifact write --key`",
         )
         return
@@ -217,8 +218,8 @@ def _keys(options: VerifyOptions, now: float) -> Iterator[Finding]:
         yield fault(
             "no-key-is-good",
             "[keys] keys",
-            "none of the keys is good, and no artifact can be verified: all are refused",
-            "bring a new key onto the device by hand: no update can",
+            "none of the keys is usable, so no artifact can be verified: all are refused",
+            "install a new key by hand; an update cannot deliver it",
         )
         return
     for each in bad:  # there is another one
@@ -232,7 +233,7 @@ def _key(key: TrustedKey, now: float) -> Iterator[Finding]:
             "key-expired",
             place,
             f"its last day was {key.expires}: what it has signed is refused",
-            "bring its successor onto the device, and take this one out",
+            "install its replacement, and remove this one",
         )
         return
     if key.expires and not key.is_good(now + _SOON.total_seconds()):
@@ -265,7 +266,7 @@ def _private(path: Path) -> Iterator[Finding]:
         yield fault(
             "private-key-open",
             path,
-            f"its mode is {mode:o}: any user who logs in can pose as this device",
+            f"its mode is {mode:o}: any local user can impersonate this device",
             f"chmod 600 {path}; if others may have read it, remove it: a new one is made, which"
             " the server has to accept",
         )

@@ -56,7 +56,7 @@ def judged(found: tuple[Watchdog, ...], panic: str) -> Iterator[Finding]:
         yield warning(
             "watchdog-missing",
             "/sys/class/watchdog",
-            "the kernel has none: a trial that hangs stays so until the power is cut",
+            "the kernel has no watchdog: a trial that hangs stays hung until the power is cut",
             "load the driver of the board's watchdog, if it has one",
         )
     for each in found:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Has it all happen: the runtime, the daemon, and the one place that puts the parts together."""
+"""Runs the agent: the runtime, the daemon, and the one place that puts the parts together."""

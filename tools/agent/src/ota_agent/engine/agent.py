@@ -109,7 +109,7 @@ class Agent:
         self.require()
         at_rest = s.Downloading | s.Downloaded | s.Installed | s.Trying | s.Proven
         if not isinstance(self.state, at_rest):
-            raise self._refusal("cannot be rolled back any more, or is already")
+            raise self._refusal("can no longer be rolled back, or is already")
         self.runtime.feed(RollbackAsked(reason))
 
     def require(self) -> None:

@@ -85,7 +85,7 @@ class Daemon:
         self._again_at: float | None = None
 
     def run(self) -> None:
-        """Go on with the update that was under way, then serve for ever.
+        """Go on with the update that was under way, then serve forever.
 
         An update that goes wrong does not end the daemon: it is tried again.
         """

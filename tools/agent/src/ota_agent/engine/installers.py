@@ -40,8 +40,8 @@ class Installers:
         types = [each.type for each in header.payloads]
         if types.count(ROOTFS) > 1:
             raise AgentError(
-                f"artifact {header.artifact_name}: holds {types.count(ROOTFS)} root filesystems,"
-                " and there is one slot for them; write an artifact of each"
+                f"artifact {header.artifact_name}: contains {types.count(ROOTFS)} root"
+                " filesystems, but there is only one slot; write one artifact for each"
             )
         found: dict[int, Installer] = {}
         if ROOTFS in types:

@@ -37,8 +37,7 @@ class StateObserver:
             self.last = update = state.update
             if update.deployment:
                 self.deployments.log.open(update.deployment)
-            wants_reboot = isinstance(state, s.Installed) and update.is_rebooting
-            changes |= {**of_update(update), "wants_reboot": wants_reboot}
+            changes |= of_update(state)
         level = logging.INFO if isinstance(state, s.UnderWay) else logging.DEBUG
         logger.log(level, "state %s", state.mender_name)
         if isinstance(state, s.Committed):
@@ -48,7 +47,7 @@ class StateObserver:
         self.live.change(**changes)
 
     def _end(self) -> dict[str, object]:
-        """Nothing is under way any more; gives what that changes in the status."""
+        """Nothing is under way now; gives what that changes in the status."""
         self.deployments.log.close()
         self.deployments.hurry.clear()
         self.deployments.controls.clear()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does on this device what the actions say."""
+"""Carries out actions on this device."""
 
 import json
 import logging
@@ -138,7 +138,7 @@ class DevicePerformer:
         raise AssertionError(f"{action} in {state}")
 
     def _fetch(self, update: Update) -> Fetched:
-        """Fetch it; if its address is not good any more, once more from a new one."""
+        """Fetch it; if its address is no longer good, once more from a new one."""
         try:
             return self._fetch_once(update)
         except NotGiven as error:

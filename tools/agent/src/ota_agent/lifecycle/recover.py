@@ -86,7 +86,7 @@ def _recover_forward(
         case s.Proven(), _ if not event.has_rebooted:
             return Step(state)
         case s.Trying() | s.Proven(), "none" if update.has_rootfs and update.has_rebooted:
-            return enter.err(update, f"slot {update.target} does not run any more", at)
+            return enter.err(update, f"slot {update.target} no longer runs", at)
         case s.Trying() | s.Proven(), "committed":
             return enter.commit(update)
         case s.Trying() | s.Proven(), _:

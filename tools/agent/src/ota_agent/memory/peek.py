@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent's memory for those who only look: nothing on the device is changed by it."""
+"""The agent's memory: read-only access for other programs."""
 
 import json
 import stat

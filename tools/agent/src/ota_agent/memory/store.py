@@ -68,7 +68,7 @@ class Store:
         self._base.close()
 
     def load(self) -> Saved:
-        """What was saved last; `Idle` if nothing was, or if it cannot be read any more."""
+        """What was saved last; `Idle` if nothing was, or if it can no longer be read."""
         kept = self._kept
         try:
             state = from_text(kept[STATE]) if STATE in kept else Idle()

@@ -114,7 +114,7 @@ class RootFilesystem:
         if found != file.sha256:
             raise AgentError(
                 f"{self.target.node}: reads back with the sha256 {found}, and {file.sha256} was"
-                " written; the storage fails: replace it"
+                " written; the storage is failing: replace it"
             )
 
     def _install(self) -> None:

@@ -31,7 +31,7 @@ _OF_DEVICE = ("Idle", "Sync", "Download")
 """States whose scripts belong to the device; those of all others come in the artifact."""
 
 _NO_WAY_BACK = ("ArtifactRollback", "ArtifactRollbackReboot", "ArtifactFailure")
-"""States that cannot be aborted any more."""
+"""States that can no longer be aborted."""
 
 _VERSIONS = ("2", "3")
 _WRITTEN_VERSION = b"3"
@@ -127,7 +127,7 @@ class Scripts:
             except (AgentError, ProgramError) as error:
                 if not goes_on:
                     raise
-                logger.error("%s; the scripts after it run all the same", error)
+                logger.error("%s; the scripts after it run anyway", error)
                 failures.append(str(error))
             finally:
                 self._tell("")

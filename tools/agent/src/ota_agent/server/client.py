@@ -137,7 +137,7 @@ class Server:
         """Tell how far the update is.
 
         Raises:
-            Aborted: the server does not want it any more, or does not know it.
+            Aborted: the server no longer wants it, or does not know it.
         """
         body = {"status": status}
         if substate:
@@ -178,7 +178,7 @@ class Server:
         """The server's update control map for a deployment; None if it has none.
 
         Raises:
-            Aborted: the server does not know the deployment any more.
+            Aborted: the server no longer knows the deployment.
         """
         answer = self._call("GET", _of(deployment, "update_control_map", version="v2"))
         if answer.status == 404 and answer.is_about_deployment:

@@ -56,7 +56,7 @@ class Deployments:
         paused: told of the state before which an update is paused, and by whom; empty: it goes on.
         poll_error: why the last poll failed; None if it did not.
         offered: what the server has offered last.
-        hurry: set while nobody must wait for the server any more.
+        hurry: set while nobody must wait for the server.
     """
 
     server: "Server | None"
@@ -110,7 +110,7 @@ class Deployments:
         """Tell the server, once; it does not matter whether it can be reached.
 
         Raises:
-            Aborted: it does not want the update any more.
+            Aborted: it no longer wants the update.
         """
         if self.server is None or update.is_standalone:
             return
@@ -137,7 +137,7 @@ class Deployments:
             waiting: called once, before the first wait.
 
         Raises:
-            AgentError: it was not reached, or does not want the update any more.
+            AgentError: it was not reached, or no longer wants the update.
         """
         if self.server is None or update.is_standalone:
             return
@@ -176,7 +176,7 @@ class Deployments:
             waiting: called once, before the wait.
 
         Raises:
-            AgentError: the update is not wanted any more.
+            AgentError: the update is no longer wanted.
         """
 
         def refresh() -> None:
@@ -229,7 +229,7 @@ class Deployments:
                 level = logging.INFO if isinstance(error, Unreachable) else logging.WARNING
                 text = "could not tell the server %s, trying again in %.0f s: %s"
                 logger.log(level, text, what, again, error)
-            (self.sleep or self.hurry.wait)(again)  # an abort is of no use any more
+            (self.sleep or self.hurry.wait)(again)  # an abort is now of no use
             if self.hurry.is_set():
                 logger.warning("the server is not told %s: another install is wanted", what)
                 return

@@ -43,7 +43,7 @@ def pool(
     """
     if options.skip_verify:
         logger.warning(
-            "tls: skip_verify is set: ANY server is believed, also one that pretends to be yours;"
+            "tls: skip_verify is set: ANY server is trusted, even one that pretends to be yours;"
             " never set it on a device in the field"
         )
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)

@@ -78,8 +78,7 @@ class Answer:
             raise Unreachable(f"{self.where}: {self.status}: {self.text()}", self.retry_after)
         if self.status < 400:
             raise AgentError(
-                f"{self.where}: {self.status}: the server sends us elsewhere; configure the address"
-                " that it is really at"
+                f"{self.where}: {self.status}: the server redirects; configure its final address"
             )
         if self.status == 404 and not self.is_about_deployment:
             raise Unreachable(f"{self.where}: 404, and not from a server for updates")
@@ -139,7 +138,7 @@ def _read(response: Any, where: str, end: float, clock: Callable[[], float]) -> 
         data += piece
         if len(data) > LIMIT:
             response.close()
-            raise Unreachable(f"{where}: the answer is longer than {LIMIT} B; it is not believed")
+            raise Unreachable(f"{where}: the answer is longer than {LIMIT} B; it is rejected")
         if clock() > end:
             response.close()
             raise Unreachable(f"{where}: the answer did not come to its end in time")

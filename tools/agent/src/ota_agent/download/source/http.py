@@ -280,12 +280,12 @@ def _reason(error: Exception) -> str:
     while each is not None:
         if isinstance(each, ssl.SSLCertVerificationError) and each.verify_code != _NOT_YET_VALID:
             raise AgentError(
-                f"the server's certificate is not believed: {each.verify_message}; correct the"
+                f"the server's certificate is not trusted: {each.verify_message}; correct the"
                 " certificate, the clock, or what is trusted (tls)"
             ) from error
         if type(each).__name__ == "CertificateError":  # urllib3's: another host's certificate
             raise AgentError(
-                f"the server's certificate is not believed: {each}; correct the address or the"
+                f"the server's certificate is not trusted: {each}; correct the address or the"
                 " certificate"
             ) from error
         if type(each) is ssl.SSLError and not getattr(each, "reason", None):  # not OpenSSL's: a pin

@@ -128,7 +128,7 @@ _MEANS: Mapping[int, str] = {
     401: ": it wants a login",
     403: ": it is not allowed; a signed address may have expired",
     404: ": it is not there",
-    410: ": it is not there any more",
+    410: ": it is no longer there",
 }
 
 

@@ -33,7 +33,7 @@ class Surroundings:
         now: the time of the day [s since 1970]: a server may name one.
         sleep: waits for some seconds [s].
         random: a number from 0 up to 1.
-        check: raises if nobody wants the download any more.
+        check: raises if the download is no longer wanted.
     """
 
     clock: Callable[[], float] = time.monotonic
