@@ -7,6 +7,7 @@ there, and the run ends where a kernel would start.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,6 @@ START = """\
 function serial {
 	return 1
 }
-set cmdpath="(hd0,gpt1)/EFI/BOOT"
 function linux {
 	if [ ! -f "${1}" ]; then
 		return 1
@@ -34,8 +34,12 @@ function initrd {
 	echo "KERNEL ${kernel_says}"
 	reboot
 }
-source (hd0,gpt1)/EFI/debian/grub.cfg
 """
+
+SOURCE = "source (hd0,gpt1)/EFI/debian/grub.cfg\n"
+
+PLACES = {"cmdpath": "(hd0,gpt1)/EFI/BOOT"}
+"""Where GRUB says that it was started from, as Debian 12's and GNU's own do."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -52,14 +56,26 @@ class Machine:
     disk: Path
     folder: Path
 
-    def boot(self, *, is_read_only: bool = False, deadline: float = 20) -> str:
+    def boot(
+        self,
+        *,
+        places: Mapping[str, str] = PLACES,
+        is_read_only: bool = False,
+        deadline: float = 20,
+    ) -> str:
         """What stood on the console until the reset.
 
         Args:
+            places: the variables that say where GRUB was started from; the others are not set.
             is_read_only: nothing can be written to the disk.
             deadline: the test fails after it [s].
         """
-        (self.folder / "grub.cfg").write_text(START)
+        known = ("cmdpath", "fw_path", "prefix", "root")
+        given = "".join(
+            f'set {name}="{places[name]}"\n' if name in places else f"unset {name}\n"
+            for name in known
+        )
+        (self.folder / "grub.cfg").write_text(START + given + SOURCE)
         (self.folder / "device.map").write_text(f"(hd0) {self.disk}\n")
         argv = ["grub-emu", "-d", str(self.folder), "-m", f"{self.folder}/device.map", "-r", "host"]
         if is_read_only:
