@@ -2,8 +2,9 @@
 """GRUB as a program of the host, grub-emu: an image's own configuration, on the image itself.
 
 Script engine, file systems and the writing of environment blocks are GRUB's own. It cannot start a
-kernel, and has no serial port: `linux` and `initrd` are functions that look whether the files are
-there, and the run ends where a kernel would start.
+kernel of the image, and has no serial port: in the place of `linux` and `initrd` stand functions
+that look whether the files are there, and the run ends where a kernel would start. They have names
+of their own, since GRUB 2.12 has a `linux` here, for kernels of the host, and prefers it.
 """
 
 import re
@@ -21,13 +22,13 @@ START = """\
 function serial {
 	return 1
 }
-function linux {
+function emulated_linux {
 	if [ ! -f "${1}" ]; then
 		return 1
 	fi
 	kernel_says="${4}"
 }
-function initrd {
+function emulated_initrd {
 	if [ ! -f "${1}" ]; then
 		return 1
 	fi
@@ -36,7 +37,7 @@ function initrd {
 }
 """
 
-SOURCE = "source (hd0,gpt1)/EFI/debian/grub.cfg\n"
+CONFIGURATION = "/EFI/debian/grub.cfg"
 
 PLACES = {"cmdpath": "(hd0,gpt1)/EFI/BOOT"}
 """Where GRUB says that it was started from, as Debian 12's and GNU's own do."""
@@ -75,7 +76,7 @@ class Machine:
             f'set {name}="{places[name]}"\n' if name in places else f"unset {name}\n"
             for name in known
         )
-        (self.folder / "grub.cfg").write_text(START + given + SOURCE)
+        (self.folder / "grub.cfg").write_text(START + given + self._configuration())
         (self.folder / "device.map").write_text(f"(hd0) {self.disk}\n")
         argv = ["grub-emu", "-d", str(self.folder), "-m", f"{self.folder}/device.map", "-r", "host"]
         if is_read_only:
@@ -134,6 +135,14 @@ class Machine:
             files["lock"] = LOCKED
         for name in ("env", "lock"):
             self.write(f"{COPIES[number - 1]}/{name}", files[name])
+
+    def _configuration(self) -> str:
+        """The image's own, with the emulator's `linux` and `initrd`."""
+        text, changed = re.subn(
+            r"if (linux|initrd) ", r"if emulated_\1 ", self.read(CONFIGURATION).decode()
+        )
+        assert changed == 2, text
+        return text
 
     def _boot(self) -> Filesystem:
         area = self.board.layout.partition("boot")
