@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.image.workplace import find_program
-from ota_artifact.run import run
 from ota_artifact.layout import Area
+from ota_artifact.run import run
 from ota_image.disk.bitmaps import read_bitmaps
 from ota_image.disk.identity import Identity
 from ota_image.disk.mkfs import Folder, make_ext4
