@@ -2,11 +2,13 @@
 """GRUB as a program of the host, grub-emu: an image's own configuration, on the image itself.
 
 Script engine, filesystems and the writing of environment blocks are GRUB's own. It cannot start a
-kernel, and has no serial port. `linux` and `initrd` are functions that check that the files exist,
-and the run ends where a kernel would start.
+kernel of the image, and has no serial port: functions take the place of `linux` and `initrd` and
+check that the files exist, and the run ends where a kernel would start. The functions have other
+names, since GRUB 2.12 has a `linux` here, for kernels of the host, and prefers it.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,22 +22,25 @@ START = """\
 function serial {
 	return 1
 }
-set cmdpath="(hd0,gpt1)/EFI/BOOT"
-function linux {
+function emulated_linux {
 	if [ ! -f "${1}" ]; then
 		return 1
 	fi
 	kernel_says="${4}"
 }
-function initrd {
+function emulated_initrd {
 	if [ ! -f "${1}" ]; then
 		return 1
 	fi
 	echo "KERNEL ${kernel_says}"
 	reboot
 }
-source (hd0,gpt1)/EFI/debian/grub.cfg
 """
+
+CONFIGURATION = "/EFI/debian/grub.cfg"
+
+PLACES = {"cmdpath": "(hd0,gpt1)/EFI/BOOT"}
+"""Where GRUB says that it was started from, as Debian 12's and GNU's own do."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -52,14 +57,26 @@ class Machine:
     disk: Path
     folder: Path
 
-    def boot(self, *, is_read_only: bool = False, deadline: float = 20) -> str:
+    def boot(
+        self,
+        *,
+        places: Mapping[str, str] = PLACES,
+        is_read_only: bool = False,
+        deadline: float = 20,
+    ) -> str:
         """Start it; gives the console's output until the reset.
 
         Args:
+            places: the variables that say where GRUB was started from; the others are not set.
             is_read_only: nothing can be written to the disk.
             deadline: the test fails after it [s].
         """
-        (self.folder / "grub.cfg").write_text(START)
+        known = ("cmdpath", "fw_path", "prefix", "root")
+        given = "".join(
+            f'set {name}="{places[name]}"\n' if name in places else f"unset {name}\n"
+            for name in known
+        )
+        (self.folder / "grub.cfg").write_text(START + given + self._configuration())
         (self.folder / "device.map").write_text(f"(hd0) {self.disk}\n")
         argv = ["grub-emu", "-d", str(self.folder), "-m", f"{self.folder}/device.map", "-r", "host"]
         if is_read_only:
@@ -118,6 +135,14 @@ class Machine:
             files["lock"] = LOCKED
         for name in ("env", "lock"):
             self.write(f"{COPIES[number - 1]}/{name}", files[name])
+
+    def _configuration(self) -> str:
+        """The image's own, with the emulator's `linux` and `initrd`."""
+        text, changed = re.subn(
+            r"if (linux|initrd) ", r"if emulated_\1 ", self.read(CONFIGURATION).decode()
+        )
+        assert changed == 2, text
+        return text
 
     def _boot(self) -> Filesystem:
         area = self.board.layout.partition("boot")

@@ -233,3 +233,46 @@ def test_a_commit_that_is_cut_off_at_any_write_ends_on_a_slot_that_the_state_nam
     assert f"KERNEL slot={'B' if is_committed else 'A'}" in said
     assert machine.state["mender_boot_part"] == ("3" if is_committed else "2")
     assert machine.state["upgrade_available"] == "0"
+
+
+ESP = "(hd0,gpt1)/EFI/BOOT"
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        pytest.param({"cmdpath": ESP}, id="cmdpath alone"),
+        pytest.param({"fw_path": ESP}, id="fw_path alone"),
+        pytest.param({"prefix": "(hd0,gpt1)/EFI/debian"}, id="prefix alone"),
+        pytest.param({"root": "hd0,gpt1"}, id="root alone"),
+        pytest.param(
+            {"fw_path": ESP, "prefix": "(memdisk)/grub", "root": "memdisk"}, id="Debian 13"
+        ),
+        pytest.param({"cmdpath": "", "prefix": "", "root": "hd0,gpt1"}, id="empty ones"),
+        pytest.param({"cmdpath": "(tftp,10.0.0.1)/EFI", "root": "hd0,gpt1"}, id="a network"),
+        pytest.param({"cmdpath": "(cd0)/EFI/BOOT", "prefix": ESP, "root": "cd0"}, id="a CD"),
+        pytest.param({"cmdpath": "(hd9,gpt1)/EFI", "root": "hd0,gpt1"}, id="a disk without state"),
+        pytest.param({"cmdpath": "(hd0,gpt2)/EFI", "fw_path": ESP}, id="a part without state"),
+    ],
+)
+def test_state_and_slots_are_found_by_any_variable_that_says_where_grub_is(
+    machine: Machine, places: dict[str, str]
+) -> None:
+    machine.set(**TRIAL_OF_B)
+
+    assert "KERNEL slot=B" in machine.boot(places=places)
+
+    assert machine.state["bootcount"] == "1"
+    assert "KERNEL slot=A" in machine.boot(places=places)
+    assert machine.state["ota_rollback"] == "count 3"
+
+
+def test_where_no_state_is_found_the_slots_on_the_disk_of_root_are_tried(machine: Machine) -> None:
+    for folder in COPIES:
+        for name in ("env", "lock"):
+            machine.remove(f"{folder}/{name}")
+
+    said = machine.boot(places={"cmdpath": "(hd9,gpt1)/EFI/BOOT", "root": "hd0,gpt1"})
+
+    assert "OTA: no valid environment, taking partition 2" in said
+    assert "KERNEL slot=A" in said

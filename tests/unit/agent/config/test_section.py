@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A section of agent.toml becomes a dataclass, or says which key is wrong."""
 
+import inspect
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,13 @@ def test_a_wrong_key_or_value_is_named(text: str, finding: str) -> None:
         read(Sample, tomllib.loads(text), "f: [s]")
 
 
-def test_the_default_text_explains_every_key_and_says_what_holds_without_it() -> None:
+@pytest.mark.parametrize("is_stripped", [False, True], ids=["Python 3.12", "Python 3.13"])
+def test_the_default_text_explains_every_key_and_says_what_holds_without_it(
+    monkeypatch: pytest.MonkeyPatch, is_stripped: bool
+) -> None:
+    if is_stripped:
+        monkeypatch.setattr(Sample, "__doc__", inspect.cleandoc(Sample.__doc__ or ""))
+
     text = default_text("s", Sample)
 
     assert "# How many; more than one line of it.\n#count = 3\n" in text

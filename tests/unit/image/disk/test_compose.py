@@ -306,7 +306,7 @@ def test_a_failure_half_way_leaves_the_older_image(
 ) -> None:
     image = composed(tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board)))
     before = sorted(tmp_path.iterdir()), image.read_bytes()
-    monkeypatch.setattr("ota_image.disk.bmap._TIMEOUT", 0.0)
+    monkeypatch.setattr("ota_image.disk.mkfs._TIMEOUT", 0.0)
 
     with pytest.raises(ProgramError):
         compose(
@@ -343,7 +343,7 @@ def test_where_every_file_has_a_name_it_begins_with_a_dot_and_goes_with_a_failur
     monkeypatch.setattr("ota_image.disk.whole_file._require_real_paths", refuse)
     image = composed(tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board)))
     before = sorted(tmp_path.iterdir()), image.read_bytes()
-    monkeypatch.setattr("ota_image.disk.bmap._TIMEOUT", 0.0)
+    monkeypatch.setattr("ota_image.disk.mkfs._TIMEOUT", 0.0)
 
     with pytest.raises(ProgramError):
         compose(board.layout, Parts(rootfs=rootfs), image, progress=quiet)

@@ -6,6 +6,7 @@ defaults what holds without them, and the docstring's attributes what the defaul
 """
 
 import dataclasses
+import inspect
 import json
 import re
 import typing
@@ -53,14 +54,15 @@ def default_text(name: str, kind: type[object]) -> str:
 
 def attribute_docs(kind: type[object]) -> dict[str, str]:
     """What a docstring says under ``Attributes:``, by name, each in one line."""
-    _, _, text = (kind.__doc__ or "").partition("Attributes:\n")
+    # From Python 3.13 on the compiler takes the indentation away; here it does so for all.
+    _, _, text = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")
     found: dict[str, str] = {}
     name = ""
     for line in text.splitlines():
-        if match := re.fullmatch(r" {8}(\w+): (.*)", line):
+        if match := re.fullmatch(r" {4}(\w+): (.*)", line):
             name = match[1]
             found[name] = match[2]
-        elif name and line.startswith(" " * 12):
+        elif name and line.startswith(" " * 8):
             found[name] += " " + line.strip()
     return found
 

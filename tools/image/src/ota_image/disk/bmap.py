@@ -11,7 +11,6 @@ Source: bmap-tools, bmaptool/BmapCreate.py (version 2.0 of the format).
 
 import hashlib
 import os
-import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,19 +19,16 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ota_artifact.image.sparse import extents
-from ota_artifact.image.workplace import find_program, workplace
 from ota_artifact.layout import Area, Layout
-from ota_artifact.run import run
+from ota_image.disk.bitmaps import read_bitmaps
 from ota_image.errors import ImageError
 
 BLOCK = 4096
 """Size of a block [B]."""
 
-_TIMEOUT = 300.0  # [s]
 _CHUNK = 1 << 20  # [B]
 _PIECE = 16 << 20  # [B] of a range with one checksum, whole blocks
 _LARGEST = 64 << 20  # [B] of a block map
-_FREE = re.compile(r"^ +Free blocks: (.*)$", re.MULTILINE)
 _NO_CHECKSUM = "0" * 64
 
 
@@ -87,7 +83,7 @@ def mapped(
         written: what was written outside of the partitions [B].
 
     Raises:
-        ProgramError: dumpe2fs is missing, or cannot read a filesystem.
+        ImageError: an ext4 was not made here.
         OSError: the image cannot be read.
     """
     spans = [(0, min(area.offset for area in layout.partitions)), *written]
@@ -106,25 +102,18 @@ def ext4_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:
     """Where the used blocks of an ext4 begin and end [B], with its metadata.
 
     Raises:
-        ProgramError: dumpe2fs is missing, or cannot read it.
+        ImageError: it was not made here.
+        OSError: the image cannot be read.
     """
-    with workplace(disk) as place:
-        argv = (
-            find_program("dumpe2fs", package="e2fsprogs"),
-            f"{place}/image?offset={area.offset}",
+    found = read_bitmaps(disk, area.offset)
+    for each in found.blocks:
+        yield (
+            area.offset + each.start * found.block_size,
+            area.offset + each.stop * found.block_size,
         )
-        said = run(argv, timeout=_TIMEOUT, environment={"LC_ALL": "C"}).decode("utf-8", "replace")
-    found = re.search(r"^Block size: +(\d+)$", said, re.MULTILINE)
-    block = int(found[1]) if found else BLOCK
-    at = 0
-    for line in _FREE.findall(said):
-        for each in filter(None, line.split(", ")):
-            first, _, last = each.partition("-")
-            if int(first) > at:
-                yield area.offset + at * block, area.offset + int(first) * block
-            at = int(last or first) + 1
-    if area.offset + at * block < area.end:
-        yield area.offset + at * block, area.end
+    end = area.offset + found.count * found.block_size
+    if end < area.end:
+        yield end, area.end
 
 
 def fat_in_use(disk: Path, area: Area) -> Iterator[tuple[int, int]]:

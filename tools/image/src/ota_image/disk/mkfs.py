@@ -9,7 +9,6 @@ the host, and fakeroot loses the type of a file that gets one.
 
 import lzma
 import os
-import re
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from ota_artifact.image.workplace import find_program, workplace
 from ota_artifact.layout import Area
 from ota_artifact.run import run
 from ota_artifact.size import format_size
+from ota_image.disk.bitmaps import read_bitmaps
 from ota_image.disk.identity import Identity
 from ota_image.errors import ImageError
 
@@ -41,7 +41,7 @@ _JOURNAL = 4 << 20  # [B] a quarter of what mke2fs takes of a slot of 128 MiB
 _WITH_JOURNAL = 16 << 20  # [B] smaller filesystems are too small for it
 _BYTES_PER_FILE = 8192
 _SPARE_FILES = 100  # more than a quarter above those that exist
-_ROOT_INODE, _FIRST_INODE = 2, 11  # Source: kernel.org, ext4 "Special inodes"
+_ROOT_INODE, _FIRST_INODE = 2, 11  # those between are its own. Source: ext4 "Special inodes"
 _UNPACK = """\
 set -e
 tar --numeric-owner -xpf "$2" -C "$3"
@@ -214,31 +214,15 @@ def _set_attributes(disk: Path, area: Area, members: list[tarfile.TarInfo]) -> N
 def _set_times(disk: Path, area: Area, time: int) -> None:
     """Remove the times of the host's copies, except those of the last change of the content."""
     fields = ("atime", "ctime", "crtime")
+    in_use = (number for each in read_bitmaps(disk, area.offset).inodes for number in each)
+    commands = [
+        ("set_inode_field", f"<{number}>", name, f"@{max(time, 1)}")
+        for number in in_use
+        if number == _ROOT_INODE or number >= _FIRST_INODE
+        for name in fields
+    ]
     with workplace(disk) as place:
-        argv = (
-            find_program("dumpe2fs", package="e2fsprogs"),
-            f"{place}/image?offset={area.offset}",
-        )
-        said = run(argv, timeout=_TIMEOUT, environment={"LC_ALL": "C"}).decode("utf-8", "replace")
-        commands = [
-            ("set_inode_field", f"<{number}>", name, f"@{max(time, 1)}")
-            for number in _inodes_in_use(said)
-            for name in fields
-        ]
         debugfs.change(place, area.offset, commands)
-
-
-def _inodes_in_use(said: str) -> Iterator[int]:
-    """From what dumpe2fs prints; 2 is the root, those below 11 belong to the filesystem."""
-    count = re.search(r"^Inode count: +(\d+)$", said, re.MULTILINE)
-    at = _FIRST_INODE
-    yield _ROOT_INODE
-    for line in re.findall(r"^ +Free inodes: (.*)$", said, re.MULTILINE):
-        for each in filter(None, line.split(", ")):
-            first, _, last = each.partition("-")
-            yield from range(at, int(first))
-            at = int(last or first) + 1
-    yield from range(at, int(count[1]) + 1 if count else at)
 
 
 def _attributes(members: list[tarfile.TarInfo]) -> Iterator[tuple[str, str, bytes]]:
