@@ -205,3 +205,30 @@ def test_a_damaged_first_gpt_is_a_warning_and_the_backup_is_read(
 
     assert command.ok("cat", f"{disk}:/etc/hostname").raw == b"old\n"
     assert f"{disk}: the first GPT is missing; the backup is read" in caplog.text
+
+
+def test_a_link_of_a_slot_that_leads_to_data_is_refused_with_the_right_path(
+    command: Command, make: Make, tool: Tool, source: Path
+) -> None:
+    disk = make("gpt", NAMED)
+    offsets = [each.offset for each in read_table(disk).partitions if each.number in (3, 4)]
+    for offset in offsets:
+        for each in (
+            "mkdir /data",
+            "mkdir /data/mender",
+            "mkdir /var",
+            "symlink /var/m /data/mender",
+        ):
+            tool("debugfs", "-w", "-R", each, f"{disk}?offset={offset}")
+    before = disk.read_bytes()
+
+    written = command("cp", source, f"{disk}:/var/m/key.pem")
+    read = command("cat", f"{disk}:/var/m/key.pem")
+
+    finding = "/var/m/key.pem leads to /data/mender/key.pem, which is on another partition"
+    assert written.code == read.code == 1
+    assert finding in written.err
+    assert finding in read.err
+    assert disk.read_bytes() == before
+    command.ok("rm", f"{disk}:/var/m")
+    assert part(disk, 3).kind("/var/m") is None

@@ -93,7 +93,7 @@ class Image:
 
     def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove what is at the path. See `Filesystem.remove`."""
-        for filesystem, inside in self._to_change(path):
+        for filesystem, inside in self._to_change(path, follows_end=False):
             filesystem.remove(inside, recursive=recursive)
 
     def check(self) -> None:
@@ -107,15 +107,33 @@ class Image:
 
     def _first(self, path: str) -> tuple[Filesystem, str]:
         offset, size, inside = self._places(path)[0]
-        return open_filesystem(self.path, offset, size), inside
+        filesystem = open_filesystem(self.path, offset, size)
+        self._require_inside(filesystem, path, inside)
+        return filesystem, inside
 
-    def _to_change(self, path: str) -> list[tuple[Filesystem, str]]:
+    def _to_change(self, path: str, *, follows_end: bool = True) -> list[tuple[Filesystem, str]]:
         found = []
         for offset, size, inside in self._places(path):
             filesystem = open_filesystem(self.path, offset, size)
-            self._changed[offset] = filesystem
-            found.append((filesystem, inside))
-        return found
+            looked = inside if follows_end else joined(components(inside)[:-1])
+            self._require_inside(filesystem, path, looked)
+            found.append((offset, filesystem, inside))
+        self._changed |= {offset: filesystem for offset, filesystem, _ in found}
+        return [(filesystem, inside) for _, filesystem, inside in found]
+
+    def _require_inside(self, filesystem: Filesystem, path: str, inside: str) -> None:
+        """Pass if no symbolic link of a slot leads to where the device mounts another partition.
+
+        Raises:
+            ArtifactError: one does.
+        """
+        if self.roles is None or place_of(path)[0] != "slots":
+            return
+        real = filesystem.real_path(inside)
+        if place_of(real)[0] != "slots":
+            raise ArtifactError(
+                f"{self.path}: {path} leads to {real}, which is on another partition; name {real}"
+            )
 
     def _places(self, path: str) -> list[tuple[int, int | None, str]]:
         """(offset [B], size [B], path in it) of each filesystem that a path stands for."""

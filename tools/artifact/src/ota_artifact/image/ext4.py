@@ -12,7 +12,7 @@ from pathlib import Path
 from ota_artifact.errors import ArtifactError
 from ota_artifact.image import debugfs
 from ota_artifact.image.attributes import attribute_names, release
-from ota_artifact.image.inode import Entry, Inode, find, names_in, read_tree
+from ota_artifact.image.inode import Entry, Inode, find, names_in, read_tree, real_path
 from ota_artifact.image.paths import Kind, checked_mode, components, joined
 from ota_artifact.image.sparse import data_size, length
 from ota_artifact.image.superblock import Superblock, read_superblock
@@ -62,6 +62,11 @@ class ExtFilesystem:
     def exists(self, path: str) -> bool:
         """Whether a file or folder is at the path, symbolic links followed."""
         return self._found(path) is not None
+
+    def real_path(self, path: str) -> str:
+        """The path with every symbolic link followed. See `inode.real_path`."""
+        with self._at_work(path) as place:
+            return real_path(place, self.offset, path)
 
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a folder, in order; () if there is no such folder."""

@@ -28,6 +28,9 @@ class Filesystem(Protocol):
     def exists(self, path: str) -> bool:
         """Whether a file or folder is at the path, symbolic links followed."""
 
+    def real_path(self, path: str) -> str:
+        """The path with every symbolic link followed; what is missing stays as it is."""
+
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a folder, in order; () if there is no such folder."""
 

@@ -110,6 +110,38 @@ def find(place: Path, offset: int, path: str, *, follow: bool = True) -> Entry:
     raise ArtifactError(f"{path}: too many symbolic links; is there a loop?")
 
 
+def real_path(place: Path, offset: int, path: str) -> str:
+    """The path with every symbolic link followed; what is missing on the way stays as it is.
+
+    Args:
+        place: a workplace of the image.
+        offset: where the filesystem begins in it [B].
+        path: absolute.
+
+    Raises:
+        ArtifactError: not a path, or too many symbolic links.
+        DebugfsError: the filesystem cannot be read.
+    """
+    left, done, links = list(components(path)), list[str](), 0
+    while left:
+        name = left.pop(0)
+        if name == "..":
+            done = done[:-1]
+            continue
+        here = joined((*done, name))
+        inode = _stat(place, offset, here)
+        if inode is None or inode.kind != "symlink":
+            done.append(name)
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise ArtifactError(f"{path}: too many symbolic links; is there a loop?")
+        target = _link_target(place, offset, inode, here)
+        left = [*components(f"/{target}"), *left]
+        done = [] if target.startswith("/") else done
+    return joined(tuple(done))
+
+
 def stat_each(place: Path, offset: int, numbers: Sequence[int]) -> tuple[Inode, ...]:
     """The inodes of some numbers.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_artifact.errors import ArtifactError, ProgramError
-from ota_artifact.image.paths import Kind, checked_mode, components
+from ota_artifact.image.paths import Kind, checked_mode, components, joined
 from ota_artifact.image.sparse import length
 from ota_artifact.image.workplace import build_time, delivered, source_file, workplace
 from ota_artifact.run import run
@@ -76,6 +76,10 @@ class FatFilesystem:
     def exists(self, path: str) -> bool:
         """Whether anything is at the path."""
         return self.kind(path) is not None
+
+    def real_path(self, path: str) -> str:
+        """The path: a vfat has no symbolic links."""
+        return joined(checked_names(path))
 
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a folder, in order; () if there is no such folder."""
