@@ -18,7 +18,9 @@ raise ImportError("cryptography has started")
 """A `cryptography` that starts as the real one does if the provider is missing."""
 
 OF_ARTIFACTS = "from ota_artifact.keys import parse_public_key; parse_public_key(b'', 'key')"
-OF_THE_DEVICE = "from ota_agent.server.signer import main; main(['make', 'ecdsa'])"
+OF_THE_DEVICE = (
+    "import sys; from ota_agent.server.signer import main; sys.argv[1:] = ['make', 'ecdsa']; main()"
+)
 
 
 @pytest.mark.parametrize("code", [OF_ARTIFACTS, OF_THE_DEVICE], ids=("artifacts", "device"))
