@@ -55,8 +55,11 @@ def test_killed_ten_times_it_goes_on_and_the_slot_is_the_payload(tmp_path: Path)
 
     with file_server(data) as server:
         for _ in range(KILLS):
+            before, end = len(server.requests), time.monotonic() + 20
             process = Background(command(device, "install", server.url))
-            time.sleep(number.uniform(0.6, 1.2))
+            while len(server.requests) == before and time.monotonic() < end:
+                time.sleep(0.01)
+            time.sleep(number.uniform(0.1, 0.7))
             assert process.is_running, os.read(process.output, 1 << 16)
             process.kill()
             process.close()
