@@ -54,8 +54,8 @@ PACKAGES = {
 }
 _CORE = """
 argparse binascii collections configparser contextlib dataclasses enum errno fnmatch
-functools grp importlib io itertools lzma math os pathlib posixpath re select selectors shutil
-signal stat struct subprocess sys textwrap threading time types typing urllib warnings zlib
+functools grp importlib inspect io itertools lzma math os pathlib posixpath re select selectors
+shutil signal stat struct subprocess sys textwrap threading time types typing urllib warnings zlib
 """
 CORE = frozenset(_CORE.split())
 OPTIONAL = {"dbus_fast", "deflate", "isal", "rich", "zstandard"}
