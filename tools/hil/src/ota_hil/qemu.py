@@ -5,10 +5,11 @@ import json
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ota_artifact.hold import hold
 from ota_artifact.run import Background
 from ota_board.board import Board
 from ota_board.qemu import arguments
@@ -45,6 +46,7 @@ class Qemu:
         self._options: Sequence[str] = ("-no-reboot",) if stops_at_reset else ()
         self._program: Background | None = None
         self._console: Console | None = None
+        self._held = ExitStack()
         self._folder = tempfile.TemporaryDirectory(prefix="ota-qemu-")
         self.ssh_port = _free_port()
 
@@ -71,6 +73,7 @@ class Qemu:
             HilError: it is on.
             BoardError: QEMU has no machine for the board.
             ProgramError: QEMU is not installed.
+            BlockingIOError: another process uses the disk.
         """
         if self.is_on:
             raise HilError(f"{self._board.name}: is already on")
@@ -78,6 +81,8 @@ class Qemu:
         words = arguments(self._board, self._disk, self._firmware, ssh_port=self.ssh_port)
         words += ["-monitor", "none", "-serial", "stdio"]
         words += ["-qmp", f"unix:{self._socket},server=on,wait=off", *self._options]
+        # QEMU itself does not protect the image: its SD card lets others write to it.
+        self._held.enter_context(hold(self._disk, remedy="wait until it has ended"))
         self._program = Background(words)
         self._console = Console(self._program.output, self._program.stdin, log=self._log)
 
@@ -92,6 +97,7 @@ class Qemu:
             self._console.close()
             self._program.close()
             self._program = None
+        self._held.close()
 
     def reset(self) -> None:
         """Push the reset button: the board starts again, and its power stays on.

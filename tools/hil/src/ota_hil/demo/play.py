@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from ota_artifact.hold import hold
 from ota_board.load import board_folders, find_board, load_board
 from ota_hil.demo.releases import BOARD, HOST, build_releases
 from ota_hil.demo.serve import served
@@ -97,8 +98,16 @@ def play_demo(folder: Path) -> None:
 
     Raises:
         HilError: the board did not do what it should.
+        BlockingIOError: another demo uses the folder.
         ProgramError, BoardError, OSError: what it needs is missing, or fails.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    remedy = "wait until it has ended, or take another folder with --output"
+    with hold(folder, remedy=remedy):
+        _play_in(folder)
+
+
+def _play_in(folder: Path) -> None:
     play = Play()
     play.say("building the image of qemu-arm64 and two updates (minutes the first time)")
     releases = build_releases(folder, play.quote)

@@ -4,8 +4,10 @@
 import argparse
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
+from ota_artifact.hold import hold
 from ota_artifact.run import attached, run
 from ota_board.load import board_folders, find_board, load_board
 from ota_board.qemu import arguments, machine_of
@@ -52,15 +54,25 @@ def _run(args: argparse.Namespace) -> int:
     if not image.is_file():
         raise ImageError(f"{image}: no such image")
     tree = Path(args.u_boot) if args.u_boot else None
-    firmware = machine_firmware(board, folder, u_boot_tree=tree, say=_say)
-    with tempfile.TemporaryDirectory(prefix="ota-run-") as place:
+    with ExitStack() as stack:
         disk = image
+        if args.keep:
+            remedy = "wait until it has ended, or boot another image with --disk"
+            stack.enter_context(hold(image, remedy=remedy))
+        firmware = machine_firmware(board, folder, u_boot_tree=tree, say=_say)
         if not args.keep:
+            place = stack.enter_context(tempfile.TemporaryDirectory(prefix="ota-run-"))
             disk = Path(place) / "disk.sdimg"
-            run(("cp", "--sparse=always", "--reflink=auto", image, disk), timeout=600)
+            _copy(image, disk)
         argv = arguments(board, disk, firmware, ssh_port=args.ssh_port)
         _say(f"{image}: SSH is on port {args.ssh_port}; leave with Ctrl-A x")
         return attached([*argv, "-serial", "mon:stdio"])
+
+
+def _copy(image: Path, disk: Path) -> None:
+    """Copy an image that no board is writing to, or the copy would be torn."""
+    with hold(image, remedy="wait until it has ended", is_shared=True):
+        run(("cp", "--sparse=always", "--reflink=auto", "--", image, disk), timeout=600)
 
 
 def _say(text: str) -> None:
