@@ -30,11 +30,17 @@ class Play:
 
     def say(self, text: str) -> None:
         """Print what happens now."""
-        print(f"[{self._time()}] {self._bold(text)}", flush=True)
+        self._print(self._bold(text))
 
     def quote(self, text: str) -> None:
         """Print what the board, or a tool, prints."""
-        print(f"[{self._time()}]     {text}", flush=True)
+        self._print(f"    {text}")
+
+    def _print(self, text: str) -> None:
+        """Print a line; what the terminal's character set lacks is a question mark."""
+        line = f"[{self._time()}] {text}"
+        encoding = sys.stdout.encoding or "utf-8"
+        print(line.encode(encoding, "replace").decode(encoding), flush=True)
 
     def _time(self) -> str:
         return f"{time.monotonic() - self._begun:6.1f} s"
