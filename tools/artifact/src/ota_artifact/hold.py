@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 _LOCKS = Path("/proc/locks")
 _LONGEST = 80  # characters of a command line that are shown
@@ -21,11 +22,11 @@ def hold(
     remedy: str,
     is_shared: bool = False,
     waiting: Callable[[str], None] | None = None,
-) -> Iterator[None]:
+) -> Iterator[bool]:
     """Hold a file or a folder while the block runs. It leaves no file behind.
 
-    The kernel lets go of it when the process ends, however that happens. On a filesystem that
-    cannot lock, nothing is held.
+    The kernel lets go of it when the process ends, however that happens. Gives False on a
+    filesystem that cannot lock: then nothing is held, and others may use it, too.
 
     Args:
         remedy: what the user can do if another process holds it.
@@ -40,15 +41,16 @@ def hold(
     while True:
         descriptor = _open(path)
         try:
-            if not _lock(descriptor, kind | fcntl.LOCK_NB):
+            state = _lock(descriptor, kind | fcntl.LOCK_NB)
+            if state == "busy":
                 holder = _holder(descriptor)
                 if waiting is None:
                     text = f"{holder} is using it; {remedy}"
                     raise BlockingIOError(errno.EWOULDBLOCK, text, str(path))
                 waiting(f"{path}: waiting for {holder}; {remedy}")
-                _lock(descriptor, kind)
+                state = _lock(descriptor, kind)
             if _is_still(path, descriptor):
-                yield
+                yield state == "held"
                 return
         finally:
             os.close(descriptor)
@@ -61,16 +63,16 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _lock(descriptor: int, how: int) -> bool:
-    """Lock it; False if another process has it."""
+def _lock(descriptor: int, how: int) -> Literal["held", "busy", "unable"]:
     try:
         fcntl.flock(descriptor, how)
     except BlockingIOError:
-        return False
+        return "busy"
     except OSError as error:
         if error.errno not in _UNABLE:
             raise
-    return True
+        return "unable"
+    return "held"
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

@@ -3,19 +3,19 @@
 
 import logging
 import os
-import re
 import selectors
 import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import BinaryIO, Literal, Self, cast
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.pins import masked
 from ota_artifact.which import which
 
 logger = logging.getLogger(__name__)
@@ -25,8 +25,8 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 _PIECE = 1 << 16  # [B] what a pipe holds
 _SAID = 1 << 16  # [B] of stderr that is kept
 _LINE = 1 << 13  # [B] that a line is cut at
+_GRACE = 5.0  # [s] between SIGTERM and SIGKILL
 _LOOK = 0.02  # [s] between polls of what cannot be waited for
-_PIN = re.compile(r"(pin-value=)[^;&?']*")  # Source: RFC 7512, PKCS#11 URIs
 
 
 def run(
@@ -37,7 +37,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     success: Sequence[int] = (0,),
 ) -> bytes:
-    """Run a program to its end; gives what it printed on stdout.
+    """Run a program to its end; gives what it printed on stdout. A timeout or an interrupt ends it.
 
     Logs the command (DEBUG), ready to copy and paste, without the PIN of a token.
 
@@ -49,31 +49,53 @@ def run(
         success: exit codes that mean success.
 
     Raises:
-        ProgramError: it is not installed, ran too long, or ended with another code; the text
-            has the command and what it printed on stderr.
+        ProgramError: it is not installed, ran too long, or failed; the text has its stderr.
     """
     words = [os.fspath(word) for word in argv]
-    line = _masked(shlex.join(words))
+    line = masked(shlex.join(words))
     logger.debug("+ %s", line)
+    program = _start(words, stdin=subprocess.PIPE, environment=environment)
+    with program, _ending(program, f"{line}: did not finish within {timeout:g} s"):
+        printed, said = program.communicate(stdin, timeout)
+    if program.returncode not in success:
+        text = masked(said.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
+        raise ProgramError(f"{line}: exit code {program.returncode}: {text}")
+    return printed
+
+
+def _start(
+    words: Sequence[str], *, stdin: int | None, environment: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
     try:
-        done = subprocess.run(
+        return subprocess.Popen(
             words,
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
             env={**os.environ, **environment} if environment else None,
-            check=False,
         )
     except FileNotFoundError as error:
         raise ProgramError(f"{words[0]}: not found; install the package that has it") from error
     except OSError as error:
-        raise ProgramError(f"{line}: {error.strerror}") from error
-    except subprocess.TimeoutExpired as error:
-        raise ProgramError(f"{line}: did not finish within {timeout:g} s") from error
-    if done.returncode not in success:
-        said = _masked(done.stderr.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
-        raise ProgramError(f"{line}: exit code {done.returncode}: {said}")
-    return done.stdout
+        raise ProgramError(f"{masked(shlex.join(words))}: {error.strerror}") from error
+
+
+@contextmanager
+def _ending(program: "subprocess.Popen[bytes]", late: str) -> Iterator[None]:
+    """End a program if the block raises: SIGTERM, so that it can tidy up, then SIGKILL."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            program.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                program.wait(_GRACE)
+        finally:
+            program.kill()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ProgramError(late) from error
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +129,8 @@ def stream(
         ProgramError: it is not installed, or was silent too long.
     """
     words = [os.fspath(word) for word in argv]
-    line = _masked(shlex.join(words))
-    logger.debug("+ %s", line)
-    stdin = None if is_interactive else subprocess.DEVNULL
-    try:
-        program = subprocess.Popen(
-            words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-        )
-    except FileNotFoundError as error:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it") from error
-    except OSError as error:
-        raise ProgramError(f"{line}: {error.strerror}") from error
+    logger.debug("+ %s", masked(shlex.join(words)))
+    program = _start(words, stdin=None if is_interactive else subprocess.DEVNULL)
     said = bytearray()
 
     def hear(piece: bytes) -> None:
@@ -126,27 +139,21 @@ def stream(
         if show:
             show(piece)
 
-    with program, selectors.DefaultSelector() as ready:
-        try:
-            ready.register(cast(BinaryIO, program.stdout), selectors.EVENT_READ, sink)
-            ready.register(cast(BinaryIO, program.stderr), selectors.EVENT_READ, hear)
-            while ready.get_map():
-                events = ready.select(silence)
-                if not events:
-                    raise ProgramError(f"{words[0]}: printed nothing for {silence:g} s")
-                for key, _ in events:
-                    if piece := os.read(key.fd, _PIECE):
-                        key.data(piece)
-                    else:
-                        ready.unregister(key.fileobj)
-            program.wait(silence)
-        except subprocess.TimeoutExpired as error:
-            program.kill()
-            raise ProgramError(f"{words[0]}: did not finish within {silence:g} s") from error
-        except BaseException:
-            program.kill()
-            raise
-    text = _masked(said.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
+    late = f"{words[0]}: did not finish within {silence:g} s"
+    with program, _ending(program, late), selectors.DefaultSelector() as ready:
+        ready.register(cast(BinaryIO, program.stdout), selectors.EVENT_READ, sink)
+        ready.register(cast(BinaryIO, program.stderr), selectors.EVENT_READ, hear)
+        while ready.get_map():
+            events = ready.select(silence)
+            if not events:
+                raise ProgramError(f"{words[0]}: printed nothing for {silence:g} s")
+            for key, _ in events:
+                if piece := os.read(key.fd, _PIECE):
+                    key.data(piece)
+                else:
+                    ready.unregister(key.fileobj)
+        program.wait(silence)
+    text = masked(said.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
     return Ended(program.returncode, text)
 
 
@@ -164,7 +171,7 @@ class Background:
 
     def __init__(self, argv: Sequence[str | os.PathLike[str]]) -> None:
         self.argv = [os.fspath(word) for word in argv]
-        logger.debug("+ %s", _masked(shlex.join(self.argv)))
+        logger.debug("+ %s", masked(shlex.join(self.argv)))
         if which(self.argv[0]) is None:
             raise ProgramError(f"{self.argv[0]}: not found; install the package that has it")
         try:
@@ -237,7 +244,7 @@ class Supervised:
     ) -> None:
         words = [os.fspath(word) for word in argv]
         self._line, self._timeout, self._grace, self._hear = shlex.join(words), timeout, grace, hear
-        logger.debug("+ %s", _masked(self._line))
+        logger.debug("+ %s", masked(self._line))
         if which(words[0]) is None:
             raise ProgramError(f"{words[0]}: is missing, or not executable")
         try:
@@ -309,7 +316,9 @@ class Supervised:
         code = self._program.poll()
         if code is not None:
             self._listen(0)
-            self._say_rest()
+            for name, rest in self._begun.items():
+                if rest:
+                    self._say(name, rest)
             self.code = code
 
     def _listen(self, wait: float) -> None:
@@ -340,12 +349,7 @@ class Supervised:
             self._say(name, line)
 
     def _say(self, name: Channel, line: bytes) -> None:
-        self._hear(name, _masked(line[:_LINE].decode("utf-8", "replace").rstrip("\r")))
-
-    def _say_rest(self) -> None:
-        for name, rest in self._begun.items():
-            if rest:
-                self._say(name, rest)
+        self._hear(name, masked(line[:_LINE].decode("utf-8", "replace").rstrip("\r")))
 
     def _end(self) -> None:
         self._signal(signal.SIGTERM)
@@ -390,11 +394,7 @@ def attached(argv: Sequence[str | os.PathLike[str]]) -> int:
         ProgramError: it is not installed.
     """
     words = [os.fspath(word) for word in argv]
-    logger.debug("+ %s", _masked(shlex.join(words)))
+    logger.debug("+ %s", masked(shlex.join(words)))
     if which(words[0]) is None:
         raise ProgramError(f"{words[0]}: not found; install the package that has it")
     return subprocess.run((*_with_us(), *words), check=False).returncode
-
-
-def _masked(text: str) -> str:
-    return _PIN.sub(r"\1…", text)

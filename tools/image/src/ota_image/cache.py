@@ -3,17 +3,20 @@
 
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ota_image.workfolder import own_folder
+
 
 def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/ota-kit``, or ``~/.cache/ota-kit``."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "ota-kit"
+    """``$XDG_CACHE_HOME/ota-kit``, or ``~/.cache/ota-kit``.
+
+    A relative one is ignored. Source: XDG Base Directory Specification.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "ota-kit"
 
 
 def key_of(*parts: str | bytes) -> str:
@@ -31,7 +34,7 @@ def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
 
     Gives (folder, None) if the cache has it. Otherwise gives (folder, workplace). When the block
     ends without an exception, the workplace becomes the folder in one step, even if another process
-    makes the same folder at the same time.
+    makes the same folder at the same time. What killed processes left next to it is removed.
 
     Raises:
         OSError: the cache cannot be written.
@@ -41,13 +44,10 @@ def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
         yield folder, None
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    workplace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with own_folder(folder.parent) as workplace:
         yield folder, workplace
         try:
             workplace.rename(folder)
         except OSError:
             if not folder.is_dir():  # no other process was faster
                 raise
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
