@@ -74,6 +74,7 @@ docs: setup ## write what comes from the code: cli-*.md, agent-states.md, tools/
 lock: ## bring requirements.lock to the newest versions; run it with the oldest Python we support
 	.ci/lock $(PYTHON)
 
-clean: ## remove what the targets above made here
+clean: ## remove what the targets above made here; the cache stays
+	@echo "clean: the cache stays; to empty it: rm -rf '$${XDG_CACHE_HOME:-$$HOME/.cache}/ota-kit'"
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
