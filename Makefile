@@ -12,12 +12,12 @@ TOOLS := $(sort $(wildcard tools/*/pyproject.toml))
 INPUTS := .ci/debian-packages debian-packages.txt requirements.lock $(TOOLS)
 STAMP := $(VENV)/setup-$(shell (pwd; cat $(INPUTS)) | sha256sum | cut -c1-16)
 
-.PHONY: help setup demo test test-all test-uboot test-yocto check fmt bench fuzz docs lock clean
+.PHONY: help setup demo test-packages test test-all test-uboot test-yocto check fmt bench fuzz docs lock clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-13s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## make .venv with every tool and what the tests need; Debian packages too
+setup: $(STAMP) ## make .venv with every tool; Debian packages that the demo needs, too
 
 $(STAMP): | $(INPUTS)
 	@.ci/debian-packages
@@ -31,17 +31,20 @@ $(STAMP): | $(INPUTS)
 demo: setup ## an image, a good update, and one that panics and is rolled back, in QEMU
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ota-hil demo
 
-test: setup ## the tests, all but those that take minutes
+test-packages: setup ## Debian packages that the tests and the other boards need
+	@.ci/debian-packages tests/debian-packages.txt
+
+test: test-packages ## the tests, all but those that take minutes
 	@$(BIN)/python -m pytest -m "not full"
 
-test-all: setup ## every test
+test-all: test-packages ## every test
 	@$(BIN)/python -m pytest
 
-test-uboot: setup ## the boot logic with another U-Boot: UBOOT_ROOT=its source tree
+test-uboot: test-packages ## the boot logic with another U-Boot: UBOOT_ROOT=its source tree
 	@test -n "$(UBOOT_ROOT)" || { echo "give UBOOT_ROOT, a source tree of U-Boot" >&2; exit 2; }
 	@UBOOT_ROOT="$(abspath $(UBOOT_ROOT))" $(BIN)/python -m pytest tests/boot
 
-test-yocto: setup ## the Yocto layer with BitBake: OE_ROOT=a folder with checkouts for each release
+test-yocto: test-packages ## the Yocto layer with BitBake: OE_ROOT=a folder with checkouts for each release
 	@test -n "$(OE_ROOT)" || { echo "give OE_ROOT, see tests/yocto/bitbake.py" >&2; exit 2; }
 	@.ci/debian-packages tests/yocto/debian-packages.txt
 	@OE_ROOT="$(abspath $(OE_ROOT))" $(BIN)/python -m pytest tests/yocto
@@ -55,12 +58,12 @@ fmt: setup ## format the code, and repair what lint can repair
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: setup ## measure against mender-artifact, genimage and mender-client, and print the tables
+bench: test-packages ## measure against mender-artifact, genimage and mender-client, and print the tables
 	@$(BIN)/python -m bench.artifact
 	@$(BIN)/python -m bench.image
 	@$(BIN)/python -m bench.agent
 
-fuzz: setup ## hostile input for FUZZ_SECONDS (default 60)
+fuzz: test-packages ## hostile input for FUZZ_SECONDS (default 60)
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 docs: setup ## write what comes from the code: cli-*.md, agent-states.md, tools/README.md, and others
