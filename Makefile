@@ -5,11 +5,11 @@ PYTHON ?= python3
 FUZZ_SECONDS ?= 60
 
 # The environment is current when a stamp has the name of what it was made from, place included:
-# a virtual environment cannot be moved.
+# a virtual environment has its place in its scripts.
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := $(sort $(wildcard tools/*/pyproject.toml))
-INPUTS := .ci/debian-packages debian-packages.txt requirements.lock $(TOOLS)
+INPUTS := .ci/debian-packages .ci/venv debian-packages.txt requirements.lock $(TOOLS)
 STAMP := $(VENV)/setup-$(shell (pwd; cat $(INPUTS)) | sha256sum | cut -c1-16)
 
 .PHONY: help setup demo test-packages test test-all test-uboot test-yocto check fmt bench fuzz docs lock clean
@@ -21,12 +21,7 @@ setup: $(STAMP) ## make .venv with every tool; Debian packages that the demo nee
 
 $(STAMP): | $(INPUTS)
 	@.ci/debian-packages
-	$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation \
-	    $(foreach tool,$(TOOLS),--editable $(dir $(tool)))
-	@$(BIN)/pip check
-	@touch $@
+	@.ci/venv $(PYTHON) $@
 
 demo: setup ## an image, a good update, and one that panics and is rolled back, in QEMU
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ota-hil demo
@@ -79,5 +74,5 @@ lock: ## bring requirements.lock to the newest versions; run it with the oldest 
 
 clean: ## remove what the targets above made here; the cache stays
 	@echo "clean: the cache stays; to empty it: rm -rf '$${XDG_CACHE_HOME:-$$HOME/.cache}/ota-kit'"
-	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV).new $(VENV).old build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

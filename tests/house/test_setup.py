@@ -2,6 +2,7 @@
 """What the targets of the Makefile do to a machine, tried in a small tree of its own."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,80 @@ def test_clean_says_that_the_cache_stays_and_how_to_empty_it(tree: Path) -> None
 
     assert "rm -rf '/c/ota-kit'" in said.decode()
     assert not (tree / "build").exists()
+
+
+_BACKEND = """\
+import zipfile
+VERSION = "{version}"
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    name = f"tool-{{VERSION}}-py3-none-any.whl"
+    about = f"tool-{{VERSION}}.dist-info"
+    files = {{
+        "METADATA": f"Metadata-Version: 2.1\\nName: tool\\nVersion: {{VERSION}}",
+        "WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any",
+        "RECORD": "",
+    }}
+    with zipfile.ZipFile(f"{{folder}}/{{name}}", "w") as wheel:
+        for file, text in files.items():
+            wheel.writestr(f"{{about}}/{{file}}", text)
+    return name
+"""
+_OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": "/dev/null"}
+_UNKNOWN = f"no-such-package==1 --hash=sha256:{'0' * 64}\n"
+
+
+def give_tool(tree: Path, version: str) -> None:
+    """A tool with a command, whose package is made without anything from elsewhere."""
+    folder = tree / "tools" / "tool"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "backend.py").write_text(_BACKEND.format(version=version))
+    (folder / "pyproject.toml").write_text(
+        f"# {version}\n[build-system]\nrequires = []\nbuild-backend = 'backend'\n"
+        "backend-path = ['.']\n"
+    )
+
+
+def set_up(tree: Path) -> tuple[int, str]:
+    """`make setup` without a network: its exit code, and the end of its stderr."""
+    settings = [f"{name}={value}" for name, value in _OFFLINE.items()]
+    words = ("env", *settings, "make", "-C", str(tree), "setup", f"PYTHON={sys.executable}")
+    ended = stream(words, silence=300, sink=lambda _: None)
+    return ended.code, ended.said
+
+
+def version_of_tool(tree: Path) -> str:
+    """Of the tool in .venv, as its own pip says it."""
+    said = run((tree / ".venv/bin/pip", "show", "tool"), timeout=60, environment=_OFFLINE)
+    return next(
+        line.removeprefix("Version: ")
+        for line in said.decode().splitlines()
+        if line.startswith("Version: ")
+    )
+
+
+@pytest.mark.boot
+@pytest.mark.timeout(600)  # [s] two environments on a slow machine
+def test_setup_without_a_network_never_takes_away_what_works(tree: Path) -> None:
+    give_tool(tree, "1")
+    assert set_up(tree)[0] == 0
+    assert version_of_tool(tree) == "1"
+    assert ".venv.new" not in (tree / ".venv/bin/pip").read_text()
+    (tree / ".venv" / "mark").touch()
+
+    give_tool(tree, "2")
+    assert set_up(tree)[0] == 0
+    assert version_of_tool(tree) == "2"
+    assert (tree / ".venv" / "mark").exists(), "made again, though the lock is the same"
+
+    (tree / "requirements.lock").write_text(_UNKNOWN)
+    code, said = set_up(tree)
+    assert code != 0
+    assert "venv: not made; .venv is as it was. Is there a network?" in said
+    assert version_of_tool(tree) == "2"
+    assert sorted(each.name for each in tree.glob(".venv*")) == [".venv"]
+
+    (tree / ".venv").rename(tree / ".venv.old")  # killed between two renames
+    (tree / "requirements.lock").write_text("")
+    assert set_up(tree)[0] == 0
+    assert version_of_tool(tree) == "2"
+    assert sorted(each.name for each in tree.glob(".venv*")) == [".venv"]
