@@ -56,8 +56,8 @@ class Stage:
         self._machine, self.way_in, self._play = machine, way_in, play
 
     def hear(self, pattern: str, timeout: float = _BOOT) -> None:
-        """Wait for a line of the console, and print it."""
-        self._machine.console.expect(re.compile(pattern), timeout=timeout)
+        """Wait for a line of the console, to its end, and print it."""
+        self._machine.console.expect(re.compile(rf"(?:{pattern}).*\n"), timeout=timeout)
         line = re.search(rf".*(?:{pattern}).*", self._heard())
         if line:
             self._play.quote(f"console: {line[0].strip()}")
