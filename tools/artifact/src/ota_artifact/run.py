@@ -25,7 +25,7 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 _PIECE = 1 << 16  # [B] what a pipe holds
 _SAID = 1 << 16  # [B] of stderr that is kept
 _LINE = 1 << 13  # [B] that a line is cut at
-_GRACE = 5.0  # [s] between SIGTERM and SIGKILL
+_GRACE = 30.0  # [s] between SIGTERM and SIGKILL: it may have many files to remove
 _LOOK = 0.02  # [s] between polls of what cannot be waited for
 
 
