@@ -120,7 +120,7 @@ def test_a_debian_package_is_listed_once() -> None:
 
 
 NO_SERVERS = {"e2fsprogs": "checks filesystems now and then", "kmod": "loads modules at boot"}
-"""Packages with a service that is none, and what it does."""
+"""Packages whose unit does not serve anybody, and what it does."""
 
 
 @requires_program("dpkg", package="dpkg")
