@@ -199,6 +199,8 @@ def open_image(path: Path) -> Image:
         return Image(path, None)
     if table.first_fault:
         logger.warning("%s: the first GPT %s; the backup is read", path, table.first_fault)
+    if table.conflict:
+        logger.warning("%s: %s", path, table.conflict)
     return Image(path, find_roles(path, table))
 
 

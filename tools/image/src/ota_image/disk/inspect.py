@@ -205,6 +205,8 @@ def _remarks(report: Report) -> Iterator[str]:
         yield f"  the first GPT {disk.table.first_fault}; the backup was read"
     if disk.table and disk.table.backup_fault:
         yield f"  the backup of the GPT {disk.table.backup_fault}"
+    if disk.table and disk.table.conflict:
+        yield f"  {disk.table.conflict}"
     if report.remark:
         yield f"  not looked at: {report.remark}"
 

@@ -19,6 +19,8 @@ def warnings_of(disk: Disk) -> Iterator[str]:
         raise ImageError(disk.fault or str(disk.refusal))
     if disk.table and disk.table.first_fault:
         yield f"{disk.path}: the first GPT {disk.table.first_fault}"
+    if disk.table and disk.table.conflict:
+        yield f"{disk.path}: {disk.table.conflict}"
     if isinstance(disk.refusal, RolesError):
         yield f"{disk.path}: is not a disk with slots A and B: {disk.refusal.finding}"
 
