@@ -51,6 +51,16 @@ def test_a_misspelt_variable_stops_the_build_and_is_named(place: Path, release: 
 
 
 @pytest.mark.parametrize("release", RELEASES)
+def test_a_compression_that_the_layer_cannot_write_stops_the_build(
+    place: Path, release: str
+) -> None:
+    build = masked(place / "build", release, "qemu-arm64", 'OTA_COMPRESSION = "zstd"')
+
+    with pytest.raises(ProgramError, match="no Python package that writes 'zstd'"):
+        build.bitbake("-p")
+
+
+@pytest.mark.parametrize("release", RELEASES)
 def test_what_was_built_is_shared_wherever_the_board_lies_and_not_when_it_differs(
     place: Path, release: str
 ) -> None:
