@@ -25,7 +25,8 @@ from ota_agent.lifecycle.events import (
 )
 from ota_agent.lifecycle.states import Idle, State
 from ota_agent.lifecycle.step import Unexpected, step
-from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
+from ota_agent.lifecycle.update import Artifact, Update
+from ota_artifact.provides import ROOTFS
 from tests.house.tree import ROOT
 
 PAGE = ROOT / "docs" / "design" / "agent-states.md"

@@ -28,8 +28,9 @@ from ota_agent.lifecycle.states import (
     Syncing,
 )
 from ota_agent.lifecycle.step import Unexpected
-from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
+from ota_agent.lifecycle.update import Artifact, Update
 from ota_agent.memory.store import Store
+from ota_artifact.provides import ROOTFS
 from tests.unit.agent.world import Cut, Reset, World, outcome
 
 ROOT = Artifact(name="v2", types=(ROOTFS,))

@@ -22,7 +22,7 @@ from ota_agent.lifecycle import actions as a
 from ota_agent.lifecycle import provides
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.events import Answered, Event, Fetched, Trial
-from ota_agent.lifecycle.update import ROOTFS, Update
+from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.payloads import Installer, Reboot
 from ota_agent.payloads.scripts import Scripts
@@ -30,6 +30,7 @@ from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
 from ota_agent.trial.health import check_health
 from ota_artifact.errors import ProgramError
+from ota_artifact.provides import ROOTFS
 
 if TYPE_CHECKING:
     import urllib3

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ota_agent.address import Address
-
-ROOTFS = "rootfs-image"
-"""The payload type that the agent installs itself; every other one has an update module."""
+from ota_artifact.provides import ROOTFS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

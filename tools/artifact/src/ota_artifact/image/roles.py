@@ -26,7 +26,7 @@ from ota_artifact.image.partitions import (
     describe_table,
     described_type,
 )
-from ota_artifact.layout import LARGEST, Layout, TableKind, from_json
+from ota_artifact.layout import LARGEST, LAYOUT_JSON, Layout, TableKind, from_json
 from ota_artifact.size import format_size
 
 RULE = (
@@ -41,7 +41,7 @@ Role = Literal["boot", "A", "B", "data"]
 Source = Literal["layout.json", "GPT names", "order"]
 """What told which partition is which."""
 
-_FILE = "/layout.json"
+_FILE = f"/{LAYOUT_JSON}"
 _ORDER: tuple[Role, ...] = ("boot", "A", "B", "data")
 """By number. Source: meta-mender, mender-part-images.bbclass, which may put swap before data."""
 
