@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """BitBake itself reads the layer: `make test-yocto OE_ROOT=…`, for each release and machine.
 
-bitbake.py says what $OE_ROOT must have. Recipes that the layer does not append to are masked, so
-that it is quick. The tests show that the layer parses; they build nothing.
+bitbake.py says what $OE_ROOT must have. Recipes that the layer does not append to are masked,
+which saves minutes. The tests show that the layer parses; they build nothing.
 """
 
 import shutil

@@ -14,7 +14,7 @@ _IN_FAT = "/uboot.env"  # Source: U-Boot, env/Kconfig, ENV_FAT_FILE
 
 
 def probe(case: Case) -> Iterator[Finding]:
-    """What is wrong with the copies, and with what they hold."""
+    """What is wrong with the copies, and with their variables."""
     areas = case.layout.environment if case.layout else ()
     for area in areas:
         yield from _copy(case, area)
@@ -98,7 +98,7 @@ def _content(case: Case, variables: dict[str, str]) -> Iterator[Finding]:
         yield Finding(
             hazard="canary-in-factory-image",
             place=CANARY,
-            cause="it is set before the first boot, so that it does not prove that U-Boot can save",
+            cause="it is set before the first boot, and does not prove that U-Boot can save",
             remedy="compose without it, since U-Boot sets it; or give --booted for an image that"
             f" has run, which must have it; or `ota-image env set FILE {CANARY}=`",
         )

@@ -35,7 +35,7 @@ def probe(case: Case) -> Iterator[Finding]:
             hazard="grub-environment-missing",
             place=f"boot partition: {grub.FOLDER}",
             cause="GRUB's state, mender_grubenv1 and mender_grubenv2, is missing; GRUB can only"
-            " overwrite files that exist, so that no trial starts",
+            " overwrite files that exist, and no trial starts",
             remedy="compose with both copies",
         )
         return

@@ -156,6 +156,6 @@ def _differences(case: Case) -> Iterator[Finding]:
         yield Finding(
             hazard="data-not-last",
             place=f"partition {max(disk.parts, key=lambda part: part.offset).name}",
-            cause="a partition follows data, so that data cannot grow with the card",
+            cause="a partition follows data, and data cannot grow with the card",
             remedy="move the partition before data",
         )

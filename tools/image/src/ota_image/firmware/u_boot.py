@@ -30,7 +30,7 @@ _OUTPUTS = ("u-boot.bin", "u-boot.img", "MLO", ".config", ENVIRONMENT)
 _EARLY_PCI = "config SYS_EARLY_PCI_INIT"
 _PLAIN = re.compile(r"[A-Za-z0-9_./+@-]+")
 """Paths that make and every shell read as they are written."""
-_OTHER_PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108  (the folder in it is ours alone)
+_OTHER_PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108  (only we use the folder in it)
 _RECIPE = "2"  # count it up when the way of building changes
 
 

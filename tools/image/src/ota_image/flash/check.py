@@ -29,7 +29,7 @@ def require_same_sectors(disk: Disk, device: Device) -> None:
     """Pass if the device counts in the sectors that the GPT counts in.
 
     Raises:
-        ImageError: it does not, so that the system would find no partitions on it.
+        ImageError: it does not, and the system would find no partitions on it.
     """
     table = disk.table
     if table and table.kind == "gpt" and table.sector != device.sector:
