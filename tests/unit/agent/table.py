@@ -151,7 +151,7 @@ def _with(state: State, artifact: Artifact) -> State:
 def _event(event: Event) -> str:
     match event:
         case Answered(wants, can):
-            reboot = "wants a reboot" if wants else "no reboot"
+            reboot = "needs a reboot" if wants else "no reboot"
             return f"Answered: {reboot}, {'can' if can else 'cannot'} roll back"
         case Started(has_rebooted, trial, _):
             return f"Started, {'device' if has_rebooted else 'agent'}, trial {trial}"

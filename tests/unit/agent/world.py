@@ -48,7 +48,7 @@ class Reset(BaseException):
 
 
 class Dead(BaseException):
-    """The world went on for too long: a loop."""
+    """The world ran for too long: a loop."""
 
 
 @dataclass(kw_only=True)

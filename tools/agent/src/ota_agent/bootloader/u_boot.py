@@ -95,7 +95,7 @@ class UBoot:
             )
         if is_elsewhere(variables):
             found.append(
-                f"{CANARY} is not set: U-Boot has never saved what is read here, so that it uses"
+                f"{CANARY} is not set: U-Boot has never saved what is read here: it uses"
                 " another environment; compare U-Boot's CONFIG_ENV_OFFSET with"
                 f" {self.configuration}"
             )

@@ -22,7 +22,7 @@ class Installers:
     """The installers of this device.
 
     Attributes:
-        boot: None if this device has no slots, and takes update modules alone.
+        boot: None if this device has no slots, and takes only update modules.
     """
 
     settings: Settings

@@ -46,7 +46,7 @@ _WAITS = "waits"
 """Of the store: how often a healthy trial has waited, and was given one boot more."""
 
 _OF_REBOOTS = ("ArtifactReboot", "ArtifactVerifyReboot", "ArtifactVerifyRollbackReboot")
-"""Calls that concern only what wants a reboot, and the root filesystem."""
+"""Calls that concern only what needs a reboot, and the root filesystem."""
 
 _BY_ITSELF = ("ArtifactReboot", "ArtifactRollbackReboot")
 """Calls that concern only what reboots by itself."""
@@ -57,7 +57,7 @@ class DevicePerformer:
     """Carries actions out on a device. See `runtime.Performer`.
 
     Attributes:
-        boot: None if this device has no slots, and takes update modules alone.
+        boot: None if this device has no slots, and takes only update modules.
         pool: gives the connections to servers.
     """
 
@@ -123,7 +123,7 @@ class DevicePerformer:
         running, target = boot.running(), state.update.target
         try:
             environment = boot.bootloader.read()
-        except AgentError as error:  # a trial goes on to fail, and the bootloader rolls it back
+        except AgentError as error:  # a trial fails later, and the bootloader rolls it back
             return ("running", "") if running.name == target else ("rolled-back", str(error))
         found = trial_of(boot.slots, running, target, environment)
         why = boot.why() if found == "rolled-back" else ""
@@ -146,7 +146,7 @@ class DevicePerformer:
             source = self.deployments.renew(update)
             if source is None:
                 raise
-            logger.info("download: %s: going on at the address that the server gives now", error)
+            logger.info("download: %s: continuing at the address that the server gives now", error)
             return self._fetch_once(replace(update, source=source))
 
     def _fetch_once(self, update: Update) -> Fetched:

@@ -36,7 +36,7 @@ class Update:
         deployment: the server's name for it; empty if a user of the device asked for it.
         artifact: None until its header was read.
         target: the slot that is written, A or B; empty if none is.
-        is_rebooting: whether a payload wants a reboot.
+        is_rebooting: whether a payload needs a reboot.
         has_rebooted: whether the device was rebooted into it.
         reboots: how often the device was rebooted while it was under way.
         reason: why it fails; empty while it does not.

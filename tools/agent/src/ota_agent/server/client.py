@@ -228,7 +228,7 @@ class Server:
                 raise Unauthorized(f"{answer.where}: 401: {answer.text()}; is it still accepted?")
 
     def _leave(self, session: Session, why: str) -> None:
-        """Go on with the next address."""
+        """Continue with the next address."""
         self._next = (self._urls.index(session.url) + 1) % len(self._urls)
         self._session = None
         logger.warning("server: %s; trying %s", why, self._urls[self._next])
