@@ -183,7 +183,7 @@ class Background:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                start_new_session=True,  # Ctrl-C reaches us alone, and we end it
+                start_new_session=True,  # Ctrl-C reaches only us, and we end it
             )
         except OSError as error:
             raise ProgramError(f"{shlex.join(_WITH_US)}: {error.strerror}") from error

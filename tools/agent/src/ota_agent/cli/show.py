@@ -7,8 +7,8 @@ import json
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import add_json, command
 from ota_agent.config.settings import load_settings
-from ota_agent.lifecycle.provides import NAME
 from ota_agent.memory.bootstrap import provided
+from ota_artifact.provides import NAME
 
 
 @command(

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-CONFIGURATION = Path("/etc/ota/agent.toml")
+from ota_artifact.device_files import AGENT_TOML
+
+CONFIGURATION = Path(AGENT_TOML)
 
 SubParsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ota_agent.errors import AgentError
+from ota_artifact.device_files import MENDER_CONF
 
 logger = logging.getLogger(__name__)
 
-FILES = (Path("/var/lib/mender/mender.conf"), Path("/etc/mender/mender.conf"))
+FILES = (Path("/var/lib/mender/mender.conf"), Path(MENDER_CONF))
 """Read in this order; a later one wins."""
 
 _KEYS: dict[str, tuple[str, str]] = {

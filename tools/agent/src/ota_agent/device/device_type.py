@@ -29,6 +29,6 @@ def device_type_of(options: DeviceOptions) -> str:
             raise AgentError(f"{path}: must be one line, device_type=<name>; it is {text[:60]!r}")
         return match[1]
     raise AgentError(
-        f"{own}: is not there, so that no artifact is for this device; write device_type=<name>"
+        f"{own}: is not there, and no artifact is for this device; write device_type=<name>"
         " into it, or set it in the section [device] of agent.toml"
     )

@@ -39,7 +39,7 @@ class Image:
 
     In a disk image a path of the root filesystem stands for both slots: it is read from the first
     that has files, and changed in each that has some; if both are empty, in both. What
-    `Filesystem` says of changes holds here too; `edit` changes all or nothing.
+    `Filesystem` says of changes applies here too; `edit` changes all or nothing.
 
     Attributes:
         path: the image's file.
@@ -72,7 +72,7 @@ class Image:
             if not open_filesystem(self.path, offset, size).exists(f"{inside}/."):
                 where = f"the filesystem at {offset:#x}" if self.roles else "the filesystem"
                 raise ArtifactError(
-                    f"{self.path}: {where} has no folder {path}, so that it is not a root"
+                    f"{self.path}: {where} has no folder {path}: it is not a root"
                     " filesystem; name an image of one"
                 )
 
@@ -199,6 +199,8 @@ def open_image(path: Path) -> Image:
         return Image(path, None)
     if table.first_fault:
         logger.warning("%s: the first GPT %s; the backup is read", path, table.first_fault)
+    if table.conflict:
+        logger.warning("%s: %s", path, table.conflict)
     return Image(path, find_roles(path, table))
 
 
