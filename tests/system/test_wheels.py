@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wheels alone are enough: whoever installs them needs no clone."""
+"""Wheels alone are enough: a user who installs them needs no clone."""
 
 import json
 import sys
