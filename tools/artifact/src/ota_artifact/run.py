@@ -16,7 +16,7 @@ from typing import BinaryIO, Literal, Self, cast
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.quoting import masked, shortened
-from ota_artifact.which import which
+from ota_artifact.which import missing, which
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def _start(
             env={**os.environ, **environment} if environment else None,
         )
     except FileNotFoundError as error:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it") from error
+        raise ProgramError(missing(words[0])) from error
     except OSError as error:
         raise ProgramError(f"{masked(shlex.join(words))}: {error.strerror}") from error
 
@@ -175,7 +175,7 @@ class Background:
         self.argv = [os.fspath(word) for word in argv]
         logger.debug("+ %s", masked(shlex.join(self.argv)))
         if which(self.argv[0]) is None:
-            raise ProgramError(f"{self.argv[0]}: not found; install the package that has it")
+            raise ProgramError(missing(self.argv[0]))
         try:
             self._program = subprocess.Popen(
                 (*_WITH_US, *self.argv),
@@ -396,5 +396,5 @@ def run_attached(argv: Sequence[str | os.PathLike[str]]) -> int:
     """
     logger.debug("+ %s", masked(shlex.join(words := [os.fspath(word) for word in argv])))
     if which(words[0]) is None:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it")
+        raise ProgramError(missing(words[0]))
     return subprocess.run((*_with_us(), *words), check=False).returncode

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ota_artifact import grub_block
 from ota_artifact.errors import LayoutError, MatchError
+from ota_artifact.hold import hold
 from ota_board import grub
 from ota_board.environment import Copy, decode, encode, newest
 from ota_image.disk.image import Disk
@@ -159,8 +160,14 @@ def change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
     Raises:
         ImageError: there is no valid environment.
         BoardError, ArtifactError: a variable that cannot be stored.
+        BlockingIOError: a process of ours uses the image, such as a board in QEMU.
         OSError: the image cannot be written.
     """
+    with hold(disk.path, remedy="wait until it has ended"):
+        return _change(disk, changes)
+
+
+def _change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
     state = require_state(disk)
     variables = {**state.variables, **changes}
     variables = {name: value for name, value in variables.items() if value}
