@@ -73,6 +73,7 @@ def tree(folder: Path, files: Mapping[str, bytes] | None = None) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+        path.chmod(0o644)  # whatever the umask
     return folder
 
 
