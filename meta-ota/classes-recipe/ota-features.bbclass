@@ -22,7 +22,7 @@ def ota_feature_packages(d):
     features = (d.getVar("OTA_FEATURES") or "").split()
     packages = ["ota-init"] if features else []
     if "grow" in features:
-        packages += ["parted", "e2fsprogs-resize2fs"]
+        packages += ["python3-ota-artifact", "e2fsprogs-resize2fs"]
     return " ".join(packages)
 
 # The class ota-image calls this after it has written the slot's other files.

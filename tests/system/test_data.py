@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/data: it grows to the card, and is repaired or made again, each with a message."""
+"""/data: it grows to the card, keeps what can be kept, and gets its identity back if it is lost."""
 
 import os
 import shutil
@@ -23,7 +23,10 @@ pytestmark = [
 CARD = 1 << 30
 """Twice the size of the image [B]; QEMU's card has a power of two."""
 
-KEPT = "cat /data/etc/machine-id /data/kept; ls -i /data/etc/dropbear; cat /data/mender/device_type"
+BLOCK = 4096
+SETTINGS = "[polling]\nupdate = 3600\n"
+IDENTITY = "cat /data/etc/machine-id /data/ota/agent.toml; sha256sum /data/etc/dropbear/*key"
+KEPT = f"cat /data/kept; {IDENTITY}"
 
 
 def test_data_is_grown_kept_repaired_and_made_again(arm64: Image, tmp_path: Path) -> None:
@@ -34,28 +37,40 @@ def test_data_is_grown_kept_repaired_and_made_again(arm64: Image, tmp_path: Path
     with running(arm64.board, disk, arm64.firmware, arm64.key) as board:
         board.expect("/data: growing it to the end of /dev/mmcblk0", timeout=120)
         board.is_reached()
-        board.ssh("echo what a user wrote > /data/kept; sync")
-        kept = board.ssh(KEPT)
+        board.ssh("echo what a user wrote > /data/kept")
+        board.way_in.run("cat >/data/ota/agent.toml; sync", stdin=SETTINGS.encode())
+        board.ssh("/usr/lib/ota/second-home save")
+        kept, identity = board.ssh(KEPT), board.ssh(IDENTITY)
         assert _size_of_data(board) > area.size * 4
-        assert "device_type=qemu-arm64" in kept
+        assert board.ssh("head -n 1 /run/ota/data") == "state=whole\n"
         board.ssh("sync")
         board.qemu.off()
 
-        _spoil_superblock(disk, area)
+        _set_unknown_feature(disk, area)
         board.qemu.on()
-        board.expect("/data: is damaged, repairing it", timeout=120)
-        board.expect("/data: is repaired", timeout=120)
+        board.expect("/data: is mounted without a check: e2fsck ends with 8", timeout=120)
         board.is_reached()
         assert "growing" not in board.said
+        assert board.ssh(KEPT) == kept
+        assert "/data is mounted without a check" in board.ssh("ota-agent status")
+        board.qemu.off()
+
+        _garble_descriptors(disk, area)
+        board.qemu.on()
+        board.expect("/data: is damaged, repairing it", timeout=120)
+        board.expect("/data: is repaired; nothing was lost", timeout=120)
+        board.is_reached()
         assert board.ssh(KEPT) == kept
         board.qemu.off()
 
         _overwrite(disk, area)
         board.qemu.on()
         board.expect("/data: cannot be repaired, making it again; what was on it", timeout=120)
+        board.expect("/data: ota/agent.toml is back, from its second home", timeout=120)
         board.is_reached()
-        assert board.ssh("ls /data") != ""
+        assert board.ssh(IDENTITY) == identity
         assert board.ssh("cat /data/kept 2>/dev/null || echo gone") == "gone\n"
+        assert _size_of_data(board) > area.size * 4
 
 
 def _size_of_data(board: Running) -> int:
@@ -64,11 +79,20 @@ def _size_of_data(board: Running) -> int:
     return int(line.split()[1]) << 10
 
 
-def _spoil_superblock(disk: Path, area: Area) -> None:
-    """Damage data that e2fsck repairs only if asked; it has a copy of that data."""
+def _set_unknown_feature(disk: Path, area: Area) -> None:
+    """Make it a filesystem of a newer e2fsprogs: a compatible feature that this one lacks."""
     with disk.open("r+b") as file:
-        file.seek(area.offset + 1024)
-        file.write(b"\xa5" * 1024)
+        file.seek(area.offset + 1024 + 94)
+        bits = file.read(1)[0]
+        file.seek(area.offset + 1024 + 94)
+        file.write(bytes([bits | 0x10]))
+
+
+def _garble_descriptors(disk: Path, area: Area) -> None:
+    """As a card does whose power is cut while it writes."""
+    with disk.open("r+b") as file:
+        file.seek(area.offset + BLOCK)
+        file.write(b"\xa5\x3c\x99\x17" * (BLOCK // 4))
 
 
 def _overwrite(disk: Path, area: Area) -> None:
