@@ -21,7 +21,7 @@ def test_what_the_script_has_left_becomes_a_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "state=whole\nreason=\n", "\xff\n=\n"])
-def test_nothing_is_said_of_a_data_to_which_nothing_happened(
+def test_there_is_no_sentence_about_a_data_that_nothing_happened_to(
     tmp_path: Path, text: str | None
 ) -> None:
     if text is not None:

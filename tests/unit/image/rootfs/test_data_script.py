@@ -114,9 +114,7 @@ def test_a_trial_boot_reads_what_is_garbled_and_repairs_nothing(device: Device) 
 
 
 @pytest.mark.parametrize("tool", ["#!/bin/sh\nexit 1\n", "#!/bin/sh\n"])
-def test_a_boot_of_which_nobody_knows_whether_it_is_a_trial_repairs_nothing(
-    device: Device, tool: str
-) -> None:
+def test_a_boot_whose_environment_cannot_be_read_repairs_nothing(device: Device, tool: str) -> None:
     device.garble(1)
     device.program("fw_printenv", tool)
     before = device.partition.read_bytes()

@@ -86,7 +86,7 @@ def test_they_are_there_while_data_is_in_memory_and_nothing_is_kept_from_there(
     assert device.disk.read_bytes() == before
 
 
-def test_a_file_that_somebody_removed_stays_away(device: Device) -> None:
+def test_a_file_that_a_user_removed_stays_away(device: Device) -> None:
     (device.data / KEY).unlink()
 
     device.second_home("restore")
@@ -164,7 +164,7 @@ def test_a_cut_while_it_is_written_leaves_the_old_files_or_the_new_ones(
         assert (device.data / KEY).read_text() in (FILES[KEY], new)
 
 
-def test_what_somebody_else_keeps_in_its_place_is_not_written_over(tmp_path: Path) -> None:
+def test_what_another_program_keeps_there_is_not_written_over(tmp_path: Path) -> None:
     device = Device(tmp_path, ("dash",))
     garble(device, PLACES[0], 512)
     garble(device, PLACES[1] + 60_000, 4)
