@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.layout import Area
+from ota_image.cli.main import main
 from tests.conftest import requires_program
 from tests.system.images import Image
 from tests.system.running import Running, running
@@ -46,7 +47,7 @@ def test_data_is_grown_kept_repaired_and_made_again(arm64: Image, tmp_path: Path
         board.ssh("sync")
         board.qemu.off()
 
-        _set_unknown_feature(disk, area)
+        _set_unknown_feature(disk, area, is_set=True)
         board.qemu.on()
         board.expect("/data: is mounted without a check: e2fsck ends with 8", timeout=120)
         board.is_reached()
@@ -55,6 +56,7 @@ def test_data_is_grown_kept_repaired_and_made_again(arm64: Image, tmp_path: Path
         assert "/data is mounted without a check" in board.ssh("ota-agent status")
         board.qemu.off()
 
+        _set_unknown_feature(disk, area, is_set=False)
         _garble_descriptors(disk, area)
         board.qemu.on()
         board.expect("/data: is damaged, repairing it", timeout=120)
@@ -73,19 +75,80 @@ def test_data_is_grown_kept_repaired_and_made_again(arm64: Image, tmp_path: Path
         assert _size_of_data(board) > area.size * 4
 
 
+@pytest.mark.full
+def test_a_trial_boot_keeps_what_it_cannot_check_and_repairs_nothing(
+    arm64: Image, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk.sdimg"
+    shutil.copyfile(arm64.built.image, disk)
+    layout = arm64.board.layout
+    _copy(disk, layout.partition("A"), layout.partition("B"))
+    area = layout.partition("data")
+    with running(arm64.board, disk, arm64.firmware, arm64.key) as board:
+        board.comes_up_on("A")
+        board.ssh("echo what a user wrote > /data/kept; touch /data/ota/agent.toml; sync")
+        kept = board.ssh(KEPT)
+        board.qemu.off()
+
+        _set_unknown_feature(disk, area, is_set=True)
+        _next_boot(disk, "3", is_trial=True)
+        board.qemu.on()
+        board.comes_up_on("B")
+        assert board.variables()["upgrade_available"] == "1"
+        assert board.ssh("head -n 1 /run/ota/data") == "state=unchecked\n"
+        assert board.ssh(KEPT) == kept
+        board.qemu.off()
+
+        _set_unknown_feature(disk, area, is_set=False)
+        _garble_descriptors(disk, area)
+        _next_boot(disk, "3", is_trial=True)
+        board.qemu.on()
+        board.comes_up_on("B")
+        assert board.ssh("head -n 1 /run/ota/data") == "state=read-only\n"
+        assert "a trial boot repairs nothing" in board.said
+        assert board.ssh(KEPT) == kept
+        board.qemu.off()
+
+        _next_boot(disk, "2", is_trial=False)
+        board.qemu.on()
+        board.comes_up_on("A")
+        assert board.ssh("head -n 1 /run/ota/data") == "state=repaired\n"
+        assert board.ssh(KEPT) == kept
+
+
+def _next_boot(disk: Path, partition: str, *, is_trial: bool) -> None:
+    changes = {
+        "mender_boot_part": partition,
+        "mender_boot_part_hex": partition,
+        "upgrade_available": str(int(is_trial)),
+        "bootcount": "0",
+    }
+    words = [f"{name}={value}" for name, value in changes.items()]
+    assert main(["env", "set", str(disk), *words]) == 0
+
+
+def _copy(disk: Path, source: Area, target: Area) -> None:
+    with disk.open("r+b") as file:
+        for at in range(0, source.size, 1 << 20):
+            file.seek(source.offset + at)
+            piece = file.read(1 << 20)
+            file.seek(target.offset + at)
+            file.write(piece)
+
+
 def _size_of_data(board: Running) -> int:
     """The size of its filesystem [B], after it has grown, which happens in the background."""
     line = board.ssh("while pidof resize2fs >/dev/null; do sleep 1; done; df -k /data | tail -n 1")
     return int(line.split()[1]) << 10
 
 
-def _set_unknown_feature(disk: Path, area: Area) -> None:
+def _set_unknown_feature(disk: Path, area: Area, *, is_set: bool) -> None:
     """Make it a filesystem of a newer e2fsprogs: a compatible feature that this one lacks."""
     with disk.open("r+b") as file:
         file.seek(area.offset + 1024 + 94)
-        bits = file.read(1)[0]
+        bits = file.read(1)[0] & ~0x10
         file.seek(area.offset + 1024 + 94)
-        file.write(bytes([bits | 0x10]))
+        file.write(bytes([bits | (0x10 if is_set else 0)]))
 
 
 def _garble_descriptors(disk: Path, area: Area) -> None:
