@@ -56,6 +56,7 @@ def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
         HilError: a build failed.
         ProgramError: a program is missing.
     """
+    say = _without_repetition(say)
     folder.mkdir(parents=True, exist_ok=True)
     key, certificate, certificate_key = _keys(folder)
     overlay = folder / "overlay"
@@ -109,9 +110,24 @@ def _run(words: list[str], say: Callable[[str], None]) -> bytes:
             say(line.decode("utf-8", "replace"))
 
     ended = stream(words, silence=_SILENCE, sink=result.extend, show=show)
+    if said:
+        show(b"\n")
     if ended.code:
-        raise HilError(f"{' '.join(words)}: exit code {ended.code}: {ended.said[-2000:]}")
+        raise HilError(f"{' '.join(words[:3])} failed with exit code {ended.code}; see above")
     return bytes(result)
+
+
+def _without_repetition(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Pass a warning on once: three builds of the same image have the same ones."""
+    seen = set[str]()
+
+    def hear(line: str) -> None:
+        if line not in seen:
+            say(line)
+        if line.startswith("warning: "):
+            seen.add(line)
+
+    return hear
 
 
 def _keys(folder: Path) -> tuple[Path, Path, Path]:

@@ -11,7 +11,10 @@ from ota_board.errors import BoardError
 from ota_image import __version__
 from ota_image.errors import ImageError, WorldError
 
-_COMMANDS = ("build", "run", "rootfs", "u_boot", "compose", "inspect", "doctor", "env", "flash")
+_COMMANDS = (
+    *("build", "run", "rootfs", "u_boot", "compose", "inspect", "doctor", "env", "flash"),
+    "cache",
+)
 """Each is a module here, and is imported when it is called: to start takes a third of the time."""
 
 _EPILOG = """\
