@@ -141,6 +141,18 @@ def test_on_a_board_with_grub_its_files_say_whether_it_is_a_trial(
     assert (device.partition.read_bytes() != before) == is_changed
 
 
+def test_a_trial_boot_does_not_delete_the_journal_of_a_garbled_inode_table(device: Device) -> None:
+    said = run(("dumpe2fs", device.partition), timeout=10).decode()
+    device.garble(int(said.split("Inode table at ")[1].split("-")[0]))
+    device.is_trial(yes=True)
+    before = device.partition.read_bytes()
+
+    device.starts()
+
+    assert device.state["state"] in ("read-only", "memory")
+    assert device.partition.read_bytes() == before
+
+
 def test_a_repair_that_costs_something_does_not_say_repaired(device: Device) -> None:
     said = run(("dumpe2fs", device.partition), timeout=10).decode()
     table = int(said.split("Inode table at ")[1].split("-")[0])
