@@ -34,6 +34,7 @@ FILES = {
     "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
     "ota/key.pem": "-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n",
     "ota/agent.toml": '[servers]\nurls = ["https://fleet.example"]\n',
+    "ota/state.db": "what the agent remembers\n",
     "kept": "what a user wrote\n",
 }
 
@@ -58,6 +59,7 @@ class Device:
             (self.folder / name).mkdir(parents=True)
         mount = Path(__file__).with_name("kernel_mount.py")
         self.program("mount", f'#!/bin/sh\nexec {sys.executable} {mount} "$@"\n')
+        self.program("umount", "#!/bin/sh\n")
         self.program("resize2fs", '#!/bin/sh\necho "$@" >"$OTA_LOG/resized"\n')
         shutil.copyfile(SCRIPTS / "data", self.folder / "lib" / "data")
         own = SCRIPTS / "second-home"
@@ -104,6 +106,12 @@ class Device:
     def is_trial(self, *, yes: bool) -> None:
         self.program("fw_printenv", f"#!/bin/sh\necho upgrade_available={int(yes)}\n")
 
+    def has_errors(self) -> None:
+        """The kernel has met errors in its filesystem."""
+        folder = self.folder / "sys/fs/ext4/p4"
+        folder.mkdir(parents=True)
+        (folder / "errors_count").write_text("1\n")
+
     def e2fsck_ends_with(self, *codes: int) -> None:
         """Its calls end so, one after the other, and then all as the last one."""
         text = " ".join(map(str, codes))
@@ -129,6 +137,7 @@ class Device:
         starter = self.folder / "start"
         starter.write_text(
             f'. {self.folder}/functions\nmount() {{ "{self.folder}/bin/mount" "$@"; }}\n'
+            f'umount() {{ "{self.folder}/bin/umount" "$@"; }}\n'
             f". {self.folder}/lib/{script}\nwait\n"
         )
         said = run((*self.shell, str(starter)), timeout=60, environment=self.environment)

@@ -168,6 +168,32 @@ def test_a_repair_that_costs_something_does_not_say_repaired(device: Device) -> 
     assert aside.read_bytes() == first
 
 
+def test_folders_that_lost_their_names_get_them_again(device: Device) -> None:
+    said = run(("debugfs", "-R", "blocks /", device.partition), timeout=10).decode()
+    device.garble(int(said.split()[0]))
+
+    device.starts()
+
+    assert device.state["state"] == "damaged"
+    for name in ("ota/state.db", "ota/key.pem", "etc/machine-id"):
+        assert (device.data / name).read_text() == FILES[name]
+    nameless = [each for each in (device.data / "lost+found").glob("#*") if each.is_file()]
+    assert [each.read_text() for each in nameless] == [FILES["kept"]]
+
+
+@pytest.mark.parametrize(("is_trial", "state"), [(False, "repaired"), (True, "read-only")])
+def test_what_the_kernel_cannot_read_is_repaired_although_it_is_marked_as_clean(
+    device: Device, is_trial: bool, state: str
+) -> None:
+    device.has_errors()
+    device.is_trial(yes=is_trial)
+
+    device.starts()
+
+    assert device.state["state"] == state
+    assert is_whole(device)
+
+
 @pytest.mark.parametrize("content", [b"\0", b"\xa5"])
 def test_a_partition_that_holds_nothing_gets_a_filesystem_with_backups(
     device: Device, content: bytes

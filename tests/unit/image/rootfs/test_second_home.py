@@ -96,6 +96,17 @@ def test_a_file_that_a_user_removed_stays_away(device: Device) -> None:
     assert names(device) == ["etc/machine-id", "ota/agent.toml"]
 
 
+def test_a_file_that_the_kernel_cannot_find_is_not_taken_for_removed(device: Device) -> None:
+    (device.data / KEY).unlink()
+    device.has_errors()
+
+    device.second_home("save")
+    device.second_home("restore")
+
+    assert (device.data / KEY).read_text() == FILES[KEY]
+    assert names(device) == KEPT
+
+
 def test_what_changes_is_kept_and_what_does_not_is_not_written_again(device: Device) -> None:
     (device.data / "ota/agent.toml").write_text("[polling]\nupdate = 60\n")
     device.second_home("save")
