@@ -55,7 +55,7 @@ PACKAGES = {
     "uuid": "netclient",
 }
 _CORE = """
-argparse binascii collections configparser contextlib dataclasses enum errno fnmatch
+argparse array binascii collections configparser contextlib dataclasses enum errno fnmatch
 functools grp importlib inspect io itertools lzma math os pathlib posixpath re select selectors
 shutil signal stat struct subprocess sys textwrap threading time types typing urllib warnings zlib
 """

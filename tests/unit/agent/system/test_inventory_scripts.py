@@ -179,8 +179,19 @@ def test_free_space_is_that_of_data(shell: tuple[str, ...], tmp_path: Path) -> N
         for line in said(shell, "inventory/free-space", tmp_path, {"OTA_DATA": str(tmp_path)})
     )
 
+    assert "ota_data_state" not in found  # nobody says it here
     assert 0 <= int(found["ota_data_free_kB"]) < int(found["ota_data_total_kB"])
     assert said(shell, "inventory/free-space", tmp_path, {"OTA_DATA": "/none"}) == []
+
+
+@in_each_shell
+def test_the_state_of_data_is_what_the_image_says(shell: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("state=read-only\nreason=is mounted read-only: why\n")
+
+    environment = {"OTA_DATA": str(tmp_path), "OTA_RUN": str(tmp_path)}
+    lines = said(shell, "inventory/free-space", tmp_path, environment)
+
+    assert lines[0] == "ota_data_state=read-only"
 
 
 @in_each_shell

@@ -47,6 +47,8 @@ def lines(
     """
     yield headline(status)
     yield _runs(status)
+    if status.data:
+        yield status.data
     if status.state == "Idle":
         yield from _between_updates(status, clock)
 

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ota_agent.api.client import Client, NoAgent
@@ -15,6 +16,7 @@ from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import command
 from ota_agent.config.settings import load_settings
 from ota_agent.device.release import released
+from ota_agent.device.second_home import data_state
 from ota_agent.lifecycle.states import UnderWay
 from ota_artifact.provides import NAME
 
@@ -42,6 +44,8 @@ def status(args: argparse.Namespace) -> int:
         watch(device.socket, device.store, is_json=args.json)
         return Exit.DONE
     status, is_served = current(device.socket, device.store)
+    if not is_served:
+        status = replace(status, data=data_state(device.run).sentence)
     if args.json:
         print(json.dumps({**status.to_json(), "is_served": is_served}))
         return Exit.DONE

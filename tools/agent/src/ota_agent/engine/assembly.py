@@ -13,6 +13,7 @@ from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.control.controls import Controls
 from ota_agent.device.device_type import device_type_of
+from ota_agent.device.second_home import data_state
 from ota_agent.engine.agent import Agent
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.observer import StateObserver
@@ -90,6 +91,7 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
         running_slot=_running(boot),
         is_enabled=controls.is_enabled,
         window=controls.window,
+        data=data_state(settings.device.run).sentence,
     )
     return Agent(
         settings=settings, store=store, runtime=runtime, live=live, deployments=deployments

@@ -9,6 +9,7 @@ import logging
 import sys
 from pathlib import Path
 
+from ota_agent.device.second_home import keep
 from ota_agent.durable import replace_file
 from ota_agent.errors import AgentError
 from ota_agent.server.options import KeyOptions
@@ -73,6 +74,7 @@ class DeviceKey:
             raise AgentError(
                 f"{path}: the device's key: {error.strerror}; is its folder there, and writable?"
             ) from error
+        keep()
         logger.info("key: %s: %s", path, source)
 
     def _signer(self, *words: str, stdin: bytes = b"") -> bytes:

@@ -18,6 +18,7 @@ from ota_artifact.layout import LAYOUT_JSON, Area, Layout, to_json
 from ota_artifact.size import format_size
 from ota_board.board import SLOTS
 from ota_board.environment import encode
+from ota_board.layout import SECOND_HOME, second_home
 from ota_image.disk import bmap
 from ota_image.disk.boot import Content, make_boot
 from ota_image.disk.identity import Identity, identity_of, time_of
@@ -199,6 +200,12 @@ def _checked(raw: Raw, layout: Layout) -> int:
         raise ImageError(
             f"{raw.path}: {size} B at {raw.offset:#x} overlap {where}; move one of them"
         )
+    for at in second_home(layout):
+        if raw.offset < at + SECOND_HOME and at < end:
+            raise ImageError(
+                f"{raw.path}: {size} B at {raw.offset:#x} overlap the second home of the device's"
+                f" identity ({at:#x} to {at + SECOND_HOME:#x}); move it"
+            )
     if end > layout.size:
         raise ImageError(
             f"{raw.path}: {size} B at {raw.offset:#x} do not fit onto the disk; move it"
