@@ -49,6 +49,8 @@ def lines(
     yield _runs(status)
     if status.state == "Idle":
         yield from _between_updates(status, clock)
+    if status.warning:
+        yield f"Warning: {status.warning}"
 
 
 def headline(status: Status) -> str:

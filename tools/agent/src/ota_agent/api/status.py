@@ -45,6 +45,7 @@ class Status:
         tokens: how often that has changed, with a token or without one.
         is_enabled: whether the server is asked for updates.
         window: when updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always.
+        warning: what the agent passed over, or goes on without; empty: nothing.
         version: of the agent.
     """
 
@@ -72,6 +73,7 @@ class Status:
     tokens: int = 0
     is_enabled: bool = True
     window: str = ""
+    warning: str = ""
     version: str = __version__
 
     @property

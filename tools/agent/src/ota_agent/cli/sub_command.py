@@ -5,9 +5,12 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-CONFIGURATION = Path("/etc/ota/agent.toml")
+from ota_agent.config.entry import SLOT
+
+if TYPE_CHECKING:
+    from ota_agent.config.settings import Settings
 
 SubParsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -61,6 +64,17 @@ def command(
     return decorate
 
 
+def settings_of(args: argparse.Namespace) -> "Settings":
+    """The settings that a sub-command works with.
+
+    Raises:
+        AgentError: a configuration that was named is not there, or cannot be.
+    """
+    from ota_agent.config.settings import load_settings  # --version does without
+
+    return load_settings(args.config, is_needed=args.config != SLOT)
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the option of commands that can print JSON."""
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -72,7 +86,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "--config",
         "-c",
         type=Path,
-        default=CONFIGURATION,
+        default=SLOT,
         metavar="FILE",
         help="configuration (default: %(default)s; Mender's is also read)",
     )
