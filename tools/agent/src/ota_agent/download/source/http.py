@@ -16,6 +16,7 @@ from ota_agent.download import DownloadOptions
 from ota_agent.download.source.limit import Limit
 from ota_agent.download.source.response import (
     CHANGED,
+    PAGE,
     Body,
     File,
     Later,
@@ -23,6 +24,7 @@ from ota_agent.download.source.response import (
     Other,
     Refused,
     WrongRange,
+    is_page,
     judge,
 )
 from ota_agent.download.source.retry import Changed, Patience, Surroundings, Tell
@@ -111,6 +113,10 @@ class HttpSource:
                 data = self._piece(self._response or self._connected(), size)
             except _LOST as error:
                 self._lose(_reason(error))
+                continue
+            if self._file and not self.offset and is_page(self._file, data):
+                self._file = None
+                self._lose(PAGE)
                 continue
             if data or self.size is None:
                 self.offset += len(data)

@@ -18,6 +18,12 @@ _PASSING = frozenset({408, 421, 425, 429})
 CHANGED = "the server's file has changed"
 """Why an answer is `Other` where that is certain."""
 
+PAGE = "there is a web page in place of the artifact: must somebody log in to this network?"
+"""Why it is tried again later, where a captive portal or a page for maintenance answers."""
+
+_TEXTS = ("text/", "application/json", "application/xhtml")
+_LEAST = 3072  # [B] of an artifact: version, manifest and header, each in a tar
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -27,11 +33,13 @@ class File:
         size: None if it does not say [B].
         etag: a strong one; empty if there is none.
         modified: as the server writes it; empty if it does not.
+        is_text: whether the server takes it for a page or another text.
     """
 
     size: int | None
     etag: str = ""
     modified: str = ""
+    is_text: bool = False
 
     @property
     def validator(self) -> str:
@@ -116,6 +124,8 @@ def judge(status: int, headers: Mapping[str, str], offset: int, known: File | No
         return Later(f"the server answers {status}", headers.get("Retry-After", ""))
     if status not in (200, 206):
         return Refused(f"the server answers {status}{_MEANS.get(status, '')}")
+    if offset and known is not None and _is_text(headers) and not known.is_text:
+        return Later(PAGE)
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
     if encoding != "identity":
         return Refused(
@@ -134,7 +144,8 @@ _MEANS: Mapping[int, str] = {
 
 def _whole(headers: Mapping[str, str], offset: int, known: File | None) -> Answer:
     size = headers.get("Content-Length", "").strip()
-    file = File(int(size) if _SIZE.fullmatch(size) else None, *_validators(headers))
+    known_size = int(size) if _SIZE.fullmatch(size) else None
+    file = File(known_size, *_validators(headers), is_text=_is_text(headers))
     if not offset or known is None:
         return Body(file, 0)
     match known.is_same(file):
@@ -160,7 +171,8 @@ def _part(headers: Mapping[str, str], offset: int, known: File | None) -> Answer
         size = known.size
     if start != offset or end < start or (size is not None and end >= size):
         return WrongRange(f"it answers with the range {text[:60]!r} to one from byte {offset}")
-    return Body(File(size, file.etag, file.modified), start)
+    is_text = known is not None and known.is_text
+    return Body(File(size, file.etag, file.modified, is_text), start)
 
 
 def _beyond(headers: Mapping[str, str], known: File | None) -> Answer:
@@ -169,6 +181,17 @@ def _beyond(headers: Mapping[str, str], known: File | None) -> Answer:
     if match and known and known.size is not None and int(match[1]) != known.size:
         return Other(CHANGED)
     return WrongRange("it does not have the range that it should")
+
+
+def is_page(file: File, begin: bytes) -> bool:
+    """Whether it is a page, or a word such as OK, and no artifact, by how it begins."""
+    if begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
+        return True
+    return file.is_text and file.size is not None and file.size < _LEAST
+
+
+def _is_text(headers: Mapping[str, str]) -> bool:
+    return headers.get("Content-Type", "").strip().lower().startswith(_TEXTS)
 
 
 def _validators(headers: Mapping[str, str]) -> tuple[str, str]:
