@@ -15,6 +15,7 @@ from functools import cache
 from typing import BinaryIO, Literal, Self, cast
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.interpreter import NOT_FOUND, missing, why_not_found
 from ota_artifact.quoting import masked, shortened
 from ota_artifact.which import which
 
@@ -22,10 +23,10 @@ logger = logging.getLogger(__name__)
 
 _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Makes a program end with us, whatever ends us. Source: util-linux."""
-_PIECE = 1 << 16  # [B] what a pipe holds
-_SAID = 1 << 16  # [B] of stderr that is kept
+_PIECE = _SAID = 1 << 16  # [B] what a pipe holds, and what is kept of stderr
 _LINE = 1 << 13  # [B] that a line is cut at
 _LOOK = 0.02  # [s] between polls of what cannot be waited for
+_ROUNDS = 4  # of reading, until it is looked whether time is over: it may print without end
 
 
 def run(
@@ -64,7 +65,7 @@ def run(
             check=False,
         )
     except FileNotFoundError as error:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it") from error
+        raise ProgramError(f"{words[0]}: {why_not_found(words[0])}") from error
     except OSError as error:
         raise ProgramError(f"{line}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
@@ -108,13 +109,13 @@ def stream(
     words = [os.fspath(word) for word in argv]
     line = masked(shlex.join(words))
     logger.debug("+ %s", line)
-    stdin = None if is_interactive else subprocess.DEVNULL
+    given = None if is_interactive else subprocess.DEVNULL
     try:
         program = subprocess.Popen(
-            words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            words, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
     except FileNotFoundError as error:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it") from error
+        raise ProgramError(f"{words[0]}: {why_not_found(words[0])}") from error
     except OSError as error:
         raise ProgramError(f"{line}: {error.strerror}") from error
     said = bytearray()
@@ -165,7 +166,7 @@ class Background:
         self.argv = [os.fspath(word) for word in argv]
         logger.debug("+ %s", masked(shlex.join(self.argv)))
         if which(self.argv[0]) is None:
-            raise ProgramError(f"{self.argv[0]}: not found; install the package that has it")
+            raise ProgramError(f"{self.argv[0]}: {NOT_FOUND}")
         try:
             self._program = subprocess.Popen(
                 (*_WITH_US, *self.argv),
@@ -237,8 +238,9 @@ class Supervised:
         words = [os.fspath(word) for word in argv]
         self._line, self._timeout, self._grace, self._hear = shlex.join(words), timeout, grace, hear
         logger.debug("+ %s", masked(self._line))
-        if which(words[0]) is None:
-            raise ProgramError(f"{words[0]}: is missing, or not executable")
+        found = which(words[0])
+        if why := missing(found) if found else "is missing, or not executable":
+            raise ProgramError(f"{words[0]}: {why}")
         try:
             self._program = subprocess.Popen(
                 (*_with_us(), *words),
@@ -295,8 +297,8 @@ class Supervised:
         left = self._deadline - time.monotonic()
         if left <= 0:
             self._end()
-            text = f"did not finish within {self._timeout:g} s; it was killed"
-            raise ProgramError(f"{self._line}: {text}")
+            why = f"did not finish within {self._timeout:g} s; it was killed"
+            raise ProgramError(f"{self._line}: {why}")
         if until_writable is not None:
             self._ready.register(until_writable, selectors.EVENT_WRITE)
         try:
@@ -316,11 +318,12 @@ class Supervised:
             with suppress(subprocess.TimeoutExpired):
                 self._program.wait(wait)
             return
-        while events := self._ready.select(wait):
+        for _ in range(_ROUNDS):
+            events = self._ready.select(wait)
             heard = [key for key, _ in events if key.data]
             for key in heard:
                 self._take(key)
-            if len(heard) < len(events) or not self._ready.get_map():
+            if not events or len(heard) < len(events) or not self._ready.get_map():
                 return
             wait = 0
 
@@ -353,7 +356,9 @@ class Supervised:
             with suppress(subprocess.TimeoutExpired):
                 self._program.wait(_LOOK)
         self._signal(signal.SIGKILL)
-        self.code = self._program.wait()
+        self.code = -signal.SIGKILL  # if it hangs in the kernel, as on a disk that has failed
+        with suppress(subprocess.TimeoutExpired):
+            self.code = self._program.wait(max(self._grace, 1.0))
 
     def _is_there(self) -> bool:
         """Whether any process of its group is."""
@@ -391,5 +396,5 @@ def run_attached(argv: Sequence[str | os.PathLike[str]]) -> int:
     words = [os.fspath(word) for word in argv]
     logger.debug("+ %s", masked(shlex.join(words)))
     if which(words[0]) is None:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it")
+        raise ProgramError(f"{words[0]}: {NOT_FOUND}")
     return subprocess.run((*_with_us(), *words), check=False).returncode

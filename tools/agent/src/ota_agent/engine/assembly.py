@@ -183,13 +183,10 @@ def _pool(settings: Settings) -> "Pool":
 def _server(settings: Settings, pool: "Pool") -> "Server | None":
     if not settings.server.urls:
         return None
-    from ota_agent.server import attributes
     from ota_agent.server.client import Server
+    from ota_agent.server.identity import ACCEPTED, Identity
     from ota_agent.server.key import DeviceKey
 
-    return Server(
-        settings.server,
-        pool,
-        DeviceKey(settings.key),
-        lambda: attributes.identity(settings.attributes.identity),
-    )
+    identity = Identity(settings.attributes.identity, settings.device.data / ACCEPTED)
+    key = DeviceKey(settings.key)
+    return Server(settings.server, pool, key, identity, accepted=identity.keep)

@@ -91,6 +91,7 @@ class Server:
     Args:
         pool: gives the connections, each time that they are needed.
         identity: gives the JSON text that tells this device from all others.
+        accepted: told that text, once a server has accepted the device by it.
     """
 
     def __init__(
@@ -100,10 +101,11 @@ class Server:
         key: Key,
         identity: Callable[[], str],
         *,
+        accepted: Callable[[str], object] = lambda identity: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options, self._pool, self._key, self._identity = options, pool, key, identity
-        self._clock = clock
+        self._accepted, self._clock = accepted, clock
         self._urls = tuple(Address(each.rstrip("/")) for each in options.urls)
         for url in self._urls:
             if not url.is_web:
@@ -301,6 +303,7 @@ class Server:
             self._next, self._has_v2, self._inventory = number, True, b""
             self._session = session = Session(self._urls[number], token)
             logger.info("server: %s accepts this device", session.url)
+            self._accepted(request["id_data"])
             return session
         text = "; ".join(map(str, failures))
         wait = max(each.retry_after for each in failures)
