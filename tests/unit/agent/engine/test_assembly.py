@@ -17,6 +17,7 @@ from ota_agent.engine.performer import DevicePerformer
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Installing
 from ota_agent.lifecycle.update import Update
+from tests.unit.agent.doctor.patient import program
 from tests.unit.agent.scratch import Scratch, scratch
 
 
@@ -146,3 +147,30 @@ def test_what_was_passed_over_is_told_to_users(device: Scratch) -> None:
 
     with agent(device) as found:
         assert found.live.get().warning == f"{local}: [polling] update: -1 must not be negative"
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_damaged_key_of_the_agent_is_replaced_and_the_users_are_told(
+    device: Scratch, is_own: bool
+) -> None:
+    path = device.folder / ("data/key.pem" if is_own else "key.pem")
+    path.write_bytes(b"")
+    device.configuration.write_text(
+        device.configuration.read_text()
+        + '[server]\nurls = ["https://127.0.0.1:1"]\n[key]\nmender_key = ""\n'
+        + ("" if is_own else f'path = "{path}"\n')
+        + f'[attributes]\nidentity = ["{device.folder}/identity"]\n'
+    )
+    program(device.folder / "identity" / "mac")
+
+    with agent(device) as found:
+        server = found.deployments.server
+        assert server is not None
+        with pytest.raises(AgentError):
+            server.authenticate()
+
+    assert path.with_name("key.pem.broken").exists() == is_own
+    said = f"{path}: was damaged, and the device has a new key"
+    assert (said in found.live.get().warning) == is_own
+    with agent(device) as found:
+        assert (said in found.live.get().warning) == is_own

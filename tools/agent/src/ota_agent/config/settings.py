@@ -62,6 +62,11 @@ class Settings:
     passed_over: tuple[PassedOver, ...] = field(default=(), compare=False)
 
     @property
+    def has_own_key(self) -> bool:
+        """Whether the device's key is in the agent's own place, and nobody has named another."""
+        return self.key.path == self.device.data / KeyOptions().path.name
+
+    @property
     def doubt(self) -> str:
         """Why it is not known whether artifacts must be signed; empty if it is."""
         if self.keys.keys:

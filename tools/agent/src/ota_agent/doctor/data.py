@@ -13,6 +13,7 @@ from ota_agent.doctor.system import Mount, mount_of
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.states import Idle
+from ota_agent.server.key import replaced
 from ota_artifact.finding import Finding, fault, warning
 
 _IN_MEMORY = ("tmpfs", "ramfs")
@@ -36,6 +37,8 @@ def probe(case: Case) -> Iterator[Finding]:
     else:
         yield from _room(case, there)
     yield from _type(case)
+    if said := replaced(case.settings.key.path):
+        yield warning("key-replaced", case.settings.key.path, said, "accept the device, see cause")
     yield from passed_over(case.settings)
     if case.memory and isinstance(case.memory.state, Idle):
         yield from named(case.memory.provides.get(NAME, ""), released())

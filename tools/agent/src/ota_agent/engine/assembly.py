@@ -58,13 +58,14 @@ def assemble(settings: Settings, *, stop_before: Container[type[State]] = ()) ->
 
 
 def _assemble(settings: Settings, store: Store, stop_before: Container[type[State]]) -> Agent:
+    live = LiveStatus()
     warnings = [str(each) for each in settings.passed_over]
     device_type = _device_type(settings, store, warnings)
     boot, no_slots = _boot(settings, store, warnings)
-    live, controls = LiveStatus(), Controls(settings.control, store)
+    controls = Controls(settings.control, store)
     pool = _pool(settings)
     deployments = Deployments(
-        server=_server(settings, pool),
+        server=_server(settings, pool, warnings, live),
         controls=controls,
         store=store,
         log=DeploymentLog(settings.log),
@@ -180,13 +181,22 @@ def _pool(settings: Settings) -> "Pool":
     return pool
 
 
-def _server(settings: Settings, pool: "Pool") -> "Server | None":
+def _server(
+    settings: Settings, pool: "Pool", warnings: list[str], live: LiveStatus
+) -> "Server | None":
     if not settings.server.urls:
         return None
     from ota_agent.server.client import Server
     from ota_agent.server.identity import ACCEPTED, Identity
-    from ota_agent.server.key import DeviceKey
+    from ota_agent.server.key import DeviceKey, replaced
+
+    def warn(text: str) -> None:
+        if text not in warnings:
+            warnings.append(text)
+            live.change(warning="; ".join(warnings))
 
     identity = Identity(settings.attributes.identity, settings.device.data / ACCEPTED)
-    key = DeviceKey(settings.key)
+    key = DeviceKey(settings.key, is_own=settings.has_own_key, tell=warn)
+    if said := replaced(settings.key.path):
+        warn(said)
     return Server(settings.server, pool, key, identity, accepted=identity.keep)

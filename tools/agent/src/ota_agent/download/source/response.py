@@ -33,13 +33,11 @@ class File:
         size: None if it does not say [B].
         etag: a strong one; empty if there is none.
         modified: as the server writes it; empty if it does not.
-        is_text: whether the server takes it for a page or another text.
     """
 
     size: int | None
     etag: str = ""
     modified: str = ""
-    is_text: bool = False
 
     @property
     def validator(self) -> str:
@@ -124,8 +122,6 @@ def judge(status: int, headers: Mapping[str, str], offset: int, known: File | No
         return Later(f"the server answers {status}", headers.get("Retry-After", ""))
     if status not in (200, 206):
         return Refused(f"the server answers {status}{_MEANS.get(status, '')}")
-    if offset and known is not None and _is_text(headers) and not known.is_text:
-        return Later(PAGE)
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
     if encoding != "identity":
         return Refused(
@@ -144,8 +140,7 @@ _MEANS: Mapping[int, str] = {
 
 def _whole(headers: Mapping[str, str], offset: int, known: File | None) -> Answer:
     size = headers.get("Content-Length", "").strip()
-    known_size = int(size) if _SIZE.fullmatch(size) else None
-    file = File(known_size, *_validators(headers), is_text=_is_text(headers))
+    file = File(int(size) if _SIZE.fullmatch(size) else None, *_validators(headers))
     if not offset or known is None:
         return Body(file, 0)
     match known.is_same(file):
@@ -171,8 +166,7 @@ def _part(headers: Mapping[str, str], offset: int, known: File | None) -> Answer
         size = known.size
     if start != offset or end < start or (size is not None and end >= size):
         return WrongRange(f"it answers with the range {text[:60]!r} to one from byte {offset}")
-    is_text = known is not None and known.is_text
-    return Body(File(size, file.etag, file.modified, is_text), start)
+    return Body(File(size, file.etag, file.modified), start)
 
 
 def _beyond(headers: Mapping[str, str], known: File | None) -> Answer:
@@ -183,14 +177,15 @@ def _beyond(headers: Mapping[str, str], known: File | None) -> Answer:
     return WrongRange("it does not have the range that it should")
 
 
-def is_page(file: File, begin: bytes) -> bool:
+def is_page(file: File, begin: bytes, *, is_text: bool) -> bool:
     """Whether it is a page, or a word such as OK, and no artifact, by how it begins."""
     if begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
         return True
-    return file.is_text and file.size is not None and file.size < _LEAST
+    return is_text and file.size is not None and file.size < _LEAST
 
 
-def _is_text(headers: Mapping[str, str]) -> bool:
+def is_called_text(headers: Mapping[str, str]) -> bool:
+    """Whether a server takes what it gives for a page or another text."""
     return headers.get("Content-Type", "").strip().lower().startswith(_TEXTS)
 
 
