@@ -79,7 +79,7 @@ def test_a_trial_says_what_runs_and_what_it_can_return_to() -> None:
         (Status(state="Dreaming", artifact="v2"), "Dreaming: v2"),
     ],
 )
-def test_the_first_line_says_what_goes_on(status: Status, says: str) -> None:
+def test_the_first_line_says_what_happens(status: Status, says: str) -> None:
     assert headline(status) == says
 
 

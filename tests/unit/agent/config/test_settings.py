@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds: the defaults, Mender's files, agent.toml; the later one counts."""
+"""What counts: the defaults, Mender's files, agent.toml; the later one counts."""
 
 import dataclasses
 import json
@@ -75,7 +75,7 @@ def test_the_later_file_counts_key_by_key(tmp_path: Path) -> None:
     assert found.polling.update == Settings().polling.update
 
 
-def test_without_any_file_the_defaults_hold(tmp_path: Path) -> None:
+def test_without_any_file_the_defaults_count(tmp_path: Path) -> None:
     missing = (tmp_path / "var", tmp_path / "etc")
 
     assert load_settings(tmp_path / "agent.toml", menders=missing) == Settings()

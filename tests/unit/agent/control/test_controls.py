@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An update is held up, and goes on; in two threads, and over a restart."""
+"""An update is held up, and continues; in two threads, and over a restart."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 class Waiter:
-    """An update that waits to go on, in a thread."""
+    """An update that waits to continue, in a thread."""
 
     def __init__(self, controls: Controls, before: str = "ArtifactReboot") -> None:
         self.told: list[tuple[str, str]] = []
@@ -67,7 +67,7 @@ def test_nobody_holds_up_what_nobody_asked_for(store: Store) -> None:
     assert Waiter(Controls(ControlOptions(), store)).passes()
 
 
-def test_a_user_pauses_and_goes_on(store: Store) -> None:
+def test_a_user_pauses_and_continues(store: Store) -> None:
     controls = Controls(ControlOptions(), store)
     controls.pause("ArtifactReboot")
 
@@ -150,7 +150,7 @@ def test_a_map_without_rules_takes_one_away(store: Store) -> None:
     assert waiter.passes()
 
 
-def test_after_a_restart_a_map_holds_for_the_shorter_time_of_a_boot(store: Store) -> None:
+def test_after_a_restart_a_map_counts_for_the_shorter_time_of_a_boot(store: Store) -> None:
     text = json.dumps(paused(on_map_expire="continue"))
     Controls(ControlOptions(), store, clock=lambda: 1e6).set_map(text)
     time = [0.0]

@@ -353,7 +353,7 @@ def test_a_server_with_an_expired_certificate_is_refused_with_a_hint(tmp_path: P
             device.authenticate()
 
 
-def test_a_device_with_a_certificate_may_talk_to_a_server_that_wants_one(tmp_path: Path) -> None:
+def test_a_device_with_a_certificate_may_talk_to_a_server_that_asks_for_one(tmp_path: Path) -> None:
     authority = make(tmp_path, "authority", is_authority=True)
     leaf = make(tmp_path, "leaf", by=authority)
     device = make(tmp_path, "device", by=authority)

@@ -182,7 +182,9 @@ def test_a_pin_does_not_replace_an_authority_that_is_named(
 
 
 @requires_localhost
-def test_a_pin_is_for_its_hosts_and_others_are_checked_as_ever(url: str, leaf: Certificate) -> None:
+def test_a_pin_is_for_its_hosts_and_others_are_checked_as_before(
+    url: str, leaf: Certificate
+) -> None:
     port = url.rpartition(":")[2]
     options: dict[str, Any] = {"pins": (pin(leaf),), "pinned_hosts": ("LocalHost",)}
 

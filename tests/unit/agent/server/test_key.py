@@ -45,7 +45,7 @@ def verify(public: Any, signature: bytes) -> None:
         ("rsa", rsa.RSAPublicKey, 3072),
     ],
 )
-def test_a_key_is_made_once_for_root_alone(
+def test_a_key_is_made_once_for_only_root(
     tmp_path: Path, algorithm: str, kind: type, bits: int | None
 ) -> None:
     key = device_key(tmp_path, algorithm=algorithm)

@@ -8,24 +8,18 @@ import os
 import struct
 from pathlib import Path
 
-from ota_artifact.which import which
-
 _FIRST_LINE = 256  # [B] Source: Linux, include/uapi/linux/binfmts.h, BINPRM_BUF_SIZE
 _PT_INTERP = 3  # Source: elf(5)
 
 
-NOT_FOUND = "not found; install the package that has it"
-"""What is wrong with a program that is not there."""
+def lacking(path: str | os.PathLike[str]) -> str:
+    """Why a file cannot be started; empty if nothing is known against it.
 
-
-def why_not_found(program: str) -> str:
-    """Why the kernel says that it does not find a program, which may be there."""
-    found = which(program)
-    return (missing(found) if found else "") or NOT_FOUND
-
-
-def missing(path: str | os.PathLike[str]) -> str:
-    """Why a file cannot be started although it is there; empty if nothing is known against it."""
+    Args:
+        path: empty for a file that is not there.
+    """
+    if not path:
+        return "is missing, or not executable"
     try:
         with Path(path).open("rb") as file:
             begin = file.read(_FIRST_LINE)
@@ -45,9 +39,13 @@ def missing(path: str | os.PathLike[str]) -> str:
         )
     if not words:
         return ""
-    if Path(words[0]).name == "env" and len(words) == 2 and which(words[1]) is None:
+    if Path(words[0]).name == "env" and len(words) == 2 and not _is_found(words[1]):
         return f"its interpreter {words[1]} is missing; install it"
     return _missing(words[0], "interpreter")
+
+
+def _is_found(program: str) -> bool:
+    return any((Path(folder) / program).exists() for folder in os.get_exec_path())
 
 
 def _missing(path: str, what: str) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from ota_board.board import SLOTS, Board
 
+WATCHDOG, WATCHDOG_TIMEOUT = "OTA_WATCHDOG", "OTA_WATCHDOG_TIMEOUT"
+"""Its driver, empty if nothing arms it from Linux; how long it waits [s]."""
+
 
 def device_settings(board: Board) -> dict[str, str]:
     """The settings, by the name of the shell variable."""
@@ -21,8 +24,8 @@ def device_settings(board: Board) -> dict[str, str]:
         "OTA_BOOT_MODE": "rw" if board.environment.kind == "grub" else "ro",
         "OTA_CONSOLE": board.console.device,
         "OTA_SPEED": str(board.console.speed),
-        "OTA_WATCHDOG": board.watchdog.driver if is_armed else "",
-        "OTA_WATCHDOG_TIMEOUT": str(board.watchdog.timeout),
+        WATCHDOG: board.watchdog.driver if is_armed else "",
+        WATCHDOG_TIMEOUT: str(board.watchdog.timeout),
     }
 
 

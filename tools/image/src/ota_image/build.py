@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.hold import hold
 from ota_artifact.keys import Signer
 from ota_artifact.layout import to_json
 from ota_artifact.output import replacing
@@ -71,7 +72,7 @@ def build(
     Slot A of the image and the payload of the artifact are the same bytes.
 
     Args:
-        output: the folder for all files.
+        output: the folder for all files. If another build has it, this one waits.
         u_boot_tree: a source tree of U-Boot; by default Debian's source package.
         accepted: packages whose licence the user accepts.
         with_parts: also write each part of the image into a file of its own.
@@ -101,7 +102,11 @@ def build(
         return u_boot.folder / source.removeprefix(f"{U_BOOT}/")
 
     output.mkdir(parents=True, exist_ok=True)
-    with own_folder(output) as folder:
+    # Files of two builds, of the same names, would be mixed.
+    with (
+        hold(output, remedy="or build into another folder with --output", waiting=say),
+        own_folder(output) as folder,
+    ):
         slot = make_slot(
             board, recipe, settings, folder / "rootfs.ext4", source=source, progress=say
         )
@@ -135,11 +140,11 @@ def build(
         say(f"artifact {name}" + ("" if signer else ", unsigned"))
         with replacing(made.artifact) as file:
             write_artifact(file, _artifact(board, name, slot), signer=signer)
-    _write(made.layout, to_json(board.layout))
-    _write(
-        made.software,
-        software_list(name, slot, firmware.packages, u_boot=u_boot.version if u_boot else ""),
-    )
+        _write(made.layout, to_json(board.layout))
+        _write(
+            made.software,
+            software_list(name, slot, firmware.packages, u_boot=u_boot.version if u_boot else ""),
+        )
     return made
 
 

@@ -34,7 +34,7 @@ def test_a_file_is_read_in_one_go(server: FileServer) -> None:
         Manner(reset_after=150_000, is_chunked=True),
     ],
 )
-def test_a_lost_connection_goes_on_where_it_was(server: FileServer, fault: Manner) -> None:
+def test_a_lost_connection_continues_where_it_was(server: FileServer, fault: Manner) -> None:
     server.next = [fault]
     reading = Reading(server.url)
 

@@ -40,7 +40,7 @@ class Status:
         reason: why it failed; empty if it did not.
         is_consistent: false if the last update failed and could not be rolled back completely.
         updates: how many updates have ended since the agent started.
-        wants_reboot: the update goes on, forward or back, once the device has rebooted.
+        wants_reboot: the update continues, forward or back, once the device has rebooted.
         is_authorized: whether the server has given this device a token.
         tokens: how often that has changed, with a token or without one.
         is_enabled: whether the server is asked for updates.

@@ -65,7 +65,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         choices=STOPS,
         metavar="STATE",
-        help="stop before this state; `ota-agent resume` goes on. May be given several"
+        help="stop before this state; `ota-agent resume` continues. May be given several"
         f" times: {', '.join(STOPS)}",
     )
 
@@ -78,7 +78,7 @@ def _add_install_options(parser: argparse.ArgumentParser) -> None:
 @command(
     help="install an artifact; the next boot tries it",
     description="Streams an artifact into the passive slot, or to its update module, and has"
-    " the bootloader try it at the next boot. An interrupted install goes on when you call it"
+    " the bootloader try it at the next boot. An interrupted install continues when you call it"
     " again, or with `ota-agent resume`.",
     examples=(
         "ota-agent install https://updates.example.com/v2.mender",
@@ -114,8 +114,8 @@ def rollback(args: argparse.Namespace) -> int:
 
 
 @command(
-    help="go on with an update that was interrupted or stopped",
-    description="Goes on with the update where a power cut, a killed agent or --stop-before"
+    help="continue with an update that was interrupted or stopped",
+    description="Continues with the update where a power cut, a killed agent or --stop-before"
     " interrupted it.",
     examples=("ota-agent resume",),
     options=_add_options,
@@ -158,7 +158,7 @@ def _carry_out(args: argparse.Namespace, call: Command, **arguments: Any) -> int
         (name,) = (name for name, state in STOPS.items() if state is stopped.before)
         console.end()
         word = "commit" if name == "ArtifactCommit_Enter" else "resume"
-        print(f"Stopped before {name}. Use 'ota-agent {word}' to go on.")
+        print(f"Stopped before {name}. Use 'ota-agent {word}' to continue.")
         return Exit.DONE
     finally:
         console.end()
@@ -224,7 +224,7 @@ def _report(status: Status, call: Command, *, reboot: Exit) -> int:
         case "RebootingBack" | "Idle":
             print(DONE["rollback" if is_by_hand else call])
         case state if not status.wants_reboot:
-            raise AgentError(f"the update is at {state}; `ota-agent resume` goes on with it")
+            raise AgentError(f"the update is at {state}; `ota-agent resume` continues with it")
     if status.wants_reboot:
         print(REBOOT)
         return reboot

@@ -12,7 +12,7 @@ from ota_artifact.errors import ArtifactError, ProgramError
 
 @command(
     help="run the agent, from boot to shutdown",
-    description="Goes on with what was under way, asks the server for updates, and serves the"
+    description="Continues with what was under way, asks the server for updates, and serves the"
     " device API. SIGUSR1 has the server asked now, SIGUSR2 has the inventory sent.",
     examples=("ota-agent daemon --log-level debug",),
 )

@@ -6,8 +6,8 @@ import json
 
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import add_json, command, settings_of
-from ota_agent.lifecycle.provides import NAME
 from ota_agent.memory.bootstrap import provided
+from ota_artifact.provides import NAME
 
 
 @command(

@@ -14,8 +14,8 @@ from ota_agent.api.status import Status, of_update
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import command, settings_of
 from ota_agent.device.release import released
-from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.states import UnderWay
+from ota_artifact.provides import NAME
 
 _PAUSE = 0.5  # [s] between attempts to connect
 _CLEAR = "\r\033[K"

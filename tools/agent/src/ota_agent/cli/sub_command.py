@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from ota_agent.config.entry import SLOT
+from ota_artifact.device_files import AGENT_TOML
 
 if TYPE_CHECKING:
     from ota_agent.config.settings import Settings
+
+CONFIGURATION = Path(AGENT_TOML)
 
 SubParsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -72,7 +74,7 @@ def settings_of(args: argparse.Namespace) -> "Settings":
     """
     from ota_agent.config.settings import load_settings  # --version does without
 
-    return load_settings(args.config, is_needed=args.config != SLOT)
+    return load_settings(args.config, is_needed=args.config != CONFIGURATION)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +88,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "--config",
         "-c",
         type=Path,
-        default=SLOT,
+        default=CONFIGURATION,
         metavar="FILE",
         help="configuration (default: %(default)s; Mender's is also read)",
     )

@@ -11,9 +11,6 @@ from pathlib import Path
 
 from ota_agent.errors import AgentError
 
-SLOT = Path("/etc/ota/agent.toml")
-"""The configuration of a slot."""
-
 _LIMIT = 1 << 20  # [B] of a file
 
 

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 from ota_agent.config.entry import Entry, PassedOver, text_of
 from ota_agent.device.device_type import type_in
 from ota_agent.errors import AgentError
+from ota_artifact.device_files import MENDER_CONF
 
 logger = logging.getLogger(__name__)
 
-FILES = (Path("/var/lib/mender/mender.conf"), Path("/etc/mender/mender.conf"))
+FILES = (Path("/var/lib/mender/mender.conf"), Path(MENDER_CONF))
 """Read in this order; a later one wins."""
 
 _KEYS: dict[str, tuple[str, str]] = {

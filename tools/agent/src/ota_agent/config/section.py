@@ -2,7 +2,7 @@
 """A section of the configuration: a table of TOML on one side, a dataclass of options on the other.
 
 The dataclass says it all: the fields are the keys, their types the values that they may have, their
-defaults what holds without them, and the docstring's attributes what the default file explains.
+defaults what counts without them, and the docstring's attributes what the default file explains.
 """
 
 import dataclasses

@@ -100,7 +100,7 @@ class Controls:
             self._remember()
 
     def go_on(self) -> None:
-        """End what `pause` began: what waits goes on."""
+        """End what `pause` began: what waits continues."""
         with self._changed:
             self._pauses.clear()
             self._remember()

@@ -54,8 +54,8 @@ def device_type_of(options: DeviceOptions) -> str:
     if found.passed_over:
         raise AgentError("; ".join(found.passed_over))
     raise AgentError(
-        f"{options.data / 'device_type'}: is not there, so that no artifact is for this device;"
-        " write device_type=<name> into it, or set it in the section [device] of agent.toml"
+        f"{options.data / 'device_type'}: is not there, and no artifact is for this device; write"
+        " device_type=<name> into it, or set it in the section [device] of agent.toml"
     )
 
 

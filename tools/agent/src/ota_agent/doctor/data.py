@@ -11,10 +11,10 @@ from ota_agent.device.release import released
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import Mount, mount_of
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.states import Idle
 from ota_agent.server.key import replaced
 from ota_artifact.finding import Finding, fault, warning
+from ota_artifact.provides import NAME
 
 _IN_MEMORY = ("tmpfs", "ramfs")
 _LEAST_PART = 0.05  # of /data that is better left free

@@ -19,13 +19,13 @@ from ota_agent.engine.observer import StateObserver
 from ota_agent.engine.performer import DevicePerformer
 from ota_agent.engine.runtime import Runtime, boot_id
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.states import State, UnderWay
 from ota_agent.memory.bootstrap import open_store
 from ota_agent.memory.store import Store
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployment_log import DeploymentLog
 from ota_agent.server.deployments import Deployments
+from ota_artifact.provides import NAME
 
 if TYPE_CHECKING:
     import urllib3

@@ -35,7 +35,7 @@ _LONGEST = 3600.0  # [s] of one wait; the clock of the loop is looked at then
 
 
 class Stopping(BaseException):
-    """The daemon was told to stop; the update goes on when it starts again."""
+    """The daemon was told to stop; the update continues when it starts again."""
 
 
 def run(settings: Settings) -> int:
@@ -85,7 +85,7 @@ class Daemon:
         self._again_at: float | None = None
 
     def run(self) -> None:
-        """Go on with the update that was under way, then serve forever.
+        """Continue with the update that was under way, then serve forever.
 
         An update that goes wrong does not end the daemon: it is tried again.
         """
@@ -265,7 +265,7 @@ class Daemon:
     abort = rollback
 
     def resume(self) -> None:
-        """Go on with an update that was interrupted."""
+        """Continue with an update that was interrupted."""
         self._require_rest()
         self._agent.require()
         if isinstance(self._agent.state, _RESTING):

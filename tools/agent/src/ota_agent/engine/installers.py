@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from ota_agent.bootloader.boot import Boot
 from ota_agent.config.settings import Settings
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.update import ROOTFS, Update
+from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.payloads import Installer
+from ota_artifact.provides import ROOTFS
 
 if TYPE_CHECKING:
     from ota_agent.payloads.checkpoint import Trail
@@ -21,7 +22,7 @@ class Installers:
     """The installers of this device.
 
     Attributes:
-        boot: None if this device has no slots, and takes update modules alone.
+        boot: None if this device has no slots, and takes only update modules.
         no_slots: why not, if it should have some; empty otherwise.
     """
 

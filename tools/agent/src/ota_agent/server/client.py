@@ -19,6 +19,7 @@ from ota_agent.address import Address
 from ota_agent.errors import Aborted, AgentError, Unauthorized, Unreachable
 from ota_agent.server.options import ServerOptions
 from ota_agent.server.response import Answer, TooLarge, ask
+from ota_artifact.provides import NAME
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ class Server:
                 return _deployment(answer)
             logger.debug("the server has no version 2 of deployments; version 1 from now on")
         path = _DEPLOYMENTS.format(version="v1") + "/next"
-        names = {name: known.get(name, "") for name in ("artifact_name", "device_type")}
+        names = {name: known.get(name, "") for name in (NAME, "device_type")}
         answer = self._call("GET", f"{path}?{urlencode(names)}")
         found = _deployment(answer)
         self._has_v2 = False
@@ -277,7 +278,7 @@ class Server:
                 raise Unauthorized(f"{answer.where}: 401: {answer.text()}; is it still accepted?")
 
     def _leave(self, session: Session, why: str) -> None:
-        """Go on with the next address."""
+        """Continue with the next address."""
         self._next = (self._urls.index(session.url) + 1) % len(self._urls)
         self._session = None
         logger.warning("server: %s; trying %s", why, self._urls[self._next])

@@ -2,16 +2,21 @@
 """`run`: boot a board's image in QEMU."""
 
 import argparse
+import os
+import socket
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
+from ota_artifact.errors import ProgramError
+from ota_artifact.hold import hold
 from ota_artifact.run import run, run_attached
 from ota_board.load import board_folders, find_board, load_board
 from ota_board.qemu import arguments, machine_of
 from ota_image.build import newest_image
 from ota_image.cli.rootfs import add_mirrors
-from ota_image.errors import ImageError
+from ota_image.errors import ImageError, WorldError
 from ota_image.firmware.machine import machine_firmware
 
 _EXAMPLE = """\
@@ -40,7 +45,11 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--keep", action="store_true", help="write to the image itself, not to a copy"
     )
     parser.add_argument(
-        "--ssh-port", type=int, default=8022, metavar="PORT", help="default: %(default)s"
+        "--ssh-port",
+        type=_port,
+        default=8022,
+        metavar="PORT",
+        help="of this machine, which leads to the board's SSH (default: %(default)s)",
     )
     parser.add_argument("--u-boot", metavar="DIR", help="a source tree of U-Boot")
     add_mirrors(parser)
@@ -53,16 +62,53 @@ def _run(args: argparse.Namespace) -> int:
     image = Path(args.disk) if args.disk else newest_image(board, Path("build") / board.name)
     if not image.is_file():
         raise ImageError(f"{image}: no such image")
+    _require_free(args.ssh_port)
     tree = Path(args.u_boot) if args.u_boot else None
-    firmware = machine_firmware(board, folder, u_boot_tree=tree, mirrors=args.mirror, say=_say)
-    with tempfile.TemporaryDirectory(prefix="ota-run-") as place:
+    with ExitStack() as stack:
         disk = image
+        if args.keep:
+            remedy = "wait until it has ended, or boot another image with --disk"
+            stack.enter_context(hold(image, remedy=remedy))
+        firmware = machine_firmware(board, folder, u_boot_tree=tree, mirrors=args.mirror, say=_say)
         if not args.keep:
+            place = stack.enter_context(tempfile.TemporaryDirectory(prefix="ota-run-"))
             disk = Path(place) / "disk.sdimg"
-            run(("cp", "--sparse=always", "--reflink=auto", image, disk), timeout=600)
+            _copy(image, disk)
         argv = arguments(board, disk, firmware, ssh_port=args.ssh_port)
         _say(f"{image}: SSH is on port {args.ssh_port}; leave with Ctrl-A x")
         return run_attached([*argv, "-serial", "mon:stdio"])
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give one from 1 to 65535")
+    return int(text)
+
+
+def _require_free(port: int) -> None:
+    """Fail if QEMU could not listen on a port: it would say so in its own words, and late."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise WorldError(
+            f"port {port} of this machine: {why}; name another with --ssh-port"
+        ) from error
+
+
+def _copy(image: Path, disk: Path) -> None:
+    """Copy an image that no board is writing to, or the copy would be torn."""
+    with hold(image, remedy="wait until it has ended", is_shared=True):
+        try:
+            words = ("cp", "--sparse=always", "--reflink=auto", "--", image, disk)
+            run(words, timeout=600, environment={"LC_ALL": "C"})
+        except ProgramError as error:
+            if "No space left" not in str(error):
+                raise
+            raise WorldError(
+                f"{disk.parent.parent}: has no space for a copy of {image}; set TMPDIR to a larger"
+                " place, or boot the image itself with --keep"
+            ) from error
 
 
 def _say(text: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An artifact on a server: a stream that goes on where it was when a connection was lost."""
+"""An artifact on a server: a stream that continues where it was when a connection was lost."""
 
 import http.client
 import logging

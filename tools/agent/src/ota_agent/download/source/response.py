@@ -131,7 +131,7 @@ def judge(status: int, headers: Mapping[str, str], offset: int, known: File | No
 
 
 _MEANS: Mapping[int, str] = {
-    401: ": it wants a login",
+    401: ": it asks for a login",
     403: ": it is not allowed; a signed address may have expired",
     404: ": it is not there",
     410: ": it is no longer there",
