@@ -203,10 +203,36 @@ def test_updates_that_are_switched_off_wait(store: Store) -> None:
     assert waiter.passes()
 
 
-def test_what_cannot_be_read_any_more_holds_nothing_up(store: Store) -> None:
-    store.put("control", '{"pauses": 3}')
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"pauses": 3}',
+        "[]",
+        "7",
+        "{",
+        "[" * 50_000,
+        '{"pauses": [[]], "maps": 7}',
+        '{"pauses": [], "maps": [null, 5, {"map": []}]}',
+        '{"pauses": [], "maps": [{"map": {"id": 1}, "server": 1, "over": 0}]}',
+        '{"pauses": [], "maps": [], "window": "at night"}',
+        '{"pauses": [], "maps": [], "window": 5}',
+        '{"pauses": [], "maps": [], "enabled": "false"}',
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_cannot_be_read_any_more_holds_nothing_up(store: Store, text: str) -> None:
+    store.put("control", text)
 
-    assert Waiter(Controls(ControlOptions(), store)).passes()
+    controls = Controls(ControlOptions(), store)
+
+    assert Waiter(controls, "ArtifactInstall").passes()
+    assert (controls.window, controls.is_enabled) == ("", True)
+
+
+def test_one_thing_that_cannot_be_read_does_not_take_the_others_away(store: Store) -> None:
+    store.put("control", '{"pauses": ["ArtifactReboot"], "window": "at night", "maps": [5]}')
+
+    assert Waiter(Controls(ControlOptions(), store)).waits()
 
 
 def test_there_is_no_pause_before_other_states(store: Store) -> None:

@@ -7,6 +7,8 @@ This is shutil.which without shutil, which loads compressors that a daemon would
 import os
 from collections.abc import Mapping
 
+from ota_artifact.interpreter import lacking
+
 _PROGRAMS: Mapping[str, str] = {
     "apt": "apt-config apt-get apt-helper",
     "dpkg": "dpkg dpkg-deb",
@@ -38,6 +40,9 @@ def which(program: str) -> str | None:
 
 
 def missing(program: str) -> str:
-    """What to say of a program that is not there, with its remedy."""
+    """What to say of a program that the kernel does not find, with its remedy."""
+    found = which(program)
+    if found and (why := lacking(found)):
+        return f"{program}: {why}"
     package = PACKAGES.get(program.rpartition(os.sep)[2], "that has it")
     return f"{program}: not found; install the package {package}"

@@ -46,6 +46,7 @@ class Status:
         is_enabled: whether the server is asked for updates.
         window: when updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always.
         data: what happened to /data at this boot, as a sentence; empty if nothing happened to it.
+        warning: what the agent passed over, or goes on without; empty: nothing.
         version: of the agent.
     """
 
@@ -74,6 +75,7 @@ class Status:
     is_enabled: bool = True
     window: str = ""
     data: str = ""
+    warning: str = ""
     version: str = __version__
 
     @property

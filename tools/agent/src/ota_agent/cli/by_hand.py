@@ -14,8 +14,8 @@ from ota_agent.api.status import Status
 from ota_agent.cli.by_daemon import follow
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.sub_command import command
-from ota_agent.config.settings import Settings, load_settings
+from ota_agent.cli.sub_command import command, settings_of
+from ota_agent.config.settings import Settings
 from ota_agent.engine.agent import BY_HAND, Agent
 from ota_agent.engine.assembly import assemble
 from ota_agent.engine.owner import Taken, ownership
@@ -143,7 +143,7 @@ def _carry_out(args: argparse.Namespace, call: Command, **arguments: Any) -> int
         NothingInProgress: there is no update that it could be about.
         AgentError: it cannot be done now, or failed.
     """
-    settings = load_settings(args.config)
+    settings = settings_of(args)
     console = log_to_console(args.log_level)
     try:
         status = _become_agent(settings, args.stop_before, call, arguments)

@@ -190,9 +190,7 @@ class Daemon:
                     **inventory(self._agent.settings.attributes.inventory),
                     **as_attributes(self._agent.settings.polling),
                     **self._agent.store.provides,
-                    "device_type": self._agent.deployments.device_type,
-                    "ota_agent_version": __version__,
-                    "ota_running_slot": self._agent.live.get().running_slot,
+                    **self._own_attributes(),
                 }
             )
         except AgentError as error:
@@ -201,6 +199,16 @@ class Daemon:
             logger.log(level, "inventory: %s", error)
         self._inventory_at = self._schedule("inventory", failure)
         self._note_token()
+
+    def _own_attributes(self) -> dict[str, str]:
+        """What the agent itself says of the device."""
+        status = self._agent.live.get()
+        found = {
+            "device_type": self._agent.deployments.device_type,
+            "ota_agent_version": __version__,
+            "ota_running_slot": status.running_slot,
+        }
+        return {**found, "ota_warning": status.warning} if status.warning else found
 
     def _schedule(
         self, what: Literal["update", "inventory"], error: AgentError | None = None

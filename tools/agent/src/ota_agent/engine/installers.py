@@ -23,12 +23,14 @@ class Installers:
 
     Attributes:
         boot: None if this device has no slots, and takes only update modules.
+        no_slots: why not, if it should have some; empty otherwise.
     """
 
     settings: Settings
     store: Store
     boot: Boot | None
     device_type: str
+    no_slots: str = ""
 
     def begin(self, header: "Header", trail: "Trail") -> dict[int, Installer]:
         """Make those that store an artifact's payloads, by their numbers; an empty one has none.
@@ -83,7 +85,10 @@ class Installers:
         from ota_agent.payloads.rootfs import RootFilesystem
 
         if self.boot is None:
-            raise AgentError("the artifact holds a root filesystem, and this device has no slots")
+            why = f": {self.no_slots}" if self.no_slots else ""
+            raise AgentError(
+                f"the artifact holds a root filesystem, and this device has no slots{why}"
+            )
         options = self.settings.download
         return RootFilesystem(
             boot=self.boot,

@@ -14,6 +14,7 @@ from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.contract import is_trial, trial_of
 from ota_agent.config.settings import Settings
+from ota_agent.device.device_type import device_type_of
 from ota_agent.download.source.retry import Surroundings
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.runtime import RebootWanted
@@ -59,6 +60,7 @@ class DevicePerformer:
     Attributes:
         boot: None if this device has no slots, and takes only update modules.
         pool: gives the connections to servers.
+        doubt: why it is not known whether artifacts must be signed; empty if it is.
     """
 
     settings: Settings
@@ -70,6 +72,7 @@ class DevicePerformer:
     installers: Installers
     deployments: Deployments
     pool: "Callable[[], urllib3.PoolManager]"
+    doubt: str = ""
 
     def perform(self, action: a.Action, state: s.State) -> Event | None:
         """See `runtime.Performer`."""
@@ -170,7 +173,7 @@ class DevicePerformer:
             options=self.settings.download,
             pool=self.pool,
             memory=self.store,
-            keys=load_keys(self.settings.keys),
+            keys=load_keys(self.settings.keys, doubt=self.doubt),
             accept=self._accept,
             begin=self.installers.begin,
             store_scripts=self.scripts.store,
@@ -181,7 +184,8 @@ class DevicePerformer:
 
     def _accept(self, header: "Header") -> None:
         options, provided = self.settings.keys, self.store.provides
-        check_acceptance(header, self.device_type, provided)
+        device_type = self.device_type or device_type_of(self.settings.device)
+        check_acceptance(header, device_type, provided)
         if options.forbid_downgrade:
             has_rootfs = any(each.type == ROOTFS for each in header.payloads)
             check_downgrade(header.provides, provided, options.version, has_rootfs=has_rootfs)
