@@ -2,8 +2,8 @@
 """Another user of the device, who connects to the socket from a process of their own."""
 
 import json
-import stat
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any
