@@ -54,7 +54,7 @@ HOSTS = {
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who tries it.
+    """The user of a trial.
 
     Attributes:
         title: for the table.
