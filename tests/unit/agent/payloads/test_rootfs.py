@@ -156,3 +156,92 @@ def test_a_bootloader_that_would_start_the_other_slot_takes_no_update(device: Sc
 
     with pytest.raises(EnvironmentFault, match="slot A runs, and the bootloader would start slot"):
         boot.target()
+
+
+# Which slots are good, as each copy of the environment has it.
+
+
+def good(device: Scratch) -> str:
+    """Of slots A and B: 1, 0, or - where the environment does not say; the copies agree."""
+    said = {"".join(each.get(f"ota_good_{slot}", "-") for slot in "ab") for each in device.copies()}
+    assert len(said) == 1, said
+    return said.pop()
+
+
+def test_a_slot_is_not_good_from_before_its_first_byte_until_its_commit(device: Scratch) -> None:
+    payload = payload_of(device)
+    device.set(ota_good_a="1", ota_good_b="1")
+
+    payload.boot.distrust(payload.target)
+    assert good(device) == "10"
+    payload.call("ArtifactInstall")
+    device.boot()
+    assert device.running == "B"
+    assert device.environment["ota_good_b"] == "0"
+    payload.call("ArtifactCommit")
+
+    assert good(device) == "11"
+
+
+def test_an_environment_that_does_not_know_good_slots_learns_it(device: Scratch) -> None:
+    payload = payload_of(device)
+    assert good(device) == "--"
+
+    payload.boot.distrust(payload.target)
+
+    assert good(device) == "10"
+
+
+def test_a_slot_that_is_not_good_already_costs_no_write(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.boot.distrust(payload.target)
+    before = (device.folder / "environment").read_bytes()
+
+    payload.boot.distrust(payload.target)
+
+    assert (device.folder / "environment").read_bytes() == before
+
+
+@pytest.mark.parametrize("moment", ["before the reboot", "on trial", "while it is committed"])
+def test_a_slot_that_is_rolled_back_is_not_good(device: Scratch, moment: str) -> None:
+    payload = payload_of(device)
+    payload.boot.distrust(payload.target)
+    payload.call("ArtifactInstall")
+    if moment != "before the reboot":
+        device.boot()
+    if moment == "while it is committed":
+        payload.call("ArtifactCommit")
+
+    payload.call("ArtifactRollback")
+
+    assert good(device) == "10"
+    assert device.environment["mender_boot_part"] == "2"
+
+
+def test_a_slot_whose_update_failed_holds_no_filesystem(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.boot.distrust(payload.target)
+    payload.call("ArtifactInstall")
+    device.boot()
+    payload.call("ArtifactRollback")
+
+    payload.call("Cleanup")
+    assert any(device.slot("B").read_bytes())  # it runs: nothing is done to it
+    device.boot()
+    payload.call("Cleanup")
+
+    assert not any(device.slot("B").read_bytes())
+    assert any(device.slot("A").read_bytes())
+    assert good(device) == "10"
+
+
+def test_a_slot_that_is_tried_next_or_committed_is_not_discarded(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+
+    payload.call("Cleanup")
+    assert any(device.slot("B").read_bytes())
+
+    device.set(upgrade_available="0")
+    payload.call("Cleanup")
+    assert any(device.slot("B").read_bytes())

@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the device boots, and how the bootloader is told what to boot next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.bootloader.contract import COUNT, PART, PART_HEX, TRIAL, WHY, is_trial, next_slot
+from ota_agent.bootloader.contract import (
+    COUNT,
+    GOOD,
+    PART,
+    PART_HEX,
+    TRIAL,
+    WHY,
+    is_trial,
+    next_slot,
+)
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
 
@@ -47,21 +56,53 @@ class Boot:
             )
         return self.slots.other(running)
 
+    def distrust(self, slot: Slot) -> None:
+        """Have the bootloader not fall back to the passive slot; both copies say so afterwards.
+
+        Raises:
+            EnvironmentFault, ProgramError: it could not be told.
+        """
+        running = self.slots.other(slot)
+        wanted = {GOOD[slot.name]: "0", GOOD[running.name]: "1"}
+        found = self.bootloader.read()
+        if any(found.get(name) != value for name, value in wanted.items()):
+            self.bootloader.write(wanted, is_final=True)
+
+    def is_passive(self, slot: Slot) -> bool:
+        """Whether the other slot runs, and the bootloader is told to start that one.
+
+        Raises:
+            EnvironmentFault, ProgramError: it does not say.
+            AgentError: it is not known which slot runs.
+        """
+        environment, running = self.bootloader.read(), self.running()
+        is_next = next_slot(self.slots, environment) == running
+        return is_next and running != slot and not is_trial(environment)
+
     def try_next(self, slot: Slot) -> None:
         """Have the bootloader try a slot at the next boot, once.
 
         Raises:
             EnvironmentFault, ProgramError: it could not be told.
         """
-        self._set(slot, tries=True)
+        self._set(slot, {TRIAL: "1"}, is_final=False)
 
     def keep(self, slot: Slot) -> None:
-        """Have the bootloader start a slot from now on.
+        """Have the bootloader start a slot from now on: it is good.
 
         Raises:
             EnvironmentFault, ProgramError: it could not be told.
         """
-        self._set(slot, tries=False)
+        self._set(slot, {TRIAL: "0", GOOD[slot.name]: "1"}, is_final=True)
+
+    def go_back(self, slot: Slot) -> None:
+        """Have the bootloader start a slot from now on: the other one has failed.
+
+        Raises:
+            EnvironmentFault, ProgramError: it could not be told.
+        """
+        failed = GOOD[self.slots.other(slot).name]
+        self._set(slot, {TRIAL: "0", GOOD[slot.name]: "1", failed: "0"}, is_final=True)
 
     def rearm(self) -> None:
         """Let a trial be booted once more: it is healthy, and waits.
@@ -75,9 +116,8 @@ class Boot:
         """Why the bootloader went back to the old slot; empty if it does not say."""
         return self.bootloader.read().get(WHY, "")
 
-    def _set(self, slot: Slot, *, tries: bool) -> None:
-        environment = self.bootloader.read()
-        wanted = {PART: str(slot.number), TRIAL: str(int(tries)), COUNT: "0", WHY: ""}
-        if PART_HEX in environment:  # GRUB has none
+    def _set(self, slot: Slot, changes: Mapping[str, str], *, is_final: bool) -> None:
+        wanted = {PART: str(slot.number), COUNT: "0", WHY: "", **changes}
+        if PART_HEX in self.bootloader.read():  # GRUB has none
             wanted[PART_HEX] = f"{slot.number:x}"
-        self.bootloader.write(wanted, is_final=not tries)
+        self.bootloader.write(wanted, is_final=is_final)
