@@ -18,6 +18,9 @@ FOLDER = "/grub-mender-grubenv"
 COPIES = tuple(f"{FOLDER}/{name}" for name in grub_block.COPIES)
 """The folder of each copy; the first is read, the second is written first."""
 
+LAST = f"{FOLDER}/ota_last"
+"""A block in which GRUB notes the slot that runs, for the case that both copies are lost."""
+
 CONFIGURATIONS = ("/EFI/debian/grub.cfg", "/EFI/BOOT/grub.cfg")
 """Where Debian's GRUB looks for its configuration, on the partition that it started from."""
 
@@ -35,12 +38,14 @@ _SERIAL = re.compile(r"ttyS(\d+)")
 
 
 def factory_state(board: Board) -> dict[str, str]:
-    """What the environment holds in the factory: slot A, no trial."""
+    """What the environment holds in the factory: slot A, which is good, and no trial."""
     return {
         "bootcount": "0",
         "bootlimit": "1",
         "mender_boot_part": str(board.layout.partition(SLOTS[0]).number),
         "upgrade_available": "0",
+        "ota_good_a": "1",
+        "ota_good_b": "0",
     }
 
 
@@ -52,6 +57,7 @@ def boot_files(board: Board) -> dict[str, bytes]:
     """
     state = grub_block.encode_copy(factory_state(board))
     files = {f"{folder}/{name}": data for folder in COPIES for name, data in state.items()}
+    files[LAST] = grub_block.encode_block({"ota_last": factory_state(board)["mender_boot_part"]})
     return {**dict.fromkeys(CONFIGURATIONS, configuration(board).encode()), **files}
 
 

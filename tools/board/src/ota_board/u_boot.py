@@ -25,6 +25,12 @@ SPELLINGS = (
 )
 """U-Boot's symbols that were renamed: the new name, then the old one."""
 
+LOST = "ota_lost"
+"""The variable that U-Boot's own default has alone: no copy of the environment was valid."""
+
+FACTORY = {"ota_good_a": "1", "ota_good_b": "0"}
+"""Which slots are good when a device leaves the factory."""
+
 _TEMPLATES = data_folder("bootloader") / "u-boot"
 _ELSEWHERE = ("ENV_IS_NOWHERE", "ENV_IS_IN_FAT", "ENV_IS_IN_FLASH", "ENV_IS_IN_EXT4")
 _STATE = re.compile(r"^# --- state ---$(.*)^# --- state ends ---$", re.MULTILINE | re.DOTALL)
@@ -114,17 +120,18 @@ def default_environment(board: Board, folder: Path | None = None) -> str:
 
 
 def state(text: str) -> dict[str, str]:
-    """The variables of a default environment that are state, as they leave the factory."""
+    """The variables of a default environment that are state, as U-Boot has them compiled in."""
     block = _STATE.search(text)
     lines = block[1].split() if block else []
     return dict(line.split("=", 1) for line in lines)
 
 
 def factory_environment(text: str) -> dict[str, str]:
-    """All variables of a default environment, as U-Boot has them compiled in."""
+    """All variables of a default environment, as they leave the factory: slot A is good."""
     joined = re.sub(r"\\\n\s*", "", text)
     lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
-    return dict(line.split("=", 1) for line in lines)
+    variables = dict(line.split("=", 1) for line in lines)
+    return {**{name: variables[name] for name in variables if name != LOST}, **FACTORY}
 
 
 def _own_part(folder: Path | None, name: str) -> Lines:
