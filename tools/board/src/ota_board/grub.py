@@ -18,8 +18,8 @@ FOLDER = "/grub-mender-grubenv"
 COPIES = tuple(f"{FOLDER}/{name}" for name in grub_block.COPIES)
 """The folder of each copy; the first is read, the second is written first."""
 
-LAST = f"{FOLDER}/ota_last"
-"""A block in which GRUB notes the slot that runs, for the case that both copies are lost."""
+LAST = f"{FOLDER}/{grub_block.LAST}"
+"""The block for the case that both copies are lost."""
 
 CONFIGURATIONS = ("/EFI/debian/grub.cfg", "/EFI/BOOT/grub.cfg")
 """Where Debian's GRUB looks for its configuration, on the partition that it started from."""
@@ -57,7 +57,9 @@ def boot_files(board: Board) -> dict[str, bytes]:
     """
     state = grub_block.encode_copy(factory_state(board))
     files = {f"{folder}/{name}": data for folder in COPIES for name, data in state.items()}
-    files[LAST] = grub_block.encode_block({"ota_last": factory_state(board)["mender_boot_part"]})
+    files[LAST] = grub_block.encode_block(
+        {grub_block.LAST: factory_state(board)["mender_boot_part"]}
+    )
     return {**dict.fromkeys(CONFIGURATIONS, configuration(board).encode()), **files}
 
 

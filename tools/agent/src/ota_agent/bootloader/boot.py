@@ -8,10 +8,13 @@ from ota_agent.bootloader import Bootloader
 from ota_agent.bootloader.contract import (
     COUNT,
     GOOD,
+    LIMIT,
+    LOST,
     PART,
     PART_HEX,
     TRIAL,
     WHY,
+    is_lost,
     is_trial,
     next_slot,
 )
@@ -40,6 +43,7 @@ class Boot:
             EnvironmentFault: the environment cannot be trusted, or a trial is under way.
             AgentError: it is not known which slot runs.
         """
+        self.settle()
         if findings := self.bootloader.findings():
             raise EnvironmentFault("; ".join(findings))
         running, environment = self.running(), self.bootloader.read()
@@ -56,6 +60,39 @@ class Boot:
             )
         return self.slots.other(running)
 
+    def settle(self) -> str:
+        """Have the bootloader keep the slot that runs, if it had lost its state.
+
+        A copy that is not whole is written again. Gives what was wrong; empty: nothing.
+
+        Raises:
+            EnvironmentFault, ProgramError: it cannot be repaired from here.
+            AgentError: it is not known which slot runs.
+        """
+        try:
+            environment = self.bootloader.read()
+        except EnvironmentFault as error:
+            running = self.running()
+            kept = self._kept(running) | {LIMIT: "1", WHY: f"lost {running.number}"}
+            if not self.bootloader.restore(kept):
+                raise
+            return str(error)
+        if not is_lost(environment):
+            if self.bootloader.is_whole():
+                return ""
+            self.bootloader.write({PART: environment.get(PART, "")}, is_final=True)
+            return "a copy of the environment was damaged"
+        running = self.running()
+        wanted = self._kept(running) | {LOST: ""}
+        if PART_HEX in environment:
+            wanted[PART_HEX] = f"{running.number:x}"
+        self.bootloader.write(wanted, is_final=True)
+        return environment.get(WHY, "lost")
+
+    def _kept(self, slot: Slot) -> dict[str, str]:
+        """The state of a device that runs a slot; nothing is known of the other one."""
+        return {PART: str(slot.number), TRIAL: "0", COUNT: "0", GOOD[slot.name]: "1"}
+
     def distrust(self, slot: Slot) -> None:
         """Have the bootloader not fall back to the passive slot; both copies say so afterwards.
 
@@ -63,9 +100,9 @@ class Boot:
             EnvironmentFault, ProgramError: it could not be told.
         """
         running = self.slots.other(slot)
-        wanted = {GOOD[slot.name]: "0", GOOD[running.name]: "1"}
+        wanted = {GOOD[slot.name]: "0", GOOD[running.name]: "1", LOST: ""}
         found = self.bootloader.read()
-        if any(found.get(name) != value for name, value in wanted.items()):
+        if any(found.get(name, "") != value for name, value in wanted.items()):
             self.bootloader.write(wanted, is_final=True)
 
     def is_passive(self, slot: Slot) -> bool:
@@ -117,7 +154,7 @@ class Boot:
         return self.bootloader.read().get(WHY, "")
 
     def _set(self, slot: Slot, changes: Mapping[str, str], *, is_final: bool) -> None:
-        wanted = {PART: str(slot.number), COUNT: "0", WHY: "", **changes}
+        wanted = {PART: str(slot.number), COUNT: "0", WHY: "", LOST: "", **changes}
         if PART_HEX in self.bootloader.read():  # GRUB has none
             wanted[PART_HEX] = f"{slot.number:x}"
         self.bootloader.write(wanted, is_final=is_final)

@@ -30,9 +30,18 @@ GOOD = {"A": "ota_good_a", "B": "ota_good_b"}
 """1: the slot was committed, and not written since; the bootloader falls back to no other. Ours."""
 
 
+LOST = "ota_lost"
+"""Set: no copy was valid, and the bootloader starts the slots in turn until it is removed; ours."""
+
+
 def is_trial(environment: Mapping[str, str]) -> bool:
     """Whether the slot that is started next is on trial."""
     return environment.get(TRIAL) == "1"
+
+
+def is_lost(environment: Mapping[str, str]) -> bool:
+    """Whether the bootloader had lost its state, and no agent has said yet what runs."""
+    return bool(environment.get(LOST))
 
 
 def is_elsewhere(environment: Mapping[str, str]) -> bool:
@@ -63,6 +72,6 @@ def trial_of(slots: Slots, running: Slot, target: str, environment: Mapping[str,
         target: the slot that was to be tried, A or B.
     """
     if running.name == target:
-        return "running" if is_trial(environment) else "committed"
+        return "running" if is_trial(environment) or is_lost(environment) else "committed"
     is_back = not is_trial(environment) and next_slot(slots, environment) == running
     return "rolled-back" if is_back and environment.get(WHY) else "none"
