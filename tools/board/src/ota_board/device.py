@@ -17,8 +17,6 @@ def device_settings(board: Board) -> dict[str, str]:
         "OTA_DATA": layout.node("data"),
         "OTA_DATA_NUMBER": str(layout.partition("data").number),
         "OTA_EXTENDED": "".join(str(a.number) for a in layout.areas if a.kind == "extended"),
-        # Only GRUB writes its state there. A FAT that is never written needs no check after a cut.
-        "OTA_BOOT_MODE": "rw" if board.environment.kind == "grub" else "ro",
         "OTA_CONSOLE": board.console.device,
         "OTA_SPEED": str(board.console.speed),
         "OTA_WATCHDOG": board.watchdog.driver if is_armed else "",

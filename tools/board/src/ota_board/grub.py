@@ -21,6 +21,12 @@ COPIES = tuple(f"{FOLDER}/{name}" for name in grub_block.COPIES)
 LAST = f"{FOLDER}/{grub_block.LAST}"
 """The block for the case that both copies are lost."""
 
+APART = (*COPIES, LAST)
+"""What must not share a block, or what a card erases at once, with each other or anything else."""
+
+DISTANCE = 256 << 10
+"""How far apart these are at least [B]: a card garbles up to 128 KiB around a write that is cut."""
+
 CONFIGURATIONS = ("/EFI/debian/grub.cfg", "/EFI/BOOT/grub.cfg")
 """Where Debian's GRUB looks for its configuration, on the partition that it started from."""
 

@@ -84,7 +84,11 @@ def places(path: Path) -> tuple[tuple[int, int], ...]:
 
 
 def device_of(path: Path, mounts: Path = _MOUNTS) -> Path | None:
-    """The partition of a file on a vfat; None for any other filesystem, or if it is not known."""
+    """The partition of a file on a vfat; None for any other filesystem, or if it is not known.
+
+    Raises:
+        OSError: the file is not there, or the kernel does not say.
+    """
     number = path.stat().st_dev
     name = f"{os.major(number)}:{os.minor(number)}"
     rows = (line.split(" - ", 1) for line in mounts.read_text("utf-8", "replace").splitlines())
@@ -92,7 +96,7 @@ def device_of(path: Path, mounts: Path = _MOUNTS) -> Path | None:
     if kinds.get(name) not in _KINDS:
         return None
     lines = (_NUMBERS / name / "uevent").read_text("ascii").splitlines()
-    node = Path("/dev") / dict(line.split("=", 1) for line in lines)["DEVNAME"]
+    node = Path("/dev") / dict(line.split("=", 1) for line in lines).get("DEVNAME", "")
     return node if stat.S_ISBLK(node.stat().st_mode) else None
 
 
@@ -101,7 +105,7 @@ def _write_past(path: Path, data: bytes) -> None:
     try:
         device, blocks = device_of(path), places(path)
         node = os.open(device, os.O_WRONLY | os.O_CLOEXEC) if device else None
-    except (OSError, KeyError, IndexError, ValueError):
+    except OSError:
         node = None
     if node is None:
         with _writable(path.parent):
