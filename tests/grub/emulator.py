@@ -42,6 +42,15 @@ CONFIGURATION = "/EFI/debian/grub.cfg"
 PLACES = {"cmdpath": "(hd0,gpt1)/EFI/BOOT"}
 """Where GRUB says that it was started from, as Debian 12's and GNU's own do."""
 
+TRIAL_OF_B = {"mender_boot_part": "3", "upgrade_available": "1", "bootcount": "0"}
+COMMITTED_B = {
+    "mender_boot_part": "3",
+    "upgrade_available": "0",
+    "bootcount": "0",
+    "ota_good_b": "1",
+}
+"""What our agent sets to try slot B, and to commit it."""
+
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 

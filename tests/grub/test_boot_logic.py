@@ -4,9 +4,9 @@
 import pytest
 
 from ota_artifact.grub_block import LOCKED, OPEN, encode_block
-from ota_board.grub import COPIES, ENTRY, LAST
+from ota_board.grub import COPIES, ENTRY
 from tests.conftest import requires_program
-from tests.grub.emulator import Machine
+from tests.grub.emulator import COMMITTED_B, TRIAL_OF_B, Machine
 
 pytestmark = [
     pytest.mark.boot,
@@ -14,14 +14,6 @@ pytestmark = [
     requires_program("sfdisk", package="fdisk"),
     requires_program("mcopy", package="mtools"),
 ]
-
-TRIAL_OF_B = {"mender_boot_part": "3", "upgrade_available": "1", "bootcount": "0"}
-COMMITTED_B = {
-    "mender_boot_part": "3",
-    "upgrade_available": "0",
-    "bootcount": "0",
-    "ota_good_b": "1",
-}
 
 
 def test_the_factory_image_starts_slot_a_with_the_slots_own_arguments(machine: Machine) -> None:
@@ -106,102 +98,6 @@ def test_a_trial_that_does_not_load_falls_back_in_the_same_power_cycle(
     assert (machine.state["upgrade_available"], machine.state["bootcount"]) == ("0", "0")
 
 
-def test_a_committed_slot_that_no_longer_loads_gives_way_to_a_good_one_and_says_why(
-    machine: Machine,
-) -> None:
-    machine.set(ota_good_b="1")
-    machine.spoil("A")
-
-    said = machine.boot()
-
-    assert "OTA: partition 2 does not load, falling back" in said
-    assert "KERNEL slot=B" in said
-    assert machine.state["ota_rollback"] == "load 2"
-    assert "falling back" not in machine.boot()
-
-
-@pytest.mark.parametrize("good", ["0", "", "2", "yes"])
-def test_a_slot_that_is_not_known_to_be_good_is_never_fallen_back_to(
-    machine: Machine, good: str
-) -> None:
-    """Slot B is a whole system that was never committed, such as one that failed verification."""
-    machine.set(ota_good_b=good)
-    machine.spoil("A")
-    before = machine.disk.read_bytes()
-
-    said = machine.boot()
-
-    assert "OTA: partition 3 is not known to be good, and is not started" in said
-    assert "OTA: neither slot boots; trying again in 10 s" in said
-    assert "KERNEL" not in said
-    assert machine.disk.read_bytes() == before
-
-
-def test_a_slot_that_failed_its_trial_is_not_good(machine: Machine) -> None:
-    machine.set(**TRIAL_OF_B, ota_good_b="1")  # by a client that does not know of it
-    assert "KERNEL slot=B" in machine.boot()
-    assert machine.state["ota_good_b"] == "0"
-    assert "KERNEL slot=A" in machine.boot()
-    machine.spoil("A")
-
-    assert "KERNEL" not in machine.boot()
-
-
-def test_what_a_client_committed_that_knows_of_no_good_slots_is_good_and_the_other_is_not(
-    machine: Machine,
-) -> None:
-    """Mender's client may have begun to write the other slot, and does not say so."""
-    machine.set(**TRIAL_OF_B)
-    machine.boot()
-    machine.set(upgrade_available="0", bootcount="0")
-
-    assert "KERNEL slot=B" in machine.boot()
-
-    assert (machine.state.get("ota_good_a"), machine.state["ota_good_b"]) == (None, "1")
-    before = machine.disk.read_bytes()
-    assert "KERNEL slot=B" in machine.boot()
-    assert machine.disk.read_bytes() == before
-    machine.spoil("B")
-    assert "OTA: partition 2 is not known to be good, and is not started" in machine.boot()
-
-
-def test_a_client_that_knows_of_no_good_slots_updates_and_rolls_back(machine: Machine) -> None:
-    machine.set(**TRIAL_OF_B)
-    machine.boot()
-    machine.set(upgrade_available="0", bootcount="0")  # and at once the next one
-    machine.set(upgrade_available="1", bootcount="0", mender_boot_part="2")
-
-    assert "KERNEL slot=A" in machine.boot()
-    said = machine.boot()
-
-    assert "OTA: trial of partition 2 was not committed, rolling back" in said
-    assert "KERNEL slot=B" in said
-    assert "KERNEL slot=B" in machine.boot()
-
-
-def test_an_environment_of_before_learns_which_slot_is_good(machine: Machine) -> None:
-    machine.set(ota_good_a="", ota_good_b="")
-    machine.remove(LAST)
-
-    assert "KERNEL slot=A" in machine.boot()
-
-    assert (machine.state["ota_good_a"], machine.state.get("ota_good_b")) == ("1", None)
-    assert "KERNEL slot=A" in machine.boot()
-
-
-def test_a_trial_that_failed_is_not_started_again_even_if_the_old_slot_is_lost(
-    machine: Machine,
-) -> None:
-    machine.spoil("A")
-    machine.set(**TRIAL_OF_B | {"bootcount": "1"})
-
-    said = machine.boot()
-
-    assert "partition 2 does not load either" in said
-    assert "KERNEL" not in said
-    assert "KERNEL" not in machine.boot()
-
-
 def test_two_broken_slots_end_in_a_message_and_a_reset_not_in_a_prompt(machine: Machine) -> None:
     machine.spoil("A")
     machine.spoil("B")
@@ -242,90 +138,6 @@ def test_a_copy_that_was_left_locked_is_repaired_from_the_other(
     assert "is repaired" in said
     assert machine.state["mender_boot_part"] == "3"
     assert "is repaired" not in machine.boot()
-
-
-LOST = {
-    "zeros": bytes(1024),
-    "garbage": b"\xa5" * 1024,
-    "nothing in it": encode_block({"bootcount": "0"}),
-}
-
-
-@pytest.mark.parametrize("what", LOST)
-@pytest.mark.parametrize("running", ["A", "B"])
-def test_without_any_environment_what_ran_last_starts_and_at_the_next_boot_the_other_one(
-    machine: Machine, running: str, what: str
-) -> None:
-    if running == "B":
-        machine.set(**COMMITTED_B)
-        machine.boot()
-    for folder in COPIES:
-        machine.write(f"{folder}/env", LOST[what])
-
-    said = [machine.boot() for _ in range(4)]
-
-    other = {"A": "B", "B": "A"}[running]
-    for slot, each in zip((running, other) * 2, said, strict=True):
-        assert f"KERNEL slot={slot}" in each
-    assert "OTA: no valid environment" in said[0]
-    assert "OTA: the environment was lost, trying partition" in said[3]
-
-
-def test_a_trial_of_which_nothing_is_known_any_more_is_not_what_ran_last(machine: Machine) -> None:
-    machine.set(**TRIAL_OF_B)
-    machine.boot()
-    for folder in COPIES:
-        machine.write(f"{folder}/env", bytes(1024))
-
-    assert "KERNEL slot=A" in machine.boot()
-
-
-@pytest.mark.parametrize("dead", ["A", "B"])
-def test_without_any_environment_a_slot_that_does_not_load_is_passed_over(
-    machine: Machine, dead: str
-) -> None:
-    machine.spoil(dead)
-    for folder in COPIES:
-        machine.write(f"{folder}/env", bytes(1024))
-
-    alive = {"A": "B", "B": "A"}[dead]
-    for _ in range(3):
-        assert f"KERNEL slot={alive}" in machine.boot()
-
-
-def test_without_any_block_at_all_slot_a_is_tried_and_then_slot_b(machine: Machine) -> None:
-    machine.remove(LAST)
-    for folder in COPIES:
-        machine.write(f"{folder}/env", bytes(1024))
-
-    assert "KERNEL slot=A" in machine.boot()
-    machine.spoil("A")
-    assert "KERNEL slot=B" in machine.boot()
-
-
-def test_the_search_ends_when_an_agent_says_what_runs(machine: Machine) -> None:
-    for folder in COPIES:
-        machine.write(f"{folder}/env", encode_block({"bootcount": "0"}))
-    machine.boot()
-    assert "KERNEL slot=B" in machine.boot()
-    assert machine.state["ota_lost"] == "1"
-    assert machine.state["ota_rollback"] == "lost 3"
-    machine.set(**COMMITTED_B, ota_lost="", ota_rollback="")
-
-    for _ in range(2):
-        assert "KERNEL slot=B" in machine.boot()
-
-
-def test_a_trial_ends_the_search_for_the_slot_that_ran(machine: Machine) -> None:
-    """A client that does not know of the search tells what is to start, as ever."""
-    for folder in COPIES:
-        machine.write(f"{folder}/env", encode_block({"bootcount": "0"}))
-    machine.boot()
-    machine.set(**TRIAL_OF_B)
-
-    assert "KERNEL slot=B" in machine.boot()
-    for _ in range(2):
-        assert "KERNEL slot=A" in machine.boot()
 
 
 def test_two_copies_left_locked_are_better_than_none(machine: Machine) -> None:

@@ -7,14 +7,13 @@ kernels, which the sandbox lacks, the drivers of the boards, and a reset; tests/
 for qemu-arm64.
 """
 
-import re
-
 import pytest
 
 from ota_artifact.image.filesystem import open_filesystem
 from tests.boot.machine import TRIAL_OF_B, Machine
 from tests.conftest import requires_program
 from tests.sandbox.conftest import BOARDS, Start
+from tests.sandbox.started import COMMIT_OF_B, blank, environment, started
 
 pytestmark = [
     pytest.mark.boot,  # under a second each, except the first of a board, which compiles U-Boot
@@ -42,42 +41,9 @@ Source: U-Boot, board/raspberrypi/rpi/rpi.c, board/ti/common/board_detect.c, boa
 """
 
 
-COMMIT_OF_B = {"upgrade_available": "0", "bootcount": "0", "ota_good_b": "1"}
-"""The variables that our agent sets to commit slot B, on trial."""
-
-
-def started(said: str) -> str:
-    """The slot whose kernel was started, by the arguments in that slot's own file."""
-    last = said.rpartition("append: ")[2]
-    match = re.search(r"root=/dev/mmcblk0p(\d) .* test\.slot=([AB])\n", last)
-    assert match, said
-    assert "## Transferring control to Linux" in last, said
-    assert {"A": "2", "B": "3"}[match[2]] == match[1], said
-    return match[2]
-
-
-def blank(machine: Machine, slot: str) -> None:
-    machine.spoil(machine.board.layout.partition(slot).offset, 1 << 20)
-
-
 def remove(machine: Machine, slot: str, path: str) -> None:
     area = machine.board.layout.partition(slot)
     open_filesystem(machine.disk, area.offset, area.size).remove(path)
-
-
-def lose_the_environment(machine: Machine) -> None:
-    for area in machine.board.layout.environment:
-        machine.spoil(area.offset)
-
-
-def environment(machine: Machine) -> list[bytes]:
-    """The bytes of both copies."""
-    data = []
-    with machine.disk.open("rb") as file:
-        for area in machine.board.layout.environment:
-            file.seek(area.offset)
-            data.append(file.read(area.size))
-    return data
 
 
 def test_first_boot_proves_the_environment_and_starts_slot_a(machine: Machine) -> None:
@@ -163,102 +129,6 @@ def test_a_trial_that_does_not_load_falls_back_in_the_same_power_cycle(
     assert started(machine.boot()) == "A"
 
 
-def test_a_committed_slot_that_no_longer_loads_gives_way_to_a_good_one_and_says_why(
-    machine: Machine,
-) -> None:
-    machine.boot()
-    machine.set(**TRIAL_OF_B)
-    machine.boot()
-    machine.set(**COMMIT_OF_B)
-    blank(machine, "B")
-
-    said = machine.boot()
-
-    assert started(said) == "A"
-    assert machine.variables()["ota_rollback"] == "load 3"
-    assert started(machine.boot()) == "A"
-
-
-@pytest.mark.parametrize("good", ["0", "", "2", "yes"])
-def test_a_slot_that_is_not_known_to_be_good_is_never_fallen_back_to(
-    machine: Machine, good: str
-) -> None:
-    """Slot B is a whole system that was never committed, such as one that failed verification."""
-    machine.boot()
-    machine.set(ota_good_b=good)
-    blank(machine, "A")
-    before = environment(machine)
-
-    said = machine.boot(until="trying again in 10 s")
-
-    assert "OTA: partition 3 is not known to be good, and is not started" in said
-    assert "root=/dev/mmcblk0p3" not in said
-    assert environment(machine) == before
-
-
-def test_a_slot_that_failed_its_trial_is_not_good(machine: Machine) -> None:
-    machine.boot()
-    machine.set(**TRIAL_OF_B, ota_good_b="1")  # by a client that does not know of it
-    machine.boot()
-    assert machine.variables()["ota_good_b"] == "0"
-    assert started(machine.boot()) == "A"
-    blank(machine, "A")
-
-    said = machine.boot(until="trying again in 10 s")
-
-    assert "OTA: partition 3 is not known to be good, and is not started" in said
-    assert "root=/dev/mmcblk0p3" not in said
-
-
-def test_what_a_client_committed_that_knows_of_no_good_slots_is_good_and_the_other_is_not(
-    machine: Machine,
-) -> None:
-    """Mender's client may have begun to write the other slot, and does not say so."""
-    machine.boot()
-    machine.set(**TRIAL_OF_B)
-    machine.boot()
-    machine.set(upgrade_available="0", bootcount="0")
-
-    assert started(machine.boot()) == "B"
-
-    state = machine.variables()
-    assert (state.get("ota_good_a"), state["ota_good_b"]) == (None, "1")
-    before = environment(machine)
-    assert started(machine.boot()) == "B"
-    assert environment(machine) == before
-    blank(machine, "B")
-    said = machine.boot(until="trying again in 10 s")
-    assert "OTA: partition 2 is not known to be good, and is not started" in said
-
-
-def test_a_client_that_knows_of_no_good_slots_updates_and_rolls_back(machine: Machine) -> None:
-    machine.boot()
-    machine.set(**TRIAL_OF_B)
-    machine.boot()
-    machine.set(upgrade_available="0", bootcount="0")  # and at once the next one
-    machine.set(
-        upgrade_available="1", bootcount="0", mender_boot_part="2", mender_boot_part_hex="2"
-    )
-
-    assert started(machine.boot()) == "A"
-    said = machine.boot()
-
-    assert "OTA: trial of partition 2 was not committed, rolling back" in said
-    assert started(said) == "B"
-    assert started(machine.boot()) == "B"
-
-
-def test_an_environment_of_before_learns_which_slot_is_good(machine: Machine) -> None:
-    machine.boot()
-    machine.set(ota_good_a="", ota_good_b="")
-
-    assert started(machine.boot()) == "A"
-
-    state = machine.variables()
-    assert (state["ota_good_a"], state.get("ota_good_b")) == ("1", None)
-    assert started(machine.boot()) == "A"
-
-
 def test_two_dead_slots_end_in_a_message_not_in_a_prompt(machine: Machine) -> None:
     machine.boot()
     for slot in ("A", "B"):
@@ -268,22 +138,6 @@ def test_two_dead_slots_end_in_a_message_not_in_a_prompt(machine: Machine) -> No
 
     assert "OTA: neither slot boots" in said
     assert "=>" not in said
-
-
-def test_a_trial_that_failed_is_not_started_again_even_if_the_old_slot_is_dead(
-    machine: Machine,
-) -> None:
-    machine.boot()
-    machine.set(**TRIAL_OF_B)
-    machine.boot()
-    blank(machine, "A")
-
-    said = machine.boot(until="trying again in 10 s")
-
-    assert "OTA: partition 2 does not load either" in said
-    assert "root=/dev/mmcblk0p3" not in said
-    said = machine.boot(until="trying again in 10 s")
-    assert "root=/dev/mmcblk0p3" not in said
 
 
 def test_logic_and_places_that_an_older_u_boot_saved_are_not_used(machine: Machine) -> None:
@@ -322,49 +176,6 @@ def test_one_copy_of_the_environment_is_enough(machine: Machine, number: int) ->
     machine.spoil(machine.board.layout.environment[number].offset)
 
     assert started(machine.boot()) == "B"
-
-
-def test_without_any_environment_each_boot_tries_the_other_slot_until_one_is_kept(
-    machine: Machine,
-) -> None:
-    machine.boot()
-    lose_the_environment(machine)
-
-    said = machine.boot()
-
-    assert "bad CRC, using default environment" in said
-    assert "OTA: the environment was lost, trying partition 2" in said
-    assert started(said) == "A"
-    state = machine.variables()
-    assert state["mender_saveenv_canary"] == "1"
-    assert (state["mender_boot_part"], state["ota_rollback"]) == ("2", "lost 2")
-    assert [started(machine.boot()) for _ in range(3)] == ["B", "A", "B"]
-    assert machine.variables()["ota_rollback"] == "lost 3"
-    machine.set(ota_good_b="1", ota_lost="", ota_rollback="")  # its agent says that it runs
-    before = environment(machine)
-    assert [started(machine.boot()) for _ in range(2)] == ["B", "B"]
-    assert environment(machine) == before
-
-
-@pytest.mark.parametrize("dead", ["A", "B"])
-def test_without_any_environment_a_slot_that_does_not_load_is_passed_over(
-    machine: Machine, dead: str
-) -> None:
-    blank(machine, dead)
-    lose_the_environment(machine)
-
-    said = [started(machine.boot()) for _ in range(3)]
-
-    assert said == [{"A": "B", "B": "A"}[dead]] * 3
-
-
-def test_a_trial_ends_the_search_for_the_slot_that_ran(machine: Machine) -> None:
-    """A client that does not know of the search tells what is to start, as ever."""
-    lose_the_environment(machine)
-    machine.boot()
-    machine.set(**TRIAL_OF_B)
-
-    assert [started(machine.boot()) for _ in range(3)] == ["B", "A", "A"]
 
 
 @pytest.mark.parametrize("part", ["", "4", "abc"])
