@@ -3,7 +3,7 @@
 
 import pytest
 
-from ota_artifact.grub_block import encode_block
+from ota_artifact.grub_block import LOCKED, OPEN, encode_block
 from ota_board.grub import COPIES, LAST
 from tests.conftest import requires_program
 from tests.grub.emulator import COMMITTED_B, TRIAL_OF_B, Machine
@@ -194,3 +194,52 @@ def test_a_trial_ends_the_search_for_the_slot_that_ran(machine: Machine) -> None
     assert "KERNEL slot=B" in machine.boot()
     for _ in range(2):
         assert "KERNEL slot=A" in machine.boot()
+
+
+# A card that loses power garbles what is near the sector in flight.
+
+GROUPS = [512, 4096, 128 << 10]
+
+
+def writes(machine: Machine, changes: dict[str, str]) -> list[tuple[str, bytes]]:
+    """What a change writes, in order: file and content."""
+    data = encode_block(machine.variables(1) | changes)
+    return [
+        (f"{folder}/{name}", content)
+        for folder in reversed(COPIES)
+        for name, content in (("lock", LOCKED), ("env", data), ("lock", OPEN))
+    ]
+
+
+@pytest.mark.parametrize("size", GROUPS)
+@pytest.mark.parametrize("done", range(7))
+def test_whatever_is_garbled_at_a_write_of_a_commit_a_whole_slot_starts_and_is_repaired(
+    machine: Machine, done: int, size: int
+) -> None:
+    """The seventh write is GRUB's own note of what runs."""
+    machine.set(**TRIAL_OF_B | {"bootcount": "1", "ota_good_b": "0"})
+    planned = [*writes(machine, COMMITTED_B), (LAST, encode_block({"ota_last": "3"}))]
+    for path, data in planned[:done]:
+        machine.write(path, data)
+    place = machine.place(planned[done][0])
+
+    machine.put(place // size * size, b"\xa5" * size)
+    said = [machine.boot() for _ in range(2)]
+
+    slot = "B" if done > 2 else "A"  # the second copy is new, or the first one still the old one
+    for each in said:
+        assert f"KERNEL slot={slot}" in each
+        assert "OTA: no valid environment" not in each
+
+
+@pytest.mark.parametrize("size", GROUPS)
+@pytest.mark.parametrize("lost", COPIES)
+def test_a_commit_that_was_done_outlives_either_copy(
+    machine: Machine, lost: str, size: int
+) -> None:
+    machine.set(**COMMITTED_B)
+    place = machine.place(f"{lost}/env")
+
+    machine.put(place // size * size, b"\xa5" * size)
+
+    assert "KERNEL slot=B" in machine.boot()

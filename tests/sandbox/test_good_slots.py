@@ -174,3 +174,26 @@ def test_a_trial_ends_the_search_for_the_slot_that_ran(machine: Machine) -> None
     machine.set(**TRIAL_OF_B)
 
     assert [started(machine.boot()) for _ in range(3)] == ["B", "A", "A"]
+
+
+@pytest.mark.parametrize("size", [512, 4096, 128 << 10])
+@pytest.mark.parametrize("number", [0, 1], ids=["first copy", "second copy"])
+@pytest.mark.parametrize("is_new", [False, True], ids=["older left", "newer left"])
+def test_whatever_is_garbled_at_a_write_of_a_commit_a_whole_slot_starts_and_is_repaired(
+    machine: Machine, number: int, size: int, *, is_new: bool
+) -> None:
+    """A card that loses power garbles what is near the sector in flight, in one of the copies."""
+    machine.boot()
+    machine.set(**TRIAL_OF_B)
+    machine.boot()
+    if is_new:
+        machine.write_copy(1 - number, machine.variables() | COMMIT_OF_B, flag=20)
+    area = machine.board.layout.environment[number]
+    place = (area.offset + area.size // 2) // size * size
+    machine.write_copy(number, {"torn": "x"}, flag=21)
+
+    machine.spoil(area.offset, 512)
+    machine.spoil(place, size)
+
+    for _ in range(2):
+        assert started(machine.boot()) == ("B" if is_new else "A")
