@@ -11,10 +11,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ota_artifact.contract import GOOD, LOST
 from ota_artifact.layout import node_base
 from ota_board.board import SLOTS, Board
 from ota_board.places import data_folder
 from ota_board.template import Lines, fill_in
+
+ENVIRONMENT = "u-boot.env"
+"""The file with the text of the default environment; a board may have one with differences."""
 
 SPELLINGS = (
     ("ENV_REDUNDANT", "SYS_REDUNDAND_ENVIRONMENT"),
@@ -24,12 +28,6 @@ SPELLINGS = (
     ("ENV_DEFAULT_ENV_TEXT_FILE", "DEFAULT_ENV_FILE"),
 )
 """U-Boot's symbols that were renamed: the new name, then the old one."""
-
-LOST = "ota_lost"
-"""The variable that U-Boot's own default has alone: no copy of the environment was valid."""
-
-FACTORY = {"ota_good_a": "1", "ota_good_b": "0"}
-"""Which slots are good when a device leaves the factory."""
 
 _TEMPLATES = data_folder("bootloader") / "u-boot"
 _ELSEWHERE = ("ENV_IS_NOWHERE", "ENV_IS_IN_FAT", "ENV_IS_IN_FLASH", "ENV_IS_IN_EXT4")
@@ -79,8 +77,8 @@ def needed(board: Board, folder: Path | None = None) -> str:
     Raises:
         OSError: a file cannot be read.
     """
-    lines = fragment(board, Path("u-boot.env"), folder).splitlines()
-    return "\n".join(line for line in lines if not line.endswith('="u-boot.env"'))
+    lines = fragment(board, Path(ENVIRONMENT), folder).splitlines()
+    return "\n".join(line for line in lines if not line.endswith(f'="{ENVIRONMENT}"'))
 
 
 def missing(fragment: str, config: str) -> list[str]:
@@ -113,7 +111,7 @@ def default_environment(board: Board, folder: Path | None = None) -> str:
         slots=SLOTS,
         mmc=_mmc_index(board),
         linux=node_base(board.storage.device),
-        own=_own_part(folder, "u-boot.env"),
+        own=_own_part(folder, ENVIRONMENT),
         without=_without,
         names=_names,
     )
@@ -131,7 +129,8 @@ def factory_environment(text: str) -> dict[str, str]:
     joined = re.sub(r"\\\n\s*", "", text)
     lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
     variables = dict(line.split("=", 1) for line in lines)
-    return {**{name: variables[name] for name in variables if name != LOST}, **FACTORY}
+    good = {GOOD["A"]: "1", GOOD["B"]: "0"}
+    return {**{name: variables[name] for name in variables if name != LOST}, **good}
 
 
 def _own_part(folder: Path | None, name: str) -> Lines:

@@ -5,21 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.bootloader.contract import (
-    COUNT,
-    GOOD,
-    LIMIT,
-    LOST,
-    PART,
-    PART_HEX,
-    TRIAL,
-    WHY,
-    is_lost,
-    is_trial,
-    next_slot,
-)
+from ota_agent.bootloader.contract import is_lost, is_trial, next_slot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
+from ota_artifact.contract import COUNT, GOOD, LIMIT, LOST, PART, PART_HEX, TRIAL, WHY
 
 
 @dataclass(frozen=True, slots=True)

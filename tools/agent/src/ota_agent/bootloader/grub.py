@@ -14,14 +14,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota_agent.bootloader.contract import PART, is_trial
+from ota_agent.bootloader.contract import is_trial
 from ota_agent.bootloader.in_place import create, overwrite
 from ota_agent.errors import EnvironmentFault
+from ota_artifact.contract import PART
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.grub_block import (
     COPIES,
     LAST,
+    LOCK,
     LOCKED,
+    STATE,
+    SUM,
     decode_block,
     decode_copy,
     encode_block,
@@ -103,10 +107,10 @@ class Grub:
         except ArtifactError as error:
             raise EnvironmentFault(f"{self.folder}: {error}") from error
         for copy in reversed(COPIES):
-            self._put(f"{copy}/lock", LOCKED)
-            self._put(f"{copy}/env", files["env"])
-            self._put(f"{copy}/lock.sha256sum", files["lock.sha256sum"])
-            self._put(f"{copy}/lock", files["lock"])
+            self._put(f"{copy}/{LOCK}", LOCKED)
+            self._put(f"{copy}/{STATE}", files[STATE])
+            self._put(f"{copy}/{SUM}", files[SUM])
+            self._put(f"{copy}/{LOCK}", files[LOCK])
         if not self._has_note() and not is_trial(variables):
             self._put(LAST, encode_block({LAST: variables[PART]}))
 
@@ -122,9 +126,9 @@ class Grub:
     def _copy(self, name: str) -> dict[str, str] | None:
         """The variables of a copy; None if it is damaged, or was being written."""
         try:
-            lock = (self.folder / name / "lock").read_bytes()
-            total = (self.folder / name / "lock.sha256sum").read_bytes()
-            block = (self.folder / name / "env").read_bytes()
+            lock = (self.folder / name / LOCK).read_bytes()
+            total = (self.folder / name / SUM).read_bytes()
+            block = (self.folder / name / STATE).read_bytes()
         except OSError:
             return None
         return decode_copy(block, lock) if is_sum(total, lock) else None

@@ -9,7 +9,16 @@ from ota_agent.bootloader.in_place import device_of, places
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import mount_of
 from ota_artifact.finding import Finding, fault, warning
-from ota_artifact.grub_block import BLOCK, COPIES, FILES, decode_block, is_sum
+from ota_artifact.grub_block import (
+    BLOCK,
+    COPIES,
+    FILES,
+    LOCK,
+    STATE,
+    SUM,
+    decode_block,
+    is_sum,
+)
 
 _DISTANCE = 256 << 10  # [B] a card garbles up to 128 KiB around a write that is cut
 _FACTORY = "put the files of the image there, or of another device with the same layout"
@@ -25,7 +34,7 @@ def probe(case: Case) -> Iterator[Finding]:
     yield from _apart(folder)
     for copy in COPIES:
         read = {name: _bytes(folder / copy / name) for name in FILES}
-        yield from judged(f"{folder}/{copy}", read["env"], read["lock"], read["lock.sha256sum"])
+        yield from judged(f"{folder}/{copy}", *(read[name] for name in FILES))
 
 
 def judged(
@@ -41,7 +50,7 @@ def judged(
         )
         return
     held = decode_block(lock)
-    for name, data in (("env", env), ("lock", lock)):
+    for name, data in ((STATE, env), (LOCK, lock)):
         if len(data) != BLOCK or decode_block(data) is None:
             yield fault(
                 "grub-copy-damaged",
@@ -54,7 +63,7 @@ def judged(
     if held.get("editing") != "0":
         yield warning(
             "grub-copy-locked",
-            f"{place}/lock",
+            f"{place}/{LOCK}",
             f"editing={held.get('editing', '(not set)')}: a program was interrupted while"
             " writing; until it is repaired there is only one copy",
             _REPAIR,
@@ -62,7 +71,7 @@ def judged(
     elif not is_sum(total or b"", lock):
         yield warning(
             "grub-lock-without-sum",
-            f"{place}/lock.sha256sum",
+            f"{place}/{SUM}",
             "it is not the sum of the open lock: Mender's tools take the copy for a damaged one",
             _REPAIR,
         )

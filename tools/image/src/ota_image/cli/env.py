@@ -30,7 +30,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "env", help="read or change the bootloader's environment on an image", allow_abbrev=False
     )
-    commands = parser.add_subparsers(dest="env", metavar="command", required=True)
+    commands = parser.add_subparsers(dest="env", metavar="command")
     get = commands.add_parser(
         "get",
         help="print variables as the bootloader will read them",
@@ -76,7 +76,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _get(args: argparse.Namespace) -> int:
-    # Late: each command pays for what it uses alone, at every start.
+    # Late: each command pays only for what it uses, at every start.
     from ota_image.disk.boot_state import require_state
     from ota_image.disk.image import open_disk
 
@@ -109,6 +109,7 @@ def _set(args: argparse.Namespace) -> int:
 
 
 def _repair(args: argparse.Namespace) -> int:
+    from ota_artifact.contract import PART
     from ota_board import grub
     from ota_board.load import board_folders, find_board, load_board
     from ota_board.u_boot import default_environment, factory_environment
@@ -124,5 +125,5 @@ def _repair(args: argparse.Namespace) -> int:
         else factory_environment(default_environment(board, folder))
     )
     variables = restore(open_disk(Path(args.file)), args.slot, factory)
-    print(f"both copies are whole: partition {variables.get('mender_boot_part', '?')} starts")
+    print(f"both copies are whole: partition {variables.get(PART, '?')} starts")
     return 0
