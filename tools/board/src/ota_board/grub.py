@@ -64,9 +64,7 @@ def boot_files(board: Board) -> dict[str, bytes]:
     """
     state = grub_block.encode_copy(factory_state(board))
     files = {f"{folder}/{name}": data for folder in COPIES for name, data in state.items()}
-    files[LAST] = grub_block.encode_block(
-        {grub_block.LAST: factory_state(board)["mender_boot_part"]}
-    )
+    files[LAST] = grub_block.encode_block({grub_block.LAST: factory_state(board)[PART]})
     return {**dict.fromkeys(CONFIGURATIONS, configuration(board).encode()), **files}
 
 
