@@ -75,7 +75,8 @@ def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_pat
 def cut_off_while_writing(board: Running, folder: str) -> None:
     """Leave a copy as it is when the power fails while Linux writes it."""
     board.ssh(
-        f"sed -i s/editing=0/editing=1/ {folder}/lock"
+        "mount -o remount,rw /boot/firmware"
+        f" && sed -i s/editing=0/editing=1/ {folder}/lock"
         f" && sed -i s/mender_boot_part=3/mender_boot_part=2/ {folder}/env && sync"
     )
 
@@ -89,7 +90,9 @@ def try_b(board: Running) -> None:
 def set_state(board: Running, **changes: str) -> None:
     """Change variables from Linux, in both copies."""
     words = " ".join(shlex.quote(f"{name}={value}") for name, value in changes.items())
+    board.ssh("mount -o remount,rw /boot/firmware")
     board.way_in.run(f"python3 - {words}", stdin=STATE.read_bytes())
+    board.ssh("mount -o remount,ro /boot/firmware")
 
 
 def expect_state(board: Running, **wanted: str) -> None:
