@@ -65,7 +65,7 @@ def device(say: Callable[[str], None]) -> Device:
     """
     arch = run(("dpkg", "--print-architecture"), timeout=30).decode().strip()
     recipe = load_recipe(find_recipe("minimal", recipe_folders(None)))
-    apt = AptRoot(arch, archives(recipe.release))
+    apt = AptRoot(arch, archives(recipe.suite))
     packages = apt.resolve([*recipe.packages, _MENDER])
     wheels = tree_wheels()
     digests = [*(each.sha256 for each in packages), *(each.sha256 for each in wheels)]

@@ -30,7 +30,7 @@ def mender_overlay(name: str, recipe: Recipe, folder: Path) -> tuple[Path, str]:
         The folder, and the client's version.
     """
     board = load_board(ROOT / "boards" / name)
-    apt = AptRoot(board.arch, archives(recipe.release))
+    apt = AptRoot(board.arch, archives(recipe.suite))
     lock = recipe.path.with_name(f"{recipe.name}.{board.arch}.lock").read_text("utf-8")
     present = {line.split()[0] for line in lock.splitlines() if line and line[0].isalpha()}
     wanted = [each for each in apt.resolve(["mender-client"]) if each.name not in present]

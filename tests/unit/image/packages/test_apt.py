@@ -75,7 +75,7 @@ def test_without_the_list_of_security_updates_nothing_is_the_newest(archive: Pat
     )
     apt = AptRoot("arm64", [flat(archive), safe])
 
-    with pytest.raises(ProgramError, match=r"bookworm-security: .*; name another --mirror 'URL"):
+    with pytest.raises(ProgramError, match=r"bookworm-security: .*, name another --mirror 'URL"):
         apt.resolve(["init"])
 
     names = ["init=1:2.0-1", "libinit=2.0-1"]  # what a lock says is right, whatever is newest

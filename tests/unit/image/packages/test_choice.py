@@ -30,7 +30,7 @@ def recipe(archive: Path, tmp_path: Path) -> Recipe:
         path=tmp_path / "tiny.yaml",
         name="tiny",
         summary="tiny",
-        release="bookworm",
+        suite="bookworm",
         components=(),
         install="unpack",
         packages=("init",),

@@ -16,7 +16,7 @@ RECIPE = """\
 schema: 1
 name: tiny
 summary: nearly nothing
-release: bookworm
+suites: {bookworm: {}}
 packages: [busybox-static]
 without: [mawk]
 leave_out: [/usr/share/doc]

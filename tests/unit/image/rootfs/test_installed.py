@@ -163,7 +163,7 @@ def chosen(recipe: Recipe, arch: str) -> Sequence[Package]:
     """The locked packages, in this machine's cache."""
 
     def apt() -> AptRoot:
-        return AptRoot(arch, archives(recipe.release))
+        return AptRoot(arch, archives(recipe.suite))
 
     try:
         return choose(

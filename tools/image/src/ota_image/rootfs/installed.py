@@ -97,7 +97,7 @@ def _install(
         *(f"--architectures={arch}", "--skip=check/qemu", f"--hook-dir={_MERGED_USR}"),
         f"--customize-hook={_FORGET}",
         *(f"--include={','.join(recipe.packages)}", '--aptopt=APT::Sandbox::User "root"'),
-        *(recipe.release, str(output), f"deb [trusted=yes] copy:{archive} ./"),
+        *(recipe.suite, str(output), f"deb [trusted=yes] copy:{archive} ./"),
     )
     time = str(time_of(packages))
     settings = {"SOURCE_DATE_EPOCH": time, "TMPDIR": str(place), "LC_ALL": "C.UTF-8", "TZ": "UTC"}

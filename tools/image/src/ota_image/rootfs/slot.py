@@ -25,7 +25,14 @@ from ota_image.packages.apt import AptRoot, Package, digest_of
 from ota_image.packages.choice import Chosen, choose
 from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.recipe import Recipe, fitted
-from ota_image.packages.sources import archives, has_security
+from ota_image.packages.sources import (
+    ANY_SOURCE,
+    Source,
+    archives,
+    chosen_archives,
+    chosen_mirrors,
+    has_security,
+)
 from ota_image.progress import Say
 from ota_image.rootfs.agent import add_agent
 from ota_image.rootfs.bytecode import add_bytecode
@@ -44,19 +51,6 @@ _PLACES = ("path", "overlays", "wheels")
 """Fields of a recipe and the settings that are paths on this machine; only the content counts."""
 _SOURCES = (".py", ".sh", ".j2")
 _OWN_CODE = (Path(__file__).parent, Path(packages.__file__).parent)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where packages come from.
-
-    Attributes:
-        mirrors: from ``--mirror``; by default those of the machine's own apt.
-        is_locked: take exactly the packages of the lock, or fail.
-    """
-
-    mirrors: tuple[str, ...] = ()
-    is_locked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +89,7 @@ def make_slot(
     settings: Settings,
     output: Path,
     *,
-    source: Source = Source(),
+    source: Source = ANY_SOURCE,
     progress: Say = lambda text: None,
 ) -> Slot:
     """Make the root filesystem of a board, or take it from the cache, and put it into a file.
@@ -115,14 +109,15 @@ def make_slot(
         where = "on the console" if settings.ssh_keys else "on the console and by SSH"
         progress(f"warning: {recipe.path}: login: open; root can log in {where} without a password")
 
-    if source.mirrors and not has_security(archives(recipe.release, source.mirrors)):
+    mirrors = chosen_mirrors(source.mirrors)
+    if mirrors.texts and not has_security(chosen_archives(mirrors, recipe.suite)):
         progress(
-            f"warning: --mirror: none has the suite {recipe.release}-security, so that security"
-            f" updates are left out; add --mirror 'URL {recipe.release}-security'"
+            f"warning: {mirrors.place}: no mirror has the suite {recipe.suite}-security, so that"
+            f" security updates are left out; add 'URL {recipe.suite}-security'"
         )
 
     def apt() -> AptRoot:
-        found = archives(recipe.release, source.mirrors, recipe.components)
+        found = archives(recipe.suite, source.mirrors, recipe.components)
         return AptRoot(board.arch, found, say=progress)
 
     chosen = choose(
