@@ -2,7 +2,7 @@
 """Builds what the demo needs: the image of a board, and two artifacts for it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,11 +46,14 @@ class Releases:
     certificate_key: Path
 
 
-def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
+def build_releases(
+    folder: Path, say: Callable[[str], None], options: Sequence[str] = ()
+) -> Releases:
     """Build them with `ota-image build`, which caches what is the same every time.
 
     Args:
         say: gets each line that `ota-image` prints.
+        options: of `ota-image`, such as ``--suite``.
 
     Raises:
         HilError: a build failed.
@@ -71,8 +74,8 @@ def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
     made = []
     for release in ("1", "2", "3"):
         overlays = [overlay, *([folder / "overlay-3"] if release == "3" else [])]
-        made.append(_build(folder / f"release-{release}", release, overlays, key, say))
-    folder_of_u_boot = _run(["ota-image", "u-boot", BOARD], say).decode().strip()
+        made.append(_build(folder / f"release-{release}", release, overlays, key, options, say))
+    folder_of_u_boot = _run(["ota-image", "u-boot", BOARD, *options], say).decode().strip()
     firmware = Path(folder_of_u_boot) / "u-boot.bin"
     image, good, bad = made[0][0], made[1][1], made[2][1]
     return Releases(
@@ -87,11 +90,16 @@ def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
 
 
 def _build(
-    output: Path, release: str, overlays: list[Path], key: Path, say: Callable[[str], None]
+    output: Path,
+    release: str,
+    overlays: list[Path],
+    key: Path,
+    options: Sequence[str],
+    say: Callable[[str], None],
 ) -> tuple[Path, Path]:
     """The image and the artifact of a release."""
     words = ["ota-image", "build", BOARD, "--json", "--output", str(output), "--release", release]
-    words += ["--ssh-key", f"{key}.pub"]
+    words += ["--ssh-key", f"{key}.pub", *options]
     for overlay in overlays:
         words += ["--overlay", str(overlay)]
     found = json.loads(_run(words, say))

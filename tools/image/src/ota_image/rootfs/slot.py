@@ -10,7 +10,6 @@ import tarfile
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
 from ota_artifact.image.workplace import delivered
@@ -39,6 +38,7 @@ from ota_image.rootfs.bytecode import add_bytecode
 from ota_image.rootfs.installed import STATUS, install, installed_packages, time_of
 from ota_image.rootfs.kernel import add_kernel
 from ota_image.rootfs.mkfs import Ext4, write_ext4
+from ota_image.rootfs.python import Python, python_for
 from ota_image.rootfs.settings import Settings
 from ota_image.rootfs.system import add_accounts, add_applets, add_board, add_certificates
 from ota_image.rootfs.tree import Tree, host_text
@@ -128,14 +128,15 @@ def make_slot(
         is_locked=source.is_locked,
         say=progress,
     )
-    key = _key(board, recipe, settings, chosen)
+    python = python_for(chosen.image, recipe, source, progress)
+    key = _key(board, recipe, settings, chosen, python)
     settings = _with_release(settings, key)
     folder = cache_folder() / f"slots/{recipe.name}-{board.name}-{key}"
     if folder.is_dir():
         progress("the root filesystem is in the cache")
     else:
         with own_folder(cache_folder()) as place:
-            made = _build(board, recipe, settings, chosen, key, place, progress)
+            made = _build(board, recipe, settings, chosen, python, key, place, progress)
             with make_once(f"slots/{folder.name}") as (_, workplace):
                 if workplace:
                     for path in made.iterdir():
@@ -161,6 +162,7 @@ def _build(
     recipe: Recipe,
     settings: Settings,
     chosen: Chosen,
+    python: Python,
     key: str,
     place: Path,
     say: Say,
@@ -196,7 +198,7 @@ def _build(
     add_agent(tree, settings.wheels, board.arch)
     for overlay in settings.overlays:
         tree.add_from(overlay)
-    add_bytecode(tree, say)
+    add_bytecode(tree, python, say)
     size = board.partitions.slot
     say(f"writing the filesystem of {size >> 20} MiB")
     form = Ext4(size=size, label="rootfs", uuid=str(uuid.uuid5(_SPACE, key)), time=time)
@@ -232,7 +234,7 @@ def _with_release(settings: Settings, key: str) -> Settings:
     return replace(settings, release=release)
 
 
-def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> str:
+def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen, python: Python) -> str:
     """16 hex digits that change with any input."""
     overlays = (*recipe.overlays, *settings.overlays)
     plain = {
@@ -249,7 +251,7 @@ def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> st
     )
     return key_of(
         __version__,
-        MAGIC_NUMBER,
+        python.identity,
         json.dumps(plain, sort_keys=True),
         *(_folder_digest(overlay) for overlay in overlays),
         *(path.read_bytes() for path in code),
