@@ -208,6 +208,7 @@ def _build(board: Board, source: Path, place: Path, text: str, wanted: str) -> N
     output.mkdir()
     (output / "u-boot.env").write_text(text, "utf-8")
     _let_pci_come_first(tree)
+    let_swig_append(tree)
     fragment_file = place / "ota.cfg"
     fragment_file.write_text(wanted.replace('"u-boot.env"', f'"{output}/u-boot.env"'), "utf-8")
     _make(board, tree, output, board.bootloader.defconfig)
@@ -250,3 +251,15 @@ def _let_pci_come_first(tree: Path) -> None:
         return
     entry = f'{_EARLY_PCI}\n\tbool "Enumerate PCI before the environment is loaded"\n\n'
     kconfig.write_text(text.replace("if PCI\n\n", f"if PCI\n\n{entry}", 1), "utf-8")
+
+
+def let_swig_append(tree: Path) -> None:
+    """Have pylibfdt, which binman needs, compile with SWIG 4.3: before v2025.01 it does not.
+
+    Source: U-Boot, commit "scripts/dtc: pylibfdt: libfdt.i_shipped: Use SWIG_AppendOutput", which
+    SWIG has had for long.
+    """
+    interface = tree / "scripts" / "dtc" / "pylibfdt" / "libfdt.i_shipped"
+    if interface.exists():
+        text = interface.read_text("utf-8")
+        interface.write_text(text.replace("SWIG_Python_AppendOutput", "SWIG_AppendOutput"), "utf-8")
