@@ -7,10 +7,10 @@ from pathlib import Path
 from ota_image.cache import key_of, make_once
 from ota_image.packages.apt import AptRoot, download
 from ota_image.packages.deb import open_deb, verify_file
-from ota_image.packages.source import SUITE
 from ota_image.packages.sources import archives, host_arch
 
 _PACKAGE = "mender-client"
+_SUITE = "bookworm"
 _WANTED = ("usr/bin/mender", "usr/share/mender/", "usr/share/doc/mender-client/examples/")
 
 
@@ -21,7 +21,7 @@ def unpack_client() -> Path:
         ImageError: there is no such package.
         ProgramError: the archive cannot be reached.
     """
-    apt = AptRoot(host_arch(), archives(SUITE))
+    apt = AptRoot(host_arch(), archives(_SUITE))
     (package,) = (each for each in apt.resolve([_PACKAGE]) if each.name == _PACKAGE)
     key = key_of(package.sha256, *_WANTED)
     with make_once(f"unpacked/{_PACKAGE}-{key}") as (folder, workplace):

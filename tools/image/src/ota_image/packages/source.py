@@ -2,12 +2,11 @@
 """Takes Debian source packages, unpacked, into the cache."""
 
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from ota_artifact.run import run
-from ota_image.cache import cache_folder, make_once, one_error_if_full
+from ota_image.cache import cache_folder, make_once
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, SourceFile
 from ota_image.packages.choice import check_newer, complain, gone_text, locked_packages
@@ -15,36 +14,6 @@ from ota_image.packages.lock import SOURCE, lock_file
 from ota_image.packages.recipe import Recipe
 from ota_image.packages.sources import Source, archives, host_arch
 from ota_image.progress import Say
-
-SUITE = "bookworm"
-"""The suite that source packages come from by default."""
-
-
-def source_package(
-    name: str,
-    into: Path | None = None,
-    *,
-    suite: str = SUITE,
-    mirrors: Sequence[str] = (),
-    say: Say = lambda text: None,
-) -> Path:
-    """The unpacked tree of the newest version of a Debian source package, with its patches.
-
-    Args:
-        into: a folder for a copy of the tree, which the caller owns. By default the tree is in the
-            cache and must not be changed.
-
-    Raises:
-        ImageError: there is no archive, or no such package.
-        ProgramError: the archive cannot be reached, or dpkg-source fails.
-        OSError: no space.
-    """
-    apt = _root(suite, mirrors, say)
-    folder = _unpack(apt, name, apt.source(name), say)
-    if into is None:
-        return folder / "tree"
-    with one_error_if_full(into):
-        return Path(shutil.copytree(folder / "tree", into / name, symlinks=True))
 
 
 def locked_source(
