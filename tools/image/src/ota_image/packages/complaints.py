@@ -13,7 +13,7 @@ def names(said: str, suite: str) -> bool:
 
 def with_remedy(error: ProgramError) -> ProgramError:
     """Name the package of Debian's keys if one is missing, as on Ubuntu or an older Debian."""
-    if "NO_PUBKEY" not in str(error):
+    if not re.search("NO_PUBKEY|Missing key", str(error)):  # of gpgv, and of sqv
         return error
     text = "Debian's keys are missing or too old: apt-get install debian-archive-keyring"
     return ProgramError(f"{reason(str(error))}; {text}")
