@@ -10,6 +10,7 @@ import tarfile
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from ota_artifact.image.workplace import delivered
@@ -116,6 +117,7 @@ def make_slot(
             f" security updates are left out; add 'URL {recipe.suite}-security'"
         )
 
+    @cache  # a list that cannot be fetched is asked for once
     def apt() -> AptRoot:
         found = archives(recipe.suite, source.mirrors, recipe.components)
         return AptRoot(board.arch, found, say=progress)
