@@ -29,7 +29,7 @@ _SCRIPT = Path(__file__).with_name("compile_modules.py")
 _MINIMAL = re.compile(r"python3\.(\d+)-minimal")
 _LIBRARIES = ("libc6", "libexpat1", "zlib1g")
 """What Debian's python3.N-minimal is linked with. The interpreter itself is in it."""
-_OPTIONS = ("-B", "-P", "-S", "-s", "-W", "ignore")
+_OPTIONS = ("-B", "-S", "-s", "-W", "ignore")
 _TIMEOUT = 600.0  # [s] on a slow machine
 
 
