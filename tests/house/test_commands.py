@@ -79,7 +79,8 @@ class Case:
 CASES = {
     "done": Case(work="    print('here'); return 0", out="here\n"),
     "help": Case(words=("--help",), out="usage: "),
-    "usage": Case(words=("--bogus",), code="usage", err="{name}: "),
+    "nothing asked": Case(out="usage: "),
+    "usage": Case(words=("--bogus",), code="usage", err="{name}: unrecognized arguments: --bogus"),
     # Signals.
     "Ctrl-C": Case(work=WAIT, number=signal.SIGINT, code=130, err="{name}: interrupted"),
     "SIGTERM": Case(work=WAIT, number=signal.SIGTERM, code=143),

@@ -124,7 +124,7 @@ NO_SERVERS = {
     "grub-common": "tells GRUB that a boot went well",
     "kmod": "loads modules at boot",
 }
-"""Packages with a service that is none, and what it does."""
+"""Packages whose unit does not serve anybody, and what it does."""
 
 
 @requires_program("dpkg", package="dpkg")

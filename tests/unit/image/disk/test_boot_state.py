@@ -15,6 +15,7 @@ from ota_image.disk.compose import Parts
 from ota_image.disk.image import open_disk
 from ota_image.errors import ImageError
 from tests.conftest import requires_program
+from tests.simulators.holding import another_holds
 from tests.unit.image.disk.small import MIB, composed, ext4, small_board, variables
 
 pytestmark = [
@@ -83,6 +84,17 @@ def test_a_damaged_copy_is_mended(image: Path) -> None:
     change(open_disk(image), {"a": "b"})
 
     assert [flag for flag, _ in copies(image)] == [1, 2]
+
+
+def test_a_board_that_runs_is_not_changed(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = image.read_bytes()
+
+    with another_holds(image):
+        code = main(["env", "set", str(image), "upgrade_available=1"])
+
+    assert code == 3
+    assert "is using it; wait until it has ended" in capsys.readouterr().err
+    assert image.read_bytes() == before
 
 
 def test_without_a_valid_copy_nothing_is_written(image: Path) -> None:

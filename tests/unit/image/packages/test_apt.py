@@ -48,6 +48,18 @@ def test_a_package_that_differs_from_the_list_stays_out(archive: Path) -> None:
     assert list(package_file(packages[0]).parent.iterdir()) == []
 
 
+def test_what_a_killed_download_left_is_removed_by_the_next_one(archive: Path) -> None:
+    apt = root(archive)
+    packages = apt.resolve(["init"])
+    folder = package_file(packages[0]).parent
+    (folder / ".work.killed").mkdir(parents=True)
+    (folder / ".work.killed" / "part").write_bytes(b"half")
+
+    download(apt, packages, lambda text: None)
+
+    assert {path.suffix for path in folder.iterdir()} == {".deb"}
+
+
 def test_an_unknown_package_is_named(archive: Path) -> None:
     with pytest.raises(ImageError, match="Unable to locate package nonsense for arm64"):
         root(archive).resolve(["init", "nonsense"])

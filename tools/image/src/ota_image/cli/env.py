@@ -24,7 +24,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = sub.add_parser(
         "env", help="read or change the bootloader's environment on an image", allow_abbrev=False
     )
-    commands = parser.add_subparsers(dest="env", metavar="command", required=True)
+    commands = parser.add_subparsers(dest="env", metavar="command")
     get = commands.add_parser(
         "get",
         help="print variables as the bootloader will read them",
@@ -54,7 +54,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _get(args: argparse.Namespace) -> int:
-    # Late: each command pays for what it uses alone, at every start.
+    # Late: each command pays only for what it uses, at every start.
     from ota_image.disk.boot_state import require_state
     from ota_image.disk.image import open_disk
 

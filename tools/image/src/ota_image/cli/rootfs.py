@@ -25,7 +25,7 @@ from ota_image.packages.recipe import (
 )
 from ota_image.packages.source import group_name, newest_source
 from ota_image.packages.sources import VARIABLE, Source, archives
-from ota_image.rootfs.agent import check_wheels, tree_wheels
+from ota_image.rootfs.agent import check_wheels, own_wheels
 from ota_image.rootfs.settings import Settings, read_certificate, read_ssh_keys, read_users
 from ota_image.rootfs.slot import Slot, make_slot
 from ota_image.rootfs.wheel import Wheel, read_wheel
@@ -92,7 +92,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="a wheel of ota-agent or ota-artifact, instead of this tree's (give it once for each)",
+        help="a wheel of ota-agent or ota-artifact, instead of our own (give it once for each)",
     )
     parser.add_argument("--without-agent", action="store_true", help="leave the agent out")
     parser.add_argument("--server", metavar="URL", default="", help="address of the fleet server")
@@ -189,7 +189,7 @@ def _wheels(args: argparse.Namespace) -> tuple[Wheel, ...]:
         return ()
     if args.agent_wheel:
         return check_wheels([read_wheel(Path(name)) for name in args.agent_wheel])
-    return tree_wheels()
+    return own_wheels()
 
 
 def source_of(args: argparse.Namespace) -> Source:

@@ -18,7 +18,7 @@ from pathlib import Path
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 from ota_board.board import Board
-from ota_board.u_boot import default_environment, fragment, missing
+from ota_board.u_boot import ENVIRONMENT, default_environment, fragment, missing
 from ota_image.cache import key_of, make_once, one_error_if_full
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT
@@ -31,14 +31,14 @@ from ota_image.progress import Say
 
 _BUILD_TIME = 1800.0  # [s] on a slow machine
 _CROSS = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-", "amd64": ""}
-_OUTPUTS = ("u-boot.bin", ".config", "u-boot.env")
+_OUTPUTS = ("u-boot.bin", ".config", ENVIRONMENT)
 _IMAGES = (".bin", ".img", ".itb")
 _SHOWN = 12  # names in an error
 SOURCE_PACKAGE = "u-boot"
 _EARLY_PCI = "config SYS_EARLY_PCI_INIT"
 _PLAIN = re.compile(r"[A-Za-z0-9_./+@-]+")
 """Paths that make and every shell read as they are written."""
-_OTHER_PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108  (the folder in it is ours alone)
+_OTHER_PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108  (only we use the folder in it)
 _RECIPE = "3"  # count it up when the way of building changes
 
 
@@ -60,7 +60,7 @@ class UBoot:
     @property
     def environment(self) -> str:
         """The default environment as text."""
-        return (self.folder / "u-boot.env").read_text("utf-8")
+        return (self.folder / ENVIRONMENT).read_text("utf-8")
 
 
 def u_boot_of(
@@ -106,7 +106,7 @@ def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UB
     _require_u_boot(board)
     version = tree_version(source)
     text = default_environment(board, board_folder)
-    wanted = fragment(board, Path("u-boot.env"), board_folder)
+    wanted = fragment(board, Path(ENVIRONMENT), board_folder)
     outputs = tuple(sorted({*_OUTPUTS, *_named(board)}))
     inputs = (board.bootloader.defconfig, text, wanted, tree_digest(source))
     key = key_of(_RECIPE, *inputs, *outputs)
@@ -206,11 +206,12 @@ def _build(board: Board, source: Path, place: Path, text: str, wanted: str) -> N
     tree, output = place / "source", place / "build"
     shutil.copytree(source, tree, symlinks=True, ignore=shutil.ignore_patterns(".git"))
     output.mkdir()
-    (output / "u-boot.env").write_text(text, "utf-8")
+    (output / ENVIRONMENT).write_text(text, "utf-8")
     _let_pci_come_first(tree)
     let_swig_append(tree)
     fragment_file = place / "ota.cfg"
-    fragment_file.write_text(wanted.replace('"u-boot.env"', f'"{output}/u-boot.env"'), "utf-8")
+    here = wanted.replace(f'"{ENVIRONMENT}"', f'"{output}/{ENVIRONMENT}"')
+    fragment_file.write_text(here, "utf-8")
     _make(board, tree, output, board.bootloader.defconfig)
     merge = ("scripts/kconfig/merge_config.sh", "-m", "-O", str(output), f"{output}/.config")
     # The script must be started in the tree.

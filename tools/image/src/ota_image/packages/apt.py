@@ -24,6 +24,7 @@ from ota_image.errors import ImageError, WorldError
 from ota_image.packages.complaints import names, reason, with_remedy
 from ota_image.packages.sources import Archive, is_security
 from ota_image.progress import Say
+from ota_image.workfolder import own_folder
 
 _FRESH = 3600.0  # [s] until lists are fetched again
 _UPDATE_TIME = 600.0  # [s]
@@ -172,7 +173,7 @@ class AptRoot:
         Args:
             names: ``name`` or ``name=version``.
             preferred: versions to take, if the archive has them, of what is needed.
-            is_exact: all versions are given, so that it does not matter which are the newest.
+            is_exact: all versions are given, and it does not matter which are the newest.
 
         Raises:
             ImageError: a package is unknown.
@@ -293,8 +294,8 @@ def download(apt: AptRoot, packages: Sequence[Package], say: Say) -> None:
     say(f"downloading {len(absent)} packages, {size / 1e6:.1f} MB")
     folder = cache_folder() / "packages"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".download.", dir=folder) as name:
-        places = {package: Path(name, package.sha256) for package in absent}
+    with own_folder(folder) as workplace:
+        places = {package: workplace / package.sha256 for package in absent}
         apt.fetch({place: (each.uri, each.sha256) for each, place in places.items()})
         for package, place in places.items():
             if digest_of(place) != package.sha256:

@@ -113,7 +113,7 @@ def make_slot(
     mirrors = chosen_mirrors(source.mirrors)
     if mirrors.texts and not has_security(chosen_archives(mirrors, recipe.suite)):
         progress(
-            f"warning: {mirrors.place}: no mirror has the suite {recipe.suite}-security, so that"
+            f"warning: {mirrors.place}: no mirror has the suite {recipe.suite}-security, so"
             f" security updates are left out; add 'URL {recipe.suite}-security'"
         )
 
