@@ -5,7 +5,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 
-from ota_artifact.device_files import MENDER_INFO
+from ota_artifact.device_files import MENDER_INFO, RELEASE
 from ota_artifact.grub_block import decode_block
 from ota_artifact.provides import NAME
 from ota_board import grub
@@ -78,7 +78,7 @@ def read_slot(part: Part, *, is_grub: bool = False) -> Slot:
         artifact=_value(part.text(MENDER_INFO), NAME),
         system=_value(release, "PRETTY_NAME"),
         suite=_value(release, "VERSION_CODENAME"),
-        recipe=_value(part.text("/etc/ota/release"), "image"),
+        recipe=_value(part.text(RELEASE), "image"),
         kernels=tuple(name for name in part.names("/boot") if _KERNEL.fullmatch(name)),
         modules=part.names("/lib/modules"),
         extlinux=None if text is None else parse(text),
