@@ -104,8 +104,8 @@ class AptRoot:
         _write(self.folder / "status", "")
         _write(self.folder / "apt.conf", _configuration(self.folder, arch) + settings)
 
-    def update(self) -> None:
-        """Fetch the lists of packages, unless they are less than an hour old.
+    def update(self, *, is_stale: bool = False) -> None:
+        """Fetch the lists of packages, unless they are less than an hour old and not stale.
 
         A list that cannot be fetched is a warning, and is asked for again by the next root.
 
@@ -115,7 +115,7 @@ class AptRoot:
         stamp = self.folder / "updated"
         with _lock(self.folder / "lock"):
             is_fresh = stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH
-            if is_fresh or self._is_asked:
+            if self._is_asked or (is_fresh and not is_stale):
                 return
             self._say(f"fetching the list of Debian packages for {self._arch}")
             try:
@@ -178,12 +178,19 @@ class AptRoot:
         return tuple(sorted(map(_package, _files(said)), key=lambda each: each.name))
 
     def find(self, name: str, version: str) -> Package | None:
-        """One package of exactly that version; None if the archive no longer has it.
+        """One package of exactly that version; None if the archive does not have it.
 
         Raises:
             ProgramError: the archive cannot be reached.
         """
         self.update()
+        found = self._find(name, version)
+        if found is None and not self._is_asked:
+            self.update(is_stale=True)  # a lock may be newer than lists that are fresh
+            found = self._find(name, version)
+        return found
+
+    def _find(self, name: str, version: str) -> Package | None:
         try:
             said = self._ask("download", "--print-uris", f"{name}={version}")
         except ImageError:
