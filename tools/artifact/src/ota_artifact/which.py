@@ -9,9 +9,14 @@ from collections.abc import Mapping
 
 _PROGRAMS: Mapping[str, str] = {
     "apt": "apt-config apt-get apt-helper",
+    "bison": "bison",
     "dpkg": "dpkg dpkg-deb",
     "dpkg-dev": "dpkg-source",
     "fakeroot": "fakeroot",
+    "flex": "flex",
+    "gcc": "gcc",
+    "gcc-aarch64-linux-gnu": "aarch64-linux-gnu-gcc",
+    "gcc-arm-linux-gnueabihf": "arm-linux-gnueabihf-gcc",
     "gzip": "gzip",
     "libubootenv-tool": "fw_printenv fw_setenv",
     "make": "make",
@@ -37,7 +42,9 @@ def which(program: str) -> str | None:
     return None
 
 
-def missing(program: str) -> str:
-    """What to say of a program that is not there, with its remedy."""
-    package = PACKAGES.get(program.rpartition(os.sep)[2], "that has it")
-    return f"{program}: not found; install the package {package}"
+def missing(*programs: str) -> str:
+    """What to say of programs that are not there, with the remedy."""
+    names = [program.rpartition(os.sep)[2] for program in programs]
+    packages = list(dict.fromkeys(PACKAGES.get(name, "that has it") for name in names))
+    plural = "s" if len(packages) > 1 else ""
+    return f"{', '.join(programs)}: not found; install the package{plural} {' '.join(packages)}"
