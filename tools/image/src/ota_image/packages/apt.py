@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run, stream
-from ota_image.cache import cache_folder, key_of, one_error_if_full
+from ota_image.cache import cache_folder, key_of, one_error_if_full, open_cache
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.sources import Archive, is_security
 from ota_image.progress import Say
@@ -97,7 +97,7 @@ class AptRoot:
         self._lacking = ""
         self._arch = arch
         key = key_of(arch, *stanzas, settings)
-        self.folder = cache_folder() / "apt" / f"{arch}-{kind}-{key}"
+        self.folder = open_cache() / "apt" / f"{arch}-{kind}-{key}"
         for name in ("sources", "lists/partial", "archives/partial", "preferences"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         _write(self.folder / "sources" / "debian.sources", "\n".join(stanzas))
