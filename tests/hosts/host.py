@@ -54,7 +54,7 @@ HOSTS = {
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who tries it.
+    """A user who tries it.
 
     Attributes:
         title: for the table.

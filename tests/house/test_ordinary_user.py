@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 NOBODY = 65534
-TESTS = ("tests/unit/board", "tests/unit/hil", "tests/unit/image", "tests/unit/artifact/cli")
+TESTS = ("tests/unit/board", "tests/unit/hil", "tests/unit/image")
 LEFT_OUT = ("tests/unit/image/doctor",)  # half of the time, and it only reads
 
 

@@ -114,7 +114,7 @@ def test_folder_that_a_slot_lacks_is_refused(make_disk: Callable[..., str]) -> N
         ("/uboot/no/folder", "boot partition"),
     ],
 )
-def test_what_is_wrong_in_a_partition_is_said_with_its_name(
+def test_what_is_wrong_in_a_partition_comes_with_its_name(
     make_disk: Callable[..., str], source: Path, path: str, name: str
 ) -> None:
     disk = Path(make_disk())

@@ -118,7 +118,7 @@ def _play_in(folder: Path) -> None:
     play.say("building the image of qemu-arm64 and two updates (minutes the first time)")
     releases = build_releases(folder, play.quote)
     disk = folder / "disk.sdimg"
-    disk.unlink(missing_ok=True)  # a board that somebody started from it keeps the old one
+    disk.unlink(missing_ok=True)  # a board that was started from it keeps the old one
     shutil.copyfile(releases.image, disk)
     board = load_board(find_board(BOARD, list(board_folders(None))))
     files = {"v2.mender": releases.good, "v3.mender": releases.bad}
