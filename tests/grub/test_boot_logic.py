@@ -241,10 +241,10 @@ ESP = "(hd0,gpt1)/EFI/BOOT"
 @pytest.mark.parametrize(
     "places",
     [
-        pytest.param({"cmdpath": ESP}, id="cmdpath alone"),
-        pytest.param({"fw_path": ESP}, id="fw_path alone"),
-        pytest.param({"prefix": "(hd0,gpt1)/EFI/debian"}, id="prefix alone"),
-        pytest.param({"root": "hd0,gpt1"}, id="root alone"),
+        pytest.param({"cmdpath": ESP}, id="only cmdpath"),
+        pytest.param({"fw_path": ESP}, id="only fw_path"),
+        pytest.param({"prefix": "(hd0,gpt1)/EFI/debian"}, id="only prefix"),
+        pytest.param({"root": "hd0,gpt1"}, id="only root"),
         pytest.param(
             {"fw_path": ESP, "prefix": "(memdisk)/grub", "root": "memdisk"}, id="Debian 13"
         ),

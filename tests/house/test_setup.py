@@ -71,7 +71,9 @@ def machine(tmp_path: Path, tree: Path) -> Machine:
     return Machine(tmp_path / "bin")
 
 
-def test_what_is_missing_is_said_with_its_size_and_installed(machine: Machine, tree: Path) -> None:
+def test_missing_packages_are_named_with_their_size_and_installed(
+    machine: Machine, tree: Path
+) -> None:
     code, said = machine.install(tree)
 
     assert code == 0

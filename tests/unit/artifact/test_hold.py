@@ -25,7 +25,7 @@ def hold_it(path: Path, *, is_shared: bool = False) -> None:
         pass
 
 
-def test_who_holds_it_is_said_with_what_to_do(wanted: Path) -> None:
+def test_the_error_names_the_holder_and_the_remedy(wanted: Path) -> None:
     with another_holds(wanted) as process, pytest.raises(BlockingIOError) as caught:
         hold_it(wanted)
 

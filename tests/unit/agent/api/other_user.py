@@ -15,7 +15,7 @@ NOBODY = 65534
 GROUP = "nogroup"
 """Nobody's group; the user of `ask` is in it only if a test says so."""
 
-requires_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone becomes another user")
+requires_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 
 _ASK = """
 import json, os, socket, sys

@@ -54,7 +54,7 @@ for line in Path("/proc/self/status").read_text().splitlines():
 
 
 @pytest.mark.boot
-def test_a_process_that_is_killed_leaves_what_the_next_one_goes_on_with(tmp_path: Path) -> None:
+def test_a_process_that_is_killed_leaves_what_the_next_one_continues_with(tmp_path: Path) -> None:
     content = filesystem(6 * MIB)
     packed = artifact(tmp_path, {"rootfs.ext4": content})
     (tmp_path / "slot").write_bytes(bytes(8 * MIB))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fetch that was interrupted goes on where the slot is proven, or says why it does not."""
+"""A fetch that was interrupted continues where the slot is proven, or says why it does not."""
 
 import hashlib
 import json
@@ -212,7 +212,7 @@ def test_a_checkpoint_never_says_more_than_what_is_on_the_disk(
 # Several payloads.
 
 
-def test_modules_before_the_slot_are_stored_again_and_the_slot_goes_on(tmp_path: Path) -> None:
+def test_modules_before_the_slot_are_stored_again_and_the_slot_continues(tmp_path: Path) -> None:
     noise = random.Random(3).randbytes(MIB)
     content = artifact(tmp_path, {"one": noise}, ROOTFS, types=("single-file", "rootfs-image"))
     with file_server(content) as server:

@@ -180,4 +180,4 @@ def test_killed_at_any_point_it_ends_old_or_new_with_a_true_report(
     print(f"{count} kill points, {sum(found.values())} of them tried: {json.dumps(found)}")
     assert ends["NEW"]
     if not (with_device or has_module):
-        assert not ends["OLD"], f"a killed agent alone goes on: {ends['OLD']}"
+        assert not ends["OLD"], f"a killed agent alone continues: {ends['OLD']}"

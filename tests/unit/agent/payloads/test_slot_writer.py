@@ -87,7 +87,7 @@ def test_all_is_written_if_comparing_is_off(slot: Path) -> None:
     assert write(pieces(PAYLOAD), slot, SIZE, is_comparing=False) == 0
 
 
-def test_a_payload_goes_on_where_it_stopped(slot: Path) -> None:
+def test_a_payload_continues_where_it_stopped(slot: Path) -> None:
     with pytest.raises(ArtifactError, match="broken"):
         write(_broken(PAYLOAD, 2 * BLOCK + 7), slot, SIZE)
 

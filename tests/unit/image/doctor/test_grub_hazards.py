@@ -135,7 +135,7 @@ DATA = b"/dev/vda4 /data ext4 defaults 0 2\n"
             DATA + b"/dev/vda1 /boot/other vfat rw,sync 0 2\n",
             "grub-environment-not-found",
         ),
-        (f"/etc/{grub.MENDER_CONFIG}", None, "grub-environment-not-found"),
+        ("/etc/mender_grubenv.config", None, "grub-environment-not-found"),
     ],
 )
 def test_a_slot_that_does_not_go_with_grub(

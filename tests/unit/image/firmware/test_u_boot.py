@@ -96,6 +96,21 @@ def test_the_users_own_settings_do_not_reach_it(use: Use, monkeypatch: pytest.Mo
     assert not {"ARCH", "CFLAGS", "KCFLAGS", "TZ"} & settings.keys()
 
 
+def test_the_library_that_binman_needs_compiles_with_every_swig(use: Use) -> None:
+    source = use("plain")
+    interface = source / "scripts/dtc/pylibfdt/libfdt.i_shipped"
+    interface.parent.mkdir(parents=True)
+    interface.write_text("result = SWIG_Python_AppendOutput(result, value);\n")
+    rule = "$(CURDIR)/scripts/dtc/pylibfdt/libfdt.i_shipped"
+    (source / "Makefile").write_text(MAKEFILE.replace("env | sort >$@", f"cp {rule} $@"))
+
+    built = build_u_boot(BOARD, FOLDER, source, quiet)
+
+    made = (built.folder / "u-boot.bin").read_text()
+    assert made == "result = SWIG_AppendOutput(result, value);\n"
+    assert "SWIG_Python_AppendOutput" in interface.read_text()
+
+
 def test_without_a_folder_of_a_plain_name_the_error_names_what_to_set(
     use: Use, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,8 @@ This is shutil.which without shutil, which loads compressors that a daemon would
 import os
 from collections.abc import Mapping
 
+from ota_artifact.interpreter import lacking
+
 _PROGRAMS: Mapping[str, str] = {
     "apt": "apt-config apt-get apt-helper",
     "bison": "bison",
@@ -43,7 +45,11 @@ def which(program: str) -> str | None:
 
 
 def missing(*programs: str) -> str:
-    """What to say of programs that are not there, with the remedy."""
+    """What to say of programs that the kernel does not find, with the remedy."""
+    for program in programs:
+        found = which(program)
+        if found and (why := lacking(found)):
+            return f"{program}: {why}"
     names = [program.rpartition(os.sep)[2] for program in programs]
     packages = list(dict.fromkeys(PACKAGES.get(name, "that has it") for name in names))
     plural = "s" if len(packages) > 1 else ""

@@ -7,6 +7,7 @@ The files themselves are those of `ota_artifact.grub_block`.
 import re
 
 from ota_artifact import grub_block
+from ota_artifact.contract import COUNT, LIMIT, PART, TRIAL
 from ota_artifact.layout import node_base
 from ota_board.board import SLOTS, Board
 from ota_board.places import TEMPLATES, data_folder
@@ -27,8 +28,8 @@ PROGRAM = "/EFI/BOOT/BOOTX64.EFI"
 ENTRY = "/boot/grub/ota.env"
 """What the boot logic reads from a slot: kernel, initrd and arguments, as a block of any size."""
 
-MENDER_CONFIG = "mender_grubenv.config"
-"""Name in /etc of the file that tells Mender's tools, and an agent, where the state is."""
+KERNEL, INITRD = "/boot/vmlinuz", "/boot/initrd.img"
+"""Where the builders of images put them in a slot."""
 
 _MOUNT = "/boot/firmware"
 _SERIAL = re.compile(r"ttyS(\d+)")
@@ -37,10 +38,10 @@ _SERIAL = re.compile(r"ttyS(\d+)")
 def factory_state(board: Board) -> dict[str, str]:
     """What the environment holds in the factory: slot A, no trial."""
     return {
-        "bootcount": "0",
-        "bootlimit": "1",
-        "mender_boot_part": str(board.layout.partition(SLOTS[0]).number),
-        "upgrade_available": "0",
+        COUNT: "0",
+        LIMIT: "1",
+        PART: str(board.layout.partition(SLOTS[0]).number),
+        TRIAL: "0",
     }
 
 
@@ -73,8 +74,8 @@ def configuration(board: Board) -> str:
 
 def entry(
     board: Board,
-    kernel: str = "/boot/vmlinuz",
-    initrd: str = "/boot/initrd.img",
+    kernel: str = KERNEL,
+    initrd: str = INITRD,
     console: str = "",
 ) -> str:
     """The entry that GRUB reads: kernel, initrd and arguments; the boot logic adds the root device.

@@ -16,6 +16,9 @@ from ota_board.board import SLOTS, Board
 from ota_board.places import data_folder
 from ota_board.template import Lines, fill_in
 
+ENVIRONMENT = "u-boot.env"
+"""The file with the text of the default environment; a board may have one with differences."""
+
 SPELLINGS = (
     ("ENV_REDUNDANT", "SYS_REDUNDAND_ENVIRONMENT"),
     ("ENV_MMC_DEVICE_INDEX", "SYS_MMC_ENV_DEV"),
@@ -73,8 +76,8 @@ def needed(board: Board, folder: Path | None = None) -> str:
     Raises:
         OSError: a file cannot be read.
     """
-    lines = fragment(board, Path("u-boot.env"), folder).splitlines()
-    return "\n".join(line for line in lines if not line.endswith('="u-boot.env"'))
+    lines = fragment(board, Path(ENVIRONMENT), folder).splitlines()
+    return "\n".join(line for line in lines if not line.endswith(f'="{ENVIRONMENT}"'))
 
 
 def missing(fragment: str, config: str) -> list[str]:
@@ -107,7 +110,7 @@ def default_environment(board: Board, folder: Path | None = None) -> str:
         slots=SLOTS,
         mmc=_mmc_index(board),
         linux=node_base(board.storage.device),
-        own=_own_part(folder, "u-boot.env"),
+        own=_own_part(folder, ENVIRONMENT),
         without=_without,
         names=_names,
     )

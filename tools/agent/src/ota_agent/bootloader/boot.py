@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.bootloader.contract import COUNT, PART, PART_HEX, TRIAL, WHY, is_trial, next_slot
+from ota_agent.bootloader.contract import is_trial, next_slot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
+from ota_artifact.contract import COUNT, PART, PART_HEX, TRIAL, WHY
 
 
 @dataclass(frozen=True, slots=True)

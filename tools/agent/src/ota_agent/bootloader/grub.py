@@ -16,7 +16,17 @@ from pathlib import Path
 
 from ota_agent.errors import EnvironmentFault
 from ota_artifact.errors import ArtifactError
-from ota_artifact.grub_block import BLOCK, COPIES, LOCKED, decode_copy, encode_copy, is_sum
+from ota_artifact.grub_block import (
+    BLOCK,
+    COPIES,
+    LOCK,
+    LOCKED,
+    STATE,
+    SUM,
+    decode_copy,
+    encode_copy,
+    is_sum,
+)
 
 _PATIENCE, _PAUSE = 30.0, 0.1  # [s] for another program that writes
 _FOLDER = re.compile(r"^\s*ENV_DIR\s*=\s*[\"']?([^\"'\n]*?)[\"']?\s*$", re.MULTILINE)
@@ -56,10 +66,10 @@ class Grub:
             except ArtifactError as error:
                 raise EnvironmentFault(f"{self.folder}: {error}") from error
             for copy in reversed(COPIES):
-                self._overwrite(f"{copy}/lock", LOCKED)
-                self._overwrite(f"{copy}/env", files["env"])
-                self._overwrite(f"{copy}/lock.sha256sum", files["lock.sha256sum"], is_whole=False)
-                self._overwrite(f"{copy}/lock", files["lock"])
+                self._overwrite(f"{copy}/{LOCK}", LOCKED)
+                self._overwrite(f"{copy}/{STATE}", files[STATE])
+                self._overwrite(f"{copy}/{SUM}", files[SUM], is_whole=False)
+                self._overwrite(f"{copy}/{LOCK}", files[LOCK])
             found = self.read()
         wrong = [name for name, value in changes.items() if found.get(name, "") != value]
         if wrong:
@@ -88,9 +98,9 @@ class Grub:
     def _copy(self, name: str) -> dict[str, str] | None:
         """The variables of a copy; None if it is damaged, or was being written."""
         try:
-            lock = (self.folder / name / "lock").read_bytes()
-            total = (self.folder / name / "lock.sha256sum").read_bytes()
-            block = (self.folder / name / "env").read_bytes()
+            lock = (self.folder / name / LOCK).read_bytes()
+            total = (self.folder / name / SUM).read_bytes()
+            block = (self.folder / name / STATE).read_bytes()
         except OSError:
             return None
         return decode_copy(block, lock) if is_sum(total, lock) else None
@@ -98,7 +108,7 @@ class Grub:
     def _can_be_written(self, name: str) -> bool:
         folder = self.folder / name
         try:
-            return (folder / "env").stat().st_size == (folder / "lock").stat().st_size == BLOCK
+            return (folder / STATE).stat().st_size == (folder / LOCK).stat().st_size == BLOCK
         except OSError:
             return False
 

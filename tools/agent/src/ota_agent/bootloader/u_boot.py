@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota_agent.bootloader.contract import CANARY, is_elsewhere
+from ota_agent.bootloader.contract import is_elsewhere
 from ota_agent.errors import EnvironmentFault
+from ota_artifact.contract import CANARY
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 
@@ -94,7 +95,7 @@ class UBoot:
             )
         if is_elsewhere(variables):
             found.append(
-                f"{CANARY} is not set: U-Boot has never saved what is read here, so that it uses"
+                f"{CANARY} is not set: U-Boot has never saved what is read here: it uses"
                 " another environment; compare U-Boot's CONFIG_ENV_OFFSET with"
                 f" {self.configuration}"
             )

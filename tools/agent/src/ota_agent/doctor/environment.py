@@ -8,11 +8,11 @@ from pathlib import Path
 from shutil import which
 from typing import Literal
 
-from ota_agent.bootloader.contract import LIMIT
 from ota_agent.bootloader.u_boot import Place, UBoot
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import device_number
 from ota_agent.errors import EnvironmentFault
+from ota_artifact.contract import LIMIT
 from ota_artifact.finding import Finding, fault, warning
 
 _REPAIR = f"`echo {LIMIT}=1 | fw_setenv -s -` twice: each writes the copy that is older or damaged"

@@ -8,7 +8,16 @@ from ota_agent.bootloader.grub import Grub
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import mount_of
 from ota_artifact.finding import Finding, fault, warning
-from ota_artifact.grub_block import BLOCK, COPIES, FILES, decode_block, is_sum
+from ota_artifact.grub_block import (
+    BLOCK,
+    COPIES,
+    FILES,
+    LOCK,
+    STATE,
+    SUM,
+    decode_block,
+    is_sum,
+)
 
 _FACTORY = "put the files of the image there, or of another device with the same layout"
 _REPAIR = "reboot the device: GRUB repairs it from the other copy, as the agent's next change does"
@@ -22,7 +31,7 @@ def probe(case: Case) -> Iterator[Finding]:
     yield from _mounted(case, folder)
     for copy in COPIES:
         read = {name: _bytes(folder / copy / name) for name in FILES}
-        yield from judged(f"{folder}/{copy}", read["env"], read["lock"], read["lock.sha256sum"])
+        yield from judged(f"{folder}/{copy}", *(read[name] for name in FILES))
 
 
 def judged(
@@ -38,7 +47,7 @@ def judged(
         )
         return
     held = decode_block(lock)
-    for name, data in (("env", env), ("lock", lock)):
+    for name, data in ((STATE, env), (LOCK, lock)):
         if len(data) != BLOCK or decode_block(data) is None:
             yield fault(
                 "grub-copy-damaged",
@@ -51,7 +60,7 @@ def judged(
     if held.get("editing") != "0":
         yield warning(
             "grub-copy-locked",
-            f"{place}/lock",
+            f"{place}/{LOCK}",
             f"editing={held.get('editing', '(not set)')}: a program was interrupted while"
             " writing; until it is repaired there is only one copy",
             _REPAIR,
@@ -59,7 +68,7 @@ def judged(
     elif not is_sum(total or b"", lock):
         yield warning(
             "grub-lock-without-sum",
-            f"{place}/lock.sha256sum",
+            f"{place}/{SUM}",
             "it is not the sum of the open lock: Mender's tools take the copy for a damaged one",
             _REPAIR,
         )

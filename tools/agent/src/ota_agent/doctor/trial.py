@@ -3,22 +3,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from ota_agent.bootloader.contract import (
-    CANARY,
-    LIMIT,
-    PART,
-    PART_HEX,
-    TRIAL,
-    WHY,
-    is_elsewhere,
-    is_trial,
-    next_slot,
-)
+from ota_agent.bootloader.contract import is_elsewhere, is_trial, next_slot
 from ota_agent.bootloader.u_boot import UBoot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.case import Case
 from ota_agent.errors import EnvironmentFault
 from ota_agent.trial.boot_log import meaning
+from ota_artifact.contract import CANARY, LIMIT, PART, PART_HEX, TRIAL, WHY
 from ota_artifact.finding import Finding, fault, warning
 
 _END = "`ota-agent commit` or `ota-agent rollback`"

@@ -83,7 +83,7 @@ class Pace:
 
 
 class Fetch:
-    """One fetch of an update's artifact; a new one goes on at the checkpoint of the last.
+    """One fetch of an update's artifact; a new one continues at the checkpoint of the last.
 
     Args:
         options: how patient it is.
@@ -94,7 +94,7 @@ class Fetch:
         begin: makes what stores the payloads of an artifact, by their numbers.
         store_scripts: takes the artifact's state scripts.
         progress: told how far it is, at least once for each MiB.
-        surroundings: clock, sleep, chance, and whether to go on.
+        surroundings: clock, sleep, chance, and whether to continue.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a slot is written: what a download needs to go on after a restart."""
+"""How far a slot is written: what a download needs to continue after a restart."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ class Checkpoint:
         size: of its tar, as stored [B].
         slot: A or B.
         written: how much of the payload's file is in the slot [B].
-        mark: where the stream can go on; None if it has no boundary so far.
+        mark: where the stream can continue; None if it has no boundary so far.
         spent: how long the download has taken so far [s].
     """
 
@@ -78,8 +78,8 @@ class Trail:
         origin: where they all begin: a checkpoint in no slot yet.
         is_again: the same process has begun with the artifact before.
         spent: gives how long the download has taken so far [s].
-        tell: told where a payload goes on, or why it begins at byte 0.
-        is_resumed: a payload went on at a checkpoint.
+        tell: told where a payload continues, or why it begins at byte 0.
+        is_resumed: a payload continued at a checkpoint.
     """
 
     memory: Memory
@@ -90,7 +90,7 @@ class Trail:
     is_resumed: bool = False
 
     def resume(self, payload: Payload, slot: Slot) -> None:
-        """Have a payload go on at the checkpoint, if it is of it, and the slot is as it says.
+        """Have a payload continue at the checkpoint, if it is of it, and the slot is as it says.
 
         Raises:
             AgentError: the slot cannot be read, or the checkpoint not be dropped.
@@ -141,7 +141,7 @@ class Trail:
 
 
 def end(memory: Memory) -> None:
-    """The download has failed: another one may go on there, with a time of its own.
+    """The download has failed: another one may continue there, with a time of its own.
 
     Raises:
         AgentError: it cannot be written.

@@ -175,8 +175,8 @@ class UpdateModule:
         """The module at work; it has to end well."""
         if not self._tree.is_dir():
             raise AgentError(
-                f"{self._tree}: is gone, and update module {self._type} cannot go on; install the"
-                " artifact again"
+                f"{self._tree}: is gone, and update module {self._type} cannot continue; install"
+                " the artifact again"
             )
         logger.info("update module %s: %s", self._type, call)
         argv, timeout = (self._module(), call, self._tree), self._options.timeout

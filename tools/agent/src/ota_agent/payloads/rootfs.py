@@ -5,13 +5,14 @@ import logging
 from dataclasses import dataclass
 
 from ota_agent.bootloader.boot import Boot
-from ota_agent.bootloader.contract import WHY, is_trial, next_slot, trial_of
+from ota_agent.bootloader.contract import is_trial, next_slot, trial_of
 from ota_agent.device.slots import Slot
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
 from ota_agent.payloads import Progress, Reboot
 from ota_agent.payloads.checkpoint import Trail
 from ota_agent.payloads.slot_writer import hash_of_slot, write_slot
+from ota_artifact.contract import WHY
 from ota_artifact.payload import Payload, PayloadFile
 
 logger = logging.getLogger(__name__)

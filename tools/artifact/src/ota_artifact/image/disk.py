@@ -61,7 +61,7 @@ class Image:
 
     In a disk image a path of the root filesystem stands for both slots: it is read from the first
     that has files, and changed in each that has some; if both are empty, in both. What
-    `Filesystem` says of changes holds here too; `edit` changes all or nothing.
+    `Filesystem` says of changes applies here too; `edit` changes all or nothing.
 
     Attributes:
         path: the image's file.
@@ -92,7 +92,7 @@ class Image:
         for place in self._places(path):
             if not self._open(place).exists(f"{place.inside}/."):
                 raise ArtifactError(
-                    f"{self._called(place)}: has no folder {path}, so that it is not a root"
+                    f"{self._called(place)}: has no folder {path}: it is not a root"
                     " filesystem; name an image of one"
                 )
 
@@ -247,6 +247,8 @@ def open_image(path: Path) -> Image:
         return Image(path, None)
     if table.first_fault:
         logger.warning("%s: the first GPT %s; the backup is read", path, table.first_fault)
+    if table.conflict:
+        logger.warning("%s: %s", path, table.conflict)
     return Image(path, find_roles(path, table))
 
 

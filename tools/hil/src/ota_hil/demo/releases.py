@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact.device_files import AGENT_TOML
 from ota_artifact.run import run, stream
 from ota_hil.errors import HilError
 
@@ -61,10 +62,10 @@ def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
     folder.mkdir(parents=True, exist_ok=True)
     key, certificate, certificate_key = _keys(folder)
     overlay = folder / "overlay"
-    settings = overlay / "etc" / "ota"
-    settings.mkdir(parents=True, exist_ok=True)
-    (settings / "agent.toml").write_text(f'[tls]\nserver_certificate = "{_CERTIFICATE}"\n')
-    (settings / "demo.crt").write_bytes(certificate.read_bytes())
+    settings = overlay / AGENT_TOML.lstrip("/")
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(f'[tls]\nserver_certificate = "{_CERTIFICATE}"\n')
+    (overlay / _CERTIFICATE.lstrip("/")).write_bytes(certificate.read_bytes())
     crash = folder / "overlay-3" / "etc" / "ota" / "start.d" / "00-crash"
     crash.parent.mkdir(parents=True, exist_ok=True)
     crash.write_text(_CRASH)

@@ -26,7 +26,7 @@ SIZES = (0x2000, 0x4000, 0x8000, 0x10000, 0x20000, 0x40000)
 """Usual sizes of one copy [B]."""
 
 _BEGINS = re.compile(rb"[A-Za-z0-9_.#-][A-Za-z0-9_.#/-]*=")
-_SHUT = ("lock.sha256sum", "lock")
+_SHUT = (grub_block.SUM, grub_block.LOCK)
 """What ends the writing of one of GRUB's copies, in this order."""
 
 
@@ -193,7 +193,9 @@ def _grub_state(disk: Disk) -> State | None:
     if boot is None or not boot.exists(grub.FOLDER):
         return None
     found = (
-        grub_block.decode_copy(boot.read(f"{folder}/env"), boot.read(f"{folder}/lock"))
+        grub_block.decode_copy(
+            boot.read(f"{folder}/{grub_block.STATE}"), boot.read(f"{folder}/{grub_block.LOCK}")
+        )
         for folder in grub.COPIES
     )
     copies = tuple(None if each is None else Copy(each, None) for each in found)
@@ -207,7 +209,10 @@ def _write_grub(disk: Disk, variables: Mapping[str, str]) -> None:
         return
     files = grub_block.encode_copy(variables)
     for folder in reversed(grub.COPIES):
-        writes = (("lock", grub_block.LOCKED), *((name, files[name]) for name in ("env", *_SHUT)))
+        writes = (
+            (grub_block.LOCK, grub_block.LOCKED),
+            *((name, files[name]) for name in (grub_block.STATE, *_SHUT)),
+        )
         for name, data in writes:
             with tempfile.NamedTemporaryFile() as file:
                 file.write(data)

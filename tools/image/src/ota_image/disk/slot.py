@@ -5,12 +5,12 @@ import posixpath
 import re
 from dataclasses import dataclass
 
+from ota_artifact.device_files import MENDER_INFO
 from ota_artifact.grub_block import decode_block
+from ota_artifact.provides import NAME
 from ota_board import grub
+from ota_board.entry import EXTLINUX
 from ota_image.disk.image import Part
-
-EXTLINUX = "/boot/extlinux/extlinux.conf"
-"""What U-Boot reads of a slot."""
 
 _KEYWORDS = ("kernel", "initrd", "fdt", "fdtdir", "append")
 _KERNEL = re.compile(r"(?:vmlinu[xz]|[bz]?Image|uImage|fitImage|kernel)(?:[-.].*)?")
@@ -70,7 +70,7 @@ def read_slot(part: Part, *, is_grub: bool = False) -> Slot:
     return Slot(
         part=part,
         is_empty=not set(names) - {"lost+found"},
-        artifact=_value(part.text("/etc/mender/artifact_info"), "artifact_name"),
+        artifact=_value(part.text(MENDER_INFO), NAME),
         system=_value(part.text("/etc/os-release"), "PRETTY_NAME"),
         kernels=tuple(name for name in part.names("/boot") if _KERNEL.fullmatch(name)),
         modules=part.names("/lib/modules"),

@@ -20,7 +20,7 @@ from ota_artifact.run import run
 from ota_artifact.which import missing as missing_programs
 from ota_artifact.which import which
 from ota_board.board import Board
-from ota_board.u_boot import default_environment, fragment, missing
+from ota_board.u_boot import ENVIRONMENT, default_environment, fragment, missing
 from ota_image.cache import key_of, make_once, one_error_if_full
 from ota_image.errors import ImageError
 from ota_image.packages.source import source_package
@@ -29,11 +29,11 @@ from ota_image.progress import Say
 _BUILD_TIME = 1800.0  # [s] on a slow machine
 _TOOLS = ("make", "gcc", "bison", "flex")
 _CROSS = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-", "amd64": ""}
-_OUTPUTS = ("u-boot.bin", "u-boot.img", "MLO", ".config", "u-boot.env")
+_OUTPUTS = ("u-boot.bin", "u-boot.img", "MLO", ".config", ENVIRONMENT)
 _EARLY_PCI = "config SYS_EARLY_PCI_INIT"
 _PLAIN = re.compile(r"[A-Za-z0-9_./+@-]+")
 """Paths that make and every shell read as they are written."""
-_OTHER_PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108  (the folder in it is ours alone)
+_OTHER_PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108  (only we use the folder in it)
 _RECIPE = "2"  # count it up when the way of building changes
 
 
@@ -53,7 +53,7 @@ class UBoot:
     @property
     def environment(self) -> str:
         """The default environment as text."""
-        return (self.folder / "u-boot.env").read_text("utf-8")
+        return (self.folder / ENVIRONMENT).read_text("utf-8")
 
 
 def u_boot_of(
@@ -93,7 +93,7 @@ def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UB
         raise ImageError(f"{board.name}: boots with {board.bootloader.kind}, not with U-Boot")
     version = tree_version(source)
     text = default_environment(board, board_folder)
-    wanted = fragment(board, Path("u-boot.env"), board_folder)
+    wanted = fragment(board, Path(ENVIRONMENT), board_folder)
     key = key_of(_RECIPE, board.bootloader.defconfig, text, wanted, tree_digest(source))
     # Without the board's name: boards that differ only elsewhere share their U-Boot.
     kind = board.bootloader.defconfig.removesuffix("_defconfig")
@@ -169,10 +169,12 @@ def _build(board: Board, source: Path, place: Path, made: Path, text: str, wante
     tree, output = place / "source", place / "build"
     shutil.copytree(source, tree, symlinks=True, ignore=shutil.ignore_patterns(".git"))
     output.mkdir()
-    (output / "u-boot.env").write_text(text, "utf-8")
+    (output / ENVIRONMENT).write_text(text, "utf-8")
     _let_pci_come_first(tree)
+    let_swig_append(tree)
     fragment_file = place / "ota.cfg"
-    fragment_file.write_text(wanted.replace('"u-boot.env"', f'"{output}/u-boot.env"'), "utf-8")
+    here = wanted.replace(f'"{ENVIRONMENT}"', f'"{output}/{ENVIRONMENT}"')
+    fragment_file.write_text(here, "utf-8")
     _make(board, tree, output, board.bootloader.defconfig)
     merge = ("scripts/kconfig/merge_config.sh", "-m", "-O", str(output), f"{output}/.config")
     # The script must be started in the tree.
@@ -216,3 +218,15 @@ def _let_pci_come_first(tree: Path) -> None:
         return
     entry = f'{_EARLY_PCI}\n\tbool "Enumerate PCI before the environment is loaded"\n\n'
     kconfig.write_text(text.replace("if PCI\n\n", f"if PCI\n\n{entry}", 1), "utf-8")
+
+
+def let_swig_append(tree: Path) -> None:
+    """Have pylibfdt, which binman needs, compile with SWIG 4.3: before v2025.01 it does not.
+
+    Source: U-Boot, commit "scripts/dtc: pylibfdt: libfdt.i_shipped: Use SWIG_AppendOutput", which
+    SWIG has had for long.
+    """
+    interface = tree / "scripts" / "dtc" / "pylibfdt" / "libfdt.i_shipped"
+    if interface.exists():
+        text = interface.read_text("utf-8")
+        interface.write_text(text.replace("SWIG_Python_AppendOutput", "SWIG_AppendOutput"), "utf-8")

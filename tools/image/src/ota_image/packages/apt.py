@@ -160,7 +160,7 @@ class AptRoot:
         Args:
             names: ``name`` or ``name=version``.
             preferred: versions to take, if the archive has them, of what is needed.
-            is_exact: all versions are given, so that it does not matter which are the newest.
+            is_exact: all versions are given, and it does not matter which are the newest.
 
         Raises:
             ImageError: a package is unknown.

@@ -117,7 +117,7 @@ def make_slot(
 
     if source.mirrors and not has_security(archives(recipe.release, source.mirrors)):
         progress(
-            f"warning: --mirror: none has the suite {recipe.release}-security, so that security"
+            f"warning: --mirror: none has the suite {recipe.release}-security, so security"
             f" updates are left out; add --mirror 'URL {recipe.release}-security'"
         )
 
