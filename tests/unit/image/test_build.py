@@ -93,8 +93,12 @@ def test_a_build_writes_the_lock_if_asked(
 
 
 def test_mirrors_without_security_updates_are_a_warning(
-    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: Tiny,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tiny.images / "tiny.bookworm.amd64.lock").write_text("wrong\n")
 
     code = main(["rootfs", "qemu-x86-64", *tiny.options(), "--mirror", "file:/none bookworm"])

@@ -22,7 +22,12 @@ from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.unit.image.disk.small import quiet
 
-pytestmark = requires_program("make", package="make")
+pytestmark = [
+    requires_program("make", package="make"),
+    requires_program("bison", package="bison"),
+    requires_program("flex", package="flex"),
+    requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
+]
 
 FOLDER = ROOT / "boards" / "qemu-arm64"
 BOARD = load_board(FOLDER)
@@ -153,3 +158,18 @@ def test_without_a_folder_of_a_plain_name_the_error_names_what_to_set(
 
     with pytest.raises(ProgramError, match=r"a b/cache.*: U-Boot cannot be built.*set TMPDIR to"):
         build_u_boot(BOARD, FOLDER, source, quiet)
+
+
+def test_all_programs_that_the_build_lacks_are_named_at_once(
+    use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = use("plain")
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(ProgramError) as caught:
+        build_u_boot(BOARD, FOLDER, source, quiet)
+
+    assert str(caught.value) == (
+        "make, gcc, bison, flex, aarch64-linux-gnu-gcc: not found; install the packages make gcc"
+        " bison flex gcc-aarch64-linux-gnu"
+    )

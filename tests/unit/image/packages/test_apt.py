@@ -12,7 +12,7 @@ from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, download, package_file
 from ota_image.packages.sources import Archive
 from tests.conftest import requires_program
-from tests.unit.image.packages.archive import flat, root
+from tests.unit.image.packages.archive import entry, flat, root
 
 pytestmark = requires_program("/usr/lib/apt/apt-helper", package="apt")
 
@@ -46,6 +46,18 @@ def test_a_package_that_differs_from_the_list_stays_out(archive: Path) -> None:
         download(apt, packages, lambda text: None)
 
     assert list(package_file(packages[0]).parent.iterdir()) == []
+
+
+def test_a_version_that_is_newer_than_the_lists_is_found(archive: Path) -> None:
+    root(archive).resolve(["init"])
+    with (archive / "Packages").open("a") as index:
+        index.write(entry(archive, "libinit", "3.0-1"))
+
+    found = root(archive).find("libinit", "3.0-1")
+
+    assert found
+    assert found.version == "3.0-1"
+    assert root(archive).find("libinit", "4.0-1") is None
 
 
 def test_what_a_killed_download_left_is_removed_by_the_next_one(archive: Path) -> None:

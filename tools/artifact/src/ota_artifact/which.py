@@ -11,9 +11,14 @@ from ota_artifact.interpreter import lacking
 
 _PROGRAMS: Mapping[str, str] = {
     "apt": "apt-config apt-get apt-helper",
+    "bison": "bison",
     "dpkg": "dpkg dpkg-deb",
     "dpkg-dev": "dpkg-source",
     "fakeroot": "fakeroot",
+    "flex": "flex",
+    "gcc": "gcc",
+    "gcc-aarch64-linux-gnu": "aarch64-linux-gnu-gcc",
+    "gcc-arm-linux-gnueabihf": "arm-linux-gnueabihf-gcc",
     "gzip": "gzip",
     "libubootenv-tool": "fw_printenv fw_setenv",
     "make": "make",
@@ -39,10 +44,13 @@ def which(program: str) -> str | None:
     return None
 
 
-def missing(program: str) -> str:
-    """What to say of a program that the kernel does not find, with its remedy."""
-    found = which(program)
-    if found and (why := lacking(found)):
-        return f"{program}: {why}"
-    package = PACKAGES.get(program.rpartition(os.sep)[2], "that has it")
-    return f"{program}: not found; install the package {package}"
+def missing(*programs: str) -> str:
+    """What to say of programs that the kernel does not find, with the remedy."""
+    for program in programs:
+        found = which(program)
+        if found and (why := lacking(found)):
+            return f"{program}: {why}"
+    names = [program.rpartition(os.sep)[2] for program in programs]
+    packages = list(dict.fromkeys(PACKAGES.get(name, "that has it") for name in names))
+    plural = "s" if len(packages) > 1 else ""
+    return f"{', '.join(programs)}: not found; install the package{plural} {' '.join(packages)}"

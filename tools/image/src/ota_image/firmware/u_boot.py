@@ -17,6 +17,8 @@ from pathlib import Path
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
+from ota_artifact.which import missing as missing_programs
+from ota_artifact.which import which
 from ota_board.board import Board
 from ota_board.u_boot import ENVIRONMENT, default_environment, fragment, missing
 from ota_image.cache import key_of, make_once, one_error_if_full
@@ -30,6 +32,7 @@ from ota_image.packages.sources import ANY_SOURCE, Source
 from ota_image.progress import Say
 
 _BUILD_TIME = 1800.0  # [s] on a slow machine
+_TOOLS = ("make", "gcc", "bison", "flex")
 _CROSS = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-", "amd64": ""}
 _OUTPUTS = ("u-boot.bin", ".config", ENVIRONMENT)
 _IMAGES = (".bin", ".img", ".itb")
@@ -114,6 +117,7 @@ def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UB
     kind = board.bootloader.defconfig.removesuffix("_defconfig")
     with make_once(f"u-boot/{kind}-{version}-{key}") as (folder, workplace):
         if workplace:
+            _require_tools(board)
             say(f"compiling U-Boot {version} for {board.name}")
             with _plain_folder(workplace) as place, one_error_if_full(place):
                 _build(board, source, place, text, wanted)
@@ -175,6 +179,13 @@ def _plain_folder(workplace: Path) -> Iterator[Path]:
 
 def _is_noexec(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
+
+
+def _require_tools(board: Board) -> None:
+    """Fail if programs are missing that the build would miss only after a while."""
+    wanted = (*_TOOLS, f"{_CROSS[board.arch]}gcc")
+    if absent := [each for each in wanted if which(each) is None]:
+        raise ProgramError(missing_programs(*absent))
 
 
 def _named(board: Board) -> tuple[str, ...]:

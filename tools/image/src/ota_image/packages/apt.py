@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run, stream
-from ota_image.cache import cache_folder, key_of, one_error_if_full
+from ota_image.cache import cache_folder, key_of, one_error_if_full, open_cache
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.complaints import names, reason, with_remedy
 from ota_image.packages.sources import Archive, is_security
@@ -101,15 +101,15 @@ class AptRoot:
         self._lacking = ""
         self._arch = arch
         key = key_of(arch, *stanzas, settings)
-        self.folder = cache_folder() / "apt" / f"{arch}-{kind}-{key}"
+        self.folder = open_cache() / "apt" / f"{arch}-{kind}-{key}"
         for name in ("sources", "lists/partial", "archives/partial", "preferences"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         _write(self.folder / "sources" / "debian.sources", "\n".join(stanzas))
         _write(self.folder / "status", "")
         _write(self.folder / "apt.conf", _configuration(self.folder, arch) + settings)
 
-    def update(self) -> None:
-        """Fetch the lists of packages, unless they are less than an hour old.
+    def update(self, *, is_stale: bool = False) -> None:
+        """Fetch the lists of packages, unless they are less than an hour old and not stale.
 
         A list that cannot be fetched is a warning, and is asked for again by the next root. Without
         a list of the security updates, or if only that one is not to be had, `resolve` fails.
@@ -120,7 +120,7 @@ class AptRoot:
         stamp = self.folder / "updated"
         with _lock(self.folder / "lock"):
             is_fresh = stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH
-            if is_fresh or self._is_asked:
+            if self._is_asked or (is_fresh and not is_stale):
                 return
             self._say(f"fetching the list of Debian packages for {self._arch}")
             try:
@@ -191,12 +191,19 @@ class AptRoot:
         return tuple(sorted(map(_package, _files(said)), key=lambda each: each.name))
 
     def find(self, name: str, version: str) -> Package | None:
-        """One package of exactly that version; None if the archive no longer has it.
+        """One package of exactly that version; None if the archive does not have it.
 
         Raises:
             ProgramError: the archive cannot be reached.
         """
         self.update()
+        found = self._find(name, version)
+        if found is None and not self._is_asked:
+            self.update(is_stale=True)  # a lock may be newer than lists that are fresh
+            found = self._find(name, version)
+        return found
+
+    def _find(self, name: str, version: str) -> Package | None:
         try:
             said = self._ask("download", "--print-uris", f"{name}={version}")
         except ImageError:

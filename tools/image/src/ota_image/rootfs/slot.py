@@ -19,7 +19,7 @@ from ota_board.board import Board
 from ota_board.entry import extlinux
 from ota_board.render import rendered
 from ota_image import __version__, packages
-from ota_image.cache import cache_folder, key_of, make_once
+from ota_image.cache import cache_folder, key_of, make_once, open_cache
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, digest_of
 from ota_image.packages.choice import Chosen, choose
@@ -137,7 +137,7 @@ def make_slot(
     if folder.is_dir():
         progress("the root filesystem is in the cache")
     else:
-        with own_folder(cache_folder()) as place:
+        with own_folder(open_cache()) as place:
             made = _build(board, recipe, settings, chosen, python, key, place, progress)
             with make_once(f"slots/{folder.name}") as (_, workplace):
                 if workplace:
