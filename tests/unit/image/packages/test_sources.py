@@ -159,6 +159,7 @@ def test_a_machine_that_knows_the_security_updates_of_another_suite_takes_its_ad
 def test_mirrors_come_from_the_option_the_environment_or_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "ota-kit").mkdir()
     (tmp_path / "ota-kit" / "mirrors").write_text("# ours\nhttp://file.example/debian  # why\n\n")
