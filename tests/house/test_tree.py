@@ -119,7 +119,11 @@ def test_a_debian_package_is_listed_once() -> None:
     assert len(packages) == len(set(packages))
 
 
-NO_SERVERS = {"e2fsprogs": "checks filesystems now and then", "kmod": "loads modules at boot"}
+NO_SERVERS = {
+    "e2fsprogs": "checks filesystems now and then",
+    "grub-common": "tells GRUB that a boot went well",
+    "kmod": "loads modules at boot",
+}
 """Packages whose unit does not serve anybody, and what it does."""
 
 

@@ -56,7 +56,7 @@ def test_a_warning_of_three_builds_is_shown_once_and_an_error_too(
         'echo \'{"image": "a", "artifact": "b"}\'\n'
     )
     fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{fake.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(sys, "executable", str(fake.with_name("python")))
     shown: list[str] = []
 
     with pytest.raises(HilError) as caught:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from ota_board.board import SLOTS, Board
 from ota_board.layout import second_home
 
+WATCHDOG, WATCHDOG_TIMEOUT = "OTA_WATCHDOG", "OTA_WATCHDOG_TIMEOUT"
+"""Its driver, empty if nothing arms it from Linux; how long it waits [s]."""
+
 
 def device_settings(board: Board) -> dict[str, str]:
     """The settings, by the name of the shell variable."""
@@ -18,12 +21,10 @@ def device_settings(board: Board) -> dict[str, str]:
         "OTA_DATA": layout.node("data"),
         "OTA_DATA_NUMBER": str(layout.partition("data").number),
         "OTA_SECOND_HOME": " ".join(str(at >> 10) for at in second_home(layout)),  # [KiB]
-        # Only GRUB writes its state there. A FAT that is never written needs no check after a cut.
-        "OTA_BOOT_MODE": "rw" if board.environment.kind == "grub" else "ro",
         "OTA_CONSOLE": board.console.device,
         "OTA_SPEED": str(board.console.speed),
-        "OTA_WATCHDOG": board.watchdog.driver if is_armed else "",
-        "OTA_WATCHDOG_TIMEOUT": str(board.watchdog.timeout),
+        WATCHDOG: board.watchdog.driver if is_armed else "",
+        WATCHDOG_TIMEOUT: str(board.watchdog.timeout),
     }
 
 

@@ -51,6 +51,8 @@ def lines(
         yield status.data
     if status.state == "Idle":
         yield from _between_updates(status, clock)
+    if status.warning:
+        yield f"Warning: {status.warning}"
 
 
 def headline(status: Status) -> str:

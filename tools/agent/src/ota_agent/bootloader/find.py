@@ -9,10 +9,11 @@ from ota_agent.bootloader.boot import Boot
 from ota_agent.device.options import DeviceOptions
 from ota_agent.device.slots import Slot, Slots, read_slots
 from ota_agent.errors import AgentError
+from ota_artifact.device_files import FW_ENV_CONFIG, GRUB_CONFIG
 
-U_BOOT = Path("/etc/fw_env.config")
+U_BOOT = Path(FW_ENV_CONFIG)
 """libubootenv's configuration."""
-GRUB = Path("/etc/mender_grubenv.config")
+GRUB = Path(GRUB_CONFIG)
 """That of Mender's tools for GRUB's environment."""
 
 

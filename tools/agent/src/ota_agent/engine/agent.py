@@ -59,7 +59,7 @@ class Agent:
             yield
 
     def install(self, source: str) -> None:
-        """Install an artifact, or go on with its install.
+        """Install an artifact, or continue with its install.
 
         Args:
             source: its address, all of it.
@@ -74,12 +74,12 @@ class Agent:
         if update is None:
             self.runtime.feed(Offered(Update(source=address)))
         elif update.source == address and isinstance(self.state, s.Downloading | s.Downloaded):
-            logger.info("install: going on with %s", address)
+            logger.info("install: continuing with %s", address)
             self.runtime.start()
         else:
             raise AgentError(
                 f"an update is under way ({update.source}, {self.state.mender_name}): commit it,"
-                " roll it back, or go on with it (ota-agent commit, rollback, resume)"
+                " roll it back, or continue with it (ota-agent commit, rollback, resume)"
             )
 
     def commit(self) -> None:
@@ -123,6 +123,6 @@ class Agent:
 
     def _refusal(self, finding: str) -> AgentError:
         return AgentError(
-            f"the update is at {self.state.mender_name}, and {finding}; `ota-agent resume` goes on"
-            " with it"
+            f"the update is at {self.state.mender_name}, and {finding}; `ota-agent resume`"
+            " continues with it"
         )

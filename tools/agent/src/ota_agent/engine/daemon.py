@@ -35,7 +35,7 @@ _LONGEST = 3600.0  # [s] of one wait; the clock of the loop is looked at then
 
 
 class Stopping(BaseException):
-    """The daemon was told to stop; the update goes on when it starts again."""
+    """The daemon was told to stop; the update continues when it starts again."""
 
 
 def run(settings: Settings) -> int:
@@ -85,7 +85,7 @@ class Daemon:
         self._again_at: float | None = None
 
     def run(self) -> None:
-        """Go on with the update that was under way, then serve forever.
+        """Continue with the update that was under way, then serve forever.
 
         An update that goes wrong does not end the daemon: it is tried again.
         """
@@ -190,9 +190,7 @@ class Daemon:
                     **inventory(self._agent.settings.attributes.inventory),
                     **as_attributes(self._agent.settings.polling),
                     **self._agent.store.provides,
-                    "device_type": self._agent.deployments.device_type,
-                    "ota_agent_version": __version__,
-                    "ota_running_slot": self._agent.live.get().running_slot,
+                    **self._own_attributes(),
                 }
             )
         except AgentError as error:
@@ -201,6 +199,16 @@ class Daemon:
             logger.log(level, "inventory: %s", error)
         self._inventory_at = self._schedule("inventory", failure)
         self._note_token()
+
+    def _own_attributes(self) -> dict[str, str]:
+        """What the agent itself says of the device."""
+        status = self._agent.live.get()
+        found = {
+            "device_type": self._agent.deployments.device_type,
+            "ota_agent_version": __version__,
+            "ota_running_slot": status.running_slot,
+        }
+        return {**found, "ota_warning": status.warning} if status.warning else found
 
     def _schedule(
         self, what: Literal["update", "inventory"], error: AgentError | None = None
@@ -257,7 +265,7 @@ class Daemon:
     abort = rollback
 
     def resume(self) -> None:
-        """Go on with an update that was interrupted."""
+        """Continue with an update that was interrupted."""
         self._require_rest()
         self._agent.require()
         if isinstance(self._agent.state, _RESTING):

@@ -53,7 +53,7 @@ class Deployments:
     Attributes:
         server: None if this device has none.
         boot: None if this device has no slots.
-        paused: told of the state before which an update is paused, and by whom; empty: it goes on.
+        paused: told of the state before which an update is paused, and by whom; empty: it is not.
         poll_error: why the last poll failed; None if it did not.
         offered: what the server has offered last.
         hurry: set while nobody must wait for the server.

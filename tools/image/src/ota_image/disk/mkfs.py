@@ -50,7 +50,7 @@ set -e
 tar --numeric-owner -xpf "$2" -C "$3"
 # Folders that the archive does not list get the current time.
 find "$3" -newermt "$1" -exec touch -h -d "$1" {} +
-# What its owner cannot read mke2fs cannot either; fakeroot goes on showing the old mode.
+# What its owner cannot read mke2fs cannot either; fakeroot still shows the old mode.
 LD_PRELOAD= chmod -R u+rwX "$3"
 shift 3
 exec "$@"
