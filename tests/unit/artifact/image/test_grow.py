@@ -88,6 +88,7 @@ def test_a_partition_grows_to_the_end_and_then_needs_nothing(tmp_path: Path, kin
     assert plan(disk, number) is None
     said = run(("sfdisk", "--verify", disk), timeout=10).decode()
     assert "No errors detected" in said
+    assert "mismatch" not in said
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -119,7 +120,24 @@ def test_the_primary_gpt_is_written_last_and_once(tmp_path: Path) -> None:
     assert growth
     *backup, primary = growth.writes
     assert all(each.offset > BEFORE for each in backup)
-    assert (primary.offset, len(primary.data)) == (SECTOR, 2 * SECTOR)
+    assert (primary.offset, len(primary.data)) == (0, 3 * SECTOR)
+
+
+def test_a_primary_gpt_that_a_cut_has_torn_is_written_again(tmp_path: Path) -> None:
+    disk = disk_of(tmp_path, "gpt")
+    growth = plan(disk, 4)
+    assert growth
+    apply(disk, *growth.writes)
+    head = Write(0, bytes(34 * SECTOR))
+    whole = read(disk, head)
+    apply(disk, Write(SECTOR, b"\xa5" * SECTOR))
+
+    again = plan(disk, 4)
+
+    assert again
+    apply(disk, *again.writes)
+    assert read(disk, head) == whole
+    assert plan(disk, 4) is None
 
 
 def test_an_mbr_changes_in_one_sector(tmp_path: Path) -> None:

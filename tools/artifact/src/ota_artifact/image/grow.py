@@ -5,7 +5,8 @@
 
 Each write is on the disk before the next one begins. Of a GPT the backup is written first, at the
 new end of the disk, and the primary copy only then: at each moment one of them is whole. An MBR has
-no copy, and is changed in one sector. A table that has its right size already is not written.
+no copy, and is changed in one sector. A table that has its right size already is not written, but a
+primary copy that a cut has torn is written again from its backup.
 
 It imports little, since a device runs it before anything else.
 """
@@ -38,6 +39,7 @@ _GPT_HEADER = struct.Struct("<8s4sIIIQQQQ16sQIII")  # Source: UEFI 2.10, section
 _GPT_MARK = b"EFI PART"
 _MOST_ENTRIES = 1024  # 128 is usual
 _ENTRY_SIZES = (128, 256, 512)  # [B]
+_FIRST_ENTRIES = 2  # [sectors] where the primary copy has them
 _BLKPG, _BLKPG_RESIZE = 0x1269, 3  # Source: Linux, include/uapi/linux/blkpg.h
 
 Read = Callable[[int, int], bytes]
@@ -210,8 +212,8 @@ def _require_last(end: int, others: Iterator[int]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Primary:
-    """The copy of a GPT at the beginning, which is whole.
+class _Copy:
+    """A copy of a GPT, which is whole.
 
     Attributes:
         sector: size of a sector [B].
@@ -248,58 +250,95 @@ class _Primary:
         return bytes(changed)
 
 
-def _read_primary(read: Read) -> _Primary:
-    for sector in _GPT_SECTORS:
-        header = read(sector, sector)
-        if header.startswith(_GPT_MARK):
-            break
-    else:
-        raise ArtifactError("the primary GPT is missing; restore it from the backup with sgdisk")
+def _read_copy(read: Read, place: int, sector: int) -> _Copy:
+    """The copy whose header is at a sector.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    header = read(place * sector, sector)
+    if not header.startswith(_GPT_MARK):
+        raise ArtifactError("the GPT is missing")
     _, _, length, checksum, _, own, _, _, _, _, at, count, entry, entries_checksum = (
         _GPT_HEADER.unpack_from(header)
     )
-    if not _GPT_HEADER.size <= length <= sector or own != 1 or checksum != _sum_of(header, length):
-        raise ArtifactError("the header of the primary GPT is damaged")
+    if (
+        not _GPT_HEADER.size <= length <= sector
+        or own != place
+        or checksum != _sum_of(header, length)
+    ):
+        raise ArtifactError("the header of the GPT is damaged")
     if not 0 < count <= _MOST_ENTRIES or entry not in _ENTRY_SIZES:
         raise ArtifactError(f"the GPT has {count} entries of {entry} B")
     entries = read(at * sector, count * entry)
     if len(entries) != count * entry or zlib.crc32(entries) != entries_checksum:
-        raise ArtifactError("the entries of the primary GPT are damaged")
-    return _Primary(
-        sector=sector, header=header, length=length, at=at, entry=entry, entries=entries
-    )
+        raise ArtifactError("the entries of the GPT are damaged")
+    return _Copy(sector=sector, header=header, length=length, at=at, entry=entry, entries=entries)
 
 
 def _grown_gpt(read: Read, size: int, number: int) -> Growth | None:
-    table = _read_primary(read)
+    found: ArtifactError | None = None
+    for sector in _GPT_SECTORS:
+        last = size // sector - 1
+        for place in (1, last):
+            try:
+                table = _read_copy(read, place, sector)
+            except ArtifactError as error:
+                found = found or error
+                continue
+            return _grown_table(table, read(0, _SECTOR), last, number, is_torn=place == last)
+    raise found or ArtifactError("the GPT is missing")
+
+
+def _grown_table(
+    table: _Copy, first_sector: bytes, alternate: int, number: int, *, is_torn: bool
+) -> Growth | None:
+    """How a partition of a whole copy grows.
+
+    Args:
+        first_sector: of the disk, which says that a GPT follows.
+        alternate: where the backup belongs [sectors].
+        is_torn: the copy is the backup, since the primary one is damaged.
+    """
     sector, count = table.sector, len(table.entries) // table.entry
     first, end = table.span(number) if number <= count else (0, 0)
     if not first:
         raise ArtifactError("the table has no such partition")
     _require_last(end, (table.span(each + 1)[1] for each in range(count)))
     room = -(-len(table.entries) // sector)  # [sectors]
-    alternate = size // sector - 1
     last = alternate - room - 1
     new_end = (last + 1) * sector // _ALIGNMENT * _ALIGNMENT // sector - 1
     if (new_end - end) * sector < _LEAST:
-        return None
-    place = (number - 1) * table.entry + 40
+        if not is_torn:
+            return None
+        new_end = end
     grown = bytearray(table.entries)
+    place = (number - 1) * table.entry + 40
     struct.pack_into("<Q", grown, place, new_end)
     entries, padded = bytes(grown), bytes(grown).ljust(room * sector, b"\0")
-    header = table.header_of(1, alternate, last, table.at, entries)
+    at = _FIRST_ENTRIES if is_torn else table.at
+    header = table.header_of(1, alternate, last, at, entries)
     backup = table.header_of(alternate, 1, last, last + 1, entries)
     writes = [Write((last + 1) * sector, padded), Write(alternate * sector, backup)]
-    if table.at == 2:  # one write, of the two sectors that change and of what is between them
-        writes.append(Write(sector, header + padded[: (place // sector + 1) * sector]))
-    else:
-        writes += [Write(table.at * sector, padded), Write(sector, header)]
+    if is_torn or at != _FIRST_ENTRIES:
+        writes += [Write(at * sector, padded), Write(sector, header)]
+    else:  # one write, of the sectors that change and of what is between them
+        changed = padded[: (place // sector + 1) * sector]
+        writes.append(
+            Write(0, _with_size(first_sector, alternate).ljust(sector, b"\0") + header + changed)
+        )
     return Growth(
         number=number,
         start=first * sector,
         size=(new_end - first + 1) * sector,
         writes=tuple(writes),
     )
+
+
+def _with_size(sector: bytes, size: int) -> bytes:
+    """The first sector of a disk with a GPT, whose one entry covers the rest [sectors]."""
+    index = next(i for i, each in enumerate(_entries(sector)) if each[0] == _PROTECTIVE)
+    return _with_length(sector, index, min(size, _MBR_MOST))
 
 
 def _sum_of(header: bytes | bytearray, length: int) -> int:
