@@ -54,7 +54,7 @@ HOSTS = {
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user who tries it.
+    """The user of a trial.
 
     Attributes:
         title: for the table.

@@ -53,17 +53,3 @@ def test_grub_has_no_raw_environment() -> None:
         "ota.env",
     ]
     assert files["fstab"].splitlines()[1].startswith("/dev/vda4 /data ext4 ")
-
-
-@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
-def test_linux_reads_the_backup_of_a_gpt_whose_first_copy_is_torn(board: Board) -> None:
-    files = rendered(board)
-
-    (line,) = [
-        line
-        for name in ("extlinux.conf", "ota.env")
-        for line in files.get(name, "").splitlines()
-        if "panic=10" in line
-    ]
-
-    assert ("gpt" in line.split()) == (board.layout.table == "gpt")

@@ -99,7 +99,7 @@ def test_without_an_update_it_says_what_comes(status: Status, says: str) -> None
     assert list(lines(status, time.gmtime))[2:] == [says]
 
 
-def test_what_happened_to_data_is_told_whatever_goes_on() -> None:
+def test_what_happened_to_data_is_told_whatever_happens() -> None:
     said = "/data is in memory, and what is written there is lost at the next boot: why"
 
     assert said in lines(Status(data=said), time.gmtime)

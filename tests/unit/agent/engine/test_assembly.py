@@ -114,7 +114,7 @@ def test_a_damaged_file_that_may_have_named_keys_has_artifacts_refused(device: S
         load_keys(found.settings.keys, doubt=doubt)
 
 
-def test_a_device_that_took_any_artifact_before_goes_on_with_that(device: Scratch) -> None:
+def test_a_device_that_took_any_artifact_before_continues_with_that(device: Scratch) -> None:
     conf, local = device.folder / "mender.conf", device.folder / "data" / "agent.toml"
     conf.write_text(json.dumps({"ServerURL": "https://a"}))
     with agent(device, conf):

@@ -124,7 +124,7 @@ def test_a_device_that_cannot_say_who_it_is_stays_whom_a_server_has_accepted(
     name.write_text("#!/bin/sh\nexit 1\n")
 
     assert who() == '{"mac":"1"}'
-    assert "exit code 1: (nothing on stderr); the device goes on as" in caplog.text
+    assert "exit code 1: (nothing on stderr); the device stays" in caplog.text
 
     name.write_text("#!/bin/sh\necho mac=2\n")
     assert who() == '{"mac":"2"}'

@@ -150,7 +150,7 @@ def test_a_folder_in_the_place_of_the_key_is_put_aside(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", DAMAGE)
-def test_a_key_that_somebody_has_put_there_stays(tmp_path: Path, content: bytes) -> None:
+def test_a_key_that_a_user_has_put_there_stays(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "key.pem"
     path.write_bytes(content)
 

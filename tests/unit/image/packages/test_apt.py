@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.errors import ProgramError
+from ota_image.cache import cache_folder
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, download, package_file
 from ota_image.packages.sources import Archive
@@ -99,11 +100,61 @@ def test_without_the_list_of_security_updates_nothing_is_the_newest(archive: Pat
     )
     apt = AptRoot("arm64", [flat(archive), safe])
 
-    with pytest.raises(ProgramError, match=r"bookworm-security: .*; name another --mirror 'URL"):
+    with pytest.raises(ProgramError, match=r"bookworm-security: .*, name another --mirror 'URL"):
         apt.resolve(["init"])
 
     names = ["init=1:2.0-1", "libinit=2.0-1"]  # what a lock says is right, whatever is newest
     assert len(apt.resolve(names, is_exact=True)) == 2
+
+
+def suite_in(folder: Path, name: str, text: str) -> Archive:
+    """An archive with suites in a folder, of which one has this list."""
+    place = folder / "dists" / name / "main" / "binary-arm64"
+    place.mkdir(parents=True)
+    (place / "Packages").write_text(text)
+    (folder / "dists" / name / "Release").write_text(
+        f"Suite: {name}\nArchitectures: arm64\nComponents: main\nSHA256:\n"
+        f" {hashlib.sha256(text.encode()).hexdigest()} {len(text)} main/binary-arm64/Packages\n"
+    )
+    options = (("trusted", "yes"),)
+    return Archive(uris=(f"copy:{folder}",), suites=(name,), components=("main",), options=options)
+
+
+def forget_time() -> None:
+    for stamp in cache_folder().glob("apt/*/updated"):
+        stamp.unlink()
+
+
+def test_security_updates_that_alone_fail_to_come_are_an_error_despite_an_older_list(
+    archive: Path,
+) -> None:
+    text = (archive / "Packages").read_text()
+    both = [suite_in(archive, name, text) for name in ("bookworm", "bookworm-security")]
+    AptRoot("arm64", both).resolve(["init"])
+    forget_time()
+    security = archive / "dists" / "bookworm-security"
+    security.rename(archive / "away")
+
+    for _ in range(2):  # it is asked for again
+        with pytest.raises(ProgramError, match=r"bookworm-security: .*; try again later"):
+            AptRoot("arm64", both).resolve(["init"])
+
+    (archive / "away").rename(security)
+    assert len(AptRoot("arm64", both).resolve(["init"])) == 2
+
+
+def test_without_any_archive_older_lists_serve(archive: Path) -> None:
+    text = (archive / "Packages").read_text()
+    both = [suite_in(archive, name, text) for name in ("bookworm", "bookworm-security")]
+    AptRoot("arm64", both).resolve(["init"])
+    forget_time()
+    (archive / "dists").rename(archive / "away")
+    said: list[str] = []
+
+    packages = AptRoot("arm64", both, say=said.append).resolve(["init"])
+
+    assert len(packages) == 2
+    assert any(text.startswith("warning: only some of the package lists") for text in said)
 
 
 def test_a_list_that_could_not_be_fetched_is_asked_for_again(archive: Path) -> None:

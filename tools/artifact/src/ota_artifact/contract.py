@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The variables of the contract between bootloader, image and agent, by name.
 
-The names are Mender's, but for the last. Source: Mender's documentation, "Integrating with U-Boot";
-docs/design/boot-logic.md.
+The names are Mender's, but for the last three. Source: Mender's documentation, "Integrating with
+U-Boot"; docs/design/boot-logic.md.
 """
 
 PART, PART_HEX = "mender_boot_part", "mender_boot_part_hex"
@@ -19,3 +19,9 @@ CHECKED, CANARY = "mender_check_saveenv_canary", "mender_saveenv_canary"
 
 WHY = "ota_rollback"
 """Why the bootloader went back to the other slot; ours."""
+
+GOOD = {"A": "ota_good_a", "B": "ota_good_b"}
+"""1: the slot was committed, and not written since; the bootloader falls back to no other. Ours."""
+
+LOST = "ota_lost"
+"""Set: no copy was valid, and the bootloader starts the slots in turn until it is removed; ours."""

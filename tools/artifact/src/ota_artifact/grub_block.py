@@ -24,6 +24,10 @@ COPIES = ("mender_grubenv1", "mender_grubenv2")
 STATE, LOCK, SUM = FILES = ("env", "lock", "lock.sha256sum")
 """What a copy's folder has: the state, its lock, and the sum of the lock when it is open."""
 
+LAST = "ota_last"
+"""A block next to the copies, of ours: GRUB notes in its only variable, of the same name, which
+partition runs, for the case that both copies are lost."""
+
 SIGNATURE = "# GRUB Environment Block\n"
 """How a block begins."""
 

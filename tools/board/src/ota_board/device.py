@@ -21,8 +21,6 @@ def device_settings(board: Board) -> dict[str, str]:
         "OTA_DATA": layout.node("data"),
         "OTA_DATA_NUMBER": str(layout.partition("data").number),
         "OTA_SECOND_HOME": " ".join(str(at >> 10) for at in second_home(layout)),  # [KiB]
-        # Only GRUB writes its state there. A FAT that is never written needs no check after a cut.
-        "OTA_BOOT_MODE": "rw" if board.environment.kind == "grub" else "ro",
         "OTA_CONSOLE": board.console.device,
         "OTA_SPEED": str(board.console.speed),
         WATCHDOG: board.watchdog.driver if is_armed else "",

@@ -7,7 +7,7 @@ The files themselves are those of `ota_artifact.grub_block`.
 import re
 
 from ota_artifact import grub_block
-from ota_artifact.contract import COUNT, LIMIT, PART, TRIAL
+from ota_artifact.contract import COUNT, GOOD, LIMIT, PART, TRIAL
 from ota_artifact.layout import node_base
 from ota_board.board import SLOTS, Board
 from ota_board.places import TEMPLATES, data_folder
@@ -18,6 +18,15 @@ FOLDER = "/grub-mender-grubenv"
 
 COPIES = tuple(f"{FOLDER}/{name}" for name in grub_block.COPIES)
 """The folder of each copy; the first is read, the second is written first."""
+
+LAST = f"{FOLDER}/{grub_block.LAST}"
+"""The block for the case that both copies are lost."""
+
+APART = (*COPIES, LAST)
+"""What must not share a block, or what a card erases at once, with each other or anything else."""
+
+DISTANCE = 256 << 10
+"""How far apart these are at least [B]: a card garbles up to 128 KiB around a write that is cut."""
 
 CONFIGURATIONS = ("/EFI/debian/grub.cfg", "/EFI/BOOT/grub.cfg")
 """Where Debian's GRUB looks for its configuration, on the partition that it started from."""
@@ -36,12 +45,14 @@ _SERIAL = re.compile(r"ttyS(\d+)")
 
 
 def factory_state(board: Board) -> dict[str, str]:
-    """What the environment holds in the factory: slot A, no trial."""
+    """What the environment holds in the factory: slot A, which is good, and no trial."""
     return {
         COUNT: "0",
         LIMIT: "1",
         PART: str(board.layout.partition(SLOTS[0]).number),
         TRIAL: "0",
+        GOOD["A"]: "1",
+        GOOD["B"]: "0",
     }
 
 
@@ -53,6 +64,7 @@ def boot_files(board: Board) -> dict[str, bytes]:
     """
     state = grub_block.encode_copy(factory_state(board))
     files = {f"{folder}/{name}": data for folder in COPIES for name, data in state.items()}
+    files[LAST] = grub_block.encode_block({grub_block.LAST: factory_state(board)[PART]})
     return {**dict.fromkeys(CONFIGURATIONS, configuration(board).encode()), **files}
 
 

@@ -46,11 +46,15 @@ def fw_env_config(board: Board) -> str:
 
 
 def fstab(board: Board) -> str:
-    """The mounts of a slot: /data, and the boot partition, synchronous since FAT has no journal."""
+    """The mounts of a slot: /data, and the boot partition.
+
+    That is read-only: nothing is written near the bootloader but what has to be. Whoever mounts it
+    writable writes at once, since FAT has no journal.
+    """
     base, layout = node_base(board.storage.device), board.layout
     boot, data = layout.partition("boot"), layout.partition("data")
     lines = [
-        f"{base}{boot.number} /boot/firmware vfat defaults,sync 0 2",
+        f"{base}{boot.number} /boot/firmware vfat ro,noatime,sync 0 2",
         f"{base}{data.number} /data ext4 defaults 0 2",
     ]
     return "\n".join(lines) + "\n"

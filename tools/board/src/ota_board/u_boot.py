@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ota_artifact.contract import GOOD, LOST
 from ota_artifact.layout import node_base
 from ota_board.board import SLOTS, Board
 from ota_board.places import data_folder
@@ -117,17 +118,19 @@ def default_environment(board: Board, folder: Path | None = None) -> str:
 
 
 def state(text: str) -> dict[str, str]:
-    """The variables of a default environment that are state, as they leave the factory."""
+    """The variables of a default environment that are state, as U-Boot has them compiled in."""
     block = _STATE.search(text)
     lines = block[1].split() if block else []
     return dict(line.split("=", 1) for line in lines)
 
 
 def factory_environment(text: str) -> dict[str, str]:
-    """All variables of a default environment, as U-Boot has them compiled in."""
+    """All variables of a default environment, as they leave the factory: slot A is good."""
     joined = re.sub(r"\\\n\s*", "", text)
     lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
-    return dict(line.split("=", 1) for line in lines)
+    variables = dict(line.split("=", 1) for line in lines)
+    good = {GOOD["A"]: "1", GOOD["B"]: "0"}
+    return {**{name: variables[name] for name in variables if name != LOST}, **good}
 
 
 def _own_part(folder: Path | None, name: str) -> Lines:

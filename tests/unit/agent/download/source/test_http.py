@@ -353,7 +353,7 @@ def test_a_page_in_place_of_the_rest_loses_nothing(server: FileServer) -> None:
 def test_a_page_that_stays_ends_the_budget_with_the_reason(server: FileServer) -> None:
     server.manner = PORTAL
 
-    with pytest.raises(AgentError, match="a web page in place of the artifact: must somebody log"):
+    with pytest.raises(AgentError, match="a web page in place of the artifact: must a user log"):
         Reading(server.url).rest()
 
 

@@ -46,7 +46,7 @@ class Status:
         is_enabled: whether the server is asked for updates.
         window: when updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always.
         data: what happened to /data at this boot, as a sentence; empty if nothing happened to it.
-        warning: what the agent passed over, or goes on without; empty: nothing.
+        warning: what the agent passed over, or does without; empty: nothing.
         version: of the agent.
     """
 

@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
 from ota_agent.lifecycle.events import Trial
-from ota_artifact.contract import CANARY, CHECKED, PART, TRIAL, WHY
+from ota_artifact.contract import CANARY, CHECKED, LOST, PART, TRIAL, WHY
 
 
 def is_trial(environment: Mapping[str, str]) -> bool:
     """Whether the slot that is started next is on trial."""
     return environment.get(TRIAL) == "1"
+
+
+def is_lost(environment: Mapping[str, str]) -> bool:
+    """Whether the bootloader had lost its state, and no agent has said yet what runs."""
+    return bool(environment.get(LOST))
 
 
 def is_elsewhere(environment: Mapping[str, str]) -> bool:
@@ -42,6 +47,6 @@ def trial_of(slots: Slots, running: Slot, target: str, environment: Mapping[str,
         target: the slot that was to be tried, A or B.
     """
     if running.name == target:
-        return "running" if is_trial(environment) else "committed"
+        return "running" if is_trial(environment) or is_lost(environment) else "committed"
     is_back = not is_trial(environment) and next_slot(slots, environment) == running
     return "rolled-back" if is_back and environment.get(WHY) else "none"

@@ -190,7 +190,7 @@ of TLS, no server is believed."""
 
 
 def _check(entry: Entry, value: Any) -> None:
-    """Refuse a value of the right type that would have the agent not start, or not go on.
+    """Refuse a value of the right type that would have the agent not start, or stop.
 
     Raises:
         AgentError: it is one.

@@ -23,8 +23,8 @@ class DataState:
     """How /data was mounted.
 
     Attributes:
-        state: whole, unchecked, repaired, damaged, new, read-only or memory; empty: nobody says.
-        reason: how a sentence goes on that begins with ``/data``; empty if nothing is worth it.
+        state: whole, unchecked, repaired, damaged, new, read-only or memory; empty: unknown.
+        reason: how a sentence continues that begins with ``/data``; empty if nothing is worth it.
     """
 
     state: str = ""

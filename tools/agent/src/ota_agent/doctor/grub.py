@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ota_agent.bootloader.grub import Grub
+from ota_agent.bootloader.in_place import device_of, places
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import mount_of
 from ota_artifact.finding import Finding, fault, warning
@@ -19,6 +20,7 @@ from ota_artifact.grub_block import (
     is_sum,
 )
 
+_DISTANCE = 256 << 10  # [B] a card garbles up to 128 KiB around a write that is cut
 _FACTORY = "put the files of the image there, or of another device with the same layout"
 _REPAIR = "reboot the device: GRUB repairs it from the other copy, as the agent's next change does"
 
@@ -29,6 +31,7 @@ def probe(case: Case) -> Iterator[Finding]:
         return
     folder = case.bootloader.folder
     yield from _mounted(case, folder)
+    yield from _apart(folder)
     for copy in COPIES:
         read = {name: _bytes(folder / copy / name) for name in FILES}
         yield from judged(f"{folder}/{copy}", *(read[name] for name in FILES))
@@ -74,6 +77,35 @@ def judged(
         )
 
 
+def _apart(folder: Path) -> Iterator[Finding]:
+    """Whether one garbled group of blocks can take both copies; silent where nobody may ask."""
+    try:
+        if device_of(folder) is None:
+            return
+        first, second = (
+            [each for name in ("env", "lock") for each in places(folder / copy / name)]
+            for copy in COPIES
+        )
+    except OSError:
+        return
+    yield from too_close(folder, first, second)
+
+
+def too_close(
+    folder: Path, first: list[tuple[int, int]], second: list[tuple[int, int]]
+) -> Iterator[Finding]:
+    """Whether two copies are too close, by the blocks of each: where they are, how long [B]."""
+    gap = min(max(b[0] - sum(a), a[0] - sum(b)) for a in first for b in second)
+    if gap < _DISTANCE:
+        yield warning(
+            "grub-copies-too-close",
+            folder,
+            f"both copies are within {gap} B on the disk: a power cut while one is written can"
+            " garble both, and GRUB then has to guess which slot ran",
+            "write an image of this version onto the disk: it keeps the copies apart",
+        )
+
+
 def _mounted(case: Case, folder: Path) -> Iterator[Finding]:
     mount = mount_of(folder, case.mounts)
     if mount is None:
@@ -85,12 +117,13 @@ def _mounted(case: Case, folder: Path) -> Iterator[Finding]:
             "no partition is mounted there: GRUB reads the boot partition, and not this slot",
             "mount the boot partition; fstab names it in our images",
         )
-    elif "ro" in mount.options:
-        yield fault(
-            "boot-read-only",
+    elif "ro" not in mount.options:
+        yield warning(
+            "boot-writable",
             mount.point,
-            "GRUB's environment cannot be written, so no update can be installed",
-            f"mount -o remount,rw {mount.point}",
+            "Linux writes its folders and its boot sector at each mount and each change of GRUB's"
+            " environment, and a power cut may garble what is near",
+            "mount it ro,noatime in fstab: the agent writes the environment past the filesystem",
         )
 
 

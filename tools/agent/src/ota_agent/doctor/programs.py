@@ -133,7 +133,7 @@ def known(folders: tuple[Path, ...], path: Path) -> Iterator[Finding]:
     try:
         now = identity(folders)
     except AgentError as error:
-        remedy = "correct the program; until then the agent goes on as it was accepted"
+        remedy = "correct the program; until then the agent stays as it was accepted"
         yield fault("identity-unknown", before, error, remedy)
         return
     if now != before:

@@ -2,7 +2,8 @@
 """Reads an artifact, and has its payloads stored.
 
 A byte's way: source, outer tar, decompressor, digest, slot; one pass, and nothing else on disk.
-Nothing is written before the header is verified and known to be for this device.
+Nothing is written before the header is verified and known to be for this device, and what makes a
+slot start is written when all of it is.
 """
 
 import hashlib
@@ -198,6 +199,8 @@ class Fetch:
                 installers[payload.number].store(payload, self._note)
         if not artifact.is_checked:
             raise ArtifactError("artifact: was not read to its end, and is not checked")
+        for installer in installers.values():
+            installer.finish()
         return Fetched(_described(header), self._slot)
 
     def _note(self, done: int, size: int) -> None:

@@ -20,12 +20,13 @@ from ota_agent.engine.observer import StateObserver
 from ota_agent.engine.performer import DevicePerformer
 from ota_agent.engine.runtime import Runtime, boot_id
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.states import State, UnderWay
+from ota_agent.lifecycle.states import Idle, State, UnderWay
 from ota_agent.memory.bootstrap import open_store
 from ota_agent.memory.store import Store
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployment_log import DeploymentLog
 from ota_agent.server.deployments import Deployments
+from ota_artifact.errors import ProgramError
 from ota_artifact.provides import NAME
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
     observer = StateObserver(settings=settings, store=store, live=live, deployments=deployments)
     boot_now = boot_id(settings.device.boot_id)
     runtime = Runtime(store, performer, boot_now, observer.observe, stop_before=stop_before)
+    if isinstance(runtime.state, Idle):
+        _settle(boot)
     live.change(
         state=type(runtime.state).__name__,
         installed=store.provides.get(NAME, ""),
@@ -109,6 +112,17 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
     return Agent(
         settings=settings, store=store, runtime=runtime, live=live, deployments=deployments
     )
+
+
+def _settle(boot: Boot | None) -> None:
+    """Have the bootloader keep what runs, if it had lost its state."""
+    try:
+        wrong = boot.settle() if boot else ""
+    except (AgentError, ProgramError) as error:
+        logger.warning("%s", error)
+        return
+    if wrong:
+        logger.warning("the bootloader's environment is repaired: %s", wrong)
 
 
 def _device_type(settings: Settings, store: Store, warnings: list[str]) -> str:

@@ -74,6 +74,11 @@ class Installers:
                 found.append((number, UpdateModule(kind, number, self.settings.modules)))
         return sorted(found, key=lambda each: bool(each[1].slot))
 
+    def failed(self, update: Update) -> tuple[Installer, ...]:
+        """That of the slot which an update has written, if the update has failed."""
+        wrote = self.boot is not None and update.reason and update.target
+        return (self._root_filesystem(update.target),) if wrote else ()
+
     def left(self) -> tuple[Installer, ...]:
         """Those of all payloads that were begun, also by a download that failed."""
         from ota_agent.payloads.module import modules_left

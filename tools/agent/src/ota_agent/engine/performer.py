@@ -97,7 +97,7 @@ class DevicePerformer:
                 self.deployments.wait_while_paused(update, before, waiting)
             case a.CallPayloads("Cleanup"):
                 self.store.put(_REBOOTS, "")
-                _each(self.installers.left(), "Cleanup")
+                _each((*self.installers.failed(update), *self.installers.left()), "Cleanup")
             case a.CallPayloads("ArtifactRollback"):
                 self._roll_back(update)
             case a.CallPayloads(call):

@@ -54,6 +54,14 @@ class Installer(Protocol):
         """
         ...
 
+    def finish(self) -> None:
+        """All of the artifact is verified: what was held back until then is stored as well.
+
+        Raises:
+            AgentError: it cannot; the text says why.
+        """
+        ...
+
     def call(self, call: "Call") -> None:
         """Do something; safe to repeat, but for an update module's install and commit.
 

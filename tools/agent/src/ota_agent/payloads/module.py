@@ -103,6 +103,9 @@ class UpdateModule:
             for file in coming:
                 store_file(self._tree, file, self._options.keep_free, passed)
 
+    def finish(self) -> None:
+        """Nothing: a module's install comes after it. See `Installer.finish`."""
+
     def call(self, call: Call) -> None:
         """Call the module; after `Cleanup` the tree is gone, also if that failed.
 

@@ -41,7 +41,7 @@ class Identity:
         except AgentError as error:
             if not known:
                 raise
-            logger.error("%s; the device goes on as %s, which a server has accepted", error, known)
+            logger.error("%s; the device stays %s, which a server has accepted", error, known)
             return known
         if known and found != known:
             logger.warning("identity: is %s; a server has accepted this device as %s", found, known)

@@ -40,7 +40,7 @@ class DeviceKey:
     Args:
         is_own: the agent may make another one in the place of a key that is damaged: the server
             sees a new key, and a user accepts the device again. Without it, a damaged key is an
-            error: somebody has put it there, and has it still.
+            error: a user has put it there, and has it still.
         tell: told of that.
     """
 

@@ -70,7 +70,7 @@ class Answer:
             return False
 
     def check_empty(self) -> None:
-        """Pass if it has no text, or JSON: a page says that somebody else has answered.
+        """Pass if it has no text, or JSON: a page says that another server has answered.
 
         Raises:
             Unreachable: it has another text.

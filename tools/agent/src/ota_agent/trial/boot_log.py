@@ -134,6 +134,10 @@ def meaning(rollback: str) -> str:
             return f" (partition {partition} did not load, and no kernel of it was started)"
         case "count":
             return f" (partition {partition} was started on trial, and never committed)"
+        case "save":
+            return f" (the trial of partition {partition} could not be counted)"
+        case "lost":
+            return f" (no copy of its environment was valid; partition {partition} was tried)"
     return ""
 
 

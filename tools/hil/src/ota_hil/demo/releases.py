@@ -3,7 +3,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,11 +48,14 @@ class Releases:
     certificate_key: Path
 
 
-def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
+def build_releases(
+    folder: Path, say: Callable[[str], None], options: Sequence[str] = ()
+) -> Releases:
     """Build them with `ota-image build`, which caches what is the same every time.
 
     Args:
         say: gets each line that `ota-image` prints.
+        options: of `ota-image`, such as ``--suite``.
 
     Raises:
         HilError: a build failed.
@@ -73,8 +76,8 @@ def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
     made = []
     for release in ("1", "2", "3"):
         overlays = [overlay, *([folder / "overlay-3"] if release == "3" else [])]
-        made.append(_build(folder / f"release-{release}", release, overlays, key, say))
-    folder_of_u_boot = _ota_image(["u-boot", BOARD], say).decode().strip()
+        made.append(_build(folder / f"release-{release}", release, overlays, key, options, say))
+    folder_of_u_boot = _ota_image(["u-boot", BOARD, *options], say).decode().strip()
     firmware = Path(folder_of_u_boot) / "u-boot.bin"
     image, good, bad = made[0][0], made[1][1], made[2][1]
     return Releases(
@@ -89,11 +92,16 @@ def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
 
 
 def _build(
-    output: Path, release: str, overlays: list[Path], key: Path, say: Callable[[str], None]
+    output: Path,
+    release: str,
+    overlays: list[Path],
+    key: Path,
+    options: Sequence[str],
+    say: Callable[[str], None],
 ) -> tuple[Path, Path]:
     """The image and the artifact of a release."""
     words = ["build", BOARD, "--json", "--output", str(output), "--release", release]
-    words += ["--ssh-key", f"{key}.pub"]
+    words += ["--ssh-key", f"{key}.pub", *options]
     for overlay in overlays:
         words += ["--overlay", str(overlay)]
     found = json.loads(_ota_image(words, say))

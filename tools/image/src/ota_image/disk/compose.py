@@ -16,6 +16,7 @@ from ota_artifact.image.superblock import read_superblock
 from ota_artifact.image.workplace import build_time
 from ota_artifact.layout import LAYOUT_JSON, Area, Layout, to_json
 from ota_artifact.size import format_size
+from ota_board import grub
 from ota_board.board import SLOTS
 from ota_board.environment import encode
 from ota_board.layout import SECOND_HOME, second_home
@@ -105,7 +106,14 @@ def compose(layout: Layout, parts: Parts, output: Path, *, progress: Say) -> bma
         progress(f"boot partition: {len(boot)} files")
         number = identity.number("boot")
         with _copying_first(copying):
-            make_boot(disk, layout.partition("boot"), boot, number=number, time=time)
+            make_boot(
+                disk,
+                layout.partition("boot"),
+                boot,
+                number=number,
+                time=time,
+                apart=grub.APART if any(_is_state(each) for each in boot) else (),
+            )
             _fill_slots(disk, layout, parts, tree, identity, time, progress)
         known = copying.result() if copying else None
         progress("block map")
@@ -225,6 +233,10 @@ def _copy(source: Path, disk: int, offset: int, size: int) -> None:
     with source.open("rb") as file:
         for start, end in extents(file.fileno()):
             copy_range(file.fileno(), disk, start, min(end, size), shift=offset)
+
+
+def _is_state(name: str) -> bool:
+    return f"/{name.lstrip('/')}".startswith(f"{grub.FOLDER}/")
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -2,13 +2,17 @@
 """Hazards of GRUB: its program, its configuration, its state, and how Linux reaches the state."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import combinations
 
 from ota_artifact import grub_block
 from ota_artifact.contract import COUNT, PART, TRIAL
 from ota_artifact.device_files import GRUB_CONFIG
+from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.finding import Finding
 from ota_artifact.grub_block import LOCK, STATE, SUM
 from ota_artifact.image.partitions import ESP
+from ota_artifact.image.vfat import FatFilesystem
 from ota_board import grub
 from ota_image.disk.image import Part
 from ota_image.disk.slot import Slot
@@ -42,9 +46,39 @@ def probe(case: Case) -> Iterator[Finding]:
     for folder in grub.COPIES:
         yield from _copy(case, boot, folder)
     yield from _difference(case)
+    yield from _apart(boot)
     for slot in case.slots:
         if case.layout and not slot.is_empty:
             yield from _way(case, slot)
+
+
+def _apart(boot: Part) -> Iterator[Finding]:
+    """Whether one garbled group of blocks can take both copies."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for path in grub.APART:
+        names = (f"{path}/{name}" for name in ("env", "lock")) if path in grub.COPIES else (path,)
+        found[path] = [place for name in names for place in _places(boot, name)]
+    for one, other in combinations(grub.APART, 2):
+        gaps = [
+            max(second[0] - sum(first), first[0] - sum(second))
+            for first in found[one]
+            for second in found[other]
+        ]
+        if gaps and min(gaps) < grub.DISTANCE:
+            yield Finding(
+                hazard="grub-copies-too-close",
+                place=f"boot partition: {one}, {other}",
+                cause=f"they are {min(gaps)} B apart on the disk: a power cut while one is written"
+                " can garble both",
+                remedy=_AGAIN,
+            )
+
+
+def _places(boot: Part, path: str) -> tuple[tuple[int, int], ...]:
+    with suppress(ArtifactError, ProgramError):
+        filesystem = boot.open()
+        return filesystem.places(path) if isinstance(filesystem, FatFilesystem) else ()
+    return ()
 
 
 def _program(case: Case, boot: Part) -> Iterator[Finding]:
@@ -171,12 +205,13 @@ def _way(case: Case, slot: Slot) -> Iterator[Finding]:
             remedy="take the fstab of the board: `ota-board render` writes it",
         )
     for point, options in mounts.items():
-        if "ro" in options:
+        if "ro" not in options:
             yield Finding(
-                hazard="boot-read-only",
+                hazard="boot-writable",
                 place=f"{place}: /etc/fstab: {point}",
-                cause="it holds GRUB's state, and Linux cannot write it",
-                remedy="mount it rw,sync",
+                cause="Linux then writes its folders and its boot sector at each mount and each"
+                " change of GRUB's state, and a power cut may garble what is near",
+                remedy="mount it ro,noatime: the agent writes the state past the filesystem",
             )
     text = slot.part.text(GRUB_CONFIG)
     wanted = {f"{point}{grub.FOLDER}" for point in mounts}

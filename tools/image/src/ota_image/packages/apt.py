@@ -21,6 +21,7 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.run import run, stream
 from ota_image.cache import cache_folder, key_of, one_error_if_full, open_cache
 from ota_image.errors import ImageError, WorldError
+from ota_image.packages.complaints import names, reason, with_remedy
 from ota_image.packages.sources import Archive, is_security
 from ota_image.progress import Say
 from ota_image.workfolder import own_folder
@@ -33,7 +34,8 @@ _URI = re.compile(r"^'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$", re.MULTILINE
 _HOST_SETTINGS = re.compile(r"^(Acquire::(?!IndexTargets|Languages|GzipIndexes|Changelogs).*)$")
 _UNKNOWN = re.compile(
     r"E: (Unable to locate package .*|Package .* has no installation.*|"
-    r"Version .* was not found|Unable to find a source package.*)"
+    r"Version .* was not found|Unable to find a source package.*|"
+    r"Can not find version .* of package .*)"
 )
 
 
@@ -57,7 +59,9 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
+class SourceFile:
+    """A file of the archive: of a source package, or a package itself."""
+
     uri: str
     name: str
     size: int
@@ -92,7 +96,7 @@ class AptRoot:
         stanzas = [each.stanza(kind) for each in archives]
         settings = _host_settings()
         self._say = say
-        self._security = [suite for each in archives for suite in each.suites if is_security(suite)]
+        self._suites = [suite for each in archives for suite in each.suites]
         self._is_asked = False
         self._lacking = ""
         self._arch = arch
@@ -107,7 +111,8 @@ class AptRoot:
     def update(self, *, is_stale: bool = False) -> None:
         """Fetch the lists of packages, unless they are less than an hour old and not stale.
 
-        A list that cannot be fetched is a warning, and is asked for again by the next root.
+        A list that cannot be fetched is a warning, and is asked for again by the next root. Without
+        a list of the security updates, or if only that one is not to be had, `resolve` fails.
 
         Raises:
             ProgramError: the archive cannot be reached, or is not signed by a known key.
@@ -124,23 +129,31 @@ class AptRoot:
                 if not list((self.folder / "lists").glob("*_Packages*")) and not list(
                     (self.folder / "lists").glob("*_Sources*")
                 ):
-                    raise
+                    raise with_remedy(error) from error
                 self._lacking = self._find_lacking(str(error))
-                said = _reason(str(error))
-                self._say(f"warning: only some of the package lists could be fetched: {said}")
+                self._say(
+                    "warning: only some of the package lists could be fetched:"
+                    f" {reason(str(error))}"
+                )
             else:
                 stamp.touch()
             self._is_asked = True
 
     def _find_lacking(self, said: str) -> str:
-        """What to say of security updates without any list, not even an older one."""
-        for suite in self._security:
+        """What to say of a suite of security updates that cannot be fetched, if others can.
+
+        Without a network, none can be fetched; an older list, if there is one, is used then.
+        """
+        failed = [suite for suite in self._suites if names(said, suite)]
+        for suite in filter(is_security, self._suites):
             name = f"*_dists_{suite.replace('/', '_')}_*"
             lists = (self.folder / "lists").glob
-            if not [*lists(f"{name}_Packages*"), *lists(f"{name}_Sources*")]:
+            is_there = [*lists(f"{name}_Packages*"), *lists(f"{name}_Sources*")]
+            if not is_there or (suite in failed and set(failed) != set(self._suites)):
                 return (
-                    f"{suite}: {_reason(said, suite)}; name another --mirror 'URL {suite}', or do"
-                    " without security updates, with --mirror 'URL SUITE' for the others"
+                    f"{suite}: {reason(said, suite)}; try again later, name another --mirror"
+                    f" 'URL {suite}', or do without security updates, with --mirror 'URL SUITE'"
+                    " for the others"
                 )
         return ""
 
@@ -197,8 +210,11 @@ class AptRoot:
             return None
         return next(map(_package, _files(said)), None)
 
-    def source(self, name: str) -> tuple[_File, ...]:
+    def source(self, name: str) -> tuple[SourceFile, ...]:
         """The files of a source package: the .dsc and what it lists.
+
+        Args:
+            name: ``name`` or ``name=version``.
 
         Raises:
             ImageError: it is unknown.
@@ -207,6 +223,24 @@ class AptRoot:
         self.update()
         self._require_security()
         return tuple(_files(self._ask("source", "--print-uris", name)))
+
+    def describe_source(self, name: str, description: SourceFile) -> str:
+        """What the index says of a source package: nearly the text of its .dsc.
+
+        Args:
+            description: the .dsc among its files.
+
+        Raises:
+            ImageError: it is unknown.
+            ProgramError: apt fails.
+        """
+        argv = ("apt-cache", "showsrc", "--only-source", name)
+        with _lock(self.folder / "lock"):
+            said = run(argv, timeout=120, environment=self._environment).decode()
+        for stanza in said.split("\n\n"):
+            if f" {description.name}\n" in f"{stanza}\n" and description.sha256 in stanza:
+                return stanza.strip("\n") + "\n"
+        raise ImageError(f"{name}: the archive does not describe {description.name}")
 
     def fetch(self, files: Mapping[Path, tuple[str, str]]) -> None:
         """Download files through apt, with its proxies, keys and passwords.
@@ -341,18 +375,12 @@ def is_older(version: str, other: str) -> bool:
     return stream(argv, silence=30, sink=lambda data: None).code == 0
 
 
-def _reason(said: str, about: str = "") -> str:
-    """The first error of apt's, if possible one about a suite, without addresses."""
-    found = re.findall(r"E: (.*?)(?: \[IP.*)?$", said, re.MULTILINE)
-    return next((each for each in found if about in each), found[0] if found else said)
-
-
-def _files(said: str) -> Iterator[_File]:
+def _files(said: str) -> Iterator[SourceFile]:
     for uri, name, size, sha256 in _URI.findall(said):
-        yield _File(uri=uri, name=unquote(name), size=int(size), sha256=sha256)
+        yield SourceFile(uri=uri, name=unquote(name), size=int(size), sha256=sha256)
 
 
-def _package(file: _File) -> Package:
+def _package(file: SourceFile) -> Package:
     name, version, rest = file.name.rsplit("_", 2)
     arch = rest.removesuffix(".deb")
     return Package(

@@ -18,7 +18,7 @@ _PASSING = frozenset({408, 421, 425, 429})
 CHANGED = "the server's file has changed"
 """Why an answer is `Other` where that is certain."""
 
-PAGE = "there is a web page in place of the artifact: must somebody log in to this network?"
+PAGE = "there is a web page in place of the artifact: must a user log in to this network?"
 """Why it is tried again later, where a captive portal or a page for maintenance answers."""
 
 _TEXTS = ("text/", "application/json", "application/xhtml")
