@@ -139,7 +139,7 @@ def test_without_any_environment_what_ran_last_starts_and_at_the_next_boot_the_o
     assert "OTA: the environment was lost, trying partition" in said[3]
 
 
-def test_a_trial_of_which_nothing_is_known_any_more_is_not_what_ran_last(machine: Machine) -> None:
+def test_a_trial_that_nothing_is_known_of_is_not_what_ran_last(machine: Machine) -> None:
     machine.set(**TRIAL_OF_B)
     machine.boot()
     for folder in COPIES:
@@ -185,7 +185,7 @@ def test_the_search_ends_when_an_agent_says_what_runs(machine: Machine) -> None:
 
 
 def test_a_trial_ends_the_search_for_the_slot_that_ran(machine: Machine) -> None:
-    """A client that does not know of the search tells what is to start, as ever."""
+    """A client that does not know of the search still chooses what starts."""
     for folder in COPIES:
         machine.write(f"{folder}/env", encode_block({"bootcount": "0"}))
     machine.boot()

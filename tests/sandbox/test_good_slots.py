@@ -168,7 +168,7 @@ def test_without_any_environment_a_slot_that_does_not_load_is_passed_over(
 
 
 def test_a_trial_ends_the_search_for_the_slot_that_ran(machine: Machine) -> None:
-    """A client that does not know of the search tells what is to start, as ever."""
+    """A client that does not know of the search still chooses what starts."""
     lose_the_environment(machine)
     machine.boot()
     machine.set(**TRIAL_OF_B)

@@ -118,7 +118,7 @@ def test_content_that_is_read_in_part_is_passed_over() -> None:
     assert b"".join(source.chunks()) == b"y"
 
 
-def test_content_goes_on_at_a_place_behind_what_was_read_and_at_none_before_it() -> None:
+def test_content_continues_at_a_place_behind_what_was_read_and_not_before_it() -> None:
     content = bytes(range(256)) * 2400
     source = reader(made((Entry(name="a", content=content), Entry(name="b", content=b"y"))))
     source.next()

@@ -101,7 +101,7 @@ def test_what_the_board_needs_of_a_build_is_kept_whatever_its_name(use: Use) -> 
     assert not (plain.folder / "spl").exists()
 
 
-def test_what_u_boot_does_not_make_is_said_right_after_it_was_compiled(use: Use) -> None:
+def test_the_error_names_what_u_boot_did_not_make_right_after_it_was_compiled(use: Use) -> None:
     source = use("plain")
 
     with pytest.raises(ImageError) as raised:

@@ -108,7 +108,7 @@ def test_without_the_list_of_security_updates_nothing_is_the_newest(archive: Pat
 
 
 def suite_in(folder: Path, name: str, text: str) -> Archive:
-    """An archive with suites in a folder, of which one has this list."""
+    """An archive in a folder, with suites; one of them has this list."""
     place = folder / "dists" / name / "main" / "binary-arm64"
     place.mkdir(parents=True)
     (place / "Packages").write_text(text)

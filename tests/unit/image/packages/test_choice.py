@@ -242,9 +242,7 @@ def test_packages_may_be_left_out(builder: Builder) -> None:
     assert names(builder.choose().image) == ["init 1:2.0-1"]
 
 
-def test_what_is_left_out_in_vain_is_said_when_packages_are_chosen(
-    archive: Path, recipe: Recipe
-) -> None:
+def test_choosing_packages_names_what_is_left_out_in_vain(archive: Path, recipe: Recipe) -> None:
     recipe = dataclasses.replace(recipe, without=("libinit", "libold"))
     said: list[str] = []
 

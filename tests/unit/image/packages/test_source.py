@@ -39,7 +39,7 @@ def recipe(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Re
 
 
 def offer(archive: Path, version: str, digest: str = DSC) -> None:
-    """Have the archive offer a source package, of this version alone."""
+    """Have the archive offer a source package, of this version only."""
     file = archive / f"boot_{version}.tar.xz"
     (archive / "version").write_text(f"{version}\n")
     with tarfile.open(file, "w:xz") as tar:

@@ -48,8 +48,8 @@ def fw_env_config(board: Board) -> str:
 def fstab(board: Board) -> str:
     """The mounts of a slot: /data, and the boot partition.
 
-    That is read-only: nothing is written near the bootloader but what has to be. Whoever mounts it
-    writable writes at once, since FAT has no journal.
+    The boot partition is read-only, so that little is written near the bootloader. To mount it
+    writable is a write in itself, since FAT marks itself as dirty.
     """
     base, layout = node_base(board.storage.device), board.layout
     boot, data = layout.partition("boot"), layout.partition("data")

@@ -93,7 +93,7 @@ class Trail:
         """Have a payload continue at the checkpoint, if it is of it, and the slot is as it says.
 
         The slot's head was held back, and is read from the payload once more; gives it if the
-        payload goes on behind it, else nothing.
+        payload continues behind it, else nothing.
 
         Raises:
             AgentError: the slot cannot be read, or the checkpoint not be dropped.

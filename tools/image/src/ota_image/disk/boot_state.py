@@ -179,7 +179,7 @@ def _change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
 
 
 def restore(disk: Disk, slot: str, factory: Mapping[str, str]) -> dict[str, str]:
-    """Make both copies whole, and give what they hold.
+    """Make both copies whole, and give their variables.
 
     One that is valid is the source of the other. If none is, they get what the factory writes, and
     the slot that runs, which alone counts as good.

@@ -71,7 +71,7 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Mirrors:
-    """Mirrors that somebody chose, each ``URL [SUITE [COMPONENT...]]``, and where."""
+    """Mirrors that the user chose, each ``URL [SUITE [COMPONENT...]]``, and where."""
 
     place: str
     texts: tuple[str, ...]
