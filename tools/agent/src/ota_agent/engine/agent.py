@@ -29,13 +29,21 @@ BY_HAND = "rolled back by hand"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """The one process that updates this device."""
+    """The one process that updates this device.
+
+    Attributes:
+        makeshift: why its memory ends with this boot, so that nothing can be installed; empty: it
+            does not.
+        no_slots: why it does not know the slots that it should have; empty: nothing is wrong.
+    """
 
     settings: Settings
     store: Store
     runtime: Runtime
     live: LiveStatus
     deployments: Deployments
+    makeshift: str = ""
+    no_slots: str = ""
 
     @property
     def state(self) -> s.State:

@@ -4,11 +4,13 @@
 import logging
 from collections.abc import Callable, Container, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
+from ota_agent.bootloader.contract import is_trial
 from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.control.controls import Controls
@@ -46,22 +48,51 @@ _SIGNED, _BY_ANYBODY = "signed by", "anybody"
 
 
 @contextmanager
-def assemble(settings: Settings, *, stop_before: Container[type[State]] = ()) -> Iterator[Agent]:
+def assemble(
+    settings: Settings,
+    *,
+    stop_before: Container[type[State]] = (),
+    may_be_makeshift: bool = False,
+) -> Iterator[Agent]:
     """Make the agent, and close its memory at the end; the caller holds the ownership.
 
     What an install alone needs is imported by the first one: a daemon waits all its life, and may
     never install.
 
+    Args:
+        may_be_makeshift: whether it may do without a memory on /data, for a time.
+
     Raises:
         AgentError: something is missing that it cannot do without.
     """
-    with closing(open_store(settings.device)) as store:
-        yield _assemble(settings, store, stop_before)
+    makeshift = ""
+    try:
+        store = open_store(settings.device)
+    except AgentError as error:
+        if not may_be_makeshift or not _is_committed(settings):
+            raise
+        makeshift = f"{error}; until then nothing can be installed"
+        logger.error("%s", makeshift)
+        store = open_store(replace(settings.device, data=settings.device.run / "memory"))
+    with closing(store):
+        yield _assemble(settings, store, stop_before, makeshift)
 
 
-def _assemble(settings: Settings, store: Store, stop_before: Container[type[State]]) -> Agent:
+def _is_committed(settings: Settings) -> bool:
+    """Whether it is certain that this is no trial, which has to end if it cannot be remembered."""
+    try:
+        boot = boot_of(settings.device)
+        return boot is None or not is_trial(boot.bootloader.read())
+    except (AgentError, ProgramError):
+        return False
+
+
+def _assemble(
+    settings: Settings, store: Store, stop_before: Container[type[State]], makeshift: str
+) -> Agent:
     live = LiveStatus()
     warnings = [str(each) for each in settings.passed_over]
+    warnings += [makeshift] if makeshift else []
     device_type = _device_type(settings, store, warnings)
     boot, no_slots = _boot(settings, store, warnings)
     controls = Controls(settings.control, store)
@@ -110,7 +141,13 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
         warning="; ".join(warnings),
     )
     return Agent(
-        settings=settings, store=store, runtime=runtime, live=live, deployments=deployments
+        settings=settings,
+        store=store,
+        runtime=runtime,
+        live=live,
+        deployments=deployments,
+        makeshift=makeshift,
+        no_slots=no_slots,
     )
 
 

@@ -40,6 +40,8 @@ class StateObserver:
             changes |= of_update(state)
         level = logging.INFO if isinstance(state, s.UnderWay) else logging.DEBUG
         logger.log(level, "state %s", state.mender_name)
+        if isinstance(state, s.Reporting):
+            self.deployments.note_end(state.update)
         if isinstance(state, s.Committed):
             boot_log.stop(self.settings.boot_log)  # the trial is over
         if isinstance(state, s.Idle):

@@ -56,11 +56,13 @@ class Deployment:
         id: its name on the server; letters, digits, dots and dashes.
         url: of the artifact.
         control_map: the server's update control map, unchecked; None if it has none.
+        artifact: name of the artifact; empty if the server does not say.
     """
 
     id: str
     url: Address
     control_map: dict[str, Any] | None = None
+    artifact: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,7 +375,13 @@ def _deployment(answer: Answer) -> Deployment | None:
         url = None
     if url is None or not url.is_web:
         raise Unreachable(f"{answer.where}: deployment {name} has no address of an artifact")
-    return Deployment(name, url, _map(found))
+    artifact = found["artifact"].get(NAME)
+    return Deployment(
+        id=name,
+        url=url,
+        control_map=_map(found),
+        artifact=artifact if isinstance(artifact, str) else "",
+    )
 
 
 def _of(deployment: str, what: str, version: str = "v1") -> str:
