@@ -376,7 +376,7 @@ def test_a_device_that_waits_for_its_user_is_not_silent(site: Site) -> None:
     site.wait(lambda: is_over(site, deployment) or deployment.statuses, "poll")
 
 
-def test_a_fresh_device_that_cannot_write_data_starts_and_goes_on_when_it_can(site: Site) -> None:
+def test_a_fresh_device_that_cannot_write_data_starts_and_saves_when_it_can(site: Site) -> None:
     data = site.device.folder / "data"
     (data / "device_type").unlink()
     data.rmdir()

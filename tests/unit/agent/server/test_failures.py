@@ -64,7 +64,7 @@ def test_each_further_try_waits_twice_as_long_up_to_a_day(device: Values) -> Non
     assert tries(device, 7 * 24 * HOUR, lambda: ("d1", "v2")) == 7
 
 
-def test_another_try_that_somebody_asks_for_is_made_at_once(device: Values) -> None:
+def test_another_try_is_made_at_once_if_asked_for(device: Values) -> None:
     failures = device.failures()
     failures.note("d1", "v2", "why")
 
