@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from ota_artifact.errors import ProgramError
-from ota_artifact.run import run, stream
+from ota_artifact.run import run
 from ota_image.cache import cache_folder, key_of, one_error_if_full, open_cache
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.complaints import names, reason, with_remedy
@@ -363,16 +363,6 @@ def _preference(package: Package) -> str:
     """Prefer this version to all others. Source: apt_preferences(5)."""
     lines = (f"Package: {package.name}", f"Pin: version {package.version}", "Pin-Priority: 1001")
     return "\n".join(lines) + "\n\n"
-
-
-def is_older(version: str, other: str) -> bool:
-    """Whether a version comes before another one. Source: Debian Policy, 5.6.12.
-
-    Raises:
-        ProgramError: dpkg is missing.
-    """
-    argv = ("dpkg", "--compare-versions", version, "lt", other)
-    return stream(argv, silence=30, sink=lambda data: None).code == 0
 
 
 def _files(said: str) -> Iterator[SourceFile]:

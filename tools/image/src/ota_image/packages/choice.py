@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.run import stream
 from ota_image.errors import ImageError
-from ota_image.packages.apt import AptRoot, Package, download, is_older, package_file
+from ota_image.packages.apt import AptRoot, Package, download, package_file
 from ota_image.packages.lock import IMAGE, Lock, lock_file, lock_text, read_lock
 from ota_image.packages.recipe import Recipe
 from ota_image.progress import Say
@@ -284,12 +285,22 @@ def check_newer(
     before = {each.name: each.version for each in locked}
     for each in found:
         version = before.get(each.name, each.version)
-        if version != each.version and is_older(each.version, version):
+        if version != each.version and _is_older(each.version, version):
             raise ImageError(
                 f"{place}: the archive has {each.name} {each.version}, which is older than the"
                 f" lock's {version}; name the archive of the security updates too, with --mirror"
                 f" 'URL {suite}-security', or take the older version with --update-lock"
             )
+
+
+def _is_older(version: str, other: str) -> bool:
+    """Whether a version comes before another one. Source: Debian Policy, 5.6.12.
+
+    Raises:
+        ProgramError: dpkg is missing.
+    """
+    argv = ("dpkg", "--compare-versions", version, "lt", other)
+    return stream(argv, silence=30, sink=lambda data: None).code == 0
 
 
 def _check_one_kernel(name: str, packages: Sequence[Package], place: str) -> None:
