@@ -79,7 +79,7 @@ def assemble(
 
 
 def _is_committed(settings: Settings) -> bool:
-    """Whether it is certain that this is no trial, which has to end if it cannot be remembered."""
+    """Whether this is certainly not a trial; a trial that cannot be remembered has to end."""
     try:
         boot = boot_of(settings.device)
         return boot is None or not is_trial(boot.bootloader.read())

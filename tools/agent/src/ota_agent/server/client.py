@@ -48,7 +48,7 @@ class Key(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """What the server wants installed.
 

@@ -107,8 +107,8 @@ class Failures:
     def held(self, deployment: str, artifact: str) -> tuple[Failure, float] | None:
         """Why it is not to be tried now, and how long still [s]; None if it may be.
 
-        Under another name of the server's somebody wants another try, and gets it; a server that
-        invents a name for each offer does not get it for ever.
+        Under another name of the server's, an operator wants another try, and gets it; a server
+        that invents a name for each offer does not get it for ever.
 
         Args:
             artifact: its name; empty if the server does not say.
