@@ -79,7 +79,8 @@ class Case:
 CASES = {
     "done": Case(work="    print('here'); return 0", out="here\n"),
     "help": Case(words=("--help",), out="usage: "),
-    "usage": Case(words=("--bogus",), code="usage", err="{name}: "),
+    "nothing asked": Case(out="usage: "),
+    "usage": Case(words=("--bogus",), code="usage", err="{name}: unrecognized arguments: --bogus"),
     # Signals.
     "Ctrl-C": Case(work=WAIT, number=signal.SIGINT, code=130, err="{name}: interrupted"),
     "SIGTERM": Case(work=WAIT, number=signal.SIGTERM, code=143),
@@ -155,6 +156,28 @@ def test_a_command_ends_as_all_others_do(tmp_path: Path, name: str, case: str) -
     assert bool(err) == bool(given.err), err
     assert ("Traceback" in err) == (case == "our bug"), err
     assert (tmp_path / "cleaned").exists() == (given.number is not None)
+
+
+IMPORTING = """\
+import os, signal, sys, {package}
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "{package}.main":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+{package}.begin()
+"""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_interrupt_while_a_command_is_imported_is_silent(name: str) -> None:
+    program = IMPORTING.format(package=COMMANDS[name].removesuffix(".main"))
+
+    done = subprocess.run(  # noqa: S603
+        (sys.executable, "-c", program), capture_output=True, timeout=DEADLINE, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
 
 
 TIDY = """\

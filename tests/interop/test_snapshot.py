@@ -251,7 +251,7 @@ class _Failing:
 
 
 _FAILING = {
-    "sudo wants a password": _Failing(
+    "sudo asks for a password": _Failing(
         {"id": "echo 1000", "sudo": "echo 'sudo: a password is required' >&2; exit 1"},
         "did not start the copy, exit code 1; log in as root, or allow sudo: sudo: a password",
     ),

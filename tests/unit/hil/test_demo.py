@@ -56,7 +56,7 @@ def test_a_warning_of_three_builds_is_shown_once_and_an_error_too(
         'echo \'{"image": "a", "artifact": "b"}\'\n'
     )
     fake.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{fake.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(sys, "executable", str(fake.with_name("python")))
     shown: list[str] = []
 
     with pytest.raises(HilError) as caught:
@@ -64,6 +64,27 @@ def test_a_warning_of_three_builds_is_shown_once_and_an_error_too(
 
     assert shown == ["warning: old lock", "step", "step", "step", "ota-image: no space"]
     assert str(caught.value) == "ota-image build qemu-arm64 failed with exit code 3; see above"
+
+
+def test_suite_and_mirrors_reach_each_command_of_ota_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "bin" / "ota-image"
+    fake.parent.mkdir()
+    fake.write_text(
+        f'#!/bin/sh\necho "$@" >>"{tmp_path}/said"\n'
+        '[ "$1" = build ] || exit 3\necho \'{"image": "a", "artifact": "b"}\'\n'
+    )
+    fake.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(fake.with_name("python")))
+    words = ["--suite", "trixie", "--mirror", "http://a.example", "--mirror", "http://b.example"]
+
+    code = main(["demo", "--output", str(tmp_path / "demo"), *words])
+
+    lines = (tmp_path / "said").read_text().splitlines()
+    assert code != 0
+    assert [line.split()[0] for line in lines] == ["build", "build", "build", "u-boot"]
+    assert all(" ".join(words) in line for line in lines)
 
 
 def test_a_line_of_the_console_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:

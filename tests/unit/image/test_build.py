@@ -70,7 +70,7 @@ def test_the_list_of_software_has_what_is_in_the_image_and_nothing_else(
 def test_a_kernel_other_than_the_one_depended_on_is_refused(
     tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lock = tiny.images / "tiny.amd64.lock"
+    lock = tiny.images / "tiny.bookworm.amd64.lock"
     lock.write_text(lock.read_text().replace(f"linux-image-{VERSION} ", "linux-image-6.0 "))
 
     code = main(["build", "qemu-x86-64", *tiny.options(), "--output", str(tmp_path / "made")])
@@ -93,14 +93,18 @@ def test_a_build_writes_the_lock_if_asked(
 
 
 def test_mirrors_without_security_updates_are_a_warning(
-    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: Tiny,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tiny.images / "tiny.amd64.lock").write_text("wrong\n")
+    monkeypatch.chdir(tmp_path)
+    (tiny.images / "tiny.bookworm.amd64.lock").write_text("wrong\n")
 
     code = main(["rootfs", "qemu-x86-64", *tiny.options(), "--mirror", "file:/none bookworm"])
 
     assert code == 2
-    assert "add --mirror 'URL bookworm-security'" in capsys.readouterr().err
+    assert "add 'URL bookworm-security'" in capsys.readouterr().err
 
 
 def test_a_second_build_into_a_folder_waits_for_the_first(

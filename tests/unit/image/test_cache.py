@@ -142,14 +142,20 @@ def test_the_command_shows_it_and_empties_it(
     assert list(cache.iterdir()) == []
 
 
+_APT = "from ota_image.packages.apt import AptRoot; AptRoot('arm64', [])"
+
+
 @requires_open_tree
-def test_a_home_that_may_not_be_written_is_named_with_the_variable(cache: Path) -> None:
+@pytest.mark.parametrize("program", ["_MAKE", "_APT"])
+def test_a_home_that_may_not_be_written_is_named_with_the_variable(
+    cache: Path, program: str
+) -> None:
     cache.parent.chmod(0o555)
     as_nobody = ("setpriv", "--reuid", "65534", "--clear-groups") if os.geteuid() == 0 else ()
     home = {**os.environ, "XDG_CACHE_HOME": "/root" if as_nobody else str(cache.parent)}
 
     said = subprocess.run(  # noqa: S603
-        (*as_nobody, sys.executable, "-c", _MAKE, "kind/name"),
+        (*as_nobody, sys.executable, "-c", globals()[program], "kind/name"),
         env=home,
         capture_output=True,
         check=False,

@@ -76,7 +76,7 @@ def test_a_folder_has_the_mode_that_the_tar_gives_it(store: Store, place: Path, 
     assert f"{stat.S_IMODE(place.stat().st_mode):o}" == f"{mode:o}"
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="root alone gives a folder to another user")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives a folder to another user")
 def test_a_folder_has_the_owner_that_the_tar_gives_it(store: Store, place: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(packed())) as tar:
         top = tar.getmember(".")

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from ota_image.cli.main import main
+from ota_image.disk.compose import Parts, compose
+from ota_image.errors import ImageError
 from ota_image.firmware import machine
+from ota_image.packages.recipe import Recipe
 from tests.house.tree import ROOT
 from tests.simulators.holding import another_holds
+from tests.unit.image.disk.small import quiet, small_board, tree, variables
 
 
 @pytest.fixture
@@ -80,3 +84,37 @@ def test_a_tmpdir_without_space_is_named_with_the_variable(
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"ota-image: {tmp_path}: has no space for a copy of ")
     assert "set TMPDIR to a larger place" in said
+
+
+@pytest.mark.parametrize(
+    ("suite", "option", "started"),
+    [
+        ("bookworm", "", "bookworm"),
+        ("bookworm", "trixie", "trixie"),
+        ("trixie", "", "trixie"),
+        ("kirkstone", "", "trixie"),  # not of our recipes: what is built by default
+    ],
+)
+def test_the_u_boot_that_starts_an_image_is_of_its_suite(
+    suite: str, option: str, started: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = small_board(tmp_path, "qemu-arm64")
+    release = f'PRETTY_NAME="Test"\nVERSION_CODENAME={suite}\n'.encode()
+    files = {"etc/os-release": release, "etc/ota/release": b"image=minimal\nrelease=1\n"}
+    parts = Parts(rootfs=tree(tmp_path / "rootfs", files), variables=variables(board))
+    compose(board.layout, parts, tmp_path / "disk.sdimg", progress=quiet)
+    seen: list[Recipe] = []
+
+    def stop(*_: object, recipe: Recipe, **__: object) -> Path:
+        seen.append(recipe)
+        raise ImageError("far enough")
+
+    monkeypatch.setattr("ota_image.cli.run.machine_firmware", stop)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    words = ["--disk", str(tmp_path / "disk.sdimg"), "--ssh-port", port]
+
+    code = main(["run", "qemu-arm64", *words, *(["--suite", option] if option else [])])
+
+    assert code == 2
+    assert [(each.name, each.suite) for each in seen] == [("minimal", started)]

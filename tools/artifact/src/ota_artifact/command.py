@@ -72,12 +72,12 @@ class Command:
             return self._fail(str(error), code)
 
     def entry(self) -> NoReturn:
-        """Run the command as a process of its own; the installed script calls this."""
+        """Run the command as a process of its own."""
         _open_closed_streams()
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has HUP ignored
                 signal.signal(number, _leave)
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # background jobs of a shell
             signal.signal(signal.SIGINT, _interrupt)
         try:
             code = self.main()

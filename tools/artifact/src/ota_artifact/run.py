@@ -15,15 +15,15 @@ from functools import cache
 from typing import BinaryIO, Literal, Self, cast
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.interpreter import lacking
 from ota_artifact.quoting import masked, shortened
-from ota_artifact.which import which
+from ota_artifact.which import missing, which
 
 logger = logging.getLogger(__name__)
 
 _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Makes a program end with us, whatever ends us. Source: util-linux."""
-_PIECE = 1 << 16  # [B] what a pipe holds
-_SAID = 1 << 16  # [B] of stderr that is kept
+_PIECE = _SAID = 1 << 16  # [B] what a pipe holds, and what is kept of stderr
 _LINE = 1 << 13  # [B] that a line is cut at
 _GRACE = 30.0  # [s] between SIGTERM and SIGKILL: it may have many files to remove
 _LOOK = 0.02  # [s] between polls of what cannot be waited for
@@ -58,10 +58,8 @@ def run(
     with program, _ending(program, f"{line}: did not finish within {timeout:g} s"):
         printed, said = program.communicate(stdin, timeout)
     if program.returncode not in success:
-        text = shortened(masked(said.decode("utf-8", "replace").strip()))
-        raise ProgramError(
-            f"{line}: exit code {program.returncode}: {text or '(nothing on stderr)'}"
-        )
+        text = shortened(masked(said.decode("utf-8", "replace").strip())) or "(nothing on stderr)"
+        raise ProgramError(f"{line}: exit code {program.returncode}: {text}")
     return printed
 
 
@@ -78,7 +76,7 @@ def _start(
             env={**os.environ, **environment} if environment else None,
         )
     except FileNotFoundError as error:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it") from error
+        raise ProgramError(missing(words[0])) from error
     except OSError as error:
         raise ProgramError(f"{masked(shlex.join(words))}: {error.strerror}") from error
 
@@ -175,7 +173,7 @@ class Background:
         self.argv = [os.fspath(word) for word in argv]
         logger.debug("+ %s", masked(shlex.join(self.argv)))
         if which(self.argv[0]) is None:
-            raise ProgramError(f"{self.argv[0]}: not found; install the package that has it")
+            raise ProgramError(missing(self.argv[0]))
         try:
             self._program = subprocess.Popen(
                 (*_WITH_US, *self.argv),
@@ -183,7 +181,7 @@ class Background:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                start_new_session=True,  # Ctrl-C reaches us alone, and we end it
+                start_new_session=True,  # Ctrl-C reaches only us, and we end it
             )
         except OSError as error:
             raise ProgramError(f"{shlex.join(_WITH_US)}: {error.strerror}") from error
@@ -247,8 +245,8 @@ class Supervised:
         words = [os.fspath(word) for word in argv]
         self._line, self._timeout, self._grace, self._hear = shlex.join(words), timeout, grace, hear
         logger.debug("+ %s", masked(self._line))
-        if which(words[0]) is None:
-            raise ProgramError(f"{words[0]}: is missing, or not executable")
+        if why := lacking(which(words[0]) or ""):
+            raise ProgramError(f"{words[0]}: {why}")
         try:
             self._program = subprocess.Popen(
                 (*_with_us(), *words),
@@ -327,13 +325,13 @@ class Supervised:
             with suppress(subprocess.TimeoutExpired):
                 self._program.wait(wait)
             return
-        while events := self._ready.select(wait):
+        for pause in (wait, 0.0, 0.0, 0.0):  # and then look at the time: it may never fall silent
+            events = self._ready.select(pause)
             heard = [key for key, _ in events if key.data]
             for key in heard:
                 self._take(key)
-            if len(heard) < len(events) or not self._ready.get_map():
+            if not events or len(heard) < len(events) or not self._ready.get_map():
                 return
-            wait = 0
 
     def _take(self, key: selectors.SelectorKey) -> None:
         name: Channel = key.data
@@ -359,7 +357,9 @@ class Supervised:
             with suppress(subprocess.TimeoutExpired):
                 self._program.wait(_LOOK)
         self._signal(signal.SIGKILL)
-        self.code = self._program.wait()
+        self.code = -signal.SIGKILL  # if it hangs in the kernel, as on a disk that has failed
+        with suppress(subprocess.TimeoutExpired):
+            self.code = self._program.wait(max(self._grace, 1.0))
 
     def _is_there(self) -> bool:
         """Whether any process of its group is."""
@@ -396,5 +396,5 @@ def run_attached(argv: Sequence[str | os.PathLike[str]]) -> int:
     """
     logger.debug("+ %s", masked(shlex.join(words := [os.fspath(word) for word in argv])))
     if which(words[0]) is None:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it")
+        raise ProgramError(missing(words[0]))
     return subprocess.run((*_with_us(), *words), check=False).returncode

@@ -22,14 +22,12 @@ from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, fetch_firmware
 from ota_image.firmware.u_boot import u_boot_of
 from ota_image.packages.recipe import Recipe, fitted
+from ota_image.packages.sources import ANY_SOURCE, Source
 from ota_image.progress import Say
 from ota_image.rootfs.settings import Settings
-from ota_image.rootfs.slot import Slot, Source, make_slot
+from ota_image.rootfs.slot import Slot, make_slot
 from ota_image.spdx import software_list
 from ota_image.workfolder import own_folder
-
-ANY_SOURCE = Source()
-"""The machine's own mirrors. A package that they no longer have is replaced by a newer one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +82,12 @@ def build(
         OSError: no space.
     """
     board = fitted(board, recipe)
-    firmware = fetch_firmware(
-        board, recipe.release, mirrors=source.mirrors, accepted=accepted, say=say
-    )
+    firmware = fetch_firmware(board, recipe, source=source, accepted=accepted, say=say)
     is_grub = board.bootloader.kind == "grub" and u_boot_tree is None
     u_boot = (
         None
         if is_grub
-        else u_boot_of(board, board_folder, u_boot_tree, say, mirrors=source.mirrors)
+        else u_boot_of(board, board_folder, u_boot_tree, say, recipe=recipe, source=source)
     )
 
     def placed(source: str) -> Path:
@@ -143,7 +139,7 @@ def build(
         _write(made.layout, to_json(board.layout))
         _write(
             made.software,
-            software_list(name, slot, firmware.packages, u_boot=u_boot.version if u_boot else ""),
+            software_list(name, slot, recipe.suite, firmware.packages, u_boot=u_boot),
         )
     return made
 

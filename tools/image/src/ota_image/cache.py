@@ -42,6 +42,17 @@ def cache_folder() -> Path:
     return (base if base.is_absolute() else Path.home() / ".cache") / "ota-kit"
 
 
+def open_cache() -> Path:
+    """The folder of the cache, which exists; nobody can empty it until this process ends.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder = cache_folder()
+    _keep(folder)
+    return folder
+
+
 def key_of(*parts: str | bytes) -> str:
     """16 hex digits that change with any part, and with where one part ends and the next begins."""
     digest = hashlib.sha256()
@@ -75,13 +86,10 @@ def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
     ends without an exception, the workplace becomes the folder in one step, even if another process
     makes the same folder at the same time. What killed processes left next to it is removed.
 
-    From here on, nobody can empty the cache until this process ends.
-
     Raises:
         OSError: the cache cannot be written, also if a program says that the disk is full.
     """
-    folder = cache_folder() / name
-    _keep(cache_folder())
+    folder = open_cache() / name
     if folder.is_dir():
         yield folder, None
         return

@@ -40,11 +40,13 @@ class Status:
         reason: why it failed; empty if it did not.
         is_consistent: false if the last update failed and could not be rolled back completely.
         updates: how many updates have ended since the agent started.
-        wants_reboot: the update goes on, forward or back, once the device has rebooted.
+        wants_reboot: the update continues, forward or back, once the device has rebooted.
         is_authorized: whether the server has given this device a token.
         tokens: how often that has changed, with a token or without one.
         is_enabled: whether the server is asked for updates.
         window: when updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always.
+        data: what happened to /data at this boot, as a sentence; empty if nothing happened to it.
+        warning: what the agent passed over, or does without; empty: nothing.
         version: of the agent.
     """
 
@@ -72,6 +74,8 @@ class Status:
     tokens: int = 0
     is_enabled: bool = True
     window: str = ""
+    data: str = ""
+    warning: str = ""
     version: str = __version__
 
     @property

@@ -5,15 +5,14 @@ import argparse
 
 from ota_agent.bootloader.last_resort import give_up_trial
 from ota_agent.cli.console import log_to_console
-from ota_agent.cli.sub_command import command
-from ota_agent.config.settings import load_settings
+from ota_agent.cli.sub_command import command, settings_of
 from ota_agent.errors import AgentError
 from ota_artifact.errors import ArtifactError, ProgramError
 
 
 @command(
     help="run the agent, from boot to shutdown",
-    description="Goes on with what was under way, asks the server for updates, and serves the"
+    description="Continues with what was under way, asks the server for updates, and serves the"
     " device API. SIGUSR1 has the server asked now, SIGUSR2 has the inventory sent.",
     examples=("ota-agent daemon --log-level debug",),
 )
@@ -22,7 +21,7 @@ def daemon(args: argparse.Namespace) -> int:
     try:
         from ota_agent.engine.daemon import run
 
-        return run(load_settings(args.config))
+        return run(settings_of(args))
     except (AgentError, ArtifactError, ProgramError, OSError) as error:
         give_up_trial(str(error))
         raise

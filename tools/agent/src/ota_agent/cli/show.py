@@ -5,10 +5,9 @@ import argparse
 import json
 
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.sub_command import add_json, command
-from ota_agent.config.settings import load_settings
-from ota_agent.lifecycle.provides import NAME
+from ota_agent.cli.sub_command import add_json, command, settings_of
 from ota_agent.memory.bootstrap import provided
+from ota_artifact.provides import NAME
 
 
 @command(
@@ -17,7 +16,7 @@ from ota_agent.memory.bootstrap import provided
     examples=("ota-agent show-artifact",),
 )
 def show_artifact(args: argparse.Namespace) -> int:
-    print(provided(load_settings(args.config).device)[NAME])
+    print(provided(settings_of(args).device)[NAME])
     return Exit.DONE
 
 
@@ -28,7 +27,7 @@ def show_artifact(args: argparse.Namespace) -> int:
     options=add_json,
 )
 def show_provides(args: argparse.Namespace) -> int:
-    found = provided(load_settings(args.config).device)
+    found = provided(settings_of(args).device)
     if args.json:
         print(json.dumps(found, indent=1, sort_keys=True))
     else:

@@ -29,13 +29,21 @@ BY_HAND = "rolled back by hand"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """The one process that updates this device."""
+    """The one process that updates this device.
+
+    Attributes:
+        makeshift: why its memory ends with this boot, so that nothing can be installed; empty: it
+            does not.
+        no_slots: why it does not know the slots that it should have; empty: nothing is wrong.
+    """
 
     settings: Settings
     store: Store
     runtime: Runtime
     live: LiveStatus
     deployments: Deployments
+    makeshift: str = ""
+    no_slots: str = ""
 
     @property
     def state(self) -> s.State:
@@ -59,7 +67,7 @@ class Agent:
             yield
 
     def install(self, source: str) -> None:
-        """Install an artifact, or go on with its install.
+        """Install an artifact, or continue with its install.
 
         Args:
             source: its address, all of it.
@@ -74,12 +82,12 @@ class Agent:
         if update is None:
             self.runtime.feed(Offered(Update(source=address)))
         elif update.source == address and isinstance(self.state, s.Downloading | s.Downloaded):
-            logger.info("install: going on with %s", address)
+            logger.info("install: continuing with %s", address)
             self.runtime.start()
         else:
             raise AgentError(
                 f"an update is under way ({update.source}, {self.state.mender_name}): commit it,"
-                " roll it back, or go on with it (ota-agent commit, rollback, resume)"
+                " roll it back, or continue with it (ota-agent commit, rollback, resume)"
             )
 
     def commit(self) -> None:
@@ -123,6 +131,6 @@ class Agent:
 
     def _refusal(self, finding: str) -> AgentError:
         return AgentError(
-            f"the update is at {self.state.mender_name}, and {finding}; `ota-agent resume` goes on"
-            " with it"
+            f"the update is at {self.state.mender_name}, and {finding}; `ota-agent resume`"
+            " continues with it"
         )

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Literal
 
 from ota_agent import __version__
+from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.engine.agent import REVERSIBLE, Agent
 from ota_agent.engine.assembly import assemble
@@ -21,6 +22,7 @@ from ota_agent.engine.runtime import RebootWanted
 from ota_agent.errors import AgentError, Busy, NothingInProgress, Unauthorized, Unreachable
 from ota_agent.lifecycle.events import Failed, PollDue
 from ota_agent.lifecycle.states import Installed, Proven, RebootingBack, Reporting, Syncing
+from ota_agent.memory.bootstrap import open_store
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.run import run as run_program
@@ -34,8 +36,12 @@ _UNDECIDED = "an update is waiting to be committed or rolled back; do that first
 _LONGEST = 3600.0  # [s] of one wait; the clock of the loop is looked at then
 
 
+class StartAfresh(BaseException):
+    """What the agent lacked when it started is there now."""
+
+
 class Stopping(BaseException):
-    """The daemon was told to stop; the update goes on when it starts again."""
+    """The daemon was told to stop; the update continues when it starts again."""
 
 
 def run(settings: Settings) -> int:
@@ -48,7 +54,15 @@ def run(settings: Settings) -> int:
     with ExitStack() as stack:
         stack.enter_context(ownership(settings.device.lock))
         _set_clock(settings)
-        agent = stack.enter_context(assemble(settings))
+        while _serves(settings):
+            logger.info("what was missing at the start is there now: starting afresh")
+    return 0
+
+
+def _serves(settings: Settings) -> bool:
+    """Be the agent; gives whether to be it again, since what it lacked is there now."""
+    with ExitStack() as stack:
+        agent = stack.enter_context(assemble(settings, may_be_makeshift=True))
         daemon = Daemon(agent)
         stack.enter_context(agent.serve(daemon))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
@@ -57,9 +71,11 @@ def run(settings: Settings) -> int:
         signal.signal(signal.SIGUSR2, lambda *_: daemon.wants(daemon.send_inventory))
         try:
             daemon.run()
+        except StartAfresh:
+            return True
         except Stopping:
             logger.info("stopped at %s", agent.state.mender_name)
-    return 0
+    return False
 
 
 class Daemon:
@@ -82,10 +98,11 @@ class Daemon:
         self._poll_at = self._inventory_at = soon
         self._is_working = False
         self._told = ""
+        self._attributes: dict[str, str | tuple[str, ...]] | None = None
         self._again_at: float | None = None
 
     def run(self) -> None:
-        """Go on with the update that was under way, then serve forever.
+        """Continue with the update that was under way, then serve forever.
 
         An update that goes wrong does not end the daemon: it is tried again.
         """
@@ -99,7 +116,8 @@ class Daemon:
             if self._again_at is not None and self._clock() >= self._again_at:
                 self._again_at = None
                 self._move(self._agent.runtime.start)
-            if self._agent.deployments.server is None or self._agent.update is not None:
+            self._look_again()
+            if self._agent.deployments.server is None:
                 continue
             if self._clock() >= self._inventory_at:
                 self._send_inventory()
@@ -108,8 +126,8 @@ class Daemon:
 
     def _next(self) -> Callable[[], None] | None:
         """The next work in the queue; None once the server is due."""
-        due = self._clock() + _LONGEST
-        if self._agent.deployments.server is not None and self._agent.update is None:
+        due = self._clock() + (_AGAIN if self._lacks() else _LONGEST)
+        if self._agent.deployments.server is not None:
             due = min(due, self._poll_at, self._inventory_at)
             self._agent.live.change(next_poll=time.time() + self._poll_at - self._clock())
         if self._again_at is not None:
@@ -165,7 +183,27 @@ class Daemon:
             why = f"{why}: {error}"
         self._move(lambda: self._agent.runtime.feed(Failed(why)))
 
+    def _lacks(self) -> bool:
+        """Whether something was missing at the start that may come: room on /data, or a device."""
+        return bool(self._agent.makeshift or self._agent.no_slots)
+
+    def _look_again(self) -> None:
+        """Start afresh once it is there."""
+        if self._lacks() and self._agent.update is None:
+            try:
+                open_store(self._agent.settings.device).close()
+                boot_of(self._agent.settings.device)
+            except AgentError as error:
+                logger.debug("%s", error)
+            else:
+                raise StartAfresh
+
     def _poll(self) -> None:
+        if self._agent.update is not None or self._agent.makeshift:
+            # A user decides, or reboots, when it suits; until then the device is not silent.
+            failure = self._send_inventory(is_again=True)
+            self._poll_at = self._schedule("update", failure)
+            return
         if not self._agent.deployments.controls.is_enabled:
             self._poll_at = self._schedule("update")
             return
@@ -177,30 +215,50 @@ class Daemon:
             self._poll_at = min(self._poll_at, self._clock() + 5.0)  # there may be another update
         self._note_token()
 
-    def _send_inventory(self) -> None:
+    def _send_inventory(self, *, is_again: bool = False) -> AgentError | None:
+        """Tell what is in the device; gives why that failed.
+
+        Args:
+            is_again: as it was told last, so that the server hears of the device.
+        """
         from ota_agent.server.attributes import inventory
 
         server = self._agent.deployments.server
         if server is None:
-            return
+            return None
         failure: AgentError | None = None
+        if self._attributes is None or not is_again:
+            self._attributes = inventory(self._agent.settings.attributes.inventory)
         try:
             server.send_inventory(
                 {
-                    **inventory(self._agent.settings.attributes.inventory),
+                    **self._attributes,
                     **as_attributes(self._agent.settings.polling),
                     **self._agent.store.provides,
-                    "device_type": self._agent.deployments.device_type,
-                    "ota_agent_version": __version__,
-                    "ota_running_slot": self._agent.live.get().running_slot,
-                }
+                    **self._own_attributes(),
+                },
+                is_again=is_again,
             )
         except AgentError as error:
             failure = error
             level = logging.INFO if isinstance(error, Unauthorized) else logging.WARNING
             logger.log(level, "inventory: %s", error)
-        self._inventory_at = self._schedule("inventory", failure)
+        if not is_again:
+            self._inventory_at = self._schedule("inventory", failure)
         self._note_token()
+        return failure
+
+    def _own_attributes(self) -> dict[str, str]:
+        """What the agent itself says of the device."""
+        status = self._agent.live.get()
+        found = {
+            "device_type": self._agent.deployments.device_type,
+            "ota_agent_version": __version__,
+            "ota_running_slot": status.running_slot,
+        }
+        if self._agent.update is not None:
+            found["ota_state"] = self._agent.state.mender_name
+        return {**found, "ota_warning": status.warning} if status.warning else found
 
     def _schedule(
         self, what: Literal["update", "inventory"], error: AgentError | None = None
@@ -236,6 +294,8 @@ class Daemon:
             self._require_rest()
             if self._agent.update is not None:
                 raise AgentError(_UNDECIDED)
+        if self._agent.makeshift:
+            raise AgentError(self._agent.makeshift)
         self.wants(lambda: self._agent.install(source))
 
     def commit(self) -> None:
@@ -257,7 +317,7 @@ class Daemon:
     abort = rollback
 
     def resume(self) -> None:
-        """Go on with an update that was interrupted."""
+        """Continue with an update that was interrupted."""
         self._require_rest()
         self._agent.require()
         if isinstance(self._agent.state, _RESTING):

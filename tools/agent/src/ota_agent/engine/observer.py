@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from ota_agent.api.status import LiveStatus, of_update
 from ota_agent.config.settings import Settings
 from ota_agent.lifecycle import states as s
-from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
+from ota_artifact.provides import NAME
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ class StateObserver:
             changes |= of_update(state)
         level = logging.INFO if isinstance(state, s.UnderWay) else logging.DEBUG
         logger.log(level, "state %s", state.mender_name)
+        if isinstance(state, s.Reporting):
+            self.deployments.note_end(state.update)
         if isinstance(state, s.Committed):
             boot_log.stop(self.settings.boot_log)  # the trial is over
         if isinstance(state, s.Idle):

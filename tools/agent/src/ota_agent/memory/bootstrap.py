@@ -11,6 +11,7 @@ from ota_agent.lifecycle import provides
 from ota_agent.lifecycle.update import Artifact
 from ota_agent.memory.store import Store
 from ota_artifact.errors import ArtifactError
+from ota_artifact.provides import NAME
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def bootstrap(store: Store, data: Path, *, release: Path = RELEASE, mender: Path
     Raises:
         AgentError: it cannot be remembered.
     """
-    if provides.NAME not in store.provides:
+    if NAME not in store.provides:
         store.save_provides(_factory(data, release, mender))
 
 
@@ -59,7 +60,7 @@ def provided(options: DeviceOptions) -> dict[str, str]:
     from ota_agent.memory.peek import peek  # a daemon does without
 
     found = peek(options.store)
-    if found is not None and provides.NAME in found.provides:
+    if found is not None and NAME in found.provides:
         return dict(found.provides)
     return _factory(options.data)
 
@@ -73,7 +74,7 @@ def _factory(data: Path, release: Path = RELEASE, mender: Path = MENDER) -> dict
             except (ArtifactError, AgentError, OSError) as error:
                 logger.error("bootstrap: %s: %s; it is passed over", path, error)
     name = released(release)
-    found = {provides.NAME: name or UNKNOWN}
+    found = {NAME: name or UNKNOWN}
     return {**found, "rootfs-image.version": name} if name else found
 
 

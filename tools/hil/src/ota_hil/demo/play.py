@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -99,8 +100,11 @@ class Stage:
         return self._machine.console.said[-4000:]
 
 
-def play_demo(folder: Path) -> None:
+def play_demo(folder: Path, options: Sequence[str] = ()) -> None:
     """Build it, boot it, update it well, update it badly.
+
+    Args:
+        options: of `ota-image`, such as ``--suite``.
 
     Raises:
         HilError: the board did not do what it should.
@@ -110,14 +114,15 @@ def play_demo(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     remedy = "wait until it has ended, or take another folder with --output"
     with hold(folder, remedy=remedy):
-        _play_in(folder)
+        _play_in(folder, options)
 
 
-def _play_in(folder: Path) -> None:
+def _play_in(folder: Path, options: Sequence[str]) -> None:
     play = Play()
     play.say("building the image of qemu-arm64 and two updates (minutes the first time)")
-    releases = build_releases(folder, play.quote)
+    releases = build_releases(folder, play.quote, options)
     disk = folder / "disk.sdimg"
+    disk.unlink(missing_ok=True)  # a board that a user started from it keeps the old one
     shutil.copyfile(releases.image, disk)
     board = load_board(find_board(BOARD, list(board_folders(None))))
     files = {"v2.mender": releases.good, "v3.mender": releases.bad}

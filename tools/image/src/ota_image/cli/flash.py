@@ -41,7 +41,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
-    # Late: each command pays for what it uses alone, at every start.
+    # Late: each command pays only for what it uses, at every start.
     from ota_image.disk.image import open_disk
     from ota_image.flash.check import require_same_sectors, warnings_of
     from ota_image.flash.device import find_device

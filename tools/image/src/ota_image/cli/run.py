@@ -6,18 +6,23 @@ import os
 import socket
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.hold import hold
 from ota_artifact.run import run, run_attached
+from ota_board.board import Board
 from ota_board.load import board_folders, find_board, load_board
 from ota_board.qemu import arguments, machine_of
 from ota_image.build import newest_image
-from ota_image.cli.rootfs import add_mirrors
+from ota_image.cli.rootfs import add_mirrors, source_of
+from ota_image.disk.image import open_disk
+from ota_image.disk.slot import Slot, read_slot
 from ota_image.errors import ImageError, WorldError
 from ota_image.firmware.machine import machine_firmware
+from ota_image.packages.lock import default_recipe
+from ota_image.packages.recipe import Recipe, find_recipe, load_recipe, recipe_folders
 
 _EXAMPLE = """\
 example:
@@ -52,6 +57,12 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="of this machine, which leads to the board's SSH (default: %(default)s)",
     )
     parser.add_argument("--u-boot", metavar="DIR", help="a source tree of U-Boot")
+    parser.add_argument(
+        "--suite",
+        metavar="NAME",
+        default="",
+        help="the Debian release whose U-Boot starts it (default: the image's)",
+    )
     add_mirrors(parser)
 
 
@@ -69,7 +80,14 @@ def _run(args: argparse.Namespace) -> int:
         if args.keep:
             remedy = "wait until it has ended, or boot another image with --disk"
             stack.enter_context(hold(image, remedy=remedy))
-        firmware = machine_firmware(board, folder, u_boot_tree=tree, mirrors=args.mirror, say=_say)
+        firmware = machine_firmware(
+            board,
+            folder,
+            u_boot_tree=tree,
+            recipe=_recipe_of(image, board, args.suite),
+            source=source_of(args),
+            say=_say,
+        )
         if not args.keep:
             place = stack.enter_context(tempfile.TemporaryDirectory(prefix="ota-run-"))
             disk = Path(place) / "disk.sdimg"
@@ -77,6 +95,19 @@ def _run(args: argparse.Namespace) -> int:
         argv = arguments(board, disk, firmware, ssh_port=args.ssh_port)
         _say(f"{image}: SSH is on port {args.ssh_port}; leave with Ctrl-A x")
         return run_attached([*argv, "-serial", "mon:stdio"])
+
+
+def _recipe_of(image: Path, board: Board, suite: str) -> Recipe:
+    """The recipe of what is in the slots of an image; of another one, the default."""
+    slots: list[Slot] = []
+    with suppress(ImageError):
+        slots = [slot for part in open_disk(image).slots if not (slot := read_slot(part)).is_empty]
+    folders = recipe_folders()
+    for slot in slots:
+        with suppress(ImageError):
+            return load_recipe(find_recipe(slot.recipe, folders), suite or slot.suite)
+    found = default_recipe(board.arch)
+    return load_recipe(found.path, suite) if suite else found
 
 
 def _port(text: str) -> int:
