@@ -39,6 +39,8 @@ class Status:
         result: how the last update ended.
         reason: why it failed; empty if it did not.
         is_consistent: false if the last update failed and could not be rolled back completely.
+        warning: what is not as it should be, such as a release that runs though another one was
+            committed; empty if nothing is.
         updates: how many updates have ended since the agent started.
         wants_reboot: the update goes on, forward or back, once the device has rebooted.
         is_authorized: whether the server has given this device a token.
@@ -66,6 +68,7 @@ class Status:
     result: Result = ""
     reason: str = ""
     is_consistent: bool = True
+    warning: str = ""
     updates: int = 0
     wants_reboot: bool = False
     is_authorized: bool = False

@@ -3,12 +3,14 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import add_json, command
 from ota_agent.config.settings import load_settings
 from ota_agent.lifecycle.provides import NAME
 from ota_agent.memory.bootstrap import provided
+from ota_agent.memory.peek import peek
 
 
 @command(
@@ -17,7 +19,7 @@ from ota_agent.memory.bootstrap import provided
     examples=("ota-agent show-artifact",),
 )
 def show_artifact(args: argparse.Namespace) -> int:
-    print(provided(load_settings(args.config).device)[NAME])
+    print(_provides(args)[NAME])
     return Exit.DONE
 
 
@@ -28,9 +30,19 @@ def show_artifact(args: argparse.Namespace) -> int:
     options=add_json,
 )
 def show_provides(args: argparse.Namespace) -> int:
-    found = provided(load_settings(args.config).device)
+    found = _provides(args)
     if args.json:
         print(json.dumps(found, indent=1, sort_keys=True))
     else:
         print("".join(f"{key}={value}\n" for key, value in sorted(found.items())), end="")
     return Exit.DONE
+
+
+def _provides(args: argparse.Namespace) -> Mapping[str, str]:
+    """What the device provides.
+
+    Raises:
+        Unreadable: the agent's memory is damaged, or the user may not read it.
+    """
+    device = load_settings(args.config).device
+    return provided(device, peek(device.store)).provides

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from ota_agent.config.settings import LOCAL, check, tables_of
 from ota_agent.device.device_type import device_type_of
-from ota_agent.device.release import released
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import Mount, mount_of
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.states import Idle
+from ota_agent.memory.bootstrap import provided
+from ota_agent.memory.runs import Truth
 from ota_artifact.finding import Finding, fault, warning
 
 _IN_MEMORY = ("tmpfs", "ramfs")
@@ -38,7 +39,7 @@ def probe(case: Case) -> Iterator[Finding]:
     yield from _type(case)
     yield from _local(folder / LOCAL)
     if case.memory and isinstance(case.memory.state, Idle):
-        yield from named(case.memory.provides.get(NAME, ""), released())
+        yield from named(provided(case.settings.device, case.memory))
 
 
 def kept(folder: Path, mount: Mount, root: Mount | None) -> Iterator[Finding]:
@@ -89,19 +90,13 @@ def space(place: object, free: int, whole: int, least: int) -> Iterator[Finding]
         yield warning("data-full", place, f"{free} B of {whole} B are free", remedy)
 
 
-def named(remembered: str, said: str) -> Iterator[Finding]:
-    """Whether the device knows what it runs.
-
-    Args:
-        remembered: the artifact's name in the agent's memory; empty if it has none.
-        said: the same in the root filesystem; empty if it does not say.
-    """
-    if remembered and said and remembered != said:
+def named(found: Truth) -> Iterator[Finding]:
+    """Whether the device runs what it remembers."""
+    if found.finding:
         yield warning(
             "artifact-name-differs",
-            remembered,
-            f"the agent remembers this artifact, and the root filesystem is of {said}: the server"
-            " offers again what runs already, or holds back what does not",
+            found.provides[NAME],
+            found.finding,
             "if the slot was written by other means, install an update; else see the log of the"
             " last one",
         )

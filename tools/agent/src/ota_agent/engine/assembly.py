@@ -21,7 +21,7 @@ from ota_agent.engine.runtime import Runtime, boot_id
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.states import State
-from ota_agent.memory.bootstrap import open_store
+from ota_agent.memory.correct import open_store
 from ota_agent.memory.store import Store
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployment_log import DeploymentLog
@@ -81,13 +81,17 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
         deployments=deployments,
         pool=pool,
     )
-    observer = StateObserver(settings=settings, store=store, live=live, deployments=deployments)
+    observer = StateObserver(
+        settings=settings, store=store, live=live, deployments=deployments, boot=boot
+    )
+    odd = observer.correct(store.load().state)
     boot_now = boot_id(settings.device.boot_id)
     runtime = Runtime(store, performer, boot_now, observer.observe, stop_before=stop_before)
     live.change(
         state=type(runtime.state).__name__,
         installed=store.provides.get(NAME, ""),
         running_slot=_running(boot),
+        warning=odd,
         is_enabled=controls.is_enabled,
         window=controls.window,
     )

@@ -184,6 +184,7 @@ class Daemon:
         if server is None:
             return
         failure: AgentError | None = None
+        status = self._agent.live.get()
         try:
             server.send_inventory(
                 {
@@ -192,7 +193,8 @@ class Daemon:
                     **self._agent.store.provides,
                     "device_type": self._agent.deployments.device_type,
                     "ota_agent_version": __version__,
-                    "ota_running_slot": self._agent.live.get().running_slot,
+                    "ota_running_slot": status.running_slot,
+                    **({"ota_warning": status.warning} if status.warning else {}),
                 }
             )
         except AgentError as error:

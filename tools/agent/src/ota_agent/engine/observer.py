@@ -5,10 +5,13 @@ import logging
 from dataclasses import dataclass
 
 from ota_agent.api.status import LiveStatus, of_update
+from ota_agent.bootloader.boot import Boot
 from ota_agent.config.settings import Settings
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.update import Update
+from ota_agent.memory.bootstrap import look
+from ota_agent.memory.correct import correct
 from ota_agent.memory.store import Store
 from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
@@ -21,6 +24,7 @@ class StateObserver:
     """Told of each state by the `Runtime`.
 
     Attributes:
+        boot: None if this device has no slots.
         last: the update under way, or None.
     """
 
@@ -28,6 +32,7 @@ class StateObserver:
     store: Store
     live: LiveStatus
     deployments: Deployments
+    boot: Boot | None
     last: Update | None = None
 
     def observe(self, state: s.State) -> None:
@@ -46,16 +51,21 @@ class StateObserver:
             changes |= self._end()
         self.live.change(**changes)
 
+    def correct(self, state: s.State) -> str:
+        """Have the memory hold what runs. See `bootstrap.correct`."""
+        return correct(self.store, state, look(self.boot))
+
     def _end(self) -> dict[str, object]:
         """Nothing is under way now; gives what that changes in the status."""
         self.deployments.log.close()
         self.deployments.hurry.clear()
         self.deployments.controls.clear()
         changes: dict[str, object] = {"deployment": "", "source": "", "slot": "", "note": ""}
-        changes |= {"size": 0, "done": 0, "installed": self.store.provides.get(NAME, "")}
+        changes |= {"size": 0, "done": 0}
         if self.last is not None:
+            changes |= {"warning": self.correct(s.Idle())}
             ended, self.last = self.last, None
             changes |= {"result": "failure" if ended.reason else "success", "reason": ended.reason}
             changes |= {"is_consistent": not ended.reason or ended.is_consistent}
             changes |= {"updates": self.live.get().updates + 1, "wants_reboot": False}
-        return changes
+        return changes | {"installed": self.store.provides.get(NAME, "")}

@@ -142,7 +142,7 @@ class Deployments:
         if self.server is None or update.is_standalone:
             return
         self.server.forget_token()  # the new system may have another key, or identity
-        began = self.clock() - float(self.store.text(_AWAY) or 0)
+        began = self.clock() - self.store.number(_AWAY)
         failures, is_waiting = 0, False
         while True:
             self.controls.check()
@@ -200,7 +200,7 @@ class Deployments:
         if server is None or update.is_standalone:
             return
         try:
-            since = int(self.store.text(boot_log.BOOTS) or "0")
+            since = self.store.number(boot_log.BOOTS)
             why = self.boot.why() if self.boot else ""
             boots = boot_log.collect(self.boot_log, boots_since=since, rollback=why)
         except (AgentError, OSError) as error:
