@@ -5,9 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.bootloader.contract import COUNT, PART, PART_HEX, TRIAL, WHY, is_trial, next_slot
+from ota_agent.bootloader.contract import (
+    COUNT,
+    END,
+    PART,
+    PART_HEX,
+    TRIAL,
+    WHY,
+    is_trial,
+    next_slot,
+)
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
+
+_LONGEST = 200  # characters of a reason; GRUB's environment has 1024 B in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +82,27 @@ class Boot:
         """
         self.bootloader.write({COUNT: "0"})
 
+    def use_up(self, why: str) -> None:
+        """Have the next boot end a trial, whatever it was given before, and keep the reason.
+
+        Raises:
+            EnvironmentFault, ProgramError: it could not be told.
+        """
+        self.bootloader.write({COUNT: "1", END: " ".join(why.split())[:_LONGEST]})
+
     def why(self) -> str:
         """Why the bootloader went back to the old slot; empty if it does not say."""
         return self.bootloader.read().get(WHY, "")
+
+    def ended(self) -> str:
+        """Why Linux ended the last trial; empty if it does not say."""
+        return self.bootloader.read().get(END, "")
 
     def _set(self, slot: Slot, *, tries: bool) -> None:
         environment = self.bootloader.read()
         wanted = {PART: str(slot.number), TRIAL: str(int(tries)), COUNT: "0", WHY: ""}
         if PART_HEX in environment:  # GRUB has none
             wanted[PART_HEX] = f"{slot.number:x}"
+        if END in environment:
+            wanted[END] = ""
         self.bootloader.write(wanted, is_final=not tries)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contract with the bootloader: its variables by name, and what they say together; pure.
 
-The names are Mender's, but for the last. Source: Mender's documentation, "Integrating with U-Boot";
-docs/design/boot-logic.md.
+The names are Mender's, but for the last two. Source: Mender's documentation, "Integrating with
+U-Boot"; docs/design/boot-logic.md.
 """
 
 from collections.abc import Mapping
@@ -25,6 +25,9 @@ CHECKED, CANARY = "mender_check_saveenv_canary", "mender_saveenv_canary"
 
 WHY = "ota_rollback"
 """Why the bootloader went back to the other slot; ours."""
+
+END = "ota_end"
+"""Why Linux ended the last trial, also when /data could not be written; ours."""
 
 
 def is_trial(environment: Mapping[str, str]) -> bool:

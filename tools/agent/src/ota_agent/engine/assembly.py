@@ -18,6 +18,7 @@ from ota_agent.engine.installers import Installers
 from ota_agent.engine.observer import StateObserver
 from ota_agent.engine.performer import DevicePerformer
 from ota_agent.engine.runtime import Runtime, boot_id
+from ota_agent.engine.stray import StrayTrial
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.states import State
@@ -96,7 +97,12 @@ def _assemble(settings: Settings, store: Store, stop_before: Container[type[Stat
         window=controls.window,
     )
     return Agent(
-        settings=settings, store=store, runtime=runtime, live=live, deployments=deployments
+        settings=settings,
+        store=store,
+        runtime=runtime,
+        live=live,
+        deployments=deployments,
+        stray=StrayTrial(boot, lambda: runtime.state),
     )
 
 

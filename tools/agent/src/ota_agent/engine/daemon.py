@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Literal
 
 from ota_agent import __version__
+from ota_agent.bootloader.last_resort import PATIENCE
 from ota_agent.config.settings import Settings
 from ota_agent.engine.agent import REVERSIBLE, Agent
 from ota_agent.engine.assembly import assemble
@@ -21,7 +22,10 @@ from ota_agent.engine.runtime import RebootWanted
 from ota_agent.errors import AgentError, Busy, NothingInProgress, Unauthorized, Unreachable
 from ota_agent.lifecycle.events import Failed, PollDue
 from ota_agent.lifecycle.states import Installed, Proven, RebootingBack, Reporting, Syncing
+from ota_agent.memory.bootstrap import look
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
+from ota_agent.trial import boot_log
+from ota_agent.trial.claim import Claim
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.run import run as run_program
 
@@ -34,7 +38,7 @@ _UNDECIDED = "an update is waiting to be committed or rolled back; do that first
 _LONGEST = 3600.0  # [s] of one wait; the clock of the loop is looked at then
 
 
-class Stopping(BaseException):
+class Stopping(SystemExit):
     """The daemon was told to stop; the update goes on when it starts again."""
 
 
@@ -51,11 +55,11 @@ def run(settings: Settings) -> int:
         agent = stack.enter_context(assemble(settings))
         daemon = Daemon(agent)
         stack.enter_context(agent.serve(daemon))
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, _stop)
-        signal.signal(signal.SIGUSR1, lambda *_: daemon.wants(daemon.check_update))
-        signal.signal(signal.SIGUSR2, lambda *_: daemon.wants(daemon.send_inventory))
         try:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                signal.signal(number, _stop)
+            signal.signal(signal.SIGUSR1, lambda *_: daemon.wants(daemon.check_update))
+            signal.signal(signal.SIGUSR2, lambda *_: daemon.wants(daemon.send_inventory))
             daemon.run()
         except Stopping:
             logger.info("stopped at %s", agent.state.mender_name)
@@ -83,6 +87,8 @@ class Daemon:
         self._is_working = False
         self._told = ""
         self._again_at: float | None = None
+        self._stuck_since: float | None = None
+        self._stray_at: float | None = None
 
     def run(self) -> None:
         """Go on with the update that was under way, then serve forever.
@@ -92,6 +98,7 @@ class Daemon:
         status = self._agent.live.get()
         logger.info("started: version %s, slot %s", __version__, status.running_slot or "-")
         self._move(self._agent.runtime.start)
+        self._watch_stray_trial()
         while True:
             if work := self._next():
                 self._move(work)
@@ -99,6 +106,8 @@ class Daemon:
             if self._again_at is not None and self._clock() >= self._again_at:
                 self._again_at = None
                 self._move(self._agent.runtime.start)
+            if self._stray_at is not None and self._clock() >= self._stray_at:
+                self._end_stray_trial()
             if self._agent.deployments.server is None or self._agent.update is not None:
                 continue
             if self._clock() >= self._inventory_at:
@@ -114,6 +123,8 @@ class Daemon:
             self._agent.live.change(next_poll=time.time() + self._poll_at - self._clock())
         if self._again_at is not None:
             due = min(due, self._again_at)
+        if self._stray_at is not None:
+            due = min(due, self._stray_at)
         try:
             return self._wanted.get(timeout=max(0.0, due - self._clock()))
         except queue.Empty:
@@ -125,6 +136,7 @@ class Daemon:
         self._is_working = True
         try:
             work()
+            self._stuck_since = None
         except RebootWanted as reboot:
             self._agent.live.change(wants_reboot=True)
             self._reboot(is_manual=reboot.is_manual)
@@ -150,6 +162,48 @@ class Daemon:
         elif self._agent.update is not None and not isinstance(self._agent.state, _RESTING):
             logger.info("trying again in %g s", _AGAIN)
             self._again_at = self._clock() + _AGAIN
+            self._end_stuck_trial(str(error))
+
+    def _end_stuck_trial(self, why: str) -> None:
+        """Reboot, to roll back, once a trial has been stuck for too long, as on a full disk."""
+        Claim(self._agent.settings.device.claim).drop()
+        now, update, boot = self._clock(), self._agent.update, self._agent.stray.boot
+        if self._stuck_since is None:
+            self._stuck_since = now
+        if now - self._stuck_since < PATIENCE or update is None or boot is None:
+            return
+        if look(boot).is_trial and boot.running().name == update.target:
+            self._end_trial(f"the update cannot go on: {why}")
+
+    def _watch_stray_trial(self) -> None:
+        """Say it if what runs is on trial, and by no known update; it ends after a while."""
+        if finding := self._agent.stray.finding():
+            self._agent.live.change(warning=finding)
+            self._stray_at = max(PATIENCE, self._clock() + _AGAIN)
+            logger.warning("%s; it does in %.0f s", finding, self._stray_at - self._clock())
+
+    def _end_stray_trial(self) -> None:
+        """Reboot, to roll back, unless somebody has ended it in the meantime."""
+        self._stray_at = None
+        if self._agent.stray.slot() is not None:
+            self._stray_at = self._clock() + _AGAIN  # if the device does not go down
+            self._end_trial("no update is known that began it")
+
+    def _end_trial(self, why: str) -> None:
+        """Reboot the device, which ends a trial: the bootloader goes back."""
+        settings, boot = self._agent.settings, self._agent.stray.boot
+        logger.error("trial: %s: rebooting, to roll back", why)
+        boot_log.note_end(settings.boot_log, settings.device.boot_id, why)
+        try:
+            if boot is not None:
+                boot.use_up(why)
+        except (AgentError, ProgramError) as error:
+            logger.warning("%s: a trial that has waited is booted once more", error)
+        try:
+            run_program(settings.device.reboot, timeout=_GONE)
+            time.sleep(_GONE)
+        except ProgramError as error:
+            logger.error("%s", error)
 
     def _reboot(self, *, is_manual: bool) -> None:
         """Reboot the device; if it does not go down, the update has failed."""
@@ -243,12 +297,18 @@ class Daemon:
     def commit(self) -> None:
         """Keep the update that runs on trial."""
         self._require_rest()
+        if self._agent.update is None:
+            self._agent.end_stray("commit")
+            return
         self._agent.check_commit()
         self.wants(self._agent.commit)
 
     def rollback(self, reason: str) -> None:
         """Roll the update back; before its install, drop it."""
-        self._agent.require()
+        if self._agent.update is None:
+            self._require_rest()
+            self._agent.end_stray("rollback")
+            return
         if not isinstance(self._agent.state, REVERSIBLE):
             raise AgentError("the update is already committed or rolled back")
         if self._is_working:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ota_agent.api.status import LiveStatus, of_update
 from ota_agent.bootloader.boot import Boot
 from ota_agent.config.settings import Settings
+from ota_agent.errors import AgentError
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.update import Update
@@ -15,6 +16,7 @@ from ota_agent.memory.correct import correct
 from ota_agent.memory.store import Store
 from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
+from ota_agent.trial.claim import Claim
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class StateObserver:
             if update.deployment:
                 self.deployments.log.open(update.deployment)
             changes |= of_update(state)
+        self._claim(state)
         level = logging.INFO if isinstance(state, s.UnderWay) else logging.DEBUG
         logger.log(level, "state %s", state.mender_name)
         if isinstance(state, s.Committed):
@@ -50,6 +53,20 @@ class StateObserver:
         if isinstance(state, s.Idle):
             changes |= self._end()
         self.live.change(**changes)
+
+    def _claim(self, state: s.State) -> None:
+        """Say whether the agent is at work on the trial that runs. See `Claim`."""
+        claim = Claim(self.settings.device.claim)
+        target = state.update.target if isinstance(state, s.UnderWay) else ""
+        try:
+            boot = self.boot
+            is_at_work = boot is not None and boot.running().name == target
+        except AgentError:
+            is_at_work = False
+        if is_at_work:
+            claim.hold()
+        else:
+            claim.drop()
 
     def correct(self, state: s.State) -> str:
         """Have the memory hold what runs. See `bootstrap.correct`."""

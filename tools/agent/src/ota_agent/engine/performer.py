@@ -129,8 +129,12 @@ class DevicePerformer:
         except AgentError as error:  # a trial goes on to fail, and the bootloader rolls it back
             return ("running", "") if running.name == target else ("rolled-back", str(error))
         found = trial_of(boot.slots, running, target, environment)
-        why = boot.why() if found == "rolled-back" else ""
-        return found, f"the bootloader went back to slot {running.name}{boot_log.meaning(why)}"
+        if found != "rolled-back":
+            return found, ""
+        since = self.store.number(boot_log.BOOTS)
+        end = boot_log.ended(self.settings.boot_log, boots_since=since) or boot.ended()
+        text = f"the bootloader went back to slot {running.name}{boot_log.meaning(boot.why())}"
+        return found, f"{text}: {end}" if end else text
 
     def _without_update(self, action: a.Action, state: s.State) -> Event | None:
         match action:

@@ -35,9 +35,6 @@ def correct(store: Store, state: State, now: Running, *, mender: Path = MENDER) 
 
     What runs on trial, and by no update that the agent knows, is not remembered: the next boot ends
     it. Neither is what runs if it is not known whether it is on trial.
-
-    Raises:
-        AgentError: it cannot be remembered.
     """
     store.assume(None)
     if is_undecided(state):
@@ -51,5 +48,10 @@ def correct(store: Store, state: State, now: Running, *, mender: Path = MENDER) 
         if found.finding:
             logger.warning("%s", found.finding)
         slots = committed(store.slots, now, found.provides)
-        store.save_provides(found.provides, slots, odd=found.finding)
+        try:
+            store.save_provides(found.provides, slots, odd=found.finding)
+        except AgentError as error:  # a disk that is full keeps nobody from looking for updates
+            logger.warning("%s", error)
+            store.assume(found.provides)
+            return found.finding
     return store.odd

@@ -203,6 +203,8 @@ class Deployments:
             since = self.store.number(boot_log.BOOTS)
             why = self.boot.why() if self.boot else ""
             boots = boot_log.collect(self.boot_log, boots_since=since, rollback=why)
+            if self.boot and (end := self.boot.ended()):
+                boots.insert(0, f"the trial was ended: {end}")
         except (AgentError, OSError) as error:
             boots = [f"no log of boots: {error}"]
         self._tell_patiently(
