@@ -150,6 +150,7 @@ class Daemon:
             self._agent.live.get().updates != before
         ):  # an update has ended: report what is installed
             self._inventory_at = min(self._inventory_at, self._clock())
+            self._watch_stray_trial()
 
     def _recover(self, error: Exception) -> None:
         """Handle work that failed, such as a state that could not be saved on a full disk."""
