@@ -9,39 +9,37 @@ FUZZ_SECONDS ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := $(sort $(wildcard tools/*/pyproject.toml))
-INPUTS := .ci/debian-packages debian-packages.txt requirements.lock $(TOOLS)
+INPUTS := .ci/debian-packages .ci/venv debian-packages.txt requirements.lock $(TOOLS)
 STAMP := $(VENV)/setup-$(shell (pwd; cat $(INPUTS)) | sha256sum | cut -c1-16)
 
-.PHONY: help setup demo test test-all test-uboot test-yocto check fmt bench fuzz docs lock clean
+.PHONY: help setup demo test-packages test test-all test-uboot test-yocto check fmt bench fuzz docs lock clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-13s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## make .venv with every tool, and install the Debian packages that the tests need
+setup: $(STAMP) ## make .venv with every tool, and install the Debian packages that the demo needs
 
 $(STAMP): | $(INPUTS)
 	@.ci/debian-packages
-	$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation \
-	    $(foreach tool,$(TOOLS),--editable $(dir $(tool)))
-	@$(BIN)/pip check
-	@touch $@
+	@.ci/venv $(PYTHON) $@
 
 demo: setup ## boot an image in QEMU, commit a good update, and roll back one that panics
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ota-hil demo
+	@$(BIN)/ota-hil demo
 
-test: setup ## run the tests, except those that take minutes
+test-packages: setup ## install the Debian packages that the tests and the other boards need
+	@.ci/debian-packages tests/debian-packages.txt
+
+test: test-packages ## run the tests, except those that take minutes
 	@$(BIN)/python -m pytest -m "not full"
 
-test-all: setup ## run every test
+test-all: test-packages ## run every test
 	@$(BIN)/python -m pytest
 
-test-uboot: setup ## test the boot logic with another U-Boot: UBOOT_ROOT=its source tree
+test-uboot: test-packages ## test the boot logic with another U-Boot: UBOOT_ROOT=its source tree
 	@test -n "$(UBOOT_ROOT)" || { echo "give UBOOT_ROOT, a source tree of U-Boot" >&2; exit 2; }
 	@UBOOT_ROOT="$(abspath $(UBOOT_ROOT))" $(BIN)/python -m pytest tests/boot
 
-test-yocto: setup ## test the Yocto layer with BitBake: OE_ROOT=folder with checkouts for each release
+test-yocto: test-packages ## test the Yocto layer with BitBake: OE_ROOT=folder with checkouts for each release
 	@test -n "$(OE_ROOT)" || { echo "give OE_ROOT, see tests/yocto/bitbake.py" >&2; exit 2; }
 	@.ci/debian-packages tests/yocto/debian-packages.txt
 	@OE_ROOT="$(abspath $(OE_ROOT))" $(BIN)/python -m pytest tests/yocto
@@ -55,15 +53,15 @@ fmt: setup ## format the code, and fix what lint can fix
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: setup ## measure against mender-artifact, genimage and mender-client, and print the tables
+bench: test-packages ## measure against mender-artifact, genimage and mender-client, and print the tables
 	@$(BIN)/python -m bench.artifact
 	@$(BIN)/python -m bench.image
 	@$(BIN)/python -m bench.agent
 
-fuzz: setup ## read hostile input for FUZZ_SECONDS (default 60)
+fuzz: test-packages ## read hostile input for FUZZ_SECONDS (default 60)
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-docs: setup ## write the pages that come from the code: cli-*.md, agent-states.md, and others
+docs: setup ## write what comes from the code: cli-*.md, agent-states.md, tools/README.md, and others
 	@$(BIN)/python -m tests.house.cli_reference --write
 	@$(BIN)/python -m tests.house.code_map --write
 	@$(BIN)/python -m tests.yocto.variables --write
@@ -74,6 +72,7 @@ docs: setup ## write the pages that come from the code: cli-*.md, agent-states.m
 lock: ## bring requirements.lock to the newest versions; run it with the oldest Python we support
 	.ci/lock $(PYTHON)
 
-clean: ## remove everything that the targets above make here
-	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## remove everything that the targets above make here; the cache stays
+	@echo "clean: the cache stays; to empty it: rm -rf '$${XDG_CACHE_HOME:-$$HOME/.cache}/ota-kit'"
+	rm -rf $(VENV) $(VENV).new $(VENV).old build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

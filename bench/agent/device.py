@@ -9,7 +9,6 @@ import tempfile
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
 from ota_artifact.run import run
@@ -17,10 +16,11 @@ from ota_image.cache import key_of, make_once
 from ota_image.packages.apt import AptRoot, Package, download
 from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.recipe import find_recipe, load_recipe, recipe_folders
-from ota_image.packages.sources import archives
+from ota_image.packages.sources import ANY_SOURCE, archives
 from ota_image.rootfs.agent import add_agent, tree_wheels
 from ota_image.rootfs.bytecode import add_bytecode
 from ota_image.rootfs.mkfs import Ext4, write_ext4
+from ota_image.rootfs.python import Python, python_for
 from ota_image.rootfs.system import add_applets, add_certificates
 from ota_image.rootfs.tree import Tree
 from ota_image.rootfs.wheel import Wheel
@@ -65,23 +65,29 @@ def device(say: Callable[[str], None]) -> Device:
     """
     arch = run(("dpkg", "--print-architecture"), timeout=30).decode().strip()
     recipe = load_recipe(find_recipe("minimal", recipe_folders(None)))
-    apt = AptRoot(arch, archives(recipe.release))
+    apt = AptRoot(arch, archives(recipe.suite))
     packages = apt.resolve([*recipe.packages, _MENDER])
     wheels = tree_wheels()
     digests = [*(each.sha256 for each in packages), *(each.sha256 for each in wheels)]
-    key = key_of(Path(__file__).read_bytes(), MAGIC_NUMBER, *digests)
+    python = python_for(packages, recipe, ANY_SOURCE, say)
+    key = key_of(Path(__file__).read_bytes(), python.identity, *digests)
     with make_once(f"bench/device-{key}") as (folder, workplace):
         if workplace:
             say(f"making the device's root filesystem, once: {len(packages)} packages")
             download(apt, packages, say)
             with tempfile.TemporaryDirectory(prefix="ota-bench-") as contents:
-                _make(workplace / "slot.ext4", Tree(Path(contents)), packages, wheels, arch)
+                _make(workplace / "slot.ext4", Tree(Path(contents)), packages, wheels, arch, python)
     versions = {each.name: each.version for each in packages if each.name in SHOWN}
     return Device(folder / "slot.ext4", versions)
 
 
 def _make(
-    image: Path, tree: Tree, packages: Sequence[Package], wheels: Sequence[Wheel], arch: str
+    image: Path,
+    tree: Tree,
+    packages: Sequence[Package],
+    wheels: Sequence[Wheel],
+    arch: str,
+    python: Python,
 ) -> None:
     time = 1
     for package in packages:
@@ -96,5 +102,5 @@ def _make(
     for path in _IDENTITIES:
         tree.add_file(path, _IDENTITY, 0o755)
     add_agent(tree, wheels, arch)
-    add_bytecode(tree, lambda _: None)
+    add_bytecode(tree, python, lambda _: None)
     write_ext4(tree, image, Ext4(size=SIZE, label="rootfs", uuid=str(uuid.UUID(_UUID)), time=time))

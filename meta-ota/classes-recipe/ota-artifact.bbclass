@@ -28,7 +28,15 @@ ota_write_artifact () {
         --compression ${OTA_COMPRESSION} "$@"
 }
 
+def ota_can_compress(name):
+    """Whether Python alone writes it; gzip needs the package deflate, and zstd zstandard."""
+    return name in ("lzma", "none", "xz")
+
 python () {
+    compression = d.getVar("OTA_COMPRESSION")
+    if not ota_can_compress(compression):
+        bb.fatal("OTA_COMPRESSION: the layer has no Python package that writes '%s'; write lzma or none"
+                 % compression)
     key = d.getVar("OTA_SIGNING_KEY")
     if key and not (os.path.isabs(key) and os.path.isfile(key)):
         bb.fatal("OTA_SIGNING_KEY: %s is not the full path of a file" % key)

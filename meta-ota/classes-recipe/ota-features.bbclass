@@ -21,8 +21,10 @@ def ota_feature_packages(d):
     """The packages of the features that are on."""
     features = (d.getVar("OTA_FEATURES") or "").split()
     packages = ["ota-init"] if features else []
+    if features and "ota-u-boot" in (d.getVar("OVERRIDES") or "").split(":"):
+        packages.append("libubootenv-bin") # tells a trial boot, which repairs nothing
     if "grow" in features:
-        packages += ["parted", "e2fsprogs-resize2fs"]
+        packages += ["python3-ota-artifact", "e2fsprogs-resize2fs"]
     return " ".join(packages)
 
 # The class ota-image calls this after it has written the slot's other files.

@@ -11,11 +11,13 @@ from ota_board.load import load_board
 from ota_board.u_boot import factory_environment
 from ota_image.disk.compose import Parts, compose
 from ota_image.firmware.u_boot import UBoot, build_u_boot
-from ota_image.packages.source import source_package
 from tests.boot.machine import Machine, make_kernel
+from tests.boot.sources import SOURCES, tree_of
 from tests.house.tree import ROOT
 
 FOLDER = ROOT / "boards" / "qemu-arm64"
+
+_BUILT = os.environ.get("UBOOT_BUILT")
 
 EXTLINUX = """\
 label slot
@@ -24,18 +26,15 @@ label slot
 """
 
 
-@pytest.fixture(scope="session")
-def u_boot() -> UBoot:
-    """U-Boot of qemu-arm64, compiled once: Debian's source package, or the tree in $UBOOT_ROOT.
+@pytest.fixture(scope="session", params=[_BUILT] if _BUILT else SOURCES)
+def u_boot(request: pytest.FixtureRequest) -> UBoot:
+    """U-Boot of qemu-arm64, compiled once for each source.
 
     $UBOOT_BUILT is a folder with one that is already compiled: ``u-boot.bin``, ``u-boot.env``.
     """
-    built = os.environ.get("UBOOT_BUILT")
-    if built:
-        return UBoot(Path(built), "as built")
-    tree = os.environ.get("UBOOT_ROOT")
-    source = Path(tree) if tree else source_package("u-boot")
-    return build_u_boot(load_board(FOLDER), FOLDER, source, print)
+    if _BUILT:
+        return UBoot(Path(_BUILT), "as built")
+    return build_u_boot(load_board(FOLDER), FOLDER, tree_of(request.param), print)
 
 
 @pytest.fixture(scope="session")

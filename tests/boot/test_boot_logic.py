@@ -109,10 +109,15 @@ def test_a_trial_that_does_not_load_falls_back_in_the_same_power_cycle(
     assert machine.variables()["upgrade_available"] == "0"
 
 
-def test_a_committed_slot_that_no_longer_loads_gives_way_and_says_why(machine: Machine) -> None:
+def test_a_committed_slot_that_no_longer_loads_gives_way_to_a_good_one_alone(
+    machine: Machine,
+) -> None:
     machine.boot()
     machine.spoil(machine.board.layout.partition("A").offset, 1 << 20)
 
+    said = machine.boot(until="trying again in 10 s")
+    assert "OTA: partition 3 is not known to be good, and is not started" in said
+    machine.set(ota_good_b="1")
     said = machine.boot()
 
     assert "OTA: partition 2 does not load, falling back" in said

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must hold for any input: it is refused with an `ArtifactError`, or its claims are true."""
+"""What is required for any input: it is refused with an `ArtifactError`, or its claims are true."""
 
 import hashlib
 import io

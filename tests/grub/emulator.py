@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_artifact.grub_block import LOCKED, decode_block, encode_copy
-from ota_artifact.image.filesystem import Filesystem, open_filesystem
+from ota_artifact.image.filesystem import open_filesystem
+from ota_artifact.image.vfat import FatFilesystem
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.grub import COPIES
@@ -41,6 +42,15 @@ CONFIGURATION = "/EFI/debian/grub.cfg"
 
 PLACES = {"cmdpath": "(hd0,gpt1)/EFI/BOOT"}
 """Where GRUB says that it was started from, as Debian 12's and GNU's own do."""
+
+TRIAL_OF_B = {"mender_boot_part": "3", "upgrade_available": "1", "bootcount": "0"}
+COMMITTED_B = {
+    "mender_boot_part": "3",
+    "upgrade_available": "0",
+    "bootcount": "0",
+    "ota_good_b": "1",
+}
+"""What our agent sets to try slot B, and to commit it."""
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -91,10 +101,27 @@ class Machine:
         return copy.read_bytes()
 
     def write(self, path: str, data: bytes) -> None:
-        """Write a file of the boot partition."""
+        """Write a file of the boot partition, in place if it is as long, as all writers do."""
+        boot = self._boot()
+        if boot.exists(path) and boot.file_size(path) == len(data):
+            (place, size), *more = boot.places(path)
+            assert not more
+            assert size == len(data)
+            self.put(place, data)
+            return
         copy = self.folder / "copy"
         copy.write_bytes(data)
-        self._boot().write_file(copy, path)
+        boot.write_file(copy, path)
+
+    def put(self, place: int, data: bytes) -> None:
+        """Write bytes to a place of the disk [B]."""
+        with self.disk.open("r+b") as file:
+            file.seek(place)
+            file.write(data)
+
+    def place(self, path: str) -> int:
+        """Where a file of the boot partition begins on the disk [B]."""
+        return self._boot().places(path)[0][0]
 
     def remove(self, path: str, *, partition: str = "boot") -> None:
         """Remove a file."""
@@ -144,6 +171,6 @@ class Machine:
         assert changed == 2, text
         return text
 
-    def _boot(self) -> Filesystem:
+    def _boot(self) -> FatFilesystem:
         area = self.board.layout.partition("boot")
-        return open_filesystem(self.disk, area.offset, area.size)
+        return FatFilesystem(self.disk, area.offset, area.size)

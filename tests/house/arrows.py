@@ -38,7 +38,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         *("download", "trial", "server", "api", "dbus", "config", "engine", "doctor", "cli"),
     ),
     "ota_image": (
-        *("errors", "progress", "cache", "workfolder"),
+        *("errors", "progress", "workfolder", "cache"),
         *("packages", "rootfs", "firmware", "disk", "flash", "doctor"),
         *("spdx", "build", "cli"),
     ),

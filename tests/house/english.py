@@ -110,6 +110,31 @@ FORMS = (
         r"(?:device|board)(?:'s| (?:is|was|be|has|will|must|can|to))? re-?start(?:s|ed|ing)?)\b",
         better="reboot; a program restarts, a device reboots",
     ),
+    Form(
+        name="goes on",
+        pattern=r"(?i)\b(?:go|goes|going|gone|went) on\b",
+        better="continue, keep (doing)",
+    ),
+    Form(name="as ever", pattern=r"(?i)\bas ever\b", better="as before"),
+    Form(name="wants a", pattern=r"(?i)\bwants? (?:a|an|one)\b", better="needs a, asks for a"),
+    Form(
+        name="holds",
+        pattern=r"(?i)\bholds? (?:for|here|once|that(?! is\b)|too|without)\b|"
+        r"\b(?:defaults|they|types|what(?: must)?) holds?(?=\s?(?:[.,;:|)\n]|\Z))",
+        better="applies, counts, is right; nothing is in its hand",
+    ),
+    Form(
+        name="alone",
+        pattern=r"(?i)\broot alone\b|\b(?:but|for|in|of|reaches|takes?|uses?) "
+        r"(?:(?!each |left )[\w'-]+ ){1,3}alone(?=\s?(?:[.,;:|)\n]|\Z))",
+        better="only, before what it is about",
+    ),
+    Form(
+        name="so that …",
+        pattern=r"(?i)\b(?:cannot|(?:did|do|does|has|have|is|was) (?:no|not))"
+        r"(?: [\w/'-]+){0,4}, so that\b",
+        better="a colon, 'so' or 'therefore': it is a result, not a purpose",
+    ),
     Form(name="of which", pattern=r"(?i)\bof which\b", better="two sentences"),
     Form(name="shall", pattern=r"(?i)\bshall\b", better="must, should, will"),
     Form(

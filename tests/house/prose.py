@@ -7,7 +7,7 @@ import tokenize
 from pathlib import PurePosixPath
 
 _CODE = "\0"
-"""Takes the place of what is not prose, so that no pattern matches across it."""
+"""Takes the place of what is not prose; no pattern matches across it."""
 
 _MADE = re.compile(r"^<!-- Made by `make docs`", re.MULTILINE)
 _TABLE = re.compile(r"^<!-- table -->$.*?^<!-- end -->$", re.MULTILINE | re.DOTALL)

@@ -12,15 +12,16 @@ from tests.house.tree import place
 
 def without_example(parser: argparse.ArgumentParser) -> list[str]:
     """The commands whose help shows no call of themselves."""
-    return [leaf.prog for leaf in leaves(parser) if not _own_calls(leaf, parser.prog)]
+    every = (parser, *leaves(parser))
+    return [each.prog for each in every if not _own_calls(each, parser.prog)]
 
 
 def refused_examples(parser: argparse.ArgumentParser) -> list[str]:
     """The examples that the parser itself does not take."""
     return [
         example
-        for leaf in leaves(parser)
-        for example in examples(leaf)
+        for each in (parser, *leaves(parser))
+        for example in examples(each)
         for arguments in calls(example, parser.prog)
         if not _accepts(parser, arguments)
     ]
@@ -65,7 +66,9 @@ def test_the_reference_of_every_command_is_current() -> None:
 
 def pets(epilog: str) -> argparse.ArgumentParser:
     """A command ``pets`` with two commands to find; the epilog is the second one's."""
-    parser = argparse.ArgumentParser(prog="pets", description="Keeps pets.")
+    parser = argparse.ArgumentParser(
+        prog="pets", description="Keeps pets.", epilog="example:\n  pets list"
+    )
     sub = parser.add_subparsers()
     sub.add_parser("hidden", help=argparse.SUPPRESS)
     sub.add_parser("list", help="show all", epilog="example:\n  pets list")
@@ -125,6 +128,12 @@ Keeps pets.
 |---|---|
 | `pets list` | show all |
 | `pets add cat` | a cat |
+
+Example:
+
+```sh
+pets list
+```
 
 ## pets list
 

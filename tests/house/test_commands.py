@@ -79,7 +79,8 @@ class Case:
 CASES = {
     "done": Case(work="    print('here'); return 0", out="here\n"),
     "help": Case(words=("--help",), out="usage: "),
-    "usage": Case(words=("--bogus",), code="usage", err="{name}: "),
+    "nothing asked": Case(out="usage: "),
+    "usage": Case(words=("--bogus",), code="usage", err="{name}: unrecognized arguments: --bogus"),
     # Signals.
     "Ctrl-C": Case(work=WAIT, number=signal.SIGINT, code=130, err="{name}: interrupted"),
     "SIGTERM": Case(work=WAIT, number=signal.SIGTERM, code=143),
@@ -155,6 +156,63 @@ def test_a_command_ends_as_all_others_do(tmp_path: Path, name: str, case: str) -
     assert bool(err) == bool(given.err), err
     assert ("Traceback" in err) == (case == "our bug"), err
     assert (tmp_path / "cleaned").exists() == (given.number is not None)
+
+
+IMPORTING = """\
+import os, signal, sys, {package}
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "{package}.main":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+{package}.begin()
+"""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_interrupt_while_a_command_is_imported_is_silent(name: str) -> None:
+    program = IMPORTING.format(package=COMMANDS[name].removesuffix(".main"))
+
+    done = subprocess.run(  # noqa: S603
+        (sys.executable, "-c", program), capture_output=True, timeout=DEADLINE, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+TIDY = """\
+    try:
+        open("ready", "w").close()
+        [time.sleep(0.1) for _ in range(600)]
+    finally:
+        open("tidying", "w").close()
+        [time.sleep(0.1) for _ in range(5)]
+        open("cleaned", "w").close()
+"""
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("then", [signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_does_not_cut_the_tidying_short(
+    tmp_path: Path, first: signal.Signals, then: signal.Signals
+) -> None:
+    program = PROGRAM.format(module=COMMANDS["ota-image"], work=TIDY, is_ours=True)
+    process = subprocess.Popen(  # noqa: S603
+        (sys.executable, "-c", program),
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=as_from_a_terminal,
+    )
+    wait_until((tmp_path / "ready").exists)
+    process.send_signal(first)
+    wait_until((tmp_path / "tidying").exists)
+
+    process.send_signal(then)
+    communicate(process)
+
+    assert (tmp_path / "cleaned").exists()
+    assert process.returncode == 128 + first
 
 
 def run_to_end(folder: Path, name: str, case: Case) -> tuple[int, str, str]:

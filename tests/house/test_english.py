@@ -23,6 +23,21 @@ EXAMPLES = {
     "somebody": ("Somebody must decide.", "A user must decide; some body of text."),
     "a person": ("A person has to decide.", "A user has to decide. Personal data stays."),
     "restart of a device": ("It restarts the device.", "It reboots the device; init restarts it."),
+    "goes on": ("The download goes on.", "The download continues, and the log is on the console."),
+    "as ever": ("It works as ever.", "It works as before, as every board does."),
+    "wants a": (
+        "The module wants a reboot.",
+        "It needs a reboot, and the server wants it to stop.",
+    ),
+    "holds": ("What holds for A, too.", "A slot holds files; what a map holds is listed."),
+    "alone": (
+        "It is for root alone.",
+        "For each part alone; it is left alone; the key alone decides.",
+    ),
+    "so that …": (
+        "The file is not there, so that it fails.",
+        "The file is not there, so it fails. It is kept, so that no key is lost.",
+    ),
     "of which": ("Two copies, of which one is right.", "There are two copies. One is right."),
     "shall": ("It shall run.", "It must run. A shallow clone."),
     "stands in": ("It stands before a section.", "It is in one, and stands in for another."),

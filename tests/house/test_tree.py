@@ -11,12 +11,16 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ota_artifact.errors import ProgramError
+from ota_artifact.run import run
+from tests.conftest import requires_program
 from tests.house.keywords import positional
 from tests.house.mirrors import hosts, mentions, mirrors, neighbours
 from tests.house.tree import ROOT, files, place, tools
 
 LICENCE = "# SPDX-License-Identifier: Apache-2.0"
 LONGEST = 400  # lines of a module; a longer one needs a second room
+_SERVICE = re.compile(r"/etc/init\.d/.|/systemd/system/.*\.(service|socket)$")
 
 
 def unlicensed(text: str) -> bool:
@@ -86,7 +90,10 @@ def test_a_dataclass_that_takes_many_fields_by_position_is_found(decorator: str)
     assert list(positional("a.py", source.replace("d: int", "d: ClassVar[int]"))) == []
 
 
-@pytest.mark.parametrize("name", ["debian-packages.txt", "tests/yocto/debian-packages.txt"])
+PACKAGES = ("debian-packages.txt", "tests/debian-packages.txt", "tests/yocto/debian-packages.txt")
+
+
+@pytest.mark.parametrize("name", PACKAGES)
 def test_every_debian_package_says_why(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
 
@@ -99,6 +106,39 @@ def test_a_debian_package_without_a_why_is_found() -> None:
         "mtools",
         "openssl #",
     ]
+
+
+def listed(name: str) -> list[str]:
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    return [line.split()[0] for line in lines if not line.startswith("#")]
+
+
+def test_a_debian_package_is_listed_once() -> None:
+    packages = [each for name in PACKAGES for each in listed(name)]
+
+    assert len(packages) == len(set(packages))
+
+
+NO_SERVERS = {
+    "e2fsprogs": "checks filesystems now and then",
+    "grub-common": "tells GRUB that a boot went well",
+    "kmod": "loads modules at boot",
+}
+"""Packages whose unit does not serve anybody, and what it does."""
+
+
+@requires_program("dpkg", package="dpkg")
+def test_no_debian_package_of_ours_starts_a_server() -> None:
+    servers = []
+    for package in (each for name in PACKAGES for each in listed(name)):
+        try:
+            paths = run(("dpkg", "-L", package), timeout=30).decode().splitlines()
+        except ProgramError:
+            continue  # not installed
+        if any(_SERVICE.search(path) for path in paths):
+            servers.append(package)
+
+    assert set(servers) <= set(NO_SERVERS), "unpack it instead, as tests/interop/sshd.py does"
 
 
 def test_every_version_is_the_newest_of_the_changelog() -> None:

@@ -13,6 +13,7 @@ ALLOWED = {
     "DeploymentLog.emit": f"logging: {_LIBRARY}",
     "Parser.parse_known_args": f"argparse: {_LIBRARY}",
     "_Handler.do_GET": f"http.server: {_LIBRARY}",
+    "_Server.handle_error": f"socketserver: {_LIBRARY}",
     "_Handler.log_message": f"http.server: {_LIBRARY}",
     "_Member.readable": f"io: {_LIBRARY}",
     "translations": "docs/reference/agent-toml.md is made from it",

@@ -18,7 +18,7 @@ class Tool:
     path: Path
     version: str
     commands: tuple[tuple[str, str], ...]
-    """Pairs of command name and module that holds its parser."""
+    """Pairs of command name and module that holds its parser, which the installed script runs."""
     requirements: tuple[str, ...]
     """All of them, those of the extras too; other tools of the tree are not among them."""
 
@@ -53,7 +53,9 @@ def _tool(path: Path) -> Tool:
     return Tool(
         path=path,
         version=project["version"],
-        commands=tuple((name, entry.partition(":")[0]) for name, entry in scripts.items()),
+        commands=tuple(
+            (name, f"{entry.partition(':')[0]}.main") for name, entry in scripts.items()
+        ),
         requirements=tuple(
             each
             for group in (project.get("dependencies", ()), *extras.values())

@@ -4,14 +4,13 @@
 import tarfile
 from pathlib import Path
 
-from ota_artifact.run import run
 from ota_image.cache import key_of, make_once
 from ota_image.packages.apt import AptRoot, download
 from ota_image.packages.deb import open_deb, verify_file
-from ota_image.packages.source import RELEASE
-from ota_image.packages.sources import archives
+from ota_image.packages.sources import archives, host_arch
 
 _PACKAGE = "mender-client"
+_SUITE = "bookworm"
 _WANTED = ("usr/bin/mender", "usr/share/mender/", "usr/share/doc/mender-client/examples/")
 
 
@@ -22,8 +21,7 @@ def unpack_client() -> Path:
         ImageError: there is no such package.
         ProgramError: the archive cannot be reached.
     """
-    arch = run(("dpkg", "--print-architecture"), timeout=30).decode().strip()
-    apt = AptRoot(arch, archives(RELEASE))
+    apt = AptRoot(host_arch(), archives(_SUITE))
     (package,) = (each for each in apt.resolve([_PACKAGE]) if each.name == _PACKAGE)
     key = key_of(package.sha256, *_WANTED)
     with make_once(f"unpacked/{_PACKAGE}-{key}") as (folder, workplace):

@@ -22,10 +22,10 @@ from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.run import run
 from ota_artifact.snapshot import take_snapshot
 from tests.conftest import requires_program
+from tests.interop.sshd import find_sshd, settings_of, started_by_root
 
 pytestmark = [
     requires_program("ssh", package="openssh-client"),
-    requires_program("sshd", package="openssh-server"),
     requires_program("mke2fs", package="e2fsprogs"),
 ]
 
@@ -68,6 +68,10 @@ class Device:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    try:
+        sshd = find_sshd()
+    except ProgramError as error:
+        pytest.skip(f"no sshd here: {error}")
     folder = tmp_path_factory.mktemp("sshd")
     for name in ("host", "login"):
         run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name), timeout=20)
@@ -79,7 +83,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     (folder / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
         f"AuthorizedKeysFile {folder}/login.pub\nStrictModes no\nUsePAM no\nUseDNS no\n"
-        f"SetEnv PATH={programs}:/usr/bin:/bin\n",
+        f"SetEnv PATH={programs}:/usr/bin:/bin\n{settings_of(sshd)}",
         encoding="utf-8",
     )
     known.write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}", encoding="utf-8")
@@ -88,14 +92,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
         f"UserKnownHostsFile {known}\nGlobalKnownHostsFile /dev/null\nBatchMode yes\n",
         encoding="utf-8",
     )
-    words = (_found("sshd"), "-D", "-e", "-f", str(folder / "sshd_config"))
+    options = ("-D", "-e", "-f", str(folder / "sshd_config"))
     with (
-        _separation(),
+        started_by_root(sshd, folder) as words,
         (folder / "log").open("wb") as log,
-        subprocess.Popen(words, stderr=log) as sshd,  # noqa: S603
+        subprocess.Popen((*words, *options), stderr=log) as server_of_device,  # noqa: S603
     ):
         try:
-            _wait_for(port, sshd, folder / "log")
+            _wait_for(port, server_of_device, folder / "log")
             ssh_args = ("-F", str(folder / "ssh_config"))
             yield Device(
                 address=f"ssh://127.0.0.1:{port}",
@@ -105,7 +109,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
                 known=known,
             )
         finally:
-            sshd.terminate()
+            server_of_device.terminate()
 
 
 @pytest.fixture
@@ -120,18 +124,6 @@ def device(running: Device) -> Iterator[Device]:
     for path in running.scripts:
         path.unlink(missing_ok=True)
     running.scripts.clear()
-
-
-@contextmanager
-def _separation() -> Iterator[None]:
-    """Make the empty folder that root's sshd requires; its service would make it."""
-    folder = Path("/run/sshd")
-    is_missing = os.getuid() == 0 and not folder.exists()
-    if is_missing:
-        folder.mkdir(mode=0o755)
-    yield
-    if is_missing:
-        folder.rmdir()
 
 
 def _found(name: str) -> str:
@@ -259,7 +251,7 @@ class _Failing:
 
 
 _FAILING = {
-    "sudo wants a password": _Failing(
+    "sudo asks for a password": _Failing(
         {"id": "echo 1000", "sudo": "echo 'sudo: a password is required' >&2; exit 1"},
         "did not start the copy, exit code 1; log in as root, or allow sudo: sudo: a password",
     ),

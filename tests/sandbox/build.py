@@ -14,7 +14,7 @@ from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.u_boot import default_environment, fragment, missing
 from ota_image.cache import key_of, make_once
-from ota_image.firmware.u_boot import tree_digest, tree_version
+from ota_image.firmware.u_boot import let_swig_append, tree_digest, tree_version
 from ota_image.progress import Say
 from tests.house.tree import ROOT
 
@@ -53,7 +53,7 @@ def build_sandbox(boards: Sequence[Board], source: Path, say: Say) -> Path:
     """A folder with a sandbox for each board, by its name, and its device tree.
 
     Args:
-        source: a tree of U-Boot 2023.01; it is copied, not changed.
+        source: a tree of U-Boot, from 2023.01 on; it is copied, not changed.
 
     Raises:
         ImageError: it is not such a tree.
@@ -71,6 +71,7 @@ def build_sandbox(boards: Sequence[Board], source: Path, say: Say) -> Path:
             output.mkdir()
             for path, old, new in EDITS:
                 _edit(tree / path, old, new)
+            let_swig_append(tree)
             _make(tree, output, "sandbox_defconfig")
             for board in boards:
                 say(f"compiling U-Boot's sandbox for {board.name}")

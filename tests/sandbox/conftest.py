@@ -14,8 +14,8 @@ from ota_board.entry import extlinux
 from ota_board.load import load_board
 from ota_board.u_boot import default_environment, factory_environment
 from ota_image.disk.compose import Parts, compose
-from ota_image.packages.source import source_package
 from tests.boot.machine import Machine
+from tests.boot.sources import SOURCES, tree_of
 from tests.house.tree import ROOT
 from tests.sandbox.build import BOARD_TREE, build_sandbox, folder_of
 
@@ -45,10 +45,10 @@ def board_name() -> str:
     raise AssertionError("each test is given one")
 
 
-@pytest.fixture(scope="session")
-def sandboxes() -> Path:
-    """The sandbox of each board, compiled once."""
-    return build_sandbox(tuple(BOARDS.values()), source_package("u-boot"), print)
+@pytest.fixture(scope="session", params=SOURCES)
+def sandboxes(request: pytest.FixtureRequest) -> Path:
+    """The sandbox of each board, compiled once for each source."""
+    return build_sandbox(tuple(BOARDS.values()), tree_of(request.param), print)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from ota_artifact.image.filesystem import open_filesystem
 from tests.boot.machine import TRIAL_OF_B, Machine
 from tests.conftest import requires_program
 from tests.sandbox.conftest import BOARDS, Start
+from tests.sandbox.started import COMMIT_OF_B, blank, environment, started
 
 pytestmark = [
     pytest.mark.boot,  # under a second each, except the first of a board, which compiles U-Boot
@@ -42,33 +43,9 @@ Source: U-Boot, board/raspberrypi/rpi/rpi.c, board/ti/common/board_detect.c, boa
 """
 
 
-def started(said: str) -> str:
-    """The slot whose kernel was started, by the arguments in that slot's own file."""
-    last = said.rpartition("append: ")[2]
-    match = re.search(r"root=/dev/mmcblk0p(\d) .* test\.slot=([AB])\n", last)
-    assert match, said
-    assert "## Transferring control to Linux" in last, said
-    assert {"A": "2", "B": "3"}[match[2]] == match[1], said
-    return match[2]
-
-
-def blank(machine: Machine, slot: str) -> None:
-    machine.spoil(machine.board.layout.partition(slot).offset, 1 << 20)
-
-
 def remove(machine: Machine, slot: str, path: str) -> None:
     area = machine.board.layout.partition(slot)
     open_filesystem(machine.disk, area.offset, area.size).remove(path)
-
-
-def environment(machine: Machine) -> list[bytes]:
-    """The bytes of both copies."""
-    data = []
-    with machine.disk.open("rb") as file:
-        for area in machine.board.layout.environment:
-            file.seek(area.offset)
-            data.append(file.read(area.size))
-    return data
 
 
 def test_first_boot_proves_the_environment_and_starts_slot_a(machine: Machine) -> None:
@@ -76,7 +53,7 @@ def test_first_boot_proves_the_environment_and_starts_slot_a(machine: Machine) -
 
     said = machine.boot()
 
-    assert "Loading Environment from MMC... OK" in said
+    assert re.search(r"Loading Environment from MMC\.\.\. (Reading from .*)?OK\n", said)
     assert started(said) == "A"
     assert machine.variables()["mender_saveenv_canary"] == "1"
 
@@ -122,7 +99,7 @@ def test_a_trial_that_is_committed_stays(machine: Machine) -> None:
     machine.boot()
     machine.set(**TRIAL_OF_B)
     machine.boot()
-    machine.set(upgrade_available="0", bootcount="0")
+    machine.set(**COMMIT_OF_B)
     before = environment(machine)
 
     assert [started(machine.boot()) for _ in range(2)] == ["B", "B"]
@@ -154,17 +131,6 @@ def test_a_trial_that_does_not_load_falls_back_in_the_same_power_cycle(
     assert started(machine.boot()) == "A"
 
 
-def test_a_committed_slot_that_no_longer_loads_gives_way_and_says_why(machine: Machine) -> None:
-    machine.boot()
-    blank(machine, "A")
-
-    said = machine.boot()
-
-    assert started(said) == "B"
-    assert machine.variables()["ota_rollback"] == "load 2"
-    assert started(machine.boot()) == "B"
-
-
 def test_two_dead_slots_end_in_a_message_not_in_a_prompt(machine: Machine) -> None:
     machine.boot()
     for slot in ("A", "B"):
@@ -176,23 +142,13 @@ def test_two_dead_slots_end_in_a_message_not_in_a_prompt(machine: Machine) -> No
     assert "=>" not in said
 
 
-def test_a_rolled_back_trial_whose_old_slot_is_dead_runs_the_trial_again(machine: Machine) -> None:
-    machine.boot()
-    machine.set(**TRIAL_OF_B)
-    machine.boot()
-    blank(machine, "A")
-
-    said = machine.boot()
-
-    assert "OTA: partition 2 does not load either, trying the trial again" in said
-    assert started(said) == "B"
-
-
 def test_logic_and_places_that_an_older_u_boot_saved_are_not_used(machine: Machine) -> None:
     machine.boot()
-    logic = ("ota_main", "ota_limit", "ota_try", "ota_back", "ota_swap", "ota_save", "ota_board")
+    logic = ("main", "limit", "try", "back", "swap", "save", "board", "good", "is_good", "search")
     places = {"ota_disk": "mmc 7", "ota_linux": "/dev/sda", "ota_a": "4", "kernel_addr_r": "1"}
-    machine.set(ota_vars="ota_none", **dict.fromkeys(logic, "echo OLD LOGIC"), **places)
+    machine.set(
+        ota_vars="ota_none", **{f"ota_{each}": "echo OLD LOGIC" for each in logic}, **places
+    )
 
     said = [machine.boot()]
     machine.set(**TRIAL_OF_B)
@@ -222,17 +178,6 @@ def test_one_copy_of_the_environment_is_enough(machine: Machine, number: int) ->
     machine.spoil(machine.board.layout.environment[number].offset)
 
     assert started(machine.boot()) == "B"
-
-
-def test_without_any_environment_the_factory_default_boots(machine: Machine) -> None:
-    for area in machine.board.layout.environment:
-        machine.spoil(area.offset)
-
-    said = machine.boot()
-
-    assert "bad CRC, using default environment" in said
-    assert started(said) == "A"
-    assert machine.variables()["mender_saveenv_canary"] == "1"
 
 
 @pytest.mark.parametrize("part", ["", "4", "abc"])

@@ -31,6 +31,7 @@ class Manner:
         drip: bytes that come at once, with a pause of 10 ms between them; 0 for no such thing [B].
         has_ranges: requests for a part are answered with that part.
         is_chunked: the length is not sent.
+        page: sent in place of the file, or of the part of it, with the status 200.
     """
 
     status: int = 0
@@ -41,6 +42,7 @@ class Manner:
     drip: int = 0
     has_ranges: bool = True
     is_chunked: bool = False
+    page: bytes | None = None
 
 
 GOOD = Manner()
@@ -136,6 +138,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         if manner.status:
             self._head(manner, manner.status, {"Content-Length": "0"})
+            return
+        if manner.page is not None:
+            length = "" if manner.is_chunked else str(len(manner.page))
+            self._head(manner, 200, {"Content-Length": length, "ETag": ""})
+            self.wfile.write(manner.page)
             return
         is_same = condition in ("", told.etag or told.modified)
         if not (match and manner.has_ranges and is_same):

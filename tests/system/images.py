@@ -42,13 +42,18 @@ def ssh_key() -> Path:
     return folder / "key"
 
 
-def minimal() -> Recipe:
-    """The recipe of the minimal image."""
-    return load_recipe(find_recipe("minimal", recipe_folders(None)))
+def minimal(suite: str = "") -> Recipe:
+    """The recipe of the minimal image, by default for the newest suite."""
+    return load_recipe(find_recipe("minimal", recipe_folders(None)), suite)
 
 
 def image_of(
-    name: str, output: Path, *, overlays: tuple[Path, ...] = (), say: Callable[[str], None] = print
+    name: str,
+    output: Path,
+    *,
+    suite: str = "",
+    overlays: tuple[Path, ...] = (),
+    say: Callable[[str], None] = print,
 ) -> Image:
     """The minimal image of a board, without firmware whose licence a user must accept.
 
@@ -58,11 +63,10 @@ def image_of(
     board = load_board(folder)
     own = (each for each in board.firmware if each.source.partition("/")[0] not in LICENCES)
     board = replace(board, firmware=tuple(own))
-    recipe = minimal()
+    recipe = minimal(suite)
     key = ssh_key()
     keys = read_ssh_keys(key.with_suffix(".pub"))
     settings = Settings(ssh_keys=keys, overlays=overlays, wheels=tree_wheels())
     built = build(board, folder, recipe, settings, output, say=say)
-    return Image(
-        board=board, built=built, firmware=machine_firmware(board, folder, say=say), key=key
-    )
+    firmware = machine_firmware(board, folder, recipe=recipe, say=say)
+    return Image(board=board, built=built, firmware=firmware, key=key)

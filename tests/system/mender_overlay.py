@@ -9,6 +9,7 @@ from pathlib import Path
 from ota_board.load import load_board
 from ota_image.packages.apt import AptRoot, Package, download
 from ota_image.packages.deb import open_deb, verify_file
+from ota_image.packages.lock import lock_file
 from ota_image.packages.recipe import Recipe
 from ota_image.packages.sources import archives
 from tests.house.tree import ROOT
@@ -19,6 +20,7 @@ _UNWANTED = (
     "usr/share/locale",
     "usr/share/lintian",
     "lib/systemd",
+    "usr/lib/systemd",
 )
 """Files for which the image has no space, or no reader."""
 
@@ -30,8 +32,8 @@ def mender_overlay(name: str, recipe: Recipe, folder: Path) -> tuple[Path, str]:
         The folder, and the client's version.
     """
     board = load_board(ROOT / "boards" / name)
-    apt = AptRoot(board.arch, archives(recipe.release))
-    lock = recipe.path.with_name(f"{recipe.name}.{board.arch}.lock").read_text("utf-8")
+    apt = AptRoot(board.arch, archives(recipe.suite))
+    lock = lock_file(recipe, board.arch).read_text("utf-8")
     present = {line.split()[0] for line in lock.splitlines() if line and line[0].isalpha()}
     wanted = [each for each in apt.resolve(["mender-client"]) if each.name not in present]
     download(apt, wanted, print)

@@ -33,9 +33,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    recipe = load_recipe(find_recipe("debian", recipe_folders(None)))
+@pytest.fixture(scope="module", params=["trixie", "bookworm"])
+def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    recipe = load_recipe(find_recipe("debian", recipe_folders(None)), request.param)
     board, key = fitted(load_board(FOLDER), recipe), ssh_key()
     keys = read_ssh_keys(key.with_suffix(".pub"))
     settings = Settings(ssh_keys=keys, wheels=tree_wheels())
@@ -49,7 +49,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     return Image(
         board=board,
         built=built,
-        firmware=u_boot_of(board, FOLDER, None, print).folder / "u-boot.bin",
+        firmware=u_boot_of(board, FOLDER, None, print, recipe=recipe).folder / "u-boot.bin",
         key=key,
     )
 

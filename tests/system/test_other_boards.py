@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same cycle on the boards that take longer, or that show little new."""
+"""The same cycle on boards that take longer, or that show little new, and with another suite."""
 
 from pathlib import Path
 
@@ -19,6 +19,17 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", ["qemu-arm", "raspberrypi3"])
-def test_the_board_boots_falls_back_rolls_back_and_commits(name: str, tmp_path: Path) -> None:
-    go_through(image_of(name, tmp_path / "built"), tmp_path)
+@pytest.mark.parametrize(
+    ("name", "suite"),
+    [
+        ("qemu-arm", "trixie"),
+        ("qemu-arm", "bookworm"),
+        ("raspberrypi3", "trixie"),
+        ("raspberrypi3", "bookworm"),
+        ("qemu-arm64", "bookworm"),
+    ],
+)
+def test_the_board_boots_falls_back_rolls_back_and_commits(
+    name: str, suite: str, tmp_path: Path
+) -> None:
+    go_through(image_of(name, tmp_path / "built", suite=suite), tmp_path)

@@ -12,6 +12,7 @@ from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.system.images import Image, image_of
 from tests.system.running import Running, running
+from tests.system.u_boot_cycle import expect_kernel
 
 pytestmark = [
     pytest.mark.boot,
@@ -25,9 +26,9 @@ TRIAL_OF_B = {"mender_boot_part": "3", "upgrade_available": "1", "bootcount": "0
 FIRST, SECOND = (f"/boot/firmware/grub-mender-grubenv/mender_grubenv{each}" for each in (1, 2))
 
 
-@pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    return image_of("qemu-x86-64", tmp_path_factory.mktemp("qemu-x86-64"))
+@pytest.fixture(scope="module", params=["trixie", pytest.param("bookworm", marks=pytest.mark.full)])
+def image(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return image_of("qemu-x86-64", tmp_path_factory.mktemp("qemu-x86-64"), suite=str(request.param))
 
 
 def test_doctor_finds_nothing_on_the_image_as_built(image: Image) -> None:
@@ -41,6 +42,7 @@ def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_pat
     shutil.copyfile(image.built.image, disk)
     with running(image.board, disk, image.firmware, image.key) as board:
         board.comes_up_on("A")
+        expect_kernel(board, image)
         expect_state(board, mender_boot_part="2", upgrade_available="0", bootlimit="1")
 
         try_b(board)  # which is empty, as from the factory
@@ -75,7 +77,8 @@ def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_pat
 def cut_off_while_writing(board: Running, folder: str) -> None:
     """Leave a copy as it is when the power fails while Linux writes it."""
     board.ssh(
-        f"sed -i s/editing=0/editing=1/ {folder}/lock"
+        "mount -o remount,rw /boot/firmware"
+        f" && sed -i s/editing=0/editing=1/ {folder}/lock"
         f" && sed -i s/mender_boot_part=3/mender_boot_part=2/ {folder}/env && sync"
     )
 
@@ -89,7 +92,9 @@ def try_b(board: Running) -> None:
 def set_state(board: Running, **changes: str) -> None:
     """Change variables from Linux, in both copies."""
     words = " ".join(shlex.quote(f"{name}={value}") for name, value in changes.items())
+    board.ssh("mount -o remount,rw /boot/firmware")
     board.way_in.run(f"python3 - {words}", stdin=STATE.read_bytes())
+    board.ssh("mount -o remount,ro /boot/firmware")
 
 
 def expect_state(board: Running, **wanted: str) -> None:

@@ -50,7 +50,7 @@ def inputs(name: str, folder: Path) -> Inputs:
     keys = read_ssh_keys(ssh_key().with_suffix(".pub"))
     make_slot(board, recipe, Settings(release="0", ssh_keys=keys), root, progress=print)
     firmware = machine_firmware(board, path, say=print)
-    packaged = list(fetch_firmware(board, recipe.release, say=print).files.values())
+    packaged = list(fetch_firmware(board, recipe, say=print).files.values())
     to_deploy = folder / (packaged[0] if packaged else firmware).name
     shutil.copyfile(packaged[0] if packaged else firmware, to_deploy)
     return Inputs(board=board, root=root, firmware=firmware, to_deploy=to_deploy)

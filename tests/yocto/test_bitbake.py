@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """BitBake itself reads the layer: `make test-yocto OE_ROOT=…`, for each release and machine.
 
-bitbake.py says what $OE_ROOT must have. Recipes that the layer does not append to are masked, so
-that it is quick. The tests show that the layer parses; they build nothing.
+bitbake.py says what $OE_ROOT must have. Recipes that the layer does not append to are masked,
+which saves minutes. The tests show that the layer parses; they build nothing.
 """
 
 import shutil
@@ -47,6 +47,16 @@ def test_a_misspelt_variable_stops_the_build_and_is_named(place: Path, release: 
     build = masked(place / "build", release, "qemu-arm64", 'OTA_SERVER_URL = "https://a"')
 
     with pytest.raises(ProgramError, match=r"OTA_SERVER_URL \(did you mean OTA_SERVER_URLS"):
+        build.bitbake("-p")
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_compression_that_the_layer_cannot_write_stops_the_build(
+    place: Path, release: str
+) -> None:
+    build = masked(place / "build", release, "qemu-arm64", 'OTA_COMPRESSION = "zstd"')
+
+    with pytest.raises(ProgramError, match="no Python package that writes 'zstd'"):
         build.bitbake("-p")
 
 

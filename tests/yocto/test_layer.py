@@ -7,9 +7,11 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ota_artifact.compressors import COMPRESSIONS
 from ota_board.load import all_boards, load_board
 from tests.house.tree import ROOT, tools
 from tests.yocto.variables import PAGE, page, variables
@@ -53,7 +55,7 @@ PACKAGES = {
     "uuid": "netclient",
 }
 _CORE = """
-argparse binascii collections configparser contextlib dataclasses enum errno fnmatch
+argparse array binascii collections configparser contextlib dataclasses enum errno fnmatch
 functools grp importlib inspect io itertools lzma math os pathlib posixpath re select selectors
 shutil signal stat struct subprocess sys textwrap threading time types typing urllib warnings zlib
 """
@@ -175,6 +177,19 @@ def test_every_variable_that_the_layer_reads_is_in_the_table() -> None:
     used |= set(re.findall(r"^OTA_\w+", (LAYER / "conf/layer.conf").read_text("utf-8"), re.M))
 
     assert used == set(variables())
+
+
+@pytest.mark.parametrize("name", ["gzip", "xz", "zstd", "", "best", *COMPRESSIONS])
+def test_a_compression_is_refused_unless_python_alone_writes_it(name: str) -> None:
+    text = (LAYER / "classes-recipe" / "ota-artifact.bbclass").read_text("utf-8")
+    source = text[text.index("def ota_can_compress") : text.index("\npython () {")]
+    scope: dict[str, Any] = {}
+    exec(source, scope)  # noqa: S102  (BitBake does the same)
+
+    is_allowed = scope["ota_can_compress"](name)
+
+    needs_package = name.startswith(("gzip", "zstd"))
+    assert is_allowed == (name in {"xz", *COMPRESSIONS} and not needs_package)
 
 
 def test_the_page_of_the_variables_is_fresh() -> None:

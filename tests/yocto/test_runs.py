@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results with BitBake are kept as long as they hold, and the page has a row for each of them."""
+"""Results with BitBake are kept as long as they are valid; the page has a row for each of them."""
 
 import re
 from pathlib import Path

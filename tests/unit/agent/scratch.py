@@ -52,6 +52,12 @@ class Scratch:
         """The variables, of the newer copy."""
         return self._newest()[1]
 
+    def copies(self) -> list[dict[str, str]]:
+        """The variables of each copy."""
+        data = (self.folder / "environment").read_bytes()
+        found = [decode(data[at : at + SIZE], is_redundant=True) for at in OFFSETS]
+        return [dict(each.variables) for each in found if each]
+
     @property
     def running(self) -> str:
         """The slot that runs."""

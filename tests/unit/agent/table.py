@@ -25,7 +25,8 @@ from ota_agent.lifecycle.events import (
 )
 from ota_agent.lifecycle.states import Idle, State
 from ota_agent.lifecycle.step import Unexpected, step
-from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
+from ota_agent.lifecycle.update import Artifact, Update
+from ota_artifact.provides import ROOTFS
 from tests.house.tree import ROOT
 
 PAGE = ROOT / "docs" / "design" / "agent-states.md"
@@ -150,7 +151,7 @@ def _with(state: State, artifact: Artifact) -> State:
 def _event(event: Event) -> str:
     match event:
         case Answered(wants, can):
-            reboot = "wants a reboot" if wants else "no reboot"
+            reboot = "needs a reboot" if wants else "no reboot"
             return f"Answered: {reboot}, {'can' if can else 'cannot'} roll back"
         case Started(has_rebooted, trial, _):
             return f"Started, {'device' if has_rebooted else 'agent'}, trial {trial}"

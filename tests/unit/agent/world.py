@@ -35,7 +35,8 @@ from ota_agent.lifecycle.events import (
 )
 from ota_agent.lifecycle.states import Idle, Installed, Proven, State, Step, Syncing
 from ota_agent.lifecycle.step import step
-from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
+from ota_agent.lifecycle.update import Artifact, Update
+from ota_artifact.provides import ROOTFS
 
 
 class Cut(BaseException):
@@ -47,7 +48,7 @@ class Reset(BaseException):
 
 
 class Dead(BaseException):
-    """The world went on for too long: a loop."""
+    """The world ran for too long: a loop."""
 
 
 @dataclass(kw_only=True)

@@ -15,7 +15,7 @@ CONTENT = {"one": b"1" * 400_000, "two": b"", "three": b"3"}
 
 
 def payload(content: dict[str, bytes] | None = None, suffix: str = "") -> Payload:
-    """A payload whose manifest lists ``CONTENT``, and whose tar holds that or ``content``."""
+    """A payload whose manifest lists ``CONTENT``, and whose tar has ``content``, or the same."""
     stored = squeeze(
         tar([Entry(name=name, content=data) for name, data in (content or CONTENT).items()]), suffix
     )

@@ -65,6 +65,65 @@ def test_another_reader_continues_at_each_mark(suffix: str) -> None:
         assert payload.restart == of_all(stored, suffix).restart
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(0, 5000), max_size=6),
+    st.integers(1, 4000),
+    st.sampled_from(SUFFIXES),
+)
+def test_what_is_read_ahead_is_given_again(cuts: list[int], size: int, suffix: str) -> None:
+    plain = PLAIN[:3000]
+    payload = of(in_members(plain, cuts, suffix), suffix, plain)
+
+    ahead = payload.read_ahead(size)
+
+    assert ahead == plain[:size]
+    assert [b"".join(file.chunks()) for file in payload.files()] == [plain]
+    assert payload.is_checked
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_another_reader_continues_behind_what_it_has_read_ahead(suffix: str) -> None:
+    stored = in_members(PLAIN, [512 + 300_000, 512 + 600_000], suffix)
+    mark = marks(of(stored, suffix))[-1]
+    source = Sequential(stored)
+    payload = Payload(0, PayloadHeader(type="files"), codec=Codec(suffix), size=len(stored))
+    payload.feed(source.read_from, {"file": sha256(PLAIN)})
+
+    ahead = payload.read_ahead(50_000)
+    assert not payload.is_ahead_of(mark)
+    payload.resume(mark, hashlib.sha256(ahead + PLAIN[50_000 : mark.done]))
+    (file,) = files = list(payload.files())
+
+    assert ahead == PLAIN[:50_000]
+    assert (file.start, file.is_checked, len(files)) == (mark.done, True, 1)
+    assert payload.is_checked
+
+
+def test_a_mark_that_was_passed_while_reading_ahead_is_known() -> None:
+    stored = in_members(PLAIN, [512 + 300_000], ".gz")
+    (mark,) = marks(of(stored, ".gz"))
+    payload = of(stored, ".gz")
+
+    payload.read_ahead(500_000)
+
+    assert payload.is_ahead_of(mark)
+
+
+class Sequential:
+    """A stream that only goes forward."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def read_from(self, start: int) -> Iterator[bytes]:
+        assert start >= self._at
+        self._at = start
+        while piece := self._data[self._at : self._at + 10_000]:
+            self._at += len(piece)
+            yield piece
+
+
 def of_all(stored: bytes, suffix: str) -> Payload:
     payload = of(stored, suffix)
     list(payload.files())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.errors import ProgramError
-from ota_artifact.run import Ended, stream
+from ota_artifact.run import Ended, run, stream
 
 
 def _python(program: str) -> tuple[str, ...]:
@@ -79,6 +79,48 @@ def test_an_error_while_reading_ends_the_program(tmp_path: Path, error: BaseExce
 
     pid = int((tmp_path / "pid").read_text())
     _wait_until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def _tidies_up(path: Path) -> tuple[str, ...]:
+    """A program that tidies up after SIGTERM."""
+    return _python(
+        "import signal, sys, time\n"
+        "def tidy(*_):\n"
+        f"    time.sleep(0.2); open({str(path)!r}, 'w').close(); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, tidy); print('ready', flush=True); time.sleep(60)"
+    )
+
+
+def test_a_program_that_is_ended_has_time_to_tidy_up(tmp_path: Path) -> None:
+    def interrupted(piece: bytes) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stream(_tidies_up(tmp_path / "tidied"), silence=10, sink=interrupted)
+
+    assert (tmp_path / "tidied").exists()
+
+
+def test_a_program_that_takes_too_long_has_time_to_tidy_up(tmp_path: Path) -> None:
+    with pytest.raises(ProgramError, match=r"did not finish within 0\.5 s"):
+        run(_tidies_up(tmp_path / "tidied"), timeout=0.5)
+
+    assert (tmp_path / "tidied").exists()
+
+
+def test_a_program_that_does_not_end_when_asked_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ota_artifact.run._GRACE", 0.1)
+    program = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
+    begin = time.monotonic()
+
+    with pytest.raises(ProgramError, match="did not finish"):
+        run(_python(program), timeout=0.3)
+    with pytest.raises(ProgramError, match="printed nothing"):
+        stream(_python(program), silence=0.3, sink=_ignore)
+
+    assert time.monotonic() < begin + 10
 
 
 def test_a_missing_program_is_named() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from ota_artifact import run as door
 from ota_artifact.errors import ProgramError
+from ota_artifact.leftover import leaving_nothing
 from ota_artifact.run import Channel, Supervised
 
 START = (
@@ -186,3 +187,76 @@ def test_a_program_that_cannot_be_executed_is_named(tmp_path: Path, mode: int | 
 
     with pytest.raises(ProgramError, match="program: is missing, or not executable"):
         Supervised((program,), timeout=1, hear=Heard())
+
+
+def test_one_that_prints_without_end_ends_with_its_time() -> None:
+    heard = Heard()
+
+    with pytest.raises(ProgramError, match="did not finish within"):
+        finish("exec yes", heard, timeout=0.1)
+
+    assert heard.stdout
+
+
+def test_a_process_that_is_left_behind_and_prints_without_end_holds_nobody_up() -> None:
+    begun = time.monotonic()
+
+    with leaving_nothing() as marks:
+        argv = ("sh", "-c", "setsid yes & sleep 0.2")
+        with Supervised(argv, timeout=10, hear=Heard(), environment=marks) as program:
+            assert program.finish() == 0
+
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("words", ["sleep 60 &", "setsid sleep 60 &", "(setsid sleep 60 &) &"])
+def test_nothing_is_left_behind_where_nothing_may_be(tmp_path: Path, words: str) -> None:
+    script = words.replace("sleep 60", f"sh -c 'echo $$ > {tmp_path}/pid; exec sleep 60'")
+
+    with (
+        leaving_nothing() as marks,
+        Supervised(
+            ("sh", "-c", f"{script} while ! [ -s {tmp_path}/pid ]; do :; done"),
+            timeout=10,
+            hear=Heard(),
+            environment=marks,
+        ) as program,
+    ):
+        assert program.finish() == 0
+
+    assert ends(int((tmp_path / "pid").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        (b"#!/no/such/sh\necho\n", "its interpreter /no/such/sh is missing; install it"),
+        (b"#! /no/such/sh -e\necho\n", "its interpreter /no/such/sh is missing"),
+        (b"#!/usr/bin/env no-such-python\n", "its interpreter no-such-python is missing"),
+        (b"#!/bin/sh\r\necho\r\n", r"its interpreter '/bin/sh\\r' is missing: .*DOS \(CRLF\)"),
+        (b"#!/bin/sh -e\r\necho\r\n", r".* line ends of DOS"),
+    ],
+)
+def test_a_script_whose_interpreter_is_missing_says_so(
+    tmp_path: Path, text: bytes, finding: str
+) -> None:
+    path = tmp_path / "script"
+    path.write_bytes(text)
+    path.chmod(0o755)
+
+    with pytest.raises(ProgramError, match=f"script: {finding}"):
+        Supervised((path,), timeout=10, hear=Heard())
+
+
+def test_a_program_whose_loader_is_missing_says_so(tmp_path: Path) -> None:
+    binary = Path("/bin/sleep").read_bytes()
+    at = binary.index(b"/ld-linux") - 20
+    at = binary.index(b"/lib", at)
+    path = tmp_path / "program"
+    path.write_bytes(binary[:at] + b"/xyz" + binary[at + 4 :])
+    path.chmod(0o755)
+
+    with pytest.raises(ProgramError, match=r"program: its loader /xyz\S+ is missing; install it"):
+        Supervised((path,), timeout=10, hear=Heard())
+    with pytest.raises(ProgramError, match=r"program: its loader /xyz\S+ is missing; install it"):
+        door.run((path,), timeout=10)

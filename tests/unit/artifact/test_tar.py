@@ -118,6 +118,20 @@ def test_content_that_is_read_in_part_is_passed_over() -> None:
     assert b"".join(source.chunks()) == b"y"
 
 
+def test_content_continues_at_a_place_behind_what_was_read_and_not_before_it() -> None:
+    content = bytes(range(256)) * 2400
+    source = reader(made((Entry(name="a", content=content), Entry(name="b", content=b"y"))))
+    source.next()
+    first = next(source.chunks())
+
+    with pytest.raises(ArtifactError, match=r"byte 1 of 'a' has been read already"):
+        source.chunks(1)
+    rest = b"".join(source.chunks(len(first) + 1000))
+
+    assert rest == content[len(first) + 1000 :]
+    assert source.next() == Member(name="b", size=1, mode=0o600, mtime=0)
+
+
 def test_small_member_is_read_whole_and_a_large_one_refused() -> None:
     data = made((Entry(name="a", content=b"x" * 100),))
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A slot's boot entry, for each bootloader and for each number of device trees."""
 
+from dataclasses import replace
+
 import pytest
 
+from ota_artifact.layout import TableKind
 from ota_board.entry import entry, entry_path
 from ota_board.load import load_board
 from tests.house.tree import ROOT
@@ -43,3 +46,17 @@ def test_each_bootloader_looks_in_its_own_place() -> None:
 
     assert entry_path(arm) == "/boot/extlinux/extlinux.conf"
     assert entry_path(x86) == "/boot/grub/ota.env"
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("qemu-arm64", "mbr"), ("qemu-arm64", "gpt"), ("qemu-x86-64", "gpt")]
+)
+def test_linux_reads_the_backup_of_a_gpt_whose_first_copy_is_torn(
+    name: str, table: TableKind
+) -> None:
+    board = load_board(ROOT / "boards" / name)
+    board = replace(board, storage=replace(board.storage, table=table))
+
+    (line,) = [each for each in entry(board, "/boot/Image").splitlines() if "panic=10" in each]
+
+    assert ("gpt" in line.split()) == (table == "gpt")

@@ -48,5 +48,7 @@ def test_both_copies_are_whole_from_the_factory_on_and_where_mender_looks() -> N
             "bootcount": "0",
             "bootlimit": "1",
             "mender_boot_part": "2",
+            "ota_good_a": "1",
+            "ota_good_b": "0",
             "upgrade_available": "0",
         }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ota_artifact.layout import SECTOR, Area, Layout, TableKind
 from ota_artifact.size import GIB, KIB, MIB
 from ota_board.errors import LayoutError
-from ota_board.layout import Wish, plan
+from ota_board.layout import SECOND_HOME, Wish, plan, second_home
 
 ENVIRONMENT = (
     Area(kind="environment", name="environment 1", offset=4 * MIB, size=128 * KIB),
@@ -140,3 +140,34 @@ def test_a_partition_without_a_size_is_refused() -> None:
 def test_two_areas_of_one_name_are_refused() -> None:
     with pytest.raises(LayoutError, match="p1: two areas of the disk have this name"):
         planned(40 * MIB, fixed=(Area(kind="reserved", name="p1", offset=1 * MIB, size=512),))
+
+
+@pytest.mark.parametrize(
+    ("start", "table", "places"),
+    [
+        (24 * MIB, "mbr", (12 * MIB, 23 * MIB)),
+        (4 * MIB, "gpt", (2 * MIB, 3 * MIB)),
+        (3 * MIB, "gpt", (MIB, 2 * MIB)),
+        (2 * MIB, "gpt", ()),
+        (MIB, "mbr", ()),
+    ],
+)
+def test_the_second_home_is_in_two_places_before_the_first_partition(
+    start: int, table: TableKind, places: tuple[int, ...]
+) -> None:
+    layout = planned(40 * MIB, start=start, table=table, alignment=MIB, fixed=())
+
+    assert second_home(layout) == places
+
+
+@pytest.mark.parametrize("taken", [n for n in range(24) if n not in (4, 8)])
+def test_the_second_home_overlaps_nothing(taken: int) -> None:
+    firmware = Area(kind="reserved", name="firmware", offset=taken * MIB + 512, size=MIB - 512)
+    layout = planned(40 * MIB, fixed=(*ENVIRONMENT, firmware))
+
+    first, second = second_home(layout)
+
+    assert second - first >= MIB
+    for area in layout.areas:
+        for at in (first, second):
+            assert area.end <= at or at + SECOND_HOME <= area.offset

@@ -10,7 +10,7 @@ import pytest
 from ota_board.board import Board, Watchdog
 from ota_board.errors import BoardError
 from ota_board.load import load_board
-from ota_board.qemu import arguments
+from ota_board.qemu import arguments, value_of
 from tests.house.tree import ROOT
 
 DISK, U_BOOT = Path("disk.sdimg"), Path("u-boot.bin")
@@ -86,3 +86,26 @@ def test_a_watchdog_is_there_if_the_board_has_one_and_resets_the_machine() -> No
 def test_a_board_without_a_machine_in_qemu_is_refused() -> None:
     with pytest.raises(BoardError, match="beaglebone-black: QEMU has no such machine"):
         arguments(board("beaglebone-black"), DISK, U_BOOT)
+
+
+@pytest.mark.parametrize("name", ["qemu-arm64", "raspberrypi3", "qemu-x86-64"])
+def test_a_name_with_commas_is_one_file(name: str) -> None:
+    words = " ".join(arguments(board(name), Path("/a,b/disk.sdimg"), Path("/c,d/OVMF_CODE.fd")))
+
+    assert "file=/a,,b/disk.sdimg" in words
+    assert words.count("c,,d") == words.count("pflash")  # -bios and -kernel take a word as it is
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("a:b", "./a:b"),
+        ("json:{}", "./json:{}"),
+        ("a:b,c/d", "./a:b,,c/d"),
+        ("/a:b", "/a:b"),
+        ("a/b:c", "a/b:c"),
+        ("a b'\"%$é", "a b'\"%$é"),
+    ],
+)
+def test_a_name_is_never_the_protocol_of_a_network_disk(path: str, value: str) -> None:
+    assert value_of(Path(path)) == value

@@ -27,7 +27,10 @@ STATE = {
     "mender_boot_part": "2",
     "mender_boot_part_hex": "2",
     "mender_check_saveenv_canary": "1",
+    "ota_lost": "1",
 }
+FACTORY = {**STATE, "ota_good_a": "1", "ota_good_b": "0"}
+del FACTORY["ota_lost"]
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda path: path.name)
@@ -36,15 +39,24 @@ def text(request: pytest.FixtureRequest) -> str:
     return default_environment(load_board(request.param), request.param)
 
 
-def test_the_state_from_the_factory_is_that_of_the_contract(text: str) -> None:
+def test_the_compiled_state_is_that_of_the_contract_and_says_that_none_was_found(
+    text: str,
+) -> None:
     assert state(text) == STATE
+
+
+def test_in_the_factory_slot_a_is_good_and_nothing_is_lost(text: str) -> None:
+    variables = factory_environment(text)
+
+    assert {name: variables.get(name) for name in FACTORY} == FACTORY
+    assert "ota_lost" not in variables
 
 
 def test_all_that_is_not_state_is_taken_from_u_boot_itself_at_each_boot(text: str) -> None:
     variables = factory_environment(text)
 
     names = variables["ota_vars"].split()
-    assert sorted(names) == sorted(set(variables) - set(STATE))
+    assert sorted(names) == sorted(set(variables) - set(FACTORY))
     assert len(names) < 60  # CONFIG_SYS_MAXARGS
     for stub in ("bootcmd", "altbootcmd"):
         assert variables[stub].startswith("env default -f ota_vars; env default -f ${ota_vars}; ")

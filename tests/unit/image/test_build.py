@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a build makes of tiny packages, and which image of a board is the newest."""
+"""What a build makes of tiny packages, two builds at a time, and which image is the newest."""
 
 import json
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from ota_board.load import load_board
-from ota_image.build import newest_image
+from ota_image.build import build, newest_image
 from ota_image.cli.main import main
 from ota_image.errors import ImageError
+from ota_image.packages.recipe import load_recipe
+from ota_image.rootfs.settings import Settings
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
+from tests.simulators.holding import another_holds
 from tests.unit.image.tiny import VERSION, Tiny, make_tiny
 
 BOARD = load_board(ROOT / "boards" / "qemu-arm64")
@@ -66,7 +70,7 @@ def test_the_list_of_software_has_what_is_in_the_image_and_nothing_else(
 def test_a_kernel_other_than_the_one_depended_on_is_refused(
     tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lock = tiny.images / "tiny.amd64.lock"
+    lock = tiny.images / "tiny.bookworm.amd64.lock"
     lock.write_text(lock.read_text().replace(f"linux-image-{VERSION} ", "linux-image-6.0 "))
 
     code = main(["build", "qemu-x86-64", *tiny.options(), "--output", str(tmp_path / "made")])
@@ -89,11 +93,38 @@ def test_a_build_writes_the_lock_if_asked(
 
 
 def test_mirrors_without_security_updates_are_a_warning(
-    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: Tiny,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tiny.images / "tiny.amd64.lock").write_text("wrong\n")
+    monkeypatch.chdir(tmp_path)
+    (tiny.images / "tiny.bookworm.amd64.lock").write_text("wrong\n")
 
     code = main(["rootfs", "qemu-x86-64", *tiny.options(), "--mirror", "file:/none bookworm"])
 
     assert code == 2
-    assert "add --mirror 'URL bookworm-security'" in capsys.readouterr().err
+    assert "add 'URL bookworm-security'" in capsys.readouterr().err
+
+
+def test_a_second_build_into_a_folder_waits_for_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> NoReturn:
+        raise ImageError("far enough")
+
+    monkeypatch.setattr("ota_image.build.make_slot", stop)
+    monkeypatch.setattr("ota_image.build.u_boot_of", lambda *_, **__: None)
+    recipe = load_recipe(ROOT / "images" / "minimal.yaml")
+    said: list[str] = []
+    with another_holds(tmp_path) as process:
+
+        def hear(text: str) -> None:
+            said.append(text)
+            assert process.stdin
+            process.stdin.close()
+
+        with pytest.raises(ImageError, match="far enough"):
+            build(BOARD, ROOT / "boards" / "qemu-arm64", recipe, Settings(), tmp_path, say=hear)
+
+    assert [each for each in said if each.startswith(f"{tmp_path}: waiting for ")]

@@ -1,12 +1,167 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cache: whose it is, and who can read it."""
+"""What is made once and kept."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ota_artifact.run import run
-from ota_image.cache import cache_folder, key_of, make_once
+from ota_image.cache import cache_folder, empty_cache, kept, key_of, make_once
+from ota_image.cli.main import main
+from tests.conftest import requires_open_tree
+
+_MAKE = (
+    "import sys; from ota_image.cache import make_once\n"
+    "with make_once(sys.argv[1]) as (folder, workplace):\n"
+    "    (workplace / 'half').write_text(''); print(workplace, flush=True); sys.stdin.read()\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "ota-kit"
+
+
+def test_what_is_made_is_made_once(cache: Path) -> None:
+    for _ in range(2):
+        with make_once("kind/name") as (folder, workplace):
+            if workplace:
+                (workplace / "whole").touch()
+
+    assert workplace is None
+    assert folder == cache / "kind" / "name"
+    assert [each.name for each in folder.iterdir()] == ["whole"]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def fail_to_make(name: str) -> None:
+    with make_once(name) as (_, workplace):
+        assert workplace
+        (workplace / "half").touch()
+        raise ValueError("failed")
+
+
+def test_what_fails_leaves_nothing(cache: Path) -> None:
+    with pytest.raises(ValueError, match="failed"):
+        fail_to_make("kind/name")
+
+    assert list((cache / "kind").iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_taken_away_and_what_is_in_use_stays(cache: Path) -> None:
+    words = [(sys.executable, "-c", _MAKE, f"kind/{name}") for name in ("killed", "busy")]
+    killed, busy = (
+        subprocess.Popen(each, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+        for each in words
+    )
+    left, used = (Path(os.fsdecode(each.stdout.readline()).strip()) for each in (killed, busy))  # type: ignore[union-attr]
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert left.is_dir()
+
+    with make_once("kind/new"):
+        pass
+
+    assert sorted((cache / "kind").iterdir()) == sorted([used, cache / "kind" / "new"])
+    busy.communicate()
+    assert sorted(each.name for each in (cache / "kind").iterdir()) == ["busy", "new"]
+
+
+def test_what_is_kept_is_counted_by_its_kind(cache: Path) -> None:
+    for name in ("packages/a", "packages/b", "slots/c"):
+        with make_once(name) as (_, workplace):
+            assert workplace
+            (workplace / "data").write_bytes(b"x" * 100_000)
+            (workplace / "again").hardlink_to(workplace / "data")
+    (cache / "packages" / ".work.left").mkdir()
+
+    found = kept()
+
+    assert [(each.kind, each.entries) for each in found] == [("packages", 2), ("slots", 1)]
+    assert 200_000 <= found[0].size < 300_000
+    assert 100_000 <= found[1].size < 150_000
+
+
+def test_a_cache_that_is_not_there_is_empty() -> None:
+    empty_cache()
+
+    assert kept() == ()
+
+
+def test_a_cache_that_a_process_uses_is_not_emptied(cache: Path) -> None:
+    words = (sys.executable, "-c", _MAKE, "kind/busy")
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as busy:  # noqa: S603
+        assert busy.stdout
+        used = Path(os.fsdecode(busy.stdout.readline()).strip())
+
+        with pytest.raises(BlockingIOError, match="is using it; wait until it has ended"):
+            empty_cache()
+
+        assert (used / "half").exists()
+        busy.communicate()
+    empty_cache()
+    assert list(cache.iterdir()) == []
+
+
+def test_a_cache_that_is_a_link_to_another_disk_stays_one(cache: Path) -> None:
+    disk = cache.parent / "disk"
+    (disk / "packages").mkdir(parents=True)
+    cache.symlink_to(disk)
+
+    empty_cache()
+
+    assert cache.is_symlink()
+    assert list(disk.iterdir()) == []
+
+
+def test_the_command_shows_it_and_empties_it(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (cache / "slots" / "minimal").mkdir(parents=True)
+    (cache / "bench").mkdir()
+
+    assert main(["cache"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert main(["cache", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert main(["cache", "--empty"]) == 0
+    emptied = capsys.readouterr().out.splitlines()
+
+    assert [line.split()[:2] for line in shown[:2]] == [["bench", "0"], ["slots", "1"]]
+    assert shown[1].endswith("  root filesystems")
+    assert shown[2].startswith(f"{cache}: has ")
+    assert [each["kind"] for each in said["kinds"]] == ["bench", "slots"]
+    assert said["folder"] == str(cache)
+    assert emptied[2].startswith(f"{cache}: emptied of ")
+    assert list(cache.iterdir()) == []
+
+
+_APT = "from ota_image.packages.apt import AptRoot; AptRoot('arm64', [])"
+
+
+@requires_open_tree
+@pytest.mark.parametrize("program", ["_MAKE", "_APT"])
+def test_a_home_that_may_not_be_written_is_named_with_the_variable(
+    cache: Path, program: str
+) -> None:
+    cache.parent.chmod(0o555)
+    as_nobody = ("setpriv", "--reuid", "65534", "--clear-groups") if os.geteuid() == 0 else ()
+    home = {**os.environ, "XDG_CACHE_HOME": "/root" if as_nobody else str(cache.parent)}
+
+    said = subprocess.run(  # noqa: S603
+        (*as_nobody, sys.executable, "-c", globals()[program], "kind/name"),
+        env=home,
+        capture_output=True,
+        check=False,
+    ).stderr.decode()
+
+    assert "unless $XDG_CACHE_HOME is set" in said
 
 
 def test_another_user_of_the_same_cache_can_read_what_is_in_it(

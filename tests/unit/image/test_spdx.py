@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ota_image.firmware.u_boot import UBoot
 from ota_image.packages.apt import Package
 from ota_image.rootfs.slot import Slot
 from ota_image.rootfs.wheel import Wheel
@@ -33,7 +34,7 @@ SLOT = Slot(
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(software_list("minimal-1.2+3", SLOT))
+    found: dict[str, Any] = json.loads(software_list("minimal-1.2+3", SLOT, "trixie"))
     return found
 
 
@@ -54,11 +55,15 @@ def test_the_document_has_what_is_required(document: dict[str, Any]) -> None:
 def test_firmware_and_u_boot_are_in_it_too() -> None:
     blob = Package(name="raspi-firmware", version="1.2023", arch="all", sha256="04" * 32)
 
-    found = json.loads(software_list("minimal-1.2+3", SLOT, [blob], u_boot="2023.01"))
+    source = Package(name="u-boot", version="2025.01-3", arch="source", sha256="06" * 32)
+    u_boot = UBoot(Path("u-boot"), "2025.01", source)
+
+    found = json.loads(software_list("minimal-1.2+3", SLOT, "trixie", [blob], u_boot=u_boot))
 
     names = {each["name"]: each for each in found["packages"]}
+    assert names["u-boot"]["checksums"][0]["checksumValue"] == "06" * 32
     assert names["raspi-firmware"]["checksums"][0]["checksumValue"] == "04" * 32
-    assert names["u-boot"]["versionInfo"] == "2023.01"
+    assert names["u-boot"]["versionInfo"] == "2025.01-3"
     described = {each["relatedSpdxElement"] for each in found["relationships"]}
     assert described == {each["SPDXID"] for each in found["packages"]}
 
@@ -74,7 +79,9 @@ def test_the_agent_is_in_it_too() -> None:
         sha256="05" * 32,
     )
 
-    found = json.loads(software_list("minimal-1.2+3", dataclasses.replace(SLOT, wheels=(wheel,))))
+    found = json.loads(
+        software_list("minimal-1.2+3", dataclasses.replace(SLOT, wheels=(wheel,)), "trixie")
+    )
 
     (agent,) = (each for each in found["packages"] if each["name"] == "ota-agent")
     assert agent["versionInfo"] == "0.1.0"
@@ -100,9 +107,9 @@ def test_packages_are_looked_up_by_their_purl(document: dict[str, Any]) -> None:
     assert {each["referenceCategory"] for each in references} == {"PACKAGE-MANAGER"}
     assert {each["referenceType"] for each in references} == {"purl"}
     assert [each["referenceLocator"] for each in references] == [
-        "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?arch=arm64",
-        "pkg:deb/debian/busybox@1%3A1.35.0-4%2Bb3~x?arch=arm64",
-        "pkg:deb/debian/ca-certificates@20230311?arch=all",
+        "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?arch=arm64&distro=trixie",
+        "pkg:deb/debian/busybox@1%3A1.35.0-4%2Bb3~x?arch=arm64&distro=trixie",
+        "pkg:deb/debian/ca-certificates@20230311?arch=all&distro=trixie",
     ]
 
 
@@ -118,4 +125,4 @@ def test_the_document_describes_each_package_once(document: dict[str, Any]) -> N
 
 
 def test_the_same_slot_gives_the_same_bytes() -> None:
-    assert software_list("a", SLOT) == software_list("a", SLOT)
+    assert software_list("a", SLOT, "trixie") == software_list("a", SLOT, "trixie")

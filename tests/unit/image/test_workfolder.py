@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """A build's own folder: the build removes it, or if it was killed, the next one."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from ota_artifact.hold import hold
 from ota_image.workfolder import own_folder
 
 HOLD = (
@@ -45,3 +49,34 @@ def test_folders_of_a_killed_build_are_removed_and_those_in_use_stay(tmp_path: P
 
     busy.communicate()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_nothing_can_be_locked_nothing_is_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(*_: object) -> NoReturn:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", unable)
+
+    with own_folder(tmp_path) as first, own_folder(tmp_path) as second:
+        assert sorted(tmp_path.iterdir()) == sorted([first, second])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_swept_before_it_is_held_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[Path] = []
+
+    def sweep_the_first(path: Path, **_: object) -> AbstractContextManager[bool]:
+        if not swept:
+            swept.append(path)
+            path.rmdir()
+        return hold(path, remedy="")
+
+    monkeypatch.setattr("ota_image.workfolder.hold", sweep_the_first)
+
+    with own_folder(tmp_path) as folder:
+        assert folder.is_dir()
+        assert folder not in swept

@@ -42,7 +42,7 @@ _RECIPE = """\
 schema: 1
 name: tiny
 summary: tiny
-release: bookworm
+suites: {bookworm: {}}
 packages: [base-passwd, busybox-static, python3, unused]
 leave_out: [/usr/share/unused]
 folders: [/data]

@@ -3,6 +3,7 @@
 
 import json
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ NOBODY = 65534
 GROUP = "nogroup"
 """Nobody's group; the user of `ask` is in it only if a test says so."""
 
-requires_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone becomes another user")
+requires_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 
 _ASK = """
 import json, os, socket, sys
@@ -59,5 +60,5 @@ def ask(
 def opened_to_all(folder: Path) -> Path:
     """The folder of a test, once every user may enter it."""
     for each in (folder, *list(folder.parents)[:2]):
-        each.chmod(0o755)
+        each.chmod(stat.S_IMODE(each.stat().st_mode) | 0o055)
     return folder

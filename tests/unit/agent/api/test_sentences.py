@@ -79,7 +79,7 @@ def test_a_trial_says_what_runs_and_what_it_can_return_to() -> None:
         (Status(state="Dreaming", artifact="v2"), "Dreaming: v2"),
     ],
 )
-def test_the_first_line_says_what_goes_on(status: Status, says: str) -> None:
+def test_the_first_line_says_what_happens(status: Status, says: str) -> None:
     assert headline(status) == says
 
 
@@ -97,3 +97,10 @@ def test_the_first_line_says_what_goes_on(status: Status, says: str) -> None:
 )
 def test_without_an_update_it_says_what_comes(status: Status, says: str) -> None:
     assert list(lines(status, time.gmtime))[2:] == [says]
+
+
+def test_what_happened_to_data_is_told_whatever_happens() -> None:
+    said = "/data is in memory, and what is written there is lost at the next boot: why"
+
+    assert said in lines(Status(data=said), time.gmtime)
+    assert said in lines(Status(state="Trying", data=said), time.gmtime)

@@ -2,13 +2,14 @@
 """GRUB's environment: as the factory and grub-editenv write it, and whole after every cut."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from ota_agent.bootloader.grub import Grub, find_grub
 from ota_agent.errors import EnvironmentFault
-from ota_artifact.grub_block import decode_copy
+from ota_artifact.grub_block import LAST, decode_block, decode_copy
 from ota_artifact.run import run
 from ota_board.grub import boot_files, factory_state
 from ota_board.load import load_board
@@ -102,7 +103,7 @@ def test_a_cut_at_any_write_leaves_the_old_or_the_new(
 
     old, new = FACTORY, {**FACTORY, **TRIAL}
     seen = []
-    for number in range(8):
+    for number in range(6):
         Grub(state).write({**old, **dict.fromkeys(set(new) - set(old), "")})
         left = number
         monkeypatch.setattr(os, "pwrite", limited)
@@ -144,17 +145,62 @@ def test_two_damaged_copies_are_a_fault(state: Path) -> None:
     with pytest.raises(EnvironmentFault, match="neither copy"):
         Grub(state).read()
     (finding,) = Grub(state).findings()
-    assert "is the boot partition mounted" in finding
+    assert "neither copy" in finding
 
 
-def test_a_copy_that_is_gone_is_a_finding_and_nothing_is_written(state: Path) -> None:
-    (state / COPIES[1] / "env").unlink()
+@pytest.mark.parametrize("name", ["env", "lock", "lock.sha256sum", "."])
+def test_a_copy_with_a_file_that_is_gone_or_cut_short_is_made_whole(state: Path, name: str) -> None:
+    path = state / COPIES[1] / name
+    shutil.rmtree(path) if name == "." else path.write_bytes(b"short")
+    assert not Grub(state).is_whole()
 
-    (finding,) = Grub(state).findings()
-    assert "mender_grubenv2: is damaged or locked" in finding
-    with pytest.raises(EnvironmentFault, match="No such file"):
-        Grub(state).write(TRIAL)
+    Grub(state).write(TRIAL)
+
+    assert Grub(state).is_whole()
+    assert decode_copy(*_files(state, COPIES[1])) == {**FACTORY, **TRIAL}
+
+
+@pytest.mark.parametrize("damage", ["garbage", "empty", "gone"])
+def test_two_damaged_copies_are_written_again_for_what_runs(state: Path, damage: str) -> None:
+    for path in state.rglob("*"):
+        if path.is_file():
+            path.write_bytes({"garbage": b"\xa5" * 1024}.get(damage, b""))
+            if damage == "gone":
+                path.unlink()
+    running = {"mender_boot_part": "3", "upgrade_available": "0", "bootcount": "0"}
+
+    assert Grub(state).restore(running)
+
+    assert Grub(state).is_whole()
+    for copy in COPIES:
+        assert decode_copy(*_files(state, copy)) == running
+    if damage != "gone":
+        assert decode_block((state / LAST).read_bytes()) == {"ota_last": "3"}
+
+
+def test_a_state_that_is_whole_is_never_written_over_by_a_repair(state: Path) -> None:
+    Grub(state).restore({"mender_boot_part": "3"})
+
     assert Grub(state).read() == FACTORY
+
+
+def test_without_the_boot_partition_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match="is the boot partition mounted"):
+        Grub(tmp_path).restore({"mender_boot_part": "3"})
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_note_that_grub_cannot_read_any_more_is_written_again_but_not_by_a_trial(
+    state: Path,
+) -> None:
+    (state / LAST).write_bytes(bytes(1024))
+
+    Grub(state).write(TRIAL)
+    assert (state / LAST).read_bytes() == bytes(1024)
+    Grub(state).write({"upgrade_available": "0"})
+
+    assert decode_block((state / LAST).read_bytes()) == {"ota_last": "3"}
 
 
 @pytest.mark.parametrize(("name", "value"), [("a b", "1"), ("a", "1\nb=2"), ("a", "x" * 2000)])

@@ -32,7 +32,7 @@ def command(device: Scratch, *words: str) -> list[str]:
 
 @pytest.mark.boot
 @pytest.mark.timeout(180)
-def test_killed_ten_times_it_goes_on_and_the_slot_is_the_payload(tmp_path: Path) -> None:
+def test_killed_ten_times_it_continues_and_the_slot_is_the_payload(tmp_path: Path) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     number = random.Random(seed)

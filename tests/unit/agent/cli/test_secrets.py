@@ -143,6 +143,7 @@ def test_while_it_downloads_the_api_and_the_bus_show_none(tmp_path: Path) -> Non
             live=agent.live,
             deployments=agent.deployments,
             boot=None,
+            warnings=agent.warnings,
         ).observe(Downloading(update))
 
     status = agent.live.get().to_json()

@@ -125,7 +125,9 @@ def test_the_command_prints_json(device: Path, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.boot  # a process of its own
 @pytest.mark.parametrize("option", [(), ("--json",)])
-def test_watching_goes_on_from_one_agent_to_the_next(device: Path, option: tuple[str, ...]) -> None:
+def test_watching_continues_from_one_agent_to_the_next(
+    device: Path, option: tuple[str, ...]
+) -> None:
     one, two = Daemon(), Daemon()
     two.live.change(state="Proven")
     command = str(Path(sys.executable).parent / "ota-agent")

@@ -184,7 +184,7 @@ def test_another_install_is_refused_while_one_is_undecided(
     ("stop", "then"),
     [("ArtifactInstall_Enter", "Installed, but not committed."), ("Cleanup", "")],
 )
-def test_it_stops_where_it_is_told_to_and_goes_on_later(
+def test_it_stops_where_it_is_told_to_and_continues_later(
     stop: str, then: str, device: Scratch, release: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     word = "install" if stop.startswith("Artifact") else "rollback"

@@ -56,7 +56,7 @@ def release(folder: Path, *types: str) -> str:
     return str(folder / "v2.mender")
 
 
-def test_a_module_that_wants_a_reboot_is_committed_after_it(
+def test_a_module_that_needs_a_reboot_is_committed_after_it(
     device: Scratch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module(tmp_path, reboot="Automatic")

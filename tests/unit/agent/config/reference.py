@@ -31,8 +31,16 @@ as `/usr/share/ota/agent.toml`; the file in /etc has only what the build of its 
 
 The agent also reads Mender's JSON. Later sources win: the defaults, `/var/lib/mender/mender.conf`,
 `/etc/mender/mender.conf`, agent.toml, and finally `/data/ota/agent.toml`, which belongs to one
-device and outlives its updates; if that file is wrong, the agent ignores it. Default folders below
-`/data/ota` and `/run/ota` follow `data` and `run` of the section [device].
+device and outlives its updates. Default folders below `/data/ota` and `/run/ota` follow `data` and
+`run` of the section [device].
+
+An error in agent.toml itself stops the command: the file belongs to one slot, and a trial of that
+slot goes back. In the other three files a value that cannot be is passed over by itself, and a
+damaged file as a whole, because an error in a file on /data would strand both slots. The log, the
+status, the inventory (`ota_warning`) and `ota-agent doctor` name the file and the key. Nothing is
+trusted more for it: if the file may have named the keys that artifacts must be signed with, and
+nothing else names one, the agent refuses all artifacts, unless its memory says that the device took
+any artifact before. If `pins` or `ca_bundle` cannot be read, no server is believed.
 """
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
 

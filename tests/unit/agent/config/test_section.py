@@ -75,7 +75,7 @@ def test_a_wrong_key_or_value_is_named(text: str, finding: str) -> None:
 
 
 @pytest.mark.parametrize("is_stripped", [False, True], ids=["Python 3.12", "Python 3.13"])
-def test_the_default_text_explains_every_key_and_says_what_holds_without_it(
+def test_the_default_text_explains_every_key_and_says_what_counts_if_it_is_absent(
     monkeypatch: pytest.MonkeyPatch, is_stripped: bool
 ) -> None:
     if is_stripped:

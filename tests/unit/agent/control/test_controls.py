@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An update is held up, and goes on; in two threads, and over a restart."""
+"""An update is held up, and continues; in two threads, and over a restart."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 class Waiter:
-    """An update that waits to go on, in a thread."""
+    """An update that waits to continue, in a thread."""
 
     def __init__(self, controls: Controls, before: str = "ArtifactReboot") -> None:
         self.told: list[tuple[str, str]] = []
@@ -67,7 +67,7 @@ def test_nobody_holds_up_what_nobody_asked_for(store: Store) -> None:
     assert Waiter(Controls(ControlOptions(), store)).passes()
 
 
-def test_a_user_pauses_and_goes_on(store: Store) -> None:
+def test_a_user_pauses_and_continues(store: Store) -> None:
     controls = Controls(ControlOptions(), store)
     controls.pause("ArtifactReboot")
 
@@ -150,7 +150,7 @@ def test_a_map_without_rules_takes_one_away(store: Store) -> None:
     assert waiter.passes()
 
 
-def test_after_a_restart_a_map_holds_for_the_shorter_time_of_a_boot(store: Store) -> None:
+def test_after_a_restart_a_map_counts_for_the_shorter_time_of_a_boot(store: Store) -> None:
     text = json.dumps(paused(on_map_expire="continue"))
     Controls(ControlOptions(), store, clock=lambda: 1e6).set_map(text)
     time = [0.0]
@@ -203,10 +203,36 @@ def test_updates_that_are_switched_off_wait(store: Store) -> None:
     assert waiter.passes()
 
 
-def test_what_cannot_be_read_any_more_holds_nothing_up(store: Store) -> None:
-    store.put("control", '{"pauses": 3}')
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"pauses": 3}',
+        "[]",
+        "7",
+        "{",
+        "[" * 50_000,
+        '{"pauses": [[]], "maps": 7}',
+        '{"pauses": [], "maps": [null, 5, {"map": []}]}',
+        '{"pauses": [], "maps": [{"map": {"id": 1}, "server": 1, "over": 0}]}',
+        '{"pauses": [], "maps": [], "window": "at night"}',
+        '{"pauses": [], "maps": [], "window": 5}',
+        '{"pauses": [], "maps": [], "enabled": "false"}',
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_cannot_be_read_any_more_holds_nothing_up(store: Store, text: str) -> None:
+    store.put("control", text)
 
-    assert Waiter(Controls(ControlOptions(), store)).passes()
+    controls = Controls(ControlOptions(), store)
+
+    assert Waiter(controls, "ArtifactInstall").passes()
+    assert (controls.window, controls.is_enabled) == ("", True)
+
+
+def test_one_thing_that_cannot_be_read_does_not_take_the_others_away(store: Store) -> None:
+    store.put("control", '{"pauses": ["ArtifactReboot"], "window": "at night", "maps": [5]}')
+
+    assert Waiter(Controls(ControlOptions(), store)).waits()
 
 
 def test_there_is_no_pause_before_other_states(store: Store) -> None:

@@ -97,7 +97,7 @@ def test_an_expired_map_says_what_it_said_it_would() -> None:
     assert verdict(a_map("pause", on_map_expire="continue"), now=100.0) == "continue"
 
 
-def test_an_approval_for_once_holds_once() -> None:
+def test_an_approval_for_once_counts_once() -> None:
     once = a_map("force_continue", on_action_executed="pause", on_map_expire="fail")
 
     first, after = judged((once,), "ArtifactReboot", 1.0)

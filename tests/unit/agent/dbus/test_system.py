@@ -49,7 +49,7 @@ MEMBER = ("--reuid", "65534", "--regid", "60000", "--groups", "65534")
 
 
 @requires_root
-def test_the_policy_is_root_alone_and_a_group_for_what_is_harmless(
+def test_the_policy_is_only_root_and_a_group_for_what_is_harmless(
     tmp_path: Path, daemon: Daemon
 ) -> None:
     opened_to_all(tmp_path)
@@ -105,7 +105,7 @@ asyncio.run(listen())
 
 @requires_root
 @pytest.mark.boot  # three listeners
-def test_the_token_is_heard_by_root_alone(tmp_path: Path, daemon: Daemon) -> None:
+def test_the_token_is_heard_by_only_root(tmp_path: Path, daemon: Daemon) -> None:
     async def change() -> bool:
         daemon.live.change(is_authorized=True, tokens=1)
         return ("token",) in daemon.heard

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.device.second_home import DataState
 from ota_agent.doctor.data import kept, named, space
 from ota_agent.doctor.system import Mount
 from ota_agent.memory.runs import Truth
@@ -40,7 +41,32 @@ ROOT = Mount(device="179:2", point="/", kind="ext4", options=RO)
     ],
 )
 def test_what_data_is_mounted_from(mount: Mount, hazards: list[str]) -> None:
-    assert [each.hazard for each in kept(Path("/data/ota"), mount, ROOT)] == hazards
+    found = kept(Path("/data/ota"), mount, ROOT, DataState())
+
+    assert [each.hazard for each in found] == hazards
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "state", "hazards"),
+    [
+        ("ext4", RW, "whole", []),
+        ("ext4", RW, "repaired", []),
+        ("ext4", RW, "unchecked", ["data-unchecked"]),
+        ("ext4", RW, "damaged", ["data-damaged"]),
+        ("ext4", RW, "new", ["data-new"]),
+        ("ext4", RO, "read-only", ["data-read-only"]),
+        ("tmpfs", RW, "memory", ["data-in-memory"]),
+    ],
+)
+def test_what_happened_to_data_at_boot_is_told_with_its_reason(
+    kind: str, options: frozenset[str], state: str, hazards: list[str]
+) -> None:
+    mount = Mount(device="179:4", point="/data", kind=kind, options=options)
+
+    found = list(kept(Path("/data/ota"), mount, ROOT, DataState(state, "is so: e2fsck says it")))
+
+    assert [each.hazard for each in found] == hazards
+    assert all("/data is so: e2fsck says it" in each.cause for each in found)
 
 
 @pytest.mark.parametrize(

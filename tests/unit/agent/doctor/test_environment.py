@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.bootloader.u_boot import judged
 from ota_agent.config.settings import load_settings
 from ota_agent.doctor.case import open_case
-from ota_agent.doctor.environment import judged, probe
+from ota_agent.doctor.environment import probe
 from ota_artifact.run import run
 from ota_board.environment import encode
 from tests.conftest import requires_program

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.doctor.grub import too_close
 from ota_board.grub import boot_files
 from ota_board.load import load_board
 from tests.house.tree import ROOT
@@ -30,7 +31,7 @@ def device(tmp_path: Path) -> Patient:
     return found
 
 
-def mounted(device: Patient, options: str = "rw,relatime") -> None:
+def mounted(device: Patient, options: str = "ro,noatime") -> None:
     device.mounted(
         ("179:2", "/", "ro", "ext4"),
         ("179:4", str(device.folder / "data"), "rw", "ext4"),
@@ -79,10 +80,30 @@ def test_files_that_are_not_there_are_an_error(device: Patient) -> None:
     assert grubs(device) == {"grub-environment-missing"}
 
 
-def test_a_boot_partition_that_is_read_only_or_not_mounted_is_an_error(device: Patient) -> None:
-    mounted(device, "ro,relatime")
-    assert grubs(device) == {"boot-read-only"}
+def test_a_boot_partition_that_is_writable_is_a_warning(device: Patient) -> None:
+    mounted(device, "rw,relatime")
 
+    assert grubs(device) == {"boot-writable"}
+    assert device.hazards()["boot-writable"].severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "hazards"),
+    [
+        ([(0, 512), (1024, 512)], [(2048, 512)], ["grub-copies-too-close"]),
+        ([(2048, 512)], [(0, 512)], ["grub-copies-too-close"]),
+        ([(0, 512)], [(512 + (256 << 10) - 1, 512)], ["grub-copies-too-close"]),
+        ([(0, 512)], [(512 + (256 << 10), 512)], []),
+        ([(1 << 20, 512)], [(0, 512)], []),
+    ],
+)
+def test_copies_that_one_garbled_block_takes_are_a_warning(
+    first: list[tuple[int, int]], second: list[tuple[int, int]], hazards: list[str]
+) -> None:
+    assert [each.hazard for each in too_close(Path("/boot"), first, second)] == hazards
+
+
+def test_a_boot_partition_that_is_not_mounted_is_an_error(device: Patient) -> None:
     device.mounted(("179:2", "/", "rw", "ext4"), ("179:4", f"{device.folder}/data", "rw", "ext4"))
     assert grubs(device) == {"boot-not-mounted"}
 

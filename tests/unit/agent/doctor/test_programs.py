@@ -90,3 +90,18 @@ def test_a_kernel_whose_modules_the_slot_lacks_is_a_warning(tmp_path: Path) -> N
     next(modules.iterdir()).rename(modules / "1.2.3-other")
 
     assert device.hazards()["kernel-without-modules"].severity == "warning"
+
+
+def test_a_device_that_has_become_another_one_is_told(tmp_path: Path) -> None:
+    device = patient(tmp_path)
+    kept = device.folder / "data" / "identity"
+    assert device.hazards().keys().isdisjoint({"identity-differs", "identity-unknown"})
+
+    kept.write_text('{"mac":"00:11:22:33:44:55"}')
+    assert device.hazards().keys().isdisjoint({"identity-differs", "identity-unknown"})
+
+    kept.write_text('{"mac":"00:11:22:33:44:99"}')
+    assert "00:11:22:33:44:99" in device.hazards()["identity-differs"].cause
+
+    program(device.folder / "identity" / "mac", "exit 1")
+    assert device.hazards()["identity-unknown"].place == '{"mac":"00:11:22:33:44:99"}'

@@ -32,6 +32,10 @@ SLOTS = Slots(A, B)
         (A, {"upgrade_available": "1"}, "Trying", ["trial-under-way"]),
         (B, {"upgrade_available": "1"}, "Installed", ["trial-waits-for-reboot"]),
         (A, {"ota_rollback": "count 3"}, "Idle", ["rolled-back"]),
+        (A, {"ota_good_a": "1", "ota_good_b": "0"}, "Idle", []),
+        (A, {"ota_good_a": "0"}, "Idle", ["running-slot-not-good"]),
+        (A, {"ota_good_a": "0", "upgrade_available": "1"}, "Trying", ["trial-under-way"]),
+        (A, {"ota_lost": "2", "ota_rollback": "lost 2"}, "", ["environment-lost", "rolled-back"]),
     ],
 )
 def test_what_does_not_go_together(

@@ -92,6 +92,8 @@ class Module:
             self.stored[file.name] = b"".join(file.chunks())
             progress(file.size, file.size)
 
+    def finish(self) -> None: ...
+
     def call(self, call: Call) -> None: ...
 
     def wants_reboot(self) -> Reboot:
@@ -130,6 +132,7 @@ class Device:
     def __post_init__(self) -> None:
         if not self.slot.exists():
             self.slot.write_bytes(b"\xa5" * self.room)
+            (self.folder / "environment").write_text("mender_boot_part=2\nota_good_b=1\n")
 
     @property
     def slot(self) -> Path:

@@ -9,6 +9,7 @@ import pytest
 
 from ota_agent.memory.store import Store
 from ota_agent.payloads.checkpoint import recall
+from ota_agent.payloads.slot_writer import HEAD
 from ota_artifact.run import Background, run
 from tests.simulators.file_server import Manner, file_server
 from tests.unit.agent.download.fetching import MIB, artifact, filesystem
@@ -22,6 +23,7 @@ import logging, sys
 from pathlib import Path
 from ota_agent.address import Address
 from ota_agent.bootloader.boot import Boot
+from ota_agent.bootloader.file import File
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.download.fetch import Fetch
 from ota_agent.download import DownloadOptions
@@ -37,7 +39,7 @@ url, folder = sys.argv[1], Path(sys.argv[2])
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 connections = pool(TlsOptions(allow_plain_http=True), timeout=10, environment={})
 slots = Slots(Slot("A", folder / "none", 2), Slot("B", folder / "slot", 3))
-boot = Boot(slots, lambda: slots.a, None)
+boot = Boot(slots, lambda: slots.a, File(folder / "environment"))
 Fetch(
     Update(source=Address(url)), options=DownloadOptions(), pool=lambda: connections,
     memory=Store(folder / "state.db"), keys=(), accept=lambda header: None,
@@ -54,9 +56,10 @@ for line in Path("/proc/self/status").read_text().splitlines():
 
 
 @pytest.mark.boot
-def test_a_process_that_is_killed_leaves_what_the_next_one_goes_on_with(tmp_path: Path) -> None:
+def test_a_process_that_is_killed_leaves_what_the_next_one_continues_with(tmp_path: Path) -> None:
     content = filesystem(6 * MIB)
     packed = artifact(tmp_path, {"rootfs.ext4": content})
+    (tmp_path / "environment").touch()
     (tmp_path / "slot").write_bytes(bytes(8 * MIB))
     command = (sys.executable, "-c", FETCH)
     with file_server(packed) as server:
@@ -83,7 +86,7 @@ def _wait_for_a_mark(path: Path) -> None:
         store = Store(path)  # what another process has written is there once it is opened again
         found = recall(store)
         store.close()
-        if found and found.mark:
+        if found and found.mark and found.mark.done > HEAD:
             return
         assert time.monotonic() < end, f"no mark after 30 s, but {found}"
         time.sleep(0.02)
@@ -92,6 +95,7 @@ def _wait_for_a_mark(path: Path) -> None:
 @pytest.mark.boot
 def test_a_large_artifact_takes_no_more_memory_than_it_may(tmp_path: Path) -> None:
     packed = artifact(tmp_path, {"rootfs.ext4": filesystem(96 * MIB)})
+    (tmp_path / "environment").touch()
     (tmp_path / "slot").write_bytes(bytes(96 * MIB))
     with file_server(packed) as server:
         said = run((sys.executable, "-c", FETCH, server.url, tmp_path), timeout=50).decode()

@@ -14,11 +14,12 @@ from ota_agent.config.settings import Settings
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.engine.installers import Installers
 from ota_agent.errors import AgentError, EnvironmentFault
-from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
+from ota_agent.lifecycle.update import Artifact, Update
 from ota_agent.memory.store import Store
 from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.checkpoint import Checkpoint, Trail
 from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.provides import ROOTFS
 
 
 @pytest.fixture

@@ -28,9 +28,10 @@ from ota_agent.lifecycle.states import (
     Syncing,
 )
 from ota_agent.lifecycle.step import Unexpected
-from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
+from ota_agent.lifecycle.update import Artifact, Update
 from ota_agent.memory.peek import peek
 from ota_agent.memory.store import Store
+from ota_artifact.provides import ROOTFS
 from tests.unit.agent.world import Cut, Reset, World, outcome
 
 ROOT = Artifact(name="v2", types=(ROOTFS,))
@@ -218,7 +219,9 @@ def test_every_boot_has_an_id(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [Installing, Committing, Committed, Failing, Cleaning])
-def test_it_stops_before_a_state_and_goes_on_from_there(kind: type[State], tmp_path: Path) -> None:
+def test_it_stops_before_a_state_and_continues_from_there(
+    kind: type[State], tmp_path: Path
+) -> None:
     """A user's update that is committed, or fails if the state is one of a failure."""
     fails = {"ArtifactCommit": 1} if kind is Failing else {}
     world = World(

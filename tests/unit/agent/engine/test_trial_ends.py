@@ -26,9 +26,11 @@ pytestmark = [
 _HASTY = """\
 import resource, signal, sys
 import ota_agent.engine.daemon as daemon
+import ota_agent.engine.trial_end as end
 from ota_agent.cli.main import main
 
-daemon.PATIENCE, daemon._AGAIN = float(sys.argv[1]), 0.5
+daemon.AGAIN = end.AGAIN = 0.5
+end.PATIENCE = float(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 if limit := int(sys.argv[2]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

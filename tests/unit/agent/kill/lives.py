@@ -3,7 +3,7 @@
 
 A point is before and after each durable write (of the store, of a file that is synced, of the
 slot), each program that is run (fw_setenv, update modules, state scripts), and each action. The
-count of points goes on from life to life, in a file that they share.
+count of points continues from life to life, in a file that they share.
 """
 
 import functools
@@ -98,7 +98,7 @@ def _signed_here(self: key.DeviceKey, *words: str, stdin: bytes = b"") -> bytes:
 
 
 def live(configuration: Path, points: Path, log: Path) -> None:
-    """One life: go on with what was under way; if nothing was, ask the server once."""
+    """One life: continue with what was under way; if nothing was, ask the server once."""
     with log.open("a") as file:
         os.dup2(file.fileno(), 2)
     log_to_console("info")

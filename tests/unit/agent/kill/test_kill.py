@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ota_agent.memory.store import Store
+from ota_agent.payloads.slot_writer import HEAD
 from ota_artifact.header import Header, PayloadHeader, Script
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
 from tests.conftest import requires_program
@@ -57,12 +58,24 @@ class Bench:
         log = self.device.folder / "log"
         for _ in range(MOST_LIVES):
             code = lived(self.device.configuration, self.points.path, log)
+            self.check_slots()
             if code == REBOOTING or (code == KILLED and with_device):
                 self.device.boot()
             elif code == 0 and self.deployment.is_over:
                 return
             assert code in (0, KILLED, REBOOTING), log.read_text()
         raise AssertionError(f"no end after {MOST_LIVES} lives: {log.read_text()}")
+
+    def check_slots(self) -> None:
+        """No slot can be started, or counts as good in any copy, that is not whole."""
+        for slot in "AB":
+            content = self.device.slot(slot).read_bytes()
+            is_new = content[: len(self.new)] == self.new
+            is_old = content.startswith(b"old " * 1024) and not any(content[4096:])
+            assert is_new or is_old or not any(content[:HEAD]), f"slot {slot} can be started"
+            for copy in self.device.copies():
+                is_good = copy.get(f"ota_good_{slot.lower()}") == "1"
+                assert is_new or is_old or not is_good, f"slot {slot} is good"
 
     def outcome(self) -> str:
         """OLD or NEW, if all agrees: the slot, the module's file, the provides, the report."""
@@ -180,4 +193,4 @@ def test_killed_at_any_point_it_ends_old_or_new_with_a_true_report(
     print(f"{count} kill points, {sum(found.values())} of them tried: {json.dumps(found)}")
     assert ends["NEW"]
     if not (with_device or has_module):
-        assert not ends["OLD"], f"a killed agent alone goes on: {ends['OLD']}"
+        assert not ends["OLD"], f"a killed agent alone continues: {ends['OLD']}"

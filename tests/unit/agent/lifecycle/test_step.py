@@ -19,7 +19,8 @@ from ota_agent.lifecycle.states import (
     TryingBack,
 )
 from ota_agent.lifecycle.step import Unexpected, step
-from ota_agent.lifecycle.update import ROOTFS, Artifact, Update
+from ota_agent.lifecycle.update import Artifact, Update
+from ota_artifact.provides import ROOTFS
 from tests.unit.agent.table import EVENTS, PAGE, page, reached
 from tests.unit.agent.world import World, again, outcome
 

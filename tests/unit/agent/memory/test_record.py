@@ -37,7 +37,7 @@ def test_every_state_comes_back_as_it_was(state: State) -> None:
     assert from_text(to_text(state)) == state
 
 
-def test_the_address_is_kept_with_all_that_a_download_needs_to_go_on() -> None:
+def test_the_address_is_kept_with_all_that_a_download_needs_to_continue() -> None:
     address = "https://ada:s3cret@server/a?X-Sig=abc"
 
     text = to_text(Trying(Update(source=Address(address))))

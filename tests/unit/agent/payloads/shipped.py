@@ -32,7 +32,7 @@ def cut(options: ModuleOptions, kind: str, number: int, tmp_path: Path) -> None:
     dying = "".join(
         f"{name}() {{ echo >> {count}; [ $(wc -l < {count}) -le {number} ] || kill -9 $$;"
         f' command {name} "$@"; }}\n'
-        for name in ("mv", "cp", "rm", "tar", "sync", "mkdir")
+        for name in ("mv", "cp", "rm", "tar", "sync", "mkdir", "chmod")
     )
     folder = tmp_path / "dying"
     folder.mkdir()

@@ -82,7 +82,7 @@ def test_it_runs_in_the_tree_with_the_state_and_the_tree(
     ("said", "answer"),
     [("", "no"), ("echo No", "no"), ("echo Automatic", "automatic"), ("echo; echo Yes", "custom")],
 )
-def test_a_module_says_whether_it_wants_a_reboot(modules: Modules, said: str, answer: str) -> None:
+def test_a_module_says_whether_it_needs_a_reboot(modules: Modules, said: str, answer: str) -> None:
     modules.put(f"NeedsArtifactReboot) {said};;")
 
     assert modules.begun().wants_reboot() == answer
@@ -143,7 +143,7 @@ def test_a_state_that_hangs_ends_with_its_time(modules: Modules) -> None:
         modules.begun().call("ArtifactInstall")
 
 
-def test_after_a_restart_it_goes_on_with_the_tree(modules: Modules) -> None:
+def test_after_a_restart_it_continues_with_the_tree(modules: Modules) -> None:
     modules.put('ArtifactCommit) cat files/one >> "$2"/tmp/committed;;')
     modules.stored({"one": b"1"})
 
@@ -177,7 +177,9 @@ def test_a_second_cleanup_has_nothing_to_do(modules: Modules) -> None:
 def test_without_a_tree_nothing_else_is_called(modules: Modules, call: str) -> None:
     modules.put("")
 
-    with pytest.raises(AgentError, match="0000/tree: is gone, and update module app cannot go on"):
+    with pytest.raises(
+        AgentError, match="0000/tree: is gone, and update module app cannot continue"
+    ):
         after_restart(("app",), modules.options)[0].call(call)  # type: ignore[arg-type]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ota_agent.bootloader.boot import Boot
+from ota_agent.bootloader.contract import trial_of
 from ota_agent.bootloader.u_boot import UBoot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import AgentError, EnvironmentFault
@@ -156,3 +157,153 @@ def test_a_bootloader_that_would_start_the_other_slot_takes_no_update(device: Sc
 
     with pytest.raises(EnvironmentFault, match="slot A runs, and the bootloader would start slot"):
         boot.target()
+
+
+# Which slots are good, as each copy of the environment has it.
+
+
+def good(device: Scratch) -> str:
+    """Of slots A and B: 1, 0, or - where the environment does not say; the copies agree."""
+    said = {"".join(each.get(f"ota_good_{slot}", "-") for slot in "ab") for each in device.copies()}
+    assert len(said) == 1, said
+    return said.pop()
+
+
+def test_a_slot_is_not_good_from_before_its_first_byte_until_its_commit(device: Scratch) -> None:
+    payload = payload_of(device)
+    device.set(ota_good_a="1", ota_good_b="1")
+
+    payload.boot.distrust(payload.target)
+    assert good(device) == "10"
+    payload.call("ArtifactInstall")
+    device.boot()
+    assert device.running == "B"
+    assert device.environment["ota_good_b"] == "0"
+    payload.call("ArtifactCommit")
+
+    assert good(device) == "11"
+
+
+def test_an_environment_that_does_not_know_good_slots_learns_it(device: Scratch) -> None:
+    payload = payload_of(device)
+    assert good(device) == "--"
+
+    payload.boot.distrust(payload.target)
+
+    assert good(device) == "10"
+
+
+def test_a_slot_that_is_not_good_already_costs_no_write(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.boot.distrust(payload.target)
+    before = (device.folder / "environment").read_bytes()
+
+    payload.boot.distrust(payload.target)
+
+    assert (device.folder / "environment").read_bytes() == before
+
+
+@pytest.mark.parametrize("moment", ["before the reboot", "on trial", "while it is committed"])
+def test_a_slot_that_is_rolled_back_is_not_good(device: Scratch, moment: str) -> None:
+    payload = payload_of(device)
+    payload.boot.distrust(payload.target)
+    payload.call("ArtifactInstall")
+    if moment != "before the reboot":
+        device.boot()
+    if moment == "while it is committed":
+        payload.call("ArtifactCommit")
+
+    payload.call("ArtifactRollback")
+
+    assert good(device) == "10"
+    assert device.environment["mender_boot_part"] == "2"
+
+
+def test_a_slot_whose_update_failed_holds_no_filesystem(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.boot.distrust(payload.target)
+    payload.call("ArtifactInstall")
+    device.boot()
+    payload.call("ArtifactRollback")
+
+    payload.call("Cleanup")
+    assert any(device.slot("B").read_bytes())  # it runs: nothing is done to it
+    device.boot()
+    payload.call("Cleanup")
+
+    assert not any(device.slot("B").read_bytes())
+    assert any(device.slot("A").read_bytes())
+    assert good(device) == "10"
+
+
+def test_a_slot_that_is_tried_next_or_committed_is_not_discarded(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+
+    payload.call("Cleanup")
+    assert any(device.slot("B").read_bytes())
+
+    device.set(upgrade_available="0")
+    payload.call("Cleanup")
+    assert any(device.slot("B").read_bytes())
+
+
+# A bootloader that had lost its state.
+
+
+def test_a_bootloader_that_had_lost_its_state_keeps_what_runs(device: Scratch) -> None:
+    boot = boot_of(device)
+    device.set(ota_lost="2", ota_rollback="lost 2", ota_good_a="", ota_good_b="")
+
+    assert boot.settle() == "lost 2"
+
+    assert good(device) == "1-"
+    assert "ota_lost" not in device.environment
+    assert device.environment["ota_rollback"] == "lost 2"
+    assert boot.settle() == ""
+
+
+def test_an_update_of_a_device_that_had_lost_its_state_ends_that(device: Scratch) -> None:
+    device.set(ota_lost="2", ota_good_a="", ota_good_b="")
+
+    payload = payload_of(device)
+    payload.boot.distrust(payload.target)
+
+    assert good(device) == "10"
+    assert "ota_lost" not in device.environment
+
+
+def test_a_trial_whose_state_is_lost_still_has_to_prove_itself(device: Scratch) -> None:
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+    device.boot()
+    device.set(upgrade_available="0", ota_lost="2", ota_rollback="lost 3")
+
+    environment = device.environment
+    assert trial_of(payload.boot.slots, payload.target, "B", environment) == "running"
+    payload.call("ArtifactCommit")
+
+    assert "ota_lost" not in device.environment
+    assert device.environment["ota_good_b"] == "1"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_copy_that_is_damaged_is_written_again(device: Scratch, number: int) -> None:
+    boot = boot_of(device)
+    with (device.folder / "environment").open("r+b") as file:
+        file.seek(OFFSETS[number])
+        file.write(b"\xa5" * 4096)
+    assert not boot.bootloader.is_whole()
+
+    assert "damaged" in boot.settle()
+
+    assert boot.bootloader.is_whole()
+    assert len(device.copies()) == 2
+    assert boot.settle() == ""
+
+
+def test_two_damaged_copies_of_u_boots_are_left_to_u_boot(device: Scratch) -> None:
+    (device.folder / "environment").write_bytes(b"\xa5" * (1 << 16))
+
+    with pytest.raises(EnvironmentFault, match="no copy is valid"):
+        boot_of(device).target()

@@ -14,7 +14,7 @@ from ota_artifact.header import Script
 
 
 class Time:
-    """A clock that goes on only during a sleep."""
+    """A clock that advances only during a sleep."""
 
     def __init__(self) -> None:
         self.now = 0.0

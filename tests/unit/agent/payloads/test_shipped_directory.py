@@ -16,12 +16,12 @@ from tests.unit.agent.payloads.artifacts import after_restart
 from tests.unit.agent.payloads.shipped import Store, cut, names
 
 
-def packed(**files: bytes) -> bytes:
-    """A tar of files, as ``tar -C folder .`` makes it."""
+def packed(mode: int = 0o750, /, **files: bytes) -> bytes:
+    """A tar of files, as ``tar -C folder .`` makes it, and the mode of the folder itself."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         top = tarfile.TarInfo("./")
-        top.type, top.mode = tarfile.DIRTYPE, 0o750
+        top.type, top.mode, top.uid, top.gid = tarfile.DIRTYPE, mode, os.getuid(), os.getgid()
         tar.addfile(top)
         for name, content in files.items():
             member = tarfile.TarInfo(f"./{name}")
@@ -65,6 +65,27 @@ def test_a_folder_is_installed_and_stays(store: Store, place: Path) -> None:
     assert names(place.parent) == ["opt", "opt/app", "opt/extra"]
     assert (place / "app").read_bytes() == b"new"
     assert stat.S_IMODE(place.stat().st_mode) == 0o750
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o2751, 0o1777, 0o7000, 0o5544])
+def test_a_folder_has_the_mode_that_the_tar_gives_it(store: Store, place: Path, mode: int) -> None:
+    module = store("directory", a_folder(place, packed(mode)))
+
+    module.call("ArtifactInstall")
+
+    assert f"{stat.S_IMODE(place.stat().st_mode):o}" == f"{mode:o}"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives a folder to another user")
+def test_a_folder_has_the_owner_that_the_tar_gives_it(store: Store, place: Path) -> None:
+    with tarfile.open(fileobj=io.BytesIO(packed())) as tar:
+        top = tar.getmember(".")
+    top.uid, top.gid = 1234, 4321
+    module = store("directory", a_folder(place, top.tobuf() + bytes(1024)))
+
+    module.call("ArtifactInstall")
+
+    assert (place.stat().st_uid, place.stat().st_gid) == (1234, 4321)
 
 
 def test_a_folder_goes_back_to_what_it_was(store: Store, place: Path) -> None:
@@ -122,7 +143,7 @@ def test_the_folder_that_a_link_leads_to_is_replaced(store: Store, place: Path) 
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(14))
 def test_a_folder_survives_a_cut_at_any_command(
     store: Store, options: ModuleOptions, place: Path, tmp_path: Path, number: int, is_there: bool
 ) -> None:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Identity and inventory, by real programs."""
 
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from ota_agent.errors import AgentError
 from ota_agent.server import attributes
 from ota_agent.server.attributes import identity, inventory
+from ota_agent.server.identity import Identity
 
 
 def program(folder: Path, name: str, script: str) -> Path:
@@ -74,3 +78,86 @@ def test_a_program_that_does_not_end_is_left_out(
     program(tmp_path / "a", "fast", "echo a=1")
 
     assert inventory([tmp_path / "a"]) == {"a": "1"}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exec yes x=1",
+        "exec yes >&2",
+        "head -c 100000000 /dev/zero",
+        "echo b=1; sleep 30 & wait",
+        "trap '' TERM; echo b=1; sleep 30",
+        "trap '' TERM HUP; setsid sh -c 'trap \"\" TERM; sleep 30'",
+    ],
+)
+def test_a_program_that_floods_or_hangs_leaves_out_its_own_keys_and_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    monkeypatch.setattr(attributes, "_PATIENCE", 0.2)
+    monkeypatch.setattr(attributes, "_GRACE", 0.1)
+    program(tmp_path / "a", "bad", f"export IS_BAD={tmp_path}\n{script}")
+    program(tmp_path / "a", "good", "echo a=1")
+
+    assert inventory([tmp_path / "a"]) == {"a": "1"}
+
+    assert not left(f"IS_BAD={tmp_path}")
+
+
+def test_a_process_that_a_good_program_leaves_behind_is_ended(tmp_path: Path) -> None:
+    script = f"export IS_LEFT={tmp_path}\nsetsid sleep 30 &\nsleep 30 &\necho a=1"
+    program(tmp_path / "a", "id", script)
+
+    assert identity([tmp_path / "a"]) == '{"a":"1"}'
+
+    assert not left(f"IS_LEFT={tmp_path}")
+
+
+def test_a_device_that_cannot_say_who_it_is_stays_whom_a_server_has_accepted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "data" / "identity"
+    path.parent.mkdir()
+    name = program(tmp_path / "a", "id", "echo mac=1")
+    who = Identity([tmp_path / "a"], path)
+    who.keep(who())
+    name.write_text("#!/bin/sh\nexit 1\n")
+
+    assert who() == '{"mac":"1"}'
+    assert "exit code 1: (nothing on stderr); the device stays" in caplog.text
+
+    name.write_text("#!/bin/sh\necho mac=2\n")
+    assert who() == '{"mac":"2"}'
+    assert "a server has accepted this device as" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 30, b"[]", b'{"mac":', b"\xff", b"[" * 50_000])
+def test_a_damaged_memory_of_the_identity_is_as_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "identity").write_bytes(content)
+    program(tmp_path / "a", "id", "exit 1")
+    who = Identity([tmp_path / "a"], tmp_path / "identity")
+
+    with pytest.raises(AgentError):
+        who()
+
+    who.keep('{"mac":"1"}')
+    assert who() == '{"mac":"1"}'
+
+
+def test_what_cannot_be_kept_stops_nothing(tmp_path: Path) -> None:
+    Identity([], tmp_path / "none" / "identity").keep('{"mac":"1"}')
+
+
+def left(variable: str) -> list[str]:
+    """The processes that have the variable, once those that were killed had time to end."""
+    end = time.monotonic() + 2
+    while (found := list(_with(variable.encode()))) and time.monotonic() < end:
+        time.sleep(0.02)
+    return found
+
+
+def _with(variable: bytes) -> Iterator[str]:
+    for each in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if variable in each.read_bytes().split(b"\0"):
+                yield each.parent.name

@@ -37,7 +37,7 @@ def test_what_is_logged_meanwhile_is_in_it_and_nothing_else(log: DeploymentLog) 
     assert said[0]["timestamp"].endswith("+00:00")
 
 
-def test_it_goes_on_after_a_restart(log: DeploymentLog, tmp_path: Path) -> None:
+def test_it_continues_after_a_restart(log: DeploymentLog, tmp_path: Path) -> None:
     log.open("d1")
     logger.info("one")
     log.close()

@@ -55,7 +55,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def of(server: Away, store: Store, tmp_path: Path, **commit: object) -> Deployments:
     controls = Controls(ControlOptions(), store)
-    setattr(controls, "wait", server.sleep)  # noqa: B010 - a method of this one alone
+    setattr(controls, "wait", server.sleep)  # noqa: B010 - a method of only this one
     return Deployments(
         server=server,  # type: ignore[arg-type]
         controls=controls,

@@ -3,10 +3,13 @@
 
 import base64
 import http.server
+import itertools
+import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +182,9 @@ def test_a_pin_does_not_replace_an_authority_that_is_named(
 
 
 @requires_localhost
-def test_a_pin_is_for_its_hosts_and_others_are_checked_as_ever(url: str, leaf: Certificate) -> None:
+def test_a_pin_is_for_its_hosts_and_others_are_checked_as_before(
+    url: str, leaf: Certificate
+) -> None:
     port = url.rpartition(":")[2]
     options: dict[str, Any] = {"pins": (pin(leaf),), "pinned_hosts": ("LocalHost",)}
 
@@ -308,3 +313,86 @@ def test_data_that_is_not_a_certificate_has_no_pin(leaf: Certificate) -> None:
     for data in (b"", b"\x30", b"\x30\x03abc", leaf.der[:100], b"\x31" + leaf.der[1:]):
         with pytest.raises(ValueError, match="certificate"):
             pin_of(data)
+
+
+class Dying:
+    """A server whose connections answer once, and are then dead; it counts them.
+
+    Args:
+        kind: how: the next request is answered by ``rst`` or ``fin``, or by nothing.
+        good: how many requests a connection answers before.
+    """
+
+    def __init__(self, kind: str, good: int = 1) -> None:
+        self.connections, self._kind, self._good = 0, kind, good
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._serve)]
+        self._threads[0].start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._listener.accept()
+            if self._kind == "over":
+                connection.close()
+                return
+            self.connections += 1
+            self._open.append(connection)
+            self._threads.append(threading.Thread(target=self._answer, args=(connection,)))
+            self._threads[-1].start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection:
+            for _ in range(self._good):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere")
+            connection.recv(65536)
+            while self._kind == "nothing" and connection.recv(65536):
+                pass
+            linger = struct.pack("ii", int(self._kind == "rst"), 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    def close(self) -> None:
+        """End it, with all threads."""
+        self._kind = "over"
+        for each in self._open:
+            with suppress(OSError):  # it is closed already
+                each.shutdown(socket.SHUT_RDWR)
+        socket.create_connection(self._listener.getsockname()).close()
+        for thread in self._threads:
+            thread.join(10)
+        self._listener.close()
+
+
+@pytest.mark.parametrize("kind", ["rst", "fin", "nothing"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_a_connection_that_died_while_it_was_idle_is_replaced_at_once(
+    kind: str, method: str
+) -> None:
+    server, hours = Dying(kind), itertools.count(0, 3600)
+    connections = pool(
+        TlsOptions(allow_plain_http=True), timeout=0.2, environment={}, clock=lambda: next(hours)
+    )
+    try:
+        said = [connections.request(method, server.url, body=b"x").data for _ in range(3)]
+    finally:
+        connections.clear()
+        server.close()
+
+    assert said == [b"here"] * 3
+    assert server.connections == 3
+
+
+@pytest.mark.parametrize("kind", ["rst", "fin", "nothing"])
+def test_a_new_connection_that_is_lost_is_the_servers_failure(kind: str) -> None:
+    server = Dying(kind, good=0)
+    connections = pool(TlsOptions(allow_plain_http=True), timeout=0.2, environment={})
+    try:
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            connections.request("GET", server.url)
+    finally:
+        connections.clear()
+        server.close()
+
+    assert server.connections == 1

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from ota_agent.errors import AgentError
-from ota_agent.server.key import DeviceKey
+from ota_agent.server.key import DeviceKey, replaced
 from ota_agent.server.options import KeyOptions
 from ota_artifact.run import run
 from tests.conftest import requires_program
@@ -45,7 +45,7 @@ def verify(public: Any, signature: bytes) -> None:
         ("rsa", rsa.RSAPublicKey, 3072),
     ],
 )
-def test_a_key_is_made_once_for_root_alone(
+def test_a_key_is_made_once_for_only_root(
     tmp_path: Path, algorithm: str, kind: type, bits: int | None
 ) -> None:
     key = device_key(tmp_path, algorithm=algorithm)
@@ -118,3 +118,77 @@ def test_the_daemon_itself_never_loads_what_signs(tmp_path: Path) -> None:
     said = run([sys.executable, "-c", program], timeout=30)
 
     assert said == b"False\n"
+
+
+DAMAGE = [b"", b"\0" * 300, b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw", b"\xff" * 100]
+
+
+@pytest.mark.parametrize("content", DAMAGE)
+def test_a_damaged_key_of_the_agents_own_is_put_aside_and_replaced(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, told = tmp_path / "key.pem", list[str]()
+    path.write_bytes(content)
+    options = KeyOptions(path=path, mender_key="")
+
+    key = DeviceKey(options, is_own=True, tell=told.append)
+
+    verify(load_pem_public_key(key.public.encode()), key.sign(MESSAGE))
+    assert (tmp_path / "key.pem.broken").read_bytes() == content
+    assert "it is put aside as .broken" in caplog.text
+    assert told == [replaced(path)]
+    assert "the device has a new key: accept the device at the server" in told[0]
+    assert DeviceKey(options, is_own=True).public == key.public
+
+
+def test_a_folder_in_the_place_of_the_key_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "key.pem" / "x").mkdir(parents=True)
+
+    DeviceKey(KeyOptions(path=tmp_path / "key.pem", mender_key=""), is_own=True).sign(MESSAGE)
+
+    assert (tmp_path / "key.pem.broken" / "x").is_dir()
+
+
+@pytest.mark.parametrize("content", DAMAGE)
+def test_a_key_that_a_user_has_put_there_stays(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "key.pem"
+    path.write_bytes(content)
+
+    with pytest.raises(AgentError, match=r"key\.pem: is not a usable private key"):
+        DeviceKey(KeyOptions(path=path, mender_key="")).sign(MESSAGE)
+
+    assert [each.name for each in tmp_path.iterdir()] == ["key.pem"]
+    assert replaced(path) == ""
+
+
+def test_a_passphrase_that_does_not_fit_costs_no_key(tmp_path: Path) -> None:
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("right\n")
+    options = KeyOptions(path=tmp_path / "key.pem", mender_key="", passphrase_file=str(passphrase))
+    DeviceKey(options, is_own=True).ensure()
+    whole = options.path.read_bytes()
+
+    passphrase.write_text("wrong\n")
+    with pytest.raises(AgentError, match="the passphrase does not fit"):
+        DeviceKey(options, is_own=True).sign(MESSAGE)
+    passphrase.write_text("\n")
+    with pytest.raises(AgentError, match="is encrypted; set passphrase_file"):
+        DeviceKey(options, is_own=True).sign(MESSAGE)
+
+    assert options.path.read_bytes() == whole
+
+
+def test_a_damaged_key_of_menders_is_not_taken_over_and_a_good_one_comes_back(
+    tmp_path: Path,
+) -> None:
+    mender, path = tmp_path / "mender-agent.pem", tmp_path / "key.pem"
+    mender.write_bytes(b"\0" * 100)
+    options = KeyOptions(path=path, mender_key=str(mender))
+    made = DeviceKey(options, is_own=True).public
+
+    device_key(tmp_path, path=tmp_path / "good.pem").ensure()
+    mender.write_bytes((tmp_path / "good.pem").read_bytes())
+    path.write_bytes(b"")
+
+    found = DeviceKey(options, is_own=True).public
+    assert found == device_key(tmp_path, path=mender).public != made

@@ -40,27 +40,115 @@ def put(root: Path, files: Mapping[str, str]) -> None:
         path.write_text(text)
 
 
-def card(name: str, index: int, kind: int = 1) -> dict[str, str]:
+def card(name: str, index: int, kind: int = 1, address: str = "") -> dict[str, str]:
+    """A network card; its device is of the board."""
+    return {**virtual(name, index, kind, address), f"sys/class/net/{name}/device/vendor": "0x1\n"}
+
+
+def virtual(name: str, index: int, kind: int = 1, address: str = "") -> dict[str, str]:
+    """An interface without a device."""
     folder = f"sys/class/net/{name}"
     return {
         f"{folder}/type": f"{kind}\n",
         f"{folder}/ifindex": f"{index}\n",
-        f"{folder}/address": f"00:00:00:00:00:{index:02}\n",
+        f"{folder}/address": f"{address or f'00:00:00:00:00:{index:02}'}\n",
     }
+
+
+def wireless(name: str, index: int) -> dict[str, str]:
+    return {**card(name, index), f"sys/class/net/{name}/phy80211/name": "phy0\n"}
+
+
+def on_usb(root: Path, name: str, place: str) -> None:
+    """Have the device of a card be at a place of the USB."""
+    device, real = root / "sys/class/net" / name / "device", root / "sys/devices/usb1" / place
+    real.parent.mkdir(parents=True, exist_ok=True)
+    device.rename(real)
+    device.symlink_to(real)
 
 
 @in_each_shell
 def test_a_device_is_its_first_network_card(shell: tuple[str, ...], tmp_path: Path) -> None:
-    put(tmp_path, card("lo", 1, 772) | card("wlan0", 12) | card("eth0", 9) | card("dummy0", 2))
+    put(tmp_path, virtual("lo", 1, 772) | wireless("wlan0", 2) | card("eth0", 9))
 
     assert said(shell, "identity/mac", tmp_path) == ["mac=00:00:00:00:00:09"]
+
+
+@in_each_shell
+@pytest.mark.parametrize(
+    "other",
+    [
+        *(virtual(each, 2) for each in ("docker0", "br0", "bond0", "veth1a", "dummy0", "vlan1")),
+        card("can0", 2, 280),
+        card("eth1", 2, address="00:00:00:00:00:00"),
+        card("eth1", 2, address="01:00:5e:00:00:01"),
+        card("eth1", 2, address="ff:ff:ff:ff:ff:ff"),
+        card("eth1", 2, address=""),
+        card("a-usb0", 2, address="5a:11:22:33:44:55"),
+        {**card("a0", 2), "sys/class/net/a0/addr_assign_type": "1\n"},
+        wireless("a0", 2),
+        {"sys/class/net/bonding_masters": "bond0\n"},
+    ],
+    ids=lambda files: "-".join(sorted({name.split("/")[3] for name in files})),
+)
+def test_no_other_interface_is_taken_for_the_boards_card(
+    shell: tuple[str, ...], tmp_path: Path, other: dict[str, str]
+) -> None:
+    put(tmp_path, card("eth0", 9) | other)
+    if other.get("sys/class/net/eth1/address") == "00:00:00:00:00:02\n":
+        (tmp_path / "sys/class/net/eth1/address").write_text("\n")
+
+    assert said(shell, "identity/mac", tmp_path) == ["mac=00:00:00:00:00:09"]
+
+
+@in_each_shell
+def test_the_order_in_which_the_kernel_finds_the_cards_does_not_matter(
+    shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    found = []
+    for boot, (one, other) in enumerate([(2, 3), (3, 2)]):
+        root = tmp_path / f"boot-{boot}"
+        put(root, card("eth0", one, address="00:00:00:00:00:aa"))
+        put(root, card("eth1", other, address="00:00:00:00:00:bb"))
+        found += said(shell, "identity/mac", root)
+
+    assert found == ["mac=00:00:00:00:00:aa"] * 2
+
+
+@in_each_shell
+def test_a_card_that_is_plugged_in_does_not_take_the_place_of_the_boards_own(
+    shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    put(tmp_path, card("eth0", 2, address="00:00:00:00:00:aa") | card("eth1", 3))
+    on_usb(tmp_path, "eth0", "1-2")
+    assert said(shell, "identity/mac", tmp_path) == ["mac=00:00:00:00:00:03"]
+
+    on_usb(tmp_path, "eth1", "1-1")
+    assert said(shell, "identity/mac", tmp_path) == ["mac=00:00:00:00:00:03"]
+
+
+@in_each_shell
+def test_a_card_in_a_bond_has_its_own_address_still(shell: tuple[str, ...], tmp_path: Path) -> None:
+    own = {"sys/class/net/eth0/bonding_slave/perm_hwaddr": "00:00:00:00:00:aa\n"}
+    put(tmp_path, virtual("bond0", 4) | card("eth0", 2) | own)
+
+    assert said(shell, "identity/mac", tmp_path) == ["mac=00:00:00:00:00:aa"]
+
+
+@in_each_shell
+def test_a_card_without_an_address_of_its_maker_is_better_than_none(
+    shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    put(tmp_path, card("eth0", 2, address="52:54:00:12:34:56") | virtual("br0", 1))
+
+    assert said(shell, "identity/mac", tmp_path) == ["mac=52:54:00:12:34:56"]
 
 
 @in_each_shell
 def test_a_device_without_a_card_has_to_be_told_apart_otherwise(
     shell: tuple[str, ...], tmp_path: Path
 ) -> None:
-    put(tmp_path, card("lo", 1, 772))
+    put(tmp_path, virtual("lo", 1, 772) | virtual("docker0", 2))
 
     with pytest.raises(ProgramError, match="exit code 1: no network card"):
         said(shell, "identity/mac", tmp_path)
@@ -179,8 +267,19 @@ def test_free_space_is_that_of_data(shell: tuple[str, ...], tmp_path: Path) -> N
         for line in said(shell, "inventory/free-space", tmp_path, {"OTA_DATA": str(tmp_path)})
     )
 
+    assert "ota_data_state" not in found  # nobody says it here
     assert 0 <= int(found["ota_data_free_kB"]) < int(found["ota_data_total_kB"])
     assert said(shell, "inventory/free-space", tmp_path, {"OTA_DATA": "/none"}) == []
+
+
+@in_each_shell
+def test_the_state_of_data_is_what_the_image_says(shell: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("state=read-only\nreason=is mounted read-only: why\n")
+
+    environment = {"OTA_DATA": str(tmp_path), "OTA_RUN": str(tmp_path)}
+    lines = said(shell, "inventory/free-space", tmp_path, environment)
+
+    assert lines[0] == "ota_data_state=read-only"
 
 
 @in_each_shell

@@ -11,7 +11,7 @@ from ota_agent.trial.health import CommitOptions, check_health
 
 
 class Time:
-    """A clock that goes on only while a caller sleeps."""
+    """A clock that advances only while a caller sleeps."""
 
     def __init__(self) -> None:
         self.now = 100.0

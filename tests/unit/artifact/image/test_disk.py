@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.errors import ArtifactError, ProgramError
+from ota_artifact.hold import hold
 from ota_artifact.image import disk as disk_module
 from ota_artifact.image.disk import edit, open_image, place_of
 from ota_artifact.image.ext4 import ExtFilesystem
 from ota_artifact.image.vfat import FatFilesystem
+from tests.simulators.holding import another_holds
 from tests.unit.artifact.image.conftest import MIB, Tool
 
 NOBODY = 65534
@@ -149,6 +151,21 @@ def test_image_that_another_program_changed_meanwhile_is_not_overwritten(
         os.utime(ext4, (1, 1))
 
     assert ext4.stat().st_mtime == 1
+
+
+def test_an_image_that_a_board_uses_is_not_edited(ext4: Path, source: Path) -> None:
+    before = ext4.read_bytes()
+
+    with another_holds(ext4), pytest.raises(BlockingIOError) as caught, edit(ext4) as image:
+        image.write_file(source, "/new")
+
+    assert str(caught.value.strerror).endswith("is using it; wait until it has ended")
+    assert ext4.read_bytes() == before
+
+
+def test_an_image_that_is_edited_is_not_booted(ext4: Path) -> None:
+    with edit(ext4), pytest.raises(BlockingIOError), hold(ext4, remedy=""):
+        pass
 
 
 def test_interrupted_process_leaves_the_image_and_no_copy(ext4: Path, source: Path) -> None:

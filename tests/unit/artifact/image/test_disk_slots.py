@@ -92,7 +92,7 @@ def test_disk_that_was_once_a_filesystem_is_refused_if_its_table_does_not_say_wh
 def test_boot_code_of_a_filesystem_is_not_taken_for_a_table(ext4: Path, tmp_path: Path) -> None:
     with ext4.open("r+b") as file:
         file.seek(446)
-        file.write(b"boot error, press a key to go on".ljust(64, b".") + b"\x55\xaa")
+        file.write(b"boot error, press a key to continue".ljust(64, b".") + b"\x55\xaa")
 
     assert text_of(open_image(ext4), "/etc/hostname", tmp_path) == "old\n"
 
@@ -102,5 +102,36 @@ def test_folder_that_a_slot_lacks_is_refused(make_disk: Callable[..., str]) -> N
     slot(disk, 11).remove("/etc", recursive=True)
 
     open_image(disk).require_folder("/usr/bin")
-    with pytest.raises(ArtifactError, match="filesystem at 0xb00000 has no folder /etc, so that"):
+    with pytest.raises(ArtifactError, match="slot B: has no folder /etc:"):
         open_image(disk).require_folder("/etc")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/no/folder", "slot A"),
+        ("/data/no/folder", "data partition"),
+        ("/uboot/no/folder", "boot partition"),
+    ],
+)
+def test_what_is_wrong_in_a_partition_comes_with_its_name(
+    make_disk: Callable[..., str], source: Path, path: str, name: str
+) -> None:
+    disk = Path(make_disk())
+
+    with pytest.raises(ArtifactError) as caught, edit(disk) as image:
+        image.write_file(source, path)
+
+    assert str(caught.value).startswith(f"{disk}: {name}: ")
+
+
+def test_the_slot_that_lacks_a_folder_is_the_one_in_the_message(
+    make_disk: Callable[..., str], source: Path
+) -> None:
+    disk = Path(make_disk())
+    slot(disk, 11).remove("/etc", recursive=True)
+
+    with pytest.raises(ArtifactError) as caught, edit(disk) as image:
+        image.write_file(source, "/etc/new")
+
+    assert str(caught.value).startswith(f"{disk}: slot B: /etc: ")

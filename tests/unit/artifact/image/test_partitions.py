@@ -308,3 +308,78 @@ def test_random_damage_gives_partitions_or_a_clear_refusal(tmp_path: Path, tool:
         except ArtifactError:
             continue
         assert table.fault or all(each.end <= 1 << 15 for each in table.partitions)
+
+
+# Two tables on one disk. What the kernel, U-Boot, GRUB and sfdisk read is read.
+
+
+def with_mbr(disk: Path, *entries: tuple[int, int, int]) -> Path:
+    damage(disk, 0, mbr(*entries))
+    return disk
+
+
+def test_an_mbr_that_announces_no_gpt_wins_over_one_and_says_so(tmp_path: Path, tool: Tool) -> None:
+    disk = with_mbr(disk_of(tmp_path, tool, GPT), (0x83, 2048, 2048))
+
+    found = read_table(disk)
+
+    assert (found.kind, len(found.partitions)) == ("mbr", 1)
+    assert found.conflict.startswith("there is a GPT too, and no entry of type ee in the MBR")
+
+
+def test_the_backup_of_a_gpt_next_to_an_mbr_is_enough_to_say_so(tmp_path: Path, tool: Tool) -> None:
+    disk = with_mbr(disk_of(tmp_path, tool, GPT), (0x83, 2048, 2048))
+    damage(disk, 512, bytes(512))
+
+    assert "there is a GPT too" in read_table(disk).conflict
+
+
+def test_a_damaged_gpt_next_to_an_mbr_is_not_a_table(tmp_path: Path, tool: Tool) -> None:
+    disk = with_mbr(disk_of(tmp_path, tool, GPT), (0x83, 2048, 2048))
+    damage(disk, 512 + 40)
+    damage(disk, 16 * MIB - 512 + 40)
+
+    assert read_table(disk).conflict == ""
+
+
+def test_an_empty_mbr_next_to_a_gpt_is_refused_and_says_so(tmp_path: Path, tool: Tool) -> None:
+    disk = with_mbr(disk_of(tmp_path, tool, GPT))
+
+    with pytest.raises(ArtifactError, match="partition table is empty; there is a GPT too"):
+        read_table(disk)
+
+
+def test_a_gpt_that_begins_elsewhere_by_its_mbr_says_so(tmp_path: Path, tool: Tool) -> None:
+    disk = with_mbr(disk_of(tmp_path, tool, GPT), (0xEE, 2, 1000))
+
+    found = read_table(disk)
+
+    assert (found.kind, len(found.partitions)) == ("gpt", 3)
+    assert "the entry of type ee in the MBR begins at sector 2, not 1" in found.conflict
+
+
+def test_a_gpt_without_the_signature_of_an_mbr_says_so(tmp_path: Path, tool: Tool) -> None:
+    disk = disk_of(tmp_path, tool, GPT)
+    damage(disk, 510, b"\0\0")
+
+    found = read_table(disk)
+
+    assert (found.kind, len(found.partitions)) == ("gpt", 3)
+    assert found.conflict.startswith("no MBR announces the GPT")
+
+
+def test_a_hybrid_mbr_may_repeat_partitions_of_the_gpt(tmp_path: Path, tool: Tool) -> None:
+    disk = with_mbr(disk_of(tmp_path, tool, GPT), (0xEE, 1, 2047), (0x0C, 2048, 2048))
+
+    found = read_table(disk)
+
+    assert (found.kind, found.conflict) == ("gpt", "")
+
+
+def test_a_hybrid_mbr_with_a_partition_of_its_own_says_so(tmp_path: Path, tool: Tool) -> None:
+    disk = with_mbr(disk_of(tmp_path, tool, GPT), (0x0C, 2048, 2047), (0xEE, 1, 2047))
+
+    found = read_table(disk)
+
+    assert found.kind == "gpt"
+    assert found.conflict.startswith("partition 1 of the MBR is not in the GPT")

@@ -11,6 +11,7 @@ from tests.unit.artifact.image.tables import disk_of, numbers, refusal, roles_of
 
 BIOS = "21686148-6449-6E6F-744E-656564454649"
 ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+LVM = "e6d6d379-f507-44c2-a23c-238f2a3df928"
 SWAP = "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F"
 BOOT_LABELS = ["boot", "BOOT", "esp", "EFI", "EFI System Partition", "efi-system"]
 
@@ -110,6 +111,26 @@ def test_exactly_four_partitions_that_can_hold_files_are_in_menders_order(
             "label: dos\nsize=8192\nsize=8192\nsize=12288\nsize=8192\n",
             "slot A would be partition 2 with 4 MiB, slot B partition 3 with 6 MiB",
             id="slots of two sizes",
+        ),
+        pytest.param(
+            "label: dos\n" + rows("type=c", "type=83", "type=83", "type=a2"),
+            "partition 4 is of type a2, which is not known to hold files",
+            id="a bootloader's raw partition",
+        ),
+        pytest.param(
+            "label: gpt\n" + rows("", "", "", f"type={LVM}"),
+            f"partition 4 is of type {LVM}, which is not known to hold files",
+            id="LVM",
+        ),
+        pytest.param(
+            "label: dos\n" + rows("type=83", "type=83", "type=c", "type=83"),
+            "slot A would be partition 2 of type 83 (Linux), slot B partition 3 of type 0c (FAT32)",
+            id="slots of two types",
+        ),
+        pytest.param(
+            "label: dos\n" + rows("type=83", "type=c", "type=c", "type=83"),
+            "slot A would be partition 2 of type 0c (FAT32), which holds no root filesystem",
+            id="slots of a type without links",
         ),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.errors import ArtifactError, LayoutError
+from ota_artifact.image.ext4 import ExtFilesystem
 from ota_artifact.image.vfat import FatFilesystem
 from ota_artifact.layout import Area, Layout, to_json
 from tests.unit.artifact.image.conftest import MIB, Tool
@@ -193,4 +194,91 @@ def test_a_partition_beyond_the_end_of_the_image_is_an_error(disk: Path) -> None
         file.truncate(20 * MIB)
 
     with pytest.raises(ArtifactError, match=r"partition 6 ends at 24117248 B.* it is truncated"):
+        roles_of(disk)
+
+
+# A boot partition with ext4.
+
+
+def put_ext4(disk: Path, tool: Tool, content: str | None, *, at: int = 1) -> None:
+    """Make an ext4 at an offset [MiB], with a layout.json in it or none."""
+    made = disk.with_name("new.ext4")
+    made.unlink(missing_ok=True)
+    tool("mke2fs", "-q", "-t", "ext4", made, "4M")
+    if content is not None:
+        source = disk.with_name("new")
+        source.write_text(content)
+        ExtFilesystem(made).write_file(source, "/layout.json")
+    with disk.open("r+b") as file:
+        file.seek(at * MIB)
+        file.write(made.read_bytes())
+
+
+@pytest.mark.parametrize("script", [SCRIPT, FOUR], ids=["5", "4"])
+def test_a_layout_on_an_ext4_boot_partition_counts(tmp_path: Path, tool: Tool, script: str) -> None:
+    disk = disk_of(tmp_path, tool, script)
+    mine = layout(A=(3, 9, 4), B=(2, 5, 4))
+    if script == FOUR:
+        mine = layout(A=(3, 9, 4), B=(2, 5, 4), data=(4, 13, 4), logs=(0, 0, 0))
+    put_ext4(disk, tool, to_json(mine))
+
+    roles = roles_of(disk)
+
+    assert numbers(roles)[:3] == (1, 3, 2)
+    assert roles.source == "layout.json"
+
+
+def test_a_layout_on_an_ext4_that_is_not_the_first_counts_if_it_is_boot(
+    tmp_path: Path, tool: Tool
+) -> None:
+    disk = disk_of(tmp_path, tool, SCRIPT)
+    put_ext4(disk, tool, to_json(layout(boot=(5, 14, 4), logs=(1, 1, 4))), at=14)
+
+    assert numbers(roles_of(disk)) == (5, 2, 3, 6)
+
+
+@pytest.mark.parametrize("content", ["{}", to_json(layout())], ids=["other", "copy"])
+def test_a_file_of_that_name_on_data_or_in_a_slot_is_not_the_layout(
+    tmp_path: Path, tool: Tool, content: str
+) -> None:
+    disk = disk_of(tmp_path, tool, FOUR)
+    put_ext4(disk, tool, None)
+    for at in (5, 13):
+        put_ext4(disk, tool, content, at=at)
+
+    assert roles_of(disk).source == "order"
+
+
+def test_a_damaged_layout_on_an_ext4_boot_partition_is_an_error(tmp_path: Path, tool: Tool) -> None:
+    disk = disk_of(tmp_path, tool, FOUR)
+    put_ext4(disk, tool, "{")
+
+    with pytest.raises(LayoutError, match=r"layout.json on partition 1: is not a layout"):
+        roles_of(disk)
+
+
+def test_a_damaged_ext4_in_a_slot_keeps_no_other_partition_from_being_known(
+    tmp_path: Path, tool: Tool, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = disk_of(tmp_path, tool, FOUR)
+    put_ext4(disk, tool, None)
+    put_ext4(disk, tool, to_json(layout()), at=9)
+    with disk.open("r+b") as file:
+        file.seek(9 * MIB + 1024 + 4)
+        file.write(b"\xff" * 4)
+
+    assert roles_of(disk).source == "order"
+    assert "partition 3: is not searched for layout.json: " in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["directory", "symlink"])
+def test_a_layout_json_that_is_not_a_file_is_an_error(
+    tmp_path: Path, tool: Tool, kind: str
+) -> None:
+    disk = disk_of(tmp_path, tool, FOUR)
+    put_ext4(disk, tool, None)
+    request = "mkdir layout.json" if kind == "directory" else "symlink layout.json nowhere"
+    tool("debugfs", "-w", "-R", request, f"{disk}?offset={MIB}")
+
+    with pytest.raises(LayoutError, match=rf"layout.json on partition 1: is a {kind}, not a file"):
         roles_of(disk)

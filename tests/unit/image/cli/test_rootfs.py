@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from ota_board.load import load_board
 from ota_image.cli.main import build_parser, main
 from ota_image.cli.rootfs import recipe_of, settings_of, source_of
 from ota_image.packages.recipe import User
-from ota_image.rootfs.slot import Source
+from ota_image.packages.sources import Source
 from tests.house.tree import ROOT
 
 
@@ -64,4 +65,4 @@ def test_options_become_settings_and_a_source(tmp_path: Path) -> None:
     assert settings_of(args).users == (User("ada", 1000),)
     assert settings_of(args).overlays == (tmp_path,)
     assert source_of(args) == Source(("http://mirror.example/debian",), True)
-    assert recipe_of(args).name == "minimal"
+    assert recipe_of(args, load_board(ROOT / "boards" / "qemu-arm64")).name == "minimal"

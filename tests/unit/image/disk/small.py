@@ -12,6 +12,7 @@ from ota_board.board import Board
 from ota_board.load import board_folders, find_board, load_board
 from ota_board.u_boot import default_environment, factory_environment
 from ota_image.disk.compose import Parts, compose
+from ota_image.rootfs.mkfs import FEATURES
 
 MIB = 1 << 20
 SLOT = 8 * MIB
@@ -72,15 +73,17 @@ def tree(folder: Path, files: Mapping[str, bytes] | None = None) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+        path.chmod(0o644)  # whatever the umask
     return folder
 
 
 def ext4(path: Path, source: Path | None = None, *, size: int = SLOT, features: str = "") -> Path:
-    """An ext4, such as a builder gives."""
+    """An ext4, such as a builder gives; its features do not depend on the machine's defaults."""
+    given = ",".join(("none", *FEATURES, *((features,) if features else ())))
     run(
         (
             find_program("mke2fs", package="e2fsprogs"),
-            *("-q", "-F", "-t", "ext4", "-b", "4096", "-O", features or "^metadata_csum,^64bit"),
+            *("-q", "-F", "-t", "ext4", "-b", "4096", "-O", given),
             *(("-d", str(source)) if source else ()),
             *(str(path), f"{size // 1024}k"),
         ),

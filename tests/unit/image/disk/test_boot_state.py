@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from ota_artifact.grub_block import LOCKED
+from ota_artifact.grub_block import FILES, LOCKED
+from ota_artifact.image.vfat import FatFilesystem
 from ota_artifact.run import run
 from ota_board.environment import decode, encode
-from ota_board.grub import boot_files
+from ota_board.grub import APART, CONFIGURATIONS, COPIES, boot_files
 from ota_image.cli.main import main
-from ota_image.disk.boot_state import change, find_state, scan
+from ota_image.disk.boot_state import change, find_state, restore, scan
 from ota_image.disk.compose import Parts
 from ota_image.disk.image import open_disk
 from ota_image.errors import ImageError
 from tests.conftest import requires_program
+from tests.simulators.holding import another_holds
 from tests.unit.image.disk.small import MIB, composed, ext4, small_board, variables
 
 pytestmark = [
@@ -83,6 +85,17 @@ def test_a_damaged_copy_is_mended(image: Path) -> None:
     change(open_disk(image), {"a": "b"})
 
     assert [flag for flag, _ in copies(image)] == [1, 2]
+
+
+def test_a_board_that_runs_is_not_changed(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = image.read_bytes()
+
+    with another_holds(image):
+        code = main(["env", "set", str(image), "upgrade_available=1"])
+
+    assert code == 3
+    assert "is using it; wait until it has ended" in capsys.readouterr().err
+    assert image.read_bytes() == before
 
 
 def test_without_a_valid_copy_nothing_is_written(image: Path) -> None:
@@ -179,7 +192,13 @@ def test_grubs_copies_are_read_and_written(tmp_path: Path) -> None:
     assert state
     assert state.source == "files"
     assert [copy and copy.variables for copy in state.copies] == [
-        {"mender_boot_part": "3", "bootcount": "0", "upgrade_available": "0"}
+        {
+            "mender_boot_part": "3",
+            "bootcount": "0",
+            "upgrade_available": "0",
+            "ota_good_a": "1",
+            "ota_good_b": "0",
+        }
     ] * 2
 
 
@@ -199,3 +218,117 @@ def test_a_copy_of_grubs_that_is_locked_is_not_read_and_is_mended(tmp_path: Path
     assert after
     assert after.newest == 0
     assert after.variables["upgrade_available"] == "1"
+
+
+# Copies that are apart, and copies that are lost.
+
+
+def places(image: Path) -> dict[str, tuple[int, int]]:
+    """The first and the last byte on the disk of each copy of GRUB's, and of its note."""
+    boot = open_disk(image).boot
+    assert boot
+    filesystem = boot.open()
+    assert isinstance(filesystem, FatFilesystem)
+    found = {}
+    for path in APART:
+        names = (f"{path}/{name}" for name in FILES) if path in COPIES else (path,)
+        pieces = [place for name in names for place in filesystem.places(name)]
+        found[path] = min(each[0] for each in pieces), max(sum(each) - 1 for each in pieces)
+    return found
+
+
+def groups(image: Path, size: int) -> dict[str, set[int]]:
+    """What a card erases at once, by number, where each copy is."""
+    return {
+        path: set(range(first // size, last // size + 1))
+        for path, (first, last) in places(image).items()
+    }
+
+
+@pytest.mark.parametrize("size", [512, 4096, 128 << 10])
+def test_grubs_copies_share_nothing_that_a_card_erases_at_once(tmp_path: Path, size: int) -> None:
+    image = grub_image(tmp_path)
+    found = groups(image, size)
+
+    assert not found[APART[0]] & found[APART[1]]
+    assert not found[APART[2]] & (found[APART[0]] | found[APART[1]])
+    # And neither the table, nor the filesystem's own, nor GRUB's configuration is in one of them.
+    boot = open_disk(image).boot
+    assert boot
+    filesystem = boot.open()
+    assert isinstance(filesystem, FatFilesystem)
+    others = {0, boot.offset // size}
+    for name in CONFIGURATIONS:
+        others |= {at // size for at, _ in filesystem.places(name)}
+    assert not others & set().union(*found.values())
+
+
+@pytest.mark.boot
+@pytest.mark.parametrize("size", [512, 4096, 128 << 10])
+def test_whatever_is_garbled_around_a_copy_the_other_one_is_whole(
+    tmp_path: Path, size: int
+) -> None:
+    image = grub_image(tmp_path)
+    before = image.read_bytes()
+    for path in APART:
+        for number in groups(image, size)[path]:
+            image.write_bytes(before)
+            put(image, number * size, b"\xa5" * size)
+
+            state = find_state(open_disk(image))
+            assert state
+            assert state.variables["mender_boot_part"] == "2"
+        restore(open_disk(image), "A", {})
+        after = find_state(open_disk(image))
+        assert after
+        assert None not in after.copies
+
+
+def test_a_change_leaves_grubs_files_where_they_are(tmp_path: Path) -> None:
+    image = grub_image(tmp_path)
+    before = places(image)
+
+    change(open_disk(image), {"mender_boot_part": "3"})
+
+    assert places(image) == before
+
+
+@pytest.mark.parametrize("kind", ["u-boot", "grub"])
+@pytest.mark.parametrize("slot", ["A", "B"])
+def test_two_lost_copies_are_repaired_for_the_slot_that_runs(
+    tmp_path: Path, kind: str, slot: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = {"u-boot": "qemu-arm64", "grub": "qemu-x86-64"}[kind]
+    board = small_board(tmp_path, name)
+    if kind == "grub":
+        image = grub_image(tmp_path)
+        for first, last in places(image).values():
+            put(image, first, b"\xa5" * (last + 1 - first))
+    else:
+        parts = Parts(rootfs=ext4(tmp_path / "rootfs.ext4"), variables=variables(board))
+        image = composed(tmp_path, board.layout, parts)
+        for offset in (FIRST, SECOND):
+            put(image, offset, b"\xa5" * SIZE)
+    words = [str(image), name, "--boards", str(tmp_path / "boards"), "--slot", slot]
+
+    assert main(["env", "repair", *words]) == 0
+
+    number = {"A": "2", "B": "3"}[slot]
+    assert f"partition {number} starts" in capsys.readouterr().out
+    state = find_state(open_disk(image))
+    assert state
+    assert None not in state.copies
+    assert state.variables["mender_boot_part"] == number
+    other = {"A": "b", "B": "a"}[slot]
+    assert state.variables[f"ota_good_{slot.lower()}"] == "1"
+    assert state.variables[f"ota_good_{other}"] == "0"
+    assert ("bootcmd" in state.variables) == (kind == "u-boot")
+
+
+def test_a_repair_keeps_the_state_of_the_copy_that_is_whole(image: Path) -> None:
+    change(open_disk(image), {"mender_boot_part": "3"})
+    put(image, SECOND, b"\xa5" * SIZE)
+
+    restore(open_disk(image), "A", {})
+
+    assert [each["mender_boot_part"] for _, each in copies(image)] == ["3", "3"]

@@ -272,6 +272,8 @@ def test_missing_files_are_named(tmp_path: Path, board: Board, rootfs: Path) -> 
         (0x10000, 0x20000, "reserved MLO"),
         (0x20000, 0x20001, "make the area larger"),
         (23 * MIB, 2 * MIB, "partition boot"),
+        (12 * MIB + 512, 512, "second home of the device's identity (0xc00000 to 0xc10000)"),
+        (22 * MIB, MIB + 512, "second home of the device's identity (0x1700000"),
         (64 * MIB - 512, 1024, "do not fit onto the disk"),
     ],
 )

@@ -227,6 +227,25 @@ def test_a_damaged_first_gpt_is_told_from_a_backup_that_is_elsewhere(tmp_path: P
     assert said == f"{image}: the first GPT is missing"
 
 
+def test_two_tables_that_disagree_are_a_hazard_and_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    image = image_of(tmp_path, board_with(tmp_path, GPT))
+    with image.open("r+b") as file:
+        file.seek(446)
+        file.write(bytes(4) + b"\x83" + bytes(3) + (2048).to_bytes(4, "little") * 2)
+    (said,) = [each for each in warnings_of(open_disk(image)) if "too" in each]
+    (found,) = [each for each in examine(image) if each.hazard == "two-tables"]
+
+    assert ota_image(["inspect", str(image)]) == 0
+    assert ota_artifact(["cat", f"{image}:/data/x"]) != 0
+
+    assert said.startswith(f"{image}: there is a GPT too, and no entry of type ee")
+    assert found.remedy == "remove the one that is left over"
+    assert "  there is a GPT too" in capsys.readouterr().out
+    assert f"{image}: there is a GPT too" in caplog.text
+
+
 def test_flash_refuses_a_truncated_image_and_warns_of_one_without_slots(tmp_path: Path) -> None:
     board = board_with(tmp_path, MBR)
     image = image_of(tmp_path, board)

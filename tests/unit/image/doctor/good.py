@@ -66,7 +66,7 @@ def files(board: Board) -> dict[str, bytes]:
         f"lib/modules/{VERSION}/modules.dep": modules_dep(board.watchdog.driver),
     }
     for name, text in rendered(board).items():
-        if name in ("fstab", "fw_env.config", grub.MENDER_CONFIG):
+        if name in ("fstab", "fw_env.config", "mender_grubenv.config"):
             found[f"etc/{name}"] = text.encode()
     if board.bootloader.kind == "u-boot":
         lines = ["label slot", "kernel /boot/vmlinuz", "initrd /boot/initrd.img"]

@@ -162,6 +162,25 @@ def test_a_compiled_environment_is_read() -> None:
     assert default_environment(b"nothing") == {}
 
 
+@pytest.mark.parametrize(
+    "before", [b"", b"\0", b"\x10\x20\0\xfe", b"\0 at %s=%x\0\xc3", b"a=b\x01"]
+)
+@pytest.mark.parametrize("first", ["bootlimit", "bootcmd", "altbootcmd"])
+def test_the_first_variable_of_a_compiled_environment_may_follow_any_byte(
+    before: bytes, first: str
+) -> None:
+    variables = {first: "1", "bootcmd": "run a", "altbootcmd": "run c"}
+    text = b"\0".join(f"{name}={value}".encode() for name, value in variables.items())
+
+    assert default_environment(before + text + b"\0\0\x01") == variables
+
+
+def test_a_text_before_a_compiled_environment_is_not_a_variable() -> None:
+    data = b"\x01Wrong at %s, size=%x\0bootcmd=run a\0\0"
+
+    assert default_environment(data) == {"bootcmd": "run a"}
+
+
 @pytest.mark.parametrize("feature", ["metadata_csum_seed", "orphan_file", "inline_data"])
 def test_an_ext4_that_a_bootloader_cannot_read(tmp_path: Path, board: Board, feature: str) -> None:
     path = image(tmp_path, board, features=f"metadata_csum,{feature}")

@@ -86,6 +86,18 @@ def test_a_boot_partition_that_is_broken(good: Path, board: Board, name: str) ->
     assert all(each.place and each.cause and each.remedy for each in found)
 
 
+def test_copies_that_one_garbled_block_takes_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = small_board(tmp_path, "qemu-x86-64")
+    monkeypatch.setattr("ota_image.disk.boot.DISTANCE", 512)
+
+    found = examine(image(tmp_path, board), board)
+
+    assert {each.hazard for each in found} == {"grub-copies-too-close"}
+    assert len(found) == 3
+
+
 def test_all_firmware_of_the_board_is_looked_for(tmp_path: Path) -> None:
     shim = "firmware:\n  - {from: shim-signed/shimx64.efi.signed, to: /EFI/BOOT/grubx64.efi}"
     board = small_board(tmp_path, "qemu-x86-64", {r"^firmware:.*$": shim})
@@ -127,15 +139,15 @@ DATA = b"/dev/vda4 /data ext4 defaults 0 2\n"
         ("/etc/fstab", DATA, "boot-not-mounted"),
         (
             "/etc/fstab",
-            DATA + b"/dev/vda1 /boot/firmware vfat ro,sync 0 2\n",
-            "boot-read-only",
+            DATA + b"/dev/vda1 /boot/firmware vfat rw,sync 0 2\n",
+            "boot-writable",
         ),
         (
             "/etc/fstab",
             DATA + b"/dev/vda1 /boot/other vfat rw,sync 0 2\n",
             "grub-environment-not-found",
         ),
-        (f"/etc/{grub.MENDER_CONFIG}", None, "grub-environment-not-found"),
+        ("/etc/mender_grubenv.config", None, "grub-environment-not-found"),
     ],
 )
 def test_a_slot_that_does_not_go_with_grub(

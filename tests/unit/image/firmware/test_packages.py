@@ -10,9 +10,11 @@ from ota_board.load import load_board
 from ota_image.cli.main import main
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import VARIABLE, Firmware, accepted_licences, fetch_firmware
+from ota_image.packages.recipe import load_recipe
 from tests.house.tree import ROOT
 
 PI = load_board(ROOT / "boards" / "raspberrypi3")
+RECIPE = load_recipe(ROOT / "images" / "minimal.yaml")
 QEMU = load_board(ROOT / "boards" / "qemu-arm64")
 
 
@@ -40,7 +42,7 @@ def test_a_licence_is_accepted_by_option_or_in_the_environment(
 
 
 def test_a_board_without_such_packages_needs_none() -> None:
-    assert fetch_firmware(QEMU, "bookworm") == Firmware({}, ())
+    assert fetch_firmware(QEMU, RECIPE) == Firmware({}, ())
 
 
 @pytest.mark.boot
@@ -50,7 +52,7 @@ def test_the_files_are_the_packages_own() -> None:
     if "raspi-firmware" not in accepted:
         pytest.skip(f"the licence is yours to accept: set {VARIABLE}=raspi-firmware")
 
-    firmware = fetch_firmware(PI, "bookworm", accepted=accepted)
+    firmware = fetch_firmware(PI, RECIPE, accepted=accepted)
 
     found = firmware.files
     assert [each.name for each in firmware.packages] == ["raspi-firmware"]
@@ -61,4 +63,4 @@ def test_the_files_are_the_packages_own() -> None:
     assert found["raspi-firmware/start.elf"].read_bytes()[:4] == b"\x7fELF"
     lacking = replace(PI, firmware=(replace(PI.firmware[0], source="raspi-firmware/none.bin"),))
     with pytest.raises(ImageError, match="has no file none"):
-        fetch_firmware(lacking, "bookworm", accepted=accepted)
+        fetch_firmware(lacking, RECIPE, accepted=accepted)

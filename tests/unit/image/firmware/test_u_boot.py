@@ -7,19 +7,27 @@ The source tree is a small one, with rules as U-Boot's has; the boot tests compi
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ota_artifact.errors import ProgramError
+from ota_board.board import Board, Firmware
 from ota_board.load import load_board
+from ota_image.errors import ImageError
 from ota_image.firmware import u_boot
 from ota_image.firmware.u_boot import build_u_boot
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.unit.image.disk.small import quiet
 
-pytestmark = requires_program("make", package="make")
+pytestmark = [
+    requires_program("make", package="make"),
+    requires_program("bison", package="bison"),
+    requires_program("flex", package="flex"),
+    requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
+]
 
 FOLDER = ROOT / "boards" / "qemu-arm64"
 BOARD = load_board(FOLDER)
@@ -76,6 +84,42 @@ def test_the_names_of_the_users_folders_do_not_matter(use: Use, name: str) -> No
     assert [path.name for path in built.folder.parent.iterdir()] == [built.folder.name]
 
 
+def test_what_the_board_needs_of_a_build_is_kept_whatever_its_name(use: Use) -> None:
+    source = use("plain")
+    with (source / "Makefile").open("a") as file:
+        file.write("all: more\nmore:\n\tmkdir -p $(KBUILD_OUTPUT)/spl\n")
+        file.write("\techo spl >$(KBUILD_OUTPUT)/spl/u-boot-spl.bin\n")
+        file.write("\techo all >$(KBUILD_OUTPUT)/u-boot-sunxi-with-spl.bin\n")
+    plain = build_u_boot(BOARD, FOLDER, source, quiet)  # an entry of the cache without the files
+
+    built = build_u_boot(
+        with_firmware("spl/u-boot-spl.bin", "u-boot-sunxi-with-spl.bin"), FOLDER, source, quiet
+    )
+
+    assert (built.folder / "spl" / "u-boot-spl.bin").read_text() == "spl\n"
+    assert (built.folder / "u-boot-sunxi-with-spl.bin").read_text() == "all\n"
+    assert not (plain.folder / "spl").exists()
+
+
+def test_the_error_names_what_u_boot_did_not_make_right_after_it_was_compiled(use: Use) -> None:
+    source = use("plain")
+
+    with pytest.raises(ImageError) as raised:
+        build_u_boot(with_firmware("idbloader.img"), FOLDER, source, quiet)
+
+    text = "firmware.from: U-Boot made no u-boot/idbloader.img; it made u-boot.bin"
+    assert text in str(raised.value)
+
+
+def with_firmware(*names: str) -> Board:
+    """The board with files of U-Boot's build among its firmware."""
+    firmware = tuple(
+        Firmware(source=f"u-boot/{name}", offset=8192 << number)
+        for number, name in enumerate(names)
+    )
+    return replace(BOARD, firmware=firmware)
+
+
 def test_the_users_own_settings_do_not_reach_it(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ARCH", "CFLAGS", "KCFLAGS", "MAKEFLAGS", "TZ"):
         monkeypatch.setenv(name, "")
@@ -91,6 +135,21 @@ def test_the_users_own_settings_do_not_reach_it(use: Use, monkeypatch: pytest.Mo
     assert not {"ARCH", "CFLAGS", "KCFLAGS", "TZ"} & settings.keys()
 
 
+def test_the_library_that_binman_needs_compiles_with_every_swig(use: Use) -> None:
+    source = use("plain")
+    interface = source / "scripts/dtc/pylibfdt/libfdt.i_shipped"
+    interface.parent.mkdir(parents=True)
+    interface.write_text("result = SWIG_Python_AppendOutput(result, value);\n")
+    rule = "$(CURDIR)/scripts/dtc/pylibfdt/libfdt.i_shipped"
+    (source / "Makefile").write_text(MAKEFILE.replace("env | sort >$@", f"cp {rule} $@"))
+
+    built = build_u_boot(BOARD, FOLDER, source, quiet)
+
+    made = (built.folder / "u-boot.bin").read_text()
+    assert made == "result = SWIG_AppendOutput(result, value);\n"
+    assert "SWIG_Python_AppendOutput" in interface.read_text()
+
+
 def test_without_a_folder_of_a_plain_name_the_error_names_what_to_set(
     use: Use, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,3 +158,18 @@ def test_without_a_folder_of_a_plain_name_the_error_names_what_to_set(
 
     with pytest.raises(ProgramError, match=r"a b/cache.*: U-Boot cannot be built.*set TMPDIR to"):
         build_u_boot(BOARD, FOLDER, source, quiet)
+
+
+def test_all_programs_that_the_build_lacks_are_named_at_once(
+    use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = use("plain")
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(ProgramError) as caught:
+        build_u_boot(BOARD, FOLDER, source, quiet)
+
+    assert str(caught.value) == (
+        "make, gcc, bison, flex, aarch64-linux-gnu-gcc: not found; install the packages make gcc"
+        " bison flex gcc-aarch64-linux-gnu"
+    )

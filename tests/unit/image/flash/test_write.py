@@ -3,18 +3,23 @@
 
 import io
 import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from ota_artifact.run import stream
+from ota_image.cli.flash import _Shown
 from ota_image.cli.main import main
 from ota_image.disk.bmap import make_map, to_xml
 from ota_image.disk.compose import Parts
 from ota_image.errors import ImageError, WorldError
 from ota_image.flash.device import checked_device, find_device
 from ota_image.flash.write import flash, map_of
-from tests.conftest import requires_program
+from tests.conftest import requires_open_tree, requires_program
 from tests.unit.image.disk.small import MIB, OLD, composed, ext4, small_board, variables
 
 SIZE = 6 * MIB
@@ -208,3 +213,42 @@ def test_the_command_writes_a_device(
     with loop.open("rb") as file:
         file.seek(slot.offset)
         assert file.read(slot.size) == rootfs.read_bytes()
+
+
+@pytest.mark.boot
+@requires_open_tree
+@requires_program("losetup", package="mount")
+@requires_program("sfdisk", package="fdisk")
+@requires_program("mcopy", package="mtools")
+def test_a_user_is_told_the_command_for_root_before_anything_is_asked(
+    tmp_path: Path, loop: Path
+) -> None:
+    board = small_board(tmp_path, "qemu-arm64")
+    rootfs = ext4(tmp_path / "rootfs.ext4")
+    made = composed(tmp_path, board.layout, Parts(rootfs=rootfs, variables=variables(board)))
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        image = Path(name, "my disk.sdimg")
+        shutil.copyfile(made, image)
+        command = Path(sys.executable).with_name("ota-image")
+        nobody = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+
+        ended = stream((*nobody, command, "flash", image, loop), silence=30, sink=lambda _: None)
+
+    assert ended.code == 3
+    line = f"sudo {command} flash -- '{image}' {loop}"
+    assert ended.said == f"ota-image: {loop}: needs root; run: {line}"
+
+
+def test_on_a_terminal_progress_is_one_line_for_each_pass(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for is_terminal in (False, True):
+        shown = _Shown(is_terminal)
+        for done in (0, 1, 50, 51, 100):
+            shown.show("write", done, 100)
+
+    assert capsys.readouterr().err == (
+        "flash: write: 0 %\nflash: write: 50 %\nflash: write: 100 %\n"
+        "\rflash: write: 0 %\rflash: write: 50 %\rflash: write: 100 %\n"
+    )

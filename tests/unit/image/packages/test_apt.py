@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.errors import ProgramError
+from ota_image.cache import cache_folder
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, download, package_file
 from ota_image.packages.sources import Archive
 from tests.conftest import requires_program
-from tests.unit.image.packages.archive import flat, root
+from tests.unit.image.packages.archive import entry, flat, root
 
 pytestmark = requires_program("/usr/lib/apt/apt-helper", package="apt")
 
@@ -47,6 +48,30 @@ def test_a_package_that_differs_from_the_list_stays_out(archive: Path) -> None:
     assert list(package_file(packages[0]).parent.iterdir()) == []
 
 
+def test_a_version_that_is_newer_than_the_lists_is_found(archive: Path) -> None:
+    root(archive).resolve(["init"])
+    with (archive / "Packages").open("a") as index:
+        index.write(entry(archive, "libinit", "3.0-1"))
+
+    found = root(archive).find("libinit", "3.0-1")
+
+    assert found
+    assert found.version == "3.0-1"
+    assert root(archive).find("libinit", "4.0-1") is None
+
+
+def test_what_a_killed_download_left_is_removed_by_the_next_one(archive: Path) -> None:
+    apt = root(archive)
+    packages = apt.resolve(["init"])
+    folder = package_file(packages[0]).parent
+    (folder / ".work.killed").mkdir(parents=True)
+    (folder / ".work.killed" / "part").write_bytes(b"half")
+
+    download(apt, packages, lambda text: None)
+
+    assert {path.suffix for path in folder.iterdir()} == {".deb"}
+
+
 def test_an_unknown_package_is_named(archive: Path) -> None:
     with pytest.raises(ImageError, match="Unable to locate package nonsense for arm64"):
         root(archive).resolve(["init", "nonsense"])
@@ -75,11 +100,61 @@ def test_without_the_list_of_security_updates_nothing_is_the_newest(archive: Pat
     )
     apt = AptRoot("arm64", [flat(archive), safe])
 
-    with pytest.raises(ProgramError, match=r"bookworm-security: .*; name another --mirror 'URL"):
+    with pytest.raises(ProgramError, match=r"bookworm-security: .*, name another --mirror 'URL"):
         apt.resolve(["init"])
 
     names = ["init=1:2.0-1", "libinit=2.0-1"]  # what a lock says is right, whatever is newest
     assert len(apt.resolve(names, is_exact=True)) == 2
+
+
+def suite_in(folder: Path, name: str, text: str) -> Archive:
+    """An archive in a folder, with suites; one of them has this list."""
+    place = folder / "dists" / name / "main" / "binary-arm64"
+    place.mkdir(parents=True)
+    (place / "Packages").write_text(text)
+    (folder / "dists" / name / "Release").write_text(
+        f"Suite: {name}\nArchitectures: arm64\nComponents: main\nSHA256:\n"
+        f" {hashlib.sha256(text.encode()).hexdigest()} {len(text)} main/binary-arm64/Packages\n"
+    )
+    options = (("trusted", "yes"),)
+    return Archive(uris=(f"copy:{folder}",), suites=(name,), components=("main",), options=options)
+
+
+def forget_time() -> None:
+    for stamp in cache_folder().glob("apt/*/updated"):
+        stamp.unlink()
+
+
+def test_security_updates_that_alone_fail_to_come_are_an_error_despite_an_older_list(
+    archive: Path,
+) -> None:
+    text = (archive / "Packages").read_text()
+    both = [suite_in(archive, name, text) for name in ("bookworm", "bookworm-security")]
+    AptRoot("arm64", both).resolve(["init"])
+    forget_time()
+    security = archive / "dists" / "bookworm-security"
+    security.rename(archive / "away")
+
+    for _ in range(2):  # it is asked for again
+        with pytest.raises(ProgramError, match=r"bookworm-security: .*; try again later"):
+            AptRoot("arm64", both).resolve(["init"])
+
+    (archive / "away").rename(security)
+    assert len(AptRoot("arm64", both).resolve(["init"])) == 2
+
+
+def test_without_any_archive_older_lists_serve(archive: Path) -> None:
+    text = (archive / "Packages").read_text()
+    both = [suite_in(archive, name, text) for name in ("bookworm", "bookworm-security")]
+    AptRoot("arm64", both).resolve(["init"])
+    forget_time()
+    (archive / "dists").rename(archive / "away")
+    said: list[str] = []
+
+    packages = AptRoot("arm64", both, say=said.append).resolve(["init"])
+
+    assert len(packages) == 2
+    assert any(text.startswith("warning: only some of the package lists") for text in said)
 
 
 def test_a_list_that_could_not_be_fetched_is_asked_for_again(archive: Path) -> None:

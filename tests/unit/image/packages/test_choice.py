@@ -2,15 +2,22 @@
 """The choice of packages, with a lock and without, against an archive in a folder."""
 
 import dataclasses
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ota_image.errors import ImageError
 from ota_image.packages.apt import Package, package_file
-from ota_image.packages.choice import Chosen, choose, update_lock
-from ota_image.packages.lock import Lock, lock_file, lock_text, read_lock
-from ota_image.packages.recipe import Recipe
+from ota_image.packages.choice import (
+    Chosen,
+    choose,
+    choose_alone,
+    newest_alone,
+    update_lock,
+)
+from ota_image.packages.lock import Lock, lock_file, lock_text, newest_locked, read_lock
+from ota_image.packages.recipe import Recipe, load_recipes
 from tests.conftest import requires_program
 from tests.unit.image.packages.archive import entry, root
 
@@ -30,7 +37,7 @@ def recipe(archive: Path, tmp_path: Path) -> Recipe:
         path=tmp_path / "tiny.yaml",
         name="tiny",
         summary="tiny",
-        release="bookworm",
+        suite="bookworm",
         components=(),
         install="unpack",
         packages=("init",),
@@ -235,9 +242,75 @@ def test_packages_may_be_left_out(builder: Builder) -> None:
     assert names(builder.choose().image) == ["init 1:2.0-1"]
 
 
-def test_a_line_that_is_not_a_lock_entry_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "tiny.arm64.lock"
-    file.write_text("choice 1\n\n[image]\nbusybox 1.0\n")
+def test_choosing_packages_names_what_is_left_out_in_vain(archive: Path, recipe: Recipe) -> None:
+    recipe = dataclasses.replace(recipe, without=("libinit", "libold"))
+    said: list[str] = []
 
-    with pytest.raises(ImageError, match=r"tiny.arm64.lock:4: 'busybox 1.0' is not a lock entry"):
+    update_lock(recipe, "arm64", [KERNEL], root(archive), say=said.append)
+
+    [text] = said
+    assert text.startswith("warning: without: libold: no package needs it here; leave it out")
+
+
+def test_a_package_alone_is_of_the_lock_and_comes_without_its_dependencies(
+    archive: Path, recipe: Recipe
+) -> None:
+    firmware = newest_alone("init", root(archive))
+    update_lock(recipe, "arm64", [KERNEL], root(archive), others={"init": (firmware,)})
+    builder = Builder(archive, recipe)
+    builder.renew("init", "1:2.0-1", "1:2.0-2")
+
+    def chosen(*, is_locked: bool) -> Package:
+        return choose_alone(
+            "init",
+            recipe,
+            "arm64",
+            apt=lambda: root(archive),
+            is_locked=is_locked,
+            say=builder.said.append,
+        )
+
+    assert chosen(is_locked=False).version == "1:2.0-2"
+    assert builder.warnings() == [
+        "warning: the archive no longer has init 1:2.0-1; 1:2.0-2 takes its place"
+    ]
+    with pytest.raises(ImageError, match=r"no longer has init 1:2.0-1; --update-lock takes"):
+        chosen(is_locked=True)
+
+
+@pytest.mark.parametrize(("days", "warnings"), [(29, 0), (93, 1)])
+def test_an_old_lock_says_its_age(builder: Builder, days: int, warnings: int) -> None:
+    file = lock_file(builder.recipe, "arm64")
+    lock = read_lock(file)
+    assert lock
+    made = datetime.now(UTC).date() - timedelta(days=days)
+    file.write_text(lock_text(dataclasses.replace(lock, made=made)))
+
+    builder.choose()
+
+    assert len(builder.warnings()) == warnings
+    assert all(f"is {days} days old; --update-lock takes" in text for text in builder.warnings())
+
+
+def test_without_a_suite_the_newest_that_is_locked_is_built(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(
+        "schema: 1\nname: tiny\nsummary: tiny\npackages: [init]\n"
+        "suites: {bullseye: {}, bookworm: {}, trixie: {}}\n"
+    )
+    recipes = load_recipes(tmp_path / "tiny.yaml")
+    none = newest_locked(recipes, "arm64")
+    for recipe in recipes[:2]:
+        lock_file(recipe, "arm64").touch()
+
+    assert none.suite == "trixie"
+    assert newest_locked(recipes, "arm64").suite == "bookworm"
+    assert newest_locked(recipes, "armhf").suite == "trixie"
+
+
+@pytest.mark.parametrize("line", ["busybox 1.0", "made today", "made 2026-02-30"])
+def test_a_line_that_is_not_a_lock_entry_is_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "tiny.arm64.lock"
+    file.write_text(f"choice 1\n\n[image]\n{line}\n")
+
+    with pytest.raises(ImageError, match=rf"tiny.arm64.lock:4: '{line}' is not a lock entry"):
         read_lock(file)

@@ -6,9 +6,18 @@ from pathlib import Path
 import pytest
 
 from ota_board.errors import BoardError
+from ota_board.load import load_board
 from ota_image.errors import ImageError
+from ota_image.firmware.packages import firmware_packages
 from ota_image.packages.lock import lock_file, read_lock
-from ota_image.packages.recipe import Recipe, User, find_recipe, load_recipe, recipe_folders
+from ota_image.packages.recipe import (
+    Recipe,
+    User,
+    find_recipe,
+    load_recipe,
+    load_recipes,
+    recipe_folders,
+)
 from tests.house.tree import ROOT
 
 IMAGES = sorted((ROOT / "images").glob("*.yaml"))
@@ -16,7 +25,7 @@ RECIPE = """\
 schema: 1
 name: tiny
 summary: nearly nothing
-release: bookworm
+suites: {bookworm: {}}
 packages: [busybox-static]
 without: [mawk]
 leave_out: [/usr/share/doc]
@@ -54,6 +63,14 @@ def test_a_recipe_is_read(tmp_path: Path) -> None:
             "[Busybox]",
             r"yaml:5: packages: 'Busybox' is not the name of a Debian",
         ),
+        (
+            "suites: {bookworm: {}}",
+            "needs: {slots: 1 MiB}",
+            r"suites: must have at least one suite",
+        ),
+        ("{bookworm: {}}", "{Bookworm: {}}", r"yaml:4: suites: 'Bookworm' is not the code name"),
+        ("{bookworm: {}}", "bookworm", r"yaml:4: suites: must be a mapping of names to mappings"),
+        ("{bookworm: {}}", "{x: {links: []}}", r"yaml:4: suites.x.links: unknown field; known:"),
         ("[busybox-static]", "[]", r"yaml:5: packages: must have at least one entry"),
         ("[/usr/share/doc]", "[doc]", r"yaml:7: leave_out: 'doc' must be a path from '/'"),
         ("[/usr/share/doc]", "['/*']", r"yaml:7: leave_out: '/\*' must be a path from '/'"),
@@ -80,6 +97,24 @@ def test_an_error_in_a_recipe_is_reported_with_its_line(
 ) -> None:
     with pytest.raises(BoardError, match=error):
         recipe(tmp_path, old, new)
+
+
+def test_a_suite_adds_to_the_lists_of_the_recipe(tmp_path: Path) -> None:
+    suites = (
+        "suites:\n  bookworm: {}\n  trixie: {packages: [systemd], without: [more], leave_out: [/x]}"
+    )
+    recipe(tmp_path, "suites: {bookworm: {}}", suites)
+
+    old, new = load_recipes(tmp_path / "tiny.yaml")
+
+    assert (old.suite, new.suite) == ("bookworm", "trixie")
+    assert old.packages == ("busybox-static",)
+    assert new.packages == ("busybox-static", "systemd")
+    assert (new.without, new.leave_out) == (("mawk", "more"), ("/usr/share/doc", "/x"))
+    assert load_recipe(tmp_path / "tiny.yaml") == new
+    assert load_recipe(tmp_path / "tiny.yaml", "bookworm") == old
+    with pytest.raises(ImageError, match=r"is not for sid, only for bookworm, trixie; choose"):
+        load_recipe(tmp_path / "tiny.yaml", "sid")
 
 
 def test_a_recipe_whose_scripts_run_adds_debians_essential_packages(
@@ -114,9 +149,12 @@ def test_every_recipe_of_ours_is_right_and_named_as_its_file(path: Path) -> None
 
 
 @pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
 @pytest.mark.parametrize("arch", ["arm64", "armhf", "amd64"])
-def test_every_lock_of_ours_is_of_its_recipe_and_has_the_kernels(path: Path, arch: str) -> None:
-    found = load_recipe(path)
+def test_every_lock_of_ours_is_of_its_recipe_and_has_kernels_firmware_and_sources(
+    path: Path, suite: str, arch: str
+) -> None:
+    found = load_recipe(path, suite)
     lock = read_lock(lock_file(found, arch))
 
     assert lock is not None
@@ -124,4 +162,10 @@ def test_every_lock_of_ours_is_of_its_recipe_and_has_the_kernels(path: Path, arc
     names = {package.name for package in lock.groups["image"]}
     assert set(found.packages) <= names
     assert not names & set(found.without)
-    assert len(lock.groups) > 1
+    boards = [load_board(each.parent) for each in ROOT.glob("boards/*/board.yaml")]
+    for board in (each for each in boards if each.arch == arch):
+        own = {board.kernel.package, *firmware_packages(board)}
+        if board.bootloader.kind == "u-boot":
+            own.add("source u-boot")
+        assert own <= set(lock.groups)
+    assert lock.made

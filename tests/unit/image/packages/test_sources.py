@@ -7,9 +7,12 @@ import pytest
 
 from ota_image.errors import ImageError
 from ota_image.packages.sources import (
+    VARIABLE,
     Archive,
+    Mirrors,
     archives,
     chosen_archives,
+    chosen_mirrors,
     has_security,
     host_archives,
 )
@@ -31,6 +34,12 @@ Signed-By:
  -----BEGIN PGP PUBLIC KEY BLOCK-----
  .
  -----END PGP PUBLIC KEY BLOCK-----
+"""
+UBUNTU = """\
+Types: deb
+URIs: http://mirror.example/ubuntu
+Suites: noble noble-updates noble-security
+Components: main universe
 """
 VENDOR = """\
 Types: deb
@@ -105,20 +114,77 @@ def test_a_disabled_entry_is_passed_over(tmp_path: Path) -> None:
     assert [each.suites for each in found] == [("bookworm-security",)]
 
 
-def test_a_machine_without_an_archive_of_the_release_is_pointed_to_the_option(
+def test_a_machine_without_an_archive_of_debian_is_shown_the_line_to_write(
     tmp_path: Path,
 ) -> None:
-    folder = etc_apt(tmp_path, debian__sources=DEBIAN)
+    folder = etc_apt(tmp_path, ubuntu__sources=UBUNTU, vendor__sources=VENDOR)
 
     with pytest.raises(
-        ImageError, match="no Debian archive of trixie; name one, for example with --mirror http"
+        ImageError, match=r"no Debian archive; .*/ota-kit/mirrors as the line 'http://HOST/debian'"
     ):
         host_archives("trixie", folder)
 
 
+@pytest.mark.parametrize("own", ["trixie", "sid", "stable"])
+def test_the_mirror_of_another_suite_of_debian_has_the_release_and_its_updates(
+    tmp_path: Path, own: str
+) -> None:
+    text = f"deb http://mirror.example/debian/ {own} main contrib\n"
+    text += (
+        f"deb [signed-by=/usr/share/keyrings/vendor.gpg] http://vendor.example/debian {own} main\n"
+    )
+    folder = etc_apt(tmp_path, mine__list=text)
+
+    found = host_archives("bookworm", folder)
+
+    assert [(each.uris, each.suites) for each in found] == [
+        (("http://mirror.example/debian/",), ("bookworm", "bookworm-updates")),
+        (("http://mirror.example/debian-security",), ("bookworm-security",)),
+    ]
+
+
+def test_a_machine_that_knows_the_security_updates_of_another_suite_takes_its_address(
+    tmp_path: Path,
+) -> None:
+    folder = etc_apt(tmp_path, debian__sources=DEBIAN)
+    text = (folder / "sources.list.d" / "debian.sources").read_text()
+    inline = text.partition("Signed-By:\n")[0] + "Signed-By: /k/debian-archive-keyring.gpg\n"
+    (folder / "sources.list.d" / "debian.sources").write_text(inline)
+
+    found = host_archives("trixie", folder)
+
+    assert [each.suites for each in found] == [("trixie", "trixie-updates"), ("trixie-security",)]
+
+
+def test_mirrors_come_from_the_option_the_environment_or_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "ota-kit").mkdir()
+    (tmp_path / "ota-kit" / "mirrors").write_text("# ours\nhttp://file.example/debian  # why\n\n")
+
+    in_file = chosen_mirrors()
+    monkeypatch.setenv(VARIABLE, "http://one.example/debian; http://two.example trixie-security;")
+    in_environment = chosen_mirrors()
+
+    assert in_file.texts == ("http://file.example/debian",)
+    assert in_file.place.endswith("ota-kit/mirrors")
+    assert in_environment.place == "$OTA_MIRROR"
+    assert in_environment.texts == (
+        "http://one.example/debian",
+        "http://two.example trixie-security",
+    )
+    assert chosen_mirrors(["http://three.example/debian"]).place == "--mirror"
+
+
+def chosen(*texts: str) -> tuple[Archive, ...]:
+    return chosen_archives(Mirrors("--mirror", texts), "bookworm")
+
+
 def test_a_mirror_of_an_option_brings_updates_and_security_unless_it_names_a_suite() -> None:
-    short = chosen_archives(["http://mirror.example/debian/"], "bookworm")
-    [full] = chosen_archives(["http://mirror.example/debian sid main contrib"], "bookworm")
+    short = chosen("http://mirror.example/debian/")
+    [full] = chosen("http://mirror.example/debian sid main contrib")
 
     assert [(each.uris, each.suites, each.components) for each in short] == [
         (("http://mirror.example/debian/",), ("bookworm", "bookworm-updates"), ("main",)),
@@ -130,10 +196,7 @@ def test_a_mirror_of_an_option_brings_updates_and_security_unless_it_names_a_sui
 
 
 def test_the_security_updates_of_an_option_are_the_only_ones() -> None:
-    found = chosen_archives(
-        ["http://mirror.example/debian", "http://safe.example/updates bookworm-security"],
-        "bookworm",
-    )
+    found = chosen("http://mirror.example/debian", "http://safe.example/updates bookworm-security")
 
     assert [each.uris for each in found] == [
         ("http://mirror.example/debian",),
@@ -142,12 +205,12 @@ def test_the_security_updates_of_an_option_are_the_only_ones() -> None:
 
 
 def test_where_a_mirror_of_another_name_keeps_security_updates_is_not_guessed() -> None:
-    assert not has_security(chosen_archives(["http://mirror.example/pool"], "bookworm"))
+    assert not has_security(chosen("http://mirror.example/pool"))
 
 
 def test_a_mirror_that_is_not_a_url_is_refused() -> None:
-    with pytest.raises(ImageError, match=r"--mirror 'mirror\.example': is not a URL"):
-        chosen_archives(["mirror.example"], "bookworm")
+    with pytest.raises(ImageError, match=r"--mirror: 'mirror\.example' is not a URL"):
+        chosen("mirror.example")
 
 
 def test_further_components_are_added() -> None:

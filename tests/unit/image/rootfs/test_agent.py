@@ -8,7 +8,7 @@ import pytest
 
 from ota_artifact.run import run
 from ota_image.errors import ImageError
-from ota_image.rootfs.agent import PACKAGES, add_agent, check_wheels, tree_wheels
+from ota_image.rootfs.agent import PACKAGES, add_agent, check_wheels, own_wheels, tree_wheels
 from ota_image.rootfs.tree import Tree
 from tests.house.tree import ROOT
 from tests.unit.image.rootfs.wheels import wheel
@@ -104,6 +104,12 @@ def test_each_of_the_two_wheels_is_to_be_given_once(tmp_path: Path) -> None:
 def test_without_the_tree_the_error_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="give its wheels with --agent-wheel, or leave it out"):
         tree_wheels(tmp_path)
+
+
+def test_the_wheels_that_came_with_the_tool_are_taken_in_order(tmp_path: Path) -> None:
+    agent, artifact = wheel(tmp_path), wheel(tmp_path, "ota_artifact")
+
+    assert own_wheels(tmp_path) == (artifact, agent)
 
 
 @pytest.mark.boot

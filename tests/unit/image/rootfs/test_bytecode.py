@@ -8,6 +8,7 @@ import pytest
 
 from ota_artifact.run import run
 from ota_image.rootfs.bytecode import add_bytecode
+from ota_image.rootfs.python import own_python
 from ota_image.rootfs.tree import Tree
 
 MODULES = "/usr/lib/python3/dist-packages"
@@ -37,7 +38,7 @@ def compiled(tree: Tree, name: str) -> bytes:
 
 def test_python_uses_it_and_never_looks_at_the_source(tree: Tree, tmp_path: Path) -> None:
     tree.add_file(f"{MODULES}/answer.py", "ANSWER = 42\n")
-    add_bytecode(tree, print)
+    add_bytecode(tree, own_python(), print)
     cache = tmp_path / "site" / "__pycache__"
     cache.mkdir(parents=True)
     (cache / f"answer.{TAG}.pyc").write_bytes(compiled(tree, "answer"))
@@ -51,16 +52,17 @@ def test_python_uses_it_and_never_looks_at_the_source(tree: Tree, tmp_path: Path
 
 def test_another_process_makes_the_same_bytes(tree: Tree, tmp_path: Path) -> None:
     tree.add_file(f"{MODULES}/names.py", SOURCE)
-    add_bytecode(tree, print)
+    add_bytecode(tree, own_python(), print)
     program = (
         "import sys, pathlib, json, http.client, xml.dom, decimal\n"
         "sys.intern('\xac')\n"  # as an import does with a sign that it looks up by name
         "from ota_image.rootfs.bytecode import add_bytecode\n"
+        "from ota_image.rootfs.python import own_python\n"
         "from ota_image.rootfs.tree import Tree\n"
         "tree = Tree(pathlib.Path(sys.argv[1]))\n"
         f"tree.add_folder('/usr/lib/python3.{sys.version_info.minor}')\n"
         f"tree.add_file('{MODULES}/names.py', sys.stdin.read())\n"
-        "add_bytecode(tree, print)\n"
+        "add_bytecode(tree, own_python(), print)\n"
         f"entry = tree.get('{MODULES}/__pycache__/names.{TAG}.pyc')\n"
         "sys.stdout.buffer.write(entry.content.read_bytes())\n"
     )
@@ -77,7 +79,7 @@ def test_bytecode_of_packages_is_removed_since_its_times_differ(tree: Tree) -> N
     tree.add_file(f"{MODULES}/answer.py", "ANSWER = 42\n")
     tree.add_file(old, b"old")
 
-    add_bytecode(tree, print)
+    add_bytecode(tree, own_python(), print)
 
     assert old not in tree
 
@@ -86,7 +88,7 @@ def test_a_source_that_this_version_cannot_parse_stays_a_source(tree: Tree) -> N
     tree.add_file(f"{MODULES}/old.py", "print 'hello'\n")
     tree.add_file(f"{MODULES}/odd.py", r"PATTERN = '\d'" + "\n")  # a warning, not an error
 
-    add_bytecode(tree, print)
+    add_bytecode(tree, own_python(), print)
 
     assert tree.get(f"{MODULES}/__pycache__/old.{TAG}.pyc") is None
     assert compiled(tree, "odd")
@@ -97,15 +99,15 @@ def test_another_pythons_image_gets_none_and_says_so(tmp_path: Path) -> None:
     tree.add_folder("/usr/lib/python3.9")
     tree.add_file(f"{MODULES}/answer.py", "ANSWER = 42\n")
 
-    add_bytecode(tree, said.append)
+    add_bytecode(tree, own_python(), said.append)
 
-    assert "run ota-image with python3.9 to add it" in said[0]
+    assert "no python3.9 is at hand to compile its modules" in said[0]
     assert not [path for path, _ in tree if path.endswith(".pyc")]
 
 
 def test_an_image_without_python_is_not_changed(tmp_path: Path) -> None:
     said: list[str] = []
 
-    add_bytecode(Tree(tmp_path), said.append)
+    add_bytecode(Tree(tmp_path), own_python(), said.append)
 
     assert said == []

@@ -62,8 +62,11 @@ def program(machine: int) -> bytes:
     return ident + struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, 0, 64, 0, 0, 64, 56, 0, 64, 0, 0)
 
 
-def test_a_cpu_whose_programs_do_not_run_here_is_reported_with_a_remedy(cache: Path) -> None:
-    busybox = package(cache, "busybox-static", {"bin/busybox": program(CPU_OF_NOBODY)})
+@pytest.mark.parametrize("path", ["bin/busybox", "usr/bin/busybox"])  # of Debian 12, and of 13
+def test_a_cpu_whose_programs_do_not_run_here_is_reported_with_a_remedy(
+    cache: Path, path: str
+) -> None:
+    busybox = package(cache, "busybox-static", {path: program(CPU_OF_NOBODY)})
 
     with pytest.raises(WorldError) as raised:
         install(RECIPE, [busybox], "arm64", print)
@@ -163,7 +166,7 @@ def chosen(recipe: Recipe, arch: str) -> Sequence[Package]:
     """The locked packages, in this machine's cache."""
 
     def apt() -> AptRoot:
-        return AptRoot(arch, archives(recipe.release))
+        return AptRoot(arch, archives(recipe.suite))
 
     try:
         return choose(

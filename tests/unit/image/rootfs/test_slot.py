@@ -91,7 +91,7 @@ def packages() -> list[Path]:
     recipe = load_recipe(ROOT / "images" / "minimal.yaml")
 
     def apt() -> AptRoot:
-        return AptRoot("arm64", archives(recipe.release))
+        return AptRoot("arm64", archives(recipe.suite))
 
     try:
         chosen = choose(recipe, "arm64", BOARD.kernel.package, apt=apt, is_locked=False, say=print)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-SUMMARY = "Debian's Python, with hatchling and deflate from the environment that runs the tests"
+SUMMARY = "Debian's Python, with hatchling from the environment that runs the tests"
 DESCRIPTION = "A virtual environment that works in any folder of BitBake's; Debian's packages have the \
 rest: build, installer, yaml, jinja2, cryptography."
 
@@ -9,7 +9,7 @@ SRC_URI = "file://installer"
 
 PROVIDES += "python3-build-native python3-hatchling-native python3-installer-native"
 
-MODULES = "deflate hatchling packaging pathspec pluggy tomlkit trove_classifiers"
+MODULES = "hatchling packaging pathspec pluggy tomlkit trove_classifiers"
 
 do_install[vardeps] += "SELFTEST_MODULES"
 do_install () {

@@ -72,11 +72,13 @@ class Command:
             return self._fail(str(error), code)
 
     def entry(self) -> NoReturn:
-        """Run the command as a process of its own; the installed script calls this."""
+        """Run the command as a process of its own."""
         _open_closed_streams()
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has HUP ignored
                 signal.signal(number, _leave)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # background jobs of a shell
+            signal.signal(signal.SIGINT, _interrupt)
         try:
             code = self.main()
         except SystemExit as end:
@@ -133,9 +135,27 @@ def _number(end: SystemExit) -> int:
     return int(end.code or 0)
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     """Leave by way of every `with`."""
+    _finish_tidying()
     sys.exit(_SIGNAL + number)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """The same for Ctrl-C, whose second press cuts the tidying short."""
+    _finish_tidying()
+    raise KeyboardInterrupt
+
+
+def _finish_tidying() -> None:
+    """Let no other signal cut short what a `with` tidies up: who sent us Ctrl-C may add SIGTERM."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is _leave:
+            signal.signal(number, _go_on)  # not SIG_IGN, which the programs that we start inherit
+
+
+def _go_on(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing about a signal."""
 
 
 def _explained(error: OSError) -> str:

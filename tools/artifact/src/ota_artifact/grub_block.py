@@ -21,8 +21,12 @@ BLOCK = 1024
 COPIES = ("mender_grubenv1", "mender_grubenv2")
 """The folder of each copy; the first is read, the second is written first."""
 
-FILES = ("env", "lock", "lock.sha256sum")
+STATE, LOCK, SUM = FILES = ("env", "lock", "lock.sha256sum")
 """What a copy's folder has: the state, its lock, and the sum of the lock when it is open."""
+
+LAST = "ota_last"
+"""A block next to the copies, of ours: GRUB notes in its only variable, of the same name, which
+partition runs, for the case that both copies are lost."""
 
 SIGNATURE = "# GRUB Environment Block\n"
 """How a block begins."""
@@ -65,7 +69,7 @@ def encode_copy(variables: Mapping[str, str]) -> dict[str, bytes]:
     Raises:
         ArtifactError: a variable that cannot be stored.
     """
-    return {"env": encode_block(variables), "lock": OPEN, "lock.sha256sum": _SUM}
+    return {STATE: encode_block(variables), LOCK: OPEN, SUM: _OPEN_SUM}
 
 
 def decode_copy(block: bytes | None, lock: bytes | None) -> dict[str, str] | None:
@@ -87,4 +91,4 @@ def is_sum(total: bytes, lock: bytes) -> bool:
 LOCKED, OPEN = encode_block({"editing": "1"}), encode_block({"editing": "0"})
 """A lock during a write, and after it."""
 
-_SUM = f"{hashlib.sha256(OPEN).hexdigest()}  lock\n".encode()
+_OPEN_SUM = f"{hashlib.sha256(OPEN).hexdigest()}  lock\n".encode()

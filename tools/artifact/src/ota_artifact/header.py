@@ -12,6 +12,7 @@ from typing import Any
 from ota_artifact.errors import ArtifactError
 from ota_artifact.json_text import format_object, parse_object
 from ota_artifact.names import check_payload_type, check_text, shown
+from ota_artifact.provides import ROOTFS
 
 Depends = Mapping[str, str | tuple[str, ...]]
 
@@ -193,9 +194,7 @@ def parse_type_info(raw: bytes, expected: str | None, what: str) -> PayloadHeade
     """
     value = parse_object(raw, what)
     stated = value.get("type")
-    if "type" not in value or (
-        stated != expected and not (stated == "" and expected == "rootfs-image")
-    ):
+    if "type" not in value or (stated != expected and not (stated == "" and expected == ROOTFS)):
         raise ArtifactError(
             f"{what}: the type is {shown(str(stated))}, header-info says {shown(str(expected))}"
         )

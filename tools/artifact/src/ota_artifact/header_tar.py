@@ -19,6 +19,7 @@ from ota_artifact.json_text import parse_object
 from ota_artifact.limits import Limits
 from ota_artifact.manifest import Manifest
 from ota_artifact.names import check_script_name, shown
+from ota_artifact.provides import ROOTFS
 from ota_artifact.stream import Chunks, Source
 from ota_artifact.tar import Member, TarReader
 
@@ -156,7 +157,7 @@ def _read_payload_header(
 def _check_files(found: dict[str, bytes], files: set[str], kind: str | None, what: str) -> None:
     if kind is None and ("meta-data" in found or files):
         raise ArtifactError(f"{what}: an empty payload has neither meta-data nor files")
-    if kind == "rootfs-image" and len(files) != 1:
+    if kind == ROOTFS and len(files) != 1:
         raise ArtifactError(f"{what}: rootfs-image has one file; the manifest lists {len(files)}")
     if "files" in found:
         listed = parse_object(found["files"], f"{what}/files").get("files")

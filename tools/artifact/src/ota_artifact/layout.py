@@ -19,6 +19,9 @@ from ota_artifact.json_text import parse_object
 from ota_artifact.names import shown
 from ota_artifact.size import format_size
 
+LAYOUT_JSON = "layout.json"
+"""The name of the file."""
+
 SECTOR = 512
 """Size of a sector [B]."""
 
@@ -151,7 +154,7 @@ def read_layout(path: Path) -> Layout:
         return from_json(file.read(LARGEST + 1), str(path))
 
 
-def from_json(raw: bytes, place: str = "layout.json") -> Layout:
+def from_json(raw: bytes, place: str = LAYOUT_JSON) -> Layout:
     """Read what `to_json` wrote.
 
     Args:

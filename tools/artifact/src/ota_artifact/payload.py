@@ -4,7 +4,8 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Protocol
 
 from ota_artifact.compression import Codec, Decompressor, Restart
@@ -130,6 +131,32 @@ class _Place:
     decompressor: Decompressor
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unpacked:
+    """A payload's tar while it is unpacked, from where on, and what unpacks it."""
+
+    tar: TarReader
+    source: Source
+    start: Restart
+    decompressor: Decompressor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ahead:
+    """A member of a tar, where its content begins in it [B], and what was read of that."""
+
+    unpacked: _Unpacked
+    member: Member | None
+    start: int
+    content: tuple[bytes, ...] = ()
+
+
+def _next_member(unpacked: _Unpacked) -> _Ahead:
+    """The next member, still unread."""
+    member = unpacked.tar.next()
+    return _Ahead(unpacked=unpacked, member=member, start=unpacked.source.offset)
+
+
 class Payload:
     """One payload of an artifact and its files, in stored order.
 
@@ -157,10 +184,13 @@ class Payload:
         self.offset = offset
         self.size = size
         self._files: Iterator[PayloadFile] = iter(())
+        self._stored: Stored = lambda start: iter(())
         self._expected: dict[str, str] = {}
         self.is_checked = True  # until there is something to check
         self._decompressor = Decompressor(codec, "")
         self._resumed: tuple[Mark, Digest] | None = None
+        self._ahead: _Ahead | None = None
+        self._read = 0
 
     @property
     def restart(self) -> Restart:
@@ -176,9 +206,9 @@ class Payload:
         return self._files
 
     def resume(self, mark: Mark, digest: Digest) -> None:
-        """Start the only file at a mark; call it before its first byte is read.
+        """Start the only file at a mark; call it before `files`, after `read_ahead` if at all.
 
-        Nothing in the tar before the mark is read. The file is still checked as a whole.
+        Nothing else in the tar before the mark is read. The file is still checked as a whole.
 
         Args:
             mark: of the same payload, as an earlier reader gave it.
@@ -196,6 +226,27 @@ class Payload:
             )
         self._resumed = mark, digest.copy()
 
+    def read_ahead(self, size: int) -> bytes:
+        """The first ``size`` bytes [B] of the first file, or all; call it once, before `files`.
+
+        `files` gives them again. They are not checked, as nothing is before the file's end.
+
+        Raises:
+            ArtifactError: damaged or truncated.
+        """
+        ahead = _next_member(self._unpack(Restart()))
+        content = list[bytes]()
+        if ahead.member:
+            chunks = ahead.unpacked.tar.chunks()
+            while sum(map(len, content)) < size and (chunk := next(chunks, b"")):
+                content.append(chunk)
+        self._ahead = replace(ahead, content=tuple(content))
+        return b"".join(content)[:size]
+
+    def is_ahead_of(self, mark: Mark) -> bool:
+        """Whether so much has been read that nothing can start at the mark any more."""
+        return self._read > mark.restart.read
+
     def feed(self, stored: Stored, expected: dict[str, str]) -> None:
         """Read the files from the tar's stored bytes.
 
@@ -203,46 +254,65 @@ class Payload:
             expected: sha256 [hex] of each file that the manifest lists.
         """
         self.is_checked = False
-        self._expected = expected
-        self._files = self._unpacked(stored)
+        self._expected, self._stored = expected, stored
+        self._files = self._all_files()
 
     @property
     def _what(self) -> str:
         return f"data/{self.number:04}.tar{self.codec.value}"
 
-    def _unpacked(self, stored: Stored) -> Iterator[PayloadFile]:
-        what = self._what
-        start = self._resumed[0].restart if self._resumed else Restart()
-        self._decompressor = Decompressor(self.codec, what, start)
-        source = Source(Chunks(self._decompressor.run(stored(start.read))), what)
-        tar = TarReader(source, what)
-        missing = dict(self._expected)
+    def _unpack(self, start: Restart) -> _Unpacked:
+        self._decompressor = Decompressor(self.codec, self._what, start)
+        stored = self._counted(self._stored(start.read))
+        source = Source(Chunks(self._decompressor.run(stored)), self._what)
+        return _Unpacked(
+            tar=TarReader(source, self._what),
+            source=source,
+            start=start,
+            decompressor=self._decompressor,
+        )
+
+    def _counted(self, stored: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in stored:
+            self._read += len(chunk)
+            yield chunk
+
+    def _all_files(self) -> Iterator[PayloadFile]:
+        what, missing = self._what, dict(self._expected)
         if self._resumed:
-            yield from self._checked(self._rest(tar, missing, *self._resumed))
-        while member := tar.next():
+            self._ahead = None  # 1 MiB, perhaps
+            unpacked = self._unpack(self._resumed[0].restart)
+            yield from self._checked(self._rest(unpacked, missing, *self._resumed))
+            ahead = _next_member(unpacked)
+        else:
+            ahead = self._ahead or _next_member(self._unpack(Restart()))
+        while member := ahead.member:
             name = check_file_name(member.name, what)
             if name not in missing:
                 listed = name in self._expected
                 finding = "appears twice" if listed else "is not listed in the manifest"
                 raise ArtifactError(f"{what}: {shown(name)} {finding}")
-            place = _Place(start.given + source.offset, 0, self._decompressor)
+            unpacked = ahead.unpacked
             file = PayloadFile(
-                member, missing.pop(name), tar.chunks(), f"{what}: {name}", place=place
+                member,
+                missing.pop(name),
+                chain(ahead.content, unpacked.tar.chunks()),
+                f"{what}: {name}",
+                place=_Place(unpacked.start.given + ahead.start, 0, unpacked.decompressor),
             )
             yield from self._checked(file)
+            ahead = _next_member(unpacked)
         for name in missing:
             raise ArtifactError(f"{what}: {shown(name)} is listed in the manifest but missing")
         self.is_checked = True
 
     def _rest(
-        self, tar: TarReader, missing: dict[str, str], mark: Mark, digest: Digest
+        self, unpacked: _Unpacked, missing: dict[str, str], mark: Mark, digest: Digest
     ) -> PayloadFile:
         member = Member(name=mark.name, size=mark.size)
-        content = tar.begin_inside(member, mark.done)
-        what, place = (
-            f"{self._what}: {mark.name}",
-            _Place(mark.start, mark.done, self._decompressor),
-        )
+        content = unpacked.tar.begin_inside(member, mark.done)
+        what = f"{self._what}: {mark.name}"
+        place = _Place(mark.start, mark.done, unpacked.decompressor)
         return PayloadFile(
             member, missing.pop(mark.name), content, what, place=place, digest=digest
         )

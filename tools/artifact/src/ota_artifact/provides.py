@@ -9,7 +9,10 @@ from dataclasses import dataclass
 ROOTFS = "rootfs-image"
 """The payload type of a root filesystem, and the first part of the keys that it provides."""
 
-CHECKSUMS = ("rootfs-image.checksum", "rootfs_image_checksum")
+NAME, GROUP = "artifact_name", "artifact_group"
+"""Keys of the provides of every artifact, and of one with a group; NAME in artifact_info too."""
+
+CHECKSUMS = (f"{ROOTFS}.checksum", "rootfs_image_checksum")
 """Keys of the provided sha256 of a root filesystem: the current one, and that before 2.5."""
 
 
@@ -48,5 +51,5 @@ def default_clears(software: Software, module: str = "") -> tuple[str, ...]:
     if name:
         return (f"{filesystem}.{name}.*",)
     if filesystem == ROOTFS:
-        return ("artifact_group", "rootfs_image_checksum", f"{ROOTFS}.*")
+        return (GROUP, "rootfs_image_checksum", f"{ROOTFS}.*")
     return (f"{filesystem}.*",)

@@ -8,23 +8,24 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import BinaryIO, Literal, Self, cast
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.interpreter import lacking
 from ota_artifact.quoting import masked, shortened
-from ota_artifact.which import which
+from ota_artifact.which import missing, which
 
 logger = logging.getLogger(__name__)
 
 _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Makes a program end with us, whatever ends us. Source: util-linux."""
-_PIECE = 1 << 16  # [B] what a pipe holds
-_SAID = 1 << 16  # [B] of stderr that is kept
+_PIECE = _SAID = 1 << 16  # [B] what a pipe holds, and what is kept of stderr
 _LINE = 1 << 13  # [B] that a line is cut at
+_GRACE = 30.0  # [s] between SIGTERM and SIGKILL: it may have many files to remove
 _LOOK = 0.02  # [s] between polls of what cannot be waited for
 
 
@@ -36,7 +37,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     success: Sequence[int] = (0,),
 ) -> bytes:
-    """Run a program to its end; gives what it printed on stdout.
+    """Run a program to its end; gives what it printed on stdout. A timeout or an interrupt ends it.
 
     Logs the command (DEBUG), ready to copy and paste, without the PIN of a token.
 
@@ -48,31 +49,53 @@ def run(
         success: exit codes that mean success.
 
     Raises:
-        ProgramError: it is not installed, ran too long, or ended with another code; the text
-            has the command and what it printed on stderr, of many lines the first and the last.
+        ProgramError: it is not installed, ran too long, or failed; the text has its stderr.
     """
     words = [os.fspath(word) for word in argv]
     line = masked(shlex.join(words))
     logger.debug("+ %s", line)
+    program = _start(words, stdin=subprocess.PIPE, environment=environment)
+    with program, _ending(program, f"{line}: did not finish within {timeout:g} s"):
+        printed, said = program.communicate(stdin, timeout)
+    if program.returncode not in success:
+        text = shortened(masked(said.decode("utf-8", "replace").strip())) or "(nothing on stderr)"
+        raise ProgramError(f"{line}: exit code {program.returncode}: {text}")
+    return printed
+
+
+def _start(
+    words: Sequence[str], *, stdin: int | None, environment: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
     try:
-        done = subprocess.run(
+        return subprocess.Popen(
             words,
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
             env={**os.environ, **environment} if environment else None,
-            check=False,
         )
     except FileNotFoundError as error:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it") from error
+        raise ProgramError(missing(words[0])) from error
     except OSError as error:
-        raise ProgramError(f"{line}: {error.strerror}") from error
-    except subprocess.TimeoutExpired as error:
-        raise ProgramError(f"{line}: did not finish within {timeout:g} s") from error
-    if done.returncode not in success:
-        said = shortened(masked(done.stderr.decode("utf-8", "replace").strip()))
-        raise ProgramError(f"{line}: exit code {done.returncode}: {said or '(nothing on stderr)'}")
-    return done.stdout
+        raise ProgramError(f"{masked(shlex.join(words))}: {error.strerror}") from error
+
+
+@contextmanager
+def _ending(program: "subprocess.Popen[bytes]", late: str) -> Iterator[None]:
+    """End a program if the block raises: SIGTERM, so that it can tidy up, then SIGKILL."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            program.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                program.wait(_GRACE)
+        finally:
+            program.kill()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ProgramError(late) from error
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +129,8 @@ def stream(
         ProgramError: it is not installed, or was silent too long.
     """
     words = [os.fspath(word) for word in argv]
-    line = masked(shlex.join(words))
-    logger.debug("+ %s", line)
-    stdin = None if is_interactive else subprocess.DEVNULL
-    try:
-        program = subprocess.Popen(
-            words, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-        )
-    except FileNotFoundError as error:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it") from error
-    except OSError as error:
-        raise ProgramError(f"{line}: {error.strerror}") from error
+    logger.debug("+ %s", masked(shlex.join(words)))
+    program = _start(words, stdin=None if is_interactive else subprocess.DEVNULL)
     said = bytearray()
 
     def hear(piece: bytes) -> None:
@@ -125,26 +139,20 @@ def stream(
         if show:
             show(piece)
 
-    with program, selectors.DefaultSelector() as ready:
-        try:
-            ready.register(cast(BinaryIO, program.stdout), selectors.EVENT_READ, sink)
-            ready.register(cast(BinaryIO, program.stderr), selectors.EVENT_READ, hear)
-            while ready.get_map():
-                events = ready.select(silence)
-                if not events:
-                    raise ProgramError(f"{words[0]}: printed nothing for {silence:g} s")
-                for key, _ in events:
-                    if piece := os.read(key.fd, _PIECE):
-                        key.data(piece)
-                    else:
-                        ready.unregister(key.fileobj)
-            program.wait(silence)
-        except subprocess.TimeoutExpired as error:
-            program.kill()
-            raise ProgramError(f"{words[0]}: did not finish within {silence:g} s") from error
-        except BaseException:
-            program.kill()
-            raise
+    late = f"{words[0]}: did not finish within {silence:g} s"
+    with program, _ending(program, late), selectors.DefaultSelector() as ready:
+        ready.register(cast(BinaryIO, program.stdout), selectors.EVENT_READ, sink)
+        ready.register(cast(BinaryIO, program.stderr), selectors.EVENT_READ, hear)
+        while ready.get_map():
+            events = ready.select(silence)
+            if not events:
+                raise ProgramError(f"{words[0]}: printed nothing for {silence:g} s")
+            for key, _ in events:
+                if piece := os.read(key.fd, _PIECE):
+                    key.data(piece)
+                else:
+                    ready.unregister(key.fileobj)
+        program.wait(silence)
     text = masked(said.decode("utf-8", "replace").strip()) or "(nothing on stderr)"
     return Ended(program.returncode, text)
 
@@ -165,7 +173,7 @@ class Background:
         self.argv = [os.fspath(word) for word in argv]
         logger.debug("+ %s", masked(shlex.join(self.argv)))
         if which(self.argv[0]) is None:
-            raise ProgramError(f"{self.argv[0]}: not found; install the package that has it")
+            raise ProgramError(missing(self.argv[0]))
         try:
             self._program = subprocess.Popen(
                 (*_WITH_US, *self.argv),
@@ -173,7 +181,7 @@ class Background:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                start_new_session=True,  # Ctrl-C reaches us alone, and we end it
+                start_new_session=True,  # Ctrl-C reaches only us, and we end it
             )
         except OSError as error:
             raise ProgramError(f"{shlex.join(_WITH_US)}: {error.strerror}") from error
@@ -237,8 +245,8 @@ class Supervised:
         words = [os.fspath(word) for word in argv]
         self._line, self._timeout, self._grace, self._hear = shlex.join(words), timeout, grace, hear
         logger.debug("+ %s", masked(self._line))
-        if which(words[0]) is None:
-            raise ProgramError(f"{words[0]}: is missing, or not executable")
+        if why := lacking(which(words[0]) or ""):
+            raise ProgramError(f"{words[0]}: {why}")
         try:
             self._program = subprocess.Popen(
                 (*_with_us(), *words),
@@ -305,10 +313,11 @@ class Supervised:
         finally:
             if until_writable is not None:
                 self._ready.unregister(until_writable)
-        code = self._program.poll()
-        if code is not None:
+        if (code := self._program.poll()) is not None:
             self._listen(0)
-            self._say_rest()
+            for name, rest in self._begun.items():
+                if rest:
+                    self._say(name, rest)
             self.code = code
 
     def _listen(self, wait: float) -> None:
@@ -316,13 +325,13 @@ class Supervised:
             with suppress(subprocess.TimeoutExpired):
                 self._program.wait(wait)
             return
-        while events := self._ready.select(wait):
+        for pause in (wait, 0.0, 0.0, 0.0):  # and then look at the time: it may never fall silent
+            events = self._ready.select(pause)
             heard = [key for key, _ in events if key.data]
             for key in heard:
                 self._take(key)
-            if len(heard) < len(events) or not self._ready.get_map():
+            if not events or len(heard) < len(events) or not self._ready.get_map():
                 return
-            wait = 0
 
     def _take(self, key: selectors.SelectorKey) -> None:
         name: Channel = key.data
@@ -341,11 +350,6 @@ class Supervised:
     def _say(self, name: Channel, line: bytes) -> None:
         self._hear(name, masked(line[:_LINE].decode("utf-8", "replace").rstrip("\r")))
 
-    def _say_rest(self) -> None:
-        for name, rest in self._begun.items():
-            if rest:
-                self._say(name, rest)
-
     def _end(self) -> None:
         self._signal(signal.SIGTERM)
         end = time.monotonic() + self._grace
@@ -353,7 +357,9 @@ class Supervised:
             with suppress(subprocess.TimeoutExpired):
                 self._program.wait(_LOOK)
         self._signal(signal.SIGKILL)
-        self.code = self._program.wait()
+        self.code = -signal.SIGKILL  # if it hangs in the kernel, as on a disk that has failed
+        with suppress(subprocess.TimeoutExpired):
+            self.code = self._program.wait(max(self._grace, 1.0))
 
     def _is_there(self) -> bool:
         """Whether any process of its group is."""
@@ -388,8 +394,7 @@ def run_attached(argv: Sequence[str | os.PathLike[str]]) -> int:
     Raises:
         ProgramError: it is not installed.
     """
-    words = [os.fspath(word) for word in argv]
-    logger.debug("+ %s", masked(shlex.join(words)))
+    logger.debug("+ %s", masked(shlex.join(words := [os.fspath(word) for word in argv])))
     if which(words[0]) is None:
-        raise ProgramError(f"{words[0]}: not found; install the package that has it")
+        raise ProgramError(missing(words[0]))
     return subprocess.run((*_with_us(), *words), check=False).returncode

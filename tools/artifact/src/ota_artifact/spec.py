@@ -14,6 +14,7 @@ from ota_artifact.names import (
     check_script_name,
     check_text,
 )
+from ota_artifact.provides import ROOTFS
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,9 @@ def _checked_payload(spec: PayloadSpec, version: int) -> PayloadSpec:
         raise ArtifactError("an empty payload cannot have files or meta-data")
     if header.type is not None:
         check_payload_type(header.type, "payload type")
-    if header.type == "rootfs-image" and count != 1:
+    if header.type == ROOTFS and count != 1:
         raise ArtifactError(f"rootfs-image takes one file, not {count}")
-    if version == 2 and header.type != "rootfs-image":
+    if version == 2 and header.type != ROOTFS:
         raise ArtifactError("format version 2 holds rootfs-image only; write version 3")
     if version == 2 and (header.provides or header.depends or header.clears):
         raise ArtifactError("format version 2 has no provides and no depends; write version 3")

@@ -137,6 +137,7 @@ class TarReader:
         self._name = name
         self._directories = directories
         self._content: Iterator[bytes] = iter(())
+        self._at = 0
         self._member = Member(name="", size=0)
 
     def next(self) -> Member | None:
@@ -177,9 +178,14 @@ class TarReader:
 
         Args:
             start: where to begin [B]; what comes before is skipped unread.
+
+        Raises:
+            ArtifactError: more than that has been read already.
         """
         if start:
-            self._content = self._padded(self._member, start, is_skipping=True)
+            if start < self._at:
+                self._refuse(f"byte {start} of {shown(self._member.name)} has been read already")
+            self._content = self._padded(self._member, start, skipped=start - self._at)
         return self._content
 
     def begin_inside(self, member: Member, start: int) -> Iterator[bytes]:
@@ -217,16 +223,17 @@ class TarReader:
             raise UnsupportedFeature(
                 f"{self._name}: {shown(member.name)} is {what}; artifacts hold regular files only"
             )
-        self._member, self._content = member, self._padded(member)
+        self._member, self._content, self._at = member, self._padded(member), 0
         return member
 
-    def _padded(
-        self, member: Member, start: int = 0, *, is_skipping: bool = False
-    ) -> Iterator[bytes]:
+    def _padded(self, member: Member, start: int = 0, *, skipped: int = 0) -> Iterator[bytes]:
         what = f"{shown(member.name)} of {self._name}"
-        if is_skipping:
-            self._source.skip(start, what)
-        yield from self._source.chunks(member.size - start, what)
+        if skipped:
+            self._source.skip(skipped, what)
+        self._at = start
+        for chunk in self._source.chunks(member.size - start, what):
+            self._at += len(chunk)
+            yield chunk
         if self._source.exactly(-member.size % BLOCK, f"the padding of {what}").strip(b"\0"):
             self._refuse(f"there is data in the padding of {shown(member.name)}")
 

@@ -33,6 +33,7 @@ from ota_artifact.keys import Signer
 from ota_artifact.limits import Limits
 from ota_artifact.manifest import format_manifest
 from ota_artifact.output import can_be_edited, copy, fill_room, put, put_all, spill
+from ota_artifact.provides import ROOTFS
 from ota_artifact.spec import ArtifactSpec, FileSource, PackedData, PayloadSpec, checked
 
 Progress = Callable[[int, int], None]
@@ -251,7 +252,7 @@ def _header_tar(spec: ArtifactSpec, digests: list[_Digests]) -> bytes:
         if header.version == 2:
             members[f"{folder}/files"] = format_object({"files": list(each)})
         members[f"{folder}/type-info"] = format_type_info(about, header.version)
-        if about.meta_data or about.type == "rootfs-image":
+        if about.meta_data or about.type == ROOTFS:
             members[f"{folder}/meta-data"] = about.meta_data
     modes = {name: 0o755 for name in members if name.startswith("scripts/")}
     packed = tar.archive(members, mtime=_time(), modes=modes)

@@ -5,6 +5,10 @@ import shlex
 from collections.abc import Mapping
 
 from ota_board.board import SLOTS, Board
+from ota_board.layout import second_home
+
+WATCHDOG, WATCHDOG_TIMEOUT = "OTA_WATCHDOG", "OTA_WATCHDOG_TIMEOUT"
+"""Its driver, empty if nothing arms it from Linux; how long it waits [s]."""
 
 
 def device_settings(board: Board) -> dict[str, str]:
@@ -16,13 +20,11 @@ def device_settings(board: Board) -> dict[str, str]:
         **{f"OTA_SLOT_{slot}": layout.node(slot) for slot in SLOTS},
         "OTA_DATA": layout.node("data"),
         "OTA_DATA_NUMBER": str(layout.partition("data").number),
-        "OTA_EXTENDED": "".join(str(a.number) for a in layout.areas if a.kind == "extended"),
-        # Only GRUB writes its state there. A FAT that is never written needs no check after a cut.
-        "OTA_BOOT_MODE": "rw" if board.environment.kind == "grub" else "ro",
+        "OTA_SECOND_HOME": " ".join(str(at >> 10) for at in second_home(layout)),  # [KiB]
         "OTA_CONSOLE": board.console.device,
         "OTA_SPEED": str(board.console.speed),
-        "OTA_WATCHDOG": board.watchdog.driver if is_armed else "",
-        "OTA_WATCHDOG_TIMEOUT": str(board.watchdog.timeout),
+        WATCHDOG: board.watchdog.driver if is_armed else "",
+        WATCHDOG_TIMEOUT: str(board.watchdog.timeout),
     }
 
 

@@ -33,8 +33,8 @@ def entry(board: Board, kernel: str, *, initrd: str = "", console: str = "") -> 
 
 def extlinux(
     board: Board,
-    kernel: str = "/boot/vmlinuz",
-    initrd: str = "/boot/initrd.img",
+    kernel: str = grub.KERNEL,
+    initrd: str = grub.INITRD,
     console: str = "",
 ) -> str:
     """The entry that U-Boot's ``sysboot`` reads: files in the slot, and the kernel's arguments."""

@@ -96,6 +96,11 @@ class Fields:
         inner = self._mapping(name, "texts")
         return {each: inner.text(each) for each in inner._nodes} if inner else {}
 
+    def named_mappings(self, name: str, known: Sequence[str]) -> dict[str, "Fields"]:
+        """A mapping of names to mappings, in its order; empty if the field is missing."""
+        inner = self._mapping(name, "mappings")
+        return {each: inner.inner(each, known) for each in inner._nodes} if inner else {}
+
     def inner(self, name: str, known: Sequence[str]) -> "Fields":
         """A mapping inside this one."""
         return Fields(self._path, self._at(name), self._required(name), known)

@@ -7,6 +7,7 @@ The files themselves are those of `ota_artifact.grub_block`.
 import re
 
 from ota_artifact import grub_block
+from ota_artifact.contract import COUNT, GOOD, LIMIT, PART, TRIAL
 from ota_artifact.layout import node_base
 from ota_board.board import SLOTS, Board
 from ota_board.places import TEMPLATES, data_folder
@@ -18,6 +19,15 @@ FOLDER = "/grub-mender-grubenv"
 COPIES = tuple(f"{FOLDER}/{name}" for name in grub_block.COPIES)
 """The folder of each copy; the first is read, the second is written first."""
 
+LAST = f"{FOLDER}/{grub_block.LAST}"
+"""The block for the case that both copies are lost."""
+
+APART = (*COPIES, LAST)
+"""What must not share a block, or what a card erases at once, with each other or anything else."""
+
+DISTANCE = 256 << 10
+"""How far apart these are at least [B]: a card garbles up to 128 KiB around a write that is cut."""
+
 CONFIGURATIONS = ("/EFI/debian/grub.cfg", "/EFI/BOOT/grub.cfg")
 """Where Debian's GRUB looks for its configuration, on the partition that it started from."""
 
@@ -27,20 +37,22 @@ PROGRAM = "/EFI/BOOT/BOOTX64.EFI"
 ENTRY = "/boot/grub/ota.env"
 """What the boot logic reads from a slot: kernel, initrd and arguments, as a block of any size."""
 
-MENDER_CONFIG = "mender_grubenv.config"
-"""Name in /etc of the file that tells Mender's tools, and an agent, where the state is."""
+KERNEL, INITRD = "/boot/vmlinuz", "/boot/initrd.img"
+"""Where the builders of images put them in a slot."""
 
 _MOUNT = "/boot/firmware"
 _SERIAL = re.compile(r"ttyS(\d+)")
 
 
 def factory_state(board: Board) -> dict[str, str]:
-    """What the environment holds in the factory: slot A, no trial."""
+    """What the environment holds in the factory: slot A, which is good, and no trial."""
     return {
-        "bootcount": "0",
-        "bootlimit": "1",
-        "mender_boot_part": str(board.layout.partition(SLOTS[0]).number),
-        "upgrade_available": "0",
+        COUNT: "0",
+        LIMIT: "1",
+        PART: str(board.layout.partition(SLOTS[0]).number),
+        TRIAL: "0",
+        GOOD["A"]: "1",
+        GOOD["B"]: "0",
     }
 
 
@@ -52,6 +64,7 @@ def boot_files(board: Board) -> dict[str, bytes]:
     """
     state = grub_block.encode_copy(factory_state(board))
     files = {f"{folder}/{name}": data for folder in COPIES for name, data in state.items()}
+    files[LAST] = grub_block.encode_block({grub_block.LAST: factory_state(board)[PART]})
     return {**dict.fromkeys(CONFIGURATIONS, configuration(board).encode()), **files}
 
 
@@ -73,8 +86,8 @@ def configuration(board: Board) -> str:
 
 def entry(
     board: Board,
-    kernel: str = "/boot/vmlinuz",
-    initrd: str = "/boot/initrd.img",
+    kernel: str = KERNEL,
+    initrd: str = INITRD,
     console: str = "",
 ) -> str:
     """The entry that GRUB reads: kernel, initrd and arguments; the boot logic adds the root device.

@@ -20,6 +20,10 @@ _LINK_ROOM = 1 << 20
 
 Source: sfdisk 2.38, observed.
 """
+SECOND_HOME = 64 << 10
+"""How large a copy of the device's identity may be [B]."""
+
+_UNIT = 1 << 20  # [B] which two copies never share
 _MBR_SECTORS = 1 << 32  # Source: the 32-bit fields of an MBR entry
 
 
@@ -74,6 +78,23 @@ def plan(
     except ArtifactError as error:
         raise LayoutError(str(error)) from error
     return Layout(size=size, device=device, table=table, areas=tuple(sorted(areas, key=by_offset)))
+
+
+def second_home(layout: Layout) -> tuple[int, ...]:
+    """Where the two copies of the device's identity begin [B], outside of all partitions.
+
+    They are in front of the first partition: the one in its last free MiB, the other in the last
+    free MiB of the first half. A board whose first partition begins too early has none.
+    """
+    first = min(area.offset for area in layout.partitions)
+    taken = [area for area in layout.areas if area.offset < first]
+    free = [
+        at
+        for at in range(_UNIT, first // _UNIT * _UNIT, _UNIT)
+        if all(area.end <= at or area.offset >= at + SECOND_HOME for area in taken)
+    ]
+    half = [at for at in free[:-1] if at <= first // 2]
+    return (half[-1], free[-1]) if half else ()
 
 
 def _tables(size: int, table: TableKind) -> Iterator[Area]:

@@ -30,13 +30,22 @@ def arguments(
     ]
     match qemu.disk:
         case "sdhci":
-            words += ["-bios", str(firmware), "-drive", f"if=none,id=disk,format=raw,file={disk}"]
+            words += [
+                "-bios",
+                str(firmware),
+                "-drive",
+                f"if=none,id=disk,format=raw,file={value_of(disk)}",
+            ]
             words += ["-device", "sdhci-pci", "-device", "sd-card,drive=disk"]
         case "sd":
-            words += ["-kernel", str(firmware), "-drive", f"if=sd,format=raw,file={disk}"]
+            words += ["-kernel", str(firmware), "-drive", f"if=sd,format=raw,file={value_of(disk)}"]
             words += ["-serial", "null"]  # the console is the second port
         case "virtio":
-            words += [*_flash(board, firmware), "-drive", f"if=virtio,format=raw,file={disk}"]
+            words += [
+                *_flash(board, firmware),
+                "-drive",
+                f"if=virtio,format=raw,file={value_of(disk)}",
+            ]
     # Without the ROM for booting from the network, which is in a package of its own.
     device = "usb-net" if qemu.network == "usb" else "virtio-net-pci,romfile="
     words += ["-device", f"{device},netdev=net"]
@@ -56,11 +65,20 @@ def machine_of(board: Board) -> Qemu:
     return board.qemu
 
 
+def value_of(path: Path) -> str:
+    """A path as the value of an option: a comma would end it, a colon would begin a protocol.
+
+    ``-bios`` and ``-kernel`` take their word as it is. Source: QEMU, util/qemu-option.c, block.c.
+    """
+    name = f"./{path}" if ":" in str(path).partition("/")[0] else str(path)
+    return name.replace(",", ",,")
+
+
 def _flash(board: Board, firmware: Path) -> list[str]:
     """U-Boot as one file; UEFI as two chips, or its variables would be on the boot partition."""
     if board.bootloader.kind == "u-boot":
         return ["-bios", str(firmware)]
     variables = firmware.with_name(firmware.name.replace("CODE", "VARS"))
     chip = "if=pflash,format=raw"
-    code = ["-drive", f"{chip},unit=0,readonly=on,file={firmware}"]
-    return [*code, "-drive", f"{chip},unit=1,snapshot=on,file={variables}"]
+    code = ["-drive", f"{chip},unit=0,readonly=on,file={value_of(firmware)}"]
+    return [*code, "-drive", f"{chip},unit=1,snapshot=on,file={value_of(variables)}"]

@@ -11,10 +11,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ota_artifact.contract import GOOD, LOST
 from ota_artifact.layout import node_base
 from ota_board.board import SLOTS, Board
 from ota_board.places import data_folder
 from ota_board.template import Lines, fill_in
+
+ENVIRONMENT = "u-boot.env"
+"""The file with the text of the default environment; a board may have one with differences."""
 
 SPELLINGS = (
     ("ENV_REDUNDANT", "SYS_REDUNDAND_ENVIRONMENT"),
@@ -73,8 +77,8 @@ def needed(board: Board, folder: Path | None = None) -> str:
     Raises:
         OSError: a file cannot be read.
     """
-    lines = fragment(board, Path("u-boot.env"), folder).splitlines()
-    return "\n".join(line for line in lines if not line.endswith('="u-boot.env"'))
+    lines = fragment(board, Path(ENVIRONMENT), folder).splitlines()
+    return "\n".join(line for line in lines if not line.endswith(f'="{ENVIRONMENT}"'))
 
 
 def missing(fragment: str, config: str) -> list[str]:
@@ -107,24 +111,26 @@ def default_environment(board: Board, folder: Path | None = None) -> str:
         slots=SLOTS,
         mmc=_mmc_index(board),
         linux=node_base(board.storage.device),
-        own=_own_part(folder, "u-boot.env"),
+        own=_own_part(folder, ENVIRONMENT),
         without=_without,
         names=_names,
     )
 
 
 def state(text: str) -> dict[str, str]:
-    """The variables of a default environment that are state, as they leave the factory."""
+    """The variables of a default environment that are state, as U-Boot has them compiled in."""
     block = _STATE.search(text)
     lines = block[1].split() if block else []
     return dict(line.split("=", 1) for line in lines)
 
 
 def factory_environment(text: str) -> dict[str, str]:
-    """All variables of a default environment, as U-Boot has them compiled in."""
+    """All variables of a default environment, as they leave the factory: slot A is good."""
     joined = re.sub(r"\\\n\s*", "", text)
     lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
-    return dict(line.split("=", 1) for line in lines)
+    variables = dict(line.split("=", 1) for line in lines)
+    good = {GOOD["A"]: "1", GOOD["B"]: "0"}
+    return {**{name: variables[name] for name in variables if name != LOST}, **good}
 
 
 def _own_part(folder: Path | None, name: str) -> Lines:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Access to a running board: SSH, through OpenSSH's client."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ _OPTIONS = (
     *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
     *("-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "LogLevel=ERROR"),
 )
+_EXPANDED = re.compile(r"%|\$\{")
+"""What ssh expands in the name of a key. Source: ssh_config(5), TOKENS."""
+_IN_FOLDER = ("sh", "-c", 'cd "$0" && exec "$@"')
 _PAUSE = 0.5  # [s] between two tries
 
 
@@ -69,8 +73,10 @@ class Ssh:
 
     @property
     def _way(self) -> tuple[str | Path, ...]:
-        address = f"{self.user}@{self.host}"
-        return ("ssh", *_OPTIONS, "-i", self.key, "-p", str(self.port), address)
+        address = ("-p", str(self.port), f"{self.user}@{self.host}")
+        if _EXPANDED.search(str(self.key.parent)):
+            return (*_IN_FOLDER, self.key.parent, "ssh", *_OPTIONS, "-i", self.key.name, *address)
+        return ("ssh", *_OPTIONS, "-i", self.key, *address)
 
     def wait(self, *, timeout: float) -> None:
         """Wait until the board can be logged in to.

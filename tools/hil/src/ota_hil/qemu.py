@@ -2,20 +2,24 @@
 """A board in QEMU: its power, reset button, console, and SSH port."""
 
 import json
+import os
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ota_artifact.hold import hold
 from ota_artifact.run import Background
 from ota_board.board import Board
-from ota_board.qemu import arguments
+from ota_board.qemu import arguments, value_of
 from ota_hil.console import Console
 from ota_hil.errors import HilError
 
 _MONITOR_TIMEOUT = 10.0  # [s] QEMU answers at once, if at all
+_LONGEST_SOCKET = 107  # [B] of a path. Source: Linux, unix(7), sun_path
+_SHORT_FOLDER = "/tmp"  # noqa: S108 - a folder of our own is made in it
 
 
 class Qemu:
@@ -45,7 +49,8 @@ class Qemu:
         self._options: Sequence[str] = ("-no-reboot",) if stops_at_reset else ()
         self._program: Background | None = None
         self._console: Console | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="ota-qemu-")
+        self._held = ExitStack()
+        self._folder = _socket_folder()
         self.ssh_port = _free_port()
 
     @property
@@ -71,13 +76,16 @@ class Qemu:
             HilError: it is on.
             BoardError: QEMU has no machine for the board.
             ProgramError: QEMU is not installed.
+            BlockingIOError: another process uses the disk.
         """
         if self.is_on:
             raise HilError(f"{self._board.name}: is already on")
         self.off()
         words = arguments(self._board, self._disk, self._firmware, ssh_port=self.ssh_port)
         words += ["-monitor", "none", "-serial", "stdio"]
-        words += ["-qmp", f"unix:{self._socket},server=on,wait=off", *self._options]
+        words += ["-qmp", f"unix:{value_of(self._socket)},server=on,wait=off", *self._options]
+        # QEMU itself does not protect the image: its SD card lets others write to it.
+        self._held.enter_context(hold(self._disk, remedy="wait until it has ended"))
         self._program = Background(words)
         self._console = Console(self._program.output, self._program.stdin, log=self._log)
 
@@ -92,6 +100,7 @@ class Qemu:
             self._console.close()
             self._program.close()
             self._program = None
+        self._held.close()
 
     def reset(self) -> None:
         """Push the reset button: the board starts again, and its power stays on.
@@ -148,6 +157,13 @@ def powered(
         yield machine
     finally:
         machine.close()
+
+
+def _socket_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A folder for a socket; not in a TMPDIR whose path is too long for one."""
+    longest = Path(tempfile.gettempdir(), "ota-qemu-12345678", "monitor")
+    is_short = len(os.fsencode(longest)) <= _LONGEST_SOCKET
+    return tempfile.TemporaryDirectory(prefix="ota-qemu-", dir=None if is_short else _SHORT_FOLDER)
 
 
 def _free_port() -> int:

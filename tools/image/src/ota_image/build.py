@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.hold import hold
 from ota_artifact.keys import Signer
 from ota_artifact.layout import to_json
 from ota_artifact.output import replacing
@@ -21,14 +22,12 @@ from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, fetch_firmware
 from ota_image.firmware.u_boot import u_boot_of
 from ota_image.packages.recipe import Recipe, fitted
+from ota_image.packages.sources import ANY_SOURCE, Source
 from ota_image.progress import Say
 from ota_image.rootfs.settings import Settings
-from ota_image.rootfs.slot import Slot, Source, make_slot
+from ota_image.rootfs.slot import Slot, make_slot
 from ota_image.spdx import software_list
 from ota_image.workfolder import own_folder
-
-ANY_SOURCE = Source()
-"""The machine's own mirrors. A package that they no longer have is replaced by a newer one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +70,7 @@ def build(
     Slot A of the image and the payload of the artifact are the same bytes.
 
     Args:
-        output: the folder for all files.
+        output: the folder for all files. If another build has it, this one waits.
         u_boot_tree: a source tree of U-Boot; by default Debian's source package.
         accepted: packages whose licence the user accepts.
         with_parts: also write each part of the image into a file of its own.
@@ -83,14 +82,12 @@ def build(
         OSError: no space.
     """
     board = fitted(board, recipe)
-    firmware = fetch_firmware(
-        board, recipe.release, mirrors=source.mirrors, accepted=accepted, say=say
-    )
+    firmware = fetch_firmware(board, recipe, source=source, accepted=accepted, say=say)
     is_grub = board.bootloader.kind == "grub" and u_boot_tree is None
     u_boot = (
         None
         if is_grub
-        else u_boot_of(board, board_folder, u_boot_tree, say, mirrors=source.mirrors)
+        else u_boot_of(board, board_folder, u_boot_tree, say, recipe=recipe, source=source)
     )
 
     def placed(source: str) -> Path:
@@ -101,7 +98,11 @@ def build(
         return u_boot.folder / source.removeprefix(f"{U_BOOT}/")
 
     output.mkdir(parents=True, exist_ok=True)
-    with own_folder(output) as folder:
+    # Files of two builds, of the same names, would be mixed.
+    with (
+        hold(output, remedy="or build into another folder with --output", waiting=say),
+        own_folder(output) as folder,
+    ):
         slot = make_slot(
             board, recipe, settings, folder / "rootfs.ext4", source=source, progress=say
         )
@@ -135,11 +136,11 @@ def build(
         say(f"artifact {name}" + ("" if signer else ", unsigned"))
         with replacing(made.artifact) as file:
             write_artifact(file, _artifact(board, name, slot), signer=signer)
-    _write(made.layout, to_json(board.layout))
-    _write(
-        made.software,
-        software_list(name, slot, firmware.packages, u_boot=u_boot.version if u_boot else ""),
-    )
+        _write(made.layout, to_json(board.layout))
+        _write(
+            made.software,
+            software_list(name, slot, recipe.suite, firmware.packages, u_boot=u_boot),
+        )
     return made
 
 

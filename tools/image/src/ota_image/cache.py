@@ -5,12 +5,32 @@ import errno
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.hold import hold
+from ota_image.workfolder import own_folder
+
+_BLOCK = 512  # [B]: the unit of st_blocks. Source: Linux, stat(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the cache has of one kind.
+
+    Attributes:
+        kind: such as ``packages``.
+        entries: how many.
+        size: on the disk [B].
+    """
+
+    kind: str
+    entries: int
+    size: int
 
 
 def cache_folder() -> Path:
@@ -20,6 +40,17 @@ def cache_folder() -> Path:
     """
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (base if base.is_absolute() else Path.home() / ".cache") / "ota-kit"
+
+
+def open_cache() -> Path:
+    """The folder of the cache, which exists; nobody can empty it until this process ends.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder = cache_folder()
+    _keep(folder)
+    return folder
 
 
 def key_of(*parts: str | bytes) -> str:
@@ -53,18 +84,17 @@ def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
 
     Gives (folder, None) if the cache has it. Otherwise gives (folder, workplace). When the block
     ends without an exception, the workplace becomes the folder in one step, even if another process
-    makes the same folder at the same time.
+    makes the same folder at the same time. What killed processes left next to it is removed.
 
     Raises:
         OSError: the cache cannot be written, also if a program says that the disk is full.
     """
-    folder = cache_folder() / name
+    folder = open_cache() / name
     if folder.is_dir():
         yield folder, None
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    workplace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with own_folder(folder.parent) as workplace:
         with one_error_if_full(folder.parent):
             yield folder, workplace
         workplace.chmod(0o755)  # another user, such as root, may have the same cache
@@ -73,5 +103,62 @@ def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
         except OSError:
             if not folder.is_dir():  # no other process was faster
                 raise
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
+
+
+def kept() -> tuple[Kept, ...]:
+    """What is in the cache, by its kind."""
+    return tuple(
+        Kept(place.name, _entries(place), _size(place))
+        for place in sorted(_children(cache_folder()))
+    )
+
+
+def empty_cache() -> None:
+    """Remove all that is in the cache.
+
+    Raises:
+        BlockingIOError: a process uses it.
+        OSError: something cannot be removed.
+    """
+    folder = cache_folder()
+    if not folder.is_dir():
+        return
+    with hold(folder, remedy="wait until it has ended"):
+        for place in _children(folder):
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            else:
+                place.unlink()
+
+
+@cache
+def _keep(folder: Path) -> ExitStack:
+    """Hold the cache until the process ends, together with other processes that use it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except PermissionError as error:
+        text = f"{error.strerror}, and the cache belongs there unless $XDG_CACHE_HOME is set"
+        raise PermissionError(error.errno, text, error.filename) from error
+    stack = ExitStack()
+    stack.enter_context(hold(folder, remedy="", is_shared=True, waiting=lambda _: None))
+    return stack
+
+
+def _children(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _entries(place: Path) -> int:
+    if not place.is_dir():
+        return 1
+    return sum(not each.name.startswith(".") for each in place.iterdir())
+
+
+def _size(place: Path) -> int:
+    """What a file or folder takes on the disk [B]; a file with two names counts once."""
+    sizes: dict[int, int] = {}
+    for path in (place, *place.rglob("*")):
+        with suppress(FileNotFoundError):  # it may go at any time
+            state = path.lstat()
+            sizes[state.st_ino] = state.st_blocks * _BLOCK
+    return sum(sizes.values())

@@ -10,37 +10,34 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from ota_image.firmware.u_boot import UBoot
 from ota_image.packages.apt import Package
 from ota_image.rootfs.slot import Slot
 
 
 def software_list(
-    name: str, slot: Slot, firmware: Sequence[Package] = (), *, u_boot: str = ""
+    name: str,
+    slot: Slot,
+    suite: str,
+    firmware: Sequence[Package] = (),
+    *,
+    u_boot: UBoot | None = None,
 ) -> str:
     """The packages of an image: names, versions, digests.
 
     Args:
         name: of the release; the document has the same name.
+        suite: of Debian, that the packages are from.
         firmware: packages that the boot partition is made from.
-        u_boot: version of the U-Boot that was compiled for the image; empty for none.
+        u_boot: the U-Boot that was compiled for the image.
     """
     packages: list[dict[str, object]] = [
         {
             "SPDXID": "SPDXRef-" + re.sub(r"[^A-Za-z0-9.-]", "-", f"{each.name}-{each.arch}"),
             "name": each.name,
-            "versionInfo": each.version,
-            "supplier": "Organization: Debian",
             "downloadLocation": "NOASSERTION",
             "filesAnalyzed": False,
-            "checksums": [{"algorithm": "SHA256", "checksumValue": each.sha256}],
-            "externalRefs": [
-                {
-                    "referenceCategory": "PACKAGE-MANAGER",
-                    "referenceType": "purl",
-                    "referenceLocator": f"pkg:deb/debian/{quote(each.name, safe='')}"
-                    f"@{quote(each.version, safe='')}?arch={each.arch}",
-                }
-            ],
+            **_from_debian(each, suite),
         }
         for each in (*slot.packages, *firmware)
     ]
@@ -58,17 +55,7 @@ def software_list(
         for each in slot.wheels
     ]
     if u_boot:
-        packages.append(
-            {
-                "SPDXID": "SPDXRef-u-boot-source",
-                "name": "u-boot",
-                "versionInfo": u_boot,
-                "supplier": "NOASSERTION",
-                "downloadLocation": "NOASSERTION",
-                "filesAnalyzed": False,
-                "comment": "compiled for the board; not from a binary package",
-            }
-        )
+        packages.append(_u_boot(u_boot, suite))
     document = {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
@@ -90,3 +77,36 @@ def software_list(
         ],
     }
     return json.dumps(document, indent=1) + "\n"
+
+
+def _purl(package: Package, suite: str) -> str:
+    name, version = (quote(text, safe="") for text in (package.name, package.version))
+    return f"pkg:deb/debian/{name}@{version}?arch={package.arch}&distro={suite}"
+
+
+def _u_boot(u_boot: UBoot, suite: str) -> dict[str, object]:
+    plain: dict[str, object] = {
+        "SPDXID": "SPDXRef-u-boot-source",
+        "name": "u-boot",
+        "versionInfo": u_boot.version,
+        "supplier": "NOASSERTION",
+        "downloadLocation": "NOASSERTION",
+        "filesAnalyzed": False,
+        "comment": "compiled for the board; not from a binary package",
+    }
+    return {**plain, **(_from_debian(u_boot.package, suite) if u_boot.package else {})}
+
+
+def _from_debian(package: Package, suite: str) -> dict[str, object]:
+    """What a package of Debian's has: version, digest and where to look for known faults."""
+    reference = {
+        "referenceCategory": "PACKAGE-MANAGER",
+        "referenceType": "purl",
+        "referenceLocator": _purl(package, suite),
+    }
+    return {
+        "versionInfo": package.version,
+        "supplier": "Organization: Debian",
+        "checksums": [{"algorithm": "SHA256", "checksumValue": package.sha256}],
+        "externalRefs": [reference],
+    }

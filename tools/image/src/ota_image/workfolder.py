@@ -1,32 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder to work in, which does not stay forever if its process is killed."""
 
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-_PREFIX = ".build."
+from ota_artifact.hold import hold
+
+_PREFIX = ".work."
 
 
 @contextmanager
 def own_folder(parent: Path) -> Iterator[Path]:
-    """A folder for one build. Removes the folders that killed builds left in ``parent``.
+    """A folder for one piece of work. Removes those that killed processes left in ``parent``.
 
-    A folder in use is locked; one that can be locked belongs to no process.
+    A folder in use is held; one that can be held belongs to no process. The block may move it away.
 
     Raises:
         OSError: it cannot be made.
     """
     for place in parent.glob(f"{_PREFIX}*"):
-        with suppress(OSError), place.joinpath("lock").open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(place, ignore_errors=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent) as name,
-        Path(name, "lock").open("w") as lock,
-    ):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield Path(name)
+        with suppress(OSError), hold(place, remedy="") as is_held:
+            if is_held:
+                shutil.rmtree(place, ignore_errors=True)
+    with ExitStack() as stack:
+        folder = None
+        while not folder:
+            folder = _try_to_make(parent, stack)
+        yield folder
+
+
+def _try_to_make(parent: Path, stack: ExitStack) -> Path | None:
+    """A new folder, held; None if another process has swept it away before we could hold it."""
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        stack.enter_context(hold(folder, remedy=""))
+    except (BlockingIOError, FileNotFoundError):
+        return None
+    return folder

@@ -14,7 +14,7 @@ class Time:
     Attributes:
         now: [s].
         slept: each wait [s].
-        aborted: raised when it is asked whether to go on.
+        aborted: raised when it is asked whether to continue.
         meanwhile: what happens while it sleeps.
     """
 

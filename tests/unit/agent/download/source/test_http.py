@@ -34,7 +34,7 @@ def test_a_file_is_read_in_one_go(server: FileServer) -> None:
         Manner(reset_after=150_000, is_chunked=True),
     ],
 )
-def test_a_lost_connection_goes_on_where_it_was(server: FileServer, fault: Manner) -> None:
+def test_a_lost_connection_continues_where_it_was(server: FileServer, fault: Manner) -> None:
     server.next = [fault]
     reading = Reading(server.url)
 
@@ -318,3 +318,48 @@ def test_a_proxy_of_the_environment_is_used_and_passed_by(server: FileServer) ->
 
         assert first.rest() == second.rest() == CONTENT
         assert [target for _, target, _ in between.requests] == [server.url]
+
+
+PORTAL = Manner(page=b"<html>Log in</html>", headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+@pytest.mark.parametrize(
+    "portal",
+    [
+        PORTAL,
+        Manner(page=b"\xef\xbb\xbf\r\n <!DOCTYPE html>" + b"x" * 9000),
+        Manner(page=b"<?xml version='1.0'?><Error/>"),
+        replace(PORTAL, is_chunked=True),
+        Manner(page=b"OK", headers={"Content-Type": "text/plain"}),
+        Manner(page=b'{"status":"ok"}', headers={"Content-Type": "application/json"}),
+    ],
+)
+def test_a_page_in_place_of_the_artifact_is_waited_out(server: FileServer, portal: Manner) -> None:
+    server.next = [portal] * 3
+    reading = Reading(server.url)
+
+    assert reading.rest() == CONTENT
+    assert len(reading.time.slept) >= 3
+
+
+def test_a_page_in_place_of_the_rest_loses_nothing(server: FileServer) -> None:
+    server.next = [Manner(close_after=150_000), PORTAL, PORTAL]
+    reading = Reading(server.url)
+
+    assert reading.rest() == CONTENT
+    assert [each.start for each in server.requests] == [0, 150_000, 150_000, 150_000]
+
+
+def test_a_page_that_stays_ends_the_budget_with_the_reason(server: FileServer) -> None:
+    server.manner = PORTAL
+
+    with pytest.raises(AgentError, match="a web page in place of the artifact: must a user log"):
+        Reading(server.url).rest()
+
+
+def test_an_artifact_that_the_server_takes_for_a_text_is_taken(server: FileServer) -> None:
+    text = {"Content-Type": "text/html"}
+    server.next = [Manner(headers=text, reset_after=150_000)]
+    server.manner = Manner(headers=text)
+
+    assert Reading(server.url).rest() == CONTENT

@@ -63,7 +63,9 @@ def test_progress_saves_it_until_the_total_is_used_up() -> None:
     time = Time()
     tried = patience(time, no_progress=100.0, total=1000.0)
 
-    with pytest.raises(AgentError, match=r"x: not done after 10\d\d s: it goes on, but too slowly"):
+    with pytest.raises(
+        AgentError, match=r"x: not done after 10\d\d s: it continues, but too slowly"
+    ):
         _wait(tried, 1000, progressing=True)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.provides import GROUP, NAME
+from ota_artifact.provides import GROUP, NAME
 
 if TYPE_CHECKING:
     from ota_artifact.header import Header

@@ -70,17 +70,25 @@ def parse_key(text: str) -> TrustedKey:
 def load_keys(
     options: VerifyOptions,
     *,
+    doubt: str = "",
     now: Callable[[], float] = time.time,
     least: Callable[[], float] = floor,
 ) -> tuple[PublicKey, ...]:
     """The keys that are good now; none only if none is configured.
 
     Args:
+        doubt: why it is not known whether keys are configured; empty if it is.
         least: the time it is at least, whatever the clock says [s since 1970].
 
     Raises:
-        AgentError: keys are configured, and none of them is good; or a last day is not a date.
+        AgentError: keys are configured, and none of them is good; or a last day is not a date; or
+            keys may have been configured, and are not known.
     """
+    if not options.keys and doubt:
+        raise AgentError(
+            f"no artifact can be verified: {doubt}: it may have said which keys artifacts must be"
+            " signed with; correct it, or configure a key (keys.keys)"
+        )
     if not options.keys:
         return ()
     trusted = tuple(map(parse_key, options.keys))

@@ -13,7 +13,7 @@ class ApiOptions:
 
     Attributes:
         group: members of this group may watch, pause, continue, abort, and switch updates on and
-            off; empty: root alone.
+            off; empty: only root.
         clients: how many may be connected at once; those who are not root may use half of them.
     """
 

@@ -16,7 +16,7 @@ class Call:
     """One call: a request names it, and the method of that name carries it out.
 
     Attributes:
-        who: may send it: members of the group and root, or root alone.
+        who: may send it: members of the group and root, or only root.
         takes: the type of each argument by its name; all have to be there.
         method: carries it out, if it has another name.
         is_reading: it changes nothing, and is not logged.

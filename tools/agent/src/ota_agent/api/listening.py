@@ -45,7 +45,7 @@ def listen(path: Path, group: str) -> Listening:
     """Listen at a path; a socket that a killed agent left there is replaced.
 
     Args:
-        group: whose members may connect; empty, or one that the device does not have: root alone.
+        group: whose members may connect; empty, or one that the device does not have: only root.
 
     Raises:
         AgentError: another agent listens there, or the socket cannot be made.
@@ -91,7 +91,7 @@ def _number_of(group: str) -> int | None:
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        logger.warning("there is no group %s; root alone may use the device API", group)
+        logger.warning("there is no group %s; only root may use the device API", group)
         return None
 
 

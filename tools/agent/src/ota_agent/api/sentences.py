@@ -47,10 +47,12 @@ def lines(
     """
     yield headline(status)
     yield _runs(status)
-    if status.warning:
-        yield f"Warning: {status.warning}"
+    if status.data:
+        yield status.data
     if status.state == "Idle":
         yield from _between_updates(status, clock)
+    if status.warning:
+        yield f"Warning: {status.warning}"
 
 
 def headline(status: Status) -> str:

@@ -94,7 +94,7 @@ class ApiServer:
             while not self._is_stopping:
                 self._turn()
         except Exception:
-            logger.exception("the device API has failed; the agent goes on without it")
+            logger.exception("the device API has failed; the agent continues without it")
         finally:
             for peer in tuple(self._peers):
                 self._leave(peer)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every agent can be asked, also a command that is the agent for one update alone."""
+"""What every agent can be asked, also a command that is the agent for only one update."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class StandaloneCommands:
         self.controls.pause(before)
 
     def go_on(self) -> None:
-        """End what `pause` began: what waits goes on."""
+        """End what `pause` began: what waits continues."""
         self.controls.go_on()
 
     def abort(self, reason: str) -> None:

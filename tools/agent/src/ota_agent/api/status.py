@@ -39,14 +39,15 @@ class Status:
         result: how the last update ended.
         reason: why it failed; empty if it did not.
         is_consistent: false if the last update failed and could not be rolled back completely.
-        warning: what is not as it should be, such as a release that runs though another one was
-            committed; empty if nothing is.
         updates: how many updates have ended since the agent started.
-        wants_reboot: the update goes on, forward or back, once the device has rebooted.
+        wants_reboot: the update continues, forward or back, once the device has rebooted.
         is_authorized: whether the server has given this device a token.
         tokens: how often that has changed, with a token or without one.
         is_enabled: whether the server is asked for updates.
         window: when updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always.
+        data: what happened to /data at this boot, as a sentence; empty if nothing happened to it.
+        warning: what is not as it should be, such as a configuration that was passed over, or a
+            release that runs though another one was committed; empty: nothing.
         version: of the agent.
     """
 
@@ -68,13 +69,14 @@ class Status:
     result: Result = ""
     reason: str = ""
     is_consistent: bool = True
-    warning: str = ""
     updates: int = 0
     wants_reboot: bool = False
     is_authorized: bool = False
     tokens: int = 0
     is_enabled: bool = True
     window: str = ""
+    data: str = ""
+    warning: str = ""
     version: str = __version__
 
     @property

@@ -29,6 +29,19 @@ class Bootloader(Protocol):
         """
         ...
 
+    def is_whole(self) -> bool:
+        """Whether each copy is valid; a change makes those whole that are not."""
+        ...
+
+    def restore(self, variables: Mapping[str, str]) -> bool:
+        """Write all copies afresh if none is valid; False: Linux cannot do that.
+
+        Raises:
+            EnvironmentFault: what is there afterwards is something else.
+            ProgramError: a program is missing or fails.
+        """
+        ...
+
     def findings(self) -> list[str]:
         """Why an update must not stand on it, each with its remedy; empty: it may."""
         ...

@@ -1,22 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the device boots, and how the bootloader is told what to boot next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.bootloader.contract import (
-    COUNT,
-    END,
-    PART,
-    PART_HEX,
-    TRIAL,
-    WHY,
-    is_trial,
-    next_slot,
-)
+from ota_agent.bootloader.contract import END, is_lost, is_trial, next_slot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
+from ota_artifact.contract import COUNT, GOOD, LIMIT, LOST, PART, PART_HEX, TRIAL, WHY
 
 _LONGEST = 200  # characters of a reason; GRUB's environment has 1024 B in all
 
@@ -42,6 +34,7 @@ class Boot:
             EnvironmentFault: the environment cannot be trusted, or a trial is under way.
             AgentError: it is not known which slot runs.
         """
+        self.settle()
         if findings := self.bootloader.findings():
             raise EnvironmentFault("; ".join(findings))
         running, environment = self.running(), self.bootloader.read()
@@ -58,21 +51,86 @@ class Boot:
             )
         return self.slots.other(running)
 
+    def settle(self) -> str:
+        """Have the bootloader keep the slot that runs, if it had lost its state.
+
+        A copy that is not whole is written again. Gives what was wrong; empty: nothing.
+
+        Raises:
+            EnvironmentFault, ProgramError: it cannot be repaired from here.
+            AgentError: it is not known which slot runs.
+        """
+        try:
+            environment = self.bootloader.read()
+        except EnvironmentFault as error:
+            running = self.running()
+            kept = self._kept(running) | {LIMIT: "1", WHY: f"lost {running.number}"}
+            if not self.bootloader.restore(kept):
+                raise
+            return str(error)
+        if not is_lost(environment):
+            if self.bootloader.is_whole():
+                return ""
+            self.bootloader.write({PART: environment.get(PART, "")}, is_final=True)
+            return "a copy of the environment was damaged"
+        running = self.running()
+        wanted = self._kept(running) | {LOST: ""}
+        if PART_HEX in environment:
+            wanted[PART_HEX] = f"{running.number:x}"
+        self.bootloader.write(wanted, is_final=True)
+        return environment.get(WHY, "lost")
+
+    def _kept(self, slot: Slot) -> dict[str, str]:
+        """The state of a device that runs a slot; nothing is known of the other one."""
+        return {PART: str(slot.number), TRIAL: "0", COUNT: "0", GOOD[slot.name]: "1"}
+
+    def distrust(self, slot: Slot) -> None:
+        """Have the bootloader not fall back to the passive slot; both copies say so afterwards.
+
+        Raises:
+            EnvironmentFault, ProgramError: it could not be told.
+        """
+        running = self.slots.other(slot)
+        wanted = {GOOD[slot.name]: "0", GOOD[running.name]: "1", LOST: ""}
+        found = self.bootloader.read()
+        if any(found.get(name, "") != value for name, value in wanted.items()):
+            self.bootloader.write(wanted, is_final=True)
+
+    def is_passive(self, slot: Slot) -> bool:
+        """Whether the other slot runs, and the bootloader is told to start that one.
+
+        Raises:
+            EnvironmentFault, ProgramError: it does not say.
+            AgentError: it is not known which slot runs.
+        """
+        environment, running = self.bootloader.read(), self.running()
+        is_next = next_slot(self.slots, environment) == running
+        return is_next and running != slot and not is_trial(environment)
+
     def try_next(self, slot: Slot) -> None:
         """Have the bootloader try a slot at the next boot, once.
 
         Raises:
             EnvironmentFault, ProgramError: it could not be told.
         """
-        self._set(slot, tries=True)
+        self._set(slot, {TRIAL: "1"}, is_final=False)
 
     def keep(self, slot: Slot) -> None:
-        """Have the bootloader start a slot from now on.
+        """Have the bootloader start a slot from now on: it is good.
 
         Raises:
             EnvironmentFault, ProgramError: it could not be told.
         """
-        self._set(slot, tries=False)
+        self._set(slot, {TRIAL: "0", GOOD[slot.name]: "1"}, is_final=True)
+
+    def go_back(self, slot: Slot) -> None:
+        """Have the bootloader start a slot from now on: the other one has failed.
+
+        Raises:
+            EnvironmentFault, ProgramError: it could not be told.
+        """
+        failed = GOOD[self.slots.other(slot).name]
+        self._set(slot, {TRIAL: "0", GOOD[slot.name]: "1", failed: "0"}, is_final=True)
 
     def rearm(self) -> None:
         """Let a trial be booted once more: it is healthy, and waits.
@@ -98,11 +156,11 @@ class Boot:
         """Why Linux ended the last trial; empty if it does not say."""
         return self.bootloader.read().get(END, "")
 
-    def _set(self, slot: Slot, *, tries: bool) -> None:
+    def _set(self, slot: Slot, changes: Mapping[str, str], *, is_final: bool) -> None:
+        wanted = {PART: str(slot.number), COUNT: "0", WHY: "", LOST: "", **changes}
         environment = self.bootloader.read()
-        wanted = {PART: str(slot.number), TRIAL: str(int(tries)), COUNT: "0", WHY: ""}
-        if PART_HEX in environment:  # GRUB has none
-            wanted[PART_HEX] = f"{slot.number:x}"
         if END in environment:
             wanted[END] = ""
-        self.bootloader.write(wanted, is_final=not tries)
+        if PART_HEX in environment:  # GRUB has none
+            wanted[PART_HEX] = f"{slot.number:x}"
+        self.bootloader.write(wanted, is_final=is_final)

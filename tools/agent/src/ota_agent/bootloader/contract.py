@@ -1,30 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract with the bootloader: its variables by name, and what they say together; pure.
-
-The names are Mender's, but for the last two. Source: Mender's documentation, "Integrating with
-U-Boot"; docs/design/boot-logic.md.
-"""
+"""The contract with the bootloader: what its variables say together; pure."""
 
 from collections.abc import Mapping
 
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
 from ota_agent.lifecycle.events import Trial
-
-PART, PART_HEX = "mender_boot_part", "mender_boot_part_hex"
-"""The partition that is started next; GRUB has it in decimal alone."""
-
-TRIAL = "upgrade_available"
-"""1: that partition is on trial."""
-
-COUNT, LIMIT = "bootcount", "bootlimit"
-"""How often a trial was booted, and how often it may be."""
-
-CHECKED, CANARY = "mender_check_saveenv_canary", "mender_saveenv_canary"
-"""1 and 1: U-Boot has saved its environment where Linux reads it."""
-
-WHY = "ota_rollback"
-"""Why the bootloader went back to the other slot; ours."""
+from ota_artifact.contract import CANARY, CHECKED, LOST, PART, TRIAL, WHY
 
 END = "ota_end"
 """Why Linux ended the last trial, also when /data could not be written; ours."""
@@ -33,6 +15,11 @@ END = "ota_end"
 def is_trial(environment: Mapping[str, str]) -> bool:
     """Whether the slot that is started next is on trial."""
     return environment.get(TRIAL) == "1"
+
+
+def is_lost(environment: Mapping[str, str]) -> bool:
+    """Whether the bootloader had lost its state, and no agent has said yet what runs."""
+    return bool(environment.get(LOST))
 
 
 def is_elsewhere(environment: Mapping[str, str]) -> bool:
@@ -63,6 +50,6 @@ def trial_of(slots: Slots, running: Slot, target: str, environment: Mapping[str,
         target: the slot that was to be tried, A or B.
     """
     if running.name == target:
-        return "running" if is_trial(environment) else "committed"
+        return "running" if is_trial(environment) or is_lost(environment) else "committed"
     is_back = not is_trial(environment) and next_slot(slots, environment) == running
     return "rolled-back" if is_back and environment.get(WHY) else "none"

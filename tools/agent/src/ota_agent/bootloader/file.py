@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An environment in a plain file: for tests, and for trying the agent where no bootloader is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +25,19 @@ class File:
 
     def write(self, changes: Mapping[str, str], *, is_final: bool = False) -> None:
         """Change variables. See `Bootloader.write`."""
-        values = {**self.read(), **changes}
-        lines = (f"{name}={value}\n".encode() for name, value in values.items() if value)
+        self.restore({**self.read(), **changes})
+
+    def is_whole(self) -> bool:
+        """Whether it is there. See `Bootloader.is_whole`."""
+        return self.path.exists()
+
+    def restore(self, variables: Mapping[str, str]) -> bool:
+        """Write it afresh. See `Bootloader.restore`."""
         try:
-            replace_file(self.path, lines, mode=0o644)
+            replace_file(self.path, _lines(variables), mode=0o644)
         except OSError as error:
             raise EnvironmentFault(f"{self.path}: {error.strerror}") from error
+        return True
 
     def findings(self) -> list[str]:
         """Why an update must not stand on it. See `Bootloader.findings`."""
@@ -39,3 +46,7 @@ class File:
         except EnvironmentFault as error:
             return [str(error)]
         return []
+
+
+def _lines(values: Mapping[str, str]) -> Iterator[bytes]:
+    return (f"{name}={value}\n".encode() for name, value in values.items() if value)

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which bootloader this device has, and from where it boots, by its configuration."""
 
-import re
 from pathlib import Path
 
 from ota_agent.bootloader import Bootloader
 from ota_agent.bootloader.boot import Boot
+from ota_agent.device.block import node_of, number_of
 from ota_agent.device.options import DeviceOptions
 from ota_agent.device.slots import Slot, Slots, read_slots
 from ota_agent.errors import AgentError
+from ota_artifact.device_files import FW_ENV_CONFIG, GRUB_CONFIG
 
-U_BOOT = Path("/etc/fw_env.config")
+U_BOOT = Path(FW_ENV_CONFIG)
 """libubootenv's configuration."""
-GRUB = Path("/etc/mender_grubenv.config")
+GRUB = Path(GRUB_CONFIG)
 """That of Mender's tools for GRUB's environment."""
 
 
@@ -55,6 +56,9 @@ def boot_of(options: DeviceOptions) -> Boot | None:
         slots = _named(options)
     elif options.layout.exists():
         slots = read_slots(options.layout)
+    elif one := options.slot_a or options.slot_b:
+        missing = "slot_b (RootfsPartB)" if options.slot_a else "slot_a (RootfsPartA)"
+        raise AgentError(f"[device]: {one} is one slot, and {missing} is not set; set both")
     else:
         return None
     bootloader = find_bootloader(options, slots.environment)
@@ -67,18 +71,12 @@ def boot_of(options: DeviceOptions) -> Boot | None:
 
 def _named(options: DeviceOptions) -> Slots:
     """The slots as the configuration names them; the layout adds where the environment is."""
-    a, b = Path(options.slot_a), Path(options.slot_b)
+    a, b = node_of(options.slot_a), node_of(options.slot_b)
+    if a.resolve() == b.resolve():
+        raise AgentError(f"slot_a and slot_b are both {a.resolve()}; name the two slots")
     if options.layout.exists():
         found = read_slots(options.layout)
         numbers, environment = (found.a.number, found.b.number), found.environment
     else:
-        numbers, environment = (_number(a), _number(b)), ()
+        numbers, environment = (number_of(a), number_of(b)), ()
     return Slots(Slot("A", a, numbers[0]), Slot("B", b, numbers[1]), environment)
-
-
-def _number(node: Path) -> int:
-    """The number of a partition, which its name ends with. Source: Mender's RootfsPartA."""
-    match = re.search(r"(\d+)$", str(node.resolve()))
-    if not match:
-        raise AgentError(f"{node}: ends with no number; which partition is it?")
-    return int(match[1])

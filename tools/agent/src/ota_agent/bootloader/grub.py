@@ -2,7 +2,7 @@
 """GRUB's environment: two files with a lock each, written in place, one after the other.
 
 The files are those of `ota_artifact.grub_block`; GRUB finds them by their sectors, so that they are
-overwritten and never replaced.
+overwritten and never replaced. A copy that was damaged gets all of its files again.
 """
 
 import fcntl
@@ -14,9 +14,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_agent.bootloader.contract import is_trial
+from ota_agent.bootloader.in_place import create, overwrite
 from ota_agent.errors import EnvironmentFault
-from ota_artifact.errors import ArtifactError
-from ota_artifact.grub_block import BLOCK, COPIES, LOCKED, decode_copy, encode_copy, is_sum
+from ota_artifact.contract import PART
+from ota_artifact.errors import ArtifactError, ProgramError
+from ota_artifact.grub_block import (
+    COPIES,
+    LAST,
+    LOCK,
+    LOCKED,
+    STATE,
+    SUM,
+    decode_block,
+    decode_copy,
+    encode_block,
+    encode_copy,
+    is_sum,
+)
 
 _PATIENCE, _PAUSE = 30.0, 0.1  # [s] for another program that writes
 _FOLDER = re.compile(r"^\s*ENV_DIR\s*=\s*[\"']?([^\"'\n]*?)[\"']?\s*$", re.MULTILINE)
@@ -39,8 +54,8 @@ class Grub:
             if found is not None:
                 return found
         raise EnvironmentFault(
-            f"{self.folder}: neither copy of GRUB's environment is whole; put the files of"
-            " another device with the same layout there"
+            f"{self.folder}: neither copy of GRUB's environment is whole; restart the agent, or"
+            " install an update: it writes both for the slot that runs"
         )
 
     def write(self, changes: Mapping[str, str], *, is_final: bool = False) -> None:
@@ -50,16 +65,7 @@ class Grub:
         before the second is done, the new one from then on.
         """
         with self._alone():
-            variables = {**self.read(), **changes}
-            try:
-                files = encode_copy({name: value for name, value in variables.items() if value})
-            except ArtifactError as error:
-                raise EnvironmentFault(f"{self.folder}: {error}") from error
-            for copy in reversed(COPIES):
-                self._overwrite(f"{copy}/lock", LOCKED)
-                self._overwrite(f"{copy}/env", files["env"])
-                self._overwrite(f"{copy}/lock.sha256sum", files["lock.sha256sum"], is_whole=False)
-                self._overwrite(f"{copy}/lock", files["lock"])
+            self._write({**self.read(), **changes})
             found = self.read()
         wrong = [name for name, value in changes.items() if found.get(name, "") != value]
         if wrong:
@@ -67,64 +73,80 @@ class Grub:
                 f"{self.folder}: {', '.join(wrong)} did not change; is the device write-protected?"
             )
 
+    def is_whole(self) -> bool:
+        """Whether both copies are, and GRUB's note. See `Bootloader.is_whole`."""
+        return None not in [self._copy(copy) for copy in COPIES] and self._has_note()
+
+    def restore(self, variables: Mapping[str, str]) -> bool:
+        """Write both copies afresh, with files that are missing. See `Bootloader.restore`."""
+        if not (self.folder / COPIES[0]).is_dir() and not (self.folder / COPIES[1]).is_dir():
+            raise EnvironmentFault(
+                f"{self.folder}: has no copy of GRUB's environment; is the boot partition mounted"
+                " there?"
+            )
+        with self._alone():
+            if all(self._copy(copy) is None for copy in COPIES):
+                self._write(variables)
+            self.read()
+        return True
+
     def findings(self) -> list[str]:
-        """Why an update must not stand on it. See `Bootloader.findings`."""
-        broken = [copy for copy in COPIES if self._copy(copy) is None]
-        if len(broken) == len(COPIES):
-            return [
-                f"{self.folder}: neither copy of GRUB's environment is whole; is the boot partition"
-                " mounted there?"
-            ]
-        found = [
-            f"{self.folder}/{copy}: is damaged or locked: a power cut would lose the other one too;"
-            " the next change repairs it, if the file is there with its 1024 B"
-            for copy in broken
-            if not self._can_be_written(copy)
-        ]
-        if not os.access(self.folder, os.W_OK):
-            found.append(f"{self.folder}: cannot be written; mount the boot partition rw")
-        return found
+        """Why an update must not stand on it. See `Bootloader.findings`.
+
+        One copy that is not whole is repaired by the next change, which comes before the update.
+        """
+        try:
+            self.read()
+        except EnvironmentFault as error:
+            return [str(error)]
+        return []
+
+    def _write(self, variables: Mapping[str, str]) -> None:
+        try:
+            files = encode_copy({name: value for name, value in variables.items() if value})
+        except ArtifactError as error:
+            raise EnvironmentFault(f"{self.folder}: {error}") from error
+        for copy in reversed(COPIES):
+            self._put(f"{copy}/{LOCK}", LOCKED)
+            self._put(f"{copy}/{STATE}", files[STATE])
+            self._put(f"{copy}/{SUM}", files[SUM])
+            self._put(f"{copy}/{LOCK}", files[LOCK])
+        if not self._has_note() and not is_trial(variables):
+            self._put(LAST, encode_block({LAST: variables[PART]}))
+
+    def _has_note(self) -> bool:
+        """Whether GRUB can write its note of what runs; an older image has no place for one."""
+        try:
+            return decode_block((self.folder / LAST).read_bytes()) is not None
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
 
     def _copy(self, name: str) -> dict[str, str] | None:
         """The variables of a copy; None if it is damaged, or was being written."""
         try:
-            lock = (self.folder / name / "lock").read_bytes()
-            total = (self.folder / name / "lock.sha256sum").read_bytes()
-            block = (self.folder / name / "env").read_bytes()
+            lock = (self.folder / name / LOCK).read_bytes()
+            total = (self.folder / name / SUM).read_bytes()
+            block = (self.folder / name / STATE).read_bytes()
         except OSError:
             return None
         return decode_copy(block, lock) if is_sum(total, lock) else None
 
-    def _can_be_written(self, name: str) -> bool:
-        folder = self.folder / name
-        try:
-            return (folder / "env").stat().st_size == (folder / "lock").stat().st_size == BLOCK
-        except OSError:
-            return False
-
-    def _overwrite(self, name: str, data: bytes, *, is_whole: bool = True) -> None:
-        """Write a file in place; it is on the disk afterwards.
-
-        Args:
-            is_whole: it has that size already, or it is not one of GRUB's.
-        """
+    def _put(self, name: str, data: bytes) -> None:
+        """Have a file hold these bytes, in place if it is as long; it is on the disk afterwards."""
         path = self.folder / name
         try:
-            file = os.open(
-                path, os.O_WRONLY | os.O_CLOEXEC | (0 if is_whole else os.O_CREAT), 0o644
-            )
-            try:
-                if is_whole and os.fstat(file).st_size != len(data):
-                    raise EnvironmentFault(
-                        f"{path}: is not {len(data)} B long, so it is not GRUB's"
-                    )
-                os.pwrite(file, data, 0)
-                os.fsync(file)
-            finally:
-                os.close(file)
-        except OSError as error:
+            found = path.read_bytes() if path.exists() else None
+            if found == data:
+                return
+            if found is not None and len(found) == len(data):
+                overwrite(path, data)
+            else:
+                create(path, data)
+        except (OSError, ProgramError) as error:
             raise EnvironmentFault(
-                f"{path}: {error.strerror}; is the boot partition mounted rw?"
+                f"{path}: {error}; is the boot partition mounted, and not write-protected?"
             ) from error
 
     @contextmanager

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """U-Boot's environment, through libubootenv's fw_printenv and fw_setenv."""
 
+import sys
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from ota_agent.bootloader.contract import CANARY, is_elsewhere
+from ota_agent.bootloader.contract import is_elsewhere
 from ota_agent.errors import EnvironmentFault
+from ota_artifact.contract import CANARY
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 
 _TIMEOUT = 60.0  # [s] a card that is slow to write
+_CRC = 4  # [B]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,16 @@ class Place:
     device: str
     offset: int
     size: int
+
+    def read(self) -> bytes:
+        """What is there.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        with Path(self.device).open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,17 @@ class UBoot:
                 " is the device write-protected?"
             )
 
+    def is_whole(self) -> bool:
+        """Whether both copies are valid. See `Bootloader.is_whole`."""
+        try:
+            return all(judged(each.read()) == "redundant" for each in self.places())
+        except OSError:
+            return True  # others say what cannot be read
+
+    def restore(self, variables: Mapping[str, str]) -> bool:
+        """False: a copy holds more than Linux knows; U-Boot writes its own at the next boot."""
+        return False
+
     def findings(self) -> list[str]:
         """Why an update must not stand on it. See `Bootloader.findings`."""
         try:
@@ -94,7 +120,7 @@ class UBoot:
             )
         if is_elsewhere(variables):
             found.append(
-                f"{CANARY} is not set: U-Boot has never saved what is read here, so that it uses"
+                f"{CANARY} is not set: U-Boot has never saved what is read here: it uses"
                 " another environment; compare U-Boot's CONFIG_ENV_OFFSET with"
                 f" {self.configuration}"
             )
@@ -123,6 +149,19 @@ class UBoot:
                 ) from error
             found.append(Place(device, offset, size))
         return tuple(found)
+
+
+def judged(raw: bytes) -> Literal["redundant", "single", "empty", "damaged"]:
+    """What a copy is: valid with a counter, valid without, never written, or none of these.
+
+    Source: U-Boot, include/env_internal.h, env_t.
+    """
+    total = int.from_bytes(raw[:_CRC], sys.byteorder)
+    if len(raw) > _CRC and zlib.crc32(raw[_CRC + 1 :]) == total:
+        return "redundant"
+    if len(raw) > _CRC and zlib.crc32(raw[_CRC:]) == total:
+        return "single"
+    return "damaged" if raw.strip(b"\0") and raw.strip(b"\xff") else "empty"
 
 
 def _hex(offsets: tuple[int, ...]) -> str:

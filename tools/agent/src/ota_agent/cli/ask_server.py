@@ -5,8 +5,7 @@ import argparse
 
 from ota_agent.api.client import Client
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.sub_command import command
-from ota_agent.config.settings import load_settings
+from ota_agent.cli.sub_command import command, settings_of
 
 
 @command(
@@ -28,6 +27,6 @@ def send_inventory(args: argparse.Namespace) -> int:
 
 
 def _call(args: argparse.Namespace, name: str) -> int:
-    with Client(load_settings(args.config).device.socket) as client:
+    with Client(settings_of(args).device.socket) as client:
         client.call(name)
     return Exit.DONE

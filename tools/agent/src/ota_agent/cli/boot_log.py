@@ -7,8 +7,7 @@ import sys
 from contextlib import suppress
 
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.sub_command import add_json, command
-from ota_agent.config.settings import load_settings
+from ota_agent.cli.sub_command import add_json, command, settings_of
 from ota_agent.trial.boot_log import collect
 
 
@@ -21,7 +20,7 @@ from ota_agent.trial.boot_log import collect
     options=add_json,
 )
 def boot_log(args: argparse.Namespace) -> int:
-    options = load_settings(args.config).boot_log
+    options = settings_of(args).boot_log
     lines: list[str] = []
     with suppress(FileNotFoundError):
         if any(options.folder.iterdir()):

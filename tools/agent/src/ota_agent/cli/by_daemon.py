@@ -103,7 +103,7 @@ def _watch(watcher: Client, waiting: Sequence[str], updates: int) -> Status:
         if text != shown and has_begun:
             shown = text
             logger.info("%s", text)
-    raise AgentError("the daemon has ended; it goes on when it starts again")
+    raise AgentError("the daemon has ended; it continues when it starts again")
 
 
 def _progress(status: Status) -> str:

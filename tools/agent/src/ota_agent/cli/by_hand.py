@@ -14,8 +14,8 @@ from ota_agent.api.status import Status
 from ota_agent.cli.by_daemon import follow
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.sub_command import command
-from ota_agent.config.settings import Settings, load_settings
+from ota_agent.cli.sub_command import command, settings_of
+from ota_agent.config.settings import Settings
 from ota_agent.engine.agent import BY_HAND, Agent
 from ota_agent.engine.assembly import assemble
 from ota_agent.engine.owner import Taken, ownership
@@ -65,7 +65,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         choices=STOPS,
         metavar="STATE",
-        help="stop before this state; `ota-agent resume` goes on. May be given several"
+        help="stop before this state; `ota-agent resume` continues. May be given several"
         f" times: {', '.join(STOPS)}",
     )
 
@@ -78,7 +78,7 @@ def _add_install_options(parser: argparse.ArgumentParser) -> None:
 @command(
     help="install an artifact; the next boot tries it",
     description="Streams an artifact into the passive slot, or to its update module, and has"
-    " the bootloader try it at the next boot. An interrupted install goes on when you call it"
+    " the bootloader try it at the next boot. An interrupted install continues when you call it"
     " again, or with `ota-agent resume`.",
     examples=(
         "ota-agent install https://updates.example.com/v2.mender",
@@ -115,8 +115,8 @@ def rollback(args: argparse.Namespace) -> int:
 
 
 @command(
-    help="go on with an update that was interrupted or stopped",
-    description="Goes on with the update where a power cut, a killed agent or --stop-before"
+    help="continue with an update that was interrupted or stopped",
+    description="Continues with the update where a power cut, a killed agent or --stop-before"
     " interrupted it.",
     examples=("ota-agent resume",),
     options=_add_options,
@@ -144,7 +144,7 @@ def _carry_out(args: argparse.Namespace, call: Command, **arguments: Any) -> int
         NothingInProgress: there is no update that it could be about.
         AgentError: it cannot be done now, or failed.
     """
-    settings = load_settings(args.config)
+    settings = settings_of(args)
     console = log_to_console(args.log_level)
     try:
         status = _become_agent(settings, args.stop_before, call, arguments)
@@ -159,7 +159,7 @@ def _carry_out(args: argparse.Namespace, call: Command, **arguments: Any) -> int
         (name,) = (name for name, state in STOPS.items() if state is stopped.before)
         console.end()
         word = "commit" if name == "ArtifactCommit_Enter" else "resume"
-        print(f"Stopped before {name}. Use 'ota-agent {word}' to go on.")
+        print(f"Stopped before {name}. Use 'ota-agent {word}' to continue.")
         return Exit.DONE
     finally:
         console.end()
@@ -228,7 +228,7 @@ def _report(status: Status, call: Command, *, reboot: Exit) -> int:
         case "RebootingBack" | "Idle":
             print(DONE["rollback" if is_by_hand else call])
         case state if not status.wants_reboot:
-            raise AgentError(f"the update is at {state}; `ota-agent resume` goes on with it")
+            raise AgentError(f"the update is at {state}; `ota-agent resume` continues with it")
     if status.wants_reboot:
         print(REBOOT)
         return reboot

@@ -5,13 +5,12 @@ import argparse
 
 from ota_agent.bootloader.last_resort import give_up_trial
 from ota_agent.cli.console import log_to_console
-from ota_agent.cli.sub_command import command
-from ota_agent.config.settings import load_settings
+from ota_agent.cli.sub_command import command, settings_of
 
 
 @command(
     help="run the agent, from boot to shutdown",
-    description="Goes on with what was under way, asks the server for updates, and serves the"
+    description="Continues with what was under way, asks the server for updates, and serves the"
     " device API. SIGUSR1 has the server asked now, SIGUSR2 has the inventory sent.",
     examples=("ota-agent daemon --log-level debug",),
 )
@@ -20,7 +19,7 @@ def daemon(args: argparse.Namespace) -> int:
         log_to_console(args.log_level)
         from ota_agent.engine.daemon import run
 
-        return run(load_settings(args.config))
+        return run(settings_of(args))
     except BaseException as error:  # a trial ends whatever it is that keeps its agent from running
         is_asked = isinstance(error, KeyboardInterrupt) or _is_clean(error)
         if not is_asked:

@@ -10,8 +10,7 @@ from typing import Any
 
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.sub_command import command
-from ota_agent.config.settings import load_settings
+from ota_agent.cli.sub_command import command, settings_of
 from ota_agent.dbus.bridge import IDLE, serve
 
 
@@ -40,7 +39,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 )
 def dbus(args: argparse.Namespace) -> int:
     log_to_console(args.log_level)
-    socket = load_settings(args.config).device.socket
+    socket = settings_of(args).device.socket
     with suppress(asyncio.CancelledError):
         asyncio.run(_serve(serve(socket, args.address, args.idle)))
     return Exit.DONE

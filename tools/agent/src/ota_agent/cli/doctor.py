@@ -6,8 +6,7 @@ import json
 from dataclasses import asdict
 
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.sub_command import add_json, command
-from ota_agent.config.settings import load_settings
+from ota_agent.cli.sub_command import add_json, command, settings_of
 from ota_agent.doctor.examine import examine
 from ota_agent.errors import AgentError
 from ota_artifact.finding import Finding, fault
@@ -37,7 +36,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 )
 def doctor(args: argparse.Namespace) -> int:
     try:
-        found = examine(load_settings(args.config), is_online=args.online)
+        found = examine(settings_of(args), is_online=args.online)
     except AgentError as error:  # nothing else can be told without it
         found = [
             fault(

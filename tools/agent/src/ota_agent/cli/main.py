@@ -27,6 +27,10 @@ _MODULES = {
 _EPILOG = """\
 exit codes: 0 done, 1 failed, 2 no update in progress, 4 the device must be rebooted (with
 --reboot-exit-code), 130 interrupted
+
+examples:
+  ota-agent install https://updates.example.com/v2.mender
+  ota-agent status
 """
 
 

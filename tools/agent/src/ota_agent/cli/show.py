@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping
 
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.sub_command import add_json, command
-from ota_agent.config.settings import load_settings
-from ota_agent.lifecycle.provides import NAME
+from ota_agent.cli.sub_command import add_json, command, settings_of
 from ota_agent.memory.bootstrap import provided
 from ota_agent.memory.peek import peek
+from ota_artifact.provides import NAME
 
 
 @command(
@@ -44,5 +43,5 @@ def _provides(args: argparse.Namespace) -> Mapping[str, str]:
     Raises:
         Unreadable: the agent's memory is damaged, or the user may not read it.
     """
-    device = load_settings(args.config).device
+    device = settings_of(args).device
     return provided(device, peek(device.store)).provides

@@ -6,17 +6,18 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ota_agent.api.client import Client, NoAgent
 from ota_agent.api.sentences import headline, lines
 from ota_agent.api.status import Status, of_update
 from ota_agent.cli.exits import Exit
-from ota_agent.cli.sub_command import command
-from ota_agent.config.settings import load_settings
+from ota_agent.cli.sub_command import command, settings_of
 from ota_agent.device.options import DeviceOptions
-from ota_agent.lifecycle.provides import NAME
+from ota_agent.device.second_home import data_state
 from ota_agent.lifecycle.states import UnderWay
+from ota_artifact.provides import NAME
 
 _PAUSE = 0.5  # [s] between attempts to connect
 _CLEAR = "\r\033[K"
@@ -37,11 +38,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     options=_add_options,
 )
 def status(args: argparse.Namespace) -> int:
-    device = load_settings(args.config).device
+    device = settings_of(args).device
     if args.watch:
         watch(device, is_json=args.json)
         return Exit.DONE
     status, is_served = current(device)
+    if not is_served:
+        status = replace(status, data=data_state(device.run).sentence)
     if args.json:
         print(json.dumps({**status.to_json(), "is_served": is_served}))
         return Exit.DONE

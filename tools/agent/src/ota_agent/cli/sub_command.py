@@ -5,9 +5,14 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-CONFIGURATION = Path("/etc/ota/agent.toml")
+from ota_artifact.device_files import AGENT_TOML
+
+if TYPE_CHECKING:
+    from ota_agent.config.settings import Settings
+
+CONFIGURATION = Path(AGENT_TOML)
 
 SubParsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -59,6 +64,17 @@ def command(
         return add_parser
 
     return decorate
+
+
+def settings_of(args: argparse.Namespace) -> "Settings":
+    """The settings that a sub-command works with.
+
+    Raises:
+        AgentError: a configuration that was named is not there, or cannot be.
+    """
+    from ota_agent.config.settings import load_settings  # --version does without
+
+    return load_settings(args.config, is_needed=args.config != CONFIGURATION)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mender's configuration files, as tables of ours. Source: mender-docs, Configuration file."""
+"""Mender's configuration files, as values of ours. Source: mender-docs, Configuration file.
+
+As in Mender's client, a file that is damaged and a value of the wrong type stop nothing: they are
+passed over. One of the files is on /data, where it would strand both slots.
+"""
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from ota_agent.config.entry import Entry, PassedOver, text_of
+from ota_agent.device.device_type import type_in
 from ota_agent.errors import AgentError
+from ota_artifact.device_files import MENDER_CONF
 
 logger = logging.getLogger(__name__)
 
-FILES = (Path("/var/lib/mender/mender.conf"), Path("/etc/mender/mender.conf"))
+FILES = (Path("/var/lib/mender/mender.conf"), Path(MENDER_CONF))
 """Read in this order; a later one wins."""
 
 _KEYS: dict[str, tuple[str, str]] = {
@@ -33,61 +40,89 @@ _KEYS: dict[str, tuple[str, str]] = {
 }
 """Where a key of theirs goes whose value is the same."""
 
+_Kind = TypeVar("_Kind")
 
-def tables(paths: tuple[Path, ...] = FILES) -> dict[str, dict[str, Any]]:
-    """What Mender's files say, by our sections; what we have no use for is left out.
 
-    Raises:
-        AgentError: a file is there and is not a JSON object, or names two of what can be one.
+class _File:
+    """What a file says, its keys in any case; notes what is wrong with it.
+
+    Attributes:
+        passed_over: so far.
     """
-    merged: dict[str, Any] = {}
-    for path in paths:
-        try:
-            found = json.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise AgentError(f"{path}: {error.strerror}") from error
-        except ValueError as error:
-            raise AgentError(f"{path}: is not JSON: {error}") from error
-        if not isinstance(found, dict):
-            raise AgentError(f"{path}: must be a JSON object")
-        merged |= {name.lower(): value for name, value in found.items()}
-    return _sections(merged)
+
+    def __init__(self, path: Path, found: Mapping[str, Any]) -> None:
+        self._path = path
+        self._found = {name.lower(): value for name, value in found.items()}
+        self.passed_over: list[PassedOver] = []
+
+    def place(self, key: str) -> str:
+        """Where a key is, for messages."""
+        return f"{self._path}: {key}"
+
+    def get(self, key: str) -> Any:
+        """A value, or None; as in Mender's client, an empty text and 0 are the default."""
+        value = self._found.get(key.lower())
+        return None if value in (None, "", 0) and value is not False else value
+
+    def get_as(self, key: str, kind: type[_Kind], need: str) -> _Kind | None:
+        """A value of a type, or None."""
+        value = self.get(key)
+        if value is None or isinstance(value, kind):
+            return value
+        self.refuse(key, f"must be {need}")
+        return None
+
+    def refuse(self, key: str, finding: str) -> None:
+        """Note that a key is passed over."""
+        hides_keys = key.startswith("ArtifactVerifyKey")
+        note = PassedOver(place=self.place(key), finding=finding, hides_keys=hides_keys)
+        if note not in self.passed_over:
+            self.passed_over.append(note)
 
 
-def _sections(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    sections: dict[str, dict[str, Any]] = {}
+def read(path: Path) -> Iterator[Entry | PassedOver]:
+    """What a file says that is of use to us, and what of that cannot be.
 
-    def put(section: str, name: str, value: object) -> None:
-        sections.setdefault(section, {})[name] = value
-
+    A file that is not there says nothing.
+    """
+    try:
+        found = json.loads(text_of(path))
+    except FileNotFoundError:
+        return
+    except AgentError as error:
+        finding = str(error).removeprefix(f"{path}: ")
+        yield PassedOver(place=str(path), finding=finding, hides_keys=True)
+        return
+    except (ValueError, RecursionError) as error:
+        yield PassedOver(place=str(path), finding=f"is not JSON: {error}", hides_keys=True)
+        return
+    if not isinstance(found, dict):
+        yield PassedOver(place=str(path), finding="must be a JSON object", hides_keys=True)
+        return
+    file = _File(path, found)
     for theirs, (section, name) in _KEYS.items():
-        value = found.get(theirs.lower())
-        if value not in (None, "", 0):  # as in Mender's client, 0 is the default
-            put(section, name, value)
-    for _, section, name, take in _OTHERS:
-        value = take(found)
+        value = file.get(theirs)
+        if value is not None:
+            yield Entry(section=section, name=name, value=value, place=file.place(theirs))
+    for theirs, section, name, take in _OTHERS:
+        value = take(file)
         if value:
-            put(section, name, value)
-    return sections
+            yield Entry(section=section, name=name, value=value, place=file.place(theirs))
+    yield from file.passed_over
 
 
-def _servers(found: Mapping[str, Any]) -> list[str]:
-    one, many = _one_or_many(found, "ServerURL", "Servers")
-    return [str(each).rstrip("/") for each in ([one] if one else map(_url, many))]
-
-
-def _keys(found: Mapping[str, Any]) -> list[str]:
-    one, many = _one_or_many(found, "ArtifactVerifyKey", "ArtifactVerifyKeys")
-    return [one] if one else many
-
-
-def _one_or_many(found: Mapping[str, Any], one: str, many: str) -> tuple[Any, list[Any]]:
-    single, several = found.get(one.lower()), found.get(many.lower()) or []
-    if single and several:
-        raise AgentError(f"mender.conf: has both {one} and {many}; keep one of them")
-    return single, list(several)
+def _servers(file: _File) -> list[str]:
+    one = file.get_as("ServerURL", str, "a string")
+    found: list[str] = []
+    for each in file.get_as("Servers", list, 'a list of objects with "ServerURL"') or []:
+        url = _url(each)
+        if url:
+            found.append(url)
+        else:
+            file.refuse("Servers", 'each must be an object with "ServerURL"')
+    if one and found:
+        file.refuse("ServerURL", "Servers is there, too, and counts")
+    return [each.rstrip("/") for each in found or ([one] if one else [])]
 
 
 def _url(server: object) -> str:
@@ -96,34 +131,54 @@ def _url(server: object) -> str:
         for name, value in server.items():
             if name.lower() == "serverurl" and isinstance(value, str):
                 return value
-    raise AgentError('mender.conf: Servers: each must be an object with "ServerURL"')
+    return ""
 
 
-def _inner(section: str, name: str) -> Callable[[Mapping[str, Any]], str]:
+def _keys(file: _File) -> list[str]:
+    """The paths of all keys; a text in place of the list, and the reverse, is understood."""
+    found: list[str] = []
+    for name in ("ArtifactVerifyKey", "ArtifactVerifyKeys"):
+        value = file.get(name)
+        for each in value if isinstance(value, list) else [] if value is None else [value]:
+            if isinstance(each, str) and each:
+                found.append(each)
+            else:
+                file.refuse(name, "must be a path, or a list of paths")
+    return found
+
+
+def _inner(section: str, name: str) -> Callable[[_File], str]:
     """Takes a value out of an object, whose keys may be written in any case."""
 
-    def take(found: Mapping[str, Any]) -> str:
-        inner = {key.lower(): value for key, value in (found.get(section) or {}).items()}
-        return str(inner.get(name) or "")
+    def take(file: _File) -> str:
+        found = file.get_as(section, dict, "an object") or {}
+        values = {key.lower(): value for key, value in found.items()}
+        value = values.get(name.lower())
+        if value is not None and not isinstance(value, str):
+            file.refuse(f"{section}.{name}", "must be a string")
+            return ""
+        return value or ""
 
     return take
 
 
-def _device_type(found: Mapping[str, Any]) -> str:
-    path = found.get("devicetypefile")
+def _device_type(file: _File) -> str:
+    path = file.get_as("DeviceTypeFile", str, "a path")
+    if not path:
+        return ""
     try:
-        text = Path(path).read_text("utf-8") if path else ""
-    except OSError as error:
-        raise AgentError(f"{path}: {error.strerror}; DeviceTypeFile of mender.conf") from error
-    return text.strip().removeprefix("device_type=")
+        return type_in(Path(path), is_bare=True)
+    except AgentError as error:
+        file.refuse("DeviceTypeFile", str(error))
+        return ""
 
 
-_OTHERS: tuple[tuple[str, str, str, Callable[[Mapping[str, Any]], object]], ...] = (
+_OTHERS: tuple[tuple[str, str, str, Callable[[_File], object]], ...] = (
     ("ServerURL, Servers", "server", "urls", _servers),
     ("ArtifactVerifyKey, ArtifactVerifyKeys", "keys", "keys", _keys),
-    ("HttpsClient.Certificate", "tls", "client_certificate", _inner("httpsclient", "certificate")),
-    ("HttpsClient.Key", "tls", "client_key", _inner("httpsclient", "key")),
-    ("Security.AuthPrivateKey", "key", "path", _inner("security", "authprivatekey")),
+    ("HttpsClient.Certificate", "tls", "client_certificate", _inner("HttpsClient", "Certificate")),
+    ("HttpsClient.Key", "tls", "client_key", _inner("HttpsClient", "Key")),
+    ("Security.AuthPrivateKey", "key", "path", _inner("Security", "AuthPrivateKey")),
     ("DeviceTypeFile", "device", "device_type", _device_type),
 )
 """What takes more than a new name."""

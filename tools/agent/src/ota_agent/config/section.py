@@ -2,7 +2,7 @@
 """A section of the configuration: a table of TOML on one side, a dataclass of options on the other.
 
 The dataclass says it all: the fields are the keys, their types the values that they may have, their
-defaults what holds without them, and the docstring's attributes what the default file explains.
+defaults what counts without them, and the docstring's attributes what the default file explains.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ import json
 import re
 import typing
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -19,6 +20,8 @@ from ota_agent.errors import AgentError
 Options = TypeVar("Options")
 
 _WIDTH = 96  # of a comment's line, without "# "
+_MOST = 1 << 62  # of a whole number, which may be bytes
+_LONGEST = 1e9  # [s] of any time: 30 years, which every clock and lock still takes
 
 
 def read(kind: type[Options], table: Mapping[str, Any], where: str) -> Options:
@@ -30,13 +33,37 @@ def read(kind: type[Options], table: Mapping[str, Any], where: str) -> Options:
     Raises:
         AgentError: a key that is unknown, or a value that is not of its kind.
     """
+    return kind(
+        **{name: value_of(kind, name, value, f"{where} {name}") for name, value in table.items()}
+    )
+
+
+def value_of(kind: Any, name: str, value: object, place: str) -> object:
+    """The value of one key, as its field has it.
+
+    Args:
+        place: the file and the key, for errors.
+
+    Raises:
+        AgentError: the key is unknown, or the value is not of its kind.
+    """
+    known = _kinds(kind)
+    if name not in known:
+        raise AgentError(f"{place}: unknown; known: {', '.join(sorted(known))}")
+    try:
+        return _value(value, known[name], place)
+    except AgentError:
+        if kind.__dataclass_fields__[name].repr:
+            raise
+        needed = "a list of strings" if get_origin(known[name]) is tuple else "a string"
+        raise AgentError(f"{place}: must be {needed}; what it is may be secret") from None
+
+
+@cache
+def _kinds(kind: Any) -> Mapping[str, Any]:
+    """The type of each field."""
     hints = typing.get_type_hints(kind)
-    known = {each.name: hints[each.name] for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for name in table:
-        if name not in known:
-            raise AgentError(f"{where} {name}: unknown; known: {', '.join(sorted(known))}")
-    values = {name: _value(value, known[name], f"{where} {name}") for name, value in table.items()}
-    return kind(**values)
+    return {each.name: hints[each.name] for each in dataclasses.fields(kind)}
 
 
 def default_text(name: str, kind: type[object]) -> str:
@@ -73,26 +100,50 @@ def _value(value: object, kind: Any, where: str) -> object:
     if origin is Literal:
         choices = get_args(kind)
         if value not in choices:
-            raise AgentError(
-                f"{where}: {value!r} is not one of {', '.join(repr(each) for each in choices)}"
-            )
+            known = ", ".join(map(repr, choices))
+            raise AgentError(f"{where}: {_shown(value)} is not one of {known}")
         return value
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise AgentError(f'{where}: {value!r} must be a list, as in ["…"]')
+            raise AgentError(f'{where}: {_shown(value)} must be a list, as in ["…"]')
         return tuple(_value(each, get_args(kind)[0], where) for each in value)
-    if kind is Path and isinstance(value, str):
-        return Path(value)
+    if kind in (str, Path) and isinstance(value, str):
+        if not _is_text(value):
+            raise AgentError(f"{where}: {value!r} has a character that no name can have")
+        return kind(value)
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if value < 0:
-            raise AgentError(f"{where}: {value!r} must not be negative")
+        _check_number(value, where)
         return float(value)
-    if kind is int and type(value) is int and value < 0:
-        raise AgentError(f"{where}: {value!r} must not be negative")
+    if kind is int and type(value) is int:
+        _check_number(value, where)
+        return value
     if type(value) is kind:
         return value
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a string"}
-    raise AgentError(f"{where}: {value!r} must be {names.get(kind, 'a string')}")
+    raise AgentError(f"{where}: {_shown(value)} must be {names.get(kind, 'a string')}")
+
+
+def _check_number(value: float, where: str) -> None:
+    if value < 0:
+        raise AgentError(f"{where}: {_shown(value)} must not be negative")
+    if not value <= (_MOST if isinstance(value, int) else _LONGEST):  # nan is never less
+        raise AgentError(f"{where}: {_shown(value)} is not a number that it can be")
+
+
+def _is_text(value: str) -> bool:
+    """Whether a file, an address or a program can have it in its name."""
+    try:
+        return b"\0" not in value.encode("utf-8")
+    except UnicodeEncodeError:  # half of a character, which JSON can spell
+        return False
+
+
+def _shown(value: object) -> str:
+    """For messages: a number can have more digits than Python prints."""
+    try:
+        return repr(value)[:_WIDTH]
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__}"
 
 
 def as_toml(value: object) -> str:

@@ -4,15 +4,19 @@
 import dataclasses
 import logging
 import tomllib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ota_agent.address import Address
 from ota_agent.admission.keys import VerifyOptions
 from ota_agent.api import ApiOptions
 from ota_agent.config import mender
-from ota_agent.config.section import default_text, read
+from ota_agent.config.entry import Entry, PassedOver, text_of
+from ota_agent.config.section import default_text, read, value_of
 from ota_agent.control import ControlOptions
+from ota_agent.control.window import parse_window
 from ota_agent.device.options import DeviceOptions
 from ota_agent.download import DownloadOptions
 from ota_agent.errors import AgentError
@@ -28,12 +32,17 @@ logger = logging.getLogger(__name__)
 
 Tables = dict[str, dict[str, Any]]
 
+_UNREADABLE = "(unreadable)"
 _DATA, _RUN = DeviceOptions().data, DeviceOptions().run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The sections of agent.toml."""
+    """The sections of agent.toml.
+
+    Attributes:
+        passed_over: what files say that cannot be, and was not taken.
+    """
 
     device: DeviceOptions = field(default_factory=DeviceOptions)
     server: ServerOptions = field(default_factory=ServerOptions)
@@ -50,6 +59,19 @@ class Settings:
     api: ApiOptions = field(default_factory=ApiOptions)
     scripts: ScriptOptions = field(default_factory=ScriptOptions)
     modules: ModuleOptions = field(default_factory=ModuleOptions)
+    passed_over: tuple[PassedOver, ...] = field(default=(), compare=False)
+
+    @property
+    def has_own_key(self) -> bool:
+        """Whether the device's key is in the agent's own place, and nobody has named another."""
+        return self.key.path == self.device.data / KeyOptions().path.name
+
+    @property
+    def doubt(self) -> str:
+        """Why it is not known whether artifacts must be signed; empty if it is."""
+        if self.keys.keys:
+            return ""
+        return "; ".join(str(each) for each in self.passed_over if each.hides_keys)
 
 
 SECTIONS: dict[str, type[Any]] = {
@@ -62,28 +84,155 @@ LOCAL = "agent.toml"
 """A file in `DeviceOptions.data`: what this one device has, whichever slot runs."""
 
 
-def load_settings(path: Path, *, menders: tuple[Path, ...] = mender.FILES) -> Settings:
+def load_settings(
+    path: Path, *, menders: tuple[Path, ...] = mender.FILES, is_needed: bool = False
+) -> Settings:
     """The options of a file, over those of Mender's files, over the defaults.
 
-    A file that is not there says nothing. A file of the same name in the agent's folder on /data
-    says more, and comes last: on a root filesystem that cannot be written it is what a user can
-    change. If that one is wrong it is passed over, since it would strand both slots. Folders below
-    the agent's own follow it: with another ``device.data``, an artifact's scripts are there, too.
+    A file of the same name in the agent's folder on /data says more, and comes last: on a root
+    filesystem that cannot be written it is what a user can change. Folders below the agent's own
+    follow it: with another ``device.data``, an artifact's scripts are there, too.
+
+    What is wrong in the file itself is an error: it belongs to one slot, and a trial of that slot
+    rolls back. All other files may be on /data, where an error would strand both slots: of them,
+    each wrong value is passed over by itself.
+
+    Args:
+        is_needed: the file must be there; otherwise one that is not says nothing.
 
     Raises:
-        AgentError: a file cannot be read, or says what cannot be.
+        AgentError: the file is missing, cannot be read, or says what cannot be.
     """
-    tables = over(mender.tables(menders), tables_of(path), path)
-    settings = _settings(tables, path)
+    if is_needed and not path.exists():
+        raise AgentError(f"{path}: is not there; give the path of a configuration (--config)")
+    reading = _Reading()
+    for each in menders:
+        reading.take(mender.read(each))
+    reading.require(path)
+    settings = reading.settings()
     local = settings.device.data / LOCAL
-    try:
-        if local == path or not local.exists():
-            return settings
-        found = _settings(over(tables, tables_of(local), local), local)
-        return found if found.device.data == settings.device.data else settings
-    except (AgentError, OSError) as error:
-        logger.error("%s; it is passed over", error)
+    if local == path:
         return settings
+    reading.take(_local(local, settings.device.data))
+    settings = reading.settings()
+    for wrong in settings.passed_over:
+        logger.error("%s; it is passed over", wrong)
+    return settings
+
+
+class _Reading:
+    """Puts what the files say together, the later ones over the earlier ones."""
+
+    def __init__(self) -> None:
+        self._values: Tables = {name: {} for name in SECTIONS}
+        self._passed_over: list[PassedOver] = []
+
+    def require(self, path: Path) -> None:
+        """Take a file whose errors stop.
+
+        Raises:
+            AgentError: there is one.
+        """
+        for name, table in _tables(tables_of(path), path).items():
+            for key, value in table.items():
+                place = f"{path}: [{name}] {key}"
+                self._values[name][key] = value_of(SECTIONS[name], key, value, place)
+
+    def take(self, found: Iterable[Entry | PassedOver]) -> None:
+        """Take what can be taken, and note the rest."""
+        for each in found:
+            if isinstance(each, PassedOver):
+                self._passed_over.append(each)
+                continue
+            try:
+                kind = SECTIONS[each.section]
+                value = value_of(kind, each.name, each.value, each.place)
+                _check(each, value)
+            except AgentError as error:
+                finding = str(error).removeprefix(f"{each.place}: ")
+                self._passed_over.append(
+                    PassedOver(place=each.place, finding=finding, hides_keys=each.section == "keys")
+                )
+                values = self._values[each.section]
+                closed = _CLOSED.get((each.section, each.name))
+                if closed is not None and not values.get(each.name):
+                    values[each.name] = closed
+            else:
+                self._put(each, value)
+
+    def _put(self, entry: Entry, value: Any) -> None:
+        """Take a value; of the server's addresses, those that are ones."""
+        if (entry.section, entry.name) == ("server", "urls"):
+            wrong = [each for each in map(Address, value) if not each.is_web]
+            for each in wrong:
+                finding = f"'{each}' is not an address; write it as https://…"
+                self._passed_over.append(PassedOver(place=entry.place, finding=finding))
+            value = tuple(each for each in value if Address(each).is_web)
+            if wrong and not value:
+                return
+        self._values[entry.section][entry.name] = value
+
+    def settings(self) -> Settings:
+        """All of it."""
+        sections = {name: kind(**self._values[name]) for name, kind in SECTIONS.items()}
+        device: DeviceOptions = sections["device"]
+        moved = {name: _moved(each, device) for name, each in sections.items()}
+        return Settings(**moved, passed_over=tuple(self._passed_over))
+
+
+_CLOSED: dict[tuple[str, str], object] = {
+    ("keys", "forbid_downgrade"): True,
+    ("tls", "pins"): (_UNREADABLE,),
+    ("tls", "ca_bundle"): _UNREADABLE,
+}
+"""What holds in place of a value that cannot be read, where the default would trust more. With one
+of TLS, no server is believed."""
+
+
+def _check(entry: Entry, value: Any) -> None:
+    """Refuse a value of the right type that would have the agent not start, or stop.
+
+    Raises:
+        AgentError: it is one.
+    """
+    match entry.section, entry.name:
+        case "control", "window":
+            parse_window(value)
+        case "device", "reboot":
+            if not value:
+                raise AgentError("must have a command")
+
+
+def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
+    """What the file on /data says.
+
+    Args:
+        data: the folder that it is in, which it cannot move.
+    """
+    try:
+        if not path.exists():
+            return
+        if not text_of(path).strip():
+            raise AgentError(f"{path}: is empty, as after a power cut")
+        found = tables_of(path)
+    except (AgentError, OSError, UnicodeDecodeError) as error:
+        finding = str(error).removeprefix(f"{path}: ")
+        yield PassedOver(place=str(path), finding=finding, hides_keys=True)
+        return
+    for name, table in found.items():
+        try:
+            checked = _tables({name: table}, path)[name]
+        except AgentError as error:
+            finding = str(error).removeprefix(f"{path}: ")
+            yield PassedOver(place=str(path), finding=finding, hides_keys=True)
+            continue
+        for key, value in checked.items():
+            place = f"{path}: [{name}] {key}"
+            if (name, key) == ("device", "data"):
+                if value != str(data):
+                    yield PassedOver(place=place, finding="cannot lead away from the file itself")
+            else:
+                yield Entry(section=name, name=key, value=value, place=place)
 
 
 def tables_of(path: Path) -> dict[str, Any]:
@@ -93,13 +242,10 @@ def tables_of(path: Path) -> dict[str, Any]:
         AgentError: it cannot be read, or is not TOML.
     """
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(text_of(path))
     except FileNotFoundError:
         return {}
-    except OSError as error:
-        raise AgentError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (RecursionError, ValueError) as error:
         raise AgentError(f"{path}: is not TOML: {error}") from error
 
 
@@ -109,30 +255,36 @@ def check(own: dict[str, Any], path: Path) -> None:
     Raises:
         AgentError: as for the file itself.
     """
-    _settings(over({}, own, path), path)
+    for name, table in _tables(own, path).items():
+        read(SECTIONS[name], table, f"{path}: [{name}]")
 
 
 def over(tables: Tables, own: dict[str, Any], path: Path) -> Tables:
-    """The tables with those of a file on top."""
+    """The tables with those of a file on top.
+
+    Raises:
+        AgentError: it has something else than our sections.
+    """
     merged = dict(tables)
-    for name, table in own.items():
+    for name, table in _tables(own, path).items():
+        merged[name] = {**merged.get(name, {}), **table}
+    return merged
+
+
+def _tables(found: dict[str, Any], path: Path) -> Tables:
+    """The sections of a file.
+
+    Raises:
+        AgentError: it has something else.
+    """
+    for name, table in found.items():
         if name not in SECTIONS:
             raise AgentError(f"{path}: [{name}]: unknown; known: {', '.join(SECTIONS)}")
         if not isinstance(table, dict):
             raise AgentError(
                 f"{path}: {name}: is outside any section; known: {', '.join(SECTIONS)}"
             )
-        merged[name] = {**merged.get(name, {}), **table}
-    return merged
-
-
-def _settings(tables: Tables, path: Path) -> Settings:
-    sections = {
-        name: read(kind, tables.get(name, {}), f"{path}: [{name}]")
-        for name, kind in SECTIONS.items()
-    }
-    device: DeviceOptions = sections["device"]
-    return Settings(**{name: _moved(each, device) for name, each in sections.items()})
+    return found
 
 
 def default_file() -> str:

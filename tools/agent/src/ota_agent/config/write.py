@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ota_agent.config.section import as_toml
+from ota_agent.device.second_home import keep
 from ota_agent.durable import sync_folder, write_file
 
 HEAD = """\
@@ -69,6 +70,7 @@ def save(path: Path, text: str, before: Mapping[str, Any]) -> Path | None:
         new.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+    keep()
     return kept
 
 

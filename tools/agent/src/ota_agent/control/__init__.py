@@ -13,8 +13,8 @@ class ControlOptions:
             installed; the device API can change it.
         window: when updates may be installed, as local time, such as "22:00-05:00" or "Mon-Fri
             22:00-05:00, Sun 00:00-24:00"; empty: always. The device API can change it.
-        expiry: how long an update control map holds after it was received [s].
-        boot_expiry: how long one holds that was there before a restart [s].
+        expiry: how long an update control map counts after it was received [s].
+        boot_expiry: how long one counts that was there before a restart [s].
         refresh: how long until the server is asked for its map again while an update is paused [s].
     """
 

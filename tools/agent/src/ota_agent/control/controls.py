@@ -100,7 +100,7 @@ class Controls:
             self._remember()
 
     def go_on(self) -> None:
-        """End what `pause` began: what waits goes on."""
+        """End what `pause` began: what waits continues."""
         with self._changed:
             self._pauses.clear()
             self._remember()
@@ -270,14 +270,47 @@ class Controls:
             return
         try:
             found = json.loads(text)
-            self._pauses = {each for each in found["pauses"] if each in get_args(PausePoint)}
-            self.is_enabled = bool(found.get("enabled", self.is_enabled))
-            self.window = str(found.get("window", self.window))
-            parse_window(self.window)
-            for each in found["maps"]:
-                deployment = each["map"]["id"] if each["server"] else ""
-                one = parse(each["map"], deployment=deployment)
-                life = 0.0 if each["over"] else self._options.boot_expiry
-                self._maps[one.id, one.priority] = replace(one, ends=self._clock() + life)
-        except (ValueError, KeyError, TypeError, AgentError) as error:
+            if not isinstance(found, dict):
+                raise TypeError("it is not an object")
+        except (ValueError, TypeError, RecursionError) as error:
             logger.error("what held updates up is no longer known: %r", error)
+            return
+        for take in (self._recall_pauses, self._recall_enabled, self._recall_window):
+            self._try_to_recall(take, found)
+        maps = found.get("maps")
+        for each in maps if isinstance(maps, list) else ():
+            self._try_to_recall(self._recall_map, each)
+
+    def _try_to_recall(self, take: Callable[[Any], None], found: Any) -> None:
+        """Take one thing; that it is damaged does not keep the others from it."""
+        try:
+            take(found)
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            AgentError,
+        ) as error:
+            logger.error("of what held updates up, something is no longer known: %r", error)
+
+    def _recall_pauses(self, found: dict[str, Any]) -> None:
+        self._pauses = {each for each in found["pauses"] if each in get_args(PausePoint)}
+
+    def _recall_enabled(self, found: dict[str, Any]) -> None:
+        value = found.get("enabled", self.is_enabled)
+        if not isinstance(value, bool):
+            raise TypeError(f"enabled is {value!r}")
+        self.is_enabled = value
+
+    def _recall_window(self, found: dict[str, Any]) -> None:
+        window = found.get("window", self.window)
+        parse_window(window)
+        self.window = window
+
+    def _recall_map(self, found: dict[str, Any]) -> None:
+        deployment = found["map"]["id"] if found["server"] else ""
+        one = parse(found["map"], deployment=deployment)
+        life = 0.0 if found["over"] else self._options.boot_expiry
+        self._maps[one.id, one.priority] = replace(one, ends=self._clock() + life)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ota_artifact.device_files import LAYOUT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceOptions:
@@ -31,7 +33,7 @@ class DeviceOptions:
     device_type: str = ""
     data: Path = Path("/data/ota")
     run: Path = Path("/run/ota")
-    layout: Path = Path("/usr/share/ota/layout.json")
+    layout: Path = Path(LAYOUT)
     slot_a: str = ""
     slot_b: str = ""
     running: Literal["", "A", "B"] = ""

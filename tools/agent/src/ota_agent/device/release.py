@@ -4,8 +4,9 @@
 import shlex
 from pathlib import Path
 
-RELEASE = Path("/etc/ota/release")
-"""What `ota-image` writes into a root filesystem."""
+from ota_artifact import device_files
+
+RELEASE = Path(device_files.RELEASE)
 
 
 def released(path: Path = RELEASE) -> str:

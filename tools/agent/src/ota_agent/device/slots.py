@@ -3,12 +3,16 @@
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_agent.device.block import SYS, below, node_of, root_of
 from ota_agent.errors import AgentError
 from ota_artifact.errors import LayoutError
 from ota_artifact.layout import read_layout
+
+CMDLINE = Path("/proc/cmdline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,22 @@ class Slots:
         """The one that it is not."""
         return self.b if slot == self.a else self.a
 
-    def running(self, root: Path = Path("/")) -> Slot:
-        """The slot that is mounted as root.
+    def running(self, root: Path = Path("/"), *, cmdline: Path = CMDLINE, sys: Path = SYS) -> Slot:
+        """The slot that is mounted as root, or below what is.
+
+        Under an overlay it is the one that the kernel was told to mount; under dm-verity and the
+        like, the one that the device is made of.
 
         Raises:
-            AgentError: neither is, as on an overlay or another disk.
+            AgentError: neither is, as on another disk.
         """
         device = root.stat().st_dev
+        devices = {f"{os.major(device)}:{os.minor(device)}", *below(device, sys=sys)}
+        if not os.major(device) and (name := root_of(cmdline)):  # an overlay has no device
+            devices.add(name)  # it may be told as major:minor
+            with suppress(AgentError, OSError):
+                real = node_of(name, sys=sys).stat().st_rdev
+                devices.add(f"{os.major(real)}:{os.minor(real)}")
         for slot in (self.a, self.b):
             try:
                 status = slot.node.stat()
@@ -60,7 +73,8 @@ class Slots:
                 raise AgentError(
                     f"{slot.node}: {error.strerror}; is it slot {slot.name}?"
                 ) from error
-            if stat.S_ISBLK(status.st_mode) and status.st_rdev == device:
+            mine = f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+            if stat.S_ISBLK(status.st_mode) and mine in devices:
                 return slot
         where = f"{os.major(device)}:{os.minor(device)}"
         raise AgentError(

@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hazards of U-Boot's environment: where it is, whether both copies are whole."""
 
-import sys
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
-from typing import Literal
 
-from ota_agent.bootloader.contract import LIMIT
-from ota_agent.bootloader.u_boot import Place, UBoot
+from ota_agent.bootloader.u_boot import Place, UBoot, judged
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import device_number
 from ota_agent.errors import EnvironmentFault
+from ota_artifact.contract import LIMIT
 from ota_artifact.finding import Finding, fault, warning
 
 _REPAIR = f"`echo {LIMIT}=1 | fw_setenv -s -` twice: each writes the copy that is older or damaged"
 _RENDERED = "take that of the board: `ota-board render` writes it"
-_CRC = 4  # [B]
 
 
 def probe(case: Case) -> Iterator[Finding]:
@@ -47,19 +43,6 @@ def probe(case: Case) -> Iterator[Finding]:
     yield from _places(case, configuration, places)
     for place in places:
         yield from _copy(place, is_alone=len(places) == 1)
-
-
-def judged(raw: bytes) -> Literal["redundant", "single", "empty", "damaged"]:
-    """What a copy is: valid with a counter, valid without, never written, or none of these.
-
-    Source: U-Boot, include/env_internal.h, env_t.
-    """
-    total = int.from_bytes(raw[:_CRC], sys.byteorder)
-    if len(raw) > _CRC and zlib.crc32(raw[_CRC + 1 :]) == total:
-        return "redundant"
-    if len(raw) > _CRC and zlib.crc32(raw[_CRC:]) == total:
-        return "single"
-    return "damaged" if raw.strip(b"\0") and raw.strip(b"\xff") else "empty"
 
 
 def _places(case: Case, configuration: Path, places: tuple[Place, ...]) -> Iterator[Finding]:
@@ -109,9 +92,7 @@ def _other_disk(configuration: Path, device: str, wanted: str) -> Iterator[Findi
 def _copy(place: Place, *, is_alone: bool) -> Iterator[Finding]:
     where = f"{place.device} at {place.offset:#x}"
     try:
-        with Path(place.device).open("rb") as file:
-            file.seek(place.offset)
-            raw = file.read(place.size)
+        raw = place.read()
     except OSError as error:
         yield fault(
             "environment-device-missing",

@@ -8,6 +8,9 @@ from pathlib import Path
 from shutil import which
 
 from ota_agent.doctor.case import Case
+from ota_agent.errors import AgentError
+from ota_agent.server.attributes import identity
+from ota_agent.server.identity import ACCEPTED, accepted
 from ota_artifact.finding import Finding, fault, warning
 
 _SERVICE = Path("share/dbus-1/system-services/io.otakit.Agent1.service")
@@ -39,6 +42,7 @@ def probe(case: Case) -> Iterator[Finding]:
         )
     if settings.server.urls:
         yield from _identity(settings.attributes.identity)
+        yield from known(settings.attributes.identity, settings.device.data / ACCEPTED)
     if settings.keys.keys or settings.server.urls:
         yield from _package(
             "cryptography",
@@ -114,6 +118,31 @@ def _identity(folders: tuple[Path, ...]) -> Iterator[Finding]:
             " or ".join(map(str, folders)),
             "no program prints the device's identity: the agent does not contact the server",
             "put one there that prints such as mac=00:11:22:33:44:55",
+        )
+
+
+def known(folders: tuple[Path, ...], path: Path) -> Iterator[Finding]:
+    """Whether the device is still the one that a server has accepted.
+
+    Args:
+        path: where that one is kept.
+    """
+    before = accepted(path)
+    if not before:
+        return
+    try:
+        now = identity(folders)
+    except AgentError as error:
+        remedy = "correct the program; until then the agent stays as it was accepted"
+        yield fault("identity-unknown", before, error, remedy)
+        return
+    if now != before:
+        yield fault(
+            "identity-differs",
+            now,
+            f"a server has accepted this device as {before}: to the server it is another one now",
+            "see which program in the folders of [attributes] identity says so, and whether a"
+            " network card was replaced; or accept the device there, and it is the new one",
         )
 
 

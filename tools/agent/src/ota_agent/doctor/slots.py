@@ -113,7 +113,8 @@ def _table(case: Case, layout: Layout) -> Iterator[Finding]:
             "data-not-grown",
             f"{layout.device}, data",
             f"the last {whole - end} B of the disk are unused",
-            "reboot the device: our images grow it; otherwise use parted resizepart and resize2fs",
+            "reboot the device: our images grow it unless the boot is a trial; otherwise use"
+            " `python3 -m ota_artifact.image.grow DISK NUMBER` and resize2fs",
         )
 
 

@@ -3,22 +3,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from ota_agent.bootloader.contract import (
-    CANARY,
-    LIMIT,
-    PART,
-    PART_HEX,
-    TRIAL,
-    WHY,
-    is_elsewhere,
-    is_trial,
-    next_slot,
-)
+from ota_agent.bootloader.contract import is_elsewhere, is_lost, is_trial, next_slot
 from ota_agent.bootloader.u_boot import UBoot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.case import Case
 from ota_agent.errors import EnvironmentFault
 from ota_agent.trial.boot_log import meaning
+from ota_artifact.contract import CANARY, GOOD, LIMIT, PART, PART_HEX, TRIAL, WHY
 from ota_artifact.finding import Finding, fault, warning
 
 _END = "`ota-agent commit` or `ota-agent rollback`"
@@ -108,10 +99,40 @@ def told(
             " update can be installed, and the next reboot changes the system",
             "reboot the device, and see which slot it runs then",
         )
+    yield from trusted(slots, running, variables, state)
     if why := variables.get(WHY):
         yield warning(
             "rolled-back",
             WHY,
             f"the bootloader went back last time: {why}{meaning(why)}",
             "see the log of the deployment; the next update clears this",
+        )
+
+
+def trusted(
+    slots: Slots, running: Slot | None, variables: Mapping[str, str], state: str
+) -> Iterator[Finding]:
+    """What the bootloader may fall back to, and whether it knows what ran.
+
+    Args:
+        running: the slot that runs; None if that is not known.
+        state: the agent's; empty if it remembers none.
+    """
+    if is_lost(variables):
+        yield fault(
+            "environment-lost",
+            "environment",
+            "the bootloader found no valid copy, and starts the slots in turn, one at each boot",
+            "start the agent: it tells the bootloader to keep the slot that runs",
+        )
+        return
+    if running is None or is_trial(variables) or state not in ("", "Idle", "Syncing"):
+        return
+    if variables.get(GOOD[running.name]) == "0":
+        yield warning(
+            "running-slot-not-good",
+            f"slot {running.name}",
+            f"{GOOD[running.name]} is 0, although it is committed: another program committed it,"
+            " and the bootloader does not know that yet",
+            "reboot the device: the bootloader then sets it",
         )

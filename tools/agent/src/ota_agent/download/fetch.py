@@ -2,7 +2,8 @@
 """Reads an artifact, and has its payloads stored.
 
 A byte's way: source, outer tar, decompressor, digest, slot; one pass, and nothing else on disk.
-Nothing is written before the header is verified and known to be for this device.
+Nothing is written before the header is verified and known to be for this device, and what makes a
+slot start is written when all of it is.
 """
 
 import hashlib
@@ -83,7 +84,7 @@ class Pace:
 
 
 class Fetch:
-    """One fetch of an update's artifact; a new one goes on at the checkpoint of the last.
+    """One fetch of an update's artifact; a new one continues at the checkpoint of the last.
 
     Args:
         options: how patient it is.
@@ -94,7 +95,7 @@ class Fetch:
         begin: makes what stores the payloads of an artifact, by their numbers.
         store_scripts: takes the artifact's state scripts.
         progress: told how far it is, at least once for each MiB.
-        surroundings: clock, sleep, chance, and whether to go on.
+        surroundings: clock, sleep, chance, and whether to continue.
     """
 
     def __init__(
@@ -198,6 +199,8 @@ class Fetch:
                 installers[payload.number].store(payload, self._note)
         if not artifact.is_checked:
             raise ArtifactError("artifact: was not read to its end, and is not checked")
+        for installer in installers.values():
+            installer.finish()
         return Fetched(_described(header), self._slot)
 
     def _note(self, done: int, size: int) -> None:

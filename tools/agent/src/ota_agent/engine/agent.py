@@ -12,16 +12,17 @@ from ota_agent.api.status import LiveStatus
 from ota_agent.config.settings import Settings
 from ota_agent.engine.runtime import Runtime
 from ota_agent.engine.stray import StrayTrial
+from ota_agent.engine.warnings import Warnings
 from ota_agent.errors import NOTHING, AgentError, NothingInProgress
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.events import CommitAsked, Failed, Offered, RollbackAsked
-from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.step import step
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.bootstrap import look
 from ota_agent.memory.correct import correct
 from ota_agent.memory.store import Store
 from ota_agent.server.deployments import Deployments
+from ota_artifact.provides import NAME
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,13 @@ BY_HAND = "rolled back by hand"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """The one process that updates this device."""
+    """The one process that updates this device.
+
+    Attributes:
+        makeshift: why its memory ends with this boot, so that nothing can be installed; empty: it
+            does not.
+        no_slots: why it does not know the slots that it should have; empty: nothing is wrong.
+    """
 
     settings: Settings
     store: Store
@@ -42,6 +49,9 @@ class Agent:
     live: LiveStatus
     deployments: Deployments
     stray: StrayTrial
+    warnings: Warnings
+    makeshift: str = ""
+    no_slots: str = ""
 
     @property
     def state(self) -> s.State:
@@ -65,7 +75,7 @@ class Agent:
             yield
 
     def install(self, source: str) -> None:
-        """Install an artifact, or go on with its install.
+        """Install an artifact, or continue with its install.
 
         Args:
             source: its address, all of it.
@@ -80,12 +90,12 @@ class Agent:
         if update is None:
             self.runtime.feed(Offered(Update(source=address)))
         elif update.source == address and isinstance(self.state, s.Downloading | s.Downloaded):
-            logger.info("install: going on with %s", address)
+            logger.info("install: continuing with %s", address)
             self.runtime.start()
         else:
             raise AgentError(
                 f"an update is under way ({update.source}, {self.state.mender_name}): commit it,"
-                " roll it back, or go on with it (ota-agent commit, rollback, resume)"
+                " roll it back, or continue with it (ota-agent commit, rollback, resume)"
             )
 
     def commit(self) -> None:
@@ -126,9 +136,10 @@ class Agent:
             AgentError: the bootloader could not be told.
         """
         wants_reboot = self.stray.end(how)
-        odd = correct(self.store, self.state, look(self.stray.boot))
+        self.warnings.texts.clear()
+        self.warnings.put(how, correct(self.store, self.state, look(self.stray.boot)))
         installed = self.store.provides.get(NAME, "")
-        self.live.change(wants_reboot=wants_reboot, warning=odd, installed=installed)
+        self.live.change(wants_reboot=wants_reboot, installed=installed)
 
     def require(self) -> None:
         """Raise unless an update is under way.
@@ -141,6 +152,6 @@ class Agent:
 
     def _refusal(self, finding: str) -> AgentError:
         return AgentError(
-            f"the update is at {self.state.mender_name}, and {finding}; `ota-agent resume` goes on"
-            " with it"
+            f"the update is at {self.state.mender_name}, and {finding}; `ota-agent resume`"
+            " continues with it"
         )

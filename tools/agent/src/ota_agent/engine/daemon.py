@@ -13,33 +13,35 @@ from types import FrameType
 from typing import Literal
 
 from ota_agent import __version__
-from ota_agent.bootloader.last_resort import PATIENCE
+from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.engine.agent import REVERSIBLE, Agent
 from ota_agent.engine.assembly import assemble
 from ota_agent.engine.owner import ownership
 from ota_agent.engine.runtime import RebootWanted
+from ota_agent.engine.trial_end import AGAIN, TrialEnd
 from ota_agent.errors import AgentError, Busy, NothingInProgress, Unauthorized, Unreachable
 from ota_agent.lifecycle.events import Failed, PollDue
 from ota_agent.lifecycle.states import Installed, Proven, RebootingBack, Reporting, Syncing
-from ota_agent.memory.bootstrap import look
+from ota_agent.memory.correct import open_store
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
-from ota_agent.trial import boot_log
-from ota_agent.trial.claim import Claim
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.run import run as run_program
 
 logger = logging.getLogger(__name__)
 
 _GONE = 600.0  # [s] for the device to go down after the command. Source: Mender's client
-_AGAIN = 60.0  # [s] until the next attempt at what failed
 _RESTING = (Installed, Proven)
 _UNDECIDED = "an update is waiting to be committed or rolled back; do that first"
 _LONGEST = 3600.0  # [s] of one wait; the clock of the loop is looked at then
 
 
+class StartAfresh(BaseException):
+    """What the agent lacked when it started is there now."""
+
+
 class Stopping(SystemExit):
-    """The daemon was told to stop; the update goes on when it starts again."""
+    """The daemon was told to stop; the update continues when it starts again."""
 
 
 def run(settings: Settings) -> int:
@@ -52,7 +54,15 @@ def run(settings: Settings) -> int:
     with ExitStack() as stack:
         stack.enter_context(ownership(settings.device.lock))
         _set_clock(settings)
-        agent = stack.enter_context(assemble(settings))
+        while _serves(settings):
+            logger.info("what was missing at the start is there now: starting afresh")
+    return 0
+
+
+def _serves(settings: Settings) -> bool:
+    """Be the agent; gives whether to be it again, since what it lacked is there now."""
+    with ExitStack() as stack:
+        agent = stack.enter_context(assemble(settings, may_be_makeshift=True))
         daemon = Daemon(agent)
         stack.enter_context(agent.serve(daemon))
         try:
@@ -61,9 +71,11 @@ def run(settings: Settings) -> int:
             signal.signal(signal.SIGUSR1, lambda *_: daemon.wants(daemon.check_update))
             signal.signal(signal.SIGUSR2, lambda *_: daemon.wants(daemon.send_inventory))
             daemon.run()
+        except StartAfresh:
+            return True
         except Stopping:
             logger.info("stopped at %s", agent.state.mender_name)
-    return 0
+    return False
 
 
 class Daemon:
@@ -86,19 +98,19 @@ class Daemon:
         self._poll_at = self._inventory_at = soon
         self._is_working = False
         self._told = ""
+        self._attributes: dict[str, str | tuple[str, ...]] | None = None
         self._again_at: float | None = None
-        self._stuck_since: float | None = None
-        self._stray_at: float | None = None
+        self._trial_end = TrialEnd(agent=agent, clock=clock)
 
     def run(self) -> None:
-        """Go on with the update that was under way, then serve forever.
+        """Continue with the update that was under way, then serve forever.
 
         An update that goes wrong does not end the daemon: it is tried again.
         """
         status = self._agent.live.get()
         logger.info("started: version %s, slot %s", __version__, status.running_slot or "-")
         self._move(self._agent.runtime.start)
-        self._watch_stray_trial()
+        self._trial_end.watch_stray()
         while True:
             if work := self._next():
                 self._move(work)
@@ -106,9 +118,9 @@ class Daemon:
             if self._again_at is not None and self._clock() >= self._again_at:
                 self._again_at = None
                 self._move(self._agent.runtime.start)
-            if self._stray_at is not None and self._clock() >= self._stray_at:
-                self._end_stray_trial()
-            if self._agent.deployments.server is None or self._agent.update is not None:
+            self._trial_end.end_stray()
+            self._look_again()
+            if self._agent.deployments.server is None:
                 continue
             if self._clock() >= self._inventory_at:
                 self._send_inventory()
@@ -117,14 +129,14 @@ class Daemon:
 
     def _next(self) -> Callable[[], None] | None:
         """The next work in the queue; None once the server is due."""
-        due = self._clock() + _LONGEST
-        if self._agent.deployments.server is not None and self._agent.update is None:
+        due = self._clock() + (AGAIN if self._lacks() else _LONGEST)
+        if self._agent.deployments.server is not None:
             due = min(due, self._poll_at, self._inventory_at)
             self._agent.live.change(next_poll=time.time() + self._poll_at - self._clock())
         if self._again_at is not None:
             due = min(due, self._again_at)
-        if self._stray_at is not None:
-            due = min(due, self._stray_at)
+        if self._trial_end.due is not None:
+            due = min(due, self._trial_end.due)
         try:
             return self._wanted.get(timeout=max(0.0, due - self._clock()))
         except queue.Empty:
@@ -136,7 +148,7 @@ class Daemon:
         self._is_working = True
         try:
             work()
-            self._stuck_since = None
+            self._trial_end.note_progress()
         except RebootWanted as reboot:
             self._agent.live.change(wants_reboot=True)
             self._reboot(is_manual=reboot.is_manual)
@@ -150,7 +162,7 @@ class Daemon:
             self._agent.live.get().updates != before
         ):  # an update has ended: report what is installed
             self._inventory_at = min(self._inventory_at, self._clock())
-            self._watch_stray_trial()
+            self._trial_end.watch_stray()
 
     def _recover(self, error: Exception) -> None:
         """Handle work that failed, such as a state that could not be saved on a full disk."""
@@ -161,50 +173,9 @@ class Daemon:
             if offered is not None:
                 self._agent.deployments.report(offered, "failure")
         elif self._agent.update is not None and not isinstance(self._agent.state, _RESTING):
-            logger.info("trying again in %g s", _AGAIN)
-            self._again_at = self._clock() + _AGAIN
-            self._end_stuck_trial(str(error))
-
-    def _end_stuck_trial(self, why: str) -> None:
-        """Reboot, to roll back, once a trial has been stuck for too long, as on a full disk."""
-        Claim(self._agent.settings.device.claim).drop()
-        now, update, boot = self._clock(), self._agent.update, self._agent.stray.boot
-        if self._stuck_since is None:
-            self._stuck_since = now
-        if now - self._stuck_since < PATIENCE or update is None or boot is None:
-            return
-        if look(boot).is_trial and boot.running().name == update.target:
-            self._end_trial(f"the update cannot go on: {why}")
-
-    def _watch_stray_trial(self) -> None:
-        """Say it if what runs is on trial, and by no known update; it ends after a while."""
-        if finding := self._agent.stray.finding():
-            self._agent.live.change(warning=finding)
-            self._stray_at = max(PATIENCE, self._clock() + _AGAIN)
-            logger.warning("%s; it does in %.0f s", finding, self._stray_at - self._clock())
-
-    def _end_stray_trial(self) -> None:
-        """Reboot, to roll back, unless somebody has ended it in the meantime."""
-        self._stray_at = None
-        if self._agent.stray.slot() is not None:
-            self._stray_at = self._clock() + _AGAIN  # if the device does not go down
-            self._end_trial("no update is known that began it")
-
-    def _end_trial(self, why: str) -> None:
-        """Reboot the device, which ends a trial: the bootloader goes back."""
-        settings, boot = self._agent.settings, self._agent.stray.boot
-        logger.error("trial: %s: rebooting, to roll back", why)
-        boot_log.note_end(settings.boot_log, settings.device.boot_id, why)
-        try:
-            if boot is not None:
-                boot.use_up(why)
-        except (AgentError, ProgramError) as error:
-            logger.warning("%s: a trial that has waited is booted once more", error)
-        try:
-            run_program(settings.device.reboot, timeout=_GONE)
-            time.sleep(_GONE)
-        except ProgramError as error:
-            logger.error("%s", error)
+            logger.info("trying again in %g s", AGAIN)
+            self._again_at = self._clock() + AGAIN
+            self._trial_end.note_stuck(str(error))
 
     def _reboot(self, *, is_manual: bool) -> None:
         """Reboot the device; if it does not go down, the update has failed."""
@@ -220,7 +191,27 @@ class Daemon:
             why = f"{why}: {error}"
         self._move(lambda: self._agent.runtime.feed(Failed(why)))
 
+    def _lacks(self) -> bool:
+        """Whether something was missing at the start that may come: room on /data, or a device."""
+        return bool(self._agent.makeshift or self._agent.no_slots)
+
+    def _look_again(self) -> None:
+        """Start afresh once it is there."""
+        if self._lacks() and self._agent.update is None:
+            try:
+                open_store(self._agent.settings.device).close()
+                boot_of(self._agent.settings.device)
+            except AgentError as error:
+                logger.debug("%s", error)
+            else:
+                raise StartAfresh
+
     def _poll(self) -> None:
+        if self._agent.update is not None or self._agent.makeshift:
+            # A user decides, or reboots, when it suits; until then the device is not silent.
+            failure = self._send_inventory(is_again=True)
+            self._poll_at = self._schedule("update", failure)
+            return
         if not self._agent.deployments.controls.is_enabled:
             self._poll_at = self._schedule("update")
             return
@@ -232,32 +223,50 @@ class Daemon:
             self._poll_at = min(self._poll_at, self._clock() + 5.0)  # there may be another update
         self._note_token()
 
-    def _send_inventory(self) -> None:
+    def _send_inventory(self, *, is_again: bool = False) -> AgentError | None:
+        """Tell what is in the device; gives why that failed.
+
+        Args:
+            is_again: as it was told last, so that the server hears of the device.
+        """
         from ota_agent.server.attributes import inventory
 
         server = self._agent.deployments.server
         if server is None:
-            return
+            return None
         failure: AgentError | None = None
-        status = self._agent.live.get()
+        if self._attributes is None or not is_again:
+            self._attributes = inventory(self._agent.settings.attributes.inventory)
         try:
             server.send_inventory(
                 {
-                    **inventory(self._agent.settings.attributes.inventory),
+                    **self._attributes,
                     **as_attributes(self._agent.settings.polling),
                     **self._agent.store.provides,
-                    "device_type": self._agent.deployments.device_type,
-                    "ota_agent_version": __version__,
-                    "ota_running_slot": status.running_slot,
-                    **({"ota_warning": status.warning} if status.warning else {}),
-                }
+                    **self._own_attributes(),
+                },
+                is_again=is_again,
             )
         except AgentError as error:
             failure = error
             level = logging.INFO if isinstance(error, Unauthorized) else logging.WARNING
             logger.log(level, "inventory: %s", error)
-        self._inventory_at = self._schedule("inventory", failure)
+        if not is_again:
+            self._inventory_at = self._schedule("inventory", failure)
         self._note_token()
+        return failure
+
+    def _own_attributes(self) -> dict[str, str]:
+        """What the agent itself says of the device."""
+        status = self._agent.live.get()
+        found = {
+            "device_type": self._agent.deployments.device_type,
+            "ota_agent_version": __version__,
+            "ota_running_slot": status.running_slot,
+        }
+        if self._agent.update is not None:
+            found["ota_state"] = self._agent.state.mender_name
+        return {**found, "ota_warning": status.warning} if status.warning else found
 
     def _schedule(
         self, what: Literal["update", "inventory"], error: AgentError | None = None
@@ -293,6 +302,8 @@ class Daemon:
             self._require_rest()
             if self._agent.update is not None:
                 raise AgentError(_UNDECIDED)
+        if self._agent.makeshift:
+            raise AgentError(self._agent.makeshift)
         self.wants(lambda: self._agent.install(source))
 
     def commit(self) -> None:
@@ -320,7 +331,7 @@ class Daemon:
     abort = rollback
 
     def resume(self) -> None:
-        """Go on with an update that was interrupted."""
+        """Continue with an update that was interrupted."""
         self._require_rest()
         self._agent.require()
         if isinstance(self._agent.state, _RESTING):

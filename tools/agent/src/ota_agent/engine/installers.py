@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from ota_agent.bootloader.boot import Boot
 from ota_agent.config.settings import Settings
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.update import ROOTFS, Update
+from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.payloads import Installer
+from ota_artifact.provides import ROOTFS
 
 if TYPE_CHECKING:
     from ota_agent.payloads.checkpoint import Trail
@@ -21,13 +22,15 @@ class Installers:
     """The installers of this device.
 
     Attributes:
-        boot: None if this device has no slots, and takes update modules alone.
+        boot: None if this device has no slots, and takes only update modules.
+        no_slots: why not, if it should have some; empty otherwise.
     """
 
     settings: Settings
     store: Store
     boot: Boot | None
     device_type: str
+    no_slots: str = ""
 
     def begin(self, header: "Header", trail: "Trail") -> dict[int, Installer]:
         """Make those that store an artifact's payloads, by their numbers; an empty one has none.
@@ -71,6 +74,11 @@ class Installers:
                 found.append((number, UpdateModule(kind, number, self.settings.modules)))
         return sorted(found, key=lambda each: bool(each[1].slot))
 
+    def failed(self, update: Update) -> tuple[Installer, ...]:
+        """That of the slot which an update has written, if the update has failed."""
+        wrote = self.boot is not None and update.reason and update.target
+        return (self._root_filesystem(update.target),) if wrote else ()
+
     def left(self) -> tuple[Installer, ...]:
         """Those of all payloads that were begun, also by a download that failed."""
         from ota_agent.payloads.module import modules_left
@@ -82,7 +90,10 @@ class Installers:
         from ota_agent.payloads.rootfs import RootFilesystem
 
         if self.boot is None:
-            raise AgentError("the artifact holds a root filesystem, and this device has no slots")
+            why = f": {self.no_slots}" if self.no_slots else ""
+            raise AgentError(
+                f"the artifact holds a root filesystem, and this device has no slots{why}"
+            )
         options = self.settings.download
         return RootFilesystem(
             boot=self.boot,

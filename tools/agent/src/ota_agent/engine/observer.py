@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ota_agent.api.status import LiveStatus, of_update
 from ota_agent.bootloader.boot import Boot
 from ota_agent.config.settings import Settings
+from ota_agent.engine.warnings import Warnings
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle import states as s
-from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.bootstrap import look
 from ota_agent.memory.correct import correct
@@ -17,8 +17,11 @@ from ota_agent.memory.store import Store
 from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
 from ota_agent.trial.claim import Claim
+from ota_artifact.provides import NAME
 
 logger = logging.getLogger(__name__)
+
+_RUNS = "what runs"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +38,7 @@ class StateObserver:
     live: LiveStatus
     deployments: Deployments
     boot: Boot | None
+    warnings: Warnings
     last: Update | None = None
 
     def observe(self, state: s.State) -> None:
@@ -48,6 +52,8 @@ class StateObserver:
         self._claim(state)
         level = logging.INFO if isinstance(state, s.UnderWay) else logging.DEBUG
         logger.log(level, "state %s", state.mender_name)
+        if isinstance(state, s.Reporting):
+            self.deployments.note_end(state.update)
         if isinstance(state, s.Committed):
             boot_log.stop(self.settings.boot_log)  # the trial is over
         if isinstance(state, s.Idle):
@@ -68,9 +74,9 @@ class StateObserver:
         else:
             claim.drop()
 
-    def correct(self, state: s.State) -> str:
-        """Have the memory hold what runs. See `bootstrap.correct`."""
-        return correct(self.store, state, look(self.boot))
+    def correct(self, state: s.State) -> None:
+        """Have the memory hold what runs, and the status say what is odd about that."""
+        self.warnings.put(_RUNS, correct(self.store, state, look(self.boot)))
 
     def _end(self) -> dict[str, object]:
         """Nothing is under way now; gives what that changes in the status."""
@@ -80,7 +86,7 @@ class StateObserver:
         changes: dict[str, object] = {"deployment": "", "source": "", "slot": "", "note": ""}
         changes |= {"size": 0, "done": 0}
         if self.last is not None:
-            changes |= {"warning": self.correct(s.Idle())}
+            self.correct(s.Idle())
             ended, self.last = self.last, None
             changes |= {"result": "failure" if ended.reason else "success", "reason": ended.reason}
             changes |= {"is_consistent": not ended.reason or ended.is_consistent}

@@ -14,6 +14,7 @@ from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.contract import is_trial, trial_of
 from ota_agent.config.settings import Settings
+from ota_agent.device.device_type import device_type_of
 from ota_agent.download.source.retry import Surroundings
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.runtime import RebootWanted
@@ -22,7 +23,7 @@ from ota_agent.lifecycle import actions as a
 from ota_agent.lifecycle import provides
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.events import Answered, Event, Fetched, Trial
-from ota_agent.lifecycle.update import ROOTFS, Update
+from ota_agent.lifecycle.update import Update
 from ota_agent.memory.bootstrap import look
 from ota_agent.memory.runs import committed
 from ota_agent.memory.store import Store
@@ -32,6 +33,7 @@ from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
 from ota_agent.trial.health import check_health
 from ota_artifact.errors import ProgramError
+from ota_artifact.provides import ROOTFS
 
 if TYPE_CHECKING:
     import urllib3
@@ -49,7 +51,7 @@ _WAITS = "waits"
 """Of the store: how often a healthy trial has waited, and was given one boot more."""
 
 _OF_REBOOTS = ("ArtifactReboot", "ArtifactVerifyReboot", "ArtifactVerifyRollbackReboot")
-"""Calls that concern only what wants a reboot, and the root filesystem."""
+"""Calls that concern only what needs a reboot, and the root filesystem."""
 
 _BY_ITSELF = ("ArtifactReboot", "ArtifactRollbackReboot")
 """Calls that concern only what reboots by itself."""
@@ -60,8 +62,9 @@ class DevicePerformer:
     """Carries actions out on a device. See `runtime.Performer`.
 
     Attributes:
-        boot: None if this device has no slots, and takes update modules alone.
+        boot: None if this device has no slots, and takes only update modules.
         pool: gives the connections to servers.
+        doubt: why it is not known whether artifacts must be signed; empty if it is.
     """
 
     settings: Settings
@@ -73,6 +76,7 @@ class DevicePerformer:
     installers: Installers
     deployments: Deployments
     pool: "Callable[[], urllib3.PoolManager]"
+    doubt: str = ""
 
     def perform(self, action: a.Action, state: s.State) -> Event | None:
         """See `runtime.Performer`."""
@@ -97,7 +101,7 @@ class DevicePerformer:
                 self.deployments.wait_while_paused(update, before, waiting)
             case a.CallPayloads("Cleanup"):
                 self.store.put(_REBOOTS, "")
-                _each(self.installers.left(), "Cleanup")
+                _each((*self.installers.failed(update), *self.installers.left()), "Cleanup")
             case a.CallPayloads("ArtifactRollback"):
                 self._roll_back(update)
             case a.CallPayloads(call):
@@ -126,7 +130,7 @@ class DevicePerformer:
         running, target = boot.running(), state.update.target
         try:
             environment = boot.bootloader.read()
-        except AgentError as error:  # a trial goes on to fail, and the bootloader rolls it back
+        except AgentError as error:  # a trial fails later, and the bootloader rolls it back
             return ("running", "") if running.name == target else ("rolled-back", str(error))
         found = trial_of(boot.slots, running, target, environment)
         if found != "rolled-back":
@@ -153,7 +157,7 @@ class DevicePerformer:
             source = self.deployments.renew(update)
             if source is None:
                 raise
-            logger.info("download: %s: going on at the address that the server gives now", error)
+            logger.info("download: %s: continuing at the address that the server gives now", error)
             return self._fetch_once(replace(update, source=source))
 
     def _fetch_once(self, update: Update) -> Fetched:
@@ -177,7 +181,7 @@ class DevicePerformer:
             options=self.settings.download,
             pool=self.pool,
             memory=self.store,
-            keys=load_keys(self.settings.keys),
+            keys=load_keys(self.settings.keys, doubt=self.doubt),
             accept=self._accept,
             begin=self.installers.begin,
             store_scripts=self.scripts.store,
@@ -188,7 +192,8 @@ class DevicePerformer:
 
     def _accept(self, header: "Header") -> None:
         options, provided = self.settings.keys, self.store.provides
-        check_acceptance(header, self.device_type, provided)
+        device_type = self.device_type or device_type_of(self.settings.device)
+        check_acceptance(header, device_type, provided)
         if options.forbid_downgrade:
             has_rootfs = any(each.type == ROOTFS for each in header.payloads)
             check_downgrade(header.provides, provided, options.version, has_rootfs=has_rootfs)

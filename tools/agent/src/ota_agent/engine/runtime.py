@@ -52,7 +52,7 @@ class RebootWanted(Exception):
 
 
 class Stopped(Exception):
-    """It was told to stop before a state; `Runtime.start` goes on from there.
+    """It was told to stop before a state; `Runtime.start` continues from there.
 
     Attributes:
         before: the state.
@@ -89,7 +89,7 @@ class Runtime:
         self.state: State = saved.state
 
     def start(self) -> None:
-        """Go on with what was under way when the agent or the device stopped.
+        """Continue with what was under way when the agent or the device stopped.
 
         Raises:
             RebootWanted: the device has to reboot.
@@ -149,7 +149,7 @@ class Runtime:
                 return Failed(f"{_name(action)}: {error}")
             except RebootWanted:
                 raise
-            except Exception as error:  # a bug of ours: the update fails, and the agent goes on
+            except Exception as error:  # a bug of ours: the update fails, and the agent continues
                 logger.exception("%s", _name(action))
                 what = f"{type(error).__name__}: {hide(str(error))}"  # a repr may hold an address
                 return Failed(f"{_name(action)}: internal error, please report it: {what}")

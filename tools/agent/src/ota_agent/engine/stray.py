@@ -59,7 +59,7 @@ class StrayTrial:
             raise NothingInProgress(NOTHING)
         kept = slot if how == "commit" else boot.slots.other(slot)
         try:
-            boot.keep(kept)
+            boot.keep(slot) if how == "commit" else boot.go_back(kept)
         except ProgramError as error:
             raise AgentError(f"the trial of slot {slot.name} goes on: {error}") from error
         text = "slot %s is kept; slot %s was on trial, and no update is known that began it"

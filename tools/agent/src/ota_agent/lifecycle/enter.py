@@ -139,7 +139,7 @@ def inconsistent(update: Update) -> Update:
 
 
 def _if_asked_by_server(update: Update, *actions: a.Action) -> tuple[a.Action, ...]:
-    """What is done for a deployment of the server alone, and not for an update by hand."""
+    """What is done only for a deployment of the server, and not for an update by hand."""
     return () if update.is_standalone else actions
 
 

@@ -22,7 +22,7 @@ class NothingNew:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The server, or a user at the device, wants an update installed."""
+    """The server, or a user at the device, asks for an update."""
 
     update: Update
 

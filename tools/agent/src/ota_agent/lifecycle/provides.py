@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 
 from ota_agent.lifecycle.update import Artifact
+from ota_artifact.provides import GROUP, NAME
 
-NAME, GROUP = "artifact_name", "artifact_group"
 INCONSISTENT = "_INCONSISTENT"
 """Behind the name of an artifact that has failed, and could not be rolled back."""
 

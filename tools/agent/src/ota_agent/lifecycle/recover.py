@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent has started with an update under way: it goes on, or back."""
+"""The agent has started with an update under way: it continues, or goes back."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ _SCRIPTS_OF = {
 
 
 def recover(state: State, event: Started) -> Step:
-    """The agent has started: go on, or go back."""
+    """The agent has started: continue, or go back."""
     match state:
         case s.Idle() | s.Syncing():
             return enter.idle()

@@ -150,8 +150,8 @@ class Step:
 
     The runtime writes the whole step to disk and syncs it, carries the actions out in order, and
     feeds the event that the last of them gives into `step`. After a power cut or a restart of the
-    agent it does not go on with them: `Started` decides whether they are repeated. So every action
-    is safe to repeat, or `Started` does not repeat it.
+    agent it does not continue with them: `Started` decides whether they are repeated. So every
+    action is safe to repeat, or `Started` does not repeat it.
     """
 
     state: State

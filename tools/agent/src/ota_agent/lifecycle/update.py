@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ota_agent.address import Address
-
-ROOTFS = "rootfs-image"
-"""The payload type that the agent installs itself; every other one has an update module."""
+from ota_artifact.provides import ROOTFS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +36,7 @@ class Update:
         deployment: the server's name for it; empty if a user of the device asked for it.
         artifact: None until its header was read.
         target: the slot that is written, A or B; empty if none is.
-        is_rebooting: whether a payload wants a reboot.
+        is_rebooting: whether a payload needs a reboot.
         has_rebooted: whether the device was rebooted into it.
         reboots: how often the device was rebooted while it was under way.
         reason: why it fails; empty while it does not.

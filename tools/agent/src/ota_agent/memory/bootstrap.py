@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ota_agent.bootloader.boot import Boot
-from ota_agent.bootloader.contract import WHY, is_trial, next_slot
+from ota_agent.bootloader.contract import is_lost, is_trial, next_slot
 from ota_agent.bootloader.find import boot_of
 from ota_agent.device.options import DeviceOptions
 from ota_agent.device.release import RELEASE, released
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle import provides
-from ota_agent.lifecycle.provides import NAME
 from ota_agent.lifecycle.states import State, UnderWay
 from ota_agent.lifecycle.update import Artifact
 from ota_agent.memory.peek import Memory
@@ -24,7 +23,9 @@ from ota_agent.memory.runs import (
     of_release,
     truth,
 )
+from ota_artifact.contract import WHY
 from ota_artifact.errors import ArtifactError, ProgramError
+from ota_artifact.provides import NAME
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def look(boot: Boot | None, *, release: Path = RELEASE) -> Running:
         is_next = next_slot(boot.slots, environment).name == slot
     except AgentError:
         is_next = True
-    is_tried = is_trial(environment) and is_next
+    is_tried = None if is_lost(environment) else is_trial(environment) and is_next
     return Running(slot=slot, release=said, is_trial=is_tried, why=environment.get(WHY, ""))
 
 

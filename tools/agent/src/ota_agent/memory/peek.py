@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PATIENCE = 10.0  # [s] the agent may be writing
 _MAGIC, _VERSIONS, _WAL = b"SQLite format 3\0", slice(18, 20), 2
 """How a database begins, and what says that it has a log. Source: SQLite, file format, 1.3."""
-_REPAIR = "restart the agent: it puts aside what it cannot read, and goes on without it"
+_REPAIR = "restart the agent: it puts aside what it cannot read, and continues without it"
 _MEDIUM = "see dmesg for errors of the medium"
 
 

@@ -37,7 +37,7 @@ _STATES: Mapping[str, type[State]] = {_written(each.__name__): each for each in 
 
 
 def to_text(state: State) -> str:
-    """The state in one line of JSON, with all of its address: a download goes on there."""
+    """The state in one line of JSON, with all of its address: a download continues there."""
     record = {"format": FORMAT, "state": _written(type(state).__name__), **asdict(state)}
     if isinstance(state, UnderWay):
         record["update"] = {_written(name): value for name, value in record["update"].items()}

@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ota_agent.lifecycle.provides import GROUP, NAME
+from ota_artifact.provides import GROUP, NAME, ROOTFS
 
 UNKNOWN = "unknown"
-_ROOTFS = "rootfs-image."
+_ROOTFS = f"{ROOTFS}."
 """What the provides of a root filesystem begin with. Source: Mender's artifact format."""
 
 

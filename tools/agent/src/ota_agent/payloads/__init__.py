@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ota_artifact.payload import Payload
 
 Reboot = Literal["no", "automatic", "custom"]
-"""Whether a payload wants a reboot: of the device, by us; or of whatever it is, by itself."""
+"""Whether a payload needs a reboot: of the device, by us; or of whatever it is, by itself."""
 
 Progress = Callable[[int, int], None]
 """Told how much of a payload is stored, and how much it has in all [B]."""
@@ -39,7 +39,7 @@ class ModuleOptions:
 
 
 class Installer(Protocol):
-    """One payload of an update; one made after a restart goes on with what is there."""
+    """One payload of an update; one made after a restart continues with what is there."""
 
     @property
     def slot(self) -> str:
@@ -51,6 +51,14 @@ class Installer(Protocol):
 
         Raises:
             AgentError, ArtifactError, ProgramError, OSError: it cannot; the text says why.
+        """
+        ...
+
+    def finish(self) -> None:
+        """All of the artifact is verified: what was held back until then is stored as well.
+
+        Raises:
+            AgentError: it cannot; the text says why.
         """
         ...
 

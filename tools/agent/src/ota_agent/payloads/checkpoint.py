@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a slot is written: what a download needs to go on after a restart."""
+"""How far a slot is written: what a download needs to continue after a restart."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ota_agent.device.slots import Slot
 from ota_agent.errors import AgentError
-from ota_agent.payloads.slot_writer import hash_of_slot
+from ota_agent.payloads.slot_writer import HEAD, hash_of_slot
 from ota_artifact.compression import Restart
 from ota_artifact.payload import Mark, Payload
 
@@ -45,8 +45,8 @@ class Checkpoint:
         offset: where its tar begins in the artifact [B].
         size: of its tar, as stored [B].
         slot: A or B.
-        written: how much of the payload's file is in the slot [B].
-        mark: where the stream can go on; None if it has no boundary so far.
+        written: how much of the payload's file is in the slot, its head aside [B].
+        mark: where the stream can continue; None if it has no boundary so far.
         spent: how long the download has taken so far [s].
     """
 
@@ -78,8 +78,8 @@ class Trail:
         origin: where they all begin: a checkpoint in no slot yet.
         is_again: the same process has begun with the artifact before.
         spent: gives how long the download has taken so far [s].
-        tell: told where a payload goes on, or why it begins at byte 0.
-        is_resumed: a payload went on at a checkpoint.
+        tell: told where a payload continues, or why it begins at byte 0.
+        is_resumed: a payload continued at a checkpoint.
     """
 
     memory: Memory
@@ -89,8 +89,11 @@ class Trail:
     tell: Callable[[str], None]
     is_resumed: bool = False
 
-    def resume(self, payload: Payload, slot: Slot) -> None:
-        """Have a payload go on at the checkpoint, if it is of it, and the slot is as it says.
+    def resume(self, payload: Payload, slot: Slot) -> bytes:
+        """Have a payload continue at the checkpoint, if it is of it, and the slot is as it says.
+
+        The slot's head was held back, and is read from the payload once more; gives it if the
+        payload continues behind it, else nothing.
 
         Raises:
             AgentError: the slot cannot be read, or the checkpoint not be dropped.
@@ -98,21 +101,25 @@ class Trail:
         """
         found = recall(self.memory)
         if found is None:
-            return
+            return b""
         if not found.is_of(self._beginning(payload, slot)):
             is_changed = found.manifest != self.origin.manifest
             if found.source == self.origin.source and is_changed:
                 self.tell("the file has changed since it was begun: starting afresh")
             forget(self.memory)
-            return
+            return b""
         if found.mark is None:
             self.tell("the stream has no boundaries: starting at byte 0, writing only what differs")
-            return
-        digest = hash_of_slot(slot.node, found.mark.done)
+            return b""
+        head = payload.read_ahead(HEAD) if found.mark.done > HEAD else b""
+        if not head or payload.is_ahead_of(found.mark):
+            self.tell("little was written: starting at byte 0, writing only what differs")
+            return b""
+        digest = hash_of_slot(slot.node, found.mark.done, head)
         if digest.hexdigest() != found.mark.sha256:
             self.tell(f"slot {slot.name} does not hold what was written to it: starting afresh")
             forget(self.memory)
-            return
+            return b""
         payload.resume(found.mark, digest)
         self.is_resumed = True
         at = payload.offset + found.mark.restart.read
@@ -121,6 +128,7 @@ class Trail:
             if self.is_again
             else f"resumed after a restart at {at} B"
         )
+        return head
 
     def remember(self, payload: Payload, slot: Slot, written: int, mark: Mark | None) -> None:
         """Keep a checkpoint until the next one, or until it is forgotten."""
@@ -141,7 +149,7 @@ class Trail:
 
 
 def end(memory: Memory) -> None:
-    """The download has failed: another one may go on there, with a time of its own.
+    """The download has failed: another one may continue there, with a time of its own.
 
     Raises:
         AgentError: it cannot be written.

@@ -103,6 +103,9 @@ class UpdateModule:
             for file in coming:
                 store_file(self._tree, file, self._options.keep_free, passed)
 
+    def finish(self) -> None:
+        """Nothing: a module's install comes after it. See `Installer.finish`."""
+
     def call(self, call: Call) -> None:
         """Call the module; after `Cleanup` the tree is gone, also if that failed.
 
@@ -175,8 +178,8 @@ class UpdateModule:
         """The module at work; it has to end well."""
         if not self._tree.is_dir():
             raise AgentError(
-                f"{self._tree}: is gone, and update module {self._type} cannot go on; install the"
-                " artifact again"
+                f"{self._tree}: is gone, and update module {self._type} cannot continue; install"
+                " the artifact again"
             )
         logger.info("update module %s: %s", self._type, call)
         argv, timeout = (self._module(), call, self._tree), self._options.timeout

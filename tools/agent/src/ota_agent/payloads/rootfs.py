@@ -1,23 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The root filesystem: the slot is written, the bootloader is told to try it, then to keep it."""
+"""The root filesystem: the slot is written, the bootloader is told to try it, then to keep it.
 
+Before the slot's first byte changes, the bootloader is told that it is not good; see
+docs/design/boot-logic.md.
+"""
+
+import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ota_agent.bootloader.boot import Boot
-from ota_agent.bootloader.contract import WHY, is_trial, next_slot, trial_of
+from ota_agent.bootloader.contract import is_trial, next_slot, trial_of
 from ota_agent.device.slots import Slot
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
 from ota_agent.payloads import Progress, Reboot
 from ota_agent.payloads.checkpoint import Trail
-from ota_agent.payloads.slot_writer import hash_of_slot, write_slot
+from ota_agent.payloads.slot_writer import blank_slot, hash_of_slot, write_head, write_slot
+from ota_artifact.contract import WHY
 from ota_artifact.payload import Payload, PayloadFile
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RootFilesystem:
     """The payload that is a root filesystem. See `Installer`.
 
@@ -37,6 +43,7 @@ class RootFilesystem:
     is_reading_back: bool
     sync_bytes: int
     sync_interval: float
+    _head: bytes = field(default=b"", init=False)
 
     @property
     def slot(self) -> str:
@@ -44,16 +51,28 @@ class RootFilesystem:
         return self.target.name
 
     def store(self, payload: Payload, progress: Progress) -> None:
-        """Write the slot, from the last checkpoint on if it is of this payload.
+        """Write the slot but for its head, from the last checkpoint on if it is of this payload.
 
         Raises:
             AgentError: the slot is too small, or the device fails.
             ArtifactError: the payload is damaged.
         """
-        if self.trail:
-            self.trail.resume(payload, self.target)
+        self._head = self.trail.resume(payload, self.target) if self.trail else b""
         for file in payload.files():
             self._write(payload, file, progress)
+
+    def finish(self) -> None:
+        """Write the slot's head: it can be started from now on. See `Installer.finish`."""
+        write_head(self.target.node, self._head)
+        if self.is_reading_back and hash_of_slot(self.target.node, len(self._head)).digest() != (
+            hashlib.sha256(self._head).digest()
+        ):
+            blank_slot(self.target.node)
+            raise AgentError(
+                f"{self.target.node}: its first {len(self._head)} B do not read back as they were"
+                " written; the storage is failing: replace it"
+            )
+        self._head = b""
 
     def call(self, call: Call) -> None:
         """See `Installer.call`."""
@@ -69,6 +88,8 @@ class RootFilesystem:
                 self._roll_back()
             case "ArtifactVerifyRollbackReboot":
                 self._require_back()
+            case "Cleanup":
+                self._discard()
 
     def wants_reboot(self) -> Reboot:
         """Whether another slot runs than the bootloader starts next."""
@@ -95,22 +116,27 @@ class RootFilesystem:
                 mark = file.mark if file.mark and file.mark.done <= done else None
                 self.trail.remember(payload, self.target, done, mark)
 
-        write_slot(
+        done = write_slot(
             file.chunks(),
             self.target.node,
             file.size,
             start=file.start,
             is_comparing=self.is_comparing,
+            begin=self._begin,
             progress=written,
             synced=synced,
             sync_bytes=self.sync_bytes,
             sync_interval=self.sync_interval,
         )
+        self._head = done.head or self._head
         if self.is_reading_back:
             self._require_equal(file)
 
+    def _begin(self) -> None:
+        self.boot.distrust(self.target)
+
     def _require_equal(self, file: PayloadFile) -> None:
-        found = hash_of_slot(self.target.node, file.size).hexdigest()
+        found = hash_of_slot(self.target.node, file.size, self._head).hexdigest()
         if found != file.sha256:
             raise AgentError(
                 f"{self.target.node}: reads back with the sha256 {found}, and {file.sha256} was"
@@ -141,7 +167,13 @@ class RootFilesystem:
         old = self.boot.slots.other(self.target)
         environment = self.boot.bootloader.read()
         if is_trial(environment) or next_slot(self.boot.slots, environment) != old:
-            self.boot.keep(old)
+            self.boot.go_back(old)
+
+    def _discard(self) -> None:
+        """Have nothing start a slot whose update has failed, not even a bootloader of before."""
+        if self.boot.is_passive(self.target):
+            self.boot.distrust(self.target)
+            blank_slot(self.target.node)
 
     def _require_back(self) -> None:
         running = self.boot.running()

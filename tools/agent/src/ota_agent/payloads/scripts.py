@@ -116,8 +116,8 @@ class Scripts:
             AgentError, ProgramError: one failed, or their folder is not as it must be.
             Aborted: ``check`` says so.
         """
-        goes_on = is_ignored or moment == "Error"
-        can_abort = not goes_on and state not in _NO_WAY_BACK
+        continues = is_ignored or moment == "Error"
+        can_abort = not continues and state not in _NO_WAY_BACK
         failures = []
         for script in self._found(state, moment):
             report(f"Executing script: {script.name}")
@@ -125,7 +125,7 @@ class Scripts:
             try:
                 self._run_to_end(script, can_abort=can_abort)
             except (AgentError, ProgramError) as error:
-                if not goes_on:
+                if not continues:
                     raise
                 logger.error("%s; the scripts after it run anyway", error)
                 failures.append(str(error))

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a root filesystem into the passive slot, and proves that it is there."""
+"""Writes a root filesystem into the passive slot, and proves that it is there.
+
+The first MiB, with the superblock, is held back: it is zeros before any other byte changes, and the
+caller writes it when all of the artifact is verified. Until then no bootloader finds a filesystem.
+"""
 
 import errno
 import hashlib
@@ -8,6 +12,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ota_agent.errors import AgentError
@@ -15,8 +20,25 @@ from ota_agent.errors import AgentError
 BLOCK = 1 << 20
 """What is compared and written at once [B]."""
 
+HEAD = BLOCK
+"""How much of a slot's beginning is held back [B]: more than any superblock is into it."""
+
 Progress = Callable[[int], None]
 """Told how much of the payload is in the slot [B]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of writing a slot.
+
+    Attributes:
+        head: what belongs into its first MiB, which holds zeros; empty if the payload's beginning
+            was not among the chunks.
+        skipped: how much was there already, and was not written again [B].
+    """
+
+    head: bytes
+    skipped: int
 
 
 def write_slot(
@@ -26,22 +48,24 @@ def write_slot(
     *,
     start: int,
     is_comparing: bool,
+    begin: Callable[[], None],
     progress: Progress,
     synced: Progress,
     sync_bytes: int,
     sync_interval: float,
-) -> int:
-    """Write a payload to a slot; it is on the disk when this returns.
+) -> Written:
+    """Write a payload to a slot, but for its head; it is on the disk when this returns.
 
-    Memory is bounded by a block and a chunk. What is in the slot after an error is of no use, and
-    nothing uses it. Gives how much was there already, and was not written again [B].
+    Memory is bounded by two blocks and a chunk. What is in the slot after an error is of no use,
+    and nothing starts it.
 
     Args:
         chunks: the payload's bytes from ``start`` on.
         node: a block device, or a file.
         size: of the whole payload [B].
-        start: where the chunks begin [B].
+        start: where the chunks begin [B]: at 0, or behind the head.
         is_comparing: blocks are read first, and those that are equal are not written.
+        begin: called once it is sure that the slot can be written, before anything in it changes.
         progress: told after each block.
         synced: told when all of it is on the disk: what was skipped as equal, too.
         sync_bytes: after so much the slot is synced, so that little is dirty in memory [B].
@@ -57,12 +81,16 @@ def write_slot(
             raise AgentError(
                 f"{node}: the root filesystem has {size} B, and the slot {room}; build it smaller"
             )
-        there = bytearray(BLOCK) if is_comparing else bytearray()
-        at, skipped = start, 0
+        begin()
+        there = bytearray(BLOCK)
+        _blank(slot, node, there)
+        at, skipped, head = start, 0, b""
         last, since = start, time.monotonic()
         for block in _blocks(chunks):
             with _blame(node, at):
-                if is_comparing and _is_there(slot, block, at, there):
+                if at < HEAD:
+                    head = bytes(block)
+                elif is_comparing and _is_there(slot, block, at, there):
                     skipped += len(block)
                 else:
                     _put(slot, block, at)
@@ -78,16 +106,40 @@ def write_slot(
             os.fsync(slot)
         if at > last:
             synced(at)
-    return skipped
+    return Written(head, skipped)
 
 
-def hash_of_slot(node: Path, size: int) -> "hashlib._Hash":
+def write_head(node: Path, head: bytes) -> None:
+    """Write what was held back: from now on the slot can be started; it is on the disk.
+
+    Raises:
+        AgentError: the slot is mounted, or missing, or the device fails.
+    """
+    with _open(node, os.O_RDWR) as slot, _blame(node, 0):
+        _put(slot, head, 0)
+        os.fsync(slot)
+
+
+def blank_slot(node: Path) -> None:
+    """Take the head away: no bootloader finds a filesystem there; it is on the disk.
+
+    Raises:
+        AgentError: the slot is mounted, or missing, or the device fails.
+    """
+    with _open(node, os.O_RDWR) as slot:
+        _blank(slot, node, bytearray(HEAD))
+
+
+def hash_of_slot(node: Path, size: int, head: bytes = b"") -> "hashlib._Hash":
     """SHA-256 of the first ``size`` bytes [B], read from the device and not from memory.
+
+    Args:
+        head: these bytes stand for the slot's own first ones, as they were held back.
 
     Raises:
         AgentError: it cannot be read, or is shorter.
     """
-    digest, at, buffer = hashlib.sha256(), 0, memoryview(bytearray(BLOCK))
+    digest, at, buffer = hashlib.sha256(head), len(head), memoryview(bytearray(BLOCK))
     with _open(node, os.O_RDONLY) as slot:
         os.posix_fadvise(slot, 0, size, os.POSIX_FADV_DONTNEED)
         while at < size:
@@ -124,7 +176,16 @@ def _is_there(slot: int, block: bytearray, at: int, buffer: bytearray) -> bool:
     return os.preadv(slot, (buffer,), at) == len(block) and buffer == block
 
 
-def _put(slot: int, data: bytearray, at: int) -> None:
+def _blank(slot: int, node: Path, buffer: bytearray) -> None:
+    """Have zeros in the head, and on the disk, before anything else; ``buffer`` is a block long."""
+    with _blame(node, 0):
+        count = os.preadv(slot, (buffer,), 0)
+        if any(memoryview(buffer)[:count]):
+            _put(slot, bytes(count), 0)
+        os.fsync(slot)
+
+
+def _put(slot: int, data: bytes | bytearray, at: int) -> None:
     view = memoryview(data)
     while view:
         count = os.pwrite(slot, view, at)

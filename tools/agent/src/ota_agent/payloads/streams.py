@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gives a payload's files to an update module through named pipes, one after the other.
 
-Nobody waits for a pipe alone: who waits has the module's end and its time in view.
+Nothing waits only for a pipe: each wait also watches the module's end and its time.
 
 Source: Mender's update modules, protocol version 3, "Download".
 """

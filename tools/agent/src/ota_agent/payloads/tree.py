@@ -12,11 +12,12 @@ from ota_agent.durable import remove_folder, sync_folder, write_file
 from ota_agent.errors import AgentError
 from ota_artifact.header import Header, format_header_info, format_type_info
 from ota_artifact.payload import PayloadFile
+from ota_artifact.provides import GROUP, NAME
 
 PROTOCOL = 3
 """Version of the protocol; in the file ``version`` too."""
 
-_CURRENT = ("artifact_name", "artifact_group", "device_type")
+_CURRENT = (NAME, GROUP, "device_type")
 
 
 def tree_of(payloads: Path, number: int) -> Path:

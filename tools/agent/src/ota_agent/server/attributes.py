@@ -10,7 +10,9 @@ from pathlib import Path
 
 from ota_agent.errors import AgentError
 from ota_artifact.errors import ProgramError
-from ota_artifact.run import run
+from ota_artifact.leftover import leaving_nothing
+from ota_artifact.quoting import shortened
+from ota_artifact.run import Channel, Supervised
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +20,8 @@ Attributes = Mapping[str, str | tuple[str, ...]]
 """The value of each name; a name that was given more than once has all its values."""
 
 _PATIENCE = 10.0  # [s] Source: Mender's client
+_GRACE = 1.0  # [s] for a program to end after its time
+_MOST = 1 << 16  # characters of all that a program prints
 _OF_MENDER = "mender-inventory-"
 _LONGEST = 4096  # characters of a value
 
@@ -36,7 +40,7 @@ def identity(folders: Iterable[Path]) -> str:
         found: dict[str, list[str]] = {}
         for program in programs.values():
             try:
-                _add(found, run([program], timeout=_PATIENCE))
+                _add(found, _lines(program))
             except ProgramError as error:
                 raise AgentError(f"identity: {error}") from error
         if not found:
@@ -56,7 +60,7 @@ def inventory(folders: Iterable[Path]) -> dict[str, str | tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for name in sorted(programs):
         try:
-            _add(found, run([programs[name]], timeout=_PATIENCE))
+            _add(found, _lines(programs[name]))
         except ProgramError as error:
             logger.warning("inventory: %s; left out", error)
     return _frozen(found)
@@ -74,8 +78,37 @@ def _programs(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _add(found: dict[str, list[str]], said: bytes) -> None:
-    for line in said.decode("utf-8", "replace").splitlines():
+def _lines(program: Path) -> list[str]:
+    """What a program prints, up to a limit; it leaves no process behind.
+
+    Raises:
+        ProgramError: it fails, takes too long or prints too much.
+    """
+    said: dict[Channel, list[str]] = {"stdout": [], "stderr": []}
+    size = 0
+
+    def hear(channel: Channel, line: str) -> None:
+        nonlocal size
+        size += len(line) + 1
+        if size > _MOST:
+            raise ProgramError(f"{program}: printed more than {_MOST} B; it was killed")
+        said[channel].append(line)
+
+    with (
+        leaving_nothing() as marks,
+        Supervised(
+            (program,), timeout=_PATIENCE, hear=hear, environment=marks, grace=_GRACE
+        ) as running,
+    ):
+        code = running.finish()
+    if code:
+        why = shortened("\n".join(said["stderr"])) or "(nothing on stderr)"
+        raise ProgramError(f"{program}: exit code {code}: {why}")
+    return said["stdout"]
+
+
+def _add(found: dict[str, list[str]], said: Iterable[str]) -> None:
+    for line in said:
         key, equals, value = line.partition("=")
         if equals and key.strip():
             found.setdefault(key.strip(), []).append(value.strip()[:_LONGEST])

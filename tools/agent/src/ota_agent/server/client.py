@@ -5,10 +5,11 @@ import hashlib
 import json
 import logging
 import re
+import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urljoin
 
 import urllib3
@@ -17,7 +18,8 @@ from ota_agent import __version__
 from ota_agent.address import Address
 from ota_agent.errors import Aborted, AgentError, Unauthorized, Unreachable
 from ota_agent.server.options import ServerOptions
-from ota_agent.server.response import Answer, ask
+from ota_agent.server.response import Answer, TooLarge, ask
+from ota_artifact.provides import NAME
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,10 @@ _INVENTORY = "/api/devices/v1/inventory/device/attributes"
 _DEPLOYMENTS = "/api/devices/{version}/deployments/device/deployments"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _TOKEN = re.compile(rb"[\x21-\x7e]{1,16384}")
+_JWT = re.compile(rb"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+"""A token by its looks. Source: RFC 7519, 3."""
+_BACK = 3600.0  # [s] from leaving the first address until it is tried again
+_Result = TypeVar("_Result")
 _SUBSTATE = 200  # characters. Source: Mender's server
 
 
@@ -42,7 +48,7 @@ class Key(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """What the server wants installed.
 
@@ -50,11 +56,13 @@ class Deployment:
         id: its name on the server; letters, digits, dots and dashes.
         url: of the artifact.
         control_map: the server's update control map, unchecked; None if it has none.
+        artifact: name of the artifact; empty if the server does not say.
     """
 
     id: str
     url: Address
     control_map: dict[str, Any] | None = None
+    artifact: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +78,23 @@ class Session:
     token: str = field(repr=False)
 
 
+class _Unknown(Aborted):
+    """A server does not know a deployment, which another one may have given."""
+
+
 class Server:
     """The server, or the first of its addresses that answers.
 
     Every call ends, with what it is for or with an error: `Unreachable` if another try makes sense,
     `Unauthorized` (one of those) if the server does not accept this device yet, `AgentError` if it
-    refuses. A token that is refused is replaced once; an address that fails is left for the next.
+    refuses. A token that is refused is replaced once. An address that fails, refuses, or answers
+    what no server for updates does is left for the next one; an hour later a poll begins with the
+    first again.
 
     Args:
         pool: gives the connections, each time that they are needed.
         identity: gives the JSON text that tells this device from all others.
+        accepted: told that text, once a server has accepted the device by it.
     """
 
     def __init__(
@@ -88,13 +103,19 @@ class Server:
         pool: Callable[[], urllib3.PoolManager],
         key: Key,
         identity: Callable[[], str],
+        *,
+        accepted: Callable[[str], object] = lambda identity: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options, self._pool, self._key, self._identity = options, pool, key, identity
+        self._accepted, self._clock = accepted, clock
         self._urls = tuple(Address(each.rstrip("/")) for each in options.urls)
         for url in self._urls:
             if not url.is_web:
                 raise AgentError(f"server.urls: '{url}' is not an address; write it as https://…")
         self._next = 0
+        self._away_since = clock()
+        self._giver: tuple[str, Address] | None = None
         self._session: Session | None = None
         self._has_v2 = True
         self._inventory = b""
@@ -114,24 +135,34 @@ class Server:
 
     def forget_token(self) -> None:
         """Authenticate again with the next call: key, identity or system may have changed."""
-        self._session = None
+        self._session, self._next = None, 0
 
     def next_deployment(self, provides: Mapping[str, str], device_type: str) -> Deployment | None:
         """The update that the server has for us; None if it has none."""
+        if self._next and self._clock() - self._away_since >= _BACK:
+            logger.info("server: %s is tried again", self._urls[0])
+            self.forget_token()
         known = {**provides, "device_type": device_type}
+        found = self._served(lambda: self._asked(known))
+        if found is not None and self._session is not None:
+            self._giver = (found.id, self._session.url)
+        return found
+
+    def _asked(self, known: Mapping[str, str]) -> Deployment | None:
+        """What the server in use has for us."""
         if self._has_v2:
             path = _DEPLOYMENTS.format(version="v2") + "/next"
             wanted = {"device_provides": known, "update_control_map": True}
             answer = self._call("POST", path, wanted)
             if answer.status != 404:
-                return self._deployment(answer)
+                return _deployment(answer)
             logger.debug("the server has no version 2 of deployments; version 1 from now on")
         path = _DEPLOYMENTS.format(version="v1") + "/next"
-        names = {name: known.get(name, "") for name in ("artifact_name", "device_type")}
+        names = {name: known.get(name, "") for name in (NAME, "device_type")}
         answer = self._call("GET", f"{path}?{urlencode(names)}")
-        if answer.status < 300:
-            self._has_v2 = False
-        return self._deployment(answer)
+        found = _deployment(answer)
+        self._has_v2 = False
+        return found
 
     def report(self, deployment: str, status: str, substate: str = "") -> None:
         """Tell how far the update is.
@@ -142,10 +173,13 @@ class Server:
         body = {"status": status}
         if substate:
             body["substate"] = substate[:_SUBSTATE]
-        answer = self._call("PUT", _of(deployment, "status"), body)
-        if answer.status == 409 or (answer.status == 404 and answer.is_about_deployment):
-            raise Aborted(f"deployment {deployment}: {answer.text()} (the server has aborted it)")
-        answer.check()
+
+        def tell() -> None:
+            answer = self._call("PUT", _of(deployment, "status"), body)
+            self._check_wanted(deployment, answer)
+            answer.check(204)
+
+        self._served(tell)
 
     def send_log(self, deployment: str, lines: Iterable[Mapping[str, str]]) -> None:
         """Give the server the log of the deployment.
@@ -155,24 +189,36 @@ class Server:
         """
         messages = list(lines)
         if messages:
-            self._call("PUT", _of(deployment, "log"), {"messages": messages}).check()
+            path, body = _of(deployment, "log"), {"messages": messages}
+            self._served(lambda: self._call("PUT", path, body).check(204))
 
-    def send_inventory(self, attributes: Mapping[str, str | tuple[str, ...]]) -> None:
-        """Tell what is in this device; not again what this token's server was told last."""
+    def send_inventory(
+        self, attributes: Mapping[str, str | tuple[str, ...]], *, is_again: bool = False
+    ) -> None:
+        """Tell what is in this device.
+
+        Args:
+            is_again: also what this token's server was told last.
+        """
         body = [
             {"name": name, "value": value if isinstance(value, str) else list(value)}
             for name, value in sorted(attributes.items())
         ]
         digest = hashlib.sha256(_json(body)).digest()
-        self.authenticate()  # forgets what another server was told
-        if digest == self._inventory:
-            logger.debug("the inventory is as it was")
-            return
-        answer = self._call("PUT", _INVENTORY, body)
-        if answer.status == 405:
-            answer = self._call("PATCH", _INVENTORY, body)
-        answer.check()
-        self._inventory = digest
+
+        def tell() -> None:
+            self.authenticate()  # forgets what another server was told
+            if digest == self._inventory and not is_again:
+                logger.debug("the inventory is as it was")
+                return
+            answer = self._call("PUT", _INVENTORY, body)
+            if answer.status == 405:
+                answer = self._call("PATCH", _INVENTORY, body)
+            answer.check(200)
+            answer.check_empty()
+            self._inventory = digest
+
+        self._served(tell)
 
     def control_map(self, deployment: str) -> dict[str, Any] | None:
         """The server's update control map for a deployment; None if it has none.
@@ -180,45 +226,52 @@ class Server:
         Raises:
             Aborted: the server no longer knows the deployment.
         """
-        answer = self._call("GET", _of(deployment, "update_control_map", version="v2"))
-        if answer.status == 404 and answer.is_about_deployment:
-            raise Aborted(f"deployment {deployment}: {answer.text()} (the server has aborted it)")
-        answer.check()
-        return _map(answer.json()) if answer.status == 200 else None
 
-    def _deployment(self, answer: Answer) -> Deployment | None:
-        answer.check()
-        if answer.status == 204:
-            return None
-        found = answer.json()
-        name = found.get("id")
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise Unreachable(f"{answer.where}: a deployment without a name that can be one")
-        try:
-            url = Address(urljoin(answer.address.full, found["artifact"]["source"]["uri"]))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            url = None
-        if url is None or not url.is_web:
-            raise Unreachable(f"{answer.where}: deployment {name} has no address of an artifact")
-        return Deployment(name, url, _map(found))
+        def ask() -> dict[str, Any] | None:
+            answer = self._call("GET", _of(deployment, "update_control_map", version="v2"))
+            self._check_wanted(deployment, answer)
+            answer.check(200, 204)
+            return _map(answer.json()) if answer.status == 200 else None
+
+        return self._served(ask)
+
+    def _check_wanted(self, deployment: str, answer: Answer) -> None:
+        """Pass unless the answer says that the deployment is off.
+
+        Raises:
+            Aborted: it is.
+            _Unknown: it is not known there; of several servers, another one may have given it.
+        """
+        if answer.status not in (404, 409) or not answer.is_from_server:
+            return
+        text = f"deployment {deployment}: {answer.text()} (the server has aborted it)"
+        is_giver = self._session is not None and self._giver == (deployment, self._session.url)
+        if answer.status == 404 and len(self._urls) > 1 and not is_giver:
+            raise _Unknown(text)
+        raise Aborted(text)
+
+    def _served(self, work: Callable[[], _Result]) -> _Result:
+        """What the work gives with the server in use, or with the next that does what it should."""
+        failures: list[AgentError] = []
+        while True:
+            session = self.authenticate()
+            try:
+                return work()
+            except AgentError as error:
+                is_final = isinstance(error, Aborted | TooLarge) and not isinstance(error, _Unknown)
+                failures.append(error)
+                if is_final or len(failures) >= len(self._urls):
+                    raise _worst(failures) from error
+                self._leave(session, str(error))
 
     def _call(self, method: str, path: str, value: object = None) -> Answer:
-        """The answer to a request, as far as it is not about who we are or where the server is."""
+        """The answer of the server in use, as far as it is not about who we are."""
         body = None if value is None else _json(value)
-        failed = refused = 0
+        refused = 0
         while True:
             session = self.authenticate()
             headers = {"Authorization": f"Bearer {session.token}"}
-            try:
-                answer = self._ask(method, session.url.full + path, body, headers)
-                if answer.status >= 500:
-                    answer.check()
-            except Unreachable as error:
-                failed += 1
-                if failed >= len(self._urls):
-                    raise
-                self._leave(session, str(error))
-                continue
+            answer = self._ask(method, session.url.full + path, body, headers)
             if answer.status != 401:
                 return answer
             self._session = None
@@ -227,7 +280,7 @@ class Server:
                 raise Unauthorized(f"{answer.where}: 401: {answer.text()}; is it still accepted?")
 
     def _leave(self, session: Session, why: str) -> None:
-        """Go on with the next address."""
+        """Continue with the next address."""
         self._next = (self._urls.index(session.url) + 1) % len(self._urls)
         self._session = None
         logger.warning("server: %s; trying %s", why, self._urls[self._next])
@@ -248,9 +301,12 @@ class Server:
             except Unreachable as error:
                 failures.append(error)
                 continue
+            if number:
+                self._away_since = self._clock()
             self._next, self._has_v2, self._inventory = number, True, b""
             self._session = session = Session(self._urls[number], token)
             logger.info("server: %s accepts this device", session.url)
+            self._accepted(request["id_data"])
             return session
         text = "; ".join(map(str, failures))
         wait = max(each.retry_after for each in failures)
@@ -269,7 +325,8 @@ class Server:
                 f"{answer.where}: {answer.status}: {answer.text()}", answer.retry_after
             )
         token = answer.body.strip()
-        if not _TOKEN.fullmatch(token):
+        is_named = answer.kind == "application/jwt"
+        if not (_TOKEN.fullmatch(token) and (is_named or _JWT.fullmatch(token))):
             raise Unreachable(f"{answer.where}: what it answers is not a token")
         return token.decode("ascii")
 
@@ -285,6 +342,46 @@ class Server:
             headers={**common, **headers},
             patience=self._options.timeout,
         )
+
+
+def _worst(failures: Sequence[AgentError]) -> AgentError:
+    """What several servers say, as one error; another try makes sense if it does for one."""
+    last = failures[-1]
+    if len(failures) == 1 or isinstance(last, TooLarge):
+        return last
+    text = "; ".join(map(str, failures))
+    if isinstance(last, Aborted) and not isinstance(last, _Unknown):
+        return last
+    if all(isinstance(each, _Unknown) for each in failures):
+        return Aborted(text)
+    later = [each for each in failures if isinstance(each, Unreachable)]
+    if later:
+        return Unreachable(text, max(each.retry_after for each in later))
+    return AgentError(text)
+
+
+def _deployment(answer: Answer) -> Deployment | None:
+    answer.check(200, 204)
+    if answer.status == 204:
+        return None
+    found = answer.json()
+    name = found.get("id")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise Unreachable(f"{answer.where}: a deployment without a name that can be one")
+    try:
+        uri = found["artifact"]["source"]["uri"]
+        url = Address(urljoin(answer.address.full, uri)) if uri else None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        url = None
+    if url is None or not url.is_web:
+        raise Unreachable(f"{answer.where}: deployment {name} has no address of an artifact")
+    artifact = found["artifact"].get(NAME)
+    return Deployment(
+        id=name,
+        url=url,
+        control_map=_map(found),
+        artifact=artifact if isinstance(artifact, str) else "",
+    )
 
 
 def _of(deployment: str, what: str, version: str = "v1") -> str:

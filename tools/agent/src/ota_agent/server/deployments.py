@@ -20,6 +20,7 @@ from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.retry import doubled, spread
 from ota_agent.server.deployment_log import DeploymentLog
+from ota_agent.server.failures import Failure, Failures
 from ota_agent.trial import boot_log
 from ota_agent.trial.boot_log import BootLogOptions
 from ota_agent.trial.health import CommitOptions
@@ -53,9 +54,10 @@ class Deployments:
     Attributes:
         server: None if this device has none.
         boot: None if this device has no slots.
-        paused: told of the state before which an update is paused, and by whom; empty: it goes on.
+        paused: told of the state before which an update is paused, and by whom; empty: it is not.
         poll_error: why the last poll failed; None if it did not.
         offered: what the server has offered last.
+        failures: the deployments that have failed.
         hurry: set while nobody must wait for the server.
     """
 
@@ -73,6 +75,12 @@ class Deployments:
     poll_error: AgentError | None = None
     offered: Update | None = None
     hurry: Event = field(default_factory=Event)
+    failures: Failures = field(init=False)
+    _artifact: str = ""
+    _told_again: str = ""
+
+    def __post_init__(self) -> None:
+        self.failures = Failures(self.store, clock=self.clock)
 
     def poll(self) -> Happening:
         """Ask the server: `Offered` or `NothingNew`.
@@ -88,9 +96,46 @@ class Deployments:
             raise
         if found is None:
             return NothingNew()
+        held = self.failures.held(found.id, found.artifact)
+        if held is not None:
+            self._tell_again(found, *held)
+            return NothingNew()
+        self._artifact = found.artifact
         self.controls.set_server_map(found.id, found.control_map)
         self.offered = Update(source=found.url, deployment=found.id)
         return Offered(self.offered)
+
+    def note_end(self, update: Update) -> None:
+        """Remember whether a deployment has failed, before anybody is told."""
+        if update.is_standalone:
+            return
+        is_offered = self.offered is not None and self.offered.deployment == update.deployment
+        name = update.artifact.name if update.artifact else self._artifact if is_offered else ""
+        if update.reason:
+            self.failures.note(update.deployment, name, update.reason)
+        else:
+            self.failures.forget(update.deployment, name)
+
+    def _tell_again(self, found: "Deployment", failure: Failure, left: float) -> None:
+        """Tell the server how a deployment ended that it offers again; the log only once."""
+        update = Update(source=found.url, deployment=found.id, reason=failure.reason)
+        self.log.open(found.id)
+        try:
+            logger.warning(
+                "deployment %s is not tried again for %.0f s, since it has failed %d times: %s",
+                found.id,
+                left,
+                failure.count,
+                failure.reason,
+            )
+            if self.server is not None and self._told_again != found.id:
+                self.server.send_log(found.id, self.log.lines())
+                self._told_again = found.id
+            self.report(update, "failure", failure.reason)
+        except AgentError as error:
+            logger.warning("could not tell the server so: %s", error)
+        finally:
+            self.log.close()
 
     def renew(self, update: Update) -> Address | None:
         """Ask for the address that the server gives for the update now; None if it gives none."""

@@ -7,7 +7,8 @@ Works with urllib3 1.26 and 2.
 import logging
 import os
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -24,14 +25,23 @@ from ota_agent.server.pin import parse_pin, pin_of
 
 logger = logging.getLogger(__name__)
 
+_LOST = (urllib3.exceptions.ProtocolError, urllib3.exceptions.SSLError)
+"""How a connection ends that was good once."""
+_IDLE = 10.0  # [s] after which silence, too, may be that of a router which has forgotten it
+
 
 def pool(
-    options: TlsOptions, *, timeout: float, environment: Mapping[str, str] | None = None
+    options: TlsOptions,
+    *,
+    timeout: float,
+    environment: Mapping[str, str] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> urllib3.PoolManager:
     """Connections by these options, through the proxies of the environment.
 
     A request fails at once, with an urllib3 HTTPError, if it cannot be answered, and a redirect is
-    not followed: the caller decides about another try, and about another address.
+    not followed: the caller decides about another try, and about another address. Only where a
+    connection was idle before, and is lost, a new one is tried at once.
 
     Args:
         timeout: for connecting, and for each wait for more bytes [s].
@@ -49,7 +59,7 @@ def pool(
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     trust = _Trust.of(options)
     variables = os.environ if environment is None else environment
-    return _Pool(trust, timeout, _proxies(variables), plain=options.allow_plain_http)
+    return _Pool(trust, timeout, _proxies(variables), plain=options.allow_plain_http, clock=clock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +153,13 @@ class _Pool(urllib3.PoolManager):
     """Looks at each address: is it allowed, and is there a proxy before it?"""
 
     def __init__(
-        self, trust: _Trust, timeout: float, proxies: Mapping[str, str], *, plain: bool
+        self,
+        trust: _Trust,
+        timeout: float,
+        proxies: Mapping[str, str],
+        *,
+        plain: bool,
+        clock: Callable[[], float],
     ) -> None:
         self._settings: dict[str, Any] = {
             "timeout": urllib3.Timeout(connect=timeout, read=timeout),
@@ -155,6 +171,7 @@ class _Pool(urllib3.PoolManager):
         self.pool_classes_by_scheme = self._classes
         self._proxies, self._managers = proxies, dict[str, urllib3.ProxyManager]()
         self._is_plain_allowed, self._warned = plain, set[str]()
+        self._clock, self._used = clock, 0.0
 
     def urlopen(  # type: ignore[override]  # as urllib3's own
         self, method: str, url: str, redirect: bool = True, **more: Any
@@ -164,10 +181,23 @@ class _Pool(urllib3.PoolManager):
         if address.scheme == "http":
             self._allow_plain(url, host)
         proxy = self._proxies.get(address.scheme or "")
+        manager: urllib3.PoolManager | None = None
         if proxy and not _is_exempt(host, self._proxies.get("no", "")):
             manager = self._managers.get(proxy) or self._managed(proxy)
-            return manager.urlopen(method, url, redirect=False, **more)
-        return super().urlopen(method, url, redirect=False, **more)
+        ask = manager.urlopen if manager else super().urlopen
+        connections = (manager or self).connection_from_url(url)
+        opened, is_idle = connections.num_connections, self._clock() - self._used >= _IDLE
+        self._used = self._clock()
+        try:
+            return ask(method, url, redirect=False, **more)
+        except (*_LOST, urllib3.exceptions.ReadTimeoutError) as error:
+            is_lost = isinstance(error, _LOST) or is_idle
+            if connections.num_connections != opened or not is_lost:
+                raise
+            # It may have died long ago, and says nothing of the server. All that we ask for may be
+            # asked for twice.
+            logger.debug("%s: an idle connection was lost (%s)", host, error)
+        return ask(method, url, redirect=False, **more)
 
     def clear(self) -> None:
         """Close what is open and unused."""

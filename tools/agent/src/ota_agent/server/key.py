@@ -6,12 +6,17 @@ the daemon 9 MB for the rest of its life, for one signature a week.
 """
 
 import logging
+import os
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from ota_agent.device.second_home import keep
 from ota_agent.durable import replace_file
 from ota_agent.errors import AgentError
 from ota_agent.server.options import KeyOptions
+from ota_agent.server.signer import DAMAGED
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 
@@ -21,11 +26,32 @@ _PATIENCE = 120.0  # [s] RSA 3072 on a slow core
 _LIMIT = 1 << 16  # [B] of a PEM file
 
 
-class DeviceKey:
-    """The device's key in its file; made, or taken over, when it is first needed."""
+BROKEN = ".broken"
+"""Behind the name of a key that was put aside."""
 
-    def __init__(self, options: KeyOptions) -> None:
-        self._options = options
+
+class _Damaged(AgentError):
+    """The file holds no key."""
+
+
+class DeviceKey:
+    """The device's key in its file; made, or taken over, when it is first needed.
+
+    Args:
+        is_own: the agent may make another one in the place of a key that is damaged: the server
+            sees a new key, and a user accepts the device again. Without it, a damaged key is an
+            error: a user has put it there, and has it still.
+        tell: told of that.
+    """
+
+    def __init__(
+        self,
+        options: KeyOptions,
+        *,
+        is_own: bool = False,
+        tell: Callable[[str], object] = lambda text: None,
+    ) -> None:
+        self._options, self._is_own, self._tell = options, is_own, tell
         self._public = ""
 
     @property
@@ -37,7 +63,7 @@ class DeviceKey:
         """
         self.ensure()
         if not self._public:
-            self._public = self._signer("public").decode("ascii")
+            self._public = self._signed("public").decode("ascii")
         return self._public
 
     def sign(self, message: bytes) -> bytes:
@@ -48,7 +74,7 @@ class DeviceKey:
             AgentError: the key cannot be made, or is of no use.
         """
         self.ensure()
-        return self._signer("sign", stdin=message)
+        return self._signed("sign", stdin=message)
 
     def ensure(self) -> None:
         """Have a key in its place, whole and on the disk.
@@ -61,7 +87,7 @@ class DeviceKey:
             return
         mender = self._options.mender_key
         try:
-            if mender and Path(mender).is_file():
+            if mender and Path(mender).is_file() and self._is_good(Path(mender)):
                 with Path(mender).open("rb") as file:
                     pem = file.read(_LIMIT)
                 source = f"taken over from {mender}"
@@ -73,7 +99,38 @@ class DeviceKey:
             raise AgentError(
                 f"{path}: the device's key: {error.strerror}; is its folder there, and writable?"
             ) from error
+        keep()
         logger.info("key: %s: %s", path, source)
+
+    def _signed(self, word: str, *, stdin: bytes = b"") -> bytes:
+        """What the signer says; with a new key, if ours is damaged."""
+        try:
+            return self._signer(word, stdin=stdin)
+        except _Damaged as error:
+            if not self._is_own:
+                raise
+            self._put_aside(str(error))
+        self.ensure()
+        return self._signer(word, stdin=stdin)
+
+    def _put_aside(self, why: str) -> None:
+        path = self._options.path
+        try:
+            path.replace(path.with_name(path.name + BROKEN))
+        except OSError as error:
+            raise AgentError(f"{why}; and it cannot be put aside: {error.strerror}") from error
+        self._public = ""
+        logger.error("%s; it is put aside as %s", why, BROKEN)
+        self._tell(replaced(path))
+
+    def _is_good(self, path: Path) -> bool:
+        """Whether a key may be taken over."""
+        try:
+            DeviceKey(replace(self._options, path=path))._signer("public")
+        except _Damaged as error:
+            logger.error("%s; it is not taken over", error)
+            return False
+        return True
 
     def _signer(self, *words: str, stdin: bytes = b"") -> bytes:
         options = self._options
@@ -83,5 +140,19 @@ class DeviceKey:
         try:
             return run(argv, timeout=_PATIENCE, stdin=stdin)
         except ProgramError as error:
-            why = str(error).rpartition("exit code 2: ")[2]
-            raise AgentError(f"the device's key: {why}") from error
+            said = str(error)
+            if f"exit code {DAMAGED}: " in said:
+                why = said.rpartition(f"exit code {DAMAGED}: ")[2]
+                raise _Damaged(f"the device's key: {why}") from error
+            raise AgentError(f"the device's key: {said.rpartition('exit code 2: ')[2]}") from error
+
+
+def replaced(path: Path) -> str:
+    """That a key was put aside, for users; empty if it was not."""
+    broken = path.with_name(path.name + BROKEN)
+    if not os.path.lexists(broken):
+        return ""
+    return (
+        f"{path}: was damaged, and the device has a new key: accept the device at the server, then"
+        f" remove {broken}"
+    )

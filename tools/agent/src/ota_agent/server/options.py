@@ -41,9 +41,9 @@ class TlsOptions:
             which artifacts are downloaded from; none means every host.
         client_certificate: PEM file with our certificate, for mutual TLS; empty for none.
         client_key: PEM file with its key; empty if that is in client_certificate.
-        skip_verify: believe any server. For the bench alone: any machine on the network between
+        skip_verify: believe any server. Only for the bench: any machine on the network between
             can be the server.
-        allow_plain_http: also talk to servers without TLS. For the bench alone.
+        allow_plain_http: also talk to servers without TLS. Only for the bench.
         set_clock: when the agent starts and the clock is before the time the agent was built, set
             it to that: a board without a battery cannot check certificates in 1970.
     """
@@ -68,8 +68,8 @@ class KeyOptions:
         algorithm: of a key that is made. A key that is there may be any of them.
         passphrase_file: file whose first line is the key's passphrase; empty for a key without
             one.
-        mender_key: the key of Mender's client: it becomes ours if there is no other, so that the
-            server still knows the device; empty for none.
+        mender_key: the key of Mender's client: it becomes ours if there is no other; the server
+            then still knows the device; empty for none.
     """
 
     path: Path = Path("/data/ota/key.pem")

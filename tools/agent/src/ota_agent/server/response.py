@@ -20,6 +20,10 @@ _PIECE = 1 << 13  # [B]
 _SAID = 300  # characters of an answer that are repeated in an error
 
 
+class TooLarge(AgentError):
+    """What was sent is too large for the server: it is neither sent again, nor to another one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """An answer of the server.
@@ -28,6 +32,7 @@ class Answer:
         where: the method and the address, for messages.
         address: that was asked.
         retry_after: what it asks us to wait [s]; 0 if it does not say.
+        kind: of the body, such as ``application/json``; in lower case, without parameters.
     """
 
     where: str
@@ -35,6 +40,7 @@ class Answer:
     status: int
     body: bytes
     retry_after: float = 0.0
+    kind: str = ""
 
     def json(self) -> dict[str, Any]:
         """The object in it.
@@ -56,32 +62,50 @@ class Answer:
         return " ".join(str(said).split())[:_SAID] or "(no reason given)"
 
     @property
-    def is_about_deployment(self) -> bool:
-        """Whether the server itself says so, and not a proxy before it that lost it."""
+    def is_from_server(self) -> bool:
+        """Whether the server itself says so, and not a proxy before it, or a captive portal."""
         try:
             return "error" in json.loads(self.body)
         except (ValueError, TypeError, RecursionError):
             return False
 
-    def check(self) -> None:
-        """Pass if it is a success.
+    def check_empty(self) -> None:
+        """Pass if it has no text, or JSON: a page says that another server has answered.
 
         Raises:
-            Unreachable: the server cannot, for now.
+            Unreachable: it has another text.
+        """
+        try:
+            json.loads(self.body or b"{}")
+        except (ValueError, RecursionError):
+            raise Unreachable(
+                f"{self.where}: {self.status}, and not from a server for updates: {self.text()}"
+            ) from None
+
+    def check(self, *success: int) -> None:
+        """Pass if it is one of the statuses that say that the server has understood.
+
+        Any other says nothing of the kind: a health page, and many a captive portal, has 200 for
+        everything.
+
+        Raises:
+            Unreachable: the server cannot, for now; or it is none for updates.
+            TooLarge: it takes no more than so much.
             AgentError: it refuses, and would again.
         """
-        if self.status < 300:
+        if self.status in success:
             return
         if self.status == 413:
-            raise AgentError(f"{self.where}: 413: too large for the server; it is not sent again")
+            raise TooLarge(f"{self.where}: 413: too large for the server; it is not sent again")
         if self.status == 429 or self.status >= 500:
             raise Unreachable(f"{self.where}: {self.status}: {self.text()}", self.retry_after)
-        if self.status < 400:
-            raise AgentError(
-                f"{self.where}: {self.status}: the server redirects; configure its final address"
+        if 300 <= self.status < 400:
+            text = f"{self.where}: {self.status}: the server redirects; configure its final address"
+            raise AgentError(text) if self.is_from_server else Unreachable(text)
+        if self.status < 400 or not self.is_from_server:
+            raise Unreachable(
+                f"{self.where}: {self.status}, and not from a server for updates: {self.text()}"
             )
-        if self.status == 404 and not self.is_about_deployment:
-            raise Unreachable(f"{self.where}: 404, and not from a server for updates")
         raise AgentError(f"{self.where}: {self.status}: {self.text()}")
 
 
@@ -129,6 +153,7 @@ def ask(
         status=response.status,
         body=data,
         retry_after=retry_after(response.headers.get("Retry-After"), now()) or 0.0,
+        kind=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
     )
 
 

@@ -6,6 +6,7 @@ signature of what it reads.
 """
 
 import argparse
+import errno
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,16 @@ if TYPE_CHECKING:
 _RSA = 3072, 65537  # bits, exponent. Source: Mender's client up to version 4
 
 
+DAMAGED = 3
+"""Exit code: what is in the key's file is not a key, and nothing makes it one again."""
+
+
 class _Useless(Exception):
     """The key, or its passphrase, is of no use; the text says why."""
+
+
+class _Damaged(_Useless):
+    """The file does not hold a key, as after a power cut or a bad block."""
 
 
 def main() -> int:
@@ -31,6 +40,7 @@ def main() -> int:
     parser.add_argument("--key", type=Path)
     parser.add_argument("--passphrase-file", type=Path)
     args = parser.parse_args()
+    code = 2
     try:
         passphrase = _first_line(args.passphrase_file)
         if args.action == "make":
@@ -44,12 +54,12 @@ def main() -> int:
     except OSError as error:
         why = f"{error.filename}: {error.strerror}"
     except _Useless as error:
-        why = str(error)
+        why, code = str(error), DAMAGED if isinstance(error, _Damaged) else code
     else:
         sys.stdout.buffer.write(output)
         return 0
     print(why, file=sys.stderr)
-    return 2
+    return code
 
 
 def signature(key: Any, message: bytes) -> bytes:
@@ -94,15 +104,22 @@ def _load(path: Path, passphrase: bytes) -> Any:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        if error.errno not in (errno.EIO, errno.EISDIR, errno.EUCLEAN, errno.EBADMSG):
+            raise
+        raise _Damaged(f"{path}: {error.strerror}") from error
     is_encrypted = b"ENCRYPTED" in data
-    if is_encrypted and not passphrase:
+    if is_encrypted and not passphrase and b"-----END" in data:
         raise _Useless(f"{path}: is encrypted; set passphrase_file")
     try:
-        return load_pem_private_key(data, passphrase if is_encrypted else None)
+        return load_pem_private_key(data, passphrase or b"?" if is_encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        finding = "the passphrase does not fit" if is_encrypted else str(error)
-        raise _Useless(
+        is_whole = is_encrypted and b"-----END" in data
+        finding = "the passphrase does not fit" if is_whole else str(error)
+        is_damaged = isinstance(error, ValueError) and not is_whole
+        raise (_Damaged if is_damaged else _Useless)(
             f"{path}: is not a usable private key in PEM: {finding}; put the right one there, or"
             " remove it: a new one is made, which the server has to accept"
         ) from error

@@ -58,7 +58,7 @@ def stop(options: BootLogOptions) -> None:
         options.stop.parent.mkdir(parents=True, exist_ok=True)
         options.stop.touch()
     except OSError as error:
-        logger.warning("%s: %s; the log of this boot goes on", options.stop, error.strerror)
+        logger.warning("%s: %s; the log of this boot continues", options.stop, error.strerror)
 
 
 def note_end(options: BootLogOptions, boot_id: Path, why: str) -> None:
@@ -157,9 +157,13 @@ def meaning(rollback: str) -> str:
     kind, _, partition = rollback.partition(" ")
     match kind:
         case "load":
-            return f" (partition {partition} did not load, so that no kernel of it was started)"
+            return f" (partition {partition} did not load, and no kernel of it was started)"
         case "count":
             return f" (partition {partition} was started on trial, and never committed)"
+        case "save":
+            return f" (the trial of partition {partition} could not be counted)"
+        case "lost":
+            return f" (no copy of its environment was valid; partition {partition} was tried)"
     return ""
 
 

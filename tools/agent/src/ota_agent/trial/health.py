@@ -34,7 +34,7 @@ class CommitOptions:
         folder: of executables, run in the order of their names: 0 is healthy, 75 is not yet, and
             every other exit code rolls the update back.
         timeout: how long one check may take [s].
-        patience: how long checks may go on saying "not yet" [s].
+        patience: how long checks may keep saying "not yet" [s].
         policy: of a trial whose server is out of reach: ``require-server`` rolls back after
             ``server_patience``, ``grace`` commits after ``grace`` if the checks are passed, and
             ``local`` commits as soon as they are.

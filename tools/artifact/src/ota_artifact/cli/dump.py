@@ -15,6 +15,7 @@ from ota_artifact.cli.progress import progress
 from ota_artifact.cli.streams import counted, named, opened
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.names import shown
+from ota_artifact.provides import ROOTFS
 from ota_artifact.reader import Artifact, open_artifact
 
 _EXAMPLE = """\
@@ -133,7 +134,7 @@ def _command_line(header: Header) -> Iterator[str]:
     """
     payload = header.payloads[0]
     if header.version == 2:
-        yield from ("write", "rootfs-image", "--version", "2")
+        yield from ("write", ROOTFS, "--version", "2")
         yield from ("--artifact-name", header.artifact_name)
         yield from _each("--compatible-types", header.compatible_types)
         return

@@ -27,6 +27,10 @@ _EPILOG = """\
 Exit codes: 0 done, 1 wrong options or a failure without a code of its own (diff: they differ),
 2 unsupported version, 3 cannot create, 4 cannot open, 5 invalid artifact (validate, dump, diff),
 6 unsupported feature, 7 the system (space, a missing program), 130 interrupted.
+
+examples:
+  ota-artifact write rootfs-image -c qemu-arm64 -n v2 -f rootfs.ext4 -o v2.mender
+  ota-artifact read v2.mender
 """
 
 

@@ -101,7 +101,7 @@ def check_artifact_name(name: str, *, is_module: bool) -> None:
 
 def _add_rootfs(kinds: "Subparsers[Parser]") -> None:
     parser = kinds.add_parser(
-        "rootfs-image",
+        ROOTFS,
         help="from a root filesystem",
         description="Writes an artifact that replaces the root filesystem of a device.",
         epilog=_ROOTFS_EXAMPLE,

@@ -2,7 +2,7 @@
 """Extended attributes of files in an ext filesystem, and the blocks that they take.
 
 Many attributes, such as those of IMA, lie in a block of their own, which files may share. debugfs
-forgets that block when it removes a file, so that it would stay in use by nobody.
+forgets that block when it removes a file: it would stay in use by nobody.
 """
 
 import re

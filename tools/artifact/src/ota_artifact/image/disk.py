@@ -5,18 +5,22 @@ import logging
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ota_artifact.errors import ArtifactError, blaming
+from ota_artifact.hold import hold
 from ota_artifact.image.filesystem import Filesystem, open_filesystem, recognise
 from ota_artifact.image.partitions import Partition, read_table
 from ota_artifact.image.paths import components, joined
 from ota_artifact.image.roles import Roles, find_roles, is_one_filesystem
 from ota_artifact.image.sparse import copy_sparse
 from ota_artifact.output import naming
+
+_T = TypeVar("_T")
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +35,25 @@ _MOUNTED: tuple[tuple[tuple[str, ...], Place], ...] = (
 )
 """Where they are mounted. Source: mender-artifact, the file commands' documentation."""
 
+_TITLES = {"boot": "boot partition", "A": "slot A", "B": "slot B", "data": "data partition"}
 _EMPTY = {"lost+found"}  # what mke2fs leaves in a filesystem without files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """A path in one filesystem of an image.
+
+    Attributes:
+        name: of its partition, for messages; empty if the image is one filesystem.
+        offset: where the filesystem begins [B].
+        size: of its partition [B]; None: all up to the end of the image.
+        inside: the path in there.
+    """
+
+    name: str
+    offset: int
+    size: int | None
+    inside: str
 
 
 class Image:
@@ -39,7 +61,7 @@ class Image:
 
     In a disk image a path of the root filesystem stands for both slots: it is read from the first
     that has files, and changed in each that has some; if both are empty, in both. What
-    `Filesystem` says of changes holds here too; `edit` changes all or nothing.
+    `Filesystem` says of changes applies here too; `edit` changes all or nothing.
 
     Attributes:
         path: the image's file.
@@ -49,7 +71,7 @@ class Image:
     def __init__(self, path: Path, roles: Roles | None) -> None:
         self.path = path
         self.roles = roles
-        self._changed: dict[int, Filesystem] = {}
+        self._changed: dict[int, _Place] = {}
         self._slots: list[Partition] = []
 
     @property
@@ -59,8 +81,7 @@ class Image:
 
     def exists(self, path: str) -> bool:
         """Whether a file or folder is at the path. See `Filesystem.exists`."""
-        filesystem, inside = self._first(path)
-        return filesystem.exists(inside)
+        return self._first(path, lambda filesystem, inside: filesystem.exists(inside))
 
     def require_folder(self, path: str) -> None:
         """Pass if each filesystem that the path stands for has the folder.
@@ -68,33 +89,32 @@ class Image:
         Raises:
             ArtifactError: one has not.
         """
-        for offset, size, inside in self._places(path):
-            if not open_filesystem(self.path, offset, size).exists(f"{inside}/."):
-                where = f"the filesystem at {offset:#x}" if self.roles else "the filesystem"
+        for place in self._places(path):
+            if not self._open(place).exists(f"{place.inside}/."):
                 raise ArtifactError(
-                    f"{self.path}: {where} has no folder {path}, so that it is not a root"
+                    f"{self._called(place)}: has no folder {path}: it is not a root"
                     " filesystem; name an image of one"
                 )
 
     def read_file(self, path: str, destination: Path) -> None:
         """Copy a file of the image to the host. See `Filesystem.read_file`."""
-        filesystem, inside = self._first(path)
-        filesystem.read_file(inside, destination)
+        self._first(path, lambda filesystem, inside: filesystem.read_file(inside, destination))
 
     def write_file(self, source: Path, path: str, mode: int | None = None) -> None:
         """Copy a file of the host into the image. See `Filesystem.write_file`."""
-        for filesystem, inside in self._to_change(path):
-            filesystem.write_file(source, inside, mode)
+        self._change(path, lambda filesystem, inside: filesystem.write_file(source, inside, mode))
 
     def make_directory(self, path: str, mode: int | None = None) -> None:
         """Make a directory and those above it. See `Filesystem.make_directory`."""
-        for filesystem, inside in self._to_change(path):
-            filesystem.make_directory(inside, mode)
+        self._change(path, lambda filesystem, inside: filesystem.make_directory(inside, mode))
 
     def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove what is at the path. See `Filesystem.remove`."""
-        for filesystem, inside in self._to_change(path, follows_end=False):
+
+        def remove(filesystem: Filesystem, inside: str) -> None:
             filesystem.remove(inside, recursive=recursive)
+
+        self._change(path, remove, follows_end=False)
 
     def check(self) -> None:
         """Pass if all filesystems that were changed are sound.
@@ -102,24 +122,43 @@ class Image:
         Raises:
             ArtifactError: one is damaged.
         """
-        for filesystem in self._changed.values():
-            filesystem.check()
+        for place in self._changed.values():
+            with self._naming(place):
+                self._open(place).check()
 
-    def _first(self, path: str) -> tuple[Filesystem, str]:
-        offset, size, inside = self._places(path)[0]
-        filesystem = open_filesystem(self.path, offset, size)
-        self._require_inside(filesystem, path, inside)
-        return filesystem, inside
+    def _first(self, path: str, read: Callable[[Filesystem, str], _T]) -> _T:
+        place = self._places(path)[0]
+        with self._naming(place):
+            filesystem = self._open(place)
+            self._require_inside(filesystem, path, place.inside)
+            return read(filesystem, place.inside)
 
-    def _to_change(self, path: str, *, follows_end: bool = True) -> list[tuple[Filesystem, str]]:
-        found = []
-        for offset, size, inside in self._places(path):
-            filesystem = open_filesystem(self.path, offset, size)
+    def _change(
+        self, path: str, change: Callable[[Filesystem, str], None], *, follows_end: bool = True
+    ) -> None:
+        places = self._places(path)
+        for place in places:
+            inside = place.inside
             looked = inside if follows_end else joined(components(inside)[:-1])
-            self._require_inside(filesystem, path, looked)
-            found.append((offset, filesystem, inside))
-        self._changed |= {offset: filesystem for offset, filesystem, _ in found}
-        return [(filesystem, inside) for _, filesystem, inside in found]
+            with self._naming(place):
+                self._require_inside(self._open(place), path, looked)
+        self._changed |= {place.offset: place for place in places}
+        for place in places:
+            with self._naming(place):
+                change(self._open(place), place.inside)
+
+    def _open(self, place: "_Place") -> Filesystem:
+        return open_filesystem(self.path, place.offset, place.size)
+
+    def _called(self, place: "_Place") -> str:
+        """The image and the partition, as a message begins."""
+        return f"{self.path}: {place.name}" if place.name else str(self.path)
+
+    @contextmanager
+    def _naming(self, place: "_Place") -> Iterator[None]:
+        """Make errors about the image name the partition, too."""
+        with blaming(Path(f"{self._called(place)}: "), Path(f"{self.path}: ")):
+            yield
 
     def _require_inside(self, filesystem: Filesystem, path: str, inside: str) -> None:
         """Pass if no symbolic link of a slot leads to where the device mounts another partition.
@@ -135,10 +174,10 @@ class Image:
                 f"{self.path}: {path} leads to {real}, which is on another partition; name {real}"
             )
 
-    def _places(self, path: str) -> list[tuple[int, int | None, str]]:
-        """(offset [B], size [B], path in it) of each filesystem that a path stands for."""
+    def _places(self, path: str) -> "list[_Place]":
+        """Where a path is, in each filesystem that it stands for."""
         if self.roles is None:
-            return [(0, None, path)]
+            return [_Place(name="", offset=0, size=None, inside=path)]
         if ".." in components(path):
             raise ArtifactError(f"{path}: '..' does not say which partition; write the path out")
         place, names = place_of(path)
@@ -150,7 +189,16 @@ class Image:
                 chosen = self._slots = self._slots or self._with_files(self.roles)
             case "data":
                 chosen = [self.roles.data]
-        return [(each.offset, each.size, inside) for each in chosen]
+        called = self.roles.names
+        return [
+            _Place(
+                name=_TITLES[called[each.number]],
+                offset=each.offset,
+                size=each.size,
+                inside=inside,
+            )
+            for each in chosen
+        ]
 
     def _with_files(self, roles: Roles) -> list[Partition]:
         """The slots that have files; both, if both are empty."""
@@ -199,6 +247,8 @@ def open_image(path: Path) -> Image:
         return Image(path, None)
     if table.first_fault:
         logger.warning("%s: the first GPT %s; the backup is read", path, table.first_fault)
+    if table.conflict:
+        logger.warning("%s: %s", path, table.conflict)
     return Image(path, find_roles(path, table))
 
 
@@ -211,12 +261,13 @@ def edit(path: Path) -> Iterator[Image]:
 
     Raises:
         ArtifactError: not an image, a damaged result, or another process changed the image.
+        BlockingIOError: a process of ours uses the image, such as a board in QEMU.
         OSError: no space for the copy, or it cannot be written.
     """
     target = path.resolve()
     with blaming(path, target):
         open_image(target)
-    with target.open("rb") as original:
+    with hold(target, remedy="wait until it has ended"), target.open("rb") as original:
         before = os.fstat(original.fileno())
         copy = _Copy(target)
         try:

@@ -35,8 +35,22 @@ class Mbr:
 
 
 def is_protective(sector: bytes) -> bool:
-    """Whether the table only says that a GPT follows."""
+    """Whether the table says that a GPT follows."""
     return any(kind == _PROTECTIVE for kind, _, _ in _table(sector))
+
+
+def gpt_places(sector: bytes) -> tuple[int, ...]:
+    """Where a GPT begins, by the entries that say so [sectors]; readers take 1 and no other."""
+    return tuple(start for kind, start, _ in _table(sector) if kind == _PROTECTIVE)
+
+
+def hybrid_rows(sector: bytes) -> list[tuple[int, int, int]]:
+    """Number, start [sectors] and length [sectors] of what such a table has next to the GPT."""
+    return [
+        (number, start, length)
+        for number, (kind, start, length) in enumerate(_table(sector), start=1)
+        if kind not in (0, _PROTECTIVE) and length
+    ]
 
 
 def read_mbr(file: BinaryIO, size: int, image: Path) -> Mbr:

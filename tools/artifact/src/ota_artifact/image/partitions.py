@@ -2,15 +2,15 @@
 """The partition table of a disk image, MBR or GPT."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 from ota_artifact.errors import ArtifactError
-from ota_artifact.image.gpt import Row, read_gpt
-from ota_artifact.image.mbr import is_protective, read_mbr
+from ota_artifact.image.gpt import Gpt, Row, read_gpt
+from ota_artifact.image.mbr import gpt_places, hybrid_rows, is_protective, read_mbr
 from ota_artifact.layout import SECTOR, TableKind
 from ota_artifact.names import shown
 from ota_artifact.size import format_size
@@ -24,17 +24,36 @@ ESP = ("ef", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 BIOS_BOOT = ("21686148-6449-6e6f-744e-656564454649",)
 """Type of the partition that holds GRUB's own code. Source: GRUB manual, "BIOS installation"."""
 
-_KNOWN = {
-    **dict.fromkeys(SWAP, "swap"),
-    **dict.fromkeys(ESP, "ESP"),
-    **dict.fromkeys(BIOS_BOOT, "BIOS boot"),
-    "0fc63daf-8483-4772-8e79-3d69d8477de4": "Linux",
-    "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7": "basic data",
-    "83": "Linux",
+FAT: Mapping[str, str] = {
+    "01": "FAT12",
+    "04": "FAT16",
+    "06": "FAT16",
     "0b": "FAT32",
     "0c": "FAT32",
     "0e": "FAT16",
 }
+"""Types of partitions with vfat, in an MBR."""
+
+FILES: Mapping[str, str] = {
+    **FAT,
+    **dict.fromkeys(ESP, "ESP"),
+    "83": "Linux",
+    "ea": "boot",
+    "0fc63daf-8483-4772-8e79-3d69d8477de4": "Linux",
+    "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7": "basic data",
+    "bc13c2ff-59e6-4262-a352-b275fd6f7172": "boot",
+    "44479540-f297-41b2-9af7-d131d5f0458a": "root of x86",
+    "4f68bce3-e8cd-4db1-96e7-fbcaf984b709": "root of x86-64",
+    "69dad710-2ce4-4e3c-b16c-21a1d49abed3": "root of arm",
+    "b921b045-1df0-41c3-af44-4c6f280d3fae": "root of arm64",
+    "72ec70a6-cf74-40e6-bd49-4bda08e8f224": "root of riscv64",
+    "3b8f8425-20e0-4f3b-907f-1a25a76f98e8": "server data",
+    "4d21b016-b534-45c2-a9fb-5c16e091fd2d": "variable data",
+    "933ac7e1-2eb4-4f13-b844-0e14e2aef915": "home",
+}
+"""Types of partitions with a filesystem. Source: UAPI Discoverable Partitions Specification."""
+
+_KNOWN = {**FILES, **dict.fromkeys(SWAP, "swap"), **dict.fromkeys(BIOS_BOOT, "BIOS boot")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +92,7 @@ class Table:
         first_fault: what is wrong with the copy of a GPT at the beginning of the image, as the
             end of a sentence; then the backup at its end was read.
         backup_fault: what is wrong with the backup.
+        conflict: where another reader finds another table on the disk, as a sentence.
     """
 
     kind: TableKind
@@ -82,6 +102,7 @@ class Table:
     links: tuple[int, ...] = ()
     first_fault: str = ""
     backup_fault: str = ""
+    conflict: str = ""
 
     @property
     def fault(self) -> str:
@@ -111,7 +132,8 @@ def read_table(image: Path) -> Table:
     with image.open("rb") as file:
         table = _read(file, file.seek(0, os.SEEK_END), image)
     if not table.partitions:
-        raise ArtifactError(f"{image}: the partition table is empty; there is nothing to open")
+        more = table.conflict or "there is nothing to open"
+        raise ArtifactError(f"{image}: the partition table is empty; {more}")
     return table
 
 
@@ -130,6 +152,12 @@ def describe_table(table: Table) -> str:
     return "\n".join(f"  {line}" for line in lines)
 
 
+def described_type(partition: Partition) -> str:
+    """The type of a partition, for a message: its number, and its name if we know one."""
+    name = _KNOWN.get(partition.type)
+    return f"{partition.type} ({name})" if name else partition.type
+
+
 def _read(file: BinaryIO, size: int, image: Path) -> Table:
     file.seek(0)
     first = file.read(512)
@@ -138,7 +166,8 @@ def _read(file: BinaryIO, size: int, image: Path) -> Table:
             f"{image}: has {len(first)} B, too few for a disk image or a filesystem; it is"
             " truncated, or of another kind"
         )
-    if first[510:512] == b"\x55\xaa" and not is_protective(first):
+    has_mbr = first[510:512] == b"\x55\xaa"
+    if has_mbr and not is_protective(first):
         mbr = read_mbr(file, size, image)
         return Table(
             kind="mbr",
@@ -146,10 +175,11 @@ def _read(file: BinaryIO, size: int, image: Path) -> Table:
             sector=SECTOR,
             partitions=_partitions((*each, "") for each in mbr.rows),
             links=mbr.links,
+            conflict=_unannounced(file, size, image),
         )
     gpt = read_gpt(file, size, image)
     if gpt is None:
-        if first[510:512] == b"\x55\xaa":
+        if has_mbr:
             raise ArtifactError(
                 f"{image}: its MBR says that a GPT follows, and neither the first one nor the"
                 " backup is there; copy or compose the image again"
@@ -162,7 +192,49 @@ def _read(file: BinaryIO, size: int, image: Path) -> Table:
         partitions=_partitions(gpt.rows),
         first_fault=gpt.first_fault,
         backup_fault=gpt.backup_fault,
+        conflict=_hybrid(first, gpt) if has_mbr else _UNSIGNED,
     )
+
+
+_UNSIGNED = (
+    "no MBR announces the GPT, since sector 0 does not end in 55 aa: Linux, U-Boot and sfdisk find"
+    " no partitions; write the table again"
+)
+
+
+def _unannounced(file: BinaryIO, size: int, image: Path) -> str:
+    """What to say of a GPT next to an MBR that does not announce it; empty if there is none.
+
+    Source: Linux block/partitions/efi.c, U-Boot disk/part_efi.c and util-linux
+    libfdisk/src/gpt.c, `is_pmbr_valid`; GRUB grub-core/partmap/gpt.c.
+    """
+    try:
+        gpt = read_gpt(file, size, image)
+    except ArtifactError:
+        return ""  # damaged: no reader takes it for a table
+    if gpt is None:
+        return ""
+    return (
+        "there is a GPT too, and no entry of type ee in the MBR announces it: Linux, U-Boot, GRUB"
+        " and sfdisk read the MBR, gdisk and parted ask; remove the one that is left over"
+    )
+
+
+def _hybrid(first: bytes, gpt: Gpt) -> str:
+    """What to say of an MBR that announces a GPT, and does not agree with it; empty if it does."""
+    if 1 not in (places := gpt_places(first)):
+        return (
+            f"the entry of type ee in the MBR begins at sector {places[0]}, not 1: Linux and U-Boot"
+            " find no partitions, sfdisk does; write the table again"
+        )
+    known = {(offset, size) for _, offset, size, _, _ in gpt.rows}
+    for number, start, length in hybrid_rows(first):
+        if (start * gpt.sector, length * gpt.sector) not in known:
+            return (
+                f"partition {number} of the MBR is not in the GPT: Linux and U-Boot read the GPT, a"
+                " boot ROM may read the MBR; give both tables the same partitions"
+            )
+    return ""
 
 
 def _partitions(rows: Iterable[Row]) -> tuple[Partition, ...]:

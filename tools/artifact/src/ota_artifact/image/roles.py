@@ -2,10 +2,12 @@
 """Which partition of a disk image is boot, slot A, slot B and data: the one rule.
 
 What the image itself says counts: its layout.json, then the names and types in its GPT. An image
-that says neither is taken to be in Mender's order if exactly four of its partitions can hold files.
-Any other is refused, since a guess that is wrong puts a device's key into the wrong partition.
+that says neither is taken to be in Mender's order if exactly four of its partitions can hold files,
+by their types. Any other is refused, since a guess that is wrong puts a device's key into the wrong
+partition.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,18 @@ from typing import Literal
 
 from ota_artifact.errors import ArtifactError, LayoutError, MatchError, RolesError
 from ota_artifact.image.filesystem import open_filesystem, read_bytes, recognise
-from ota_artifact.image.partitions import BIOS_BOOT, ESP, SWAP, Partition, Table, describe_table
-from ota_artifact.layout import LARGEST, Layout, TableKind, from_json
+from ota_artifact.image.partitions import (
+    BIOS_BOOT,
+    ESP,
+    FAT,
+    FILES,
+    SWAP,
+    Partition,
+    Table,
+    describe_table,
+    described_type,
+)
+from ota_artifact.layout import LARGEST, LAYOUT_JSON, Layout, TableKind, from_json
 from ota_artifact.size import format_size
 
 RULE = (
@@ -29,7 +41,7 @@ Role = Literal["boot", "A", "B", "data"]
 Source = Literal["layout.json", "GPT names", "order"]
 """What told which partition is which."""
 
-_FILE = "/layout.json"
+_FILE = f"/{LAYOUT_JSON}"
 _ORDER: tuple[Role, ...] = ("boot", "A", "B", "data")
 """By number. Source: meta-mender, mender-part-images.bbclass, which may put swap before data."""
 
@@ -46,6 +58,8 @@ _REMEDIES: Mapping[TableKind, str] = {
     "gpt": f"name the partitions boot, A, B and data (`sgdisk -c 4:data`), or {_COMPOSE}",
     "mbr": f"use boot, A, B and data alone or a GPT with these names, or {_COMPOSE}",
 }
+logger = logging.getLogger(__name__)
+
 _IGNORED = str.maketrans("", "", " -_")
 
 
@@ -122,17 +136,50 @@ def find_roles(image: Path, table: Table) -> Roles:
 
 def _layouts(image: Path, table: Table) -> list[tuple[Partition, Layout]]:
     """Each layout.json on the image, and the partition that it is on."""
-    found = []
+    on: dict[str | None, list[Partition]] = {}
     for each in table.partitions:
-        if recognise(image, each.offset, each.size) != "vfat":
-            continue
-        filesystem = open_filesystem(image, each.offset, each.size)
-        if filesystem.kind(_FILE) == "file":
-            place = f"{image}: layout.json on partition {each.number}"
-            if filesystem.file_size(_FILE) > LARGEST:
-                raise LayoutError(f"{place}: is not a layout file: it is longer than {LARGEST} B")
-            found.append((each, from_json(read_bytes(filesystem, _FILE, LARGEST), place)))
-    return found
+        on.setdefault(recognise(image, each.offset, each.size), []).append(each)
+    found = [(each, _layout_on(image, each)) for each in on.get("vfat", ())]
+    if not any(layout for _, layout in found):
+        found = [(each, _layout_on_ext4(image, table, each)) for each in on.get("ext4", ())]
+    return [(each, layout) for each, layout in found if layout]
+
+
+def _layout_on(image: Path, partition: Partition) -> Layout | None:
+    place = f"{image}: layout.json on partition {partition.number}"
+    filesystem = open_filesystem(image, partition.offset, partition.size)
+    kind = filesystem.kind(_FILE)
+    if kind is None:
+        return None
+    if kind != "file":
+        raise LayoutError(f"{place}: is a {kind}, not a file; remove it")
+    if filesystem.file_size(_FILE) > LARGEST:
+        raise LayoutError(f"{place}: is not a layout file: it is longer than {LARGEST} B")
+    return from_json(read_bytes(filesystem, _FILE, LARGEST), place)
+
+
+def _layout_on_ext4(image: Path, table: Table, partition: Partition) -> Layout | None:
+    """The same of an ext4, which may be a slot or data with a file of that name, or be damaged.
+
+    The first partition of a disk is boot. Any other one counts if its layout says that it is boot.
+    """
+    if partition == table.partitions[0]:
+        return _layout_on(image, partition)
+    try:
+        layout = _layout_on(image, partition)
+    except LayoutError:
+        return None
+    except ArtifactError as error:
+        logger.warning(
+            "%s: partition %s: is not searched for layout.json: %s", image, partition.number, error
+        )
+        return None
+    return layout if layout and _boot_number(layout) == partition.number else None
+
+
+def _boot_number(layout: Layout) -> int:
+    """The number of boot; 0: it has none."""
+    return next((area.number for area in layout.partitions if area.name == "boot"), 0)
 
 
 def _by_layout(image: Path, table: Table, layout: Layout, holder: Partition) -> Roles:
@@ -241,6 +288,24 @@ def _not_four(
                 f"partition {each.number} is {role} by its name or type, and partition"
                 f" {in_order[role].number} by its place among four"
             )
+    for each in usable:
+        if each.type not in FILES:
+            return (
+                f"partition {each.number} is of type {each.type}, which is not known to hold files"
+            )
+    return _unlike(in_order["A"], in_order["B"])
+
+
+def _unlike(a: Partition, b: Partition) -> str:
+    """Why two partitions cannot be slots by their types; empty if they can."""
+    first = f"slot A would be partition {a.number} of type {described_type(a)}"
+    if a.type != b.type:
+        return (
+            f"{first}, slot B partition {b.number} of type {described_type(b)}, and slots are of"
+            " one type"
+        )
+    if a.type in FAT or a.type in ESP:
+        return f"{first}, which holds no root filesystem"
     return ""
 
 

@@ -195,6 +195,46 @@ class FatFilesystem:
                     self._mtools(place, "mattrib", "-r", "-h", "-s", _target(names))
                     self._mtools(place, "mdel", _target(names))
 
+    def places(self, path: str) -> tuple[tuple[int, int], ...]:
+        """Where the pieces of a file are in the image [B], and how long they are [B].
+
+        Raises:
+            ArtifactError: no such file, or a directory.
+            ProgramError: mtools cannot read it.
+        """
+        names = checked_names(path)
+        with workplace(self.image) as place:
+            self._require(place, names, path, "file")
+            size = self._size(place, names) or 0
+            said = self._mtools(place, "mshowfat", _target(names)).decode("utf-8", "replace")
+        found = []
+        for first, last in re.findall(r"<(\d+)(?:-(\d+))?>", said):
+            begin, end = (self._place_of(int(each)) for each in (first, last or first))
+            length = min(size, end + self._cluster - begin)
+            found.append((begin, length))
+            size -= length
+        return tuple(found)
+
+    @property
+    def _cluster(self) -> int:
+        """How long a cluster is [B]."""
+        sector, sectors = struct.unpack_from("<HB", self._boot_sector(), 11)
+        return int(sector * sectors)
+
+    def _place_of(self, cluster: int) -> int:
+        """Where a cluster begins in the image [B]. Source: Microsoft, FAT specification 1.03."""
+        boot = self._boot_sector()
+        sector, _, reserved, tables, entries = struct.unpack_from("<HBHBH", boot, 11)
+        length = struct.unpack_from("<H", boot, 22)[0] or struct.unpack_from("<I", boot, 36)[0]
+        root = -(-entries * 32 // sector)
+        first = reserved + tables * length + root
+        return int(self.offset + first * sector + (cluster - 2) * self._cluster)
+
+    def _boot_sector(self) -> bytes:
+        with self.image.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(512)
+
     def check(self) -> None:
         """Pass if every directory can be read and the copies of the allocation table agree.
 

@@ -5,6 +5,7 @@ import argparse
 from collections.abc import Sequence
 
 from ota_artifact.command import Command
+from ota_artifact.usage import Usage
 from ota_board import __version__
 from ota_board.cli import check, layout, new, render, show
 from ota_board.cli import entry as entry_command
@@ -17,20 +18,22 @@ Boards are looked for in --boards, in the folders of $OTA_BOARDS, in ./boards, t
 come with the package.
 
 exit codes: 0 done, 1 our bug, 2 your input, 3 the world (permission, space), 130 interrupted
+
+examples:
+  ota-board list
+  ota-board layout qemu-arm64
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the whole command, which is also what its documentation is made from."""
-    parser = argparse.ArgumentParser(
+    parser = Usage(
         prog="ota-board",
         description="Checks the description of a board and shows what follows from it.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    sub = parser.add_subparsers(dest="command", metavar="command", required=True)
+    sub = parser.add_subparsers(dest="command", metavar="command")
     for command in _COMMANDS:
         command.add_parser(sub)
     return parser

@@ -9,7 +9,7 @@ from ota_hil.demo.play import play_demo
 _EXAMPLE = """\
 examples:
   ota-hil demo
-  ota-hil demo --output /tmp/demo
+  ota-hil demo --suite bookworm --output /tmp/demo
 """
 
 
@@ -29,8 +29,21 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--output", metavar="DIR", default="build/demo", help="where to build (default: build/demo)"
     )
+    parser.add_argument(
+        "--suite", metavar="NAME", help="the Debian release (default: that of ota-image build)"
+    )
+    parser.add_argument(
+        "--mirror",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="a Debian archive, as ota-image build takes it (repeatable)",
+    )
 
 
 def _run(args: argparse.Namespace) -> int:
-    play_demo(Path(args.output))
+    options = ["--suite", args.suite] if args.suite else []
+    for mirror in args.mirror:
+        options += ["--mirror", mirror]
+    play_demo(Path(args.output), options)
     return 0

@@ -7,6 +7,7 @@ from importlib import import_module
 
 from ota_artifact.command import Command, needed
 from ota_artifact.errors import ProgramError
+from ota_artifact.usage import Usage
 from ota_board.errors import BoardError
 from ota_hil import __version__
 from ota_hil.errors import HilError
@@ -17,6 +18,9 @@ _COMMANDS = ("demo",)
 _EPILOG = """\
 exit codes: 0 done, 1 our bug, 2 your input or findings, 3 the world (network, board, space),
 130 interrupted
+
+example:
+  ota-hil demo
 """
 
 
@@ -26,15 +30,13 @@ def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser
     Args:
         commands: the modules of the sub-commands that are in it.
     """
-    parser = argparse.ArgumentParser(
+    parser = Usage(
         prog="ota-hil",
         description="Runs boards under test, in QEMU.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    sub = parser.add_subparsers(dest="command", metavar="command", required=True)
+    sub = parser.add_subparsers(dest="command", metavar="command")
     for name in commands:
         import_module(f"ota_hil.cli.{name}").add_parser(sub)
     return parser

@@ -6,9 +6,11 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from ota_artifact.hold import hold
 from ota_board.load import board_folders, find_board, load_board
 from ota_hil.demo.releases import BOARD, HOST, build_releases
 from ota_hil.demo.serve import served
@@ -29,11 +31,17 @@ class Play:
 
     def say(self, text: str) -> None:
         """Print what happens now."""
-        print(f"[{self._time()}] {self._bold(text)}", flush=True)
+        self._print(self._bold(text))
 
     def quote(self, text: str) -> None:
         """Print what the board, or a tool, prints."""
-        print(f"[{self._time()}]     {text}", flush=True)
+        self._print(f"    {text}")
+
+    def _print(self, text: str) -> None:
+        """Print a line; what the terminal's character set lacks is a question mark."""
+        line = f"[{self._time()}] {text}"
+        encoding = sys.stdout.encoding or "utf-8"
+        print(line.encode(encoding, "replace").decode(encoding), flush=True)
 
     def _time(self) -> str:
         return f"{time.monotonic() - self._begun:6.1f} s"
@@ -49,8 +57,8 @@ class Stage:
         self._machine, self.way_in, self._play = machine, way_in, play
 
     def hear(self, pattern: str, timeout: float = _BOOT) -> None:
-        """Wait for a line of the console, and print it."""
-        self._machine.console.expect(re.compile(pattern), timeout=timeout)
+        """Wait for a line of the console, to its end, and print it."""
+        self._machine.console.expect(re.compile(rf"(?:{pattern}).*\n"), timeout=timeout)
         line = re.search(rf".*(?:{pattern}).*", self._heard())
         if line:
             self._play.quote(f"console: {line[0].strip()}")
@@ -92,17 +100,29 @@ class Stage:
         return self._machine.console.said[-4000:]
 
 
-def play_demo(folder: Path) -> None:
+def play_demo(folder: Path, options: Sequence[str] = ()) -> None:
     """Build it, boot it, update it well, update it badly.
+
+    Args:
+        options: of `ota-image`, such as ``--suite``.
 
     Raises:
         HilError: the board did not do what it should.
+        BlockingIOError: another demo uses the folder.
         ProgramError, BoardError, OSError: what it needs is missing, or fails.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    remedy = "wait until it has ended, or take another folder with --output"
+    with hold(folder, remedy=remedy):
+        _play_in(folder, options)
+
+
+def _play_in(folder: Path, options: Sequence[str]) -> None:
     play = Play()
     play.say("building the image of qemu-arm64 and two updates (minutes the first time)")
-    releases = build_releases(folder, play.quote)
+    releases = build_releases(folder, play.quote, options)
     disk = folder / "disk.sdimg"
+    disk.unlink(missing_ok=True)  # a board that a user started from it keeps the old one
     shutil.copyfile(releases.image, disk)
     board = load_board(find_board(BOARD, list(board_folders(None))))
     files = {"v2.mender": releases.good, "v3.mender": releases.bad}

@@ -2,10 +2,12 @@
 """Builds what the demo needs: the image of a board, and two artifacts for it."""
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact.device_files import AGENT_TOML
 from ota_artifact.run import run, stream
 from ota_hil.errors import HilError
 
@@ -46,23 +48,27 @@ class Releases:
     certificate_key: Path
 
 
-def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
+def build_releases(
+    folder: Path, say: Callable[[str], None], options: Sequence[str] = ()
+) -> Releases:
     """Build them with `ota-image build`, which caches what is the same every time.
 
     Args:
         say: gets each line that `ota-image` prints.
+        options: of `ota-image`, such as ``--suite``.
 
     Raises:
         HilError: a build failed.
         ProgramError: a program is missing.
     """
+    say = _without_repetition(say)
     folder.mkdir(parents=True, exist_ok=True)
     key, certificate, certificate_key = _keys(folder)
     overlay = folder / "overlay"
-    settings = overlay / "etc" / "ota"
-    settings.mkdir(parents=True, exist_ok=True)
-    (settings / "agent.toml").write_text(f'[tls]\nserver_certificate = "{_CERTIFICATE}"\n')
-    (settings / "demo.crt").write_bytes(certificate.read_bytes())
+    settings = overlay / AGENT_TOML.lstrip("/")
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(f'[tls]\nserver_certificate = "{_CERTIFICATE}"\n')
+    (overlay / _CERTIFICATE.lstrip("/")).write_bytes(certificate.read_bytes())
     crash = folder / "overlay-3" / "etc" / "ota" / "start.d" / "00-crash"
     crash.parent.mkdir(parents=True, exist_ok=True)
     crash.write_text(_CRASH)
@@ -70,8 +76,8 @@ def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
     made = []
     for release in ("1", "2", "3"):
         overlays = [overlay, *([folder / "overlay-3"] if release == "3" else [])]
-        made.append(_build(folder / f"release-{release}", release, overlays, key, say))
-    folder_of_u_boot = _run(["ota-image", "u-boot", BOARD], say).decode().strip()
+        made.append(_build(folder / f"release-{release}", release, overlays, key, options, say))
+    folder_of_u_boot = _ota_image(["u-boot", BOARD, *options], say).decode().strip()
     firmware = Path(folder_of_u_boot) / "u-boot.bin"
     image, good, bad = made[0][0], made[1][1], made[2][1]
     return Releases(
@@ -86,19 +92,28 @@ def build_releases(folder: Path, say: Callable[[str], None]) -> Releases:
 
 
 def _build(
-    output: Path, release: str, overlays: list[Path], key: Path, say: Callable[[str], None]
+    output: Path,
+    release: str,
+    overlays: list[Path],
+    key: Path,
+    options: Sequence[str],
+    say: Callable[[str], None],
 ) -> tuple[Path, Path]:
     """The image and the artifact of a release."""
-    words = ["ota-image", "build", BOARD, "--json", "--output", str(output), "--release", release]
-    words += ["--ssh-key", f"{key}.pub"]
+    words = ["build", BOARD, "--json", "--output", str(output), "--release", release]
+    words += ["--ssh-key", f"{key}.pub", *options]
     for overlay in overlays:
         words += ["--overlay", str(overlay)]
-    found = json.loads(_run(words, say))
+    found = json.loads(_ota_image(words, say))
     return Path(found["image"]), Path(found["artifact"])
 
 
-def _run(words: list[str], say: Callable[[str], None]) -> bytes:
-    """Run a command; gives what it prints on stdout, and passes on each line of its stderr."""
+def _ota_image(words: list[str], say: Callable[[str], None]) -> bytes:
+    """Run `ota-image`; gives what it prints on stdout, and passes on each line of its stderr.
+
+    It is that of our own installation if there is one: pipx puts only our commands on the PATH.
+    """
+    command = Path(sys.executable).with_name("ota-image")
     result, said = bytearray(), bytearray()
 
     def show(piece: bytes) -> None:
@@ -108,10 +123,27 @@ def _run(words: list[str], say: Callable[[str], None]) -> bytes:
         for line in lines:
             say(line.decode("utf-8", "replace"))
 
-    ended = stream(words, silence=_SILENCE, sink=result.extend, show=show)
+    argv = (command if command.exists() else command.name, *words)
+    ended = stream(argv, silence=_SILENCE, sink=result.extend, show=show)
+    if said:
+        show(b"\n")
     if ended.code:
-        raise HilError(f"{' '.join(words)}: exit code {ended.code}: {ended.said[-2000:]}")
+        line = f"{command.name} {' '.join(words[:2])}"
+        raise HilError(f"{line} failed with exit code {ended.code}; see above")
     return bytes(result)
+
+
+def _without_repetition(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Pass a warning on once: three builds of the same image have the same ones."""
+    seen = set[str]()
+
+    def hear(line: str) -> None:
+        if line not in seen:
+            say(line)
+        if line.startswith("warning: "):
+            seen.add(line)
+
+    return hear
 
 
 def _keys(folder: Path) -> tuple[Path, Path, Path]:

@@ -21,7 +21,7 @@ from ota_image.firmware.packages import VARIABLE, accepted_licences
 _EXAMPLE = """\
 examples:
   ota-image build qemu-arm64
-  ota-image build qemu-arm64 --image debian --parts
+  ota-image build qemu-arm64 --image debian --suite bookworm --parts
   ota-image build raspberrypi3 --accept-licence raspi-firmware
   ota-image build beaglebone-black --ssh-key ~/.ssh/id_ed25519.pub --key private.pem --release 1.2
 """
@@ -67,7 +67,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def _run(args: argparse.Namespace) -> int:
     folder = find_board(args.board, list(board_folders(args.boards)))
     board = load_board(folder)
-    recipe, settings = recipe_of(args), settings_of(args)
+    recipe, settings = recipe_of(args, board), settings_of(args)
     update_lock_if_asked(args, recipe, board)
     made = build(
         board,

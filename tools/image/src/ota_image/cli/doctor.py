@@ -46,7 +46,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
-    # Late: each command pays for what it uses alone, at every start.
+    # Late: each command pays only for what it uses, at every start.
     from ota_image.doctor.examine import diagnose
     from ota_image.doctor.watchdog import sentence
 

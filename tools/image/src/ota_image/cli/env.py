@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`env get` and `env set`: read and change the bootloader's environment on an image."""
+"""`env get`, `set` and `repair`: the bootloader's environment on an image."""
 
 import argparse
 import json
@@ -19,12 +19,18 @@ example:
 """
 
 
+_REPAIR = """\
+example:
+  ota-image env repair my.sdimg qemu-x86-64 --slot B
+"""
+
+
 def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `env` with its two commands."""
     parser = sub.add_parser(
         "env", help="read or change the bootloader's environment on an image", allow_abbrev=False
     )
-    commands = parser.add_subparsers(dest="env", metavar="command", required=True)
+    commands = parser.add_subparsers(dest="env", metavar="command")
     get = commands.add_parser(
         "get",
         help="print variables as the bootloader will read them",
@@ -50,11 +56,27 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     put.set_defaults(run=_set)
     put.add_argument("file", help="a disk image")
+    repair = commands.add_parser(
+        "repair",
+        help="make both copies whole",
+        description="Writes the copy that is not valid from the one that is. If neither is, both"
+        " get what the board's factory image has, with the slot that runs.",
+        epilog=_REPAIR,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    repair.set_defaults(run=_repair)
+    repair.add_argument("file", help="a disk image")
+    repair.add_argument("board", help="name of the board, or its folder")
+    repair.add_argument("--boards", metavar="DIR", help="look for boards here first")
+    repair.add_argument(
+        "--slot", choices=("A", "B"), default="A", help="which one runs (default: %(default)s)"
+    )
     put.add_argument("change", metavar="NAME=VALUE", nargs="+", help="a variable and its value")
 
 
 def _get(args: argparse.Namespace) -> int:
-    # Late: each command pays for what it uses alone, at every start.
+    # Late: each command pays only for what it uses, at every start.
     from ota_image.disk.boot_state import require_state
     from ota_image.disk.image import open_disk
 
@@ -83,4 +105,25 @@ def _set(args: argparse.Namespace) -> int:
             raise ImageError(f"{each!r}: must be NAME=VALUE; NAME= removes a variable")
         changes[name] = value
     change(open_disk(Path(args.file)), changes)
+    return 0
+
+
+def _repair(args: argparse.Namespace) -> int:
+    from ota_artifact.contract import PART
+    from ota_board import grub
+    from ota_board.load import board_folders, find_board, load_board
+    from ota_board.u_boot import default_environment, factory_environment
+    from ota_image.disk.boot_state import restore
+    from ota_image.disk.image import open_disk
+
+    folder = find_board(args.board, list(board_folders(args.boards)))
+    board = load_board(folder)
+    is_grub = board.bootloader.kind == "grub"
+    factory = (
+        grub.factory_state(board)
+        if is_grub
+        else factory_environment(default_environment(board, folder))
+    )
+    variables = restore(open_disk(Path(args.file)), args.slot, factory)
+    print(f"both copies are whole: partition {variables.get(PART, '?')} starts")
     return 0

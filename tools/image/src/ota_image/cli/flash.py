@@ -3,12 +3,14 @@
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 
+from ota_artifact.hold import hold
 from ota_artifact.image.roles import RULE
 from ota_artifact.size import format_size
-from ota_image.errors import ImageError
+from ota_image.errors import ImageError, WorldError
 
 _EXAMPLE = """\
 examples:
@@ -26,7 +28,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         description="Writes an image to a whole disk and reads it back; with a block map FILE.bmap,"
         " only the blocks in use. Refuses a partition, a disk that is mounted, in use or too small,"
         " and an image whose partition table or layout.json is damaged; warns of an image without"
-        f" slots. Asks before it writes. {RULE}",
+        " slots. Asks before it writes. A card of this machine needs root:"
+        f" sudo $(command -v ota-image) flash FILE DEVICE. {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -38,7 +41,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _run(args: argparse.Namespace) -> int:
-    # Late: each command pays for what it uses alone, at every start.
+    # Late: each command pays only for what it uses, at every start.
     from ota_image.disk.image import open_disk
     from ota_image.flash.check import require_same_sectors, warnings_of
     from ota_image.flash.device import find_device
@@ -51,6 +54,8 @@ def _run(args: argparse.Namespace) -> int:
     block_map = map_of(image)
     device = find_device(Path(args.device), block_map.size)
     require_same_sectors(disk, device)
+    if not os.access(device.path, os.R_OK | os.W_OK, effective_ids=True):
+        raise WorldError(f"{device.path}: needs root; run: {_as_root(args)}")
     what = f"{device.path} ({device.model or 'no name'}, {format_size(device.size)})"
     if not device.is_removable:
         print(f"flash: {what} is not a removable disk", file=sys.stderr)
@@ -58,7 +63,8 @@ def _run(args: argparse.Namespace) -> int:
         raise ImageError(f"{device.path}: not written")
     descriptor = os.open(device.path, os.O_RDWR | os.O_EXCL)  # fails if something uses it by now
     try:
-        flash(image, block_map, descriptor, progress=_Shown().show)
+        with hold(image, remedy="wait until it has ended", is_shared=True):
+            flash(image, block_map, descriptor, progress=_Shown(sys.stderr.isatty()).show)
     finally:
         os.close(descriptor)
     print(f"{device.path}: {block_map.mapped} B written and verified; you can take it out")
@@ -72,14 +78,26 @@ def _confirm(what: str) -> bool:
     return sys.stdin.readline().strip() == "yes"
 
 
-class _Shown:
-    """Shows each step of progress once."""
+def _as_root(args: argparse.Namespace) -> str:
+    """The command line for root, whose PATH does not have the virtual environment."""
+    command = Path(sys.executable).with_name("ota-image")
+    name = str(command) if command.exists() else "ota-image"
+    yes = ("--yes",) if args.yes else ()
+    return shlex.join(("sudo", name, "flash", *yes, "--", args.file, args.device))
 
-    def __init__(self) -> None:
+
+class _Shown:
+    """Shows each step of progress once: on a terminal in one line, otherwise line by line."""
+
+    def __init__(self, is_terminal: bool) -> None:
+        self._is_terminal = is_terminal
         self._last = ("", -1)
 
     def show(self, what: str, done: int, total: int) -> None:
         step = ("flash: " + what, done * 100 // max(total, 1) // _STEP * _STEP)
-        if step != self._last:
-            self._last = step
-            print(f"{step[0]}: {step[1]} %", file=sys.stderr)
+        if step == self._last:
+            return
+        self._last = step
+        begin = "\r" if self._is_terminal else ""
+        end = "" if self._is_terminal and step[1] < 100 else "\n"
+        print(f"{begin}{step[0]}: {step[1]} %", end=end, file=sys.stderr, flush=True)

@@ -7,16 +7,24 @@ from importlib import import_module
 
 from ota_artifact.command import Command, needed
 from ota_artifact.errors import ArtifactError, ProgramError
+from ota_artifact.usage import Usage
 from ota_board.errors import BoardError
 from ota_image import __version__
 from ota_image.errors import ImageError, WorldError
 
-_COMMANDS = ("build", "run", "rootfs", "u_boot", "compose", "inspect", "doctor", "env", "flash")
+_COMMANDS = (
+    *("build", "run", "rootfs", "u_boot", "compose", "inspect", "doctor", "env", "flash"),
+    "cache",
+)
 """Each is a module here, and is imported when it is called: to start takes a third of the time."""
 
 _EPILOG = """\
 exit codes: 0 done, 1 our bug, 2 your input or findings, 3 the world (network, device, space),
 130 interrupted
+
+examples:
+  ota-image build qemu-arm64
+  ota-image run qemu-arm64
 """
 
 
@@ -26,15 +34,13 @@ def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser
     Args:
         commands: the modules of the sub-commands that are in it.
     """
-    parser = argparse.ArgumentParser(
+    parser = Usage(
         prog="ota-image",
         description="Makes disk images with A/B slots, and looks into them.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    sub = parser.add_subparsers(dest="command", metavar="command", required=True)
+    sub = parser.add_subparsers(dest="command", metavar="command")
     for name in commands:
         import_module(f"ota_image.cli.{name}").add_parser(sub)
     return parser

@@ -4,19 +4,30 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ota_board.board import Board
 from ota_board.load import all_boards, board_folders, find_board, load_board
 from ota_image.errors import ImageError
-from ota_image.packages.apt import AptRoot
-from ota_image.packages.choice import update_lock
-from ota_image.packages.lock import lock_file
-from ota_image.packages.recipe import Recipe, find_recipe, load_recipe, recipe_folders
-from ota_image.packages.sources import archives
-from ota_image.rootfs.agent import check_wheels, tree_wheels
+from ota_image.firmware.packages import firmware_packages, firmware_root
+from ota_image.firmware.u_boot import SOURCE_PACKAGE
+from ota_image.packages.apt import AptRoot, Package
+from ota_image.packages.choice import newest_alone, update_lock
+from ota_image.packages.lock import lock_file, newest_locked
+from ota_image.packages.recipe import (
+    DEFAULT,
+    Recipe,
+    find_recipe,
+    load_recipe,
+    load_recipes,
+    recipe_folders,
+)
+from ota_image.packages.source import group_name, newest_source
+from ota_image.packages.sources import VARIABLE, Source, archives
+from ota_image.rootfs.agent import check_wheels, own_wheels
 from ota_image.rootfs.settings import Settings, read_certificate, read_ssh_keys, read_users
-from ota_image.rootfs.slot import Slot, Source, make_slot
+from ota_image.rootfs.slot import Slot, make_slot
 from ota_image.rootfs.wheel import Wheel, read_wheel
 
 _EXAMPLE = """\
@@ -51,13 +62,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that decide what is in a root filesystem."""
-    parser.add_argument(
-        "--image",
-        metavar="NAME",
-        default="minimal",
-        help="the recipe: a name, or a path with a '/' to its file (default: minimal)",
-    )
-    parser.add_argument("--images", metavar="DIR", help="look for recipes here first")
+    add_recipe(parser)
     parser.add_argument(
         "--release", metavar="R", default="", help="default: the version and a hash of the inputs"
     )
@@ -87,7 +92,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="a wheel of ota-agent or ota-artifact, instead of this tree's (give it once for each)",
+        help="a wheel of ota-agent or ota-artifact, instead of our own (give it once for each)",
     )
     parser.add_argument("--without-agent", action="store_true", help="leave the agent out")
     parser.add_argument("--server", metavar="URL", default="", help="address of the fleet server")
@@ -100,15 +105,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="first write the newest versions of all packages into the image's lock",
     )
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a recipe and its suite."""
     parser.add_argument(
-        "--locked",
-        action="store_true",
-        help="fail if the archive lacks a package of the lock, instead of taking the newest",
+        "--image",
+        metavar="NAME",
+        default=DEFAULT,
+        help="the recipe: a name, or a path with a '/' to its file (default: %(default)s)",
+    )
+    parser.add_argument("--images", metavar="DIR", help="look for recipes here first")
+    parser.add_argument(
+        "--suite",
+        metavar="NAME",
+        default="",
+        help="the Debian release, such as bookworm or trixie (default: the newest that has a lock)",
     )
 
 
 def add_mirrors(parser: argparse.ArgumentParser) -> None:
-    """Add the option for where packages and sources come from."""
+    """Add the options for where packages and sources come from."""
     parser.add_argument(
         "--mirror",
         metavar="URL",
@@ -116,18 +133,27 @@ def add_mirrors(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a Debian archive, 'URL [SUITE [COMPONENT...]]', instead of those that this machine's"
         " apt knows; without SUITE, security updates come from …/debian-security next to …/debian"
-        " (repeatable)",
+        f" (repeatable; default: ${VARIABLE}, separated by semicolons, or the lines of"
+        " ~/.config/ota-kit/mirrors)",
+    )
+    parser.add_argument(
+        "--locked",
+        action="store_true",
+        help="fail if the archive lacks a package of the lock, instead of taking the newest",
     )
 
 
-def recipe_of(args: argparse.Namespace) -> Recipe:
-    """The recipe that the options name.
+def recipe_of(args: argparse.Namespace, board: Board) -> Recipe:
+    """The recipe that the options name, for their suite or the newest that has a lock.
 
     Raises:
-        ImageError: there is no such recipe.
+        ImageError: there is no such recipe, or it is not for that suite.
         BoardError: it is wrong.
     """
-    return load_recipe(find_recipe(args.image, recipe_folders(args.images)))
+    path = find_recipe(args.image, recipe_folders(args.images))
+    if args.suite:
+        return load_recipe(path, args.suite)
+    return newest_locked(load_recipes(path), board.arch)
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -163,7 +189,7 @@ def _wheels(args: argparse.Namespace) -> tuple[Wheel, ...]:
         return ()
     if args.agent_wheel:
         return check_wheels([read_wheel(Path(name)) for name in args.agent_wheel])
-    return tree_wheels()
+    return own_wheels()
 
 
 def source_of(args: argparse.Namespace) -> Source:
@@ -174,7 +200,7 @@ def source_of(args: argparse.Namespace) -> Source:
 def _run(args: argparse.Namespace) -> int:
     folders = list(board_folders(args.boards))
     board = load_board(find_board(args.board, folders))
-    recipe, settings, source = recipe_of(args), settings_of(args), source_of(args)
+    recipe, settings, source = recipe_of(args, board), settings_of(args), source_of(args)
     update_lock_if_asked(args, recipe, board)
     slot = _make(board, recipe, settings, source, args.output)
     if args.json:
@@ -213,10 +239,27 @@ def update_lock_if_asked(args: argparse.Namespace, recipe: Recipe, board: Board)
         return
     boards = [load_board(path) for path in all_boards(list(board_folders(args.boards)))]
     source = source_of(args)
-    found = archives(recipe.release, source.mirrors, recipe.components)
-    kernels = {each.kernel.package for each in (board, *boards) if each.arch == board.arch}
-    update_lock(recipe, board.arch, sorted(kernels), AptRoot(board.arch, found, say=_say))
+    boards = [each for each in (board, *boards) if each.arch == board.arch]
+    found = archives(recipe.suite, source.mirrors, recipe.components)
+    kernels = sorted({each.kernel.package for each in boards})
+    root = AptRoot(board.arch, found, say=_say)
+    others = _others(boards, recipe, source)
+    update_lock(recipe, board.arch, kernels, root, others=others, say=_say)
     _say(f"wrote {lock_file(recipe, board.arch)}")
+
+
+def _others(
+    boards: Sequence[Board], recipe: Recipe, source: Source
+) -> dict[str, tuple[Package, ...]]:
+    """The newest firmware of boards of one architecture, and U-Boot's source, for a lock."""
+    found: dict[str, tuple[Package, ...]] = {}
+    for name in sorted({name for each in boards for name in firmware_packages(each)}):
+        root = firmware_root(boards[0].arch, recipe, source.mirrors, _say)
+        found[name] = (newest_alone(name, root),)
+    if any(each.bootloader.kind == "u-boot" for each in boards):
+        package = newest_source(SOURCE_PACKAGE, recipe.suite, source.mirrors, _say)
+        found[group_name(SOURCE_PACKAGE)] = (package,)
+    return found
 
 
 def _facts(slot: Slot) -> dict[str, object]:

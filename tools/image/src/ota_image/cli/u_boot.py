@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from ota_board.load import board_folders, find_board, load_board
-from ota_image.cli.rootfs import add_mirrors
+from ota_image.cli.rootfs import add_mirrors, add_recipe, recipe_of, source_of
 from ota_image.firmware.u_boot import u_boot_of
 
 _EXAMPLE = """\
@@ -37,6 +37,7 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--output", metavar="DIR", help="copy the files there (default: print where they are)"
     )
+    add_recipe(parser)
     add_mirrors(parser)
 
 
@@ -44,7 +45,8 @@ def _run(args: argparse.Namespace) -> int:
     folder = find_board(args.board, list(board_folders(args.boards)))
     board = load_board(folder)
     tree = Path(args.u_boot) if args.u_boot else None
-    built = u_boot_of(board, folder, tree, _say, mirrors=args.mirror)
+    recipe = recipe_of(args, board)
+    built = u_boot_of(board, folder, tree, _say, recipe=recipe, source=source_of(args))
     if args.output:
         shutil.copytree(built.folder, args.output, dirs_exist_ok=True)
     print(args.output or built.folder)

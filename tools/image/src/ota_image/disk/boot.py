@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the boot partition, in place on an image: vfat, by mkfs.vfat and mtools."""
+"""Makes the boot partition, in place on an image: vfat, by mkfs.vfat and mtools.
 
-from collections.abc import Mapping
+The copies of a state that is in files must not share what one write may take with it: a power cut
+garbles a card's block of 4 KiB, or its group of 128 KiB. An empty vfat gives out its clusters in
+order, so that files of padding between them keep them apart.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -11,6 +16,7 @@ from ota_artifact.image.workplace import find_program, workplace
 from ota_artifact.layout import SECTOR, Area
 from ota_artifact.run import run
 from ota_artifact.size import format_size
+from ota_board.grub import DISTANCE
 from ota_image.errors import ImageError
 
 _TIMEOUT = 300.0  # [s]
@@ -24,12 +30,19 @@ Content = Path | bytes
 
 
 def make_boot(
-    disk: Path, area: Area, files: Mapping[str, Content], *, number: int, time: int
+    disk: Path,
+    area: Area,
+    files: Mapping[str, Content],
+    *,
+    number: int,
+    time: int,
+    apart: Sequence[str] = (),
 ) -> None:
     """Make the filesystem of a partition.
 
     Args:
         files: by path on the partition.
+        apart: folders or files among them, each at least 256 KiB from all others on the disk.
         number: of the volume.
         time: that its files carry [s since 1970].
 
@@ -37,8 +50,8 @@ def make_boot(
         ImageError: a file is missing, vfat cannot have its name, or the files do not fit.
         ProgramError: mkfs.vfat or mtools is missing or fails.
     """
-    names = sorted((checked_names(f"/{path}"), content) for path, content in files.items())
-    _check(area, files)
+    groups = _groups(files, apart)
+    _check(area, {path: content for group in groups for path, content in group.items()})
     # --invariant for the label's time, and before -i, whose number it would replace.
     argv = (
         find_program("mkfs.vfat", package="dosfstools"),
@@ -49,14 +62,18 @@ def make_boot(
     )
     times = {"SOURCE_DATE_EPOCH": str(time)}
     run(argv, timeout=_TIMEOUT, environment={"LC_ALL": "C"})
-    folders = sorted({each[:depth] for each, _ in names for depth in range(1, len(each))})
+    made: set[tuple[str, ...]] = set()
     try:
         with workplace(disk) as place:
-            if folders:
-                mtools(place, area.offset, "mmd", *map(_target, folders), environment=times)
-            for folder in ((), *folders):
-                inside = [(each[-1], content) for each, content in names if each[:-1] == folder]
-                _copy(place, area, folder, inside, times)
+            for group in groups:
+                names = sorted((checked_names(f"/{path}"), group[path]) for path in group)
+                folders = {each[:depth] for each, _ in names for depth in range(1, len(each))}
+                if new := sorted(folders - made):
+                    mtools(place, area.offset, "mmd", *map(_target, new), environment=times)
+                made |= folders
+                for folder in ((), *sorted(folders)):
+                    inside = [(each[-1], content) for each, content in names if each[:-1] == folder]
+                    _copy(place, area, folder, inside, times)
     except ProgramError as error:
         if "Disk full" in str(error) or "No free cluster" in str(error):
             raise ImageError(
@@ -64,6 +81,24 @@ def make_boot(
                 " partitions.boot larger"
             ) from error
         raise
+
+
+def _groups(files: Mapping[str, Content], apart: Sequence[str]) -> list[dict[str, Content]]:
+    """The files in the order in which they are written, with padding around each that is apart."""
+    rest, groups = dict(files), list[dict[str, Content]]()
+    for number, path in enumerate(apart, 1):
+        inside = {name: rest.pop(name) for name in files if _is_below(name, path)}
+        groups += [inside, _padding(path, number)]
+    return [rest, _padding(apart[0], 0), *groups] if groups else [rest]
+
+
+def _padding(path: str, number: int) -> dict[str, Content]:
+    """A file next to one that is to be apart."""
+    return {f"{PurePosixPath(path).parent}/keep-apart.{number}": bytes(DISTANCE)}
+
+
+def _is_below(name: str, path: str) -> bool:
+    return PurePosixPath("/", name).is_relative_to(PurePosixPath("/", path))
 
 
 def _copy(

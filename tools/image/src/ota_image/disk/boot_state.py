@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_artifact import grub_block
+from ota_artifact.contract import GOOD, PART, PART_HEX
 from ota_artifact.errors import LayoutError, MatchError
+from ota_artifact.hold import hold
+from ota_artifact.image.filesystem import Filesystem
+from ota_artifact.image.vfat import FatFilesystem
 from ota_board import grub
 from ota_board.environment import Copy, decode, encode, newest
 from ota_image.disk.image import Disk
@@ -25,7 +29,7 @@ SIZES = (0x2000, 0x4000, 0x8000, 0x10000, 0x20000, 0x40000)
 """Usual sizes of one copy [B]."""
 
 _BEGINS = re.compile(rb"[A-Za-z0-9_.#-][A-Za-z0-9_.#/-]*=")
-_SHUT = ("lock.sha256sum", "lock")
+_SHUT = (grub_block.SUM, grub_block.LOCK)
 """What ends the writing of one of GRUB's copies, in this order."""
 
 
@@ -159,17 +163,57 @@ def change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
     Raises:
         ImageError: there is no valid environment.
         BoardError, ArtifactError: a variable that cannot be stored.
+        BlockingIOError: a process of ours uses the image, such as a board in QEMU.
         OSError: the image cannot be written.
     """
+    with hold(disk.path, remedy="wait until it has ended"):
+        return _change(disk, changes)
+
+
+def _change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
     state = require_state(disk)
     variables = {**state.variables, **changes}
     variables = {name: value for name, value in variables.items() if value}
+    _write(disk, state, variables)
+    return variables
+
+
+def restore(disk: Disk, slot: str, factory: Mapping[str, str]) -> dict[str, str]:
+    """Make both copies whole, and give their variables.
+
+    One that is valid is the source of the other. If none is, they get what the factory writes, and
+    the slot that runs, which alone counts as good.
+
+    Args:
+        slot: A or B, which runs.
+        factory: all variables of a device of this board, as they leave the factory.
+
+    Raises:
+        ImageError: it is not known where the environment is, or which partition the slot is.
+        ArtifactError: a variable that cannot be stored.
+        OSError: the image cannot be written.
+    """
+    state = find_state(disk)
+    if state is None or disk.layout is None:
+        raise ImageError(f"{disk.path}: has no layout.json that says where its environment is")
+    if state.newest is not None:
+        return change(disk, {})
+    number = disk.layout.partition(slot).number
+    variables = {**factory, PART: str(number), **dict.fromkeys(GOOD.values(), "0"), GOOD[slot]: "1"}
+    if PART_HEX in factory:
+        variables[PART_HEX] = f"{number:x}"
+    _write(disk, state, variables)
+    return variables
+
+
+def _write(disk: Disk, state: State, variables: Mapping[str, str]) -> None:
+    """Write both copies, the older one first."""
     if state.source == "files":
         _write_grub(disk, variables)
-        return variables
+        return
     index, count = state.newest or 0, len(state.offsets)
     current = state.copies[index]
-    flag = current.flag if current else None
+    flag = current.flag if current else (0 if count > 1 else None)
     with disk.path.open("r+b", buffering=0) as file:
         for step in range(1, count + 1):
             place = state.offsets[(index + step) % count]
@@ -178,7 +222,6 @@ def change(disk: Disk, changes: Mapping[str, str]) -> dict[str, str]:
             if os.pwrite(file.fileno(), data, place) != len(data):
                 raise ImageError(f"{disk.path}: was not written completely; set it again")
             os.fsync(file.fileno())
-    return variables
 
 
 def _grub_state(disk: Disk) -> State | None:
@@ -186,7 +229,9 @@ def _grub_state(disk: Disk) -> State | None:
     if boot is None or not boot.exists(grub.FOLDER):
         return None
     found = (
-        grub_block.decode_copy(boot.read(f"{folder}/env"), boot.read(f"{folder}/lock"))
+        grub_block.decode_copy(
+            boot.read(f"{folder}/{grub_block.STATE}"), boot.read(f"{folder}/{grub_block.LOCK}")
+        )
         for folder in grub.COPIES
     )
     copies = tuple(None if each is None else Copy(each, None) for each in found)
@@ -200,12 +245,32 @@ def _write_grub(disk: Disk, variables: Mapping[str, str]) -> None:
         return
     files = grub_block.encode_copy(variables)
     for folder in reversed(grub.COPIES):
-        writes = (("lock", grub_block.LOCKED), *((name, files[name]) for name in ("env", *_SHUT)))
+        writes = (
+            (grub_block.LOCK, grub_block.LOCKED),
+            *((name, files[name]) for name in (grub_block.STATE, *_SHUT)),
+        )
         for name, data in writes:
-            with tempfile.NamedTemporaryFile() as file:
-                file.write(data)
-                file.flush()
-                boot.open().write_file(Path(file.name), f"{folder}/{name}")
+            _put(boot.open(), f"{folder}/{name}", data)
+    noted = grub_block.decode_block(boot.read(grub.LAST) or b"")
+    if boot.exists(grub.LAST) and noted is None:
+        note = {grub_block.LAST: variables[PART]}
+        _put(boot.open(), grub.LAST, grub_block.encode_block(note))
+
+
+def _put(boot: Filesystem, path: str, data: bytes) -> None:
+    """Write a file, in place if it is as long: the copies must stay apart on the disk."""
+    if isinstance(boot, FatFilesystem) and boot.exists(path) and boot.file_size(path) == len(data):
+        with boot.image.open("r+b", buffering=0) as image:
+            at = 0
+            for place, size in boot.places(path):
+                os.pwrite(image.fileno(), data[at : at + size], place)
+                at += size
+            os.fsync(image.fileno())
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        boot.write_file(Path(file.name), path)
 
 
 def _bytes(path: Path, offset: int, size: int) -> bytes:

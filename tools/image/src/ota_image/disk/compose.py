@@ -14,10 +14,12 @@ from ota_artifact.image.filesystem import recognise
 from ota_artifact.image.sparse import copy_range, extents
 from ota_artifact.image.superblock import read_superblock
 from ota_artifact.image.workplace import build_time
-from ota_artifact.layout import Area, Layout, to_json
+from ota_artifact.layout import LAYOUT_JSON, Area, Layout, to_json
 from ota_artifact.size import format_size
+from ota_board import grub
 from ota_board.board import SLOTS
 from ota_board.environment import encode
+from ota_board.layout import SECOND_HOME, second_home
 from ota_image.disk import bmap
 from ota_image.disk.boot import Content, make_boot
 from ota_image.disk.identity import Identity, identity_of, time_of
@@ -26,8 +28,6 @@ from ota_image.disk.table import write_table
 from ota_image.disk.whole_file import whole_disk
 from ota_image.errors import ImageError
 from ota_image.progress import Say
-
-_LAYOUT = "layout.json"  # on the boot partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +102,18 @@ def compose(layout: Layout, parts: Parts, output: Path, *, progress: Say) -> bma
             for each, size in raw:
                 progress(f"{each.path.name} at {each.offset:#x}")
                 _copy(each.path, file.fileno(), each.offset, size)
-        boot = {**parts.boot, _LAYOUT: to_json(layout).encode()}
+        boot = {**parts.boot, LAYOUT_JSON: to_json(layout).encode()}
         progress(f"boot partition: {len(boot)} files")
         number = identity.number("boot")
         with _copying_first(copying):
-            make_boot(disk, layout.partition("boot"), boot, number=number, time=time)
+            make_boot(
+                disk,
+                layout.partition("boot"),
+                boot,
+                number=number,
+                time=time,
+                apart=grub.APART if any(_is_state(each) for each in boot) else (),
+            )
             _fill_slots(disk, layout, parts, tree, identity, time, progress)
         known = copying.result() if copying else None
         progress("block map")
@@ -201,6 +208,12 @@ def _checked(raw: Raw, layout: Layout) -> int:
         raise ImageError(
             f"{raw.path}: {size} B at {raw.offset:#x} overlap {where}; move one of them"
         )
+    for at in second_home(layout):
+        if raw.offset < at + SECOND_HOME and at < end:
+            raise ImageError(
+                f"{raw.path}: {size} B at {raw.offset:#x} overlap the second home of the device's"
+                f" identity ({at:#x} to {at + SECOND_HOME:#x}); move it"
+            )
     if end > layout.size:
         raise ImageError(
             f"{raw.path}: {size} B at {raw.offset:#x} do not fit onto the disk; move it"
@@ -220,6 +233,10 @@ def _copy(source: Path, disk: int, offset: int, size: int) -> None:
     with source.open("rb") as file:
         for start, end in extents(file.fileno()):
             copy_range(file.fileno(), disk, start, min(end, size), shift=offset)
+
+
+def _is_state(name: str) -> bool:
+    return f"/{name.lstrip('/')}".startswith(f"{grub.FOLDER}/")
 
 
 def _write_text(path: Path, text: str) -> None:

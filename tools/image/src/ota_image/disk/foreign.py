@@ -2,7 +2,7 @@
 """What libparted knows of an image that is not ours: other partition tables, and free space.
 
 libparted is never given the image. It opens what it reads for writing, and writes into some images
-unasked, so that it gets a sparse copy of the few places where tables and filesystems begin.
+unasked, so it gets a sparse copy of the few places where tables and filesystems begin.
 """
 
 import json

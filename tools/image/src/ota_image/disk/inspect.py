@@ -8,14 +8,15 @@ from pathlib import Path
 
 from ota_artifact.errors import RolesError
 from ota_artifact.image.filesystem import recognise
-from ota_artifact.layout import SECTOR
+from ota_artifact.layout import LAYOUT_JSON, SECTOR
 from ota_artifact.names import shown
 from ota_artifact.size import KIB, format_size
+from ota_board.entry import EXTLINUX
 from ota_image.disk.boot_state import State, find_state
 from ota_image.disk.firmware_found import find_u_boot
 from ota_image.disk.foreign import Foreign, look_closer, require_known
 from ota_image.disk.image import Disk, Part, open_disk
-from ota_image.disk.slot import EXTLINUX, Slot, read_slot
+from ota_image.disk.slot import Slot, read_slot
 from ota_image.errors import UnknownTable
 
 _LEAST_FREE = 1 << 20  # [B] of free space that is shown
@@ -187,7 +188,7 @@ def _table(report: Report) -> str:
         return "one filesystem, no table"
     sectors = "" if disk.table.sector == SECTOR else f" for sectors of {disk.table.sector} B"
     named = {
-        "layout.json": "",
+        LAYOUT_JSON: "",
         "GPT names": ", no layout.json: not ours; partitions named by the GPT",
         "order": ", no layout.json: not ours; four partitions, in Mender's order",
         None: ", not known which partition is which",
@@ -205,6 +206,8 @@ def _remarks(report: Report) -> Iterator[str]:
         yield f"  the first GPT {disk.table.first_fault}; the backup was read"
     if disk.table and disk.table.backup_fault:
         yield f"  the backup of the GPT {disk.table.backup_fault}"
+    if disk.table and disk.table.conflict:
+        yield f"  {disk.table.conflict}"
     if report.remark:
         yield f"  not looked at: {report.remark}"
 

@@ -20,7 +20,7 @@ def look(path: str) -> dict[str, Any]:
 
     def hear(_kind: int, _options: int, message: str) -> int:
         said.append(message)
-        return int(ped.EXCEPTION_RESOLVE_UNHANDLED)  # libparted goes on as it does unattended
+        return int(ped.EXCEPTION_RESOLVE_UNHANDLED)  # libparted continues as it does unattended
 
     parted.register_exn_handler(hear)
     try:

@@ -37,6 +37,9 @@ _FEATURES = (
 )
 """What every U-Boot and GRUB in use reads: no metadata_csum, 64bit, orphan_file and newer ones."""
 
+GROUPS = (8192, 2048, 512)
+"""How many blocks a group of /data may have; the first one from 64 MiB on, as on the device."""
+
 _JOURNAL = 4 << 20  # [B] a quarter of what mke2fs takes of a slot of 128 MiB
 _WITH_JOURNAL = 16 << 20  # [B] smaller filesystems are too small for it
 _BYTES_PER_FILE = 8192
@@ -47,7 +50,7 @@ set -e
 tar --numeric-owner -xpf "$2" -C "$3"
 # Folders that the archive does not list get the current time.
 find "$3" -newermt "$1" -exec touch -h -d "$1" {} +
-# What its owner cannot read mke2fs cannot either; fakeroot goes on showing the old mode.
+# What its owner cannot read mke2fs cannot either; fakeroot still shows the old mode.
 LD_PRELOAD= chmod -R u+rwX "$3"
 shift 3
 exec "$@"
@@ -104,6 +107,7 @@ def make_ext4(
         find_program("mke2fs", package="e2fsprogs"),
         *("-q", "-F", "-t", "ext4", "-O", f"none,{_FEATURES}{journal}"),
         *("-b", str(BLOCK), "-I", "256"),
+        *(("-g", str(_group(area))) if area.name == "data" else ()),
         *(("-J", f"size={_JOURNAL >> 20}") if journal else ()),
         *("-m", "1", "-U", identity.guid(f"filesystem {area.name}"), "-E", ",".join(options)),
         *(("-L", label) if label else ()),
@@ -144,6 +148,13 @@ def tree_of(path: Path) -> Archive | Folder:
         pass
     what = f"is {known}" if known else "is neither ext4, nor a tar, nor a folder"
     raise ImageError(f"{path}: {what}; a root filesystem must be ext4, a tar or a folder")
+
+
+def _group(area: Area) -> int:
+    """How many blocks a group of /data has: few, or it has one group, and no backup of what says
+    where its files are. The device looks for backups by these numbers.
+    """
+    return next((each for each in GROUPS if area.size >= 2 * each * BLOCK), GROUPS[-1])
 
 
 def _files(area: Area, wanted: int) -> int:

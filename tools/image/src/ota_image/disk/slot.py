@@ -5,12 +5,12 @@ import posixpath
 import re
 from dataclasses import dataclass
 
+from ota_artifact.device_files import MENDER_INFO, RELEASE
 from ota_artifact.grub_block import decode_block
+from ota_artifact.provides import NAME
 from ota_board import grub
+from ota_board.entry import EXTLINUX
 from ota_image.disk.image import Part
-
-EXTLINUX = "/boot/extlinux/extlinux.conf"
-"""What U-Boot reads of a slot."""
 
 _KEYWORDS = ("kernel", "initrd", "fdt", "fdtdir", "append")
 _KERNEL = re.compile(r"(?:vmlinu[xz]|[bz]?Image|uImage|fitImage|kernel)(?:[-.].*)?")
@@ -44,6 +44,8 @@ class Slot:
         is_empty: whether it has no files, as slot B from the factory.
         artifact: name of the artifact that it came from; empty if that is unknown.
         system: what it calls itself, such as ``Debian GNU/Linux 12 (bookworm)``.
+        suite: the code name of its release; empty if it does not say.
+        recipe: the name of the recipe that it was built from; empty if that is unknown.
         kernels: names in its /boot.
         modules: versions of the kernel for which it has modules.
         extlinux: what the bootloader reads; None if there is none.
@@ -53,6 +55,8 @@ class Slot:
     is_empty: bool
     artifact: str
     system: str
+    suite: str
+    recipe: str
     kernels: tuple[str, ...]
     modules: tuple[str, ...]
     extlinux: Extlinux | None
@@ -66,12 +70,15 @@ def read_slot(part: Part, *, is_grub: bool = False) -> Slot:
     """
     names = part.names("/")
     text = part.text(grub.ENTRY if is_grub else EXTLINUX)
+    release = part.text("/etc/os-release")
     parse = parse_grub if is_grub else parse_extlinux
     return Slot(
         part=part,
         is_empty=not set(names) - {"lost+found"},
-        artifact=_value(part.text("/etc/mender/artifact_info"), "artifact_name"),
-        system=_value(part.text("/etc/os-release"), "PRETTY_NAME"),
+        artifact=_value(part.text(MENDER_INFO), NAME),
+        system=_value(release, "PRETTY_NAME"),
+        suite=_value(release, "VERSION_CODENAME"),
+        recipe=_value(part.text(RELEASE), "image"),
         kernels=tuple(name for name in part.names("/boot") if _KERNEL.fullmatch(name)),
         modules=part.names("/lib/modules"),
         extlinux=None if text is None else parse(text),

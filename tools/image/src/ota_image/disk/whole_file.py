@@ -21,7 +21,7 @@ _NOT_HERE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 def whole_disk(output: Path, size: int) -> Iterator[Path]:
     """An empty disk of a size [B] to be filled, which becomes ``output`` when the block ends well.
 
-    Where the filesystem allows it, the disk has no name until then, so that even a killed process
+    Where the filesystem allows it, the disk has no name until then, and even a killed process
     leaves no file; the path leads to it through the process that has it open.
 
     Raises:

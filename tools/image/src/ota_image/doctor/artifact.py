@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from ota_artifact.errors import about
 from ota_artifact.finding import Finding
 from ota_artifact.payload import PayloadFile
+from ota_artifact.provides import ROOTFS
 from ota_artifact.reader import open_artifact
 from ota_artifact.size import format_size
 from ota_image.disk.image import Part
 from ota_image.doctor.case import Case
 
-_ROOTFS = "rootfs-image"
 _PIECE = 1 << 20  # [B]
 
 
@@ -31,7 +31,7 @@ def probe(case: Case) -> Iterator[Finding]:
         yield from _device_types(case, artifact.header.compatible_types)
         for payload in artifact.payloads():
             for each in payload.files():
-                if payload.header.type == _ROOTFS:
+                if payload.header.type == ROOTFS:
                     yield from _file(case, artifact.header.artifact_name, slot, each)
 
 

@@ -2,7 +2,7 @@
 """Hazards of the bootloader itself, as far as its binary shows them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ota_artifact.finding import Finding
 from ota_image.disk.firmware_found import Firmware
@@ -10,7 +10,9 @@ from ota_image.doctor.case import Case
 
 _LOADS = b"Loading Environment from"
 _REDUNDANT = b"recovered successfully"  # Source: U-Boot, env/common.c, env_check_redund
-_VARIABLE = re.compile(rb"([A-Za-z0-9_.#-]+)=(.*)", re.DOTALL)
+_VARIABLE = re.compile(rb"([A-Za-z0-9_.#-]+)=([^\x00-\x08\x0e-\x1f\x7f]*)")
+_BOOTCMD = re.compile(rb"(?<![ -~\s])bootcmd=")
+_FIRST = re.compile(rb".*[^ -~\s]" + _VARIABLE.pattern, re.DOTALL)
 _LONGEST = 1 << 18  # [B] of a default environment
 _LOGIC = ("bootcmd", "altbootcmd")
 
@@ -64,12 +66,13 @@ def _compiled(case: Case, firmware: Firmware) -> Iterator[Finding]:
 
 def default_environment(data: bytes) -> dict[str, str]:
     """What is compiled into a U-Boot; empty if it cannot be found."""
-    at = data.find(b"\0bootcmd=") + 1
-    if not at:
+    bootcmd = _BOOTCMD.search(data)
+    if not bootcmd:
         return {}
-    before = data[max(at - _LONGEST, 0) : at - 1].split(b"\0")
+    at = bootcmd.start()
+    before = data[max(at - _LONGEST, 0) : at].split(b"\0")
     after = data[at : at + _LONGEST].split(b"\0")
-    lines = [*_variables(reversed(before)), *_variables(after)]
+    lines = [*_variables_before(before), *_variables(after)]
     return {match[1].decode(): match[2].decode("utf-8", "replace") for match in lines}
 
 
@@ -80,3 +83,15 @@ def _variables(strings: Iterable[bytes]) -> Iterator[re.Match[bytes]]:
         if match is None:
             return
         yield match
+
+
+def _variables_before(strings: Sequence[bytes]) -> Iterator[re.Match[bytes]]:
+    """Those at the end, where each ends with NUL; the first may follow any data without text."""
+    if strings[-1]:
+        return  # bootcmd itself is the first
+    found = list(_variables(reversed(strings[:-1])))
+    yield from found
+    rest = strings[: len(strings) - 1 - len(found)]
+    first = _FIRST.fullmatch(rest[-1]) if rest else None
+    if first:
+        yield first

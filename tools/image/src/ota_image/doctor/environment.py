@@ -3,18 +3,18 @@
 
 from collections.abc import Iterator
 
+from ota_artifact.contract import CANARY, CHECKED, COUNT, LIMIT, PART, PART_HEX, TRIAL
 from ota_artifact.finding import Finding
 from ota_artifact.layout import Area
 from ota_board.environment import decode
 from ota_image.disk.boot_state import Found
 from ota_image.doctor.case import Case
 
-_CANARY = "mender_saveenv_canary"
 _IN_FAT = "/uboot.env"  # Source: U-Boot, env/Kconfig, ENV_FAT_FILE
 
 
 def probe(case: Case) -> Iterator[Finding]:
-    """What is wrong with the copies, and with what they hold."""
+    """What is wrong with the copies, and with their variables."""
     areas = case.layout.environment if case.layout else ()
     for area in areas:
         yield from _copy(case, area)
@@ -93,19 +93,19 @@ def _single(found: Found) -> Finding:
 
 def _content(case: Case, variables: dict[str, str]) -> Iterator[Finding]:
     place = "environment"
-    canary = variables.get(_CANARY) == "1"
+    canary = variables.get(CANARY) == "1"
     if canary and not case.is_booted:
         yield Finding(
             hazard="canary-in-factory-image",
-            place=_CANARY,
-            cause="it is set before the first boot, so that it does not prove that U-Boot can save",
+            place=CANARY,
+            cause="it is set before the first boot, and does not prove that U-Boot can save",
             remedy="compose without it, since U-Boot sets it; or give --booted for an image that"
-            f" has run, which must have it; or `ota-image env set FILE {_CANARY}=`",
+            f" has run, which must have it; or `ota-image env set FILE {CANARY}=`",
         )
-    if case.is_booted and not canary and variables.get("mender_check_saveenv_canary") == "1":
+    if case.is_booted and not canary and variables.get(CHECKED) == "1":
         yield Finding(
             hazard="canary-missing",
-            place=_CANARY,
+            place=CANARY,
             cause="the image has run, and U-Boot has not saved here: it cannot save, or saves"
             " elsewhere",
             remedy="compare ENV_OFFSET, ENV_SIZE and the device in U-Boot's final .config with"
@@ -113,12 +113,12 @@ def _content(case: Case, variables: dict[str, str]) -> Iterator[Finding]:
         )
     if case.state and case.state.source != "files":
         yield from _logic(variables, place)
-    if variables.get("upgrade_available", "0") != "0" and not case.is_booted:
+    if variables.get(TRIAL, "0") != "0" and not case.is_booted:
         yield Finding(
             hazard="trial-in-factory-image",
-            place="upgrade_available",
+            place=TRIAL,
             cause="the first boot counts as a trial, and rolls back to an empty slot",
-            remedy="`ota-image env set FILE upgrade_available=0 bootcount=0`",
+            remedy=f"`ota-image env set FILE {TRIAL}=0 {COUNT}=0`",
         )
     yield from _slot_named(case, variables)
 
@@ -139,13 +139,13 @@ def _logic(variables: dict[str, str], place: str) -> Iterator[Finding]:
             cause="a saved environment replaces the whole compiled one: U-Boot starts nothing",
             remedy="take the whole environment of the board's U-Boot, not only the state",
         )
-    limit = variables.get("bootlimit", "")
+    limit = variables.get(LIMIT, "")
     if not limit.isdigit() or int(limit) < 1:
         yield Finding(
             hazard="no-bootlimit",
             place=place,
-            cause=f"bootlimit is {limit or 'not set'}: a trial never ends with a rollback",
-            remedy="`ota-image env set FILE bootlimit=1`",
+            cause=f"{LIMIT} is {limit or 'not set'}: a trial never ends with a rollback",
+            remedy=f"`ota-image env set FILE {LIMIT}=1`",
         )
 
 
@@ -153,15 +153,14 @@ def _slot_named(case: Case, variables: dict[str, str]) -> Iterator[Finding]:
     if not case.layout or case.state is None or case.state.source == "files":
         return
     numbers = [area.number for area in case.layout.partitions if area.name in ("A", "B")]
-    number = variables.get("mender_boot_part", "")
-    hexadecimal = variables.get("mender_boot_part_hex", "")
+    number = variables.get(PART, "")
+    hexadecimal = variables.get(PART_HEX, "")
     if number not in map(str, numbers) or hexadecimal != f"{int(number):x}":
         yield Finding(
             hazard="state-names-no-slot",
-            place="mender_boot_part",
-            cause=f"mender_boot_part={number or '(not set)'}, mender_boot_part_hex="
+            place=PART,
+            cause=f"{PART}={number or '(not set)'}, {PART_HEX}="
             f"{hexadecimal or '(not set)'}; the slots are partitions"
             f" {' and '.join(map(str, numbers))}",
-            remedy=f"`ota-image env set FILE mender_boot_part={numbers[0]}"
-            f" mender_boot_part_hex={numbers[0]:x}`",
+            remedy=f"`ota-image env set FILE {PART}={numbers[0]} {PART_HEX}={numbers[0]:x}`",
         )

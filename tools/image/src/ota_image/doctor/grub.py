@@ -2,19 +2,25 @@
 """Hazards of GRUB: its program, its configuration, its state, and how Linux reaches the state."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import combinations
 
 from ota_artifact import grub_block
+from ota_artifact.contract import COUNT, PART, TRIAL
+from ota_artifact.device_files import GRUB_CONFIG
+from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.finding import Finding
+from ota_artifact.grub_block import LOCK, STATE, SUM
 from ota_artifact.image.partitions import ESP
+from ota_artifact.image.vfat import FatFilesystem
 from ota_board import grub
 from ota_image.disk.image import Part
 from ota_image.disk.slot import Slot
 from ota_image.doctor.case import Case
 
-_CONFIG = f"/etc/{grub.MENDER_CONFIG}"
 _KNOWN = {"/boot/efi", "/boot/grub"}
 """Where Mender's tools look if nothing tells them."""
-_STATE = ("mender_boot_part", "upgrade_available", "bootcount")
+_STATE = (PART, TRIAL, COUNT)
 _AGAIN = "compose the image again with the board that it is for"
 
 
@@ -33,16 +39,46 @@ def probe(case: Case) -> Iterator[Finding]:
             hazard="grub-environment-missing",
             place=f"boot partition: {grub.FOLDER}",
             cause="GRUB's state, mender_grubenv1 and mender_grubenv2, is missing; GRUB can only"
-            " overwrite files that exist, so that no trial starts",
+            " overwrite files that exist, and no trial starts",
             remedy="compose with both copies",
         )
         return
     for folder in grub.COPIES:
         yield from _copy(case, boot, folder)
     yield from _difference(case)
+    yield from _apart(boot)
     for slot in case.slots:
         if case.layout and not slot.is_empty:
             yield from _way(case, slot)
+
+
+def _apart(boot: Part) -> Iterator[Finding]:
+    """Whether one garbled group of blocks can take both copies."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for path in grub.APART:
+        names = (f"{path}/{name}" for name in ("env", "lock")) if path in grub.COPIES else (path,)
+        found[path] = [place for name in names for place in _places(boot, name)]
+    for one, other in combinations(grub.APART, 2):
+        gaps = [
+            max(second[0] - sum(first), first[0] - sum(second))
+            for first in found[one]
+            for second in found[other]
+        ]
+        if gaps and min(gaps) < grub.DISTANCE:
+            yield Finding(
+                hazard="grub-copies-too-close",
+                place=f"boot partition: {one}, {other}",
+                cause=f"they are {min(gaps)} B apart on the disk: a power cut while one is written"
+                " can garble both",
+                remedy=_AGAIN,
+            )
+
+
+def _places(boot: Part, path: str) -> tuple[tuple[int, int], ...]:
+    with suppress(ArtifactError, ProgramError):
+        filesystem = boot.open()
+        return filesystem.places(path) if isinstance(filesystem, FatFilesystem) else ()
+    return ()
 
 
 def _program(case: Case, boot: Part) -> Iterator[Finding]:
@@ -87,7 +123,7 @@ def _configuration(case: Case, boot: Part, path: str) -> Iterator[Finding]:
 def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
     place = f"boot partition: {folder}"
     found = {name: boot.read(f"{folder}/{name}") for name in grub_block.FILES}
-    absent = [name for name, data in found.items() if data is None and name != "lock.sha256sum"]
+    absent = [name for name, data in found.items() if data is None and name != SUM]
     if absent:
         yield Finding(
             hazard="grub-environment-missing",
@@ -96,9 +132,9 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
             remedy="compose with both copies",
         )
         return
-    variables = grub_block.decode_block(found["env"] or b"")
-    lock = grub_block.decode_block(found["lock"] or b"")
-    for name, block in (("env", variables), ("lock", lock)):
+    variables = grub_block.decode_block(found[STATE] or b"")
+    lock = grub_block.decode_block(found[LOCK] or b"")
+    for name, block in ((STATE, variables), (LOCK, lock)):
         if block is None or len(found[name] or b"") != grub_block.BLOCK:
             yield Finding(
                 hazard="grub-copy-damaged",
@@ -112,15 +148,15 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
     if lock.get("editing") != "0":
         yield Finding(
             hazard="grub-copy-locked",
-            place=f"{place}/lock",
+            place=f"{place}/{LOCK}",
             cause=f"editing={lock.get('editing', '(not set)')}: a write was cut off; until GRUB"
             " repairs it at its next start, there is only one copy",
             remedy="`ota-image env set` any variable, which writes both copies",
         )
-    elif not grub_block.is_sum(found["lock.sha256sum"] or b"", found["lock"] or b""):
+    elif not grub_block.is_sum(found[SUM] or b"", found[LOCK] or b""):
         yield Finding(
             hazard="grub-lock-without-sum",
-            place=f"{place}/lock.sha256sum",
+            place=f"{place}/{SUM}",
             cause="it is not the checksum of the open lock: Mender's tools treat the copy as"
             " damaged",
             remedy="`ota-image env set` any variable, which writes both copies",
@@ -131,13 +167,12 @@ def _copy(case: Case, boot: Part, folder: str) -> Iterator[Finding]:
 def _slot_named(case: Case, place: str, variables: dict[str, str]) -> Iterator[Finding]:
     areas = case.layout.partitions if case.layout else ()
     numbers = [str(area.number) for area in areas if area.name in ("A", "B")]
-    part = variables.get("mender_boot_part", "")
+    part = variables.get(PART, "")
     if numbers and part not in numbers:
         yield Finding(
             hazard="state-names-no-slot",
-            place=f"{place}/env",
-            cause=f"mender_boot_part={part or '(not set)'}; the slots are partitions"
-            f" {' and '.join(numbers)}",
+            place=f"{place}/{STATE}",
+            cause=f"{PART}={part or '(not set)'}; the slots are partitions {' and '.join(numbers)}",
             remedy=f"`ota-image env set FILE mender_boot_part={numbers[0]}`",
         )
 
@@ -170,20 +205,21 @@ def _way(case: Case, slot: Slot) -> Iterator[Finding]:
             remedy="take the fstab of the board: `ota-board render` writes it",
         )
     for point, options in mounts.items():
-        if "ro" in options:
+        if "ro" not in options:
             yield Finding(
-                hazard="boot-read-only",
+                hazard="boot-writable",
                 place=f"{place}: /etc/fstab: {point}",
-                cause="it holds GRUB's state, and Linux cannot write it",
-                remedy="mount it rw,sync",
+                cause="Linux then writes its folders and its boot sector at each mount and each"
+                " change of GRUB's state, and a power cut may garble what is near",
+                remedy="mount it ro,noatime: the agent writes the state past the filesystem",
             )
-    text = slot.part.text(_CONFIG)
+    text = slot.part.text(GRUB_CONFIG)
     wanted = {f"{point}{grub.FOLDER}" for point in mounts}
     folder = _folder(text or "")
     if mounts and folder not in wanted | ({""} if mounts.keys() & _KNOWN else set()):
         yield Finding(
             hazard="grub-environment-not-found",
-            place=f"{place}: {_CONFIG}",
+            place=f"{place}: {GRUB_CONFIG}",
             cause=f"it says {folder or 'nothing'}; the state is in {', '.join(sorted(wanted))}",
             remedy="take the board's file: `ota-board render` writes it",
         )

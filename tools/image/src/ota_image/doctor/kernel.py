@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from ota_artifact.finding import Finding
-from ota_image.disk.slot import EXTLINUX, Slot
+from ota_board.entry import EXTLINUX
+from ota_image.disk.slot import Slot
 from ota_image.doctor.case import Case
 
 _VERSION = re.compile(rb"Linux version (\d+\.\d+\S*) ")  # Source: Linux, init/version.c

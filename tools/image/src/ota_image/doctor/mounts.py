@@ -4,16 +4,17 @@
 import posixpath
 from collections.abc import Iterator
 
+from ota_artifact.device_files import FW_ENV_CONFIG
 from ota_artifact.finding import Finding
 from ota_artifact.layout import Area, Layout
 from ota_image.disk.slot import Slot
 from ota_image.doctor.case import Case
 
-_FSTAB, _CONFIG = "/etc/fstab", "/etc/fw_env.config"
+_FSTAB = "/etc/fstab"
 _UNITS = ("/etc/systemd/system/data.mount", "/lib/systemd/system/data.mount")
 _FAT = ("vfat", "nls_cp437")
 """What mounting a vfat takes. Source: Linux, FAT_DEFAULT_CODEPAGE, which is 437 everywhere."""
-_ON_DATA = ("/u-boot/fw_env.config", "/etc/fw_env.config")
+_ON_DATA = ("/u-boot/fw_env.config", FW_ENV_CONFIG)
 
 
 def probe(case: Case) -> Iterator[Finding]:
@@ -78,8 +79,8 @@ def _names(node: str, area: Area, layout: Layout) -> bool:
 
 
 def _config(case: Case, layout: Layout, slot: Slot) -> Iterator[Finding]:
-    place = f"slot {slot.part.name}: {_CONFIG}"
-    text = slot.part.text(_CONFIG)
+    place = f"slot {slot.part.name}: {FW_ENV_CONFIG}"
+    text = slot.part.text(FW_ENV_CONFIG)
     data = case.disk.part("data")
     for path in _ON_DATA if text is None and data else ():
         text = text or (data.text(path) if data else None)

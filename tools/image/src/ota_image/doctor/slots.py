@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from ota_artifact.finding import Finding
 from ota_board import grub
-from ota_image.disk.slot import EXTLINUX, Extlinux, Slot
+from ota_board.entry import EXTLINUX
+from ota_image.disk.slot import Extlinux, Slot
 from ota_image.doctor.case import Case
 from ota_image.doctor.initrd import module_names
 

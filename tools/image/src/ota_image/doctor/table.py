@@ -54,6 +54,11 @@ def _copies(case: Case) -> Iterator[Finding]:
             " and growing /data fails",
             remedy="sgdisk -e on the image, or flash it with a tool that moves the backup",
         )
+    if table and table.conflict:
+        cause, _, remedy = table.conflict.rpartition("; ")
+        yield Finding(
+            hazard="two-tables", place=f"{table.kind.upper()}", cause=cause, remedy=remedy
+        )
     if table and table.sector != SECTOR:
         yield Finding(
             hazard="table-of-other-sectors",
@@ -151,6 +156,6 @@ def _differences(case: Case) -> Iterator[Finding]:
         yield Finding(
             hazard="data-not-last",
             place=f"partition {max(disk.parts, key=lambda part: part.offset).name}",
-            cause="a partition follows data, so that data cannot grow with the card",
+            cause="a partition follows data, and data cannot grow with the card",
             remedy="move the partition before data",
         )

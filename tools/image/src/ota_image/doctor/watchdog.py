@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ota_artifact.finding import Finding
+from ota_board.device import WATCHDOG, WATCHDOG_TIMEOUT
 from ota_image.disk.slot import Slot
 from ota_image.doctor.bootloader import is_whole
 from ota_image.doctor.case import Case, module_name
@@ -111,7 +112,7 @@ def _of_slot(slot: Slot) -> Cover | None:
     text = slot.part.text(_OURS)
     if text is not None:
         values = dict(word.partition("=")[::2] for word in shlex.split(text, comments=True))
-        driver, timeout = values.get("OTA_WATCHDOG", ""), values.get("OTA_WATCHDOG_TIMEOUT", "")
+        driver, timeout = values.get(WATCHDOG, ""), values.get(WATCHDOG_TIMEOUT, "")
         seconds = int(timeout) if timeout.isdecimal() else 0
         return Cover(
             armed_by="linux" if driver else "nobody",

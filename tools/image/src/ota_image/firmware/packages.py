@@ -9,9 +9,11 @@ from pathlib import Path
 from ota_board.board import Board
 from ota_image.cache import make_once
 from ota_image.errors import ImageError
-from ota_image.packages.apt import AptRoot, Package, download
+from ota_image.packages.apt import AptRoot, Package
+from ota_image.packages.choice import choose_alone
 from ota_image.packages.deb import open_deb, verify_file
-from ota_image.packages.sources import archives
+from ota_image.packages.recipe import Recipe
+from ota_image.packages.sources import ANY_SOURCE, Source, archives
 from ota_image.progress import Say
 
 U_BOOT = "u-boot"
@@ -46,46 +48,66 @@ class Firmware:
 
 def fetch_firmware(
     board: Board,
-    release: str,
+    recipe: Recipe,
     *,
-    mirrors: Sequence[str] = (),
+    source: Source = ANY_SOURCE,
     accepted: Collection[str] = (),
     say: Say = lambda text: None,
 ) -> Firmware:
-    """Download the newest packages that a board takes firmware from, and unpack them.
+    """Download the packages that a board takes firmware from, and unpack them.
+
+    Args:
+        recipe: of the image, whose lock has them.
 
     Raises:
-        ImageError: a licence is not accepted, or a package is unknown or lacks a file.
+        ImageError: a licence is not accepted, or a package is unknown or lacks a file; or the lock
+            does not match and has to.
         ProgramError: the archive cannot be reached.
         OSError: no space in the cache.
     """
     found: dict[str, Path] = {}
     packages = []
-    sources = [each.source for each in board.firmware]
-    for name in sorted({source.partition("/")[0] for source in sources} - {U_BOOT}):
+    for name in firmware_packages(board):
         if name in LICENCES and name not in accepted:
             raise ImageError(
                 f"{board.name}: needs the package {name}, whose licence is {LICENCES[name]};"
                 f" accept it with --accept-licence {name} or {VARIABLE}={name}"
             )
-        packages.append(_newest(name, board, release, mirrors, say))
+        package = choose_alone(
+            name,
+            recipe,
+            board.arch,
+            apt=lambda: firmware_root(board.arch, recipe, source.mirrors, say),
+            is_locked=source.is_locked,
+            say=say,
+        )
+        packages.append(package)
         folder = _unpack(packages[-1], say)
-        for source in sources:
-            package, _, file = source.partition("/")
-            if package == name:
-                found[source] = folder / file
-                if not found[source].is_file():
+        for each in board.firmware:
+            of, _, file = each.source.partition("/")
+            if of == name:
+                found[each.source] = folder / file
+                if not found[each.source].is_file():
                     raise ImageError(
                         f"{board.name}: {name} has no file {file}; correct firmware.from"
                     )
     return Firmware(found, tuple(packages))
 
 
-def _newest(name: str, board: Board, release: str, mirrors: Sequence[str], say: Say) -> Package:
-    apt = AptRoot(board.arch, archives(release, mirrors, (_COMPONENT,)), say=say)
-    (package,) = (each for each in apt.resolve([name]) if each.name == name)
-    download(apt, [package], say)
-    return package
+def firmware_packages(board: Board) -> tuple[str, ...]:
+    """The names of the packages that a board takes firmware from."""
+    return tuple(sorted({each.source.partition("/")[0] for each in board.firmware} - {U_BOOT}))
+
+
+def firmware_root(arch: str, recipe: Recipe, mirrors: Sequence[str], say: Say) -> AptRoot:
+    """The archives with the component of firmware.
+
+    Raises:
+        ImageError: there is none.
+        OSError: the cache cannot be written.
+    """
+    components = (*recipe.components, _COMPONENT)
+    return AptRoot(arch, archives(recipe.suite, mirrors, components), say=say)
 
 
 def _unpack(package: Package, say: Say) -> Path:

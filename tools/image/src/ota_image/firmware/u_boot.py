@@ -12,26 +12,37 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
+from ota_artifact.which import missing as missing_programs
+from ota_artifact.which import which
 from ota_board.board import Board
-from ota_board.u_boot import default_environment, fragment, missing
+from ota_board.u_boot import ENVIRONMENT, default_environment, fragment, missing
 from ota_image.cache import key_of, make_once, one_error_if_full
 from ota_image.errors import ImageError
-from ota_image.packages.source import source_package
+from ota_image.firmware.packages import U_BOOT
+from ota_image.packages.apt import Package
+from ota_image.packages.lock import default_recipe
+from ota_image.packages.recipe import Recipe
+from ota_image.packages.source import locked_source
+from ota_image.packages.sources import ANY_SOURCE, Source
 from ota_image.progress import Say
 
 _BUILD_TIME = 1800.0  # [s] on a slow machine
+_TOOLS = ("make", "gcc", "bison", "flex")
 _CROSS = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-", "amd64": ""}
-_OUTPUTS = ("u-boot.bin", "u-boot.img", "MLO", ".config", "u-boot.env")
+_OUTPUTS = ("u-boot.bin", ".config", ENVIRONMENT)
+_IMAGES = (".bin", ".img", ".itb")
+_SHOWN = 12  # names in an error
+SOURCE_PACKAGE = "u-boot"
 _EARLY_PCI = "config SYS_EARLY_PCI_INIT"
 _PLAIN = re.compile(r"[A-Za-z0-9_./+@-]+")
 """Paths that make and every shell read as they are written."""
-_OTHER_PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108  (the folder in it is ours alone)
-_RECIPE = "2"  # count it up when the way of building changes
+_OTHER_PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108  (only we use the folder in it)
+_RECIPE = "3"  # count it up when the way of building changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +50,20 @@ class UBoot:
     """U-Boot as built for one board.
 
     Attributes:
-        folder: has ``u-boot.bin``, where the board has them ``MLO`` and ``u-boot.img``, the final
-            ``.config``, and ``u-boot.env``, the text of its default environment.
+        folder: has ``u-boot.bin`` and what the board's firmware names, the final ``.config``, and
+            ``u-boot.env``, the text of its default environment.
         version: such as ``2023.01``.
+        package: the source package that it is from; None for a tree.
     """
 
     folder: Path
     version: str
+    package: Package | None = None
 
     @property
     def environment(self) -> str:
         """The default environment as text."""
-        return (self.folder / "u-boot.env").read_text("utf-8")
+        return (self.folder / ENVIRONMENT).read_text("utf-8")
 
 
 def u_boot_of(
@@ -59,19 +72,26 @@ def u_boot_of(
     tree: Path | None,
     say: Say,
     *,
-    mirrors: Sequence[str] = (),
+    recipe: Recipe | None = None,
+    source: Source = ANY_SOURCE,
 ) -> UBoot:
-    """Build U-Boot for a board from a tree, or from Debian's source package.
+    """Build U-Boot for a board from a tree, or from the source package of a suite.
 
     Args:
-        mirrors: as `ota_image.packages.sources.archives` takes them.
+        recipe: of the image, whose suite and lock say which source package; by default that of the
+            image that is built by default.
 
     Raises:
-        ImageError: the board has no U-Boot, or U-Boot drops a part of the configuration.
+        ImageError: the board has no U-Boot, or U-Boot drops a part of the configuration; or the
+            lock does not match and has to.
         ProgramError: it cannot be downloaded or compiled.
     """
-    source = tree or source_package("u-boot", mirrors=mirrors, say=say)
-    return build_u_boot(board, board_folder, source, say)
+    if tree:
+        return build_u_boot(board, board_folder, tree, say)
+    _require_u_boot(board)
+    recipe = recipe or default_recipe(board.arch)
+    package, unpacked = locked_source(SOURCE_PACKAGE, recipe, board.arch, source, say)
+    return replace(build_u_boot(board, board_folder, unpacked, say), package=package)
 
 
 def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UBoot:
@@ -86,22 +106,30 @@ def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UB
         ProgramError: the compiler is missing, or fails.
         OSError: no space in the cache.
     """
-    if board.bootloader.kind != "u-boot":
-        raise ImageError(f"{board.name}: boots with {board.bootloader.kind}, not with U-Boot")
+    _require_u_boot(board)
     version = tree_version(source)
     text = default_environment(board, board_folder)
-    wanted = fragment(board, Path("u-boot.env"), board_folder)
-    key = key_of(_RECIPE, board.bootloader.defconfig, text, wanted, tree_digest(source))
+    wanted = fragment(board, Path(ENVIRONMENT), board_folder)
+    outputs = tuple(sorted({*_OUTPUTS, *_named(board)}))
+    inputs = (board.bootloader.defconfig, text, wanted, tree_digest(source))
+    key = key_of(_RECIPE, *inputs, *outputs)
     # Without the board's name: boards that differ only elsewhere share their U-Boot.
     kind = board.bootloader.defconfig.removesuffix("_defconfig")
     with make_once(f"u-boot/{kind}-{version}-{key}") as (folder, workplace):
         if workplace:
+            _require_tools(board)
             say(f"compiling U-Boot {version} for {board.name}")
             with _plain_folder(workplace) as place, one_error_if_full(place):
-                _build(board, source, place, workplace, text, wanted)
+                _build(board, source, place, text, wanted)
+                _keep(board, outputs, place / "build", workplace)
         else:
             say(f"U-Boot {version} for {board.name} is in the cache")
     return UBoot(folder, version)
+
+
+def _require_u_boot(board: Board) -> None:
+    if board.bootloader.kind != "u-boot":
+        raise ImageError(f"{board.name}: boots with {board.bootloader.kind}, not with U-Boot")
 
 
 def tree_version(source: Path) -> str:
@@ -153,15 +181,48 @@ def _is_noexec(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
 
 
-def _build(board: Board, source: Path, place: Path, made: Path, text: str, wanted: str) -> None:
-    """Build in a place, and put the outputs into the folder ``made``."""
+def _require_tools(board: Board) -> None:
+    """Fail if programs are missing that the build would miss only after a while."""
+    wanted = (*_TOOLS, f"{_CROSS[board.arch]}gcc")
+    if absent := [each for each in wanted if which(each) is None]:
+        raise ProgramError(missing_programs(*absent))
+
+
+def _named(board: Board) -> tuple[str, ...]:
+    """The files of U-Boot's build that a board's firmware names."""
+    folder = f"{U_BOOT}/"
+    sources = (each.source for each in board.firmware if each.source.startswith(folder))
+    return tuple(source.removeprefix(folder) for source in sources)
+
+
+def _keep(board: Board, names: Sequence[str], output: Path, made: Path) -> None:
+    """Copy what the board needs of a build, as long as the folder of the build is there."""
+    for name in names:
+        if not (output / name).is_file():
+            like = sorted(
+                str(path.relative_to(output))
+                for path in output.rglob("*")
+                if path.is_file() and (path.suffix in _IMAGES or path.name == "MLO")
+            )
+            raise ImageError(
+                f"{board.name}: firmware.from: U-Boot made no {U_BOOT}/{name}; it made"
+                f" {', '.join(like[:_SHOWN]) or 'no image'}"
+            )
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(output / name, made / name)
+
+
+def _build(board: Board, source: Path, place: Path, text: str, wanted: str) -> None:
+    """Build in the folder ``build`` of a place."""
     tree, output = place / "source", place / "build"
     shutil.copytree(source, tree, symlinks=True, ignore=shutil.ignore_patterns(".git"))
     output.mkdir()
-    (output / "u-boot.env").write_text(text, "utf-8")
+    (output / ENVIRONMENT).write_text(text, "utf-8")
     _let_pci_come_first(tree)
+    let_swig_append(tree)
     fragment_file = place / "ota.cfg"
-    fragment_file.write_text(wanted.replace('"u-boot.env"', f'"{output}/u-boot.env"'), "utf-8")
+    here = wanted.replace(f'"{ENVIRONMENT}"', f'"{output}/{ENVIRONMENT}"')
+    fragment_file.write_text(here, "utf-8")
     _make(board, tree, output, board.bootloader.defconfig)
     merge = ("scripts/kconfig/merge_config.sh", "-m", "-O", str(output), f"{output}/.config")
     # The script must be started in the tree.
@@ -172,9 +233,6 @@ def _build(board: Board, source: Path, place: Path, made: Path, text: str, wante
     if lost:
         raise ImageError(f"{board.name}: U-Boot's configuration lost {'; '.join(lost)}")
     _make(board, tree, output)
-    for name in _OUTPUTS:
-        if (output / name).exists():
-            shutil.copyfile(output / name, made / name)
 
 
 def _make(board: Board, tree: Path, output: Path, *targets: str) -> None:
@@ -205,3 +263,15 @@ def _let_pci_come_first(tree: Path) -> None:
         return
     entry = f'{_EARLY_PCI}\n\tbool "Enumerate PCI before the environment is loaded"\n\n'
     kconfig.write_text(text.replace("if PCI\n\n", f"if PCI\n\n{entry}", 1), "utf-8")
+
+
+def let_swig_append(tree: Path) -> None:
+    """Have pylibfdt, which binman needs, compile with SWIG 4.3: before v2025.01 it does not.
+
+    Source: U-Boot, commit "scripts/dtc: pylibfdt: libfdt.i_shipped: Use SWIG_AppendOutput", which
+    SWIG has had for long.
+    """
+    interface = tree / "scripts" / "dtc" / "pylibfdt" / "libfdt.i_shipped"
+    if interface.exists():
+        text = interface.read_text("utf-8")
+        interface.write_text(text.replace("SWIG_Python_AppendOutput", "SWIG_AppendOutput"), "utf-8")

@@ -19,6 +19,8 @@ def warnings_of(disk: Disk) -> Iterator[str]:
         raise ImageError(disk.fault or str(disk.refusal))
     if disk.table and disk.table.first_fault:
         yield f"{disk.path}: the first GPT {disk.table.first_fault}"
+    if disk.table and disk.table.conflict:
+        yield f"{disk.path}: {disk.table.conflict}"
     if isinstance(disk.refusal, RolesError):
         yield f"{disk.path}: is not a disk with slots A and B: {disk.refusal.finding}"
 
@@ -27,7 +29,7 @@ def require_same_sectors(disk: Disk, device: Device) -> None:
     """Pass if the device counts in the sectors that the GPT counts in.
 
     Raises:
-        ImageError: it does not, so that the system would find no partitions on it.
+        ImageError: it does not, and the system would find no partitions on it.
     """
     table = disk.table
     if table and table.kind == "gpt" and table.sector != device.sector:

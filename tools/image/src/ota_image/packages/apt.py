@@ -18,11 +18,13 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from ota_artifact.errors import ProgramError
-from ota_artifact.run import run, stream
-from ota_image.cache import cache_folder, key_of, one_error_if_full
+from ota_artifact.run import run
+from ota_image.cache import cache_folder, key_of, one_error_if_full, open_cache
 from ota_image.errors import ImageError, WorldError
+from ota_image.packages.complaints import names, reason, with_remedy
 from ota_image.packages.sources import Archive, is_security
 from ota_image.progress import Say
+from ota_image.workfolder import own_folder
 
 _FRESH = 3600.0  # [s] until lists are fetched again
 _UPDATE_TIME = 600.0  # [s]
@@ -32,7 +34,8 @@ _URI = re.compile(r"^'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$", re.MULTILINE
 _HOST_SETTINGS = re.compile(r"^(Acquire::(?!IndexTargets|Languages|GzipIndexes|Changelogs).*)$")
 _UNKNOWN = re.compile(
     r"E: (Unable to locate package .*|Package .* has no installation.*|"
-    r"Version .* was not found|Unable to find a source package.*)"
+    r"Version .* was not found|Unable to find a source package.*|"
+    r"Can not find version .* of package .*)"
 )
 
 
@@ -56,7 +59,9 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
+class SourceFile:
+    """A file of the archive: of a source package, or a package itself."""
+
     uri: str
     name: str
     size: int
@@ -91,22 +96,23 @@ class AptRoot:
         stanzas = [each.stanza(kind) for each in archives]
         settings = _host_settings()
         self._say = say
-        self._security = [suite for each in archives for suite in each.suites if is_security(suite)]
+        self._suites = [suite for each in archives for suite in each.suites]
         self._is_asked = False
         self._lacking = ""
         self._arch = arch
         key = key_of(arch, *stanzas, settings)
-        self.folder = cache_folder() / "apt" / f"{arch}-{kind}-{key}"
+        self.folder = open_cache() / "apt" / f"{arch}-{kind}-{key}"
         for name in ("sources", "lists/partial", "archives/partial", "preferences"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         _write(self.folder / "sources" / "debian.sources", "\n".join(stanzas))
         _write(self.folder / "status", "")
         _write(self.folder / "apt.conf", _configuration(self.folder, arch) + settings)
 
-    def update(self) -> None:
-        """Fetch the lists of packages, unless they are less than an hour old.
+    def update(self, *, is_stale: bool = False) -> None:
+        """Fetch the lists of packages, unless they are less than an hour old and not stale.
 
-        A list that cannot be fetched is a warning, and is asked for again by the next root.
+        A list that cannot be fetched is a warning, and is asked for again by the next root. Without
+        a list of the security updates, or if only that one is not to be had, `resolve` fails.
 
         Raises:
             ProgramError: the archive cannot be reached, or is not signed by a known key.
@@ -114,7 +120,7 @@ class AptRoot:
         stamp = self.folder / "updated"
         with _lock(self.folder / "lock"):
             is_fresh = stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH
-            if is_fresh or self._is_asked:
+            if self._is_asked or (is_fresh and not is_stale):
                 return
             self._say(f"fetching the list of Debian packages for {self._arch}")
             try:
@@ -123,23 +129,31 @@ class AptRoot:
                 if not list((self.folder / "lists").glob("*_Packages*")) and not list(
                     (self.folder / "lists").glob("*_Sources*")
                 ):
-                    raise
+                    raise with_remedy(error) from error
                 self._lacking = self._find_lacking(str(error))
-                said = _reason(str(error))
-                self._say(f"warning: only some of the package lists could be fetched: {said}")
+                self._say(
+                    "warning: only some of the package lists could be fetched:"
+                    f" {reason(str(error))}"
+                )
             else:
                 stamp.touch()
             self._is_asked = True
 
     def _find_lacking(self, said: str) -> str:
-        """What to say of security updates without any list, not even an older one."""
-        for suite in self._security:
+        """What to say of a suite of security updates that cannot be fetched, if others can.
+
+        Without a network, none can be fetched; an older list, if there is one, is used then.
+        """
+        failed = [suite for suite in self._suites if names(said, suite)]
+        for suite in filter(is_security, self._suites):
             name = f"*_dists_{suite.replace('/', '_')}_*"
             lists = (self.folder / "lists").glob
-            if not [*lists(f"{name}_Packages*"), *lists(f"{name}_Sources*")]:
+            is_there = [*lists(f"{name}_Packages*"), *lists(f"{name}_Sources*")]
+            if not is_there or (suite in failed and set(failed) != set(self._suites)):
                 return (
-                    f"{suite}: {_reason(said, suite)}; name another --mirror 'URL {suite}', or do"
-                    " without security updates, with --mirror 'URL SUITE' for the others"
+                    f"{suite}: {reason(said, suite)}; try again later, name another --mirror"
+                    f" 'URL {suite}', or do without security updates, with --mirror 'URL SUITE'"
+                    " for the others"
                 )
         return ""
 
@@ -159,7 +173,7 @@ class AptRoot:
         Args:
             names: ``name`` or ``name=version``.
             preferred: versions to take, if the archive has them, of what is needed.
-            is_exact: all versions are given, so that it does not matter which are the newest.
+            is_exact: all versions are given, and it does not matter which are the newest.
 
         Raises:
             ImageError: a package is unknown.
@@ -177,20 +191,30 @@ class AptRoot:
         return tuple(sorted(map(_package, _files(said)), key=lambda each: each.name))
 
     def find(self, name: str, version: str) -> Package | None:
-        """One package of exactly that version; None if the archive no longer has it.
+        """One package of exactly that version; None if the archive does not have it.
 
         Raises:
             ProgramError: the archive cannot be reached.
         """
         self.update()
+        found = self._find(name, version)
+        if found is None and not self._is_asked:
+            self.update(is_stale=True)  # a lock may be newer than lists that are fresh
+            found = self._find(name, version)
+        return found
+
+    def _find(self, name: str, version: str) -> Package | None:
         try:
             said = self._ask("download", "--print-uris", f"{name}={version}")
         except ImageError:
             return None
         return next(map(_package, _files(said)), None)
 
-    def source(self, name: str) -> tuple[_File, ...]:
+    def source(self, name: str) -> tuple[SourceFile, ...]:
         """The files of a source package: the .dsc and what it lists.
+
+        Args:
+            name: ``name`` or ``name=version``.
 
         Raises:
             ImageError: it is unknown.
@@ -199,6 +223,24 @@ class AptRoot:
         self.update()
         self._require_security()
         return tuple(_files(self._ask("source", "--print-uris", name)))
+
+    def describe_source(self, name: str, description: SourceFile) -> str:
+        """What the index says of a source package: nearly the text of its .dsc.
+
+        Args:
+            description: the .dsc among its files.
+
+        Raises:
+            ImageError: it is unknown.
+            ProgramError: apt fails.
+        """
+        argv = ("apt-cache", "showsrc", "--only-source", name)
+        with _lock(self.folder / "lock"):
+            said = run(argv, timeout=120, environment=self._environment).decode()
+        for stanza in said.split("\n\n"):
+            if f" {description.name}\n" in f"{stanza}\n" and description.sha256 in stanza:
+                return stanza.strip("\n") + "\n"
+        raise ImageError(f"{name}: the archive does not describe {description.name}")
 
     def fetch(self, files: Mapping[Path, tuple[str, str]]) -> None:
         """Download files through apt, with its proxies, keys and passwords.
@@ -259,8 +301,8 @@ def download(apt: AptRoot, packages: Sequence[Package], say: Say) -> None:
     say(f"downloading {len(absent)} packages, {size / 1e6:.1f} MB")
     folder = cache_folder() / "packages"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".download.", dir=folder) as name:
-        places = {package: Path(name, package.sha256) for package in absent}
+    with own_folder(folder) as workplace:
+        places = {package: workplace / package.sha256 for package in absent}
         apt.fetch({place: (each.uri, each.sha256) for each, place in places.items()})
         for package, place in places.items():
             if digest_of(place) != package.sha256:
@@ -323,28 +365,12 @@ def _preference(package: Package) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def is_older(version: str, other: str) -> bool:
-    """Whether a version comes before another one. Source: Debian Policy, 5.6.12.
-
-    Raises:
-        ProgramError: dpkg is missing.
-    """
-    argv = ("dpkg", "--compare-versions", version, "lt", other)
-    return stream(argv, silence=30, sink=lambda data: None).code == 0
-
-
-def _reason(said: str, about: str = "") -> str:
-    """The first error of apt's, if possible one about a suite, without addresses."""
-    found = re.findall(r"E: (.*?)(?: \[IP.*)?$", said, re.MULTILINE)
-    return next((each for each in found if about in each), found[0] if found else said)
-
-
-def _files(said: str) -> Iterator[_File]:
+def _files(said: str) -> Iterator[SourceFile]:
     for uri, name, size, sha256 in _URI.findall(said):
-        yield _File(uri=uri, name=unquote(name), size=int(size), sha256=sha256)
+        yield SourceFile(uri=uri, name=unquote(name), size=int(size), sha256=sha256)
 
 
-def _package(file: _File) -> Package:
+def _package(file: SourceFile) -> Package:
     name, version, rest = file.name.rsplit("_", 2)
     arch = rest.removesuffix(".deb")
     return Package(

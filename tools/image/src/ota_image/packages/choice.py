@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chooses the packages of an image: those of its lock that the archive still has."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.run import stream
 from ota_image.errors import ImageError
-from ota_image.packages.apt import AptRoot, Package, download, is_older, package_file
+from ota_image.packages.apt import AptRoot, Package, download, package_file
 from ota_image.packages.lock import IMAGE, Lock, lock_file, lock_text, read_lock
 from ota_image.packages.recipe import Recipe
 from ota_image.progress import Say
 
 _KERNELS = "linux-image-"
 """Of what a kernel's package depends on we take only kernels: the initrd is ours, without tools."""
+
+_OLD = 30  # [days] from then on, a lock says its age
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,47 +46,138 @@ def choose(
         ImageError: a package is unknown; or the lock does not match and ``is_locked``.
         ProgramError: the archive cannot be reached.
     """
-    lock = read_lock(lock_file(recipe, arch))
+    place = lock_file(recipe, arch)
+    lock = read_lock(place)
     if lock and lock.choice != recipe.choice:
-        _complain(f"{lock_file(recipe, arch)}: was made for another recipe", is_locked, say)
-        lock = None
-    groups = {
-        name: _group(name, recipe, lock, lock_file(recipe, arch).name, apt, is_locked, say)
-        for name in (IMAGE, kernel)
-    }
-    return Chosen(groups[IMAGE], groups[kernel])
+        complain(f"{place}: was made for another recipe", is_locked, say)
+    elif lock and lock.made:
+        _say_age(lock.made, place.name, say)
+
+    def chosen(group: _Group) -> tuple[Package, ...]:
+        return _chosen(group, recipe, arch, apt, is_locked=is_locked, say=say)
+
+    return Chosen(chosen(_image(recipe)), chosen(_kernel(kernel)))
 
 
-def update_lock(recipe: Recipe, arch: str, kernels: Sequence[str], apt: AptRoot) -> Lock:
+def choose_alone(
+    name: str,
+    recipe: Recipe,
+    arch: str,
+    *,
+    apt: Callable[[], AptRoot],
+    is_locked: bool,
+    say: Say,
+) -> Package:
+    """Choose and download one package, without what it depends on, by the lock of an image.
+
+    Raises:
+        ImageError: it is unknown; or the lock does not match and ``is_locked``.
+        ProgramError: the archive cannot be reached.
+    """
+    [package] = _chosen(_alone(name), recipe, arch, apt, is_locked=is_locked, say=say)
+    return package
+
+
+def newest_alone(name: str, apt: AptRoot) -> Package:
+    """The newest version of one package, without what it depends on.
+
+    Raises:
+        ImageError: it is unknown.
+        ProgramError: the archive cannot be reached.
+    """
+    [package] = _newest(_alone(name), apt)
+    return package
+
+
+def locked_packages(name: str, recipe: Recipe, arch: str) -> tuple[Package, ...] | None:
+    """The packages of a group, as the lock of an image has them; None if it has no such group.
+
+    Raises:
+        ImageError: the lock is damaged.
+    """
+    lock = read_lock(lock_file(recipe, arch))
+    return lock.groups.get(name) if lock and lock.choice == recipe.choice else None
+
+
+def update_lock(
+    recipe: Recipe,
+    arch: str,
+    kernels: Sequence[str],
+    apt: AptRoot,
+    *,
+    others: Mapping[str, tuple[Package, ...]] | None = None,
+    say: Say = lambda text: None,
+) -> Lock:
     """Choose the newest version of every package, and write the lock.
+
+    Args:
+        others: groups that are chosen already.
 
     Raises:
         ImageError: a package is unknown.
         OSError: the lock cannot be written.
     """
-    groups = {name: _newest(name, recipe, apt) for name in (IMAGE, *kernels)}
-    lock = Lock(recipe.choice, groups)
+    wanted = (_image(recipe), *map(_kernel, kernels))
+    groups = {each.name: _newest(each, apt, say) for each in wanted}
+    lock = Lock(recipe.choice, {**(others or {}), **groups}, _today())
     lock_file(recipe, arch).write_text(lock_text(lock), "utf-8")
     return lock
 
 
-def _group(
-    name: str,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Packages that are chosen together.
+
+    Attributes:
+        name: in the lock.
+        asked: what to ask apt for.
+        is_kept: whether to take a package, by its name, of those that apt would install.
+        without: names of those that are left out.
+    """
+
+    name: str
+    asked: tuple[str, ...]
+    is_kept: Callable[[str], bool]
+    without: tuple[str, ...] = ()
+
+
+def _image(recipe: Recipe) -> _Group:
+    return _Group(
+        name=IMAGE,
+        asked=recipe.wanted,
+        is_kept=lambda name: name not in recipe.without,
+        without=recipe.without,
+    )
+
+
+def _kernel(package: str) -> _Group:
+    return _Group(
+        name=package, asked=(package,), is_kept=lambda name: name.startswith((package, _KERNELS))
+    )
+
+
+def _alone(package: str) -> _Group:
+    return _Group(name=package, asked=(package,), is_kept=lambda name: name == package)
+
+
+def _chosen(
+    group: _Group,
     recipe: Recipe,
-    lock: Lock | None,
-    place: str,
+    arch: str,
     apt: Callable[[], AptRoot],
+    *,
     is_locked: bool,
     say: Say,
 ) -> tuple[Package, ...]:
-    locked = lock.groups.get(name) if lock else None
+    place = lock_file(recipe, arch).name
+    locked = locked_packages(group.name, recipe, arch)
     if locked is None:
-        _complain(f"{place}: has no section [{name}]", is_locked, say)
+        complain(f"{place}: has no section [{group.name}]", is_locked, say)
         root = apt()
-        packages = _newest(name, recipe, root)
+        packages = _newest(group, root, say)
         download(root, packages, say)
         return packages
-    _check_one_kernel(name, locked, place)
+    _check_one_kernel(group.name, locked, place)
     absent = [package for package in locked if not package_file(package).exists()]
     if not absent:
         return locked
@@ -95,18 +190,21 @@ def _group(
         download(root, there, say)
         return locked
     if is_locked:
-        names = ", ".join(f"{package.name} {package.version}" for package in gone)
-        raise ImageError(
-            f"{place}: the archive no longer has {names}; --update-lock takes the newest"
-        )
-    packages = _replace(name, recipe, locked, root)
-    _check_one_kernel(name, packages, place)
+        raise ImageError(gone_text(place, gone))
+    packages = _replace(group, locked, root)
+    _check_one_kernel(group.name, packages, place)
     _check_digests(packages, locked, place)
-    _check_newer(packages, locked, place, recipe.release)
+    check_newer(packages, locked, place, recipe.suite)
     for text in _changes(locked, packages, gone):
         say(f"warning: {text}")
     download(root, packages, say)
     return packages
+
+
+def gone_text(place: str, gone: Sequence[Package]) -> str:
+    """The error for packages of a lock that the archive no longer has."""
+    names = ", ".join(f"{package.name} {package.version}" for package in gone)
+    return f"{place}: the archive no longer has {names}; --update-lock takes the newest"
 
 
 def _find(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | None]:
@@ -120,18 +218,16 @@ def _find(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | No
     return {each: there[each.name, each.version] for each in locked}
 
 
-def _replace(
-    name: str, recipe: Recipe, locked: Sequence[Package], apt: AptRoot
-) -> tuple[Package, ...]:
+def _replace(group: _Group, locked: Sequence[Package], apt: AptRoot) -> tuple[Package, ...]:
     """Choose again, by the lock as far as the archive still has it.
 
-    Only what the recipe asks for is asked for: what nothing depends on any more goes.
+    Only what the group asks for is asked for: what nothing depends on any more goes.
     """
     try:
-        packages = apt.resolve(_asked(name, recipe), locked)
+        packages = apt.resolve(group.asked, locked)
     except (ProgramError, ImageError):  # a package that stayed needs the one that is gone
-        return _newest(name, recipe, apt)
-    return _wanted(name, recipe, packages)
+        return _newest(group, apt)
+    return tuple(each for each in packages if group.is_kept(each.name))
 
 
 def _changes(
@@ -156,18 +252,16 @@ def _changes(
             yield f"{each.name} {each.version} is new, since another package depends on it"
 
 
-def _newest(name: str, recipe: Recipe, apt: AptRoot) -> tuple[Package, ...]:
-    return _wanted(name, recipe, apt.resolve(_asked(name, recipe)))
-
-
-def _asked(name: str, recipe: Recipe) -> Sequence[str]:
-    return recipe.wanted if name == IMAGE else [name]
-
-
-def _wanted(name: str, recipe: Recipe, packages: Sequence[Package]) -> tuple[Package, ...]:
-    if name == IMAGE:
-        return tuple(each for each in packages if each.name not in recipe.without)
-    return tuple(each for each in packages if each.name.startswith(_KERNELS))
+def _newest(group: _Group, apt: AptRoot, say: Say = lambda text: None) -> tuple[Package, ...]:
+    packages = apt.resolve(group.asked)
+    names = {each.name for each in packages}
+    for name in group.without:
+        if name not in names:
+            say(
+                f"warning: without: {name}: no package needs it here; leave it out of the recipe,"
+                " or name it only in the suites that need it"
+            )
+    return tuple(each for each in packages if group.is_kept(each.name))
 
 
 def _check_digests(found: Sequence[Package], locked: Sequence[Package], place: str) -> None:
@@ -180,19 +274,33 @@ def _check_digests(found: Sequence[Package], locked: Sequence[Package], place: s
             )
 
 
-def _check_newer(
-    found: Sequence[Package], locked: Sequence[Package], place: str, release: str
+def check_newer(
+    found: Sequence[Package], locked: Sequence[Package], place: str, suite: str
 ) -> None:
-    """Check that nothing goes back: without its security suite, an archive has older versions."""
+    """Check that nothing goes back: without its security suite, an archive has older versions.
+
+    Raises:
+        ImageError: a package is older than the lock's.
+    """
     before = {each.name: each.version for each in locked}
     for each in found:
         version = before.get(each.name, each.version)
-        if version != each.version and is_older(each.version, version):
+        if version != each.version and _is_older(each.version, version):
             raise ImageError(
                 f"{place}: the archive has {each.name} {each.version}, which is older than the"
                 f" lock's {version}; name the archive of the security updates too, with --mirror"
-                f" 'URL {release}-security', or take the older version with --update-lock"
+                f" 'URL {suite}-security', or take the older version with --update-lock"
             )
+
+
+def _is_older(version: str, other: str) -> bool:
+    """Whether a version comes before another one. Source: Debian Policy, 5.6.12.
+
+    Raises:
+        ProgramError: dpkg is missing.
+    """
+    argv = ("dpkg", "--compare-versions", version, "lt", other)
+    return stream(argv, silence=30, sink=lambda data: None).code == 0
 
 
 def _check_one_kernel(name: str, packages: Sequence[Package], place: str) -> None:
@@ -204,7 +312,32 @@ def _check_one_kernel(name: str, packages: Sequence[Package], place: str) -> Non
         )
 
 
-def _complain(finding: str, is_locked: bool, say: Say) -> None:
+def complain(finding: str, is_locked: bool, say: Say) -> None:
+    """Say that the newest packages are taken.
+
+    Raises:
+        ImageError: the lock has to match, and does not.
+    """
     if is_locked:
         raise ImageError(f"{finding}; run --update-lock, or leave out --locked")
     say(f"warning: {finding}; taking the newest packages")
+
+
+def _say_age(made: date, place: str, say: Say) -> None:
+    days = (_today() - made).days
+    if days >= _OLD:
+        say(f"warning: {place}: is {days} days old; --update-lock takes the security updates since")
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _is_older(version: str, other: str) -> bool:
+    """Whether a version comes before another one. Source: Debian Policy, 5.6.12.
+
+    Raises:
+        ProgramError: dpkg is missing.
+    """
+    argv = ("dpkg", "--compare-versions", version, "lt", other)
+    return stream(argv, silence=30, sink=lambda data: None).code == 0

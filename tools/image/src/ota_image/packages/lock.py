@@ -1,21 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exact packages of an image: ``images/<image>.<arch>.lock``.
+"""The exact packages of an image: ``images/<image>.<suite>.<arch>.lock``.
 
-The first line is ``choice <digest of what the recipe asks for>``. Then the image and each kernel
-have a line ``[<name>]``, followed by their packages, ``<name> <version> <arch> <sha256>`` each.
+The first lines are ``choice <digest of what the recipe asks for>`` and ``made <date>``. Then the
+image, each kernel, each package of firmware and each source package have a line ``[<name>]``,
+followed by their packages, ``<name> <version> <arch> <sha256>`` each. The digest of a source
+package is that of its ``.dsc``, which has the digests of its files.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from ota_image.errors import ImageError
 from ota_image.packages.apt import Package
-from ota_image.packages.recipe import Recipe
+from ota_image.packages.recipe import (
+    DEFAULT,
+    Recipe,
+    find_recipe,
+    load_recipes,
+    recipe_folders,
+)
 
 IMAGE = "image"
 """The group of the recipe's packages; a kernel's group has the name of its package."""
+
+SOURCE = "source"
+"""What source packages have for an architecture; the name of their groups begins with it too."""
 
 _HEAD = (
     "# What `ota-image build --update-lock` wrote: packages by name, version, arch and sha256.\n"
@@ -30,15 +42,33 @@ class Lock:
     Attributes:
         choice: of the recipe that they were chosen for.
         groups: packages, by what asked for them.
+        made: when they were the newest; None if unknown.
     """
 
     choice: str
     groups: Mapping[str, tuple[Package, ...]]
+    made: date | None = None
 
 
 def lock_file(recipe: Recipe, arch: str) -> Path:
     """The path of the lock of a recipe, whether it is there or not."""
-    return recipe.path.with_name(f"{recipe.name}.{arch}.lock")
+    return recipe.path.with_name(f"{recipe.name}.{recipe.suite}.{arch}.lock")
+
+
+def newest_locked(recipes: Sequence[Recipe], arch: str) -> Recipe:
+    """Of a recipe for several suites, the newest that has a lock; without locks, the newest."""
+    locked = [each for each in recipes if lock_file(each, arch).is_file()]
+    return (locked or recipes)[-1]
+
+
+def default_recipe(arch: str) -> Recipe:
+    """The recipe that is built without an option.
+
+    Raises:
+        ImageError: there is none.
+        BoardError: it is wrong.
+    """
+    return newest_locked(load_recipes(find_recipe(DEFAULT, recipe_folders())), arch)
 
 
 def read_lock(path: Path) -> Lock | None:
@@ -49,12 +79,14 @@ def read_lock(path: Path) -> Lock | None:
     """
     if not path.exists():
         return None
-    choice, groups, group = "", dict[str, list[Package]](), ""
+    choice, made, groups, group = "", None, dict[str, list[Package]](), ""
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if not line or line.startswith("#"):
             continue
         if line.startswith("choice "):
             choice = line.removeprefix("choice ")
+        elif found := _date(line):
+            made = found
         elif line.startswith("[") and line.endswith("]"):
             group = line[1:-1]
             groups[group] = []
@@ -67,12 +99,20 @@ def read_lock(path: Path) -> Lock | None:
                 f"{path}:{number}: {line!r} is not a lock entry; write the lock again with"
                 " --update-lock"
             )
-    return Lock(choice, {name: tuple(packages) for name, packages in groups.items()})
+    return Lock(choice, {name: tuple(packages) for name, packages in groups.items()}, made)
+
+
+def _date(line: str) -> date | None:
+    word, _, text = line.partition(" ")
+    try:
+        return date.fromisoformat(text) if word == "made" else None
+    except ValueError:
+        return None
 
 
 def lock_text(lock: Lock) -> str:
     """The text of a lock, which `read_lock` reads."""
-    lines = [f"choice {lock.choice}"]
+    lines = [f"choice {lock.choice}", *([f"made {lock.made}"] if lock.made else [])]
     for name in sorted(lock.groups, key=lambda name: (name != IMAGE, name)):
         lines += ["", f"[{name}]"]
         lines += [

@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,6 +17,9 @@ from ota_image.errors import ImageError
 SCHEMA = 1
 """Version of the format of recipes."""
 
+DEFAULT = "minimal"
+"""The recipe that is built without an option."""
+
 Login = Literal["keys", "open"]
 """The users who can log in: owners of the image's SSH keys, or anyone: root has no password."""
 
@@ -28,7 +31,7 @@ _FIELDS = (
     "schema",
     "name",
     "summary",
-    "release",
+    "suites",
     "components",
     "install",
     "packages",
@@ -42,7 +45,9 @@ _FIELDS = (
     "users",
     "needs",
 )
+_SUITE_FIELDS = ("packages", "without", "leave_out")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_SUITE = re.compile(r"[a-z][a-z0-9-]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")  # Source: Debian Policy, 5.6.7
 USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 USER_IDS = range(1000, 60000)
@@ -69,11 +74,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A root filesystem, whatever the board.
+    """A root filesystem for one suite of Debian, whatever the board.
 
     Attributes:
         path: of its file; the locks are next to it.
-        release: of Debian, its code name.
+        suite: of Debian, by its code name.
         components: of the archive, in addition to those that the machine has.
         install: how packages are installed.
         packages: installed with everything that they depend on, except those in ``without``.
@@ -88,7 +93,7 @@ class Recipe:
     path: Path
     name: str
     summary: str
-    release: str
+    suite: str
     components: tuple[str, ...]
     install: Install
     packages: tuple[str, ...]
@@ -111,7 +116,7 @@ class Recipe:
     def choice(self) -> str:
         """A digest of what decides which packages are chosen; the lock has it."""
         return key_of(
-            self.release, *sorted(self.components), "", *sorted(self.wanted), "",
+            self.suite, *sorted(self.components), "", *sorted(self.wanted), "",
             *sorted(self.without),
         )  # fmt: skip
 
@@ -128,8 +133,8 @@ def fitted(board: Board, recipe: Recipe) -> Board:
         raise ImageError(f"{error} for the image {recipe.name}, or choose another") from error
 
 
-def load_recipe(path: Path) -> Recipe:
-    """Read and check one recipe.
+def load_recipes(path: Path) -> tuple[Recipe, ...]:
+    """Read and check a recipe; gives it for each of its suites, the newest last.
 
     Raises:
         BoardError: the file is not YAML, or a field is missing, unknown or wrong.
@@ -142,18 +147,30 @@ def load_recipe(path: Path) -> Recipe:
     if not _NAME.fullmatch(name):
         raise fields.wrong("name", f"{name!r} must be lower-case letters, digits and single dashes")
     install = fields.choice("install", get_args(Install), "unpack")
-    if install == "mmdebstrap" and fields.has("without"):
-        raise fields.wrong("without", "mmdebstrap takes every dependency; use leave_out for files")
-    return Recipe(
+    suites = fields.named_mappings("suites", _SUITE_FIELDS)
+    if not suites:
+        raise fields.wrong("suites", "must have at least one suite, such as 'trixie: {}'")
+    for suite, own in suites.items():
+        if not _SUITE.fullmatch(suite):
+            raise fields.wrong("suites", f"{suite!r} is not the code name of a Debian release")
+        for each in (fields, own):
+            if install == "mmdebstrap" and each.has("without"):
+                text = "mmdebstrap takes every dependency; use leave_out for files"
+                raise each.wrong("without", text)
+    packages = _packages(fields, "packages")
+    if not packages:
+        raise fields.wrong("packages", "must have at least one entry")
+    without, leave_out = _packages(fields, "without"), _paths(fields, "leave_out")
+    common = Recipe(
         path=path,
         name=name,
         summary=fields.text("summary"),
-        release=fields.text("release"),
+        suite="",
         components=fields.texts("components"),
         install=install,
-        packages=_packages(fields, "packages"),
-        without=_packages(fields, "without"),
-        leave_out=_paths(fields, "leave_out"),
+        packages=packages,
+        without=without,
+        leave_out=leave_out,
         folders=_paths(fields, "folders"),
         links=tuple(_link(each) for each in fields.each("links", ("at", "to"))),
         modules=fields.texts("modules"),
@@ -162,6 +179,35 @@ def load_recipe(path: Path) -> Recipe:
         users=tuple(_user(each) for each in fields.each("users", ("name", "uid"))),
         slot=fields.inner("needs", ("slots",)).size("slots") if fields.has("needs") else 0,
     )
+    return tuple(
+        replace(
+            common,
+            suite=suite,
+            packages=(*packages, *_packages(own, "packages")),
+            without=(*without, *_packages(own, "without")),
+            leave_out=(*leave_out, *_paths(own, "leave_out")),
+        )
+        for suite, own in suites.items()
+    )
+
+
+def load_recipe(path: Path, suite: str = "") -> Recipe:
+    """Read and check a recipe for one suite, by default for its newest.
+
+    Raises:
+        BoardError: as for `load_recipes`.
+        ImageError: it is not for that suite.
+        OSError: the file cannot be read.
+    """
+    recipes = load_recipes(path)
+    found = [each for each in recipes if suite in ("", each.suite)]
+    if not found:
+        known = ", ".join(each.suite for each in recipes)
+        raise ImageError(
+            f"{path}: is not for {suite}, only for {known}; choose one of them, or add {suite} to"
+            " its suites"
+        )
+    return found[-1]
 
 
 def recipe_folders(chosen: str | None = None) -> Sequence[Path]:
@@ -192,8 +238,6 @@ def _packages(fields: Fields, name: str) -> tuple[str, ...]:
     for text in texts:
         if not _PACKAGE.fullmatch(text):
             raise fields.wrong(name, f"{text!r} is not the name of a Debian package")
-    if name == "packages" and not texts:
-        raise fields.wrong(name, "must have at least one entry")
     return texts
 
 

@@ -1,19 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the Debian archives that this machine's apt knows, in its configuration.
+"""Finds the Debian archives to take packages from.
 
-Source: sources.list(5).
+They are those of the options, of the environment, of a file, or those that this machine's apt
+knows, in this order. Source: sources.list(5).
 """
 
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ota_artifact.run import run
 from ota_image.errors import ImageError
 
 _COMPONENTS = ("main", "contrib", "non-free", "non-free-firmware")
 _KEPT = ("signed-by", "trusted", "check-valid-until", "valid-until-max", "check-date")
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_SUITES = (
+    *("oldoldstable", "oldstable", "stable", "testing", "unstable"),
+    *("bullseye", "bookworm", "trixie", "forky", "duke", "sid"),
+)
+"""Names by which a machine's apt may know Debian; its mirror has the other suites too."""
+
+VARIABLE = "OTA_MIRROR"
+"""Environment variable with mirrors as in ``--mirror``, separated by semicolons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where packages come from.
+
+    Attributes:
+        mirrors: from ``--mirror``; by default as `archives` finds them.
+        is_locked: take exactly the packages of the lock, or fail.
+    """
+
+    mirrors: tuple[str, ...] = ()
+    is_locked: bool = False
+
+
+ANY_SOURCE = Source()
+"""The usual mirrors. A package that they no longer have is replaced by a newer one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,30 +69,77 @@ class Archive:
         return "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Mirrors:
+    """Mirrors that the user chose, each ``URL [SUITE [COMPONENT...]]``, and where."""
+
+    place: str
+    texts: tuple[str, ...]
+
+
+def host_arch() -> str:
+    """Debian's name of this machine's architecture.
+
+    Raises:
+        ProgramError: dpkg is missing.
+    """
+    return run(("dpkg", "--print-architecture"), timeout=30).decode().strip()
+
+
 def archives(
-    release: str, mirrors: Sequence[str] = (), components: Sequence[str] = ()
+    suite: str, mirrors: Sequence[str] = (), components: Sequence[str] = ()
 ) -> tuple[Archive, ...]:
-    """The archives to take packages of a release from.
+    """The archives to take packages of a suite from.
 
     Args:
-        mirrors: from ``--mirror``; by default those that the machine's own apt knows.
+        mirrors: from ``--mirror``; by default those of `chosen_mirrors`, or else those that the
+            machine's own apt knows.
         components: needed in addition to the archives' own, such as ``non-free-firmware``.
 
     Raises:
         ImageError: there is none.
         OSError: the machine's configuration cannot be read.
     """
-    found = chosen_archives(mirrors, release) or host_archives(release)
+    chosen = chosen_mirrors(mirrors)
+    found = chosen_archives(chosen, suite) if chosen.texts else host_archives(suite)
     return tuple(
         replace(each, components=tuple(dict.fromkeys((*each.components, *components))))
         for each in found
     )
 
 
-def host_archives(release: str, folder: Path = Path("/etc/apt")) -> tuple[Archive, ...]:
-    """The Debian archives of a release that the machine's own apt knows, in its order.
+def chosen_mirrors(options: Sequence[str] = ()) -> Mirrors:
+    """The mirrors of the options, else of the environment, else of the user's file.
+
+    Source: XDG Base Directory Specification: a relative path is to be ignored.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if options:
+        return Mirrors("--mirror", tuple(options))
+    if set_there := _parts(os.environ.get(VARIABLE, "").split(";")):
+        return Mirrors(f"${VARIABLE}", set_there)
+    path = mirrors_file()
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    return Mirrors(str(path), _parts(line.partition("#")[0] for line in lines))
+
+
+def mirrors_file() -> Path:
+    """The user's file with mirrors, one a line, whether it is there or not."""
+    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".config") / "ota-kit" / "mirrors"
+
+
+def _parts(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(text.strip() for text in texts if text.strip())
+
+
+def host_archives(suite: str, folder: Path = Path("/etc/apt")) -> tuple[Archive, ...]:
+    """The Debian archives of a suite that the machine's own apt knows, in its order.
 
     An entry of another suite, or without any of Debian's components, is left out: it is a vendor's.
+    If no entry has the suite, the mirror of another suite of Debian serves: it has all of them.
 
     Raises:
         ImageError: there is none.
@@ -75,33 +150,54 @@ def host_archives(release: str, folder: Path = Path("/etc/apt")) -> tuple[Archiv
     found = [each for path in lists if path.is_file() for each in from_lines(path.read_text())]
     for path in sorted(parts.glob("*.sources")):
         found += from_stanzas(path.read_text("utf-8"))
-    archives = tuple(kept for each in found if (kept := _of_release(each, release)))
-    if not archives:
+    kept = [kept for each in found if (kept := _of_suite(each, suite, suite))]
+    if not kept:
+        own = (_of_suite(each, other, suite) for other in _SUITES for each in found)
+        debians = [_with_updates(each, suite) for each in own if each and _is_debians(each)]
+        kept = _with_security(debians, suite)
+    if not kept:
         raise ImageError(
-            f"{folder}: names no Debian archive of {release}; name one, for example with"
+            f"{folder}: names no Debian archive; choose a mirror, for example from"
+            f" debian.org/mirror/list, and write it into {mirrors_file()} as the line"
+            f" 'http://HOST/debian', set {VARIABLE}=http://HOST/debian, or give"
             " --mirror http://HOST/debian"
         )
-    return tuple(dict.fromkeys(archives))
+    return tuple(dict.fromkeys(kept))
 
 
-def chosen_archives(texts: Sequence[str], release: str) -> tuple[Archive, ...]:
-    """The archives of options: ``URL [SUITE [COMPONENT...]]``.
+def chosen_archives(mirrors: Mirrors, suite: str) -> tuple[Archive, ...]:
+    """The archives of chosen mirrors.
 
-    Without a suite it is the release with its updates. If no option names the suite of the security
+    Without a suite it is the release with its updates. If none names the suite of the security
     updates, that is taken from where Debian's mirrors have it: ``…/debian-security`` next to
     ``…/debian``.
 
     Raises:
         ImageError: one has no URL.
     """
-    found = [_chosen(text, release) for text in texts]
+    found = [_chosen(text, suite, mirrors.place) for text in mirrors.texts]
+    return tuple(_with_security(found, suite))
+
+
+def _with_updates(archive: Archive, suite: str) -> Archive:
+    """Add the suite of updates: sid and testing have none, and their mirror has it."""
+    updates = f"{suite}-updates"
+    if suite not in archive.suites or updates in archive.suites:
+        return archive
+    return replace(archive, suites=(*archive.suites, updates))
+
+
+def _with_security(found: Sequence[Archive], suite: str) -> list[Archive]:
+    """Add the security updates, if none has them and a mirror has them where Debian has them."""
+    added = []
     if not has_security(found):
-        for each in tuple(found):
-            url = each.uris[0].rstrip("/")
-            if f"{release}-updates" in each.suites and url.endswith("/debian"):
-                suites = (f"{release}-security",)
-                found.append(replace(each, uris=(f"{url}-security",), suites=suites))
-    return tuple(found)
+        for each in found:
+            for uri in each.uris:
+                url = uri.rstrip("/")
+                if f"{suite}-updates" in each.suites and url.endswith("/debian"):
+                    suites = (f"{suite}-security",)
+                    added.append(replace(each, uris=(f"{url}-security",), suites=suites))
+    return [*found, *added]
 
 
 def has_security(archives: Sequence[Archive]) -> bool:
@@ -114,12 +210,12 @@ def is_security(suite: str) -> bool:
     return suite.endswith(("-security", "/updates"))
 
 
-def _chosen(text: str, release: str) -> Archive:
+def _chosen(text: str, suite: str, place: str) -> Archive:
     url, *rest = text.split() or [""]
     if not re.match(r"[a-z+]+:/", url):
-        raise ImageError(f"--mirror {text!r}: is not a URL; write it as 'http://HOST/debian'")
+        raise ImageError(f"{place}: {text!r} is not a URL; write it as 'http://HOST/debian'")
     options = (("signed-by", str(_KEYRING)),) if _KEYRING.exists() else ()
-    suites = (rest[0],) if rest else (release, f"{release}-updates")
+    suites = (rest[0],) if rest else (suite, f"{suite}-updates")
     return Archive(
         uris=(url,), suites=suites, components=tuple(rest[1:]) or ("main",), options=options
     )
@@ -159,11 +255,23 @@ def from_stanzas(text: str) -> Iterator[Archive]:
             )
 
 
-def _of_release(archive: Archive, release: str) -> Archive | None:
-    ours = (release, f"{release}-updates", f"{release}-security", f"{release}/updates")
-    suites = tuple(suite for suite in archive.suites if suite in ours)
+def _of_suite(archive: Archive, own: str, wanted: str) -> Archive | None:
+    """What an archive has of a suite and its updates, under the names of a wanted suite."""
+    names = {
+        own: wanted,
+        f"{own}-updates": f"{wanted}-updates",
+        f"{own}-security": f"{wanted}-security",
+        f"{own}/updates": f"{wanted}/updates" if own == wanted else f"{wanted}-security",
+    }
+    suites = tuple(names[suite] for suite in archive.suites if suite in names)
     components = tuple(each for each in archive.components if each in _COMPONENTS)
     if not suites or not components:
         return None
     options = tuple((name, value) for name, value in archive.options if name in _KEPT)
     return Archive(uris=archive.uris, suites=suites, components=components, options=options)
+
+
+def _is_debians(archive: Archive) -> bool:
+    """Whether an archive is Debian's own: vendors have keys of their own, and not every suite."""
+    options = dict(archive.options)
+    return "debian-archive" in options.get("signed-by", "debian-archive")

@@ -20,6 +20,8 @@ from ota_image.rootfs.wheel import Wheel, commands, contents, read_wheel
 PACKAGES = ("artifact", "agent")
 """The tools that a device has; the second needs the first."""
 
+_PACKED = Path(__file__).parents[1] / "wheels"
+"""Where the wheel of ota-image has the agent's; see tools/image/hatch_build.py."""
 _TOOLS = Path(__file__).parents[4]
 _MODULES = "/usr/lib/python3/dist-packages"
 _UNITS = "/usr/lib/systemd/system/"
@@ -30,6 +32,18 @@ import sys
 from {module} import {function}
 sys.exit({function}())
 """
+
+
+def own_wheels(packed: Path = _PACKED) -> tuple[Wheel, ...]:
+    """The agent's wheels that came with ota-image; in the tree, those of its sources.
+
+    Raises:
+        ImageError: there is neither.
+        ProgramError: hatchling is missing or fails.
+    """
+    if not packed.is_dir():
+        return tree_wheels()
+    return tuple(read_wheel(path) for name in PACKAGES for path in packed.glob(f"ota_{name}-*.whl"))
 
 
 def tree_wheels(tools: Path = _TOOLS) -> tuple[Wheel, ...]:

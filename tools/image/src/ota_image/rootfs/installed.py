@@ -30,6 +30,7 @@ _WAY = "1"  # count it up when the way of installing changes
 _TIMEOUT = 7200.0  # [s] under emulation, on a slow machine
 _QEMU = {"arm64": "aarch64", "armhf": "arm", "amd64": "x86_64"}
 _BUSYBOX = "busybox-static"
+_PROGRAMS = ("./usr/bin/busybox", "./bin/busybox")  # the second one until Debian 12
 _MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
 # Names and addresses of the build machine do not belong on the device.
 _FORGET = """cd "$1/etc" && rm -f hostname apt/sources.list apt/apt.conf.d/99mmdebstrap &&
@@ -97,7 +98,7 @@ def _install(
         *(f"--architectures={arch}", "--skip=check/qemu", f"--hook-dir={_MERGED_USR}"),
         f"--customize-hook={_FORGET}",
         *(f"--include={','.join(recipe.packages)}", '--aptopt=APT::Sandbox::User "root"'),
-        *(recipe.release, str(output), f"deb [trusted=yes] copy:{archive} ./"),
+        *(recipe.suite, str(output), f"deb [trusted=yes] copy:{archive} ./"),
     )
     time = str(time_of(packages))
     settings = {"SOURCE_DATE_EPOCH": time, "TMPDIR": str(place), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -140,7 +141,7 @@ def _check_cpu(packages: Sequence[Package], arch: str) -> None:
     with tempfile.TemporaryDirectory(prefix="ota-try-") as name:
         busybox = Path(name, "busybox")
         with open_deb(verify_file(package)) as tar:
-            _extract(tar, "./bin/busybox", busybox)
+            _extract(tar, _PROGRAMS, busybox)
         try:
             run((busybox, "true"), timeout=60)
         except ProgramError as error:
@@ -153,11 +154,11 @@ def _check_cpu(packages: Sequence[Package], arch: str) -> None:
             ) from error
 
 
-def _extract(tar: tarfile.TarFile, path: str, target: Path) -> None:
+def _extract(tar: tarfile.TarFile, paths: Sequence[str], target: Path) -> None:
     for member in tar:
-        if member.name == path and (source := tar.extractfile(member)):
+        if member.name in paths and (source := tar.extractfile(member)):
             with target.open("wb") as file:
                 shutil.copyfileobj(source, file)
             target.chmod(0o755)
             return
-    raise ImageError(f"{_BUSYBOX}: has no {path}")
+    raise ImageError(f"{_BUSYBOX}: has no {paths[0]}")

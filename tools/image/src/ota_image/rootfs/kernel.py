@@ -51,7 +51,7 @@ def add_kernel(
     package = _with_files(board.kernel.package, packages)
     folder = _unpack(package, say)
     version = _version(folder, package)
-    tree.add_file("/boot/vmlinuz", _image(folder, version, package, board, say))
+    tree.add_file(grub.KERNEL, _image(folder, version, package, board, say))
     for name, path in _device_trees(folder, version, board).items():
         tree.add_file(f"/boot/dtbs/{name}", path)
     known = Modules(_modules_folder(folder) / version)
@@ -65,7 +65,7 @@ def add_kernel(
     if busybox is None or busybox.content is None:
         raise ImageError("the initrd needs busybox-static; add it to the recipe's packages")
     drivers = known.needed(board.kernel.drivers)
-    tree.add_file("/boot/initrd.img", initrd(busybox.content.read_bytes(), drivers))
+    tree.add_file(grub.INITRD, initrd(busybox.content.read_bytes(), drivers))
     wanted = (*board.kernel.drivers, *own, *(name for name in modules if known.has(name)))
     _add_modules(tree, known, wanted, workplace)
     _add_entry(tree, board)

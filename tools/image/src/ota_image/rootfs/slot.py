@@ -10,7 +10,7 @@ import tarfile
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.util import MAGIC_NUMBER
+from functools import cache
 from pathlib import Path
 
 from ota_artifact.image.workplace import delivered
@@ -19,19 +19,27 @@ from ota_board.board import Board
 from ota_board.entry import extlinux
 from ota_board.render import rendered
 from ota_image import __version__, packages
-from ota_image.cache import cache_folder, key_of, make_once
+from ota_image.cache import cache_folder, key_of, make_once, open_cache
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, digest_of
 from ota_image.packages.choice import Chosen, choose
 from ota_image.packages.deb import open_deb, verify_file
 from ota_image.packages.recipe import Recipe, fitted
-from ota_image.packages.sources import archives, has_security
+from ota_image.packages.sources import (
+    ANY_SOURCE,
+    Source,
+    archives,
+    chosen_archives,
+    chosen_mirrors,
+    has_security,
+)
 from ota_image.progress import Say
 from ota_image.rootfs.agent import add_agent
 from ota_image.rootfs.bytecode import add_bytecode
 from ota_image.rootfs.installed import STATUS, install, installed_packages, time_of
 from ota_image.rootfs.kernel import add_kernel
 from ota_image.rootfs.mkfs import Ext4, write_ext4
+from ota_image.rootfs.python import Python, python_for
 from ota_image.rootfs.settings import Settings
 from ota_image.rootfs.system import add_accounts, add_applets, add_board, add_certificates
 from ota_image.rootfs.tree import Tree, host_text
@@ -44,19 +52,6 @@ _PLACES = ("path", "overlays", "wheels")
 """Fields of a recipe and the settings that are paths on this machine; only the content counts."""
 _SOURCES = (".py", ".sh", ".j2")
 _OWN_CODE = (Path(__file__).parent, Path(packages.__file__).parent)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where packages come from.
-
-    Attributes:
-        mirrors: from ``--mirror``; by default those of the machine's own apt.
-        is_locked: take exactly the packages of the lock, or fail.
-    """
-
-    mirrors: tuple[str, ...] = ()
-    is_locked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +90,7 @@ def make_slot(
     settings: Settings,
     output: Path,
     *,
-    source: Source = Source(),
+    source: Source = ANY_SOURCE,
     progress: Say = lambda text: None,
 ) -> Slot:
     """Make the root filesystem of a board, or take it from the cache, and put it into a file.
@@ -115,14 +110,16 @@ def make_slot(
         where = "on the console" if settings.ssh_keys else "on the console and by SSH"
         progress(f"warning: {recipe.path}: login: open; root can log in {where} without a password")
 
-    if source.mirrors and not has_security(archives(recipe.release, source.mirrors)):
+    mirrors = chosen_mirrors(source.mirrors)
+    if mirrors.texts and not has_security(chosen_archives(mirrors, recipe.suite)):
         progress(
-            f"warning: --mirror: none has the suite {recipe.release}-security, so that security"
-            f" updates are left out; add --mirror 'URL {recipe.release}-security'"
+            f"warning: {mirrors.place}: no mirror has the suite {recipe.suite}-security, so"
+            f" security updates are left out; add 'URL {recipe.suite}-security'"
         )
 
+    @cache  # a list that cannot be fetched is asked for once
     def apt() -> AptRoot:
-        found = archives(recipe.release, source.mirrors, recipe.components)
+        found = archives(recipe.suite, source.mirrors, recipe.components)
         return AptRoot(board.arch, found, say=progress)
 
     chosen = choose(
@@ -133,14 +130,15 @@ def make_slot(
         is_locked=source.is_locked,
         say=progress,
     )
-    key = _key(board, recipe, settings, chosen)
+    python = python_for(chosen.image, recipe, source, progress)
+    key = _key(board, recipe, settings, chosen, python)
     settings = _with_release(settings, key)
     folder = cache_folder() / f"slots/{recipe.name}-{board.name}-{key}"
     if folder.is_dir():
         progress("the root filesystem is in the cache")
     else:
-        with own_folder(cache_folder()) as place:
-            made = _build(board, recipe, settings, chosen, key, place, progress)
+        with own_folder(open_cache()) as place:
+            made = _build(board, recipe, settings, chosen, python, key, place, progress)
             with make_once(f"slots/{folder.name}") as (_, workplace):
                 if workplace:
                     for path in made.iterdir():
@@ -166,6 +164,7 @@ def _build(
     recipe: Recipe,
     settings: Settings,
     chosen: Chosen,
+    python: Python,
     key: str,
     place: Path,
     say: Say,
@@ -201,7 +200,7 @@ def _build(
     add_agent(tree, settings.wheels, board.arch)
     for overlay in settings.overlays:
         tree.add_from(overlay)
-    add_bytecode(tree, say)
+    add_bytecode(tree, python, say)
     size = board.partitions.slot
     say(f"writing the filesystem of {size >> 20} MiB")
     form = Ext4(size=size, label="rootfs", uuid=str(uuid.uuid5(_SPACE, key)), time=time)
@@ -237,7 +236,7 @@ def _with_release(settings: Settings, key: str) -> Settings:
     return replace(settings, release=release)
 
 
-def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> str:
+def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen, python: Python) -> str:
     """16 hex digits that change with any input."""
     overlays = (*recipe.overlays, *settings.overlays)
     plain = {
@@ -254,7 +253,7 @@ def _key(board: Board, recipe: Recipe, settings: Settings, chosen: Chosen) -> st
     )
     return key_of(
         __version__,
-        MAGIC_NUMBER,
+        python.identity,
         json.dumps(plain, sort_keys=True),
         *(_folder_digest(overlay) for overlay in overlays),
         *(path.read_bytes() for path in code),

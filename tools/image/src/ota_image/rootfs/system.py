@@ -8,9 +8,11 @@ import json
 import posixpath
 from pathlib import Path
 
+from ota_artifact import device_files
+from ota_artifact.layout import LAYOUT_JSON
+from ota_artifact.provides import NAME
 from ota_board.board import Board
 from ota_board.device import device_settings, shell_text
-from ota_board.grub import MENDER_CONFIG
 from ota_board.render import rendered
 from ota_board.template import fill_in
 from ota_image.errors import ImageError
@@ -123,22 +125,22 @@ def add_board(tree: Tree, board: Board, recipe: Recipe, settings: Settings, cloc
     """
     files = rendered(board)
     tree.add_file("/etc/fstab", files["fstab"])
-    tree.add_file("/usr/share/ota/layout.json", files["layout.json"])
-    for name in ("fw_env.config", MENDER_CONFIG):
-        if name in files:
-            tree.add_file(f"/etc/{name}", files[name])
+    tree.add_file(device_files.LAYOUT, files[LAYOUT_JSON])
+    for path in (device_files.FW_ENV_CONFIG, device_files.GRUB_CONFIG):
+        if (name := posixpath.basename(path)) in files:
+            tree.add_file(path, files[name])
     tree.add_file("/etc/hostname", f"{board.name}\n")
     artifact = f"{recipe.name}-{settings.release}"
     release = {"image": recipe.name, "release": settings.release, "artifact": artifact}
-    tree.add_file("/etc/ota/release", shell_text({**release, "board": board.name}))
+    tree.add_file(device_files.RELEASE, shell_text({**release, "board": board.name}))
     tree.add_file("/etc/ota/board", shell_text(_board(board, recipe, settings, clock)))
-    tree.add_file("/etc/mender/artifact_info", f"artifact_name={artifact}\n")
+    tree.add_file(device_files.MENDER_INFO, f"{NAME}={artifact}\n")
     if settings.server:
         _add_server(tree, settings)
     if settings.server or settings.wheels:
         certificate = _CERTIFICATE if settings.certificate else ""
         text = fill_in(_AGENT_TOML, server=settings.server, certificate=certificate, text=toml_text)
-        tree.add_file("/etc/ota/agent.toml", text)
+        tree.add_file(device_files.AGENT_TOML, text)
 
 
 def _board(board: Board, recipe: Recipe, settings: Settings, clock: int) -> dict[str, str]:
@@ -159,7 +161,7 @@ def _add_server(tree: Tree, settings: Settings) -> None:
     if settings.certificate:
         tree.add_file(_CERTIFICATE, settings.certificate)
         mender["ServerCertificate"] = _CERTIFICATE
-    tree.add_file("/etc/mender/mender.conf", json.dumps(mender, indent=1) + "\n")
+    tree.add_file(device_files.MENDER_CONF, json.dumps(mender, indent=1) + "\n")
 
 
 def _add_keys(tree: Tree, home: str, uid: int, keys: tuple[str, ...]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An artifact on a server: a stream that goes on where it was when a connection was lost."""
+"""An artifact on a server: a stream that continues where it was when a connection was lost."""
 
 import http.client
 import logging
@@ -16,6 +16,7 @@ from ota_agent.download import DownloadOptions
 from ota_agent.download.source.limit import Limit
 from ota_agent.download.source.response import (
     CHANGED,
+    PAGE,
     Body,
     File,
     Later,
@@ -23,6 +24,8 @@ from ota_agent.download.source.response import (
     Other,
     Refused,
     WrongRange,
+    is_called_text,
+    is_page,
     judge,
 )
 from ota_agent.download.source.retry import Changed, Patience, Surroundings, Tell
@@ -76,7 +79,7 @@ class HttpSource:
         self._limit = Limit(options.bandwidth, clock=surroundings.clock, sleep=surroundings.sleep)
         self._response: BaseHTTPResponse | None = None
         self._file: File | None = None
-        self._has_ranges, self._is_lost = True, False
+        self._has_ranges, self._is_lost, self._is_text = True, False, False
         self._furthest = self._connections = 0
         self.offset = self.received = 0
 
@@ -111,6 +114,10 @@ class HttpSource:
                 data = self._piece(self._response or self._connected(), size)
             except _LOST as error:
                 self._lose(_reason(error))
+                continue
+            if self._file and not self.offset and is_page(self._file, data, is_text=self._is_text):
+                self._file = None
+                self._lose(PAGE)
                 continue
             if data or self.size is None:
                 self.offset += len(data)
@@ -152,6 +159,11 @@ class HttpSource:
         while True:
             response = self._asked(url)
             answer = judge(response.status, response.headers, self.offset, self._file)
+            is_text = response.status in (200, 206) and is_called_text(response.headers)
+            if not self.offset:
+                self._is_text = is_text
+            elif is_text and not self._is_text:
+                answer = Later(PAGE)
             if isinstance(answer, Body):
                 self._accept(response, answer.file, answer.start)
                 return response

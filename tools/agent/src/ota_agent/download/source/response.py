@@ -18,6 +18,12 @@ _PASSING = frozenset({408, 421, 425, 429})
 CHANGED = "the server's file has changed"
 """Why an answer is `Other` where that is certain."""
 
+PAGE = "there is a web page in place of the artifact: must a user log in to this network?"
+"""Why it is tried again later, where a captive portal or a page for maintenance answers."""
+
+_TEXTS = ("text/", "application/json", "application/xhtml")
+_LEAST = 3072  # [B] of an artifact: version, manifest and header, each in a tar
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -125,7 +131,7 @@ def judge(status: int, headers: Mapping[str, str], offset: int, known: File | No
 
 
 _MEANS: Mapping[int, str] = {
-    401: ": it wants a login",
+    401: ": it asks for a login",
     403: ": it is not allowed; a signed address may have expired",
     404: ": it is not there",
     410: ": it is no longer there",
@@ -169,6 +175,18 @@ def _beyond(headers: Mapping[str, str], known: File | None) -> Answer:
     if match and known and known.size is not None and int(match[1]) != known.size:
         return Other(CHANGED)
     return WrongRange("it does not have the range that it should")
+
+
+def is_page(file: File, begin: bytes, *, is_text: bool) -> bool:
+    """Whether it is a page, or a word such as OK, and no artifact, by how it begins."""
+    if begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
+        return True
+    return is_text and file.size is not None and file.size < _LEAST
+
+
+def is_called_text(headers: Mapping[str, str]) -> bool:
+    """Whether a server takes what it gives for a page or another text."""
+    return headers.get("Content-Type", "").strip().lower().startswith(_TEXTS)
 
 
 def _validators(headers: Mapping[str, str]) -> tuple[str, str]:

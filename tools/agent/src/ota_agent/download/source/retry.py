@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 Tell = Callable[[str], None]
 """Told of what an operator wants to know, such as that a lost connection was resumed."""
 
-_SLICE = 1.0  # [s] after which a wait looks whether to go on
+_SLICE = 1.0  # [s] after which a wait looks whether to continue
 _SPREAD = 0.25  # of a delay, more or less
 
 
@@ -76,7 +76,7 @@ class Patience:
             AgentError: the budget for all of it is used up.
         """
         self._progress, self._retries = self._around.clock(), 0
-        self._require_total("it goes on, but too slowly")
+        self._require_total("it continues, but too slowly")
 
     def wait(self, why: str, asked: float | None = None) -> None:
         """Wait before the next try.

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads apt's errors: which suite they are about, and what to do."""
+
+import re
+
+from ota_artifact.errors import ProgramError
+
+
+def names(said: str, suite: str) -> bool:
+    """Whether apt's errors name a suite, in an address or after one."""
+    return bool(re.search(rf"[ /']{re.escape(suite)}[ /']", said))
+
+
+def with_remedy(error: ProgramError) -> ProgramError:
+    """Name the package of Debian's keys if one is missing, as on Ubuntu or an older Debian."""
+    if not re.search("NO_PUBKEY|Missing key", str(error)):  # of gpgv, and of sqv
+        return error
+    text = "Debian's keys are missing or too old: apt-get install debian-archive-keyring"
+    return ProgramError(f"{reason(str(error))}; {text}")
+
+
+def reason(said: str, about: str = "") -> str:
+    """The first error of apt's, if possible one about a suite, without addresses."""
+    found = re.findall(r"E: (.*?)(?: \[IP.*)?$", said, re.MULTILINE)
+    return next((each for each in found if about in each), found[0] if found else said)
