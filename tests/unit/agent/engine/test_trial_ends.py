@@ -215,7 +215,7 @@ def test_whatever_ends_the_daemon_ends_a_trial(
 ) -> None:
     reasons: list[str] = []
     monkeypatch.setattr(module, "give_up_trial", reasons.append)
-    monkeypatch.setattr(module, "load_settings", _raising(error))
+    monkeypatch.setattr(module, "settings_of", _raising(error))
 
     with suppress(BaseException):
         main(["daemon"])

@@ -133,10 +133,7 @@ class Daemon:
         if self._agent.deployments.server is not None:
             due = min(due, self._poll_at, self._inventory_at)
             self._agent.live.change(next_poll=time.time() + self._poll_at - self._clock())
-        if self._again_at is not None:
-            due = min(due, self._again_at)
-        if self._trial_end.due is not None:
-            due = min(due, self._trial_end.due)
+        due = min(due, *filter(None, (self._again_at, self._trial_end.due)), due)
         try:
             return self._wanted.get(timeout=max(0.0, due - self._clock()))
         except queue.Empty:
@@ -158,9 +155,7 @@ class Daemon:
             self._recover(error)
         finally:
             self._is_working = False
-        if (
-            self._agent.live.get().updates != before
-        ):  # an update has ended: report what is installed
+        if self._agent.live.get().updates != before:  # an update has ended: report what is there
             self._inventory_at = min(self._inventory_at, self._clock())
             self._trial_end.watch_stray()
 
