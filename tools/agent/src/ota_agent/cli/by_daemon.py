@@ -20,6 +20,7 @@ _BEGUN = 15.0  # [s] for the daemon to begin
 _STARTS = 60.0  # [s] for a daemon that is starting to serve, and to look at its trial
 _TRIAL = ("Installed", "Trying", "Proven")
 """What an update goes through by itself until it can be committed."""
+_WITHOUT_UPDATE = ("Idle", "Syncing")
 
 
 def follow(socket: Path, call: str, arguments: dict[str, Any]) -> Status:
@@ -31,7 +32,9 @@ def follow(socket: Path, call: str, arguments: dict[str, Any]) -> Status:
     """
     with _connect(socket) as watcher, Client(socket) as client:
         before = _ask(client, call, arguments)
-        if call != "install" and before.state == "Idle":  # a trial of no update: that was all
+        if (
+            call != "install" and before.state in _WITHOUT_UPDATE
+        ):  # a trial of no update: that was all
             return replace(client.status(), result="", reason="")
         waiting = _TRIAL if call == "commit" else (before.state,)
         return _watch(watcher, waiting, before.updates)
@@ -78,7 +81,8 @@ def _ask(client: Client, call: str, arguments: dict[str, Any]) -> Status:
             if str(error) == NOTHING:
                 raise NothingInProgress(NOTHING) from error
             is_trial = call == "commit" and before.state in ("Installed", "Trying")
-            if error.kind != "busy" or not is_trial or time.monotonic() > end:
+            passes = is_trial or (call != "install" and before.state in _WITHOUT_UPDATE)
+            if error.kind != "busy" or not passes or time.monotonic() > end:
                 raise
         time.sleep(_AGAIN)
 
