@@ -17,6 +17,7 @@ from ota_image.rootfs.settings import Settings, read_ssh_keys
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.system.images import Image, ssh_key
+from tests.system.no_python import expect_the_old_slot_again
 from tests.system.running import Running, running
 from tests.system.u_boot_cycle import commit, go_through, try_b
 
@@ -87,6 +88,15 @@ def test_systemd_is_sound_and_the_device_keeps_its_identity_on_both_slots(
 
 def test_the_board_falls_back_rolls_back_and_commits(image: Image, tmp_path: Path) -> None:
     go_through(image, tmp_path)
+
+
+def test_a_trial_in_which_no_python_program_starts_goes_back(image: Image, tmp_path: Path) -> None:
+    disk = tmp_path / "disk.sdimg"
+    shutil.copyfile(image.built.image, disk)
+    with running(image.board, disk, image.firmware, image.key) as board:
+        board.comes_up_on("A", timeout=UP)
+
+        expect_the_old_slot_again(board, image, try_b, timeout=UP)
 
 
 def fill_slot_b(image: Image, disk: Path) -> None:

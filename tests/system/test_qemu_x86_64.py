@@ -11,6 +11,7 @@ from ota_image.doctor.examine import examine
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.system.images import Image, image_of
+from tests.system.no_python import expect_the_old_slot_again
 from tests.system.running import Running, running
 from tests.system.u_boot_cycle import expect_kernel
 
@@ -72,6 +73,18 @@ def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_pat
         board.comes_up_on("B")
         expect_state(board, mender_boot_part="3", upgrade_available="0")
         assert board.ssh(f"cmp {FIRST}/lock {SECOND}/lock && echo same") == "same\n"
+
+
+@pytest.mark.full  # minutes: three boots and a deadline
+def test_a_trial_in_which_no_python_program_starts_goes_back(image: Image, tmp_path: Path) -> None:
+    disk = tmp_path / "disk.sdimg"
+    shutil.copyfile(image.built.image, disk)
+    with running(image.board, disk, image.firmware, image.key) as board:
+        board.comes_up_on("A")
+
+        expect_the_old_slot_again(board, image, try_b, timeout=120)
+
+        expect_state(board, upgrade_available="0", ota_rollback="count 3")
 
 
 def cut_off_while_writing(board: Running, folder: str) -> None:

@@ -11,7 +11,7 @@ inherit systemd update-rc.d
 PACKAGECONFIG ??= ""
 PACKAGECONFIG[dbus] = ",,,python3-dbus-fast python3-xml"
 
-SYSTEMD_SERVICE:${PN} = "ota-agent.service ota-boot-log.service"
+SYSTEMD_SERVICE:${PN} = "ota-agent.service ota-boot-log.service ota-deadline.service"
 INITSCRIPT_NAME = "ota-agent"
 INITSCRIPT_PARAMS = "defaults 90 10"
 

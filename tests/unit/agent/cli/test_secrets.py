@@ -138,7 +138,12 @@ def test_while_it_downloads_the_api_and_the_bus_show_none(tmp_path: Path) -> Non
 
     with assemble(settings) as agent:
         StateObserver(
-            settings=settings, store=agent.store, live=agent.live, deployments=agent.deployments
+            settings=settings,
+            store=agent.store,
+            live=agent.live,
+            deployments=agent.deployments,
+            boot=None,
+            warnings=agent.warnings,
         ).observe(Downloading(update))
 
     status = agent.live.get().to_json()

@@ -17,6 +17,7 @@ from ota_agent.address import Address
 from ota_agent.api.status import Status
 from ota_agent.cli.main import main
 from ota_agent.cli.status import current
+from ota_agent.device.options import DeviceOptions
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Downloading, Installed, Trying
 from ota_agent.lifecycle.update import Artifact, Update
@@ -42,12 +43,16 @@ def device(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def options(folder: Path) -> DeviceOptions:
+    return DeviceOptions(data=folder, run=folder, layout=folder / "none")
+
+
 def test_the_agent_that_runs_says_it(tmp_path: Path) -> None:
     daemon = Daemon()
     daemon.live.change(state="Syncing")
 
-    with serving(tmp_path / "sock", daemon):
-        assert current(tmp_path / "sock", tmp_path / "none") == (Status(state="Syncing"), True)
+    with serving(options(tmp_path).socket, daemon):
+        assert current(options(tmp_path)) == (Status(state="Syncing"), True)
 
 
 def test_without_an_agent_it_is_what_the_last_one_left(tmp_path: Path) -> None:
@@ -56,7 +61,7 @@ def test_without_an_agent_it_is_what_the_last_one_left(tmp_path: Path) -> None:
     store.save_provides({"artifact_name": "v1"})
     store.close()
 
-    status, is_served = current(tmp_path / "sock", tmp_path / "state.db")
+    status, is_served = current(options(tmp_path))
 
     assert not is_served
     assert status == Status(
@@ -78,21 +83,21 @@ def test_without_an_agent_it_says_whether_an_update_waits_for_a_reboot(
     store.save(Installed(replace(UPDATE, is_rebooting=is_rebooting)), "boot")
     store.close()
 
-    status, _ = current(tmp_path / "sock", tmp_path / "state.db")
+    status, _ = current(options(tmp_path))
 
     assert status.wants_reboot == is_rebooting
 
 
 def test_a_device_that_was_never_updated_says_so_and_gets_no_file(tmp_path: Path) -> None:
-    assert current(tmp_path / "sock", tmp_path / "state.db") == (Status(), False)
+    assert current(options(tmp_path)) == (Status(installed="unknown"), False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_agent_that_may_not_be_asked_is_an_error_and_not_a_guess(tmp_path: Path) -> None:
-    (tmp_path / "long").mkdir()
+    device = DeviceOptions(run=tmp_path / ("x" * 200))
 
     with pytest.raises(AgentError, match="does an agent serve there"):
-        current(tmp_path / ("x" * 200), tmp_path / "state.db")
+        current(device)
 
 
 def test_the_command_prints_sentences(device: Path, capsys: pytest.CaptureFixture[str]) -> None:

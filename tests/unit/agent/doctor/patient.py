@@ -90,6 +90,7 @@ def patient(folder: Path, **sections: Mapping[str, object]) -> Patient:
     store.close()
     system = System(proc=device / "proc", sys=device / "sys", root=device / "root")
     files = {
+        device / "run" / "deadline": "1 1",
         system.proc / "cmdline": "root=/dev/mmcblk0p2 ro",
         system.proc / "sys" / "kernel" / "panic": "5",
         system.sys / "class" / "watchdog" / "watchdog0" / "state": "active",

@@ -8,6 +8,7 @@ import pytest
 from ota_agent.device.second_home import DataState
 from ota_agent.doctor.data import kept, named, space
 from ota_agent.doctor.system import Mount
+from ota_agent.memory.runs import Truth
 from tests.unit.agent.doctor.patient import patient
 
 RW, RO = frozenset({"rw"}), frozenset({"ro"})
@@ -75,13 +76,11 @@ def test_how_much_is_free(free: int, severity: list[str]) -> None:
     assert [each.severity for each in space("/data", free, 64 << 20, 1 << 20)] == severity
 
 
-@pytest.mark.parametrize(
-    ("remembered", "said", "count"), [("a", "a", 0), ("", "a", 0), ("a", "", 0), ("a", "b", 1)]
-)
-def test_what_the_agent_remembers_is_what_the_slot_says(
-    remembered: str, said: str, count: int
-) -> None:
-    assert len(list(named(remembered, said))) == count
+def test_a_slot_that_runs_and_was_not_committed_is_a_finding() -> None:
+    (found,) = named(Truth({"artifact_name": "v1"}, "slot A runs, with v1"))
+
+    assert (found.hazard, found.place) == ("artifact-name-differs", "v1")
+    assert list(named(Truth({"artifact_name": "v1"}))) == []
 
 
 def test_a_memory_that_is_damaged_is_an_error_and_stays_as_it_is(tmp_path: Path) -> None:

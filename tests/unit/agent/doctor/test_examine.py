@@ -26,6 +26,13 @@ def contents(device: Patient) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in device.folder.rglob("*") if path.is_file()}
 
 
+def test_a_trial_that_nothing_ends_without_its_agent_is_a_finding(tmp_path: Path) -> None:
+    device = patient(tmp_path)
+    (device.folder / "run" / "deadline").unlink()
+
+    assert device.hazards()["trial-without-deadline"].severity == "warning"
+
+
 def test_a_healthy_device_has_no_hazard(tmp_path: Path) -> None:
     device = patient(tmp_path)
 

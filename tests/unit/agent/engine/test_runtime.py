@@ -29,6 +29,7 @@ from ota_agent.lifecycle.states import (
 )
 from ota_agent.lifecycle.step import Unexpected
 from ota_agent.lifecycle.update import Artifact, Update
+from ota_agent.memory.peek import peek
 from ota_agent.memory.store import Store
 from ota_artifact.provides import ROOTFS
 from tests.unit.agent.world import Cut, Reset, World, outcome
@@ -134,7 +135,8 @@ def test_the_state_is_on_the_disk_before_its_first_action(tmp_path: Path) -> Non
 
     class Looking(Device):
         def perform(self, action: Action, state: State) -> Event | None:
-            seen.append((state, Store(tmp_path / "s.db").load().state))
+            memory = peek(tmp_path / "s.db")
+            seen.append((state, memory.state if memory else None))
             return super().perform(action, state)
 
     world = device(ROOT)

@@ -152,18 +152,80 @@ def test_a_write_that_was_cut_off_is_undone_in_a_copy(tmp_path: Path) -> None:
     assert seen(tmp_path) == before
 
 
-def test_a_memory_that_is_being_written_is_waited_for(
+def test_the_running_agent_is_neither_waited_for_nor_held_up(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+    store.save(Trying(UPDATE), "boot 1")
+    store.save_provides({"artifact_name": "v1"})
+    before = seen(tmp_path)
+
+    found = peek(tmp_path / "state.db")
+
+    assert found == Memory(Trying(UPDATE), {"artifact_name": "v1"})
+    assert seen(tmp_path) == before
+    store.save(Idle(), "boot 1")
+    store.close()
+
+
+def test_what_an_agent_is_writing_all_the_time_is_seen_whole(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    code = (
+        "import itertools, sys; from pathlib import Path\n"
+        "from ota_agent.memory.store import Store; from ota_agent.lifecycle.states import Idle\n"
+        "store = Store(Path(sys.argv[1]))\n"
+        "for number in itertools.count():\n"
+        "    store.save_provides({'one': str(number), 'long': 'x' * 9000, 'two': str(number)})\n"
+        "    print(number, flush=True)\n"
+    )
+    with subprocess.Popen((sys.executable, "-c", code, path), stdout=subprocess.PIPE) as writer:  # noqa: S603
+        assert writer.stdout
+        writer.stdout.readline()
+
+        seen = [peek(path) for _ in range(100)]
+
+        writer.kill()
+    provides = [each.provides for each in seen if each]
+    assert len(provides) == 100
+    assert all(each["one"] == each["two"] for each in provides)
+
+
+def test_a_memory_that_never_rests_is_said_to_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = remembered(tmp_path / "state.db")
     monkeypatch.setattr(module, "_PATIENCE", 0.1)
-    writer = sqlite3.connect(path, isolation_level=None)
-    writer.execute("BEGIN EXCLUSIVE")
+    numbers = iter(range(10**9))
+    monkeypatch.setattr(module, "_content", lambda path: str(next(numbers)).encode())
 
     with pytest.raises(Unreadable, match="is being written; try again"):
         peek(path)
 
-    writer.close()
+
+def test_a_filesystem_without_writes_is_enough(tmp_path: Path) -> None:
+    path = remembered(tmp_path / "state.db")
+    cut_off_while_writing(path)
+    for each in tmp_path.iterdir():
+        each.chmod(0o400)
+    tmp_path.chmod(0o500)
+
+    found = peek(path)
+
+    assert found == Memory(Trying(UPDATE), {"artifact_name": "v1"})
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7", '{"a": 1}', "null"])
+def test_odd_provides_are_damage(text: str, tmp_path: Path) -> None:
+    path = remembered(tmp_path / "state.db")
+    base = sqlite3.connect(path)
+    base.execute("UPDATE kept SET value = ? WHERE name = 'provides'", (text,))
+    base.commit()
+    base.close()
+
+    with pytest.raises(Unreadable, match="what is provided is damaged"):
+        peek(path)
+    store = Store(path)
+    assert store.provides == {}
+    store.close()
 
 
 @requires_root

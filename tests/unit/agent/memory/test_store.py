@@ -14,6 +14,7 @@ from ota_agent.address import Address
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Downloading, Idle, Trying
 from ota_agent.lifecycle.update import Update
+from ota_agent.memory import store as module
 from ota_agent.memory.store import Saved, Store
 
 UPDATE = Update(source=Address("https://server/a"), deployment="d1")
@@ -38,13 +39,18 @@ def test_what_is_saved_is_there_for_the_next_one(tmp_path: Path) -> None:
     assert again.provides == {"artifact_name": "v1", "a": "ä"}
 
 
-def test_who_opens_it_next_sees_it_at_once(tmp_path: Path) -> None:
+def test_a_second_agent_is_told_that_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.1)
     one = Store(tmp_path / "state.db")
-
     one.save(Trying(UPDATE), "boot 1")
 
-    assert Store(tmp_path / "state.db").load().state == Trying(UPDATE)
+    with pytest.raises(AgentError, match="is open in another process; end that"):
+        Store(tmp_path / "state.db")
+
     assert one.load().state == Trying(UPDATE)
+    one.close()
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\0" * 99])
@@ -69,7 +75,9 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_a_full_disk_loses_nothing_that_was_saved(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
-    Store(path).save(Trying(UPDATE), "boot 1")
+    first = Store(path)
+    first.save(Trying(UPDATE), "boot 1")
+    first.close()
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from ota_agent.memory.store import Store; from ota_agent.errors import AgentError\n"
@@ -110,7 +118,9 @@ def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
             os.kill(writer.pid, signal.SIGKILL)
             said = max([said, *map(int, writer.stdout.read().split())])
 
-        saved = Store(path).load()
+        again = Store(path)
+        saved = again.load()
+        again.close()
         assert isinstance(saved.state, Trying)
         assert saved.boot == str(saved.state.update.reboots)
         assert saved.state.update.reboots >= said

@@ -97,6 +97,7 @@ class Device:
         }
         settings = [f"{name}={self.folder / place}" for name, place in places.items()]
         path = f"PATH={self.folder / 'bin'}:{os.environ['PATH']}"
+        settings += [f"OTA_LIB={SCRIPT.parent}", f"OTA_U_BOOT_CONFIG={self.folder / 'none'}"]
         return ("env", "OTA_PAUSE=0.02", *settings, path, *self.shell, str(SCRIPT), what)
 
     def run(self) -> None:
@@ -313,7 +314,8 @@ def test_without_a_log_output_goes_to_the_console_alone(device: Device) -> None:
 
 
 def test_its_own_defaults_are_those_of_the_agent() -> None:
-    text, options = SCRIPT.read_text(), BootLogOptions()
+    text = SCRIPT.read_text() + SCRIPT.with_name("trial").read_text()
+    options = BootLogOptions()
 
     for name in ("record", "keep", "size", "pstore"):
         assert f"$(setting boot_log {name} {getattr(options, name)})" in text

@@ -140,6 +140,7 @@ def test_the_trees_own_agent_brings_its_units_scripts_and_modules(tree: Tree) ->
         "/usr/bin/ota-agent",
         "/usr/bin/ota-artifact",
         "/usr/lib/ota/boot-log",
+        "/usr/lib/ota/deadline",
         "/usr/lib/ota/agent",
         "/usr/lib/systemd/system/ota-agent.service",
         "/usr/share/dbus-1/system-services/io.otakit.Agent1.service",

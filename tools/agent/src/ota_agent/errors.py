@@ -10,6 +10,10 @@ class EnvironmentFault(AgentError):
     """The bootloader's environment cannot be trusted with an update; the text says why."""
 
 
+NOTHING = "No update in progress."
+"""What Mender's client says, and scripts look for."""
+
+
 class NothingInProgress(AgentError):
     """There is no update that this could be about."""
 

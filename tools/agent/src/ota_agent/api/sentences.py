@@ -100,7 +100,7 @@ def _ended(status: Status) -> str:
 
 
 def _runs(status: Status) -> str:
-    what = status.installed or "an unknown artifact"
+    what = "an unknown artifact" if status.installed in ("", "unknown") else status.installed
     if status.state in ("Trying", "Proven") and status.slot == status.running_slot != "":
         old, what = what, f"{status.artifact} on trial"
         slot = f"slot {status.running_slot}"

@@ -46,7 +46,8 @@ class Status:
         is_enabled: whether the server is asked for updates.
         window: when updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always.
         data: what happened to /data at this boot, as a sentence; empty if nothing happened to it.
-        warning: what the agent passed over, or does without; empty: nothing.
+        warning: what is not as it should be, such as a configuration that was passed over, or a
+            release that runs though another one was committed; empty: nothing.
         version: of the agent.
     """
 

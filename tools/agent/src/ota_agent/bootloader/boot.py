@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.bootloader.contract import is_lost, is_trial, next_slot
+from ota_agent.bootloader.contract import END, is_lost, is_trial, next_slot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
 from ota_artifact.contract import COUNT, GOOD, LIMIT, LOST, PART, PART_HEX, TRIAL, WHY
+
+_LONGEST = 200  # characters of a reason; GRUB's environment has 1024 B in all
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,27 @@ class Boot:
         """
         self.bootloader.write({COUNT: "0"})
 
+    def use_up(self, why: str) -> None:
+        """Have the next boot end a trial, whatever it was given before, and keep the reason.
+
+        Raises:
+            EnvironmentFault, ProgramError: it could not be told.
+        """
+        self.bootloader.write({COUNT: "1", END: " ".join(why.split())[:_LONGEST]})
+
     def why(self) -> str:
         """Why the bootloader went back to the old slot; empty if it does not say."""
         return self.bootloader.read().get(WHY, "")
 
+    def ended(self) -> str:
+        """Why Linux ended the last trial; empty if it does not say."""
+        return self.bootloader.read().get(END, "")
+
     def _set(self, slot: Slot, changes: Mapping[str, str], *, is_final: bool) -> None:
         wanted = {PART: str(slot.number), COUNT: "0", WHY: "", LOST: "", **changes}
-        if PART_HEX in self.bootloader.read():  # GRUB has none
+        environment = self.bootloader.read()
+        if END in environment:
+            wanted[END] = ""
+        if PART_HEX in environment:  # GRUB has none
             wanted[PART_HEX] = f"{slot.number:x}"
         self.bootloader.write(wanted, is_final=is_final)

@@ -8,6 +8,9 @@ from ota_agent.errors import EnvironmentFault
 from ota_agent.lifecycle.events import Trial
 from ota_artifact.contract import CANARY, CHECKED, LOST, PART, TRIAL, WHY
 
+END = "ota_end"
+"""Why Linux ended the last trial, also when /data could not be written; ours."""
+
 
 def is_trial(environment: Mapping[str, str]) -> bool:
     """Whether the slot that is started next is on trial."""

@@ -4,13 +4,14 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ota_agent.api.client import Client, NoAgent
 from ota_agent.api.messages import Wrong
 from ota_agent.api.status import Status
-from ota_agent.errors import AgentError, NothingInProgress
+from ota_agent.errors import NOTHING, AgentError, NothingInProgress
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +20,7 @@ _BEGUN = 15.0  # [s] for the daemon to begin
 _STARTS = 60.0  # [s] for a daemon that is starting to serve, and to look at its trial
 _TRIAL = ("Installed", "Trying", "Proven")
 """What an update goes through by itself until it can be committed."""
+_WITHOUT_UPDATE = ("Idle", "Syncing")
 
 
 def follow(socket: Path, call: str, arguments: dict[str, Any]) -> Status:
@@ -30,6 +32,10 @@ def follow(socket: Path, call: str, arguments: dict[str, Any]) -> Status:
     """
     with _connect(socket) as watcher, Client(socket) as client:
         before = _ask(client, call, arguments)
+        if (
+            call != "install" and before.state in _WITHOUT_UPDATE
+        ):  # a trial of no update: that was all
+            return replace(client.status(), result="", reason="")
         waiting = _TRIAL if call == "commit" else (before.state,)
         return _watch(watcher, waiting, before.updates)
 
@@ -66,14 +72,17 @@ def _ask(client: Client, call: str, arguments: dict[str, Any]) -> Status:
     end = time.monotonic() + _STARTS
     while True:
         before = client.status()
-        if call != "install" and before.state == "Idle":
-            raise NothingInProgress("No update in progress.")
+        if call != "install" and before.state == "Idle" and not before.warning:
+            raise NothingInProgress(NOTHING)
         try:
             client.call(call, **arguments)
             return before
         except Wrong as error:
+            if str(error) == NOTHING:
+                raise NothingInProgress(NOTHING) from error
             is_trial = call == "commit" and before.state in ("Installed", "Trying")
-            if error.kind != "busy" or not is_trial or time.monotonic() > end:
+            passes = is_trial or (call != "install" and before.state in _WITHOUT_UPDATE)
+            if error.kind != "busy" or not passes or time.monotonic() > end:
                 raise
         time.sleep(_AGAIN)
 

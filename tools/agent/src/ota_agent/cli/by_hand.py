@@ -94,7 +94,7 @@ def install(args: argparse.Namespace) -> int:
 @command(
     help="keep the update that runs on trial",
     description="Keeps the update: the bootloader starts it from now on. Runs the health checks"
-    " first, unless they have passed already.",
+    " first, unless they have passed already. Keeps a trial that no known update began as it is.",
     examples=("ota-agent commit", "ota-agent commit || ota-agent rollback"),
     options=_add_options,
 )
@@ -105,7 +105,8 @@ def commit(args: argparse.Namespace) -> int:
 @command(
     help="roll back the update that is not committed",
     description="Rolls back an update that was installed and not committed. If it runs"
-    " already, the next boot starts the old system.",
+    " already, the next boot starts the old system. So it does after a rollback of a trial that no"
+    " known update began.",
     examples=("ota-agent rollback && reboot",),
     options=_add_options,
 )
@@ -187,6 +188,9 @@ def _become_agent(
 def _work(agent: Agent, call: Command, arguments: dict[str, Any]) -> None:
     if call == "install":
         agent.install(**arguments)
+        return
+    if agent.update is None and (call == "commit" or call == "rollback"):
+        agent.end_stray(call)
         return
     agent.require()
     if not (call == "rollback" and isinstance(agent.state, s.Downloading | s.Downloaded)):

@@ -6,8 +6,6 @@ import argparse
 from ota_agent.bootloader.last_resort import give_up_trial
 from ota_agent.cli.console import log_to_console
 from ota_agent.cli.sub_command import command, settings_of
-from ota_agent.errors import AgentError
-from ota_artifact.errors import ArtifactError, ProgramError
 
 
 @command(
@@ -17,11 +15,18 @@ from ota_artifact.errors import ArtifactError, ProgramError
     examples=("ota-agent daemon --log-level debug",),
 )
 def daemon(args: argparse.Namespace) -> int:
-    log_to_console(args.log_level)
     try:
+        log_to_console(args.log_level)
         from ota_agent.engine.daemon import run
 
         return run(settings_of(args))
-    except (AgentError, ArtifactError, ProgramError, OSError) as error:
-        give_up_trial(str(error))
+    except BaseException as error:  # a trial ends whatever it is that keeps its agent from running
+        is_asked = isinstance(error, KeyboardInterrupt) or _is_clean(error)
+        if not is_asked:
+            give_up_trial(f"{type(error).__name__}: {error}")
         raise
+
+
+def _is_clean(error: BaseException) -> bool:
+    """Whether it is the end of a program that has done what it had to."""
+    return isinstance(error, SystemExit) and not error.code

@@ -3,10 +3,12 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import add_json, command, settings_of
 from ota_agent.memory.bootstrap import provided
+from ota_agent.memory.peek import peek
 from ota_artifact.provides import NAME
 
 
@@ -16,7 +18,7 @@ from ota_artifact.provides import NAME
     examples=("ota-agent show-artifact",),
 )
 def show_artifact(args: argparse.Namespace) -> int:
-    print(provided(settings_of(args).device)[NAME])
+    print(_provides(args)[NAME])
     return Exit.DONE
 
 
@@ -27,9 +29,19 @@ def show_artifact(args: argparse.Namespace) -> int:
     options=add_json,
 )
 def show_provides(args: argparse.Namespace) -> int:
-    found = provided(settings_of(args).device)
+    found = _provides(args)
     if args.json:
         print(json.dumps(found, indent=1, sort_keys=True))
     else:
         print("".join(f"{key}={value}\n" for key, value in sorted(found.items())), end="")
     return Exit.DONE
+
+
+def _provides(args: argparse.Namespace) -> Mapping[str, str]:
+    """What the device provides.
+
+    Raises:
+        Unreadable: the agent's memory is damaged, or the user may not read it.
+    """
+    device = settings_of(args).device
+    return provided(device, peek(device.store)).provides

@@ -7,14 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 from ota_agent.api.client import Client, NoAgent
 from ota_agent.api.sentences import headline, lines
 from ota_agent.api.status import Status, of_update
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import command, settings_of
-from ota_agent.device.release import released
+from ota_agent.device.options import DeviceOptions
 from ota_agent.device.second_home import data_state
 from ota_agent.lifecycle.states import UnderWay
 from ota_artifact.provides import NAME
@@ -40,9 +40,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def status(args: argparse.Namespace) -> int:
     device = settings_of(args).device
     if args.watch:
-        watch(device.socket, device.store, is_json=args.json)
+        watch(device, is_json=args.json)
         return Exit.DONE
-    status, is_served = current(device.socket, device.store)
+    status, is_served = current(device)
     if not is_served:
         status = replace(status, data=data_state(device.run).sentence)
     if args.json:
@@ -55,32 +55,34 @@ def status(args: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def current(socket: Path, store: Path) -> tuple[Status, bool]:
+def current(device: DeviceOptions) -> tuple[Status, bool]:
     """The status, and whether a running agent gave it; else it is where the last one stopped.
 
     Raises:
         AgentError: it cannot be read.
     """
     try:
-        with Client(socket) as client:
+        with Client(device.socket) as client:
             return client.status(), True
     except NoAgent:
-        return _left(store), False
+        return _left(device), False
 
 
-def _left(path: Path) -> Status:
-    """What the agent's memory says."""
+def _left(device: DeviceOptions) -> Status:
+    """What the agent's memory says, and the running slot."""
+    from ota_agent.memory.bootstrap import provided
     from ota_agent.memory.peek import peek
 
-    memory = peek(path)
-    if memory is None:
-        return Status(installed=released())
-    state, installed = memory.state, memory.provides.get(NAME, "")
-    update = of_update(state) if isinstance(state, UnderWay) else {}
-    return Status(state=type(state).__name__, installed=installed, **update)
+    memory = peek(device.store)
+    found = provided(device, memory)
+    changes: dict[str, Any] = {"installed": found.provides[NAME], "warning": found.finding}
+    if memory is not None:
+        changes["state"] = type(memory.state).__name__
+        changes |= of_update(memory.state) if isinstance(memory.state, UnderWay) else {}
+    return Status(**changes)
 
 
-def watch(socket: Path, store: Path, *, is_json: bool) -> None:
+def watch(device: DeviceOptions, *, is_json: bool) -> None:
     """Print the status on every change until interrupted, from one agent to the next.
 
     On a terminal, progress stays in one line. While no agent runs, it is what the last one left.
@@ -88,7 +90,7 @@ def watch(socket: Path, store: Path, *, is_json: bool) -> None:
     Raises:
         AgentError: the status cannot be read, or the agent does not answer.
     """
-    statuses = _statuses(socket, store)
+    statuses = _statuses(device)
     if is_json:
         for status in statuses:
             print(json.dumps(status.to_json()), flush=True)
@@ -98,16 +100,16 @@ def watch(socket: Path, store: Path, *, is_json: bool) -> None:
         _list(statuses)
 
 
-def _statuses(socket: Path, store: Path) -> Iterator[Status]:
+def _statuses(device: DeviceOptions) -> Iterator[Status]:
     """The status after each change."""
     left: Status | None = None
     while True:
         try:
-            with Client(socket) as client:
+            with Client(device.socket) as client:
                 left = None
                 yield from client.watch()
         except NoAgent:
-            found = _left(store)
+            found = _left(device)
             if found != left:
                 yield found
             left = found

@@ -56,3 +56,8 @@ class DeviceOptions:
     def lock(self) -> Path:
         """Held by the one process that is the agent."""
         return self.run / "agent.lock"
+
+    @property
+    def claim(self) -> Path:
+        """Which process is at work on the trial that runs."""
+        return self.run / "trial"

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from ota_agent.config.settings import Settings
 from ota_agent.device.device_type import device_type_of, find_device_type
-from ota_agent.device.release import released
 from ota_agent.device.second_home import DataState, data_state
 from ota_agent.doctor.case import Case
 from ota_agent.doctor.system import Mount, mount_of
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Idle
+from ota_agent.memory.bootstrap import provided
+from ota_agent.memory.runs import Truth
 from ota_agent.server.key import replaced
 from ota_artifact.finding import Finding, fault, warning
 from ota_artifact.provides import NAME
@@ -43,7 +44,7 @@ def probe(case: Case) -> Iterator[Finding]:
         yield warning("key-replaced", case.settings.key.path, said, "accept the device, see cause")
     yield from passed_over(case.settings)
     if case.memory and isinstance(case.memory.state, Idle):
-        yield from named(case.memory.provides.get(NAME, ""), released())
+        yield from named(provided(case.settings.device, case.memory))
 
 
 def kept(folder: Path, mount: Mount, root: Mount | None, said: DataState) -> Iterator[Finding]:
@@ -114,19 +115,13 @@ def space(place: object, free: int, whole: int, least: int) -> Iterator[Finding]
         yield warning("data-full", place, f"{free} B of {whole} B are free", remedy)
 
 
-def named(remembered: str, said: str) -> Iterator[Finding]:
-    """Whether the device knows what it runs.
-
-    Args:
-        remembered: the artifact's name in the agent's memory; empty if it has none.
-        said: the same in the root filesystem; empty if it does not say.
-    """
-    if remembered and said and remembered != said:
+def named(found: Truth) -> Iterator[Finding]:
+    """Whether the device runs what it remembers."""
+    if found.finding:
         yield warning(
             "artifact-name-differs",
-            remembered,
-            f"the agent remembers this artifact, and the root filesystem is of {said}: the server"
-            " offers again what runs already, or holds back what does not",
+            found.provides[NAME],
+            found.finding,
             "if the slot was written by other means, install an update; else see the log of the"
             " last one",
         )

@@ -26,6 +26,7 @@ def probe(case: Case) -> Iterator[Finding]:
         yield of_severity("agent-not-running", place, cause, remedy)
     except AgentError as error:
         yield fault("agent-not-running", place, error, "see its log; restart it")
+    yield from deadline(case)
     group = settings.api.group
     try:
         if group:
@@ -36,4 +37,18 @@ def probe(case: Case) -> Iterator[Finding]:
             f"[api] group: {group}",
             "there is no such group: programs that do not run as root cannot talk to the agent",
             f"addgroup --system {group}",
+        )
+
+
+def deadline(case: Case) -> Iterator[Finding]:
+    """Whether something ends a trial whose agent does not."""
+    settings = case.settings
+    watcher = settings.device.run / "deadline"
+    if case.slots is not None and settings.commit.deadline > 0 and not watcher.exists():
+        yield warning(
+            "trial-without-deadline",
+            watcher,
+            "init has not started the script that ends a trial whose agent does not start: such a"
+            " trial lasts until somebody cuts the power",
+            "have init call `/usr/lib/ota/deadline start` before it mounts /data; our images do",
         )

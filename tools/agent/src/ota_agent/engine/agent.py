@@ -5,18 +5,24 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from ota_agent.address import Address
 from ota_agent.api.status import LiveStatus
 from ota_agent.config.settings import Settings
 from ota_agent.engine.runtime import Runtime
-from ota_agent.errors import AgentError, NothingInProgress
+from ota_agent.engine.stray import StrayTrial
+from ota_agent.engine.warnings import Warnings
+from ota_agent.errors import NOTHING, AgentError, NothingInProgress
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.events import CommitAsked, Failed, Offered, RollbackAsked
 from ota_agent.lifecycle.step import step
 from ota_agent.lifecycle.update import Update
+from ota_agent.memory.bootstrap import look
+from ota_agent.memory.correct import correct
 from ota_agent.memory.store import Store
 from ota_agent.server.deployments import Deployments
+from ota_artifact.provides import NAME
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +48,8 @@ class Agent:
     runtime: Runtime
     live: LiveStatus
     deployments: Deployments
+    stray: StrayTrial
+    warnings: Warnings
     makeshift: str = ""
     no_slots: str = ""
 
@@ -120,6 +128,19 @@ class Agent:
             raise self._refusal("can no longer be rolled back, or is already")
         self.runtime.feed(RollbackAsked(reason))
 
+    def end_stray(self, how: Literal["commit", "rollback"]) -> None:
+        """Keep, or roll back, what runs on trial without an update that the agent knows.
+
+        Raises:
+            NothingInProgress: there is no such trial.
+            AgentError: the bootloader could not be told.
+        """
+        wants_reboot = self.stray.end(how)
+        self.warnings.texts.clear()
+        self.warnings.put(how, correct(self.store, self.state, look(self.stray.boot)))
+        installed = self.store.provides.get(NAME, "")
+        self.live.change(wants_reboot=wants_reboot, installed=installed)
+
     def require(self) -> None:
         """Raise unless an update is under way.
 
@@ -127,7 +148,7 @@ class Agent:
             NothingInProgress: there is none.
         """
         if self.update is None:
-            raise NothingInProgress("No update in progress.")
+            raise NothingInProgress(NOTHING)
 
     def _refusal(self, finding: str) -> AgentError:
         return AgentError(

@@ -21,9 +21,11 @@ from ota_agent.engine.installers import Installers
 from ota_agent.engine.observer import StateObserver
 from ota_agent.engine.performer import DevicePerformer
 from ota_agent.engine.runtime import Runtime, boot_id
+from ota_agent.engine.stray import StrayTrial
+from ota_agent.engine.warnings import Warnings
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Idle, State, UnderWay
-from ota_agent.memory.bootstrap import open_store
+from ota_agent.memory.correct import open_store
 from ota_agent.memory.store import Store
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployment_log import DeploymentLog
@@ -91,14 +93,15 @@ def _assemble(
     settings: Settings, store: Store, stop_before: Container[type[State]], makeshift: str
 ) -> Agent:
     live = LiveStatus()
-    warnings = [str(each) for each in settings.passed_over]
-    warnings += [makeshift] if makeshift else []
+    warnings = Warnings(live)
+    for each in (*settings.passed_over, *([makeshift] if makeshift else [])):
+        warnings.add(str(each))
     device_type = _device_type(settings, store, warnings)
     boot, no_slots = _boot(settings, store, warnings)
     controls = Controls(settings.control, store)
     pool = _pool(settings)
     deployments = Deployments(
-        server=_server(settings, pool, warnings, live),
+        server=_server(settings, pool, warnings),
         controls=controls,
         store=store,
         log=DeploymentLog(settings.log),
@@ -126,11 +129,19 @@ def _assemble(
         pool=pool,
         doubt=_doubt(settings, store),
     )
-    observer = StateObserver(settings=settings, store=store, live=live, deployments=deployments)
+    observer = StateObserver(
+        settings=settings,
+        store=store,
+        live=live,
+        deployments=deployments,
+        boot=boot,
+        warnings=warnings,
+    )
     boot_now = boot_id(settings.device.boot_id)
     runtime = Runtime(store, performer, boot_now, observer.observe, stop_before=stop_before)
     if isinstance(runtime.state, Idle):
         _settle(boot)
+    observer.correct(runtime.state)
     live.change(
         state=type(runtime.state).__name__,
         installed=store.provides.get(NAME, ""),
@@ -138,7 +149,6 @@ def _assemble(
         is_enabled=controls.is_enabled,
         window=controls.window,
         data=data_state(settings.device.run).sentence,
-        warning="; ".join(warnings),
     )
     return Agent(
         settings=settings,
@@ -146,6 +156,8 @@ def _assemble(
         runtime=runtime,
         live=live,
         deployments=deployments,
+        stray=StrayTrial(boot, lambda: runtime.state),
+        warnings=warnings,
         makeshift=makeshift,
         no_slots=no_slots,
     )
@@ -162,24 +174,22 @@ def _settle(boot: Boot | None) -> None:
         logger.warning("the bootloader's environment is repaired: %s", wrong)
 
 
-def _device_type(settings: Settings, store: Store, warnings: list[str]) -> str:
+def _device_type(settings: Settings, store: Store, warnings: Warnings) -> str:
     """As its file says; if that is damaged, as it was before; empty if that is not known either."""
     found = find_device_type(settings.device)
     before = store.text(_DEVICE_TYPE)
     if not found.name:
         why = "; ".join(found.passed_over) or f"{settings.device.data}/device_type: is not there"
         what = f"{before} counts, as before" if before else "no artifact is for this device"
-        warnings.append(f"{why}: {what}")
-        logger.error("%s", warnings[-1])
+        logger.error("%s", warnings.add(f"{why}: {what}"))
         return before
     for each in found.passed_over:
-        warnings.append(f"{each}; it is passed over")
-        logger.error("%s", warnings[-1])
+        logger.error("%s", warnings.add(f"{each}; it is passed over"))
     _keep(store, _DEVICE_TYPE, found.name)
     return found.name
 
 
-def _boot(settings: Settings, store: Store, warnings: list[str]) -> tuple[Boot | None, str]:
+def _boot(settings: Settings, store: Store, warnings: Warnings) -> tuple[Boot | None, str]:
     """The slots, or why there are none.
 
     Raises:
@@ -193,7 +203,7 @@ def _boot(settings: Settings, store: Store, warnings: list[str]) -> tuple[Boot |
         if isinstance(state, UnderWay) and state.update.target:
             raise
         logger.error("%s; no root filesystem can be installed", error)
-        warnings.append(str(error))
+        warnings.add(str(error))
         return None, str(error)
 
 
@@ -234,22 +244,15 @@ def _pool(settings: Settings) -> "Pool":
     return pool
 
 
-def _server(
-    settings: Settings, pool: "Pool", warnings: list[str], live: LiveStatus
-) -> "Server | None":
+def _server(settings: Settings, pool: "Pool", warnings: Warnings) -> "Server | None":
     if not settings.server.urls:
         return None
     from ota_agent.server.client import Server
     from ota_agent.server.identity import ACCEPTED, Identity
     from ota_agent.server.key import DeviceKey, replaced
 
-    def warn(text: str) -> None:
-        if text not in warnings:
-            warnings.append(text)
-            live.change(warning="; ".join(warnings))
-
     identity = Identity(settings.attributes.identity, settings.device.data / ACCEPTED)
-    key = DeviceKey(settings.key, is_own=settings.has_own_key, tell=warn)
+    key = DeviceKey(settings.key, is_own=settings.has_own_key, tell=warnings.add)
     if said := replaced(settings.key.path):
-        warn(said)
+        warnings.add(said)
     return Server(settings.server, pool, key, identity, accepted=identity.keep)

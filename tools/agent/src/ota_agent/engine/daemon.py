@@ -19,10 +19,11 @@ from ota_agent.engine.agent import REVERSIBLE, Agent
 from ota_agent.engine.assembly import assemble
 from ota_agent.engine.owner import ownership
 from ota_agent.engine.runtime import RebootWanted
+from ota_agent.engine.trial_end import AGAIN, TrialEnd
 from ota_agent.errors import AgentError, Busy, NothingInProgress, Unauthorized, Unreachable
 from ota_agent.lifecycle.events import Failed, PollDue
 from ota_agent.lifecycle.states import Installed, Proven, RebootingBack, Reporting, Syncing
-from ota_agent.memory.bootstrap import open_store
+from ota_agent.memory.correct import open_store
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.run import run as run_program
@@ -30,7 +31,6 @@ from ota_artifact.run import run as run_program
 logger = logging.getLogger(__name__)
 
 _GONE = 600.0  # [s] for the device to go down after the command. Source: Mender's client
-_AGAIN = 60.0  # [s] until the next attempt at what failed
 _RESTING = (Installed, Proven)
 _UNDECIDED = "an update is waiting to be committed or rolled back; do that first"
 _LONGEST = 3600.0  # [s] of one wait; the clock of the loop is looked at then
@@ -40,7 +40,7 @@ class StartAfresh(BaseException):
     """What the agent lacked when it started is there now."""
 
 
-class Stopping(BaseException):
+class Stopping(SystemExit):
     """The daemon was told to stop; the update continues when it starts again."""
 
 
@@ -65,11 +65,11 @@ def _serves(settings: Settings) -> bool:
         agent = stack.enter_context(assemble(settings, may_be_makeshift=True))
         daemon = Daemon(agent)
         stack.enter_context(agent.serve(daemon))
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, _stop)
-        signal.signal(signal.SIGUSR1, lambda *_: daemon.wants(daemon.check_update))
-        signal.signal(signal.SIGUSR2, lambda *_: daemon.wants(daemon.send_inventory))
         try:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                signal.signal(number, _stop)
+            signal.signal(signal.SIGUSR1, lambda *_: daemon.wants(daemon.check_update))
+            signal.signal(signal.SIGUSR2, lambda *_: daemon.wants(daemon.send_inventory))
             daemon.run()
         except StartAfresh:
             return True
@@ -100,6 +100,7 @@ class Daemon:
         self._told = ""
         self._attributes: dict[str, str | tuple[str, ...]] | None = None
         self._again_at: float | None = None
+        self._trial_end = TrialEnd(agent=agent, clock=clock)
 
     def run(self) -> None:
         """Continue with the update that was under way, then serve forever.
@@ -109,6 +110,7 @@ class Daemon:
         status = self._agent.live.get()
         logger.info("started: version %s, slot %s", __version__, status.running_slot or "-")
         self._move(self._agent.runtime.start)
+        self._trial_end.watch_stray()
         while True:
             if work := self._next():
                 self._move(work)
@@ -116,6 +118,7 @@ class Daemon:
             if self._again_at is not None and self._clock() >= self._again_at:
                 self._again_at = None
                 self._move(self._agent.runtime.start)
+            self._trial_end.end_stray()
             self._look_again()
             if self._agent.deployments.server is None:
                 continue
@@ -126,12 +129,11 @@ class Daemon:
 
     def _next(self) -> Callable[[], None] | None:
         """The next work in the queue; None once the server is due."""
-        due = self._clock() + (_AGAIN if self._lacks() else _LONGEST)
+        due = self._clock() + (AGAIN if self._lacks() else _LONGEST)
         if self._agent.deployments.server is not None:
             due = min(due, self._poll_at, self._inventory_at)
             self._agent.live.change(next_poll=time.time() + self._poll_at - self._clock())
-        if self._again_at is not None:
-            due = min(due, self._again_at)
+        due = min(due, *filter(None, (self._again_at, self._trial_end.due)), due)
         try:
             return self._wanted.get(timeout=max(0.0, due - self._clock()))
         except queue.Empty:
@@ -143,6 +145,7 @@ class Daemon:
         self._is_working = True
         try:
             work()
+            self._trial_end.note_progress()
         except RebootWanted as reboot:
             self._agent.live.change(wants_reboot=True)
             self._reboot(is_manual=reboot.is_manual)
@@ -152,10 +155,9 @@ class Daemon:
             self._recover(error)
         finally:
             self._is_working = False
-        if (
-            self._agent.live.get().updates != before
-        ):  # an update has ended: report what is installed
+        if self._agent.live.get().updates != before:  # an update has ended: report what is there
             self._inventory_at = min(self._inventory_at, self._clock())
+            self._trial_end.watch_stray()
 
     def _recover(self, error: Exception) -> None:
         """Handle work that failed, such as a state that could not be saved on a full disk."""
@@ -166,8 +168,9 @@ class Daemon:
             if offered is not None:
                 self._agent.deployments.report(offered, "failure")
         elif self._agent.update is not None and not isinstance(self._agent.state, _RESTING):
-            logger.info("trying again in %g s", _AGAIN)
-            self._again_at = self._clock() + _AGAIN
+            logger.info("trying again in %g s", AGAIN)
+            self._again_at = self._clock() + AGAIN
+            self._trial_end.note_stuck(str(error))
 
     def _reboot(self, *, is_manual: bool) -> None:
         """Reboot the device; if it does not go down, the update has failed."""
@@ -301,12 +304,18 @@ class Daemon:
     def commit(self) -> None:
         """Keep the update that runs on trial."""
         self._require_rest()
+        if self._agent.update is None:
+            self._agent.end_stray("commit")
+            return
         self._agent.check_commit()
         self.wants(self._agent.commit)
 
     def rollback(self, reason: str) -> None:
         """Roll the update back; before its install, drop it."""
-        self._agent.require()
+        if self._agent.update is None:
+            self._require_rest()
+            self._agent.end_stray("rollback")
+            return
         if not isinstance(self._agent.state, REVERSIBLE):
             raise AgentError("the update is already committed or rolled back")
         if self._is_working:

@@ -5,15 +5,23 @@ import logging
 from dataclasses import dataclass
 
 from ota_agent.api.status import LiveStatus, of_update
+from ota_agent.bootloader.boot import Boot
 from ota_agent.config.settings import Settings
+from ota_agent.engine.warnings import Warnings
+from ota_agent.errors import AgentError
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.update import Update
+from ota_agent.memory.bootstrap import look
+from ota_agent.memory.correct import correct
 from ota_agent.memory.store import Store
 from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
+from ota_agent.trial.claim import Claim
 from ota_artifact.provides import NAME
 
 logger = logging.getLogger(__name__)
+
+_RUNS = "what runs"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,6 +29,7 @@ class StateObserver:
     """Told of each state by the `Runtime`.
 
     Attributes:
+        boot: None if this device has no slots.
         last: the update under way, or None.
     """
 
@@ -28,6 +37,8 @@ class StateObserver:
     store: Store
     live: LiveStatus
     deployments: Deployments
+    boot: Boot | None
+    warnings: Warnings
     last: Update | None = None
 
     def observe(self, state: s.State) -> None:
@@ -38,6 +49,7 @@ class StateObserver:
             if update.deployment:
                 self.deployments.log.open(update.deployment)
             changes |= of_update(state)
+        self._claim(state)
         level = logging.INFO if isinstance(state, s.UnderWay) else logging.DEBUG
         logger.log(level, "state %s", state.mender_name)
         if isinstance(state, s.Reporting):
@@ -48,16 +60,35 @@ class StateObserver:
             changes |= self._end()
         self.live.change(**changes)
 
+    def _claim(self, state: s.State) -> None:
+        """Say whether the agent is at work on the trial that runs. See `Claim`."""
+        claim = Claim(self.settings.device.claim)
+        target = state.update.target if isinstance(state, s.UnderWay) else ""
+        try:
+            boot = self.boot
+            is_at_work = boot is not None and boot.running().name == target
+        except AgentError:
+            is_at_work = False
+        if is_at_work:
+            claim.hold()
+        else:
+            claim.drop()
+
+    def correct(self, state: s.State) -> None:
+        """Have the memory hold what runs, and the status say what is odd about that."""
+        self.warnings.put(_RUNS, correct(self.store, state, look(self.boot)))
+
     def _end(self) -> dict[str, object]:
         """Nothing is under way now; gives what that changes in the status."""
         self.deployments.log.close()
         self.deployments.hurry.clear()
         self.deployments.controls.clear()
         changes: dict[str, object] = {"deployment": "", "source": "", "slot": "", "note": ""}
-        changes |= {"size": 0, "done": 0, "installed": self.store.provides.get(NAME, "")}
+        changes |= {"size": 0, "done": 0}
         if self.last is not None:
+            self.correct(s.Idle())
             ended, self.last = self.last, None
             changes |= {"result": "failure" if ended.reason else "success", "reason": ended.reason}
             changes |= {"is_consistent": not ended.reason or ended.is_consistent}
             changes |= {"updates": self.live.get().updates + 1, "wants_reboot": False}
-        return changes
+        return changes | {"installed": self.store.provides.get(NAME, "")}

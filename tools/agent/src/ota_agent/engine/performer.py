@@ -3,7 +3,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
@@ -24,6 +24,8 @@ from ota_agent.lifecycle import provides
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.events import Answered, Event, Fetched, Trial
 from ota_agent.lifecycle.update import Update
+from ota_agent.memory.bootstrap import look
+from ota_agent.memory.runs import committed
 from ota_agent.memory.store import Store
 from ota_agent.payloads import Installer, Reboot
 from ota_agent.payloads.scripts import Scripts
@@ -42,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 _REBOOTS = "reboots"
 """Of the store: what each payload wanted when it was asked last."""
+
+_WANTED: Mapping[str, Reboot] = {"no": "no", "automatic": "automatic", "custom": "custom"}
 
 _WAITS = "waits"
 """Of the store: how often a healthy trial has waited, and was given one boot more."""
@@ -129,8 +133,12 @@ class DevicePerformer:
         except AgentError as error:  # a trial fails later, and the bootloader rolls it back
             return ("running", "") if running.name == target else ("rolled-back", str(error))
         found = trial_of(boot.slots, running, target, environment)
-        why = boot.why() if found == "rolled-back" else ""
-        return found, f"the bootloader went back to slot {running.name}{boot_log.meaning(why)}"
+        if found != "rolled-back":
+            return found, ""
+        since = self.store.number(boot_log.BOOTS)
+        end = boot_log.ended(self.settings.boot_log, boots_since=since) or boot.ended()
+        text = f"the bootloader went back to slot {running.name}{boot_log.meaning(boot.why())}"
+        return found, f"{text}: {end}" if end else text
 
     def _without_update(self, action: a.Action, state: s.State) -> Event | None:
         match action:
@@ -205,7 +213,7 @@ class DevicePerformer:
         boot = self.boot
         if boot is None or not is_trial(boot.bootloader.read()):
             return
-        waits = int(self.store.text(_WAITS) or "0")
+        waits = self.store.number(_WAITS)
         if waits >= self.settings.commit.power_cuts:
             logger.warning("a power cut from now on ends the trial: it has waited %d times", waits)
             return
@@ -216,6 +224,7 @@ class DevicePerformer:
     def _call(self, update: Update, call: a.Call) -> None:
         if call == "ArtifactInstall":
             self.store.put(_WAITS, "")
+            self.store.forget_slot(update.target)
         reboots = self._reboots()
         for number, installer in self.installers.of(update):
             wanted = reboots.get(number, "automatic")
@@ -241,8 +250,15 @@ class DevicePerformer:
         return Answered(any(each != "no" for each in reboots.values()), can_roll_back)
 
     def _reboots(self) -> dict[int, Reboot]:
+        """What each payload wanted; as a root filesystem does, if that is damaged."""
         text = self.store.text(_REBOOTS)
-        return {int(number): wanted for number, wanted in json.loads(text or "{}").items()}
+        try:
+            return {
+                int(number): _WANTED[wanted] for number, wanted in json.loads(text or "{}").items()
+            }
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            logger.error("which payloads want a reboot is damaged (%r): the device reboots", error)
+            return {}
 
     def _reboot(self, update: Update, *, is_back: bool) -> None:
         reboots = self._reboots() or {0: "automatic"}
@@ -253,7 +269,8 @@ class DevicePerformer:
     def _save_provides(self, update: Update) -> None:
         if update.artifact is not None:
             merge = provides.after_failure if update.reason else provides.after
-            self.store.save_provides(merge(update.artifact, self.store.provides))
+            found = merge(update.artifact, self.store.provides)
+            self.store.save_provides(found, committed(self.store.slots, look(self.boot), found))
 
 
 def _each(

@@ -1,81 +1,107 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a device provides before its first update."""
+"""What a device provides: before its first update, and when another release runs than committed."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
+from ota_agent.bootloader.boot import Boot
+from ota_agent.bootloader.contract import is_lost, is_trial, next_slot
+from ota_agent.bootloader.find import boot_of
 from ota_agent.device.options import DeviceOptions
 from ota_agent.device.release import RELEASE, released
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle import provides
+from ota_agent.lifecycle.states import State, UnderWay
 from ota_agent.lifecycle.update import Artifact
-from ota_agent.memory.store import Store
-from ota_artifact.errors import ArtifactError
+from ota_agent.memory.peek import Memory
+from ota_agent.memory.runs import (
+    UNKNOWN,
+    Running,
+    Slots,
+    Truth,
+    of_release,
+    truth,
+)
+from ota_artifact.contract import WHY
+from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.provides import NAME
 
 logger = logging.getLogger(__name__)
 
 MENDER = Path("/var/lib/mender/bootstrap.mender")
-UNKNOWN = "unknown"
 
 
-def open_store(options: DeviceOptions) -> Store:
-    """Open the agent's memory, with what the device provided at first; the caller closes it.
+def look(boot: Boot | None, *, release: Path = RELEASE) -> Running:
+    """What runs now; what cannot be read is not known."""
+    said = released(release)
+    if boot is None:
+        return Running(release=said)
+    try:
+        slot = boot.running().name
+    except AgentError:
+        slot = ""
+    try:
+        environment = boot.bootloader.read()
+    except (AgentError, ProgramError):
+        return Running(slot=slot, release=said, is_trial=None)
+    try:
+        is_next = next_slot(boot.slots, environment).name == slot
+    except AgentError:
+        is_next = True
+    is_tried = None if is_lost(environment) else is_trial(environment) and is_next
+    return Running(slot=slot, release=said, is_trial=is_tried, why=environment.get(WHY, ""))
 
-    Raises:
-        AgentError: it cannot be opened.
+
+def provided(options: DeviceOptions, memory: Memory | None) -> Truth:
+    """What this device provides, for programs that only look."""
+    try:
+        boot = boot_of(options)
+    except AgentError:
+        boot = None
+    if memory is not None and is_undecided(memory.state):
+        return Truth({NAME: UNKNOWN, **memory.provides})
+    known = memory.provides if memory else {}
+    slots = memory.slots if memory else None
+    return truth_of(known, slots, look(boot), options.store, MENDER)
+
+
+def is_undecided(state: State) -> bool:
+    """Whether an update of a root filesystem is under way: the old system is remembered still."""
+    return isinstance(state, UnderWay) and state.update.has_rootfs
+
+
+def truth_of(
+    known: Mapping[str, str], slots: Slots | None, now: Running, store: Path, mender: Path
+) -> Truth:
+    """What the device provides; with a memory that is new, what it left the factory with.
+
+    Args:
+        known: what it remembers to provide.
+        store: the file of the memory.
     """
-    try:
-        options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise AgentError(f"{options.data}: {error.strerror}; is /data mounted?") from error
-    store = Store(options.store)
-    try:
-        bootstrap(store, options.data)
-    except BaseException:
-        store.close()
-        raise
-    return store
+    if known.get(NAME):
+        return truth(known, slots, now)
+    is_lost = bool(now.why) or now.is_trial or store.with_name(f"{store.name}.broken").exists()
+    if not is_lost:
+        return Truth(_factory(store.parent, now.release, mender))
+    why = f"the bootloader went back ({now.why}), and " if now.why else ""
+    return Truth(of_release(now.release), f"{why}what the agent remembered is lost")
 
 
-def bootstrap(store: Store, data: Path, *, release: Path = RELEASE, mender: Path = MENDER) -> None:
-    """Have the device provide what it left the factory with, unless it is known already.
+def _factory(data: Path, release: str, mender: Path) -> dict[str, str]:
+    """What the device left the factory with.
 
     It is what a bootstrap artifact says (without a payload, and unsigned: who can write it there
     can write anything), else what the root filesystem says of itself.
-
-    Raises:
-        AgentError: it cannot be remembered.
     """
-    if NAME not in store.provides:
-        store.save_provides(_factory(data, release, mender))
-
-
-def provided(options: DeviceOptions) -> dict[str, str]:
-    """What this device provides, for those who only look.
-
-    Raises:
-        Unreadable: the agent's memory is damaged, or the user may not read it.
-    """
-    from ota_agent.memory.peek import peek  # a daemon does without
-
-    found = peek(options.store)
-    if found is not None and NAME in found.provides:
-        return dict(found.provides)
-    return _factory(options.data)
-
-
-def _factory(data: Path, release: Path = RELEASE, mender: Path = MENDER) -> dict[str, str]:
-    """What the device left the factory with."""
     for path in (data / "bootstrap.mender", mender):
         if path.exists():
             try:
                 return provides.after(_artifact(path), {})
             except (ArtifactError, AgentError, OSError) as error:
                 logger.error("bootstrap: %s: %s; it is passed over", path, error)
-    name = released(release)
-    found = {NAME: name or UNKNOWN}
-    return {**found, "rootfs-image.version": name} if name else found
+    return of_release(release)
 
 
 def _artifact(path: Path) -> Artifact:

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent's memory: read-only access for other programs."""
 
-import json
 import stat
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Idle, State
-from ota_agent.memory.record import PROVIDES, STATE, from_text
+from ota_agent.memory import runs
+from ota_agent.memory.record import PROVIDES, SLOTS, STATE, from_text, provided
+from ota_agent.memory.runs import Slots
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _PATIENCE = 10.0  # [s] the agent may be writing
 _MAGIC, _VERSIONS, _WAL = b"SQLite format 3\0", slice(18, 20), 2
@@ -40,84 +45,101 @@ class Memory:
 
     Attributes:
         provides: what the device provides.
+        slots: what its slots were when they were committed; None if that is not remembered.
     """
 
     state: State
     provides: Mapping[str, str]
+    slots: Slots | None = None
 
 
 def peek(path: Path) -> Memory | None:
     """What is remembered in a file; None if it is not there, or nothing was ever written to it.
 
+    Nothing is locked, and no file is made: the running agent has the file for itself, and the
+    filesystem may be read-only.
+
     Raises:
         Unreadable: it is damaged, or the user may not read it.
     """
-    if not _is_used(path):
+    base, journal = _snapshot(path)
+    if not base:
         return None
-    kept = _kept(path)
+    kept = _kept(path, base, journal)
     try:
         state = from_text(kept[STATE]) if STATE in kept else Idle()
-        return Memory(state, dict(json.loads(kept.get(PROVIDES, "{}"))))
-    except (AgentError, ValueError, TypeError) as error:
+        slots = runs.from_text(kept.get(SLOTS, ""))
+        return Memory(state, provided(kept.get(PROVIDES, "")), slots)
+    except AgentError as error:
         raise Unreadable(path, f"is damaged ({error})", _REPAIR) from error
 
 
-def _is_used(path: Path) -> bool:
-    """Whether there is something in it, which SQLite reads without making files of its own.
+def _snapshot(path: Path) -> tuple[bytes, bytes]:
+    """The file and its journal as they were at one moment: two readings are the same.
 
     Raises:
-        Unreadable: it is something else, or the user may not read it.
+        Unreadable: it is something else, the user may not read it, or it changes all the time.
+    """
+    end, last = time.monotonic() + _PATIENCE, None
+    while True:
+        found = _content(path), _content(path.with_name(f"{path.name}-journal"))
+        if found == last:
+            return found
+        if time.monotonic() > end:
+            raise Unreadable(path, "is being written", "try again")
+        last = found
+
+
+def _content(path: Path) -> bytes:
+    """All of a file; nothing if it is not there.
+
+    Raises:
+        Unreadable: it is not a file, or the user may not read it.
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise Unreadable(path, "is not a file", "remove it")
-        with path.open("rb") as file:
-            head = file.read(_VERSIONS.stop)
+        return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return b""
     except OSError as error:
         why = error.strerror or str(error)
         remedy = "be root, as with sudo" if isinstance(error, PermissionError) else _MEDIUM
         raise Unreadable(path, why, remedy) from error
-    if head.startswith(_MAGIC) and _WAL in head[_VERSIONS]:
-        raise Unreadable(path, "has a write-ahead log, which the agent never makes", _REPAIR)
-    return bool(head)
 
 
-def _kept(path: Path) -> dict[str, str]:
+def _kept(path: Path, base: bytes, journal: bytes) -> dict[str, str]:
     import sqlite3  # a device that was never updated does without
 
+    if base.startswith(_MAGIC) and _WAL in base[_VERSIONS]:
+        raise Unreadable(path, "has a write-ahead log, which the agent never makes", _REPAIR)
     try:
-        try:
-            return _read(path)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-                raise
-            return _read_before_a_cut(path)
+        if journal.strip(b"\0"):
+            return _read_before_a_cut(base, journal)
+        with closing(sqlite3.connect(":memory:")) as copy:
+            copy.deserialize(base)
+            return _read(copy)
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
-            raise Unreadable(path, "is being written", "try again") from error
         raise Unreadable(path, f"is damaged ({error})", _REPAIR) from error
 
 
-def _read(path: Path, mode: str = "ro") -> dict[str, str]:
+def _read(base: "sqlite3.Connection") -> dict[str, str]:
     import sqlite3
 
-    address = f"file:{quote(str(path))}?mode={mode}"
-    with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE)) as base:
-        (found,) = base.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise sqlite3.DatabaseError(found)
-        return dict(base.execute("SELECT name, value FROM kept").fetchall())
+    (found,) = base.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+    return dict(base.execute("SELECT name, value FROM kept").fetchall())
 
 
-def _read_before_a_cut(path: Path) -> dict[str, str]:
+def _read_before_a_cut(base: bytes, journal: bytes) -> dict[str, str]:
     """What was remembered before a write that was cut off: SQLite undoes that in a copy."""
-    import shutil
+    import sqlite3
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as folder:
-        copy = Path(folder) / path.name
-        for suffix in ("", "-journal"):
-            shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
-        return _read(copy, mode="rw")
+        copy = Path(folder) / "state.db"
+        copy.write_bytes(base)
+        copy.with_name("state.db-journal").write_bytes(journal)
+        with closing(sqlite3.connect(copy)) as opened:
+            return _read(opened)

@@ -18,6 +18,9 @@ from ota_agent.lifecycle.update import Artifact, Update
 STATE, BOOT, PROVIDES = "state", "boot", "provides"
 """What the store calls the record, the boot in which it was written, and what is provided."""
 
+SLOTS, ODD = "part slots", "part odd"
+"""What the slots were when they were committed, and why the device does not run the last one."""
+
 FORMAT = 1
 """Of the record; a newer one is read as far as it is understood."""
 
@@ -61,6 +64,21 @@ def from_text(text: str) -> State:
         return kind(update)  # type: ignore[call-arg]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise AgentError(f"the record of the update is damaged: {error!r}") from error
+
+
+def provided(text: str) -> dict[str, str]:
+    """What the device provides, as it was written; nothing for an empty text.
+
+    Raises:
+        AgentError: it is not a record of that.
+    """
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError as error:
+        raise AgentError(f"the record of what is provided is damaged: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise AgentError(f"the record of what is provided is damaged: it is {text[:80]!r}")
+    return found
 
 
 def _update(record: Mapping[str, Any]) -> Update:

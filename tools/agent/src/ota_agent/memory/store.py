@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the agent remembers: the state of the update, and what the device provides.
 
-One SQLite file. All that was written is on the disk when a call returns (synchronous=FULL, and the
-rollback journal, which needs no second file to be right after a power cut).
+One SQLite file. All that was written is on the disk when a call returns, and no power cut brings
+back what was there before. docs/design/agent-states.md has what a save costs, and what else was
+measured.
 """
 
 import json
@@ -16,12 +17,18 @@ from threading import Lock
 
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Idle, State
-from ota_agent.memory.record import BOOT, PROVIDES, STATE, from_text, to_text
+from ota_agent.memory import runs
+from ota_agent.memory.record import BOOT, ODD, PROVIDES, SLOTS, STATE, from_text, provided, to_text
+from ota_agent.memory.runs import Slots
 
 logger = logging.getLogger(__name__)
 
 _TABLE = "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
+_CHANGE = (  # where it is; a row that is replaced would move, and its index would be written too
+    "INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
 _OWN = "part "  # before the names of the parts' own values
+_DIGITS = 15
 _PATIENCE = 10.0  # [s] another process may be writing
 
 
@@ -48,18 +55,19 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._alone = Lock()
         self._kept: dict[str, str] = {}
+        self._assumed: dict[str, str] | None = None
         try:
             self._base = self._opened()
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
-                raise AgentError(f"{path}: {error}; is its folder there, and writable?") from error
+                raise AgentError(f"{path}: {_finding(error)}") from error
             logger.warning("%s: is damaged (%s); it is put aside as .broken", path, error)
             path.replace(path.with_name(f"{path.name}.broken"))
-            with suppress(OSError):
-                path.with_name(f"{path.name}-journal").unlink()
+            for suffix in ("-journal", "-wal", "-shm"):
+                path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
             self._base = self._opened()
         self._kept = self._read()
 
@@ -73,7 +81,7 @@ class Store:
         try:
             state = from_text(kept[STATE]) if STATE in kept else Idle()
         except AgentError as error:
-            logger.error("%s: %s; the update is forgotten", self._path, error)
+            logger.error("%s: %s; the update is forgotten", self.path, error)
             state = Idle()
         return Saved(state, kept.get(BOOT, ""))
 
@@ -90,18 +98,44 @@ class Store:
 
     @property
     def provides(self) -> dict[str, str]:
-        """What the device provides, ``artifact_name`` and ``artifact_group`` among it."""
-        text = self._kept.get(PROVIDES)
-        found: dict[str, str] = json.loads(text) if text else {}
-        return found
+        """What the device provides, ``artifact_name`` and ``artifact_group`` among it.
 
-    def save_provides(self, provides: Mapping[str, str]) -> None:
-        """Remember what the device provides now.
+        Nothing, if the record is damaged: what the root filesystem says takes its place.
+        """
+        if self._assumed is not None:
+            return dict(self._assumed)
+        try:
+            return provided(self._kept.get(PROVIDES, ""))
+        except AgentError as error:
+            logger.error("%s: %s; it is forgotten", self.path, error)
+            return {}
+
+    @property
+    def slots(self) -> Slots | None:
+        """What is remembered of the slots; None if nothing is."""
+        return runs.from_text(self._kept.get(SLOTS, ""))
+
+    @property
+    def odd(self) -> str:
+        """Why the device does not run what was committed last; empty if it does."""
+        return self._kept.get(ODD, "")
+
+    def save_provides(
+        self, provides: Mapping[str, str], slots: Slots | None = None, *, odd: str = ""
+    ) -> None:
+        """Remember what the device provides now, and what its slots are.
 
         Raises:
             AgentError: no space, or the disk fails.
         """
-        self._write({PROVIDES: json.dumps(dict(provides), sort_keys=True)})
+        known = {SLOTS: runs.to_text(slots)} if slots else {}
+        text = json.dumps(dict(provides), sort_keys=True)
+        self._write({PROVIDES: text, ODD: odd, **known})
+        self._assumed = None
+
+    def assume(self, provides: Mapping[str, str] | None) -> None:
+        """Have the device provide something else until the agent ends; None: what is remembered."""
+        self._assumed = None if provides is None else dict(provides)
 
     def text(self, name: str) -> str:
         """A small value of a part of the agent; empty if there is none."""
@@ -115,16 +149,39 @@ class Store:
         """
         self._write({_OWN + name: text})
 
+    def forget_slot(self, name: str) -> None:
+        """Forget what a slot was, since it is overwritten.
+
+        Raises:
+            AgentError: no space, or the disk fails.
+        """
+        slots = self.slots
+        if slots is not None and name in slots.known:
+            self._write({SLOTS: runs.to_text(runs.without(slots, name))})
+
+    def number(self, name: str) -> int:
+        """A small value that is a number; 0 if there is none, or if it is damaged."""
+        text = self.text(name)
+        if text.isascii() and text.isdecimal():
+            return int(text[:_DIGITS])
+        if text:
+            logger.error("%s: %s is %r, not a number; 0 is taken", self.path, name, text[:80])
+        return 0
+
     def _opened(self) -> sqlite3.Connection:
-        if not self._path.exists():
+        if not self.path.exists():
             with suppress(OSError):
-                self._path.touch(0o600)  # addresses in it may be signed
+                self.path.touch(0o600)  # addresses in it may be signed
         base = sqlite3.connect(
-            self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+            self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
         )
         try:
-            base.execute("PRAGMA journal_mode=DELETE")
-            base.execute("PRAGMA synchronous=FULL")
+            # The journal's header is overwritten and synced at the end of a save. A journal that is
+            # deleted there can come back with a power cut, and would undo the save. It stays open,
+            # too: to open it again makes SQLite sync the folder, and so ext4's journal.
+            base.execute("PRAGMA locking_mode=EXCLUSIVE")
+            base.execute("PRAGMA synchronous=EXTRA")
+            base.execute("PRAGMA journal_mode=PERSIST")
             base.execute(_TABLE)
             (found,) = base.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
@@ -141,12 +198,22 @@ class Store:
         with self._alone:
             try:
                 self._base.execute("BEGIN IMMEDIATE")
-                self._base.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", values.items())
+                self._base.executemany(_CHANGE, values.items())
                 self._base.execute("COMMIT")
             except sqlite3.Error as error:
                 with suppress(sqlite3.Error):
                     self._base.execute("ROLLBACK")
                 with suppress(sqlite3.Error):
                     self._kept = self._read()
-                raise AgentError(f"{self._path}: {error}; make room on its filesystem") from error
+                raise AgentError(f"{self.path}: {_finding(error)}") from error
             self._kept = {**self._kept, **values}
+
+
+def _finding(error: sqlite3.Error) -> str:
+    """What is wrong, and what to do."""
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_BUSY:
+            return "is open in another process; end that"
+        case sqlite3.SQLITE_FULL | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_IOERR:
+            return f"{error}; make room on its filesystem, or see dmesg: it may be read-only now"
+    return f"{error}; is its folder there, and writable?"

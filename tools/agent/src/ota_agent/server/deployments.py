@@ -187,7 +187,7 @@ class Deployments:
         if self.server is None or update.is_standalone:
             return
         self.server.forget_token()  # the new system may have another key, or identity
-        began = self.clock() - float(self.store.text(_AWAY) or 0)
+        began = self.clock() - self.store.number(_AWAY)
         failures, is_waiting = 0, False
         while True:
             self.controls.check()
@@ -245,9 +245,11 @@ class Deployments:
         if server is None or update.is_standalone:
             return
         try:
-            since = int(self.store.text(boot_log.BOOTS) or "0")
+            since = self.store.number(boot_log.BOOTS)
             why = self.boot.why() if self.boot else ""
             boots = boot_log.collect(self.boot_log, boots_since=since, rollback=why)
+            if self.boot and (end := self.boot.ended()):
+                boots.insert(0, f"the trial was ended: {end}")
         except (AgentError, OSError) as error:
             boots = [f"no log of boots: {error}"]
         self._tell_patiently(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ota_agent.durable import replace_file
+
 logger = logging.getLogger(__name__)
 
 _FOLDER = re.compile(r"0*([0-9]+)-(.+)")
@@ -20,6 +22,7 @@ _RECORD = re.compile(r"([0-9]+),([0-9]+),([0-9]+),[^;]*;(.*)")
 """Priority, number, time [us], text. Source: Linux, Documentation/ABI/testing/dev-kmsg."""
 BOOTS = "boots"
 """Of the store: the number of the boot that was kept last before an update was fetched."""
+_END = "end"  # of a boot: why it was ended, as the script `deadline` or the agent says
 _LINES = 3000  # of one file that are given; the last ones
 
 
@@ -58,6 +61,27 @@ def stop(options: BootLogOptions) -> None:
         logger.warning("%s: %s; the log of this boot continues", options.stop, error.strerror)
 
 
+def note_end(options: BootLogOptions, boot_id: Path, why: str) -> None:
+    """Leave why the running trial is ended, for the old slot, if that can be."""
+    try:
+        boot = boot_id.read_text("ascii").strip()
+        for _, path in _boots(options):
+            if path.name.endswith(f"-{boot}"):
+                replace_file(path / _END, (f"{why}\n".encode(),))
+    except (OSError, ValueError) as error:
+        logger.warning("%s: why the trial ends is not kept: %s", options.folder, error)
+
+
+def ended(options: BootLogOptions, *, boots_since: int) -> str:
+    """Why the last trial was ended, by itself or by the script ``deadline``; empty if it was not.
+
+    Args:
+        boots_since: what `newest` gave before the trial.
+    """
+    lines = [_lines(path / _END) for number, path in _boots(options) if number > boots_since]
+    return next((" ".join(each) for each in reversed(lines) if each), "")
+
+
 def collect(options: BootLogOptions, *, boots_since: int, rollback: str = "") -> list[str]:
     """What the boots since an update was installed said, or why nothing of them is known.
 
@@ -85,6 +109,8 @@ def _boots(options: BootLogOptions) -> list[tuple[int, Path]]:
 
 
 def _boot(number: int, path: Path) -> Iterator[str]:
+    for why in _lines(path / _END):
+        yield f"boot {number} was ended: {why}"
     about = " ".join(_lines(path / "about")).replace("boot ", "", 1)
     yield f"boot {number}: {about}"
     records: dict[int, str] = {}

@@ -42,6 +42,8 @@ class CommitOptions:
         grace: with ``grace``, how long the server may be out of reach [s].
         power_cuts: how many of them a healthy trial of a deployment survives while it waits for the
             server, or is paused; 0 means that every boot before the commit rolls back.
+        deadline: how long after its boot a trial is rolled back on which no agent is at work [s]; 0
+            means never. The script ``deadline`` reads it from agent.toml alone.
     """
 
     folder: Path = Path("/etc/ota/health.d")
@@ -51,6 +53,7 @@ class CommitOptions:
     server_patience: float = 2160.0  # Source: Mender's client, 12 tries by its defaults
     grace: float = 86400.0
     power_cuts: int = 3
+    deadline: float = 900.0
 
 
 def check_health(

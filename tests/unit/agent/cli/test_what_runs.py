@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs is what the running slot says, for every command and for the server."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ota_agent.config.settings import load_settings
+from ota_agent.engine.assembly import assemble
+from tests.conftest import requires_program
+from tests.unit.agent.cli.test_update_by_hand import agent, made
+from tests.unit.agent.scratch import Scratch, scratch
+
+pytestmark = [
+    pytest.mark.boot,
+    requires_program("fw_setenv", package="libubootenv-tool"),
+]
+
+
+@pytest.fixture
+def device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Scratch:
+    """It runs v3 in slot A, and has v2 in slot B."""
+    (tmp_path / "health.d").mkdir()
+    found = scratch(
+        tmp_path / "device",
+        slot=2 << 20,
+        commit={"folder": str(tmp_path / "health.d")},
+        scripts={"folders": []},
+    )
+    for name in ("v2", "v3"):
+        assert agent(found, "install", str(made(tmp_path, name))) == 0
+        found.boot()
+        assert agent(found, "commit") == 0
+    capsys.readouterr()
+    return found
+
+
+def falls_back(device: Scratch) -> None:
+    """The slot that runs no longer loads: the bootloader starts the other one, for good."""
+    device.set(mender_boot_part="3", mender_boot_part_hex="3", ota_rollback="load 2")
+    device.boot()
+
+
+def told(device: Scratch, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    agent(device, *words)
+    return capsys.readouterr().out
+
+
+def test_after_a_fallback_all_commands_say_what_runs_and_why(
+    device: Scratch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    falls_back(device)
+
+    assert told(device, capsys, "show-artifact") == "v2\n"
+    assert json.loads(told(device, capsys, "show-provides", "--json")) == {
+        "artifact_name": "v2",
+        "rootfs-image.version": "v2",
+    }
+    assert "the bootloader went back (load 2)" in told(device, capsys, "status")
+    assert "artifact-name-differs" in told(device, capsys, "doctor")
+
+
+def test_an_agent_that_starts_after_a_fallback_remembers_it(
+    device: Scratch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    falls_back(device)
+
+    for _ in range(2):
+        with assemble(load_settings(device.configuration)) as running:
+            status = running.live.get()
+            assert (status.installed, status.running_slot) == ("v2", "B")
+            assert "the last update that was committed is v3 in slot A" in status.warning
+            assert running.store.provides["rootfs-image.version"] == "v2"
+    assert told(device, capsys, "show-artifact") == "v2\n"
+    assert "artifact-name-differs" not in told(device, capsys, "doctor")
+
+
+def test_a_trial_of_which_the_memory_is_lost_is_never_remembered(
+    device: Scratch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert agent(device, "install", str(made(tmp_path, "v4"))) == 0
+    device.boot()
+    assert device.running == "B"
+    for path in (device.folder / "data").glob("state.db*"):
+        os.truncate(path, 0)
+
+    with assemble(load_settings(device.configuration)):
+        pass
+    device.boot()  # the bootloader goes back
+
+    with assemble(load_settings(device.configuration)) as running:
+        status = running.live.get()
+        assert status.running_slot == "A"
+        assert status.installed != "v4"
+        assert "went back (count" in status.warning
+
+
+def test_a_committed_update_ends_the_warning(
+    device: Scratch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    falls_back(device)
+    assert agent(device, "install", str(made(tmp_path, "v5"))) == 0
+    device.boot()
+    assert agent(device, "commit") == 0
+
+    with assemble(load_settings(device.configuration)) as running:
+        assert running.live.get().warning == ""
+        assert running.live.get().installed == "v5"
