@@ -357,20 +357,3 @@ def test_what_the_daemon_refuses_it_refuses_at_once(site: Site) -> None:
     for call in ("commit", "resume"):
         with pytest.raises(Exception, match="No update in progress"):
             site.call(call)
-
-
-def test_a_device_that_waits_for_its_user_is_not_silent(site: Site) -> None:
-    site.start()
-    site.wait(lambda: site.is_at("Idle"), "start")
-    site.call("install", source=str(site.release))
-    site.wait(lambda: site.is_at("Installed"), "install")
-    before = len(site.server.asked("attributes"))
-    deployment = deployed(site)
-
-    site.wait(lambda: len(site.server.asked("attributes")) >= before + 3, "sign of life")
-
-    assert site.is_at("Installed")
-    assert deployment.statuses == []
-    assert site.server.fleet.device.attributes["ota_state"] == "Installed"
-    site.call("rollback", reason="no")
-    site.wait(lambda: is_over(site, deployment) or deployment.statuses, "poll")

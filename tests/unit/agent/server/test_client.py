@@ -121,9 +121,9 @@ def test_the_server_is_told_what_the_device_provides_and_says_what_to_install(
     found = client(server).next_deployment(PROVIDES, "board")
 
     url = f"{server.url}/artifacts/{deployment.id}/v2.mender"
-    assert found == Deployment(
-        id=deployment.id, url=Address(url), control_map={"id": deployment.id, **states}
-    )
+    control_map = {"id": deployment.id, **states}
+    assert found == Deployment(id=deployment.id, url=Address(url), control_map=control_map)
+    assert found.artifact == "v2"
     assert server.fleet.device.provides == {**PROVIDES, "device_type": "board"}
     assert server.asked("next")[0].json["update_control_map"] is True
 

@@ -74,7 +74,7 @@ def test_another_try_is_made_at_once_if_asked_for(device: Values) -> None:
     assert failures.held("d2", "") is None
 
 
-def test_a_server_that_invents_a_name_for_each_offer_is_not_tried_for_ever(
+def test_a_server_that_invents_a_name_for_each_offer_does_not_cost_for_ever(
     device: Values,
 ) -> None:
     names = iter(range(10_000))

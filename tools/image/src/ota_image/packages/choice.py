@@ -293,6 +293,16 @@ def check_newer(
             )
 
 
+def _is_older(version: str, other: str) -> bool:
+    """Whether a version comes before another one. Source: Debian Policy, 5.6.12.
+
+    Raises:
+        ProgramError: dpkg is missing.
+    """
+    argv = ("dpkg", "--compare-versions", version, "lt", other)
+    return stream(argv, silence=30, sink=lambda data: None).code == 0
+
+
 def _check_one_kernel(name: str, packages: Sequence[Package], place: str) -> None:
     kernels = [each.name for each in packages if each.name != name]
     if name != IMAGE and len(kernels) > 1:

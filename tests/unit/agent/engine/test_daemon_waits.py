@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon on a device that lacks something at its start: /data, or slots."""
+"""The daemon while something else has to come first: a user, room on /data, a device's node."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +20,25 @@ pytestmark = [
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with site_of(tmp_path) as made:
-        yield made
+    with site_of(tmp_path) as found:
+        yield found
+
+
+def test_a_device_that_waits_for_its_user_is_not_silent(site: Site) -> None:
+    site.start()
+    site.wait(lambda: site.is_at("Idle"), "start")
+    site.call("install", source=str(site.release))
+    site.wait(lambda: site.is_at("Installed"), "install")
+    before = len(site.server.asked("attributes"))
+    deployment = deployed(site)
+
+    site.wait(lambda: len(site.server.asked("attributes")) >= before + 3, "sign of life")
+
+    assert site.is_at("Installed")
+    assert deployment.statuses == []
+    assert site.server.fleet.device.attributes["ota_state"] == "Installed"
+    site.call("rollback", reason="no")
+    site.wait(lambda: is_over(site, deployment) or deployment.statuses, "poll")
 
 
 def test_a_fresh_device_that_cannot_write_data_starts_and_saves_when_it_can(site: Site) -> None:
