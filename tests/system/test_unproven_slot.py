@@ -12,7 +12,7 @@ import pytest
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.filesystem import open_filesystem
 from ota_artifact.image.vfat import FatFilesystem
-from ota_board.grub import COPIES
+from ota_board.grub import COPIES, LAST
 from tests.conftest import requires_program
 from tests.system.images import Image, image_of
 from tests.system.running import Running, running
@@ -104,14 +104,14 @@ def test_a_block_that_is_garbled_at_the_commit_costs_neither_the_slot_nor_the_ne
         board.comes_up_on("B")
         board.ssh(WAIT)
         board.ssh("ota-agent commit 2>&1", timeout=300)
-        before = disk_bytes_of_boot(x86, disk)
+        before = boot_but_for_note(x86, disk)
         board.qemu.off()
         garble(x86, disk, COPIES[0])
 
         board.qemu.on()
         board.comes_up_on("B")
         board.ssh(WAIT)
-        assert disk_bytes_of_boot(x86, disk) == before  # repaired, and nothing else was written
+        assert boot_but_for_note(x86, disk) == before  # repaired where it was, and nothing else
 
         board.ssh(f"ota-agent install {place} 2>&1", timeout=900)
         board.restart()
@@ -141,19 +141,21 @@ def options_of_boot(board: Running) -> list[str]:
     return line.split()[3].split(",")
 
 
-def disk_bytes_of_boot(image: Image, disk: Path) -> bytes:
+def boot_but_for_note(image: Image, disk: Path) -> bytes:
+    """The bytes of the boot partition, without GRUB's note of the slot that runs."""
     area = image.board.layout.partition("boot")
+    ((place, size),) = FatFilesystem(disk, area.offset, area.size).places(LAST)
     with disk.open("rb") as file:
         file.seek(area.offset)
-        return file.read(area.size)
+        data = bytearray(file.read(area.size))
+    data[place - area.offset : place - area.offset + size] = bytes(size)
+    return bytes(data)
 
 
 def garble(image: Image, disk: Path, copy: str) -> None:
     """Spoil the block of 4 KiB around a copy, as a card does that loses power while it writes."""
     area = image.board.layout.partition("boot")
-    filesystem = open_filesystem(disk, area.offset, area.size)
-    assert isinstance(filesystem, FatFilesystem)
-    (place, _), *_ = filesystem.places(f"{copy}/env")
+    (place, _), *_ = FatFilesystem(disk, area.offset, area.size).places(f"{copy}/env")
     with disk.open("r+b") as file:
         file.seek(place // BLOCK * BLOCK)
         file.write(b"\xa5" * BLOCK)

@@ -160,6 +160,17 @@ def test_a_copy_with_a_file_that_is_gone_or_cut_short_is_made_whole(state: Path,
     assert decode_copy(*_files(state, COPIES[1])) == {**FACTORY, **TRIAL}
 
 
+def test_a_folder_that_is_garbled_is_put_aside(state: Path) -> None:
+    folder = state / COPIES[0]
+    (folder / "env").rename(folder / "\u00a5\u00a5\u00a5")
+
+    Grub(state).write(TRIAL)
+
+    assert Grub(state).is_whole()
+    assert decode_copy(*_files(state, COPIES[0])) == {**FACTORY, **TRIAL}
+    assert (state / f"{COPIES[0]}.broken0").is_dir()
+
+
 @pytest.mark.parametrize("damage", ["garbage", "empty", "gone"])
 def test_two_damaged_copies_are_written_again_for_what_runs(state: Path, damage: str) -> None:
     for path in state.rglob("*"):

@@ -9,7 +9,7 @@ from ota_artifact.grub_block import FILES, LOCKED
 from ota_artifact.image.vfat import FatFilesystem
 from ota_artifact.run import run
 from ota_board.environment import decode, encode
-from ota_board.grub import APART, CONFIGURATIONS, COPIES, boot_files
+from ota_board.grub import APART, CONFIGURATIONS, COPIES, FOLDER, boot_files
 from ota_image.cli.main import main
 from ota_image.disk.boot_state import change, find_state, restore, scan
 from ota_image.disk.compose import Parts
@@ -258,6 +258,11 @@ def test_grubs_copies_share_nothing_that_a_card_erases_at_once(tmp_path: Path, s
     filesystem = boot.open()
     assert isinstance(filesystem, FatFilesystem)
     others = {0, boot.offset // size}
+    # A folder outlives its files, which are then written again where they were.
+    for path in (FOLDER, *COPIES):
+        others |= {at // size for at, _ in filesystem.places(path)}
+    folders = [{at // size for at, _ in filesystem.places(path)} for path in COPIES]
+    assert not folders[0] & folders[1]
     for name in CONFIGURATIONS:
         others |= {at // size for at, _ in filesystem.places(name)}
     assert not others & set().union(*found.values())
@@ -278,10 +283,12 @@ def test_whatever_is_garbled_around_a_copy_the_other_one_is_whole(
             state = find_state(open_disk(image))
             assert state
             assert state.variables["mender_boot_part"] == "2"
+        kept = {name: places(image)[name] for name in APART}
         restore(open_disk(image), "A", {})
         after = find_state(open_disk(image))
         assert after
         assert None not in after.copies
+        assert places(image) == kept
 
 
 def test_a_change_leaves_grubs_files_where_they_are(tmp_path: Path) -> None:

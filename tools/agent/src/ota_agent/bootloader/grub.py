@@ -21,6 +21,7 @@ from ota_artifact.contract import PART
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.grub_block import (
     COPIES,
+    FILES,
     LAST,
     LOCK,
     LOCKED,
@@ -143,7 +144,7 @@ class Grub:
             if found is not None and len(found) == len(data):
                 overwrite(path, data)
             else:
-                create(path, data)
+                create(path, data, FILES if path.parent.name in COPIES else ())
         except (OSError, ProgramError) as error:
             raise EnvironmentFault(
                 f"{path}: {error}; is the boot partition mounted, and not write-protected?"

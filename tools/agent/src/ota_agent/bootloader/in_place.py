@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,19 +46,22 @@ def overwrite(path: Path, data: bytes) -> None:
         os.close(file)
 
 
-def create(path: Path, data: bytes) -> None:
+def create(path: Path, data: bytes, known: Collection[str] = ()) -> None:
     """Write a file, new or not, with its folder; it is on the disk afterwards.
+
+    Args:
+        known: what may be in the folder; (): anything. One that is damaged is put aside.
 
     Raises:
         OSError, ProgramError: as `overwrite`.
     """
     try:
-        _create(path, data)
+        _create(path, data, known)
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
         with _writable(path.parent):
-            _create(path, data)
+            _create(path, data, known)
 
 
 def places(path: Path) -> tuple[tuple[int, int], ...]:
@@ -131,7 +134,10 @@ def _forget(path: Path) -> None:
         os.close(file)
 
 
-def _create(path: Path, data: bytes) -> None:
+def _create(path: Path, data: bytes, known: Collection[str] = ()) -> None:
+    if known and not _is_sound(path.parent, known):
+        number = sum(1 for _ in path.parent.parent.glob(f"{path.parent.name}.broken*"))
+        path.parent.rename(path.parent.with_name(f"{path.parent.name}.broken{number}"))
     path.parent.mkdir(exist_ok=True)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -145,6 +151,16 @@ def _create(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _is_sound(folder: Path, known: Collection[str]) -> bool:
+    """Whether a folder has nothing but these; one that is not there yet has."""
+    try:
+        return {each.name for each in folder.iterdir()} <= {*known}
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 @contextmanager

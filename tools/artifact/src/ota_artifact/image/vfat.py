@@ -196,23 +196,27 @@ class FatFilesystem:
                     self._mtools(place, "mdel", _target(names))
 
     def places(self, path: str) -> tuple[tuple[int, int], ...]:
-        """Where the pieces of a file are in the image [B], and how long they are [B].
+        """Where the pieces of a file or directory are in the image [B], how long they are [B].
 
         Raises:
-            ArtifactError: no such file, or a directory.
+            ArtifactError: nothing there.
             ProgramError: mtools cannot read it.
         """
         names = checked_names(path)
         with workplace(self.image) as place:
-            self._require(place, names, path, "file")
-            size = self._size(place, names) or 0
+            kind = self._kind(place, names)
+            if kind is None:
+                raise ArtifactError(f"{self.image}: {path}: no such file or directory")
+            size = self._size(place, names) if kind == "file" else None
             said = self._mtools(place, "mshowfat", _target(names)).decode("utf-8", "replace")
         found = []
         for first, last in re.findall(r"<(\d+)(?:-(\d+))?>", said):
             begin, end = (self._place_of(int(each)) for each in (first, last or first))
-            length = min(size, end + self._cluster - begin)
+            length = end + self._cluster - begin
+            if size is not None:
+                length = min(size, length)
+                size -= length
             found.append((begin, length))
-            size -= length
         return tuple(found)
 
     @property

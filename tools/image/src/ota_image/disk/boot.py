@@ -7,6 +7,7 @@ order, so that files of padding between them keep them apart.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -23,10 +24,19 @@ _TIMEOUT = 300.0  # [s]
 _LABEL = "BOOT"
 _FAT16 = 4 << 20  # [B] from where on there are clusters enough for it
 _FAT32 = 512 << 20  # [B] from where on FAT16 would waste space
+_PADDING = "keep-apart"  # a folder of its own: one that grows takes a cluster in between
 _MOST_CLUSTERS = 65000  # of FAT16, a little less than can be
 
 Content = Path | bytes
 """What a file holds: that of a file of the host, or these bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What is written at once: files by path, and folders, even if they have none of them."""
+
+    files: Mapping[str, Content]
+    folders: tuple[str, ...] = ()
 
 
 def make_boot(
@@ -51,7 +61,7 @@ def make_boot(
         ProgramError: mkfs.vfat or mtools is missing or fails.
     """
     groups = _groups(files, apart)
-    _check(area, {path: content for group in groups for path, content in group.items()})
+    _check(area, {path: content for each in groups for path, content in each.files.items()})
     # --invariant for the label's time, and before -i, whose number it would replace.
     argv = (
         find_program("mkfs.vfat", package="dosfstools"),
@@ -66,8 +76,9 @@ def make_boot(
     try:
         with workplace(disk) as place:
             for group in groups:
-                names = sorted((checked_names(f"/{path}"), group[path]) for path in group)
+                names = sorted((checked_names(f"/{path}"), it) for path, it in group.files.items())
                 folders = {each[:depth] for each, _ in names for depth in range(1, len(each))}
+                folders |= {checked_names(each) for each in group.folders} - {()}
                 if new := sorted(folders - made):
                     mtools(place, area.offset, "mmd", *map(_target, new), environment=times)
                 made |= folders
@@ -83,22 +94,36 @@ def make_boot(
         raise
 
 
-def _groups(files: Mapping[str, Content], apart: Sequence[str]) -> list[dict[str, Content]]:
-    """The files in the order in which they are written, with padding around each that is apart."""
-    rest, groups = dict(files), list[dict[str, Content]]()
-    for number, path in enumerate(apart, 1):
+def _groups(files: Mapping[str, Content], apart: Sequence[str]) -> list[_Group]:
+    """The files in the order in which they are written, with padding around each that is apart.
+
+    A folder is apart from its own files too: it can then outlive them, so that they can be written
+    again where they were.
+    """
+    if not apart:
+        return [_Group(files)]
+    rest, groups = dict(files), list[_Group]()
+    for path in apart:
         inside = {name: rest.pop(name) for name in files if _is_below(name, path)}
-        groups += [inside, _padding(path, number)]
-    return [rest, _padding(apart[0], 0), *groups] if groups else [rest]
+        if path not in map(_absolute, inside):
+            groups.append(_Group({}, (path,)))
+        groups.append(_Group(inside))
+    padded = [_Group(rest, tuple({str(PurePosixPath(path).parent) for path in apart}))]
+    for number, group in enumerate(groups):
+        padded += [_padding(number), group]
+    return [*padded, _padding(len(groups))]
 
 
-def _padding(path: str, number: int) -> dict[str, Content]:
-    """A file next to one that is to be apart."""
-    return {f"{PurePosixPath(path).parent}/keep-apart.{number}": bytes(DISTANCE)}
+def _padding(number: int) -> _Group:
+    return _Group({f"{_PADDING}/{number}": bytes(DISTANCE)})
+
+
+def _absolute(name: str) -> str:
+    return str(PurePosixPath("/", name))
 
 
 def _is_below(name: str, path: str) -> bool:
-    return PurePosixPath("/", name).is_relative_to(PurePosixPath("/", path))
+    return PurePosixPath(_absolute(name)).is_relative_to(path)
 
 
 def _copy(
