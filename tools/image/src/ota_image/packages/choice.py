@@ -331,13 +331,3 @@ def _say_age(made: date, place: str, say: Say) -> None:
 
 def _today() -> date:
     return datetime.now(UTC).date()
-
-
-def _is_older(version: str, other: str) -> bool:
-    """Whether a version comes before another one. Source: Debian Policy, 5.6.12.
-
-    Raises:
-        ProgramError: dpkg is missing.
-    """
-    argv = ("dpkg", "--compare-versions", version, "lt", other)
-    return stream(argv, silence=30, sink=lambda data: None).code == 0
