@@ -77,7 +77,7 @@ def test_an_agent_that_starts_after_a_fallback_remembers_it(
     assert "artifact-name-differs" not in told(device, capsys, "doctor")
 
 
-def test_a_trial_of_which_the_memory_is_lost_is_never_remembered(
+def test_a_trial_whose_memory_is_lost_is_never_remembered(
     device: Scratch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert agent(device, "install", str(made(tmp_path, "v4"))) == 0

@@ -66,7 +66,7 @@ def ask(site: Site, *words: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command(site.device, *words), capture_output=True, timeout=60)  # noqa: S603
 
 
-def test_a_trial_of_which_nothing_is_remembered_ends_by_itself(site: Site) -> None:
+def test_a_trial_that_nothing_remembers_ends_by_itself(site: Site) -> None:
     is_on_trial(site)
     loses_its_memory(site)
 

@@ -188,7 +188,7 @@ def test_what_an_agent_is_writing_all_the_time_is_seen_whole(tmp_path: Path) -> 
     assert all(each["one"] == each["two"] for each in provides)
 
 
-def test_a_memory_that_never_rests_is_said_to_be_written(
+def test_a_memory_that_never_rests_is_an_error_that_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = remembered(tmp_path / "state.db")

@@ -190,7 +190,7 @@ def test_an_agent_at_work_has_all_the_time_that_it_wants(device: Device) -> None
     assert ends(device).startswith("no agent is at work")
 
 
-def test_an_agent_that_is_started_again_goes_on(device: Device) -> None:
+def test_an_agent_that_is_started_again_continues(device: Device) -> None:
     device.start()
     device.agent_works()
     device.is_up(9999)
@@ -249,7 +249,7 @@ def test_a_trial_that_is_committed_is_left_alone(device: Device) -> None:
     assert not is_rebooted(device)
 
 
-def test_a_boot_that_is_no_trial_is_not_watched(device: Device) -> None:
+def test_a_boot_without_a_trial_is_not_watched(device: Device) -> None:
     device.environment("upgrade_available=0")
     device.is_up(9999)
 
@@ -315,7 +315,7 @@ def test_a_board_whose_trials_cannot_be_seen_says_so(device: Device, unknown: st
 
 
 @pytest.mark.parametrize("text", ["soon", "", '"300s"', "-1", "12345678901234567890", "1e3"])
-def test_a_deadline_that_is_no_number_is_the_default(device: Device, text: str) -> None:
+def test_a_deadline_that_is_not_a_number_is_the_default(device: Device, text: str) -> None:
     (device.folder / "agent.toml").write_text(f"[commit]\ndeadline = {text}\n")
     device.is_up(899)
     device.start()

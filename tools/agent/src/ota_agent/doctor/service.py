@@ -49,6 +49,6 @@ def deadline(case: Case) -> Iterator[Finding]:
             "trial-without-deadline",
             watcher,
             "init has not started the script that ends a trial whose agent does not start: such a"
-            " trial lasts until somebody cuts the power",
+            " trial lasts until the power is cut",
             "have init call `/usr/lib/ota/deadline start` before it mounts /data; our images do",
         )

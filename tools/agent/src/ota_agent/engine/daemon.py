@@ -194,7 +194,8 @@ class Daemon:
         """Start afresh once it is there."""
         if self._lacks() and self._agent.update is None:
             try:
-                open_store(self._agent.settings.device).close()
+                if self._agent.makeshift:
+                    open_store(self._agent.settings.device).close()
                 boot_of(self._agent.settings.device)
             except AgentError as error:
                 logger.debug("%s", error)

@@ -257,7 +257,7 @@ class DevicePerformer:
                 int(number): _WANTED[wanted] for number, wanted in json.loads(text or "{}").items()
             }
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            logger.error("which payloads want a reboot is damaged (%r): the device reboots", error)
+            logger.error("which payloads need a reboot is damaged (%r): the device reboots", error)
             return {}
 
     def _reboot(self, update: Update, *, is_back: bool) -> None:

@@ -61,7 +61,7 @@ class StrayTrial:
         try:
             boot.keep(slot) if how == "commit" else boot.go_back(kept)
         except ProgramError as error:
-            raise AgentError(f"the trial of slot {slot.name} goes on: {error}") from error
+            raise AgentError(f"the trial of slot {slot.name} continues: {error}") from error
         text = "slot %s is kept; slot %s was on trial, and no update is known that began it"
         logger.warning(text, kept.name, slot.name)
         return kept != slot

@@ -49,7 +49,7 @@ class TrialEnd:
             logger.warning("%s; it does in %.0f s", finding, self.due - self.clock())
 
     def end_stray(self) -> None:
-        """End it if it is time, unless somebody has ended it in the meantime."""
+        """End it if it is time, unless a user has ended it in the meantime."""
         if self.due is None or self.clock() < self.due:
             return
         self.due = None

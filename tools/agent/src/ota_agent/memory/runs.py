@@ -91,7 +91,7 @@ def truth(provides: Mapping[str, str], slots: Slots | None, now: Running) -> Tru
 
 
 def of_release(release: str) -> dict[str, str]:
-    """What a device provides of which its release alone is known."""
+    """What a device provides if only its release is known."""
     return {NAME: release or UNKNOWN} | ({f"{_ROOTFS}version": release} if release else {})
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Says that an agent is at work on the trial: the script ``deadline`` then lets it go on.
+"""Says that an agent is at work on the trial: the script ``deadline`` then lets it be.
 
 The file holds the agent's process and its start, so that it says nothing once the agent has ended,
 whatever ended it.
@@ -30,7 +30,7 @@ class Claim:
             logger.warning("%s: %s; the trial may be ended at its deadline", self.path, error)
 
     def drop(self) -> None:
-        """Say it no longer: the trial is over, or does not go on."""
+        """Say it no longer: the trial is over, or nothing works on it."""
         try:
             self.path.unlink(missing_ok=True)
         except OSError as error:
