@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tries the tree on other hosts: makes each in a folder, runs what users run, fills README's table.
+r"""Tries the tree on other hosts: makes each in a folder, runs what users run, fills README's table.
 
     sudo .venv/bin/python -m tests.hosts debian-12 debian-13
     sudo .venv/bin/python -m tests.hosts debian-12 --user sudo plain --do demo
-    sudo .venv/bin/python -m tests.hosts ubuntu-24.04 --mirror http://HOST/ubuntu --keyring FILE
+    sudo OTA_MIRROR=http://HOST/debian .venv/bin/python -m tests.hosts ubuntu-24.04 \
+        --mirror http://HOST/ubuntu --keyring FILE
 
 It clones what is committed. It needs root, mmdebstrap and some 15 GB for each host; nothing of it
 is left on the machine but its folder, which --remove removes, too. Logs are in that folder.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host in a folder: another release of Debian, or Ubuntu, with users who have a clone."""
 
+import os
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from ota_artifact.output import put
 from ota_artifact.run import run, stream
+from ota_image.packages.sources import VARIABLE
 from tests.house.tree import ROOT
 
 _MINIMUM = ("ca-certificates", "git", "make", "python3", "sudo")
@@ -94,8 +97,13 @@ class Machine:
         run(("chroot", self.folder, *owner), timeout=600)
 
     def do(self, user: str, command: str, log: Path) -> int:
-        """Run a command in the clone of a user, as at a login; gives its exit code."""
-        line = f"{USERS[user].first}cd ota && {command}"
+        """Run a command in the clone of a user, as at a login; gives its exit code.
+
+        Our own OTA_MIRROR is theirs: a host that is not Debian has no archive for images.
+        """
+        mirror = os.environ.get(VARIABLE, "")
+        first = f"export {VARIABLE}={shlex.quote(mirror)}; " if mirror else ""
+        line = f"{first}{USERS[user].first}cd ota && {command}"
         words = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--", "sh", "-c", _INSIDE)
         argv = (*words, "sh", self.folder, USERS[user].account, f"{{ {line}; }} 2>&1")
         with log.open("wb") as file:
