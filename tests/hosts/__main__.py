@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Tries the tree on other hosts: makes each in a folder, runs what users run, fills README's table.
+r"""Tries the tree on other hosts: makes each in a folder, runs it there, fills README's table.
 
     sudo .venv/bin/python -m tests.hosts debian-12 debian-13
     sudo .venv/bin/python -m tests.hosts debian-12 --user sudo plain --do demo

@@ -14,7 +14,7 @@ from ota_artifact.run import run, stream
 from ota_image.packages.sources import VARIABLE
 from tests.house.tree import ROOT
 
-_MINIMUM = ("ca-certificates", "git", "make", "python3", "sudo")
+_MINIMUM = ("apt", "ca-certificates", "git", "make", "python3", "sudo")
 """What the README asks of a machine, and a way to become root."""
 
 _SILENCE = 7200.0  # [s] a run of all tests may print nothing for long
