@@ -19,7 +19,7 @@ import pytest
 from ota_artifact.run import run
 from ota_board.environment import decode
 from ota_board.load import load_board
-from ota_board.u_boot import default_environment, factory_environment
+from ota_board.u_boot import compiled_environment, default_environment, factory_environment
 from ota_image.build import Built, build
 from ota_image.firmware.u_boot import UBoot, u_boot_of
 from ota_image.packages.recipe import find_recipe, load_recipe, recipe_folders
@@ -30,7 +30,8 @@ from tests.house.tree import ROOT
 
 FOLDER = ROOT / "boards" / "beaglebone-black"
 BOARD = load_board(FOLDER)
-FACTORY = factory_environment(default_environment(BOARD, FOLDER))
+DEFAULT = default_environment(BOARD, FOLDER)
+FACTORY = factory_environment(DEFAULT)
 SECTOR = 512  # [B]
 
 ROM_LOOKS_AT = (0, 0x20000, 0x40000, 0x60000)
@@ -163,7 +164,7 @@ def test_u_boot_has_the_device_tree_of_the_board_and_its_boot_logic(
     code = image_of(fit, "firmware-1")
 
     assert f"U-Boot {u_boot.version}".encode() in code
-    for name, value in FACTORY.items():
+    for name, value in compiled_environment(DEFAULT).items():
         # Before the first of them is other data, which need not end with NUL.
         assert re.search(rb"(?<![ -~])%b\0" % re.escape(f"{name}={value}".encode()), code), name
 

@@ -126,11 +126,16 @@ def state(text: str) -> dict[str, str]:
 
 def factory_environment(text: str) -> dict[str, str]:
     """All variables of a default environment, as they leave the factory: slot A is good."""
-    joined = re.sub(r"\\\n\s*", "", text)
-    lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
-    variables = dict(line.split("=", 1) for line in lines)
+    variables = compiled_environment(text)
     good = {GOOD["A"]: "1", GOOD["B"]: "0"}
     return {**{name: variables[name] for name in variables if name != LOST}, **good}
+
+
+def compiled_environment(text: str) -> dict[str, str]:
+    """All variables of a default environment, as they are compiled into U-Boot."""
+    joined = re.sub(r"\\\n\s*", "", text)
+    lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
 
 
 def _own_part(folder: Path | None, name: str) -> Lines:
