@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Thread, get_ident
@@ -24,6 +25,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
     found.close()
 
 
+_waiters: list["Waiter"] = []
+
+
+@pytest.fixture(autouse=True)
+def none_is_left(store: Store) -> Iterator[None]:
+    """No thread waits any longer when its test is over."""
+    yield
+    while _waiters:
+        _waiters.pop().end()
+
+
 class Waiter:
     """An update that waits to continue, in a thread."""
 
@@ -35,6 +47,12 @@ class Waiter:
         self._controls = controls
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
+        _waiters.append(self)
+
+    def end(self) -> None:
+        with suppress(AgentError):
+            self._controls.abort("the test is over")
+        self._thread.join(5)
 
     def _run(self) -> None:
         try:

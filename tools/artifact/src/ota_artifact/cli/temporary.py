@@ -5,6 +5,7 @@ import secrets
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,8 +39,30 @@ def temporary_folder(parent: str | None) -> Iterator[None]:
                 raise
         yield
     finally:
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-        tempfile.tempdir = before
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+        with _waiting_signals():
+            tempfile.tempdir = before
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _waiting_signals() -> Iterator[None]:
+    """Signals that would end the command wait for the end of the block.
+
+    The mask is that of this thread alone: a signal that another thread takes interrupts the main
+    thread all the same, unless its handler waits, too.
+    """
+    came: list[int] = []
+    handlers = {}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in _ENDING:
+                handlers[number] = signal.signal(number, lambda taken, _frame: came.append(taken))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for taken in came:
+            signal.raise_signal(taken)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
