@@ -28,8 +28,12 @@ def _another_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("command", ["build", "rootfs", "u-boot", "run"])
 def test_the_archive_of_the_option_is_asked(
-    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "disk").touch()
     words = {"run": ["--disk", str(tmp_path / "disk")]}.get(command, [])
 

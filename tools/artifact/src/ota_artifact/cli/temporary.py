@@ -49,8 +49,8 @@ def temporary_folder(parent: str | None) -> Iterator[None]:
 def _waiting_signals() -> Iterator[None]:
     """Signals that would end the command wait for the end of the block.
 
-    The mask is that of this thread alone: a signal that another thread takes interrupts the main
-    thread all the same, unless its handler waits, too.
+    The mask is of this thread only: a signal that another thread takes interrupts the main thread
+    too, unless its handler waits.
     """
     came: list[int] = []
     handlers = {}
