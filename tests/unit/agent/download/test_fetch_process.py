@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that fetches: killed for good, and measured."""
 
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ota_agent.memory.store import Store
-from ota_agent.payloads.checkpoint import recall
+from ota_agent.payloads.checkpoint import Checkpoint, recall
 from ota_agent.payloads.slot_writer import HEAD
 from ota_artifact.run import Background, run
 from tests.simulators.file_server import Manner, file_server
@@ -80,12 +81,22 @@ def test_a_process_that_is_killed_leaves_what_the_next_one_continues_with(tmp_pa
     assert "install: slot B: 100 %" in said
 
 
+def recalled(path: Path) -> Checkpoint | None:
+    """What is on the disk; the process holds its memory, so it is a copy that is read."""
+    if not path.exists():
+        return None
+    copy = path.with_name("copy.db")
+    shutil.copyfile(path, copy)
+    store = Store(copy)
+    found = recall(store)
+    store.close()
+    return found
+
+
 def _wait_for_a_mark(path: Path) -> None:
     end = time.monotonic() + 30
     while True:
-        store = Store(path)  # what another process has written is there once it is opened again
-        found = recall(store)
-        store.close()
+        found = recalled(path)
         if found and found.mark and found.mark.done > HEAD:
             return
         assert time.monotonic() < end, f"no mark after 30 s, but {found}"

@@ -144,9 +144,6 @@ def test_the_image_is_as_large_as_the_slot_and_sound(slot: Path) -> None:
 
 def test_owners_and_modes_are_those_of_the_packages(slot: Path) -> None:
     assert "Mode:  0700" in stat_of(slot, "/root")
-    local = stat_of(slot, "/var/local")  # of base-files: root's and staff's, with setgid
-    assert "Mode:  02775" in local
-    assert "User:     0   Group:    50" in local
     shadow = stat_of(slot, "/etc/shadow")
     assert "Mode:  0640" in shadow
     assert "Group:    42" in shadow
@@ -191,7 +188,7 @@ def test_kernel_initrd_and_arguments_are_in_the_slot(files: Path) -> None:
     [modules] = (files / "usr" / "lib" / "modules").iterdir()
     listed = (modules / "modules.dep").read_text()
     for name in ("ext4.ko", "sdhci-pci.ko", "virtio_net.ko", "vfat.ko", "i6300esb.ko"):
-        assert f"/{name}:" in listed
+        assert f"/{name}:" in listed.replace(".ko.xz:", ".ko:")
     assert len(listed.splitlines()) < 100
 
 
