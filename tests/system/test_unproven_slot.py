@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.grub_block import FILES
 from ota_artifact.image.filesystem import open_filesystem
 from ota_artifact.image.vfat import FatFilesystem
 from ota_board.grub import COPIES, LAST
@@ -106,12 +107,16 @@ def test_a_block_that_is_garbled_at_the_commit_costs_neither_the_slot_nor_the_ne
         board.ssh("ota-agent commit 2>&1", timeout=300)
         before = boot_but_for_note(x86, disk)
         board.qemu.off()
-        garble(x86, disk, COPIES[0])
+        garbled = garble(x86, disk, COPIES[0])
 
         board.qemu.on()
         board.comes_up_on("B")
         board.ssh(WAIT)
-        assert boot_but_for_note(x86, disk) == before  # repaired where it was, and nothing else
+        after = boot_but_for_note(x86, disk)
+        assert after[: garbled.start] == before[: garbled.start]
+        assert after[garbled.stop :] == before[garbled.stop :]
+        for place in places_of_copy(x86, disk, COPIES[0]):  # the rest there is padding
+            assert after[place] == before[place]
 
         board.ssh(f"ota-agent install {place} 2>&1", timeout=900)
         board.restart()
@@ -152,10 +157,22 @@ def boot_but_for_note(image: Image, disk: Path) -> bytes:
     return bytes(data)
 
 
-def garble(image: Image, disk: Path, copy: str) -> None:
-    """Spoil the block of 4 KiB around a copy, as a card does that loses power while it writes."""
+def places_of_copy(image: Image, disk: Path, copy: str) -> list[slice]:
+    """Where the files of a copy are on the boot partition."""
     area = image.board.layout.partition("boot")
-    (place, _), *_ = FatFilesystem(disk, area.offset, area.size).places(f"{copy}/env")
+    boot = FatFilesystem(disk, area.offset, area.size)
+    pieces = [piece for name in FILES for piece in boot.places(f"{copy}/{name}")]
+    return [slice(at - area.offset, at - area.offset + size) for at, size in pieces]
+
+
+def garble(image: Image, disk: Path, copy: str) -> slice:
+    """Spoil the block of 4 KiB around a copy, as a card does that loses power while it writes.
+
+    Gives where that is on the boot partition.
+    """
+    begin = image.board.layout.partition("boot").offset
+    place = (begin + places_of_copy(image, disk, copy)[0].start) // BLOCK * BLOCK
     with disk.open("r+b") as file:
-        file.seek(place // BLOCK * BLOCK)
+        file.seek(place)
         file.write(b"\xa5" * BLOCK)
+    return slice(place - begin, place - begin + BLOCK)
