@@ -115,8 +115,8 @@ def test_a_block_that_is_garbled_at_the_commit_costs_neither_the_slot_nor_the_ne
         after = boot_but_for_note(x86, disk)
         assert after[: garbled.start] == before[: garbled.start]
         assert after[garbled.stop :] == before[garbled.stop :]
-        for place in places_of_copy(x86, disk, COPIES[0]):  # the rest there is padding
-            assert after[place] == before[place]
+        for piece in places_of_copy(x86, disk, COPIES[0]):  # the rest there is padding
+            assert after[piece] == before[piece]
 
         board.ssh(f"ota-agent install {place} 2>&1", timeout=900)
         board.restart()
