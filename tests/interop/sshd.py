@@ -18,6 +18,7 @@ cd "$0" && apt-get download --quiet "$@"
 for file in ./*.deb; do dpkg-deb --extract "$file" . && rm "$file"; done
 """
 _WITH_USERS = 'mount --bind "$0" /etc/passwd && exec "$@"'
+_USERS = Path("/etc/passwd")
 _HELPERS = {"SshdSessionPath": "sshd-session", "SshdAuthPath": "sshd-auth"}  # OpenSSH 9.8, 10.0
 
 
@@ -25,8 +26,11 @@ def find_sshd() -> Path:
     """sshd of this machine, or else of Debian's package, unpacked into the cache.
 
     Raises:
-        ProgramError: it is not installed, and cannot be downloaded.
+        ProgramError: it is not installed, and cannot be downloaded; or root lacks its user, and
+            cannot mount one, as in a chroot whose root is not a mount point.
     """
+    if _lacks_user():
+        run(("unshare", "--mount", "true"), timeout=10)
     installed = shutil.which("sshd", path=_SBIN)
     return Path(installed) if installed else unpacked_sshd()
 
@@ -71,6 +75,10 @@ def settings_of(sshd: Path) -> str:
     )
 
 
+def _lacks_user() -> bool:
+    return os.getuid() == 0 and "\nsshd:" not in _USERS.read_text("utf-8")
+
+
 @contextmanager
 def started_by_root(sshd: Path, folder: Path) -> Iterator[tuple[str, ...]]:
     """The words that start it, with what it insists on if root starts it.
@@ -84,12 +92,11 @@ def started_by_root(sshd: Path, folder: Path) -> Iterator[tuple[str, ...]]:
     if os.getuid() != 0:
         yield start_of(sshd)
         return
-    users = folder / "passwd"
-    users.write_text(Path("/etc/passwd").read_text("utf-8"), "utf-8")
     words = start_of(sshd)
-    if "\nsshd:" not in users.read_text("utf-8"):
-        with users.open("a") as file:
-            file.write("sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n")
+    if _lacks_user():
+        users = folder / "passwd"
+        line = "sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n"
+        users.write_text(_USERS.read_text("utf-8") + line, "utf-8")
         words = ("unshare", "--mount", "sh", "-c", _WITH_USERS, str(users), *words)
     separation = Path("/run/sshd")
     is_missing = not separation.exists()
