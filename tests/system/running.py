@@ -41,6 +41,10 @@ class Running:
         self.expect("ota: network: ", timeout=timeout)
         self.expect(" has ", timeout=timeout)
 
+    def agent_is_up(self) -> None:
+        """Wait until the agent serves; by then it has repaired the environment, if it had to."""
+        self.ssh("until [ -S /run/ota/agent.sock ]; do sleep 0.2; done", timeout=300)
+
     def restart(self) -> None:
         """Reboot the board; the connection may or may not survive the answer."""
         self.ssh("(sleep 1; reboot -f) >/dev/null 2>&1 & exit 0")

@@ -42,8 +42,8 @@ def test_the_agent_runs_from_boot_and_keeps_what_a_trial_says(arm64: Image, tmp_
 
 def expect_agent(board: Running, *, runs: str) -> None:
     """One daemon runs, and answers."""
-    until_it_is_there = "until [ -S /run/ota/agent.sock ]; do sleep 0.2; done"
-    status = json.loads(board.ssh(f"{until_it_is_there}; ota-agent status --json"))
+    board.agent_is_up()
+    status = json.loads(board.ssh("ota-agent status --json"))
     assert (status["installed"], status["running_slot"]) == (runs, "A")
     assert status["is_served"]
     assert len(board.ssh(PID).splitlines()) == 1
@@ -57,9 +57,9 @@ def expect_log(board: Running) -> None:
     (name,) = board.ssh("ls /data/ota/boots").split()
     boot = board.ssh("cat /proc/sys/kernel/random/boot_id").strip()
     assert name == f"000001-{boot}"
-    until_it_is_served = "until [ -S /run/ota/agent.sock ]; do sleep 0.2; done; sleep 1"
     until_it_has_spoken = f"until [ -s /data/ota/boots/{name}/agent ]; do sleep 0.2; done"
-    board.ssh(f"{until_it_is_served}; kill -TERM $({PID}); {until_it_has_spoken}; sleep 1; {PID}")
+    board.agent_is_up()
+    board.ssh(f"sleep 1; kill -TERM $({PID}); {until_it_has_spoken}; sleep 1; {PID}")
     first, *lines = board.ssh("ota-agent boot-log").splitlines()
     assert first.startswith(f"boot 1: {boot} kernel ")
     assert first.endswith(" trial")

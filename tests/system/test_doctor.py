@@ -42,7 +42,7 @@ def disk_of(image: Image, folder: Path) -> Path:
 
 def is_up(board: Running) -> None:
     board.comes_up_on("A")
-    board.ssh("until [ -S /run/ota/agent.sock ]; do sleep 0.2; done")
+    board.agent_is_up()
 
 
 @requires_program("qemu-system-aarch64", package="qemu-system-arm")

@@ -66,6 +66,7 @@ def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_pat
         try_b(board)
         board.comes_up_on("B")
         expect_state(board, mender_boot_part="3", upgrade_available="1", bootcount="1")
+        board.agent_is_up()
         set_state(board, upgrade_available="0", bootcount="0")
         cut_off_while_writing(board, FIRST)
         board.restart()

@@ -151,7 +151,7 @@ def test_a_release_that_cannot_decide_goes_back(bench: Bench, name: str, tmp_pat
     log = "\n".join(each["message"] for each in deployment.log)
     assert RELEASES[name].reason in log
     expect_variables(board, upgrade_available="0", mender_boot_part="2")
-    shown = "until [ -S /run/ota/agent.sock ]; do sleep 0.2; done; ota-agent show-artifact"
-    assert board.ssh(shown).strip() == bench.image.built.name
+    board.agent_is_up()
+    assert board.ssh("ota-agent show-artifact").strip() == bench.image.built.name
     device = bench.server.fleet.device
     until(lambda: device.provides.get("artifact_name") == bench.image.built.name, "poll")
