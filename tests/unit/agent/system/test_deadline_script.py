@@ -109,6 +109,7 @@ class Device:
             f"OTA_PAUSE={PAUSE}",
             "OTA_HURRY=0.05",
             "OTA_WRITE=0.2",
+            "OTA_NAP=0.01",
         ]
         path = f"PATH={self.folder / 'bin'}:{os.environ['PATH']}"
         self.watcher = subprocess.Popen(  # noqa: S603
@@ -298,6 +299,30 @@ def test_the_environment_of_grub_is_read_from_both_copies(device: Device) -> Non
     assert ends(device)
 
 
+@pytest.mark.parametrize("hangs", ["fw_printenv", "fw_setenv"])
+def test_a_program_that_hangs_does_not_save_the_trial(device: Device, hangs: str) -> None:
+    """It waits for a disk, or for another program that holds the environment."""
+    device.start()
+    device.waits()
+    device.program(hangs, "exec sleep 300")
+    device.waits()
+
+    device.is_up(301)
+
+    assert ends(device)
+
+
+def test_a_full_run_does_not_save_the_trial(device: Device) -> None:
+    (device.folder / "run").rmdir()
+    (device.folder / "run").touch()
+
+    device.start()
+    device.waits()
+    device.is_up(301)
+
+    assert ends(device)
+
+
 @pytest.mark.parametrize("unknown", ["fw_env.config", "environment"])
 def test_a_board_whose_trials_cannot_be_seen_says_so(device: Device, unknown: str) -> None:
     (device.folder / unknown).unlink()
@@ -322,6 +347,15 @@ def test_a_deadline_that_is_not_a_number_is_the_default(device: Device, text: st
     device.waits()
 
     device.is_up(900)
+
+    until(lambda: is_rebooted(device), "reboot")
+
+
+@pytest.mark.parametrize("text", ["0.5", "1", "0.001"])
+def test_a_deadline_that_is_short_is_one(device: Device, text: str) -> None:
+    (device.folder / "agent.toml").write_text(f"[commit]\ndeadline = {text}\n")
+
+    device.start()
 
     until(lambda: is_rebooted(device), "reboot")
 

@@ -42,6 +42,12 @@ class TrialEnd:
 
     def watch_stray(self) -> None:
         """Say it if what runs is on trial, and no update began that; it ends after a while."""
+        if self.agent.stray.must_stay():
+            logger.warning("the slot that does not run is not good: a rollback would end there")
+            try:
+                self.agent.end_stray("commit")
+            except AgentError as error:
+                logger.error("%s", error)
         finding = self.agent.stray.finding()
         self.agent.warnings.put(STRAY, finding)
         self.due = max(PATIENCE, self.clock() + AGAIN) if finding else None
