@@ -224,6 +224,34 @@ def test_an_agent_that_drops_its_claim_no_longer_counts(device: Device) -> None:
     assert ends(device).startswith("no agent is at work")
 
 
+def test_an_agent_that_hangs_counts_no_longer_than_it_has_said(device: Device) -> None:
+    device.start()
+    device.agent_works()
+    end = device.claim().split()[2]
+    os.kill(device.agents[0].pid, signal.SIGSTOP)
+    device.is_up(int(end) - 1)
+    device.waits()
+
+    device.is_up(int(end))
+
+    assert ends(device).startswith("no agent is at work")
+
+
+def test_an_agent_that_says_it_again_is_still_the_same_one(device: Device) -> None:
+    device.start()
+    device.agent_works()
+    device.is_up(301)
+
+    for more in range(20):
+        process, start, end = device.claim().split()
+        new = device.folder / "run" / "new"
+        new.write_text(f"{process} {start} {int(end) + more}\n")
+        new.replace(device.folder / "run" / "trial")
+        time.sleep(PAUSE * 2)
+
+    device.waits()
+
+
 def test_a_crash_loop_ends(device: Device) -> None:
     device.is_up(301)
     device.agent_works()

@@ -55,7 +55,8 @@ class TrialEnd:
             logger.warning("%s; it does in %.0f s", finding, self.due - self.clock())
 
     def end_stray(self) -> None:
-        """End it if it is time, unless a user has ended it in the meantime."""
+        """End it if it is time, unless a user has ended it already; called in each round."""
+        self.agent.deployments.controls.beat()
         if self.due is None or self.clock() < self.due:
             return
         self.due = None
