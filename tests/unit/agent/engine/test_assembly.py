@@ -56,7 +56,7 @@ def test_a_lost_state_is_settled_though_an_update_is_not_over(
     assert device.environment["ota_good_a"] == "1"
 
 
-def test_a_claim_is_said_again_while_it_holds(device: Scratch) -> None:
+def test_a_claim_is_renewed_while_it_holds(device: Scratch) -> None:
     with agent(device) as found:
         observer = found.runtime._observe.__self__  # type: ignore[attr-defined]
         update = Update(source=Address("a"), target="A")
@@ -64,10 +64,10 @@ def test_a_claim_is_said_again_while_it_holds(device: Scratch) -> None:
         observer.clock = lambda: now
         observer._claim(Trying(update))
         claim = found.settings.device.claim
-        claim.write_text("what was said")
+        claim.write_text("as before")
 
         found.deployments.controls.check()
-        assert claim.read_text() == "what was said"
+        assert claim.read_text() == "as before"
         now = 4000.0
         found.deployments.controls.check()
         assert claim.read_text().split()[0] == str(os.getpid())

@@ -111,7 +111,7 @@ def test_a_trial_that_cannot_be_remembered_ends_by_itself(site: Site) -> None:
 
 
 def is_tried_by_hand(site: Site) -> None:
-    """Somebody tries the bootloader on a new device, whose slot B is empty."""
+    """A user tries the bootloader on a new device, whose slot B is empty."""
     site.device.set(ota_good_a="1", ota_good_b="0", upgrade_available="1")
     site.device.boot()
     site.device.set(ota_good_a="0")  # as the boot logic does with whatever is on trial

@@ -13,7 +13,7 @@ import pytest
 from ota_agent.trial.claim import Claim
 from ota_agent.trial.health import CommitOptions
 from tests.unit.agent.system.test_boot_log_script import SHELLS
-from tests.unit.agent.system.watched import PAUSE, Device, until
+from tests.unit.agent.system.watched import PAUSE, SCRIPT, Device, until
 
 pytestmark = [
     pytest.mark.boot,  # a script that sleeps between its looks

@@ -35,7 +35,7 @@ class StateObserver:
     Attributes:
         boot: None if this device has no slots.
         last: the update under way, or None.
-        claimed_at: when it was said last that the agent is at work on the trial; None: it is not.
+        claimed_at: when the claim on the trial was renewed last; None: there is none.
     """
 
     settings: Settings
@@ -84,7 +84,7 @@ class StateObserver:
             self.claimed_at = None
 
     def claim_again(self) -> None:
-        """Say it again, if it was said a while ago; to be called wherever the agent may wait."""
+        """Renew the claim, if it is old; to be called wherever the agent may wait."""
         claim = Claim(self.settings.device.claim)
         if self.claimed_at is None or self.clock() - self.claimed_at < _RENEWED:
             return

@@ -50,7 +50,7 @@ class StrayTrial:
     def must_stay(self) -> bool:
         """Whether there is one, and the other slot is known not to be good.
 
-        Somebody has set the trial of a slot that ran already, such as by hand to try the
+        A user has set the trial of a slot that ran already, such as by hand to try the
         bootloader: the next boot would start the other slot for good, and that may be empty.
         """
         return self.slot() is not None and not self._has_way_back()
