@@ -216,7 +216,7 @@ def writes(machine: Machine, changes: dict[str, str]) -> list[tuple[str, bytes]]
 def test_whatever_is_garbled_at_a_write_of_a_commit_a_whole_slot_starts_and_is_repaired(
     machine: Machine, done: int, size: int
 ) -> None:
-    """The seventh write is GRUB's own note of what runs."""
+    """The seventh write is the note of what runs."""
     machine.set(**TRIAL_OF_B | {"bootcount": "1", "ota_good_b": "0"})
     planned = [*writes(machine, COMMITTED_B), (LAST, encode_block({"ota_last": "3"}))]
     for path, data in planned[:done]:

@@ -223,6 +223,24 @@ def test_a_state_that_names_no_slot_leaves_a_damaged_note_alone(state: Path) -> 
     assert (state / LAST).read_bytes() == bytes(1024)
 
 
+def test_a_commit_notes_the_slot_that_runs_and_a_trial_keeps_the_old_note(state: Path) -> None:
+    Grub(state).write(TRIAL)
+    assert decode_block((state / LAST).read_bytes()) == {"ota_last": "2"}
+
+    Grub(state).write({"upgrade_available": "0"}, is_final=True)
+
+    assert decode_block((state / LAST).read_bytes()) == {"ota_last": "3"}
+
+
+def test_an_image_without_room_for_a_note_gets_none(state: Path) -> None:
+    (state / LAST).unlink()
+
+    Grub(state).write({"mender_boot_part": "3"})
+
+    assert not (state / LAST).exists()
+    assert Grub(state).is_whole()
+
+
 @pytest.mark.parametrize(("name", "value"), [("a b", "1"), ("a", "1\nb=2"), ("a", "x" * 2000)])
 def test_what_a_block_cannot_hold_is_refused(state: Path, name: str, value: str) -> None:
     with pytest.raises(EnvironmentFault):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ota_artifact.grub_block import FILES, LOCKED
+from ota_artifact.grub_block import FILES, LOCKED, decode_block
 from ota_artifact.image.vfat import FatFilesystem
 from ota_artifact.run import run
 from ota_board.environment import decode, encode
-from ota_board.grub import APART, CONFIGURATIONS, COPIES, FOLDER, boot_files
+from ota_board.grub import APART, CONFIGURATIONS, COPIES, FOLDER, LAST, boot_files
 from ota_image.cli.main import main
 from ota_image.disk.boot_state import change, find_state, restore, scan
 from ota_image.disk.compose import Parts
@@ -200,6 +200,20 @@ def test_grubs_copies_are_read_and_written(tmp_path: Path) -> None:
             "ota_good_b": "0",
         }
     ] * 2
+
+
+def test_grubs_note_names_the_slot_that_runs_and_not_one_on_trial(tmp_path: Path) -> None:
+    image = grub_image(tmp_path)
+    trial = {"mender_boot_part": "3", "upgrade_available": "1"}
+    noted = []
+
+    for changes in (trial, {"upgrade_available": "0"}):
+        change(open_disk(image), changes)
+        boot = open_disk(image).boot
+        assert boot
+        noted.append(decode_block(boot.read(LAST) or b""))
+
+    assert noted == [{"ota_last": "2"}, {"ota_last": "3"}]
 
 
 def test_a_copy_of_grubs_that_is_locked_is_not_read_and_is_mended(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 
+from ota_artifact.contract import PART, TRIAL
 from ota_artifact.errors import ArtifactError
 
 BLOCK = 1024
@@ -25,8 +26,8 @@ STATE, LOCK, SUM = FILES = ("env", "lock", "lock.sha256sum")
 """What a copy's folder has: the state, its lock, and the sum of the lock when it is open."""
 
 LAST = "ota_last"
-"""A block next to the copies, of ours: GRUB notes in its only variable, of the same name, which
-partition runs, for the case that both copies are lost."""
+"""A block next to the copies, of ours: its only variable, of the same name, is the partition that
+runs, for the case that both copies are lost. Whoever commits writes it; GRUB does it for others."""
 
 SIGNATURE = "# GRUB Environment Block\n"
 """How a block begins."""
@@ -81,6 +82,17 @@ def decode_copy(block: bytes | None, lock: bytes | None) -> dict[str, str] | Non
     """
     is_open = lock is not None and (decode_block(lock) or {}).get("editing") == "0"
     return decode_block(block) if is_open and block is not None and len(block) == BLOCK else None
+
+
+def encode_note(variables: Mapping[str, str]) -> bytes | None:
+    """The block of the slot that runs, beside these variables.
+
+    None if the old one stays: during a trial, or if they name no slot.
+    """
+    part = variables.get(PART, "")
+    if variables.get(TRIAL) == "1" or not part.isdecimal():
+        return None
+    return encode_block({LAST: part})
 
 
 def is_sum(total: bytes, lock: bytes) -> bool:

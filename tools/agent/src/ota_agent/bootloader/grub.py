@@ -14,10 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota_agent.bootloader.contract import is_trial
 from ota_agent.bootloader.in_place import create, overwrite
 from ota_agent.errors import EnvironmentFault
-from ota_artifact.contract import PART
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.grub_block import (
     COPIES,
@@ -29,8 +27,8 @@ from ota_artifact.grub_block import (
     SUM,
     decode_block,
     decode_copy,
-    encode_block,
     encode_copy,
+    encode_note,
     is_sum,
 )
 
@@ -75,7 +73,7 @@ class Grub:
             )
 
     def is_whole(self) -> bool:
-        """Whether both copies are, and GRUB's note. See `Bootloader.is_whole`."""
+        """Whether both copies are, and the note of what runs. See `Bootloader.is_whole`."""
         return None not in [self._copy(copy) for copy in COPIES] and self._has_note()
 
     def restore(self, variables: Mapping[str, str]) -> bool:
@@ -112,12 +110,12 @@ class Grub:
             self._put(f"{copy}/{STATE}", files[STATE])
             self._put(f"{copy}/{SUM}", files[SUM])
             self._put(f"{copy}/{LOCK}", files[LOCK])
-        part = variables.get(PART, "")
-        if part.isdecimal() and not self._has_note() and not is_trial(variables):
-            self._put(LAST, encode_block({LAST: part}))
+        note = encode_note(variables)
+        if note is not None and (self.folder / LAST).exists():
+            self._put(LAST, note)
 
     def _has_note(self) -> bool:
-        """Whether GRUB can write its note of what runs; an older image has no place for one."""
+        """Whether GRUB can write the note of what runs; an older image has no place for one."""
         try:
             return decode_block((self.folder / LAST).read_bytes()) is not None
         except FileNotFoundError:

@@ -251,10 +251,13 @@ def _write_grub(disk: Disk, variables: Mapping[str, str]) -> None:
         )
         for name, data in writes:
             _put(boot.open(), f"{folder}/{name}", data)
-    noted = grub_block.decode_block(boot.read(grub.LAST) or b"")
-    if boot.exists(grub.LAST) and noted is None:
-        note = {grub_block.LAST: variables[PART]} if variables.get(PART) else {}
-        _put(boot.open(), grub.LAST, grub_block.encode_block(note))
+    if not boot.exists(grub.LAST):
+        return
+    note = grub_block.encode_note(variables)
+    if note is None and grub_block.decode_block(boot.read(grub.LAST) or b"") is None:
+        note = grub_block.encode_block({})  # GRUB can write it again
+    if note is not None:
+        _put(boot.open(), grub.LAST, note)
 
 
 def _put(boot: Filesystem, path: str, data: bytes) -> None:
