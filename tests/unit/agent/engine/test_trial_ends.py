@@ -2,16 +2,18 @@
 """A trial ends, whatever the agent has lost or cannot write: by itself, or by a user's word."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from ota_agent.cli import daemon as module
 from ota_agent.cli.main import main
+from ota_artifact.errors import ProgramError
 from ota_artifact.run import Background, run
 from tests.conftest import requires_program
 from tests.unit.agent.cli.test_killed_install import command
@@ -139,6 +141,45 @@ def test_a_user_is_not_sent_to_a_slot_that_is_not_good(site: Site) -> None:
     assert site.device.environment["mender_boot_part"] == "2"
     assert ask(site, "commit").returncode == 0
     assert site.device.environment["upgrade_available"] == "0"
+
+
+def test_a_trial_that_fills_data_but_for_its_state_is_rolled_back_and_says_so(site: Site) -> None:
+    deployment = deployed(site)
+    site.start()
+    site.wait((site.device.folder / "rebooted").exists, "a reboot")
+    site.stop()
+    (site.device.folder / "rebooted").unlink()
+    site.device.boot()
+
+    with full(site.device.folder / "data"):
+        site.start()
+        site.reboots()
+        site.wait(lambda: is_over(site, deployment), "end")
+        site.stop()
+
+    assert site.device.running == "A"
+    assert deployment.statuses[-1] == "failure"
+    log = "\n".join(each["message"] for each in deployment.log)
+    assert "No space left on device: 65536 B cannot be written there" in log
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """Have a folder in a filesystem without room."""
+    old = folder.with_name("old")
+    shutil.copytree(folder, old)
+    try:
+        run(("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder), timeout=10)
+    except ProgramError as error:
+        pytest.skip(f"nothing can be mounted here: {error}")
+    try:
+        shutil.copytree(old, folder, dirs_exist_ok=True)
+        with (folder / "fill").open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        yield
+    finally:
+        run(("umount", "--lazy", folder), timeout=10)
 
 
 @pytest.mark.parametrize("has_daemon", [True, False], ids=["daemon", "no daemon"])

@@ -32,6 +32,7 @@ from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
 from ota_agent.trial.health import check_health
+from ota_agent.trial.room import prove_room
 from ota_artifact.errors import ProgramError
 from ota_artifact.provides import ROOTFS
 
@@ -109,7 +110,7 @@ class DevicePerformer:
             case a.Ask():
                 return self._ask(update)
             case a.CheckHealth():
-                check_health(self.settings.commit)
+                self._check_health(update)
             case a.Reboot():
                 self._reboot(update, is_back=isinstance(state, s.RebootingBack))
             case a.SaveProvides():
@@ -194,8 +195,10 @@ class DevicePerformer:
         options, provided = self.settings.keys, self.store.provides
         device_type = self.device_type or device_type_of(self.settings.device)
         check_acceptance(header, device_type, provided)
+        has_rootfs = any(each.type == ROOTFS for each in header.payloads)
+        if has_rootfs:
+            prove_room(self.settings.device.data)  # its trial would fail without
         if options.forbid_downgrade:
-            has_rootfs = any(each.type == ROOTFS for each in header.payloads)
             check_downgrade(header.provides, provided, options.version, has_rootfs=has_rootfs)
 
     def _run_scripts(self, update: Update, action: a.RunScripts) -> None:
@@ -207,6 +210,11 @@ class DevicePerformer:
                 self.deployments.report(update, status, substate)
 
         self.scripts.run(name, action.moment, is_ignored=action.is_ignored, report=report)
+
+    def _check_health(self, update: Update) -> None:
+        if update.target:
+            prove_room(self.settings.device.data)
+        check_health(self.settings.commit)
 
     def _rearm(self) -> None:
         """Have a healthy trial that waits survive a power cut; a loop of them has an end."""
