@@ -80,5 +80,6 @@ def test_menders_client_installs_our_artifact_tries_commits_and_rolls_back(
         board.expect("was not committed, rolling back", timeout=120)
         board.comes_up_on("B")
         expect_variables(board, upgrade_available="0", mender_boot_part="3")
+        expect_variables(board, ota_good_a="0", ota_good_b="1")  # which the client does not know
         with pytest.raises(ProgramError):  # there is nothing left to commit
             board.ssh("mender commit", timeout=300)

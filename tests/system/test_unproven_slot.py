@@ -90,7 +90,7 @@ def test_a_forged_artifact_is_not_started_by_grub(x86: Image, tmp_path: Path) ->
     forge_and_spoil(x86, tmp_path)
 
 
-@pytest.mark.full  # not seen to its end yet: an install, and two boots of a garbled disk
+@pytest.mark.boot
 @requires_program("qemu-system-x86_64", package="qemu-system-x86")
 def test_a_block_that_is_garbled_at_the_commit_costs_neither_the_slot_nor_the_next_update(
     x86: Image, tmp_path: Path
