@@ -129,7 +129,7 @@ def spoiled(image: Image, name: str, folder: Path) -> Path:
     return artifact
 
 
-@pytest.mark.full  # not seen to its end yet: an install and two boots under emulation
+@pytest.mark.full  # three minutes: slot B written, a deadline and three boots under emulation
 def test_a_trial_in_which_no_python_program_starts_goes_back(arm64: Image, tmp_path: Path) -> None:
     disk = tmp_path / "disk.sdimg"
     shutil.copyfile(arm64.built.image, disk)
