@@ -56,7 +56,7 @@ def _enter(words: Sequence[str]) -> None:
 
 def _measure(args: argparse.Namespace, words: Sequence[str]) -> int:
     load = os.getloadavg()[0]
-    image, made = args.image or rootfs(_say, suite=args.suite), device(_say)
+    image, made = args.image or rootfs(_say, suite=args.suite), device(_say, args.suite)
     folder = args.folder or cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=folder) as name:
@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"watch the idle daemons for so long; they poll {daemon.POLLS} times (default: 60)",
     )
     parser.add_argument("--image", type=Path, metavar="FILE", help="install this one instead")
-    parser.add_argument("--suite", default="", help="Debian's, for the image (default: this one)")
+    parser.add_argument("--suite", default="", help="Debian's (default: the image's, this one)")
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="keep the slots there (default: the cache)"
     )

@@ -28,7 +28,7 @@ from ota_image.rootfs.wheel import Wheel
 SIZE = 512 << 20
 """Of a slot [B]."""
 
-SHOWN = ("python3.11-minimal", "python3-urllib3", "mender-client", "libubootenv-tool")
+SHOWN = ("python3-minimal", "python3-urllib3", "mender-client", "libubootenv-tool")
 """Packages whose versions a result shows."""
 
 _MENDER = "mender-client"
@@ -55,8 +55,11 @@ class Device:
     versions: dict[str, str]
 
 
-def device(say: Callable[[str], None]) -> Device:
+def device(say: Callable[[str], None], suite: str = "") -> Device:
     """The root filesystem, from the cache or newly made.
+
+    Args:
+        suite: Debian's; empty for the one that images have by default.
 
     Raises:
         ImageError: a package is not available.
@@ -64,7 +67,7 @@ def device(say: Callable[[str], None]) -> Device:
         OSError: no space.
     """
     arch = run(("dpkg", "--print-architecture"), timeout=30).decode().strip()
-    recipe = load_recipe(find_recipe("minimal", recipe_folders(None)))
+    recipe = load_recipe(find_recipe("minimal", recipe_folders(None)), suite)
     apt = AptRoot(arch, archives(recipe.suite))
     packages = apt.resolve([*recipe.packages, _MENDER])
     wheels = tree_wheels()
