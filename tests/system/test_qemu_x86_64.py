@@ -76,7 +76,6 @@ def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_pat
         assert board.ssh(f"cmp {FIRST}/lock {SECOND}/lock && echo same") == "same\n"
 
 
-@pytest.mark.full  # minutes: three boots and a deadline
 def test_a_trial_in_which_no_python_program_starts_goes_back(image: Image, tmp_path: Path) -> None:
     disk = tmp_path / "disk.sdimg"
     shutil.copyfile(image.built.image, disk)
