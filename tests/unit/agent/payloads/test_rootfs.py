@@ -326,6 +326,21 @@ def test_a_trial_whose_state_is_lost_still_has_to_prove_itself(device: Scratch) 
     assert device.environment["ota_good_b"] == "1"
 
 
+def test_a_commit_that_was_cut_off_between_its_writes_is_completed(device: Scratch) -> None:
+    """The older copy has the trial, and would end it if the other one were lost."""
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+    device.boot()
+    before = device.copies()
+    payload.boot.bootloader.write({"upgrade_available": "0", "bootcount": "0", "ota_good_b": "1"})
+    assert [each["upgrade_available"] for each in device.copies()].count("1") == 1, before
+
+    assert "out of date" in payload.boot.settle()
+
+    assert [each["upgrade_available"] for each in device.copies()] == ["0", "0"]
+    assert payload.boot.settle() == ""
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_copy_that_is_damaged_is_written_again(device: Scratch, number: int) -> None:
     boot = boot_of(device)

@@ -58,7 +58,7 @@ class Boot:
     def settle(self) -> str:
         """Have the bootloader keep the slot that runs, if it had lost its state.
 
-        A copy that is not whole is written again. Gives what was wrong; empty: nothing.
+        A copy that is damaged or out of date is written again. Gives what was wrong, or nothing.
 
         Raises:
             EnvironmentFault, ProgramError: it cannot be repaired from here.
@@ -76,7 +76,7 @@ class Boot:
             if self.bootloader.is_whole():
                 return ""
             self.bootloader.write({PART: environment.get(PART, "")}, is_final=True)
-            return "a copy of the environment was damaged"
+            return "a copy of it was damaged or out of date"
         running = self.running()
         wanted = self._kept(running) | {LOST: ""}
         if PART_HEX in environment:
