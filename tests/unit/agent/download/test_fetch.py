@@ -17,7 +17,7 @@ from ota_artifact.errors import ArtifactError, SignatureError
 from ota_artifact.header import Script
 from tests.golden.keys import EC_KEY, OTHER_KEY
 from tests.simulators.file_server import Manner, file_server
-from tests.unit.agent.download.fetching import MIB, Device, artifact, filesystem
+from tests.unit.agent.download.fetching import MIB, Device, Module, artifact, filesystem
 
 CONTENT = filesystem(3 * MIB + 777)
 ROOTFS = {"rootfs.ext4": CONTENT}
@@ -101,6 +101,23 @@ def test_an_artifact_comes_through_a_pipe(
 
     os.close(out)
     assert device.holds(small)
+
+
+class Unfinished(Module):
+    """It fails when all of the artifact is verified."""
+
+    def finish(self) -> None:
+        raise AgentError("no room")
+
+
+def test_a_slot_gets_its_head_when_all_others_are_done(device: Device, tmp_path: Path) -> None:
+    device.modules[1] = Unfinished()
+    artifact(tmp_path, ROOTFS, {"f": b"x"}, types=("rootfs-image", "one"))
+
+    with pytest.raises(AgentError, match="no room"):
+        device.fetch(str(tmp_path / "a.mender"))
+
+    assert not any(device.slot.read_bytes()[:MIB])
 
 
 def test_other_payloads_go_to_their_modules(device: Device, tmp_path: Path) -> None:

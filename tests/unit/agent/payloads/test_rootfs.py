@@ -326,6 +326,35 @@ def test_a_trial_whose_state_is_lost_still_has_to_prove_itself(device: Scratch) 
     assert device.environment["ota_good_b"] == "1"
 
 
+@pytest.mark.parametrize("part", ["", "5", "3\r", "x" * 5000])
+def test_an_environment_that_names_no_slot_names_the_one_that_runs(
+    device: Scratch, part: str
+) -> None:
+    """fw_setenv takes away what ends a line: a value that is written again may be another one."""
+    device.set(mender_boot_part=part, mender_boot_part_hex=part or "0")
+
+    assert "the slots are 2 and 3" in boot_of(device).settle()
+
+    for copy in device.copies():
+        assert (copy["mender_boot_part"], copy["mender_boot_part_hex"]) == ("2", "2")
+        assert copy["upgrade_available"] == "0"
+
+
+def test_a_commit_that_was_cut_off_between_its_writes_is_completed(device: Scratch) -> None:
+    """The older copy has the trial, and would end it if the other one were lost."""
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+    device.boot()
+    before = device.copies()
+    payload.boot.bootloader.write({"upgrade_available": "0", "bootcount": "0", "ota_good_b": "1"})
+    assert [each["upgrade_available"] for each in device.copies()].count("1") == 1, before
+
+    assert "out of date" in payload.boot.settle()
+
+    assert [each["upgrade_available"] for each in device.copies()] == ["0", "0"]
+    assert payload.boot.settle() == ""
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_copy_that_is_damaged_is_written_again(device: Scratch, number: int) -> None:
     boot = boot_of(device)

@@ -30,7 +30,7 @@ class Bootloader(Protocol):
         ...
 
     def is_whole(self) -> bool:
-        """Whether each copy is valid; a change makes those whole that are not."""
+        """Whether each copy is valid and up to date; a final change makes those so that are not."""
         ...
 
     def restore(self, variables: Mapping[str, str]) -> bool:

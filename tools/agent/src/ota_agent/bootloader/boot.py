@@ -58,7 +58,7 @@ class Boot:
     def settle(self) -> str:
         """Have the bootloader keep the slot that runs, if it had lost its state.
 
-        A copy that is not whole is written again. Gives what was wrong; empty: nothing.
+        A copy that is damaged or out of date is written again. Gives what was wrong, or nothing.
 
         Raises:
             EnvironmentFault, ProgramError: it cannot be repaired from here.
@@ -72,17 +72,26 @@ class Boot:
             if not self.bootloader.restore(kept):
                 raise
             return str(error)
-        if not is_lost(environment):
-            if self.bootloader.is_whole():
-                return ""
-            self.bootloader.write({PART: environment.get(PART, "")}, is_final=True)
-            return "a copy of the environment was damaged"
-        running = self.running()
-        wanted = self._kept(running) | {LOST: ""}
-        if PART_HEX in environment:
-            wanted[PART_HEX] = f"{running.number:x}"
+        if is_lost(environment):
+            running = self.running()
+            self._keep(running, environment, self._kept(running) | {LOST: ""})
+            return environment.get(WHY, "lost")
+        try:
+            slot = next_slot(self.slots, environment)
+        except EnvironmentFault as error:
+            self._keep(self.running(), environment, {})
+            return str(error)
+        if self.bootloader.is_whole():
+            return ""
+        self._keep(slot, environment, {})
+        return "a copy of it was damaged or out of date"
+
+    def _keep(self, slot: Slot, environment: Mapping[str, str], more: Mapping[str, str]) -> None:
+        """Name a slot in both copies."""
+        wanted = {PART: str(slot.number), **more}
+        if PART_HEX in environment:  # GRUB has none
+            wanted[PART_HEX] = f"{slot.number:x}"
         self.bootloader.write(wanted, is_final=True)
-        return environment.get(WHY, "lost")
 
     def _kept(self, slot: Slot) -> dict[str, str]:
         """The state of a device that runs a slot; nothing is known of the other one."""

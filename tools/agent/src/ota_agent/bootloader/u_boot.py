@@ -89,11 +89,16 @@ class UBoot:
             )
 
     def is_whole(self) -> bool:
-        """Whether both copies are valid. See `Bootloader.is_whole`."""
+        """Whether both copies are valid, and say the same. See `Bootloader.is_whole`.
+
+        A commit that was cut off between its two writes leaves the trial in the other copy.
+        """
         try:
-            return all(judged(each.read()) == "redundant" for each in self.places())
+            copies = [each.read() for each in self.places()]
         except OSError:
             return True  # others say what cannot be read
+        are_valid = all(judged(each) == "redundant" for each in copies)
+        return are_valid and len({_content(each) for each in copies}) == 1
 
     def restore(self, variables: Mapping[str, str]) -> bool:
         """False: a copy holds more than Linux knows; U-Boot writes its own at the next boot."""
@@ -162,6 +167,11 @@ def judged(raw: bytes) -> Literal["redundant", "single", "empty", "damaged"]:
     if len(raw) > _CRC and zlib.crc32(raw[_CRC:]) == total:
         return "single"
     return "damaged" if raw.strip(b"\0") and raw.strip(b"\xff") else "empty"
+
+
+def _content(raw: bytes) -> frozenset[bytes]:
+    """The variables of a valid copy, in any order."""
+    return frozenset(raw[_CRC + 1 :].partition(b"\0\0")[0].split(b"\0"))
 
 
 def _hex(offsets: tuple[int, ...]) -> str:
