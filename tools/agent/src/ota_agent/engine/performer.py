@@ -154,7 +154,7 @@ class DevicePerformer:
         try:
             return self._fetch_once(update)
         except NotGiven as error:
-            source = self.deployments.renew(update)
+            source = self.deployments.renew(update, self.settings.download.no_progress)
             if source is None:
                 raise
             logger.info("download: %s: continuing at the address that the server gives now", error)
@@ -186,7 +186,9 @@ class DevicePerformer:
             begin=self.installers.begin,
             store_scripts=self.scripts.store,
             progress=show,
-            surroundings=Surroundings(sleep=controls.wait, check=controls.check),
+            surroundings=Surroundings(
+                sleep=controls.wait, check=controls.check, is_by_hand=update.is_standalone
+            ),
         )
         return fetch.run()
 

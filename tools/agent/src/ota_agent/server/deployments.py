@@ -137,14 +137,35 @@ class Deployments:
         finally:
             self.log.close()
 
-    def renew(self, update: Update) -> Address | None:
-        """Ask for the address that the server gives for the update now; None if it gives none."""
-        try:
-            found = None if update.is_standalone else self._next_deployment()
-        except AgentError as error:
-            logger.warning("the server gives no new address: %s", error)
+    def renew(self, update: Update, patience: float) -> Address | None:
+        """Ask for the address that the server gives for the update now; None if it gives none.
+
+        As long as the server is out of reach, too, something else may have answered in place of
+        both, such as a captive portal.
+
+        Args:
+            patience: how long the server is waited for [s].
+
+        Raises:
+            Aborted: the update is not wanted any more.
+        """
+        if update.is_standalone:
             return None
-        return found.url if found is not None and found.id == update.deployment else None
+        end, failures = self.clock() + patience, 0
+        while True:
+            try:
+                found = self._next_deployment()
+                return found.url if found is not None and found.id == update.deployment else None
+            except AgentError as error:
+                failures += 1
+                again = _delay(failures, error)
+                if not isinstance(error, Unreachable) or self.clock() + again > end:
+                    logger.warning("the server gives no new address: %s", error)
+                    return None
+                text = "download: the server is asked for a new address in %.0f s: %s"
+                logger.warning(text, again, error)
+            self.controls.wait(again)
+            self.controls.check()
 
     def _next_deployment(self) -> "Deployment | None":
         if self.server is None:
