@@ -182,7 +182,7 @@ class DevicePerformer:
             pool=self.pool,
             memory=self.store,
             keys=load_keys(self.settings.keys, doubt=self.doubt),
-            accept=self._accept,
+            accept=lambda header, digest: self._accept(update, header, digest),
             begin=self.installers.begin,
             store_scripts=self.scripts.store,
             progress=show,
@@ -192,7 +192,8 @@ class DevicePerformer:
         )
         return fetch.run()
 
-    def _accept(self, header: "Header") -> None:
+    def _accept(self, update: Update, header: "Header", digest: str) -> None:
+        self.deployments.require_new(update, digest)
         options, provided = self.settings.keys, self.store.provides
         device_type = self.device_type or device_type_of(self.settings.device)
         check_acceptance(header, device_type, provided)

@@ -77,6 +77,7 @@ class Deployments:
     hurry: Event = field(default_factory=Event)
     failures: Failures = field(init=False)
     _artifact: str = ""
+    _digest: str = ""
     _told_again: str = ""
 
     def __post_init__(self) -> None:
@@ -100,7 +101,7 @@ class Deployments:
         if held is not None:
             self._tell_again(found, *held)
             return NothingNew()
-        self._artifact = found.artifact
+        self._artifact, self._digest = found.artifact, ""
         self.controls.set_server_map(found.id, found.control_map)
         self.offered = Update(source=found.url, deployment=found.id)
         return Offered(self.offered)
@@ -111,10 +112,31 @@ class Deployments:
             return
         is_offered = self.offered is not None and self.offered.deployment == update.deployment
         name = update.artifact.name if update.artifact else self._artifact if is_offered else ""
+        digest = update.artifact.digest if update.artifact else self._digest if is_offered else ""
         if update.reason:
-            self.failures.note(update.deployment, name, update.reason)
+            self.failures.note(update.deployment, name, update.reason, digest=digest)
         else:
-            self.failures.forget(update.deployment, name)
+            self.failures.forget(update.deployment, name, digest=digest)
+
+    def require_new(self, update: Update, digest: str) -> None:
+        """Pass unless the artifact that the server gives has failed too often, by any name.
+
+        Args:
+            digest: SHA-256 of its manifest.
+
+        Raises:
+            AgentError: it has; nothing of it but its header was fetched.
+        """
+        if update.is_standalone:
+            return
+        self._digest = digest
+        held = self.failures.held_digest(digest)
+        if held is not None:
+            failure, left = held
+            raise AgentError(
+                f"the artifact has failed {failure.count} times, and is not tried again for"
+                f" {left:.0f} s: {failure.reason}"
+            )
 
     def _tell_again(self, found: "Deployment", failure: Failure, left: float) -> None:
         """Tell the server how a deployment ended that it offers again; the log only once."""
