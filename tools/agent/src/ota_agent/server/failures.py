@@ -84,7 +84,7 @@ class Failures:
     def note(self, deployment: str, artifact: str, reason: str, *, digest: str = "") -> None:
         """A deployment has failed. One that is told again while it has to wait is the same."""
         if self.held_digest(digest) is not None:
-            return  # it failed for that alone
+            return  # that is why it failed
         same = (each for each in self._known if each.deployment == deployment)
         old = next((each for each in same if each.artifact == artifact), None)
         if old is not None and self._left(old.count, self._failed_at[deployment]) > 0:

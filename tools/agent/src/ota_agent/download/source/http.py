@@ -31,6 +31,7 @@ from ota_agent.download.source.response import (
 )
 from ota_agent.download.source.retry import Changed, Patience, Surroundings, Tell
 from ota_agent.errors import AgentError, NotGiven, innermost
+from ota_agent.hurry import reading
 from ota_agent.retry import retry_after
 
 if TYPE_CHECKING:
@@ -285,7 +286,8 @@ class HttpSource:
         size = self._limit.portion(size)
         # urllib3 1.26 would wait for all of it, and lose what has come if the connection is lost.
         read1 = getattr(response, "read1", None) or response._fp.read1  # type: ignore[attr-defined]
-        data: bytes = read1(size)
+        with reading(response):
+            data: bytes = read1(size)
         self.received += len(data)
         self._limit.take(len(data))
         return data

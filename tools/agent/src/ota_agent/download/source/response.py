@@ -104,7 +104,7 @@ class Other:
     """It is another file now, or one cannot tell.
 
     Attributes:
-        file: what is said of it.
+        file: what the server says of it.
     """
 
     why: str
