@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file on /data may be anything: what is not a file is neither waited for nor read for ever."""
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_the_log_of_a_deployment_stops_nothing(tmp_path: Path, make: Make) -> No
     log = DeploymentLog(LogOptions(folder=tmp_path))
 
     log.open("d1")
-    log._write("a line")
+    log.emit(logging.makeLogRecord({"msg": "a line", "levelname": "INFO"}))
     lines = log.lines()
     log.close()
 
