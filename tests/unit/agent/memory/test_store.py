@@ -88,16 +88,29 @@ def a_link_to_nothing(path: Path) -> None:
     path.symlink_to("/none/x")
 
 
-@pytest.mark.parametrize("name", ["state.db", "state.db-journal"])
-@pytest.mark.parametrize("make", [a_fifo, a_folder, a_device, a_link_to_nothing])
-def test_what_is_not_a_file_is_put_aside(
-    tmp_path: Path, make: Callable[[Path], None], name: str
+odd = pytest.mark.parametrize("make", [a_fifo, a_folder, a_device, a_link_to_nothing])
+
+
+@odd
+def test_a_journal_that_is_not_a_file_costs_nothing(
+    tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
-    make(tmp_path / name)
-    a_folder(tmp_path / "state.db.broken")
+    path, journal = tmp_path / "state.db", tmp_path / "state.db-journal"
+    make(journal)
+    store = Store(path)
+    store.save(Trying(UPDATE), "boot 1")
+    store.close()
+    journal.unlink()
+    make(journal)
+
+    assert Store(path).load().state == Trying(UPDATE)
+
+
+@odd
+def test_what_is_not_a_file_is_put_aside(tmp_path: Path, make: Callable[[Path], None]) -> None:
     path = tmp_path / "state.db"
-    if name != path.name:
-        path.touch()
+    make(path)
+    a_folder(tmp_path / "state.db.broken")
 
     store = Store(path)
     store.save(Trying(UPDATE), "boot 1")

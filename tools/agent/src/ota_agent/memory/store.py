@@ -215,10 +215,13 @@ class Store:
             sqlite3.Error, UnicodeDecodeError: it is damaged, or cannot be opened or made.
             _Strange: something else is in its place.
         """
-        for suffix in ("", *_BESIDE):
-            each = self.path.with_name(f"{self.path.name}{suffix}")
+        if os.path.lexists(self.path) and not self.path.is_file():
+            raise _Strange("it is not a file")
+        for each in (self.path.with_name(f"{self.path.name}{suffix}") for suffix in _BESIDE):
             if os.path.lexists(each) and not each.is_file():
-                raise _Strange(f"{each.name} is not a file")
+                logger.warning("%s: is not a file; it is removed", each)
+                with suppress(OSError):
+                    remove_folder(each)
         if not self.path.exists():
             with suppress(OSError):
                 self.path.touch(0o600)  # addresses in it may be signed
