@@ -11,6 +11,8 @@ _LIBRARY = "a method that the library calls"
 ALLOWED = {
     "Console.emit": f"logging: {_LIBRARY}",
     "DeploymentLog.emit": f"logging: {_LIBRARY}",
+    "Hurried._new_conn": f"urllib3: {_LIBRARY}",
+    "Hurried.getresponse": f"urllib3: {_LIBRARY}",
     "Parser.parse_known_args": f"argparse: {_LIBRARY}",
     "_Handler.do_GET": f"http.server: {_LIBRARY}",
     "_Server.handle_error": f"socketserver: {_LIBRARY}",

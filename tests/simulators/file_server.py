@@ -81,6 +81,11 @@ class FileServer:
     url: str = ""
     over: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    context: ssl.SSLContext = field(default_factory=lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+
+    def shows(self, certificate: Certificate) -> None:
+        """Have the next connections get a certificate."""
+        self.context.load_cert_chain(certificate.path, certificate.key_path)
 
 
 @contextmanager
@@ -96,9 +101,8 @@ def file_server(
     with _Quiet(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(tls.path, tls.key_path)
-            server.socket = context.wrap_socket(
+            told.shows(tls)
+            server.socket = told.context.wrap_socket(
                 server.socket, server_side=True, do_handshake_on_connect=False
             )
         told.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}/a.mender"

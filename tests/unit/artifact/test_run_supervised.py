@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact import leftover
 from ota_artifact import run as door
 from ota_artifact.errors import ProgramError
 from ota_artifact.leftover import leaving_nothing
@@ -225,6 +226,31 @@ def test_nothing_is_left_behind_where_nothing_may_be(tmp_path: Path, words: str)
         assert program.finish() == 0
 
     assert ends(int((tmp_path / "pid").read_text()))
+
+
+def test_a_process_that_starts_while_others_are_looked_for_is_not_left_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Proc:
+        """The kernel's, in which a process appears right after it was listed."""
+
+        def iterdir(self) -> list[Path]:
+            found = list(Path("/proc").iterdir())
+            if not started:
+                started.append(
+                    subprocess.Popen(["/bin/sleep", "60"], env=marks, start_new_session=True)
+                )
+            return found
+
+    monkeypatch.setattr(leftover, "_PROC", Proc())
+
+    with leaving_nothing() as found:
+        marks = dict(found)
+
+    (process,) = started
+    assert process.wait(10) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(

@@ -230,3 +230,49 @@ def test_without_a_key_it_is_in_doubt_whether_one_was_meant(
     main.write_text(f'[device]\ndata = "{tmp_path}/data"\n[keys]\nkeys = ["/k.pem"]\n')
 
     assert load_settings(main, menders=()).doubt == ""
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "finding"),
+    [
+        ("device", "boot_id", '"/none"', "can only be set in the agent.toml of a slot"),
+        ("device", "data", '"/none"', "can only be set in the agent.toml of a slot"),
+        ("device", "run", '"/dev/null"', "can only be set in the agent.toml of a slot"),
+        ("device", "running", '"A"', "can only be set in the agent.toml of a slot"),
+        ("key", "path", '""', "must be a path"),
+        ("server", "timeout", "0", "must be at least 0.1"),
+        ("polling", "update", "0", "must be at least 0.1"),
+        ("polling", "inventory", "0.0", "must be at least 0.1"),
+        ("polling", "retry", "0", "must be at least 0.1"),
+        ("polling", "jitter", "5", "must be at most 1"),
+        ("download", "inactivity", "0", "must be at least 0.1"),
+        ("download", "first_delay", "0", "must be at least 0.01"),
+        ("download", "longest_delay", "0", "must be at least 0.1"),
+        ("control", "refresh", "0", "must be at least 0.1"),
+        ("scripts", "timeout", "0", "must be at least 0.1"),
+        ("scripts", "retry_interval", "0", "must be at least 0.01"),
+        ("modules", "timeout", "0", "must be at least 0.1"),
+        ("commit", "timeout", "0", "must be at least 0.1"),
+        ("api", "clients", "0", "must be at least 1"),
+    ],
+)
+def test_a_value_that_would_have_the_agent_stop_or_spin_is_passed_over(
+    tmp_path: Path, section: str, name: str, value: str, finding: str
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (tmp_path / "agent.toml").write_text(f'[device]\ndata = "{data}"\n')
+    (data / "agent.toml").write_text(f"[{section}]\n{name} = {value}\n")
+
+    found = load_settings(tmp_path / "agent.toml", menders=())
+
+    (passed_over,) = found.passed_over
+    assert passed_over.place == f"{data / 'agent.toml'}: [{section}] {name}"
+    assert finding in passed_over.finding
+    assert dataclasses.replace(found, passed_over=()) == load_settings_of(tmp_path, data)
+
+
+def load_settings_of(tmp_path: Path, data: Path) -> Settings:
+    """The same without the file on /data."""
+    (data / "agent.toml").unlink()
+    return load_settings(tmp_path / "agent.toml", menders=())

@@ -158,7 +158,7 @@ class Device:
             pool=_pool,
             memory=self,
             keys=self.keys,
-            accept=lambda header: check_acceptance(header, self.device_type, self.provides),
+            accept=lambda header, digest: check_acceptance(header, self.device_type, self.provides),
             begin=self._begin,
             store_scripts=self.scripts.append,
             progress=self._note,

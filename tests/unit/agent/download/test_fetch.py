@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import random
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def test_a_root_filesystem_is_in_the_slot_and_the_artifact_is_described(
 ) -> None:
     scripts = (Script("ArtifactInstall_Enter_00", b"#!/bin/sh\n"),)
     artifact(tmp_path, ROOTFS, scripts=scripts)
+    with tarfile.open(tmp_path / "a.mender") as tar:
+        manifest = tar.extractfile("manifest").read()  # type: ignore[union-attr]
 
     fetched = device.fetch(f"{tmp_path}/a.mender")
 
@@ -44,6 +47,7 @@ def test_a_root_filesystem_is_in_the_slot_and_the_artifact_is_described(
             types=("rootfs-image",),
             provides={"rootfs-image-0.version": "2"},
             clears=("rootfs-image.*",),
+            digest=hashlib.sha256(manifest).hexdigest(),
         ),
         "B",
     )

@@ -43,7 +43,7 @@ slots = Slots(Slot("A", folder / "none", 2), Slot("B", folder / "slot", 3))
 boot = Boot(slots, lambda: slots.a, File(folder / "environment"))
 Fetch(
     Update(source=Address(url)), options=DownloadOptions(), pool=lambda: connections,
-    memory=Store(folder / "state.db"), keys=(), accept=lambda header: None,
+    memory=Store(folder / "state.db"), keys=(), accept=lambda header, digest: None,
     begin=lambda header, trail: {
         0: RootFilesystem(boot=boot, target=slots.b, trail=trail, is_comparing=True,
                           is_reading_back=False, sync_bytes=1 << 20, sync_interval=10.0)},

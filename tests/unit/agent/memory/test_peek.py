@@ -97,7 +97,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "state": (damage_the_state, "is damaged (the record of the update is damaged"),
     "log": (make_a_log, "has a write-ahead log"),
     "table": (drop_the_table, "is damaged (no such table: kept)"),
-    "folder": (put_a_folder_there, "is not a file"),
+    "folder": (put_a_folder_there, "Is a directory"),
 }
 
 

@@ -3,8 +3,11 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
@@ -66,6 +69,104 @@ def test_a_damaged_memory_is_put_aside_and_said_to_be(
     assert store.load().state == Trying(UPDATE)
     assert (tmp_path / "state.db.broken").read_bytes() == content
     assert "is damaged" in caplog.text
+
+
+def a_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "file").touch()
+
+
+def a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def a_link_to_nothing(path: Path) -> None:
+    path.symlink_to("/none/x")
+
+
+odd = pytest.mark.parametrize("make", [a_fifo, a_folder, a_device, a_link_to_nothing])
+
+
+@odd
+def test_a_journal_that_is_not_a_file_costs_nothing(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path, journal = tmp_path / "state.db", tmp_path / "state.db-journal"
+    make(journal)
+    store = Store(path)
+    store.save(Trying(UPDATE), "boot 1")
+    store.close()
+    journal.unlink()
+    make(journal)
+
+    assert Store(path).load().state == Trying(UPDATE)
+
+
+@odd
+def test_what_is_not_a_file_is_put_aside(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "state.db"
+    make(path)
+    a_folder(tmp_path / "state.db.broken")
+
+    store = Store(path)
+    store.save(Trying(UPDATE), "boot 1")
+    store.close()
+
+    assert Store(path).load().state == Trying(UPDATE)
+    assert os.path.lexists(tmp_path / "state.db.broken")
+
+
+def test_a_garbled_value_costs_no_other_one(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    store = Store(path)
+    store.save(Trying(UPDATE), "boot 1")
+    store.put("waits", "long enough to be found")
+    store.close()
+    path.write_bytes(path.read_bytes().replace(b"long enough", b"l\xff\xfe\x80 enough"))
+
+    found = Store(path)
+
+    assert found.load().state == Trying(UPDATE)
+    assert found.number("waits") == 0
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE TABLE kept (name TEXT)",
+        "CREATE VIEW kept AS SELECT 'state' AS name, '' AS value",
+        "CREATE TABLE kept (name, value)",
+    ],
+)
+def test_a_database_of_another_make_is_put_aside(tmp_path: Path, made: str) -> None:
+    path = tmp_path / "state.db"
+    with closing(sqlite3.connect(path)) as base:
+        base.execute(made)
+
+    store = Store(path)
+    store.put("a", "b")
+
+    assert store.text("a") == "b"
+    assert (tmp_path / "state.db.broken").exists()
+
+
+def test_a_newer_agent_may_have_more_columns(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with closing(sqlite3.connect(path)) as base:
+        base.execute(
+            "CREATE TABLE kept (name TEXT PRIMARY KEY, value TEXT NOT NULL, at REAL) STRICT"
+        )
+        base.execute("INSERT INTO kept VALUES ('part a', 'b', 1.5)")
+        base.commit()
+
+    store = Store(path)
+    store.put("c", "d")
+
+    assert (store.text("a"), store.text("c")) == ("b", "d")
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:

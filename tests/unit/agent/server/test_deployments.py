@@ -13,6 +13,7 @@ from ota_agent.control.controls import Controls
 from ota_agent.errors import Aborted, AgentError, Unreachable
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
+from ota_agent.server.client import Deployment
 from ota_agent.server.deployment_log import DeploymentLog, LogOptions
 from ota_agent.server.deployments import Deployments
 from ota_agent.trial.boot_log import BootLogOptions
@@ -38,6 +39,10 @@ class Away:
         if self.then:
             raise self.then
         self.told.append(status)
+
+    def next_deployment(self, provides: object, device_type: str) -> Deployment:
+        self.report("d1", "next")
+        return Deployment(id="d1", url=Address("https://server/b"))
 
     def forget_token(self) -> None: ...
 
@@ -78,6 +83,35 @@ def test_the_end_is_told_when_the_server_is_back(store: Store, tmp_path: Path) -
 
     assert server.told == ["success"]
     assert server.slept[0] < server.slept[3] <= 375.0
+
+
+def test_a_new_address_is_waited_for_while_the_server_is_out_of_reach_too(
+    store: Store, tmp_path: Path
+) -> None:
+    server = Away(for_seconds=2000.0)
+
+    found = of(server, store, tmp_path).renew(UPDATE, 3600.0)
+
+    assert found == Address("https://server/b")
+    assert server.slept
+
+
+@pytest.mark.parametrize("then", [None, AgentError("refused")])
+def test_a_new_address_that_is_not_given_is_not_waited_for_for_ever(
+    store: Store, tmp_path: Path, then: AgentError | None
+) -> None:
+    server = Away(for_seconds=0.0 if then else 9000.0, then=then)
+
+    assert of(server, store, tmp_path).renew(UPDATE, 3600.0) is None
+    assert server.time <= 3600.0
+
+
+def test_an_abort_ends_the_wait_for_a_new_address(store: Store, tmp_path: Path) -> None:
+    deployments = of(Away(for_seconds=9000.0), store, tmp_path)
+    deployments.controls.abort("not today")
+
+    with pytest.raises(Aborted, match="not today"):
+        deployments.renew(UPDATE, 3600.0)
 
 
 def test_the_end_is_told_without_haste_after_an_abort(store: Store, tmp_path: Path) -> None:

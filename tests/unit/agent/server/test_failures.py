@@ -82,6 +82,53 @@ def test_a_server_that_invents_a_name_for_each_offer_does_not_cost_for_ever(
     assert tries(device, 24 * HOUR, lambda: (f"d{next(names)}", "v2")) == 8
 
 
+def test_a_server_that_invents_all_names_fetches_headers_alone_after_a_while(
+    device: Values,
+) -> None:
+    count, end = 0, 24 * HOUR
+    while device.time < end:
+        failures = device.failures()
+        if failures.held_digest("d" * 64) is None:
+            count += 1
+        failures.note(f"d{device.time}", f"v{device.time}", "why", digest="d" * 64)
+        device.passes(1800.0)
+
+    assert count == 8
+    assert failures.held_digest("e" * 64) is None
+    failures.forget("x", "", digest="d" * 64)
+    assert failures.held_digest("d" * 64) is None
+
+
+def test_an_artifact_that_failed_by_other_names_is_refused_by_its_header(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path / "state.db")
+    deployments = of(Away(for_seconds=0.0), store, tmp_path)
+    for number in range(3):
+        failed = Update(
+            source=Address("https://server/a"),
+            deployment=f"d{number}",
+            artifact=Artifact(name=f"v{number}", digest="d" * 64),
+            reason="it panics",
+        )
+        deployments.note_end(failed)
+
+    with pytest.raises(AgentError, match=r"has failed 3 times, and is not tried .*: it panics"):
+        deployments.require_new(Update(source=Address("x"), deployment="d4"), "d" * 64)
+    deployments.require_new(Update(source=Address("x"), deployment="d4"), "e" * 64)
+    deployments.require_new(Update(source=Address("x")), "d" * 64)
+    store.close()
+
+
+def test_what_a_newer_agent_wrote_of_a_failure_is_read_as_far_as_it_is_known(
+    device: Values,
+) -> None:
+    device.failures().note("d1", "v2", "why")
+    device.texts["failed"] = device.texts["failed"].replace("{", '{"new": 1, ')
+
+    assert device.failures().held("d1", "v2") is not None
+
+
 def test_two_deployments_by_turns_wait_both(device: Values) -> None:
     names = iter(["d1", "d2"] * 10_000)
 

@@ -181,6 +181,24 @@ def test_folders_that_lost_their_names_get_them_again(device: Device) -> None:
     assert [each.read_text() for each in nameless] == [FILES["kept"]]
 
 
+@pytest.mark.parametrize(("is_trial", "state"), [(False, "damaged"), (True, "unchecked")])
+def test_errors_at_which_e2fsck_stops_are_repaired_and_not_for_ever_unchecked(
+    device: Device, is_trial: bool, state: str
+) -> None:
+    said = run(("debugfs", "-R", "imap /ota/state.db", device.partition), timeout=10).decode()
+    device.garble(int(said.split("located at block ")[1].split(",")[0]))
+    run(("debugfs", "-w", "-R", "ssv state 2", device.partition), timeout=10)  # the kernel met them
+    device.is_trial(yes=is_trial)
+
+    device.starts()
+
+    assert device.state["state"] == state
+    assert (device.data / "kept").read_text() == FILES["kept"]
+    if not is_trial:
+        device.boots_again()
+        assert device.starts() == ""
+
+
 @pytest.mark.parametrize(("is_trial", "state"), [(False, "repaired"), (True, "read-only")])
 def test_what_the_kernel_cannot_read_is_repaired_although_it_is_marked_as_clean(
     device: Device, is_trial: bool, state: str

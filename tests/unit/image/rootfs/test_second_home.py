@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device's identity outlives /data: the script that keeps it a second time."""
 
+import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,27 @@ def test_a_garbled_file_is_replaced_and_put_aside(device: Device, name: str, jun
 
     assert (device.data / name).read_text() == FILES[name]
     assert (device.data / f"{name}.garbled").read_bytes() == junk
+
+
+def a_link_to_nothing(path: Path) -> None:
+    path.symlink_to("x")
+
+
+@pytest.mark.parametrize("name", [KEY, "etc/machine-id", "etc", "ota"])
+@pytest.mark.parametrize("make", [os.mkfifo, Path.touch, a_link_to_nothing])
+def test_something_else_in_the_place_of_a_file_or_a_folder_is_put_aside(
+    device: Device, name: str, make: Callable[[Path], None]
+) -> None:
+    path = device.data / name
+    path.rename(device.data / "old")
+    make(path)
+
+    device.second_home("save")
+    device.second_home("restore")
+
+    for each in (KEY, "etc/machine-id"):
+        assert (device.data / each).read_text() == FILES[each]
+    assert os.path.lexists(f"{path}.garbled")
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -32,10 +32,25 @@ def replace_file(path: Path, chunks: Iterable[bytes], *, mode: int = 0o600) -> N
         OSError: no space, or the disk fails.
     """
     new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
+    remove_folder(new)
     write_file(new, chunks, mode=mode)
     new.replace(path)
     sync_folder(path.parent)
+
+
+def aside(path: Path) -> Path:
+    """Where `put_aside` puts it."""
+    return Path(f"{path}.broken")
+
+
+def put_aside(path: Path) -> None:
+    """Give what is damaged another name, whatever it is; what was put aside before goes.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    remove_folder(aside(path))
+    path.replace(aside(path))
 
 
 def sync_folder(*folders: Path) -> None:

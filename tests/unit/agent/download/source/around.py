@@ -21,7 +21,7 @@ class Time:
     now: float = 1000.0
     slept: list[float] = field(default_factory=list)
     aborted: BaseException | None = None
-    meanwhile: Callable[[], None] = lambda: None
+    meanwhile: Callable[[], object] = lambda: None
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -4,6 +4,7 @@
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ota_agent.address import Address
 from ota_agent.download import DownloadOptions
@@ -12,7 +13,9 @@ from ota_agent.server.http import pool
 from ota_agent.server.options import TlsOptions
 from tests.unit.agent.download.source.around import Time
 
-CONTENT = random.Random(1).randbytes(400_000)
+_BYTES = random.Random(1).randbytes(400_000)
+CONTENT = _BYTES[:257] + b"ustar" + _BYTES[262:]
+"""Begins as an artifact does."""
 OPTIONS = DownloadOptions(inactivity=5.0, no_progress=600.0)
 
 
@@ -26,13 +29,18 @@ class Reading:
         tls: TlsOptions | None = None,
         *,
         environment: Mapping[str, str] | None = None,
+        is_by_hand: bool = False,
     ) -> None:
         self.time, self.told = Time(), list[str]()
         connections = pool(
             tls or TlsOptions(allow_plain_http=True), timeout=5.0, environment=environment or {}
         )
         self.source = HttpSource(
-            Address(url), connections, options, self.time.surroundings, tell=self.told.append
+            Address(url),
+            connections,
+            options,
+            replace(self.time.surroundings, is_by_hand=is_by_hand),
+            tell=self.told.append,
         )
         _open.append(self.source)
 

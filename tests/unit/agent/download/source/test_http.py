@@ -141,7 +141,7 @@ def test_wrong_ranges_are_not_taken_and_not_asked_for_again(server: FileServer, 
 def test_a_file_that_has_changed_is_begun_again(server: FileServer) -> None:
     server.next = [Manner(close_after=150_000)]
     reading = Reading(server.url)
-    first = reading.source.read(1000)
+    first = reading.source.read(500)
     while reading.source.offset < 100_000:
         reading.source.read(1000)
     server.content, server.etag = CONTENT[::-1], '"2"'
@@ -150,7 +150,7 @@ def test_a_file_that_has_changed_is_begun_again(server: FileServer) -> None:
         reading.rest()
     reading.source.rewind()
 
-    assert first == CONTENT[:1000]
+    assert first == CONTENT[:500]
     assert reading.rest() == CONTENT[::-1]
 
 
@@ -332,6 +332,14 @@ PORTAL = Manner(page=b"<html>Log in</html>", headers={"Content-Type": "text/html
         replace(PORTAL, is_chunked=True),
         Manner(page=b"OK", headers={"Content-Type": "text/plain"}),
         Manner(page=b'{"status":"ok"}', headers={"Content-Type": "application/json"}),
+        Manner(page=b"OK"),
+        Manner(page=b"OK", is_chunked=True),
+        Manner(page=b""),
+        Manner(page=b"Log in to this network. " * 100),
+        Manner(page=b"Log in to this network. " * 999, headers={"Content-Type": "text/plain"}),
+        Manner(page=b"// log in" + b" " * 9999, headers={"Content-Type": "application/javascript"}),
+        replace(PORTAL, headers={**PORTAL.headers, "Content-Encoding": "gzip"}),
+        Manner(status=204),
     ],
 )
 def test_a_page_in_place_of_the_artifact_is_waited_out(server: FileServer, portal: Manner) -> None:
@@ -344,6 +352,14 @@ def test_a_page_in_place_of_the_artifact_is_waited_out(server: FileServer, porta
 
 def test_a_page_in_place_of_the_rest_loses_nothing(server: FileServer) -> None:
     server.next = [Manner(close_after=150_000), PORTAL, PORTAL]
+    reading = Reading(server.url)
+
+    assert reading.rest() == CONTENT
+    assert [each.start for each in server.requests] == [0, 150_000, 150_000, 150_000]
+
+
+def test_a_word_in_place_of_the_rest_loses_nothing(server: FileServer) -> None:
+    server.next = [Manner(close_after=150_000), Manner(page=b"OK"), Manner(page=b"")]
     reading = Reading(server.url)
 
     assert reading.rest() == CONTENT

@@ -6,6 +6,8 @@ docs/reference/device-api.md is its reference; calls.py lists its calls.
 
 from dataclasses import dataclass
 
+from ota_agent.bounds import bounded
+
 
 @dataclass(frozen=True, slots=True)
 class ApiOptions:
@@ -18,4 +20,4 @@ class ApiOptions:
     """
 
     group: str = ""
-    clients: int = 16
+    clients: int = bounded(16, least=1)

@@ -4,12 +4,11 @@
 Standard library only, and no error of its own: who reads a file decides what an error stops.
 """
 
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from ota_agent.errors import AgentError
+from ota_agent.small_file import read_small
 
 _LIMIT = 1 << 20  # [B] of a file
 
@@ -58,10 +57,7 @@ def text_of(path: Path) -> str:
         AgentError: it cannot be read.
     """
     try:
-        with open(path, "rb", opener=_opened) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise AgentError(f"{path}: is not a file")
-            data = file.read(_LIMIT + 1)
+        data = read_small(path, _LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(f"{path}") from None
     except OSError as error:
@@ -69,7 +65,3 @@ def text_of(path: Path) -> str:
     if len(data) > _LIMIT:
         raise AgentError(f"{path}: is longer than {_LIMIT} B")
     return data.decode("utf-8-sig")
-
-
-def _opened(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block

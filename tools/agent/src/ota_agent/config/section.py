@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
+from ota_agent.bounds import fault_of
 from ota_agent.errors import AgentError
 
 Options = TypeVar("Options")
@@ -50,13 +51,17 @@ def value_of(kind: Any, name: str, value: object, place: str) -> object:
     known = _kinds(kind)
     if name not in known:
         raise AgentError(f"{place}: unknown; known: {', '.join(sorted(known))}")
+    option = kind.__dataclass_fields__[name]
     try:
-        return _value(value, known[name], place)
+        found = _value(value, known[name], place)
     except AgentError:
-        if kind.__dataclass_fields__[name].repr:
+        if option.repr:
             raise
         needed = "a list of strings" if get_origin(known[name]) is tuple else "a string"
         raise AgentError(f"{place}: must be {needed}; what it is may be secret") from None
+    if isinstance(found, int | float) and (fault := fault_of(option, found)):
+        raise AgentError(f"{place}: {_shown(value)} {fault}")
+    return found
 
 
 @cache
@@ -110,6 +115,8 @@ def _value(value: object, kind: Any, where: str) -> object:
     if kind in (str, Path) and isinstance(value, str):
         if not _is_text(value):
             raise AgentError(f"{where}: {value!r} has a character that no name can have")
+        if kind is Path and not value:
+            raise AgentError(f"{where}: must be a path")
         return kind(value)
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(value, where)

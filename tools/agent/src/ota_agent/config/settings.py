@@ -203,6 +203,10 @@ def _check(entry: Entry, value: Any) -> None:
                 raise AgentError("must have a command")
 
 
+_OF_THE_SLOT = ("boot_id", "data", "run", "running")
+"""Keys of [device] that an agent needs to start, and to know which slot runs."""
+
+
 def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
     """What the file on /data says.
 
@@ -228,9 +232,10 @@ def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
             continue
         for key, value in checked.items():
             place = f"{path}: [{name}] {key}"
-            if (name, key) == ("device", "data"):
-                if value != str(data):
-                    yield PassedOver(place=place, finding="cannot lead away from the file itself")
+            if (name, key) == ("device", "data") and value == str(data):
+                continue
+            if name == "device" and key in _OF_THE_SLOT:
+                yield PassedOver(place=place, finding="can only be set in the agent.toml of a slot")
             else:
                 yield Entry(section=name, name=key, value=value, place=place)
 

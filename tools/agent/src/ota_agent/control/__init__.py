@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from ota_agent.bounds import bounded
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlOptions:
@@ -22,4 +24,4 @@ class ControlOptions:
     window: str = ""
     expiry: float = 3600.0
     boot_expiry: float = 600.0
-    refresh: float = 60.0
+    refresh: float = bounded(60.0, least=0.1)

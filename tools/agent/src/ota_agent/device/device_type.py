@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ota_agent.device.options import DeviceOptions
 from ota_agent.errors import AgentError
+from ota_agent.small_file import read_small
 
 MENDER = Path("/var/lib/mender/device_type")
 
@@ -72,8 +73,7 @@ def type_in(path: Path, *, is_bare: bool = False) -> str:
         AgentError: it cannot be read, or does not say it.
     """
     try:
-        with path.open("rb") as file:
-            text = file.read(_LIMIT).decode("utf-8-sig")
+        text = read_small(path, _LIMIT).decode("utf-8-sig")
     except FileNotFoundError:
         if not is_bare:
             raise

@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from ota_agent.bounds import bounded
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadOptions:
@@ -28,9 +30,9 @@ class DownloadOptions:
 
     no_progress: float = 3600.0
     total: float = 86400.0
-    inactivity: float = 300.0
-    first_delay: float = 2.0
-    longest_delay: float = 300.0
+    inactivity: float = bounded(300.0, least=0.1)
+    first_delay: float = bounded(2.0, least=0.01)
+    longest_delay: float = bounded(300.0, least=0.1)
     longest_retry_after: float = 3600.0
     bandwidth: int = 0
     is_comparing: bool = True

@@ -91,7 +91,8 @@ class Fetch:
         pool: makes the connections to servers, if any are needed.
         memory: keeps the checkpoint.
         keys: one of them must have signed the artifact; none: anybody may.
-        accept: raises an AgentError for the header of an artifact that may not be installed here.
+        accept: raises an AgentError for the header of an artifact that may not be installed here;
+            it also gets the SHA-256 of its manifest, in hex.
         begin: makes what stores the payloads of an artifact, by their numbers.
         store_scripts: takes the artifact's state scripts.
         progress: told how far it is, at least once for each MiB.
@@ -106,7 +107,7 @@ class Fetch:
         pool: Callable[[], "urllib3.PoolManager"],
         memory: Memory,
         keys: Sequence[PublicKey],
-        accept: Callable[[Header], None],
+        accept: Callable[[Header, str], None],
         begin: Callable[[Header, Trail], Mapping[int, Installer]],
         store_scripts: Callable[[tuple[Script, ...]], None],
         progress: Callable[[Progress], None],
@@ -176,11 +177,12 @@ class Fetch:
         artifact = reader.open_artifact(source, keys=self._keys)
         header = artifact.header
         self._artifact_name = header.artifact_name
-        self._accept(header)
+        digest = hashlib.sha256(artifact.manifest.raw).hexdigest()
+        self._accept(header, digest)
         origin = Checkpoint(
             deployment=self._update.deployment,
             source=self._shown,
-            manifest=hashlib.sha256(artifact.manifest.raw).hexdigest(),
+            manifest=digest,
             total=source.size,
         )
         self._trail = Trail(
@@ -202,7 +204,7 @@ class Fetch:
         # The slot last: if another payload fails here, the slot still cannot be started.
         for installer in sorted(installers.values(), key=lambda each: bool(each.slot)):
             installer.finish()
-        return Fetched(_described(header), self._slot)
+        return Fetched(_described(header, digest), self._slot)
 
     def _note(self, done: int, size: int) -> None:
         self._check()
@@ -230,7 +232,7 @@ class Fetch:
         self._tell()
 
 
-def _described(header: Header) -> Artifact:
+def _described(header: Header, digest: str) -> Artifact:
     provides: dict[str, str] = {}
     clears: list[str] = []
     for payload in header.payloads:
@@ -242,4 +244,5 @@ def _described(header: Header) -> Artifact:
         types=tuple(payload.type for payload in header.payloads),
         provides=provides,
         clears=tuple(clears),
+        digest=digest,
     )

@@ -155,7 +155,7 @@ class DevicePerformer:
         try:
             return self._fetch_once(update)
         except NotGiven as error:
-            source = self.deployments.renew(update)
+            source = self.deployments.renew(update, self.settings.download.no_progress)
             if source is None:
                 raise
             logger.info("download: %s: continuing at the address that the server gives now", error)
@@ -183,15 +183,18 @@ class DevicePerformer:
             pool=self.pool,
             memory=self.store,
             keys=load_keys(self.settings.keys, doubt=self.doubt),
-            accept=self._accept,
+            accept=lambda header, digest: self._accept(update, header, digest),
             begin=self.installers.begin,
             store_scripts=self.scripts.store,
             progress=show,
-            surroundings=Surroundings(sleep=controls.wait, check=controls.check),
+            surroundings=Surroundings(
+                sleep=controls.wait, check=controls.check, is_by_hand=update.is_standalone
+            ),
         )
         return fetch.run()
 
-    def _accept(self, header: "Header") -> None:
+    def _accept(self, update: Update, header: "Header", digest: str) -> None:
+        self.deployments.require_new(update, digest)
         options, provided = self.settings.keys, self.store.provides
         device_type = self.device_type or device_type_of(self.settings.device)
         check_acceptance(header, device_type, provided)

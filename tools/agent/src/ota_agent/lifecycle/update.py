@@ -18,6 +18,7 @@ class Artifact:
         types: of the payloads, in their order; None for one that is empty.
         provides: of all payloads together.
         clears: patterns of provides to forget; None if the artifact does not say.
+        digest: SHA-256 of its manifest, in hex; empty if an older agent has read it.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Artifact:
     types: tuple[str | None, ...] = ()
     provides: Mapping[str, str] = field(default_factory=dict)
     clears: tuple[str, ...] | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,7 @@ def _factory(data: Path, release: str, mender: Path) -> dict[str, str]:
     can write anything), else what the root filesystem says of itself.
     """
     for path in (data / "bootstrap.mender", mender):
-        if path.exists():
+        if path.is_file():
             try:
                 return provides.after(_artifact(path), {})
             except (ArtifactError, AgentError, OSError) as error:

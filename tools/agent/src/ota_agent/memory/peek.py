@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent's memory: read-only access for other programs."""
 
-import stat
+import errno
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Idle, State
 from ota_agent.memory import runs
-from ota_agent.memory.record import PROVIDES, SLOTS, STATE, from_text, provided
+from ota_agent.memory.record import PROVIDES, SLOTS, STATE, from_text, kept_in, provided
 from ota_agent.memory.runs import Slots
+from ota_agent.small_file import read_small
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,6 +23,7 @@ _PATIENCE = 10.0  # [s] the agent may be writing
 _MAGIC, _VERSIONS, _WAL = b"SQLite format 3\0", slice(18, 20), 2
 """How a database begins, and what says that it has a log. Source: SQLite, file format, 1.3."""
 _REPAIR = "restart the agent: it puts aside what it cannot read, and continues without it"
+_MOST = 1 << 24  # [B] of a file that has a few KiB
 _MEDIUM = "see dmesg for errors of the medium"
 
 
@@ -97,15 +99,22 @@ def _content(path: Path) -> bytes:
         Unreadable: it is not a file, or the user may not read it.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise Unreadable(path, "is not a file", "remove it")
-        return path.read_bytes()
+        data = read_small(path, _MOST + 1)
     except (FileNotFoundError, NotADirectoryError):
         return b""
     except OSError as error:
         why = error.strerror or str(error)
-        remedy = "be root, as with sudo" if isinstance(error, PermissionError) else _MEDIUM
+        match error:
+            case PermissionError():
+                remedy = "be root, as with sudo"
+            case OSError(errno=errno.EINVAL | errno.EISDIR | errno.ELOOP):
+                remedy = _REPAIR
+            case _:
+                remedy = _MEDIUM
         raise Unreadable(path, why, remedy) from error
+    if len(data) > _MOST:
+        raise Unreadable(path, f"is longer than {_MOST} B", _REPAIR)
+    return data
 
 
 def _kept(path: Path, base: bytes, journal: bytes) -> dict[str, str]:
@@ -119,7 +128,7 @@ def _kept(path: Path, base: bytes, journal: bytes) -> dict[str, str]:
         with closing(sqlite3.connect(":memory:")) as copy:
             copy.deserialize(base)
             return _read(copy)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise Unreadable(path, f"is damaged ({error})", _REPAIR) from error
 
 
@@ -129,7 +138,7 @@ def _read(base: "sqlite3.Connection") -> dict[str, str]:
     (found,) = base.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise sqlite3.DatabaseError(found)
-    return dict(base.execute("SELECT name, value FROM kept").fetchall())
+    return kept_in(base)
 
 
 def _read_before_a_cut(base: bytes, journal: bytes) -> dict[str, str]:

@@ -8,12 +8,15 @@ know it leaves out, and a state that it does not know is one that has failed.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from ota_agent.address import Address
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Erring, Idle, State, Syncing, UnderWay
 from ota_agent.lifecycle.update import Artifact, Update
+
+if TYPE_CHECKING:
+    import sqlite3
 
 STATE, BOOT, PROVIDES = "state", "boot", "provides"
 """What the store calls the record, the boot in which it was written, and what is provided."""
@@ -64,6 +67,17 @@ def from_text(text: str) -> State:
         return kind(update)  # type: ignore[call-arg]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise AgentError(f"the record of the update is damaged: {error!r}") from error
+
+
+def kept_in(base: "sqlite3.Connection") -> dict[str, str]:
+    """All names and values of the memory; one that a bad block has garbled costs no other one.
+
+    Raises:
+        sqlite3.Error: it is damaged.
+    """
+    base.text_factory = lambda data: data.decode("utf-8", "replace")
+    rows = base.execute("SELECT name, value FROM kept").fetchall()
+    return {name: value for name, value in rows if isinstance(name, str) and isinstance(value, str)}
 
 
 def provided(text: str) -> dict[str, str]:

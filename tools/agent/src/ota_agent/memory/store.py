@@ -8,6 +8,7 @@ measured.
 
 import json
 import logging
+import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,21 +16,49 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from ota_agent.durable import put_aside, remove_folder
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Idle, State
 from ota_agent.memory import runs
-from ota_agent.memory.record import BOOT, ODD, PROVIDES, SLOTS, STATE, from_text, provided, to_text
+from ota_agent.memory.record import (
+    BOOT,
+    ODD,
+    PROVIDES,
+    SLOTS,
+    STATE,
+    from_text,
+    kept_in,
+    provided,
+    to_text,
+)
 from ota_agent.memory.runs import Slots
 
 logger = logging.getLogger(__name__)
 
 _TABLE = "CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
 _CHANGE = (  # where it is; a row that is replaced would move, and its index would be written too
-    "INSERT INTO kept VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    "INSERT INTO kept (name, value) VALUES (?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
 _OWN = "part "  # before the names of the parts' own values
 _DIGITS = 15
 _PATIENCE = 10.0  # [s] another process may be writing
+_BESIDE = "-journal", "-wal", "-shm"  # files of SQLite's, by the ends of their names
+_AROUND = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+"""What is wrong with the disk, or with another process; each other error is the file's."""
+
+
+class _Strange(Exception):
+    """What is in the file's place is not a memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +86,14 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._alone = Lock()
-        self._kept: dict[str, str] = {}
         self._assumed: dict[str, str] | None = None
         try:
-            self._base = self._opened()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
+            self._base, self._kept = self._opened()
+        except (sqlite3.Error, UnicodeDecodeError, _Strange) as error:
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _AROUND:
                 raise AgentError(f"{path}: {_finding(error)}") from error
             logger.warning("%s: is damaged (%s); it is put aside as .broken", path, error)
-            path.replace(path.with_name(f"{path.name}.broken"))
-            for suffix in ("-journal", "-wal", "-shm"):
-                path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
-            self._base = self._opened()
-        self._kept = self._read()
+            self._base, self._kept = self._made_again()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -168,7 +192,36 @@ class Store:
             logger.error("%s: %s is %r, not a number; 0 is taken", self.path, name, text[:80])
         return 0
 
-    def _opened(self) -> sqlite3.Connection:
+    def _made_again(self) -> tuple[sqlite3.Connection, dict[str, str]]:
+        """Put aside what is there, and begin empty.
+
+        Raises:
+            AgentError: that cannot be.
+        """
+        path = self.path
+        try:
+            put_aside(path)
+            for suffix in _BESIDE:
+                remove_folder(path.with_name(f"{path.name}{suffix}"))
+            return self._opened()
+        except (sqlite3.Error, OSError) as error:
+            why = _finding(error) if isinstance(error, sqlite3.Error) else error.strerror
+            raise AgentError(f"{path}: {why}") from error
+
+    def _opened(self) -> tuple[sqlite3.Connection, dict[str, str]]:
+        """The file, and what is in it.
+
+        Raises:
+            sqlite3.Error, UnicodeDecodeError: it is damaged, or cannot be opened or made.
+            _Strange: something else is in its place.
+        """
+        if os.path.lexists(self.path) and not self.path.is_file():
+            raise _Strange("it is not a file")
+        for each in (self.path.with_name(f"{self.path.name}{suffix}") for suffix in _BESIDE):
+            if os.path.lexists(each) and not each.is_file():
+                logger.warning("%s: is not a file; it is removed", each)
+                with suppress(OSError):
+                    remove_folder(each)
         if not self.path.exists():
             with suppress(OSError):
                 self.path.touch(0o600)  # addresses in it may be signed
@@ -183,16 +236,14 @@ class Store:
             base.execute("PRAGMA synchronous=EXTRA")
             base.execute("PRAGMA journal_mode=PERSIST")
             base.execute(_TABLE)
-            (found,) = base.execute("PRAGMA quick_check(1)").fetchone()
+            (found,) = base.execute("PRAGMA integrity_check(1)").fetchone()
             if found != "ok":
-                raise sqlite3.DatabaseError(found)
+                raise _Strange(found)
+            base.execute(f"EXPLAIN {_CHANGE}", ("", "")).close()  # whether it can be written
+            return base, kept_in(base)
         except BaseException:
             base.close()
             raise
-        return base
-
-    def _read(self) -> dict[str, str]:
-        return dict(self._base.execute("SELECT name, value FROM kept").fetchall())
 
     def _write(self, values: Mapping[str, str]) -> None:
         with self._alone:
@@ -204,12 +255,12 @@ class Store:
                 with suppress(sqlite3.Error):
                     self._base.execute("ROLLBACK")
                 with suppress(sqlite3.Error):
-                    self._kept = self._read()
+                    self._kept = kept_in(self._base)
                 raise AgentError(f"{self.path}: {_finding(error)}") from error
             self._kept = {**self._kept, **values}
 
 
-def _finding(error: sqlite3.Error) -> str:
+def _finding(error: BaseException) -> str:
     """What is wrong, and what to do."""
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_BUSY:

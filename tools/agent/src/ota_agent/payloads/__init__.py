@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from ota_agent.bounds import bounded
+
 if TYPE_CHECKING:
     from ota_agent.lifecycle.actions import Call
     from ota_artifact.payload import Payload
@@ -34,7 +36,7 @@ class ModuleOptions:
         Path("/usr/share/mender/modules/v3"),
     )
     payloads: Path = Path("/data/ota/payloads")
-    timeout: float = 14400.0
+    timeout: float = bounded(14400.0, least=0.1)
     keep_free: int = 1 << 20
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ota_agent.bounds import bounded
 from ota_agent.durable import remove_folder, sync_folder, write_file
 from ota_agent.errors import AgentError
 from ota_artifact.errors import ProgramError
@@ -51,8 +52,8 @@ class ScriptOptions:
         artifact_scripts: where the scripts of the artifact are kept.
     """
 
-    timeout: float = 3600.0
-    retry_interval: float = 60.0
+    timeout: float = bounded(3600.0, least=0.1)
+    retry_interval: float = bounded(60.0, least=0.01)
     retry_timeout: float = 1800.0
     folders: tuple[Path, ...] = (Path("/etc/ota/scripts"), Path("/etc/mender/scripts"))
     artifact_scripts: Path = Path("/data/ota/scripts")

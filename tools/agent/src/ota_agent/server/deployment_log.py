@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ota_agent.address import hide
+from ota_agent.small_file import read_small
 
 _LARGEST = 4 << 20  # [B] of one log; the rest is left out
 _SENT = 900 << 10  # [B] the server takes 1 MiB
@@ -81,7 +82,7 @@ class DeploymentLog(logging.Handler):
         now = datetime.now(UTC)
         before = _newest((_line(now, "info", each).encode() for each in others), _OTHERS)
         try:
-            written = self._path.read_bytes().splitlines()
+            written = read_small(self._path, _LARGEST).splitlines()
         except OSError:
             return []
         return list(_parsed([*before, *_newest(written, _SENT - sum(map(len, before)))]))
@@ -90,7 +91,8 @@ class DeploymentLog(logging.Handler):
         if (path := self._path) is None:  # another thread has closed it
             return
         data = line.encode() + b"\n"
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+        file = os.open(path, flags, 0o600)
         try:
             if os.fstat(file).st_size + len(data) <= _LARGEST:
                 os.write(file, data)

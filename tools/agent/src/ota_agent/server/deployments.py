@@ -77,6 +77,7 @@ class Deployments:
     hurry: Event = field(default_factory=Event)
     failures: Failures = field(init=False)
     _artifact: str = ""
+    _digest: str = ""
     _told_again: str = ""
 
     def __post_init__(self) -> None:
@@ -100,7 +101,7 @@ class Deployments:
         if held is not None:
             self._tell_again(found, *held)
             return NothingNew()
-        self._artifact = found.artifact
+        self._artifact, self._digest = found.artifact, ""
         self.controls.set_server_map(found.id, found.control_map)
         self.offered = Update(source=found.url, deployment=found.id)
         return Offered(self.offered)
@@ -111,10 +112,31 @@ class Deployments:
             return
         is_offered = self.offered is not None and self.offered.deployment == update.deployment
         name = update.artifact.name if update.artifact else self._artifact if is_offered else ""
+        digest = update.artifact.digest if update.artifact else self._digest if is_offered else ""
         if update.reason:
-            self.failures.note(update.deployment, name, update.reason)
+            self.failures.note(update.deployment, name, update.reason, digest=digest)
         else:
-            self.failures.forget(update.deployment, name)
+            self.failures.forget(update.deployment, name, digest=digest)
+
+    def require_new(self, update: Update, digest: str) -> None:
+        """Pass unless the artifact that the server gives has failed too often, by any name.
+
+        Args:
+            digest: SHA-256 of its manifest.
+
+        Raises:
+            AgentError: it has; nothing of it but its header was fetched.
+        """
+        if update.is_standalone:
+            return
+        self._digest = digest
+        held = self.failures.held_digest(digest)
+        if held is not None:
+            failure, left = held
+            raise AgentError(
+                f"the artifact has failed {failure.count} times, and is not tried again for"
+                f" {left:.0f} s: {failure.reason}"
+            )
 
     def _tell_again(self, found: "Deployment", failure: Failure, left: float) -> None:
         """Tell the server how a deployment ended that it offers again; the log only once."""
@@ -137,14 +159,35 @@ class Deployments:
         finally:
             self.log.close()
 
-    def renew(self, update: Update) -> Address | None:
-        """Ask for the address that the server gives for the update now; None if it gives none."""
-        try:
-            found = None if update.is_standalone else self._next_deployment()
-        except AgentError as error:
-            logger.warning("the server gives no new address: %s", error)
+    def renew(self, update: Update, patience: float) -> Address | None:
+        """Ask for the address that the server gives for the update now; None if it gives none.
+
+        As long as the server is out of reach, too, something else may have answered in place of
+        both, such as a captive portal.
+
+        Args:
+            patience: how long the server is waited for [s].
+
+        Raises:
+            Aborted: the update is not wanted any more.
+        """
+        if update.is_standalone:
             return None
-        return found.url if found is not None and found.id == update.deployment else None
+        end, failures = self.clock() + patience, 0
+        while True:
+            try:
+                found = self._next_deployment()
+                return found.url if found is not None and found.id == update.deployment else None
+            except AgentError as error:
+                failures += 1
+                again = _delay(failures, error)
+                if not isinstance(error, Unreachable) or self.clock() + again > end:
+                    logger.warning("the server gives no new address: %s", error)
+                    return None
+                text = "download: the server is asked for a new address in %.0f s: %s"
+                logger.warning(text, again, error)
+            self.controls.wait(again)
+            self.controls.check()
 
     def _next_deployment(self) -> "Deployment | None":
         if self.server is None:

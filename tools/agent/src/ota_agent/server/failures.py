@@ -9,8 +9,8 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Protocol
 
 from ota_agent.errors import AgentError
@@ -33,6 +33,7 @@ class Failure:
 
     Attributes:
         artifact: its name; empty if it is not known.
+        digest: SHA-256 of its manifest, in hex; empty if it is not known.
         count: how often it has failed.
         at: when it failed last [s since 1970].
     """
@@ -42,6 +43,7 @@ class Failure:
     reason: str
     count: int
     at: float
+    digest: str = ""
 
 
 class Memory(Protocol):
@@ -79,8 +81,10 @@ class Failures:
             each.deployment: began - max(0.0, now() - each.at) for each in self._known
         }
 
-    def note(self, deployment: str, artifact: str, reason: str) -> None:
+    def note(self, deployment: str, artifact: str, reason: str, *, digest: str = "") -> None:
         """A deployment has failed. One that is told again while it has to wait is the same."""
+        if self.held_digest(digest) is not None:
+            return  # that is why it failed
         same = (each for each in self._known if each.deployment == deployment)
         old = next((each for each in same if each.artifact == artifact), None)
         if old is not None and self._left(old.count, self._failed_at[deployment]) > 0:
@@ -91,17 +95,20 @@ class Failures:
             reason=reason[:_LONGEST],
             count=old.count + 1 if old else 1,
             at=self._now(),
+            digest=digest,
         )
         others = [each for each in self._known if each.deployment != deployment]
         self._failed_at[deployment] = self._clock()
         self._write((*others, failure)[-_KEPT:])
 
-    def forget(self, deployment: str, artifact: str) -> None:
+    def forget(self, deployment: str, artifact: str, *, digest: str = "") -> None:
         """It has succeeded, and what its artifact did before does not matter."""
         self._write(
             each
             for each in self._known
-            if each.deployment != deployment and (not artifact or each.artifact != artifact)
+            if each.deployment != deployment
+            and (not artifact or each.artifact != artifact)
+            and (not digest or each.digest != digest)
         )
 
     def held(self, deployment: str, artifact: str) -> tuple[Failure, float] | None:
@@ -117,7 +124,14 @@ class Failures:
         if own is not None and (not artifact or not own.artifact or own.artifact == artifact):
             left = self._left(own.count, self._failed_at[deployment])
             return (own, left) if left > 0 else None
-        same = [each for each in self._known if artifact and each.artifact == artifact]
+        return self._held([each for each in self._known if artifact and each.artifact == artifact])
+
+    def held_digest(self, digest: str) -> tuple[Failure, float] | None:
+        """As `held`, for an artifact whose header was read, whatever the server calls it."""
+        return self._held([each for each in self._known if digest and each.digest == digest])
+
+    def _held(self, same: Sequence[Failure]) -> tuple[Failure, float] | None:
+        """Why what has failed under other names waits now, and how long still [s]."""
         count = sum(each.count for each in same)
         if count < _RETRIES:
             return None
@@ -142,15 +156,19 @@ class Failures:
 def _read(text: str) -> tuple[Failure, ...]:
     """What was remembered, as far as it can be read."""
     try:
-        found = [Failure(**each) for each in json.loads(text or "[]")]
-    except (ValueError, TypeError, RecursionError) as error:
+        names = {each.name for each in fields(Failure)}
+        found = [
+            Failure(**{name: each[name] for name in names & each.keys()})
+            for each in json.loads(text or "[]")
+        ]
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         logger.error("which deployments failed is no longer known: %r", error)
         return ()
     return tuple(each for each in found if _is_sound(each))[-_KEPT:]
 
 
 def _is_sound(each: Failure) -> bool:
-    texts = (each.deployment, each.artifact, each.reason)
+    texts = (each.deployment, each.artifact, each.reason, each.digest)
     is_counted = type(each.count) is int and 0 < each.count < 1 << 30
     is_timed = isinstance(each.at, int | float) and math.isfinite(each.at)
     return all(isinstance(text, str) for text in texts) and is_counted and is_timed

@@ -20,6 +20,7 @@ from urllib3.util import Url, make_headers, parse_url
 
 from ota_agent.address import Address
 from ota_agent.errors import AgentError
+from ota_agent.hurry import Hurried
 from ota_agent.server.options import TlsOptions
 from ota_agent.server.pin import parse_pin, pin_of
 
@@ -167,7 +168,7 @@ class _Pool(urllib3.PoolManager):
             "ssl_context": trust.context,
         }
         super().__init__(**self._settings)
-        self._classes: dict[str, type] = {"http": HTTPConnectionPool, "https": _pool_class(trust)}
+        self._classes: dict[str, type] = {"http": _PlainPool, "https": _pool_class(trust)}
         self.pool_classes_by_scheme = self._classes
         self._proxies, self._managers = proxies, dict[str, urllib3.ProxyManager]()
         self._is_plain_allowed, self._warned = plain, set[str]()
@@ -236,10 +237,14 @@ def _parsed(url: str) -> Url:
     return parse_url(url)
 
 
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = Hurried
+
+
 def _pool_class(trust: _Trust) -> type[HTTPSConnectionPool]:
     """The class of connections that are checked by ``trust``; urllib3 takes a class, no object."""
 
-    class Connection(HTTPSConnection):
+    class Connection(Hurried, HTTPSConnection):
         _held: bytearray | None = None
 
         def request(self, *words: Any, **more: Any) -> None:

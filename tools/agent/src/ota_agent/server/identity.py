@@ -9,6 +9,7 @@ from pathlib import Path
 from ota_agent.durable import replace_file
 from ota_agent.errors import AgentError
 from ota_agent.server import attributes
+from ota_agent.small_file import read_small
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +61,7 @@ class Identity:
 def accepted(path: Path) -> str:
     """The identity in a file; empty if it is not there, or damaged."""
     try:
-        with path.open("rb") as file:
-            text = file.read(_LIMIT).decode("utf-8")
+        text = read_small(path, _LIMIT).decode("utf-8")
         return text if isinstance(json.loads(text), dict) else ""
     except (OSError, ValueError, RecursionError):
         return ""

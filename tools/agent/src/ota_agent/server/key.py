@@ -13,10 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from ota_agent.device.second_home import keep
-from ota_agent.durable import replace_file
+from ota_agent.durable import aside, put_aside, replace_file
 from ota_agent.errors import AgentError
 from ota_agent.server.options import KeyOptions
 from ota_agent.server.signer import DAMAGED
+from ota_agent.small_file import read_small
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 
@@ -24,10 +25,6 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE = 120.0  # [s] RSA 3072 on a slow core
 _LIMIT = 1 << 16  # [B] of a PEM file
-
-
-BROKEN = ".broken"
-"""Behind the name of a key that was put aside."""
 
 
 class _Damaged(AgentError):
@@ -88,8 +85,7 @@ class DeviceKey:
         mender = self._options.mender_key
         try:
             if mender and Path(mender).is_file() and self._is_good(Path(mender)):
-                with Path(mender).open("rb") as file:
-                    pem = file.read(_LIMIT)
+                pem = read_small(Path(mender), _LIMIT)
                 source = f"taken over from {mender}"
             else:
                 pem = self._signer("make", self._options.algorithm)
@@ -116,11 +112,11 @@ class DeviceKey:
     def _put_aside(self, why: str) -> None:
         path = self._options.path
         try:
-            path.replace(path.with_name(path.name + BROKEN))
+            put_aside(path)
         except OSError as error:
             raise AgentError(f"{why}; and it cannot be put aside: {error.strerror}") from error
         self._public = ""
-        logger.error("%s; it is put aside as %s", why, BROKEN)
+        logger.error("%s; it is put aside as .broken", why)
         self._tell(replaced(path))
 
     def _is_good(self, path: Path) -> bool:
@@ -149,7 +145,7 @@ class DeviceKey:
 
 def replaced(path: Path) -> str:
     """That a key was put aside, for users; empty if it was not."""
-    broken = path.with_name(path.name + BROKEN)
+    broken = aside(path)
     if not os.path.lexists(broken):
         return ""
     return (

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ota_agent.bounds import bounded
+
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
@@ -22,7 +24,7 @@ class ServerOptions:
 
     urls: tuple[str, ...] = field(default=(), repr=False)
     tenant_token: str = field(default="", repr=False)
-    timeout: float = 60.0
+    timeout: float = bounded(60.0, least=0.1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

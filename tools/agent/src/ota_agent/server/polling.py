@@ -8,6 +8,7 @@ RetryPollIntervalSeconds; and then as if nothing had failed.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ota_agent.bounds import bounded
 from ota_agent.retry import spread
 
 _FIRST = 60.0  # [s]
@@ -31,11 +32,11 @@ class PollOptions:
             many seconds.
     """
 
-    update: float = 1800.0
-    inventory: float = 28800.0
-    retry: float = 300.0
+    update: float = bounded(1800.0, least=0.1)
+    inventory: float = bounded(28800.0, least=0.1)
+    retry: float = bounded(300.0, least=0.1)
     retry_count: int = 0
-    jitter: float = 0.1
+    jitter: float = bounded(0.1, most=1.0)
     start_spread: float = 10.0
 
 

@@ -11,6 +11,7 @@ import urllib3
 
 from ota_agent.address import Address, hide
 from ota_agent.errors import AgentError, Unreachable, innermost
+from ota_agent.hurry import reading
 from ota_agent.retry import retry_after
 from ota_artifact.errors import ArtifactError
 from ota_artifact.json_text import parse_object
@@ -141,8 +142,11 @@ def ask(
             preload_content=False,
             timeout=patience,
         )
-        data = _read(response, where, clock() + patience, clock)
+        with reading(response):
+            data = _read(response, where, clock() + patience, clock)
     except (urllib3.exceptions.HTTPError, OSError) as error:
+        if response is not None:
+            response.close()
         raise Unreachable(f"{where}: {_why(error)}") from error
     finally:
         if response is not None:
@@ -172,10 +176,7 @@ def _read(response: Any, where: str, end: float, clock: Callable[[], float]) -> 
 
 def _piece(response: Any) -> bytes:
     """What has come by now, and not a whole piece: a server may drip."""
-    if hasattr(response, "read1"):  # urllib3 2
-        found: bytes = response.read1(_PIECE)
-    else:
-        found = response.read(1)
+    found: bytes = response.read1(_PIECE) if hasattr(response, "read1") else response.read(1)
     return found
 
 

@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ota_agent.small_file import read_small
 from ota_artifact.openssl import without_legacy
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization import KeySerializationEncryption
 
+_LIMIT = 1 << 16  # [B] of a PEM file
 _RSA = 3072, 65537  # bits, exponent. Source: Mender's client up to version 4
 
 
@@ -105,9 +107,9 @@ def _load(path: Path, passphrase: bytes) -> Any:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        data = path.read_bytes()
+        data = read_small(path, _LIMIT)
     except OSError as error:
-        if error.errno not in (errno.EIO, errno.EISDIR, errno.EUCLEAN, errno.EBADMSG):
+        if error.errno not in (errno.EINVAL, errno.EIO, errno.EISDIR, errno.EUCLEAN, errno.EBADMSG):
             raise
         raise _Damaged(f"{path}: {error.strerror}") from error
     is_encrypted = b"ENCRYPTED" in data
@@ -133,7 +135,7 @@ def _public(key: Any) -> bytes:
 
 
 def _first_line(path: Path | None) -> bytes:
-    return path.read_bytes().split(b"\n", 1)[0].removesuffix(b"\r") if path else b""
+    return read_small(path, _LIMIT).split(b"\n", 1)[0].removesuffix(b"\r") if path else b""
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from ota_agent.durable import replace_file
+from ota_agent.small_file import read_small
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ _RECORD = re.compile(r"([0-9]+),([0-9]+),([0-9]+),[^;]*;(.*)")
 BOOTS = "boots"
 """Of the store: the number of the boot that was kept last before an update was fetched."""
 _END = "end"  # of a boot: why it was ended, as the script `deadline` or the agent says
+_LIMIT = 4 << 20  # [B] of one file that are read
 _LINES = 3000  # of one file that are given; the last ones
 
 
@@ -143,7 +145,7 @@ def _last(lines: list[str], name: str) -> list[str]:
 def _lines(path: Path) -> list[str]:
     """The lines of a file that may have ended anywhere, or be damaged by a cut."""
     try:
-        text = path.read_bytes().decode("utf-8", "replace")
+        text = read_small(path, _LIMIT).decode("utf-8", "replace")
     except OSError:
         return []
     return [line for line in text.replace("\0", "").split("\n") if line]

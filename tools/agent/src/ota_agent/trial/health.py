@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ota_agent.bounds import bounded
 from ota_agent.errors import AgentError
 from ota_agent.payloads.scripts import files_in, is_executable
 from ota_artifact.errors import ProgramError
@@ -47,7 +48,7 @@ class CommitOptions:
     """
 
     folder: Path = Path("/etc/ota/health.d")
-    timeout: float = 60.0
+    timeout: float = bounded(60.0, least=0.1)
     patience: float = 600.0
     policy: Policy = "require-server"
     server_patience: float = 2160.0  # Source: Mender's client, 12 tries by its defaults

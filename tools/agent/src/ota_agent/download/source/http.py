@@ -15,6 +15,7 @@ from ota_agent.address import Address, hide
 from ota_agent.download import DownloadOptions
 from ota_agent.download.source.limit import Limit
 from ota_agent.download.source.response import (
+    BLOCK,
     CHANGED,
     PAGE,
     Body,
@@ -30,6 +31,7 @@ from ota_agent.download.source.response import (
 )
 from ota_agent.download.source.retry import Changed, Patience, Surroundings, Tell
 from ota_agent.errors import AgentError, NotGiven, innermost
+from ota_agent.hurry import reading
 from ota_agent.retry import retry_after
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ class HttpSource:
         self._patience = Patience(self._name, options, surroundings, spent=spent)
         self._limit = Limit(options.bandwidth, clock=surroundings.clock, sleep=surroundings.sleep)
         self._response: BaseHTTPResponse | None = None
+        self._held = b""
         self._file: File | None = None
         self._has_ranges, self._is_lost, self._is_text = True, False, False
         self._furthest = self._connections = 0
@@ -113,11 +116,7 @@ class HttpSource:
             try:
                 data = self._piece(self._response or self._connected(), size)
             except _LOST as error:
-                self._lose(_reason(error))
-                continue
-            if self._file and not self.offset and is_page(self._file, data, is_text=self._is_text):
-                self._file = None
-                self._lose(PAGE)
+                self._lose(self._reason(error))
                 continue
             if data or self.size is None:
                 self.offset += len(data)
@@ -151,7 +150,7 @@ class HttpSource:
         """Hang up."""
         if self._response is not None:
             self._response.close()
-            self._response = None
+            self._response, self._held = None, b""
 
     def _connected(self) -> "BaseHTTPResponse":
         """A response whose next byte is the one at `offset`; always from the first address on."""
@@ -164,9 +163,17 @@ class HttpSource:
                 self._is_text = is_text
             elif is_text and not self._is_text:
                 answer = Later(PAGE)
+            if isinstance(answer, Refused) and is_text:
+                answer = Later(PAGE)
+            if response.status == 200 and isinstance(answer, Body | Other):
+                begin = self._beginning(response)
+                if is_page(answer.file, begin, is_text=is_text):
+                    answer = Later(PAGE)
+                self._held = begin
             if isinstance(answer, Body):
                 self._accept(response, answer.file, answer.start)
                 return response
+            self._held = b""
             response.close()
             if isinstance(answer, Moved):
                 url, redirects = self._redirected(url, answer.url), redirects + 1
@@ -184,7 +191,7 @@ class HttpSource:
                 case WrongRange(why):
                     self._has_ranges = False
                     self._patience.wait(why)
-                case Other(why):
+                case Other(why, _):
                     self._begin_again(response, why)
                 case Refused(why):
                     raise NotGiven(f"{self._name}: {why}; correct the address or the server")
@@ -242,6 +249,7 @@ class HttpSource:
             self._tell(f"the server ignores ranges: reading over {known} B")
             while known:
                 self._around.check()
+                self._patience.require_total()
                 data = self._piece(response, min(known, _CHUNK))
                 if not data:
                     raise urllib3.exceptions.ProtocolError("the server closed the connection")
@@ -258,15 +266,44 @@ class HttpSource:
         self._patience.wait(why)
         raise Changed(f"{self._name}: {why}")
 
+    def _beginning(self, response: "BaseHTTPResponse") -> bytes:
+        """The first block of a body, however it drips; less if there is no more."""
+        begin = b""
+        while len(begin) < BLOCK and (piece := self._arrived(response, BLOCK - len(begin))):
+            begin += piece
+            self._around.check()
+            self._patience.require_total()
+        return begin
+
     def _piece(self, response: "BaseHTTPResponse", size: int) -> bytes:
         """Some of what has arrived, at most ``size`` bytes [B]; it has been waited for."""
+        if not self._held:
+            return self._arrived(response, size)
+        data, self._held = self._held[:size], self._held[size:]
+        return data
+
+    def _arrived(self, response: "BaseHTTPResponse", size: int) -> bytes:
         size = self._limit.portion(size)
         # urllib3 1.26 would wait for all of it, and lose what has come if the connection is lost.
         read1 = getattr(response, "read1", None) or response._fp.read1  # type: ignore[attr-defined]
-        data: bytes = read1(size)
+        with reading(response):
+            data: bytes = read1(size)
         self.received += len(data)
         self._limit.take(len(data))
         return data
+
+    def _reason(self, error: Exception) -> str:
+        """Why a connection was lost, in one line.
+
+        Raises:
+            AgentError: it is not worth another try.
+        """
+        if isinstance(error, urllib3.exceptions.LocationValueError):
+            raise AgentError(f"{hide(str(error))}; correct the address") from error
+        distrust = _distrust(error)
+        if distrust and self._around.is_by_hand and self._file is None:
+            raise AgentError(distrust) from error
+        return distrust or f"no connection, or lost: {hide(innermost(error))}"
 
     def _note_progress(self) -> None:
         if self.offset > self._furthest:
@@ -280,28 +317,22 @@ class HttpSource:
         self._patience.wait(f"{why}{at}")
 
 
-def _reason(error: Exception) -> str:
-    """Why a connection was lost, in one line.
-
-    Raises:
-        AgentError: the other side is not the one that it should be.
-    """
-    if isinstance(error, urllib3.exceptions.LocationValueError):
-        raise AgentError(f"{hide(str(error))}; correct the address") from error
+def _distrust(error: Exception) -> str:
+    """Why the other side is not believed to be who it should be; empty if that is not why."""
     each: BaseException | None = error
     while each is not None:
         if isinstance(each, ssl.SSLCertVerificationError) and each.verify_code != _NOT_YET_VALID:
-            raise AgentError(
+            return (
                 f"the server's certificate is not trusted: {each.verify_message}; correct the"
                 " certificate, the clock, or what is trusted (tls)"
-            ) from error
+            )
         if type(each).__name__ == "CertificateError":  # urllib3's: another host's certificate
-            raise AgentError(
+            return (
                 f"the server's certificate is not trusted: {each}; correct the address or the"
                 " certificate"
-            ) from error
+            )
         if type(each) is ssl.SSLError and not getattr(each, "reason", None):  # not OpenSSL's: a pin
-            raise AgentError(str(each)) from error
+            return str(each)
         cause = each.__cause__ or each.__context__
         each = cause or next((arg for arg in each.args if isinstance(arg, Exception)), None)
-    return f"no connection, or lost: {hide(innermost(error))}"
+    return ""

@@ -21,8 +21,12 @@ CHANGED = "the server's file has changed"
 PAGE = "there is a web page in place of the artifact: must a user log in to this network?"
 """Why it is tried again later, where a captive portal or a page for maintenance answers."""
 
-_TEXTS = ("text/", "application/json", "application/xhtml")
+BLOCK = 512
+"""By so much of a body `is_page` can tell what it is [B]."""
+
+_TEXTS = ("text/", "application/json", "application/xhtml", "application/javascript")
 _LEAST = 3072  # [B] of an artifact: version, manifest and header, each in a tar
+_MARK, _MARK_AT = b"ustar", 257  # of a tar. Source: POSIX, pax, ustar Interchange Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,14 @@ class WrongRange:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """It is another file now, or one cannot tell."""
+    """It is another file now, or one cannot tell.
+
+    Attributes:
+        file: what the server says of it.
+    """
 
     why: str
+    file: File
 
 
 Answer = Body | Moved | Later | Refused | WrongRange | Other
@@ -120,6 +129,8 @@ def judge(status: int, headers: Mapping[str, str], offset: int, known: File | No
         return _beyond(headers, known)
     if status in _PASSING or status >= 500:
         return Later(f"the server answers {status}", headers.get("Retry-After", ""))
+    if 200 < status < 300 and status != 206:
+        return Later(f"the server answers {status}, and does not give the artifact")
     if status not in (200, 206):
         return Refused(f"the server answers {status}{_MEANS.get(status, '')}")
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
@@ -147,9 +158,9 @@ def _whole(headers: Mapping[str, str], offset: int, known: File | None) -> Answe
         case True:
             return Body(file, 0)
         case False:
-            return Other(CHANGED)
+            return Other(CHANGED, file)
         case None:
-            return Other("the server does not say whether its file is still the same")
+            return Other("the server does not say whether its file is still the same", file)
 
 
 def _part(headers: Mapping[str, str], offset: int, known: File | None) -> Answer:
@@ -161,7 +172,7 @@ def _part(headers: Mapping[str, str], offset: int, known: File | None) -> Answer
     size = None if match[3] == "*" else int(match[3])
     file = File(size, *_validators(headers))
     if known is not None and known.is_same(file) is False:
-        return Other(CHANGED)
+        return Other(CHANGED, file)
     if size is None and known is not None:
         size = known.size
     if start != offset or end < start or (size is not None and end >= size):
@@ -173,15 +184,22 @@ def _beyond(headers: Mapping[str, str], known: File | None) -> Answer:
     """There is nothing at that offset, so the server says."""
     match = _WHOLE.fullmatch(headers.get("Content-Range", "").strip())
     if match and known and known.size is not None and int(match[1]) != known.size:
-        return Other(CHANGED)
+        return Other(CHANGED, File(int(match[1])))
     return WrongRange("it does not have the range that it should")
 
 
 def is_page(file: File, begin: bytes, *, is_text: bool) -> bool:
-    """Whether it is a page, or a word such as OK, and no artifact, by how it begins."""
-    if begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
+    """Whether it is a page, or a word such as OK, and no artifact, whatever it is called.
+
+    Args:
+        begin: its first `BLOCK`; less only if it is shorter.
+        is_text: it is called a text.
+    """
+    if begin[_MARK_AT:].startswith(_MARK):
+        return False
+    if is_text or begin.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         return True
-    return is_text and file.size is not None and file.size < _LEAST
+    return len(begin) < BLOCK or (file.size is not None and file.size < _LEAST)
 
 
 def is_called_text(headers: Mapping[str, str]) -> bool:

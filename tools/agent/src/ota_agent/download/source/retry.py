@@ -34,6 +34,8 @@ class Surroundings:
         sleep: waits for some seconds [s].
         random: a number from 0 up to 1.
         check: raises if the download is no longer wanted.
+        is_by_hand: a user has given the address, and may correct it; in place of the address that a
+            server gives, a captive portal may answer.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -41,6 +43,7 @@ class Surroundings:
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = random.SystemRandom().random
     check: Callable[[], None] = lambda: None
+    is_by_hand: bool = False
 
 
 class Patience:
@@ -76,7 +79,7 @@ class Patience:
             AgentError: the budget for all of it is used up.
         """
         self._progress, self._retries = self._around.clock(), 0
-        self._require_total("it continues, but too slowly")
+        self.require_total()
 
     def wait(self, why: str, asked: float | None = None) -> None:
         """Wait before the next try.
@@ -89,7 +92,7 @@ class Patience:
         Raises:
             AgentError: a budget is used up; the text has ``why``.
         """
-        self._require_total(why)
+        self.require_total(why)
         without = self._around.clock() - self._progress
         if without >= self._options.no_progress:
             raise AgentError(
@@ -100,6 +103,18 @@ class Patience:
         logger.warning("%s: %s; trying again in %.1f s", self._what, why, delay)
         self._progress += min(delay, asked or 0.0)
         self._sleep(delay)
+
+    def require_total(self, why: str = "it continues, but too slowly") -> None:
+        """Pass while there is time left for all of it.
+
+        Raises:
+            AgentError: there is none; the text has ``why``.
+        """
+        if self.spent >= self._options.total:
+            raise AgentError(
+                f"{self._what}: not done after {self.spent:.0f} s: {why}; give it more time"
+                " (download.total), or make the artifact smaller"
+            )
 
     def _delay(self, asked: float | None) -> float:
         options = self._options
@@ -117,10 +132,3 @@ class Patience:
             self._around.check()
             self._around.sleep(min(left, _SLICE))
         self._around.check()
-
-    def _require_total(self, why: str) -> None:
-        if self.spent >= self._options.total:
-            raise AgentError(
-                f"{self._what}: not done after {self.spent:.0f} s: {why}; give it more time"
-                " (download.total), or make the artifact smaller"
-            )
