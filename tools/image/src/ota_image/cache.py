@@ -6,16 +6,21 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.hold import hold
+from ota_image.errors import WorldError
 from ota_image.workfolder import own_folder
 
 _BLOCK = 512  # [B]: the unit of st_blocks. Source: Linux, stat(2)
+_SEAL = ".made"
+"""The file of an entry with the digest of all others: a power cut, a full disk, or a program that
+removes old files from ~/.cache may have left only a part of them."""
+_UNSEALED = frozenset({_SEAL, ".git"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +87,77 @@ def one_error_if_full(place: Path) -> Iterator[None]:
 def make_once(name: str) -> Iterator[tuple[Path, Path | None]]:
     """The folder of that name in the cache, and where to make it if it is not there yet.
 
-    Gives (folder, None) if the cache has it. Otherwise gives (folder, workplace). When the block
-    ends without an exception, the workplace becomes the folder in one step, even if another process
-    makes the same folder at the same time. What killed processes left next to it is removed.
+    Gives (folder, None) if the cache has it, as it was made. Otherwise gives (folder, workplace).
+    When the block ends without an exception, the workplace becomes the folder, even if another
+    process makes the same folder at the same time. What killed processes left next to it is
+    removed.
 
     Raises:
         OSError: the cache cannot be written, also if a program says that the disk is full.
     """
     folder = open_cache() / name
-    if folder.is_dir():
+    if is_whole(folder):
         yield folder, None
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with own_folder(folder.parent) as workplace:
         with one_error_if_full(folder.parent):
             yield folder, workplace
+            (workplace / _SEAL).write_text(tree_digest(workplace), "utf-8")
         workplace.chmod(0o755)  # another user, such as root, may have the same cache
         try:
             workplace.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # no other process was faster
-                raise
+        except OSError:  # what is damaged is there, or another process was faster
+            with own_folder(folder.parent) as damaged:
+                with suppress(FileNotFoundError):
+                    folder.rename(damaged / "entry")
+                with suppress(OSError) if folder.is_dir() else nullcontext():
+                    workplace.rename(folder)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether an entry of the cache is there, as it was made.
+
+    Raises:
+        OSError: it cannot be read, for example because another user made it.
+    """
+    try:
+        return (folder / _SEAL).read_text("utf-8", "replace") == tree_digest(folder)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return False
+
+
+def require_whole(folder: Path) -> None:
+    """Check an entry that was found by its name alone, before it is used.
+
+    Raises:
+        WorldError: it is damaged. It is removed then, so that the next build makes it again.
+        OSError: it cannot be read or removed.
+    """
+    if not is_whole(folder):
+        with own_folder(folder.parent) as damaged:
+            folder.rename(damaged / "entry")
+        raise WorldError(f"{folder}: was damaged and has been removed; build again")
+
+
+def tree_digest(folder: Path) -> str:
+    """A digest of the names and contents of a tree, without version control [hex]."""
+    digest = hashlib.sha256()
+    for place, folders, names in os.walk(folder, onerror=_fail):
+        folders[:] = sorted(set(folders) - _UNSEALED)
+        for name in sorted(set(names) - _UNSEALED):
+            path = Path(place, name)
+            digest.update(os.fsencode(path.relative_to(folder)) + b"\0")
+            if path.is_symlink():
+                digest.update(os.fsencode(path.readlink()))
+            else:
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _fail(error: OSError) -> None:
+    raise error
 
 
 def kept() -> tuple[Kept, ...]:

@@ -19,7 +19,7 @@ from ota_board.board import Board
 from ota_board.entry import extlinux
 from ota_board.render import rendered
 from ota_image import __version__, packages
-from ota_image.cache import cache_folder, key_of, make_once, open_cache
+from ota_image.cache import cache_folder, is_whole, key_of, make_once, open_cache
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, digest_of
 from ota_image.packages.choice import Chosen, choose
@@ -134,7 +134,7 @@ def make_slot(
     key = _key(board, recipe, settings, chosen, python)
     settings = _with_release(settings, key)
     folder = cache_folder() / f"slots/{recipe.name}-{board.name}-{key}"
-    if folder.is_dir():
+    if is_whole(folder):
         progress("the root filesystem is in the cache")
     else:
         with own_folder(open_cache()) as place:
