@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from ota_image.errors import WorldError
 from ota_image.workfolder import own_folder
 
 _BLOCK = 512  # [B]: the unit of st_blocks. Source: Linux, stat(2)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_LEFT = 64 << 10  # [B] with less than that a filesystem is full
 _SEAL = ".made"
 """The file of an entry with the digest of all others: a power cut, a full disk, or a program that
 removes old files from ~/.cache may have left only a part of them."""
@@ -72,15 +75,28 @@ def one_error_if_full(place: Path) -> Iterator[None]:
     """Make one error of what a program, or shutil for each file, says of a full disk.
 
     Raises:
-        OSError: the disk of the place is full.
+        OSError: the disk of the place is full, or that of temporary files.
     """
     try:
         yield
     except (ProgramError, shutil.Error) as error:
+        full = next((each for each in (place, Path(tempfile.gettempdir())) if _is_full(each)), None)
         reason = os.strerror(errno.ENOSPC)
-        if reason in str(error):
-            raise OSError(errno.ENOSPC, reason, str(place)) from error
+        if full or reason in str(error):
+            raise OSError(errno.ENOSPC, reason, str(full or place)) from error
         raise
+    except OSError as error:
+        if error.filename is None and error.errno in _FULL and _is_full(place):
+            error.filename = str(place)
+        raise
+
+
+def _is_full(place: Path) -> bool:
+    try:
+        room = os.statvfs(place)
+    except OSError:
+        return False
+    return room.f_bavail * room.f_frsize < _LEFT or (room.f_files > 0 and room.f_favail == 0)
 
 
 @contextmanager
