@@ -269,7 +269,11 @@ class AptRoot:
         ]
         argv = (_HELPER, "download-file", *words)
         with one_error_if_full(next(iter(files)).parent):
-            run(argv, timeout=_DOWNLOAD_TIME, environment=self._environment)
+            try:
+                run(argv, timeout=_DOWNLOAD_TIME, environment=self._environment)
+            except ProgramError as error:
+                text = f"{reason(str(error))}; try again, or name another mirror with --mirror"
+                raise ProgramError(text) from error
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -299,6 +303,8 @@ def package_file(package: Package) -> Path:
 def download(apt: AptRoot, packages: Sequence[Package], say: Say) -> None:
     """Download packages into the cache; each is there whole and verified, or not at all.
 
+    If one cannot be downloaded, or the user has had enough, those that have come stay.
+
     Raises:
         ProgramError: one cannot be downloaded.
         WorldError: one has another digest.
@@ -313,13 +319,17 @@ def download(apt: AptRoot, packages: Sequence[Package], say: Say) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with own_folder(folder) as workplace:
         places = {package: workplace / package.sha256 for package in absent}
-        apt.fetch({place: (each.uri, each.sha256) for each, place in places.items()})
+        try:
+            apt.fetch({place: (each.uri, each.sha256) for each, place in places.items()})
+        finally:  # the next try needs only the others
+            for package, place in places.items():
+                if place.is_file() and digest_of(place) == package.sha256:
+                    place.rename(package_file(package))
         for package, place in places.items():
-            if digest_of(place) != package.sha256:
+            if place.exists():
                 raise WorldError(
                     f"{package.uri}: its SHA-256 differs from the one that the archive lists"
                 )
-            place.rename(package_file(package))
 
 
 def digest_of(path: Path) -> str:
