@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is made once and kept."""
 
+import errno
 import json
 import os
 import signal
@@ -11,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.run import run
-from ota_image.cache import cache_folder, empty_cache, kept, key_of, make_once, require_whole
+from ota_image.cache import (
+    cache_folder,
+    empty_cache,
+    explained,
+    kept,
+    key_of,
+    make_once,
+    require_whole,
+)
 from ota_image.cli.main import main
 from ota_image.errors import WorldError
 from tests.conftest import requires_open_tree
@@ -225,6 +234,19 @@ def test_another_user_of_the_same_cache_can_read_what_is_in_it(
 
     assert folder.stat().st_mode & 0o777 == 0o755
     assert sorted(path.name for path in folder.iterdir()) == [".made", "vmlinuz"]
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
+def test_a_cache_of_another_user_is_an_error_with_the_variable(cache: Path, code: int) -> None:
+    inside, outside = (
+        explained(OSError(code, os.strerror(code), str(path)))
+        for path in (cache / "slots" / ".work.1", cache.parent / "other")
+    )
+
+    assert str(inside.strerror).endswith("another user's or read-only: set $XDG_CACHE_HOME")
+    assert inside.filename == str(cache / "slots" / ".work.1")
+    assert outside.strerror == os.strerror(code)
+    assert explained(inside) is inside
 
 
 def test_a_name_that_is_not_utf_8_has_a_key_too() -> None:

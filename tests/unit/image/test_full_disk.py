@@ -58,3 +58,24 @@ def test_it_is_named(tmp_path: Path, full: str, size: str) -> None:
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"ota-image: {place}")
     assert "No space left on device; make room there" in last
+
+
+def test_a_cache_that_cannot_be_written_is_said_with_the_variable(tmp_path: Path) -> None:
+    tiny = make_tiny(tmp_path)
+    (tmp_path / "cache").mkdir()
+    script = 'mount -t tmpfs -o ro none "$1" || exit 77; shift; exec "$@"'
+    command = (sys.executable, "-c", "from ota_image.cli.main import entry; entry()", "build")
+    words = ("qemu-x86-64", *tiny.options(), "--locked", "--output", str(tmp_path / "made"))
+
+    done = subprocess.run(  # noqa: S603
+        [*UNSHARE, script, "sh", str(tmp_path / "cache"), *command, *words],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    if done.returncode in (1, 77) and "ota-image" not in done.stderr:
+        pytest.skip("no user namespaces with a mount here")
+    assert done.returncode == 3
+    assert "Read-only file system; the cache is another user's or read-only" in done.stderr

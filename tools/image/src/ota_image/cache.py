@@ -17,7 +17,9 @@ from ota_artifact.hold import hold
 from ota_image.errors import WorldError
 from ota_image.workfolder import own_folder
 
+_VARIABLE = "XDG_CACHE_HOME"
 _BLOCK = 512  # [B]: the unit of st_blocks. Source: Linux, stat(2)
+_REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LEFT = 64 << 10  # [B] with less than that a filesystem is full
 _SEAL = ".made"
@@ -46,7 +48,7 @@ def cache_folder() -> Path:
 
     Source: XDG Base Directory Specification: a relative path is to be ignored.
     """
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    base = Path(os.environ.get(_VARIABLE, ""))
     return (base if base.is_absolute() else Path.home() / ".cache") / "ota-kit"
 
 
@@ -59,6 +61,16 @@ def open_cache() -> Path:
     folder = cache_folder()
     _keep(folder)
     return folder
+
+
+def explained(error: OSError) -> OSError:
+    """An error with a remedy if it is that the cache is another user's, or cannot be written."""
+    place = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    is_ours = Path(place).is_relative_to(cache_folder())
+    if error.errno not in _REFUSALS or not is_ours or _VARIABLE in (error.strerror or ""):
+        return error
+    text = f"{error.strerror}; the cache is another user's or read-only: set ${_VARIABLE}"
+    return OSError(error.errno, text, place)
 
 
 def key_of(*parts: str | bytes) -> str:
@@ -208,7 +220,7 @@ def _keep(folder: Path) -> ExitStack:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except PermissionError as error:
-        text = f"{error.strerror}, and the cache belongs there unless $XDG_CACHE_HOME is set"
+        text = f"{error.strerror}, and the cache belongs there unless ${_VARIABLE} is set"
         raise PermissionError(error.errno, text, error.filename) from error
     stack = ExitStack()
     stack.enter_context(hold(folder, remedy="", is_shared=True, waiting=lambda _: None))

@@ -51,7 +51,12 @@ def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser
 def _work(words: Sequence[str]) -> int:
     args = build_parser(needed(words, _COMMANDS)).parse_args(words)
     _check_settings()
-    code: int = args.run(args)
+    try:
+        code: int = args.run(args)
+    except OSError as error:
+        from ota_image.cache import explained
+
+        raise explained(error) from error
     return code
 
 
