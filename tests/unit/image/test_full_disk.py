@@ -60,7 +60,7 @@ def test_it_is_named(tmp_path: Path, full: str, size: str) -> None:
     assert "No space left on device; make room there" in last
 
 
-def test_a_cache_that_cannot_be_written_is_said_with_the_variable(tmp_path: Path) -> None:
+def test_a_read_only_cache_is_an_error_with_the_variable(tmp_path: Path) -> None:
     tiny = make_tiny(tmp_path)
     (tmp_path / "cache").mkdir()
     script = 'mount -t tmpfs -o ro none "$1" || exit 77; shift; exec "$@"'
@@ -78,4 +78,4 @@ def test_a_cache_that_cannot_be_written_is_said_with_the_variable(tmp_path: Path
     if done.returncode in (1, 77) and "ota-image" not in done.stderr:
         pytest.skip("no user namespaces with a mount here")
     assert done.returncode == 3
-    assert "Read-only file system; the cache is another user's or read-only" in done.stderr
+    assert "; the cache is another user's or read-only: set $XDG_CACHE_HOME" in done.stderr

@@ -174,9 +174,7 @@ def test_a_list_that_could_not_be_fetched_is_asked_for_again(archive: Path) -> N
 
 
 @pytest.mark.parametrize("left", [b"", b"Package: other\nVersion: 1\nArchitecture: arm64\n\n"])
-def test_a_list_of_which_a_power_cut_left_only_a_part_is_fetched_again(
-    archive: Path, left: bytes
-) -> None:
+def test_a_list_that_a_power_cut_has_damaged_is_fetched_again(archive: Path, left: bytes) -> None:
     copied = replace(flat(archive), uris=(f"copy:{archive}",))
     apt = AptRoot("arm64", [copied])
     apt.resolve(["init"])
