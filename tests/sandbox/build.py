@@ -13,8 +13,8 @@ from pathlib import Path
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.u_boot import default_environment, fragment, missing
-from ota_image.cache import key_of, make_once
-from ota_image.firmware.u_boot import let_swig_append, tree_digest, tree_version
+from ota_image.cache import key_of, make_once, tree_digest
+from ota_image.firmware.u_boot import let_swig_append, tree_version
 from ota_image.progress import Say
 from tests.house.tree import ROOT
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is made once and kept."""
 
+import errno
 import json
 import os
 import signal
@@ -11,8 +12,17 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.run import run
-from ota_image.cache import cache_folder, empty_cache, kept, key_of, make_once
+from ota_image.cache import (
+    cache_folder,
+    empty_cache,
+    explained,
+    kept,
+    key_of,
+    make_once,
+    require_whole,
+)
 from ota_image.cli.main import main
+from ota_image.errors import WorldError
 from tests.conftest import requires_open_tree
 
 _MAKE = (
@@ -36,8 +46,57 @@ def test_what_is_made_is_made_once(cache: Path) -> None:
 
     assert workplace is None
     assert folder == cache / "kind" / "name"
-    assert [each.name for each in folder.iterdir()] == ["whole"]
+    assert sorted(each.name for each in folder.iterdir()) == [".made", "whole"]
     assert list(folder.parent.iterdir()) == [folder]
+
+
+def make_two_files(name: str) -> bool:
+    """Make an entry of the cache, unless it is there; gives whether it was made."""
+    with make_once(name) as (_, workplace):
+        if workplace:
+            (workplace / "in").mkdir()
+            (workplace / "in" / "file").write_bytes(b"content")
+            (workplace / "link").symlink_to("in/file")
+        return workplace is not None
+
+
+DAMAGES = {
+    "emptied by a power cut": ": >in/file",
+    "cut": "printf con >in/file",
+    "another byte": "printf cOntent >in/file",
+    "an old file removed": "rm in/file",
+    "a folder for a link": "rm link; mkdir link",
+    "one file more": ": >in/other",
+    "without a digest": "rm .made",
+    "an empty digest": ": >.made",
+    "a file": "cd ..; rm -r name; : >name",
+    "a link to nowhere": "cd ..; rm -r name; ln -s gone name",
+    "an empty folder": "cd ..; rm -r name; mkdir name",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_was_damaged_is_made_again(cache: Path, damage: str) -> None:
+    make_two_files("kind/name")
+    run(("sh", "-ec", f'cd "$0"; {damage}', cache / "kind" / "name"), timeout=10)
+
+    is_made = make_two_files("kind/name")
+
+    assert is_made
+    assert (cache / "kind" / "name" / "in" / "file").read_bytes() == b"content"
+    assert not make_two_files("kind/name")
+    assert [each.name for each in (cache / "kind").iterdir()] == ["name"]
+
+
+def test_a_damaged_entry_that_was_found_by_its_name_is_removed(cache: Path) -> None:
+    make_two_files("source/u-boot")
+    require_whole(cache / "source" / "u-boot")
+    (cache / "source" / "u-boot" / "in" / "file").write_bytes(b"")
+
+    with pytest.raises(WorldError, match=r"u-boot: was damaged .* build again"):
+        require_whole(cache / "source" / "u-boot")
+
+    assert list((cache / "source").iterdir()) == []
 
 
 def fail_to_make(name: str) -> None:
@@ -174,7 +233,20 @@ def test_another_user_of_the_same_cache_can_read_what_is_in_it(
         (workplace / "vmlinuz").touch()
 
     assert folder.stat().st_mode & 0o777 == 0o755
-    assert [path.name for path in folder.iterdir()] == ["vmlinuz"]
+    assert sorted(path.name for path in folder.iterdir()) == [".made", "vmlinuz"]
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
+def test_a_cache_of_another_user_is_an_error_with_the_variable(cache: Path, code: int) -> None:
+    inside, outside = (
+        explained(OSError(code, os.strerror(code), str(path)))
+        for path in (cache / "slots" / ".work.1", cache.parent / "other")
+    )
+
+    assert str(inside.strerror).endswith("another user's or read-only: set $XDG_CACHE_HOME")
+    assert inside.filename == str(cache / "slots" / ".work.1")
+    assert outside.strerror == os.strerror(code)
+    assert explained(inside) is inside
 
 
 def test_a_name_that_is_not_utf_8_has_a_key_too() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A build gives the same bytes, whatever the umask, the locale and the time zone of its user."""
+"""A build gives the same bytes, whatever the umask, locale, time zone and settings of its user."""
 
 import hashlib
 import sys
@@ -25,7 +25,19 @@ ODD = {
     **{"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     "PATH": "/usr/bin:/bin",  # of an ordinary user of Debian
     **{"TZ": "<odd>-13:37:42", "GZIP": "-1", "PYTHONHASHSEED": "7"},
+    # Programs that we start read these.
+    **{"LD_PRELOAD": "/no/such/library.so", "TAR_OPTIONS": "--exclude=*", "MAKEFLAGS": "-n"},
+    **{"MKE2FS_CONFIG": "{place}/mke2fs.conf", "MTOOLS_NAME_NUMERIC_TAIL": "0"},
+    **{"MTOOLS_NO_VFAT": "1", "MTOOLSRC": "/no/such/file", "APT_CONFIG": "/no/such/file"},
 }
+CONFIG = """\
+[defaults]
+blocksize = 1024
+inode_size = 128
+hash_alg = tea
+[fs_types]
+ext4 = { features = has_journal,metadata_csum,64bit }
+"""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +63,7 @@ def build(tiny: Tiny, place: Path, umask: str, settings: Mapping[str, str]) -> d
     (place / "etc" / "grün" / "run").write_bytes(b"#!/bin/sh\n")
     (place / "etc" / "grün" / "run").chmod(0o744)
     (place / "etc" / "grün" / "link").symlink_to("mäßig")
+    (place / "mke2fs.conf").write_text(CONFIG, "utf-8")
     tiny.fill(place / "cache")
     run(
         (
@@ -60,7 +73,10 @@ def build(tiny: Tiny, place: Path, umask: str, settings: Mapping[str, str]) -> d
             *("--locked", "--overlay", place / "etc", "--output", place / "made"),
         ),
         timeout=60,
-        environment={**settings, "XDG_CACHE_HOME": str(place / "cache")},
+        environment={
+            **{name: value.format(place=place) for name, value in settings.items()},
+            "XDG_CACHE_HOME": str(place / "cache"),
+        },
     )
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()

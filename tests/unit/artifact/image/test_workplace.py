@@ -10,7 +10,7 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.image.workplace import workplace
 
 
-@pytest.mark.parametrize("name", ["a?b", "a@@b", "a$b", "a\\b", "a\nb"])
+@pytest.mark.parametrize("name", ["a?b", "a@@b", "a$b", "a|b", "a*b", "a\\b", "a\nb"])
 def test_a_tmpdir_that_a_program_would_read_otherwise_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -26,7 +26,9 @@ def test_a_tmpdir_that_a_program_would_read_otherwise_is_refused(
     assert list((tmp_path / name).iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["a b", "a:b", "a%b", "a'b", 'a"b', "a,b", "grün"])
+@pytest.mark.parametrize(
+    "name", ["a b", "a:b", "a%b", "a'b", 'a"b', "a,b", "a;b", "a&b", "#a", "grün"]
+)
 def test_others_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / "image").write_bytes(b"image")

@@ -84,3 +84,27 @@ def test_a_file_that_cannot_be_read_or_written_is_named(
 
     err = capsys.readouterr().err
     assert "missing.pub" in err or "no: no such folder" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "said"),
+    [
+        ("TMPDIR", "missing", 3, "TMPDIR=missing: is not a folder that can be written; make it"),
+        ("TMPDIR", "text", 3, "TMPDIR=text: is not a folder that can be written; make it"),
+        ("SOURCE_DATE_EPOCH", "yesterday", 2, "SOURCE_DATE_EPOCH='yesterday': not seconds"),
+    ],
+)
+def test_a_setting_that_a_program_would_refuse_later_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    ended = main(["build", "qemu-arm64", *BOARDS])
+
+    assert ended == code
+    assert capsys.readouterr().err.startswith(f"ota-image: {said}")

@@ -5,6 +5,7 @@ The source tree is a small one, with rules as U-Boot's has; the boot tests compi
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +16,11 @@ import pytest
 from ota_artifact.errors import ProgramError
 from ota_board.board import Board, Firmware
 from ota_board.load import load_board
-from ota_image.errors import ImageError
+from ota_image.cache import make_once
+from ota_image.errors import ImageError, WorldError
 from ota_image.firmware import u_boot
-from ota_image.firmware.u_boot import build_u_boot
+from ota_image.firmware.u_boot import build_u_boot, u_boot_of
+from ota_image.packages.apt import Package
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.unit.image.disk.small import quiet
@@ -133,6 +136,28 @@ def test_the_users_own_settings_do_not_reach_it(use: Use, monkeypatch: pytest.Mo
     assert settings["CROSS_COMPILE"] == "aarch64-linux-gnu-"
     assert settings["PATH"] == os.environ["PATH"]
     assert not {"ARCH", "CFLAGS", "KCFLAGS", "TZ"} & settings.keys()
+
+
+def test_a_source_that_was_damaged_in_the_cache_is_not_compiled(
+    use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = use("cached")
+    with make_once("source/u-boot") as (entry, workplace):
+        assert workplace
+        shutil.copytree(source, workplace / "tree")
+    package = Package(name="u-boot", version="2023.01", arch="source", sha256="")
+    monkeypatch.setattr(u_boot, "locked_source", lambda *_: (package, entry / "tree"))
+
+    for name in ("common/Kconfig", "Makefile"):  # without a Makefile, it is not U-Boot's
+        (entry / "tree" / name).unlink()
+        with pytest.raises(WorldError, match=r"source/u-boot: was damaged .* build again"):
+            u_boot_of(BOARD, FOLDER, None, quiet)
+
+        assert not entry.exists()
+        with make_once("source/u-boot") as (entry, workplace):
+            assert workplace
+            shutil.copytree(source, workplace / "tree")
+    assert u_boot_of(BOARD, FOLDER, None, quiet).version == "2023.01"
 
 
 def test_the_library_that_binman_needs_compiles_with_every_swig(use: Use) -> None:

@@ -2,6 +2,7 @@
 """apt in the cache, against an archive in a folder."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,12 @@ def test_a_package_that_differs_from_the_list_stays_out(archive: Path) -> None:
     packages = apt.resolve(["init"])
     (archive / "libinit_2.0-1_arm64.deb").write_bytes(b"malware 2.0-1")
 
-    with pytest.raises(ProgramError, match="Hash"):
+    with pytest.raises(ProgramError, match=r"^Failed to fetch .* Hash .*; try again, or name an"):
         download(apt, packages, lambda text: None)
 
-    assert list(package_file(packages[0]).parent.iterdir()) == []
+    assert not package_file(packages[1]).exists()
+    assert package_file(packages[0]).read_bytes() == b"init 1:2.0-1"  # need not come again
+    assert len(list(package_file(packages[0]).parent.iterdir())) == 1
 
 
 def test_a_version_that_is_newer_than_the_lists_is_found(archive: Path) -> None:
@@ -168,6 +171,31 @@ def test_a_list_that_could_not_be_fetched_is_asked_for_again(archive: Path) -> N
 
     warnings = [text for text in said if "only some of the package lists" in text]
     assert len(warnings) == 2
+
+
+@pytest.mark.parametrize("left", [b"", b"Package: other\nVersion: 1\nArchitecture: arm64\n\n"])
+def test_a_list_that_a_power_cut_has_damaged_is_fetched_again(archive: Path, left: bytes) -> None:
+    copied = replace(flat(archive), uris=(f"copy:{archive}",))
+    apt = AptRoot("arm64", [copied])
+    apt.resolve(["init"])
+    [packages] = (apt.folder / "lists").glob("*_Packages")
+    packages.write_bytes(left)
+    for path in apt.folder.glob("*.bin"):
+        path.unlink()
+
+    found = AptRoot("arm64", [copied]).resolve(["init"])
+
+    assert [each.name for each in found] == ["init", "libinit"]
+
+
+def test_lists_that_are_as_they_were_left_are_not_fetched_again(archive: Path) -> None:
+    copied = replace(flat(archive), uris=(f"copy:{archive}",))
+    AptRoot("arm64", [copied]).resolve(["init"])
+    said: list[str] = []
+
+    AptRoot("arm64", [copied], say=said.append).resolve(["init"])
+
+    assert said == []
 
 
 def test_the_machines_own_lists_do_not_get_it(archive: Path) -> None:

@@ -9,6 +9,7 @@ every `with` in order, so that no temporary file and no machine stays behind.
 import errno
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,10 +19,12 @@ from typing import NoReturn, TextIO
 _SIGNAL = 128
 """A code above it says which signal ended the command. Source: POSIX, sh, "exit status"."""
 _ROOM = "; make room there, or choose another place ($TMPDIR for temporary files)"
+_DEV_FULL = os.makedev(1, 7)  # Source: Linux, Documentation/admin-guide/devices.txt
 _REMEDIES = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
     errno.EFBIG: _ROOM,
+    errno.EROFS: "; choose another place",
     errno.EACCES: "; run as a user with permission, or choose another place",
 }
 
@@ -160,8 +163,20 @@ def _go_on(_number: int, _frame: FrameType | None) -> None:
 
 def _explained(error: OSError) -> str:
     remedy = _REMEDIES.get(error.errno or 0, "")
-    place = error.filename or ("stdout" if remedy == _ROOM else "")
+    place = error.filename or (_full_place() if remedy == _ROOM else "")
     return f"{place}{': ' if place else ''}{error.strerror or error}{remedy}"
+
+
+def _full_place() -> str:
+    """Where there is no room, if an error does not say it: a file without a name has it full."""
+    import tempfile
+
+    with suppress(OSError):
+        state, room = os.fstat(1), os.fstatvfs(1)
+        is_full = stat.S_ISREG(state.st_mode) and not room.f_bavail
+        if is_full or (stat.S_ISCHR(state.st_mode) and state.st_rdev == _DEV_FULL):
+            return "stdout"
+    return tempfile.gettempdir()
 
 
 def _reader_has_left() -> bool:

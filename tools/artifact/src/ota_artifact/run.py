@@ -54,7 +54,7 @@ def run(
     words = [os.fspath(word) for word in argv]
     line = masked(shlex.join(words))
     logger.debug("+ %s", line)
-    program = _start(words, stdin=subprocess.PIPE, environment=environment)
+    program, line = _start(words, stdin=subprocess.PIPE, environment=environment), shortened(line)
     with program, _ending(program, f"{line}: did not finish within {timeout:g} s"):
         printed, said = program.communicate(stdin, timeout)
     if program.returncode not in success:

@@ -16,6 +16,7 @@ from ota_artifact.writer import write_artifact
 from ota_board import grub
 from ota_board.board import Board
 from ota_board.u_boot import factory_environment
+from ota_image.cache import one_error_if_full
 from ota_image.disk.compose import Parts, Raw, compose
 from ota_image.disk.split import split
 from ota_image.errors import ImageError
@@ -102,6 +103,7 @@ def build(
     with (
         hold(output, remedy="or build into another folder with --output", waiting=say),
         own_folder(output) as folder,
+        one_error_if_full(output),
     ):
         slot = make_slot(
             board, recipe, settings, folder / "rootfs.ext4", source=source, progress=say

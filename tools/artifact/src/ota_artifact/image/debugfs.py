@@ -121,6 +121,14 @@ def _short(line: str) -> str:
     return line
 
 
+def complaint_of(said: str) -> str:
+    """What debugfs complains of on stderr: what follows the line with its version.
+
+    What comes before is not its own, such as the loader's words about a library in LD_PRELOAD.
+    """
+    return re.sub(r"\A(?:.*?\n)??debugfs \d[^\n]*(?:\n|\Z)", "", said, flags=re.DOTALL).strip()
+
+
 def _debugfs(place: Path, *arguments: str, script: str = "") -> bytes:
     program = find_program("debugfs", package="e2fsprogs")
     environment = {"LC_ALL": "C", "DEBUGFS_PAGER": "__none__", "PAGER": "__none__"}
@@ -136,7 +144,7 @@ def _debugfs(place: Path, *arguments: str, script: str = "") -> bytes:
         success=(0, 1),  # 1: it could not open the image, and says so
     )
     said = heard.read_text(encoding="utf-8", errors="replace")
-    complaint = re.sub(r"\Adebugfs [^\n]*\n", "", said).strip()
+    complaint = complaint_of(said)
     if complaint:
         opening = re.match(r"\S*debugfs: (.*) while trying to open", complaint)
         raise DebugfsError(

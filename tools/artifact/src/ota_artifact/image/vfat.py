@@ -23,6 +23,7 @@ _SETTINGS = {
     "MTOOLS_DOTTED_DIR": "0",
     "MTOOLS_FAT_COMPATIBILITY": "0",
     "MTOOLS_LOWER_CASE": "0",
+    "MTOOLS_NAME_NUMERIC_TAIL": "1",
     "MTOOLS_NO_VFAT": "0",
     "MTOOLS_SKIP_CHECK": "1",  # partitions that do not follow a drive's geometry
     "TZ": "UTC0",  # vfat has local times: the same bytes on every machine

@@ -23,15 +23,15 @@ def workplace(image: Path) -> Iterator[Path]:
     """A private folder for the time of one operation; in it, `image` is a link to the image.
 
     The programs take options from an image's name ("?offset=" in e2fsprogs, "@@" in mtools), and
-    split their input at quotes and line breaks; mtools has a shell read "$" and "\\". In this
-    folder they see names that we chose, whatever the image, the source and the destination are
-    called.
+    split their input at quotes and line breaks; mtools has a shell read "$", "*" and "\\", and ends
+    a name at "|". In this folder they see names that we chose, whatever the image, the source and
+    the destination are called.
 
     Raises:
         ProgramError: the path of the folder for temporary files has such characters.
     """
     with tempfile.TemporaryDirectory(prefix="ota-image-") as name:
-        if re.search(r"[?$\\\n\r]|@@", name) or len(os.fsencode(name)) > 200:
+        if re.search(r"[?$\\|*\n\r]|@@", name) or len(os.fsencode(name)) > 200:
             raise ProgramError(f"{name!r}: cannot work here; set TMPDIR to a short, plain path")
         place = Path(name)
         (place / "image").symlink_to(image.absolute())

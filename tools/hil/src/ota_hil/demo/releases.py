@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ota_artifact.device_files import AGENT_TOML
 from ota_artifact.run import run, stream
@@ -147,16 +148,36 @@ def _without_repetition(say: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _keys(folder: Path) -> tuple[Path, Path, Path]:
-    """A key for SSH, and the certificate of the server with its key; made once."""
+    """A key for SSH, and the certificate of the server with its key; made once.
+
+    Each pair is made elsewhere, and the file that says that it is there comes last, whole.
+    """
     key, certificate = folder / "ssh-key", folder / "server.crt"
     certificate_key = folder / "server.key"
-    if not key.exists():
-        argv = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "demo", "-f", key)
-        run(argv, timeout=60)
-    if not certificate.exists():
-        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
-        names = ("-subj", "/CN=OTA Kit demo", "-addext", f"subjectAltName=IP:{HOST}")
-        files = ("-keyout", certificate_key, "-out", certificate)
-        options = ("-x509", *curve, "-nodes", "-days", "3650", *names, *files)
-        run(("openssl", "req", *options), timeout=60)
+    with TemporaryDirectory(prefix=".keys-", dir=folder) as name:
+        place = Path(name)
+        if not key.exists():
+            argv = (
+                "ssh-keygen",
+                "-q",
+                "-t",
+                "ed25519",
+                "-N",
+                "",
+                "-C",
+                "demo",
+                "-f",
+                place / "key",
+            )
+            run(argv, timeout=60)
+            (place / "key.pub").replace(f"{key}.pub")
+            (place / "key").replace(key)
+        if not certificate.exists():
+            curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+            names = ("-subj", "/CN=OTA Kit demo", "-addext", f"subjectAltName=IP:{HOST}")
+            files = ("-keyout", place / "crt.key", "-out", place / "crt")
+            options = ("-x509", *curve, "-nodes", "-days", "3650", *names, *files)
+            run(("openssl", "req", *options), timeout=60)
+            (place / "crt.key").replace(certificate_key)
+            (place / "crt").replace(certificate)
     return key, certificate, certificate_key

@@ -2,8 +2,10 @@
 """The whole command: its parser and its exit codes."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from ota_artifact.command import Command, needed
 from ota_artifact.errors import ArtifactError, ProgramError
@@ -48,8 +50,29 @@ def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser
 
 def _work(words: Sequence[str]) -> int:
     args = build_parser(needed(words, _COMMANDS)).parse_args(words)
-    code: int = args.run(args)
+    _check_settings()
+    try:
+        code: int = args.run(args)
+    except OSError as error:
+        from ota_image.cache import explained
+
+        raise explained(error) from error
     return code
+
+
+def _check_settings() -> None:
+    """Fail at once for a setting that a program would refuse after minutes, in its own words.
+
+    Python alone takes another folder if there is none at $TMPDIR.
+    """
+    from ota_artifact.image.workplace import build_time
+
+    build_time()
+    folder = os.environ.get("TMPDIR", "")
+    if folder and not (Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise WorldError(
+            f"TMPDIR={folder}: is not a folder that can be written; make it, or unset the variable"
+        )
 
 
 def _code_of(error: Exception) -> int | None:

@@ -192,8 +192,9 @@ def _from_archive(
 
 def _run(argv: list[str] | tuple[str, ...], area: Area, time: int) -> None:
     times = {"SOURCE_DATE_EPOCH": str(time), "E2FSPROGS_FAKE_TIME": str(max(time, 1))}
+    settings = {"LC_ALL": "C", "MKE2FS_CONFIG": "/dev/null", "TAR_OPTIONS": "", **times}
     try:
-        run(argv, timeout=_TIMEOUT, environment={"LC_ALL": "C", **times})
+        run(argv, timeout=_TIMEOUT, environment=settings)
     except ProgramError as error:
         if "Could not allocate" in str(error):
             raise ImageError(

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ota_artifact.errors import ProgramError
+from ota_image.cache import one_error_if_full
 from ota_image.errors import ImageError
-
-_LEFT = 64 << 10  # [B] with less than that a filesystem is full
 
 _NOT_HERE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
 """How a kernel or a filesystem says that it does not support files without a name."""
@@ -42,21 +40,15 @@ def whole_disk(output: Path, size: int) -> Iterator[Path]:
             if error.errno not in _NOT_HERE:
                 error.filename = str(target.parent)
                 raise
-            with _named(target, size) as path:
+            with _named(target, size) as path, one_error_if_full(target.parent):
                 yield path
         else:
-            with os.fdopen(file, "rb", closefd=True):
+            with os.fdopen(file, "rb", closefd=True), one_error_if_full(target.parent):
                 os.ftruncate(file, size)
                 yield Path(f"/proc/{os.getpid()}/fd/{file}")
                 os.fsync(file)
                 _publish(file, target, folder)
         os.fsync(folder)
-    except ProgramError as error:
-        room = os.fstatvfs(folder)
-        if room.f_bavail * room.f_frsize >= _LEFT:
-            raise
-        # Each program reports a full disk in its own words.
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target.parent)) from error
     finally:
         os.close(folder)
 

@@ -5,7 +5,6 @@ One configuration serves every version: a symbol that was renamed is in it in al
 U-Boot drops what it does not know, so a line that the final configuration lacks is an error.
 """
 
-import hashlib
 import os
 import re
 import shutil
@@ -21,7 +20,7 @@ from ota_artifact.which import missing as missing_programs
 from ota_artifact.which import which
 from ota_board.board import Board
 from ota_board.u_boot import ENVIRONMENT, default_environment, fragment, missing
-from ota_image.cache import key_of, make_once, one_error_if_full
+from ota_image.cache import key_of, make_once, one_error_if_full, require_whole, tree_digest
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT
 from ota_image.packages.apt import Package
@@ -85,25 +84,35 @@ def u_boot_of(
         ImageError: the board has no U-Boot, or U-Boot drops a part of the configuration; or the
             lock does not match and has to.
         ProgramError: it cannot be downloaded or compiled.
+        WorldError: the source in the cache is damaged.
     """
     if tree:
         return build_u_boot(board, board_folder, tree, say)
     _require_u_boot(board)
     recipe = recipe or default_recipe(board.arch)
     package, unpacked = locked_source(SOURCE_PACKAGE, recipe, board.arch, source, say)
-    return replace(build_u_boot(board, board_folder, unpacked, say), package=package)
+    try:
+        built = build_u_boot(board, board_folder, unpacked, say, entry=unpacked.parent)
+    except (ImageError, ProgramError):
+        require_whole(unpacked.parent)  # it may be our tree that is wrong
+        raise
+    return replace(built, package=package)
 
 
-def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UBoot:
+def build_u_boot(
+    board: Board, board_folder: Path, source: Path, say: Say, *, entry: Path | None = None
+) -> UBoot:
     """Build U-Boot for a board, or take it from the cache.
 
     Args:
         source: a tree of any version from 2023.01 on; it is copied and not changed.
+        entry: what the tree is of, if it is in the cache; checked before it is compiled.
 
     Raises:
         ImageError: the board has no U-Boot, the tree is not U-Boot's, or it drops a part of the
             configuration.
         ProgramError: the compiler is missing, or fails.
+        WorldError: the entry is damaged.
         OSError: no space in the cache.
     """
     _require_u_boot(board)
@@ -118,6 +127,8 @@ def build_u_boot(board: Board, board_folder: Path, source: Path, say: Say) -> UB
     with make_once(f"u-boot/{kind}-{version}-{key}") as (folder, workplace):
         if workplace:
             _require_tools(board)
+            if entry:
+                require_whole(entry)
             say(f"compiling U-Boot {version} for {board.name}")
             with _plain_folder(workplace) as place, one_error_if_full(place):
                 _build(board, source, place, text, wanted)
@@ -146,21 +157,6 @@ def tree_version(source: Path) -> str:
     raise ImageError(
         f"{source}: is not a source tree of U-Boot; give the folder that has its Makefile"
     )
-
-
-def tree_digest(source: Path) -> str:
-    """A digest of the names and contents of a tree, without version control [hex]."""
-    digest = hashlib.sha256()
-    for folder, folders, names in os.walk(source):
-        folders[:] = sorted(set(folders) - {".git"})
-        for name in sorted(names):
-            path = Path(folder, name)
-            digest.update(f"{path.relative_to(source)}\0".encode())
-            if path.is_symlink():
-                digest.update(str(path.readlink()).encode())
-            else:
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 @contextmanager

@@ -15,13 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 from ota_image.cache import cache_folder, key_of, one_error_if_full, open_cache
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.complaints import names, reason, with_remedy
+from ota_image.packages.configuration import configuration, host_settings
+from ota_image.packages.lists import DIGEST, digest_of_lists, has_other_lists, remove_lists
 from ota_image.packages.sources import Archive, is_security
 from ota_image.progress import Say
 from ota_image.workfolder import own_folder
@@ -31,7 +33,6 @@ _UPDATE_TIME = 600.0  # [s]
 _DOWNLOAD_TIME = 3600.0  # [s]
 _HELPER = "/usr/lib/apt/apt-helper"
 _URI = re.compile(r"^'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$", re.MULTILINE)
-_HOST_SETTINGS = re.compile(r"^(Acquire::(?!IndexTargets|Languages|GzipIndexes|Changelogs).*)$")
 _UNKNOWN = re.compile(
     r"E: (Unable to locate package .*|Package .* has no installation.*|"
     r"Version .* was not found|Unable to find a source package.*|"
@@ -94,19 +95,20 @@ class AptRoot:
             OSError: the cache cannot be written.
         """
         stanzas = [each.stanza(kind) for each in archives]
-        settings = _host_settings()
+        settings = host_settings()
         self._say = say
         self._suites = [suite for each in archives for suite in each.suites]
-        self._is_asked = False
+        self._is_asked = self._is_checked = False
         self._lacking = ""
         self._arch = arch
         key = key_of(arch, *stanzas, settings)
         self.folder = open_cache() / "apt" / f"{arch}-{kind}-{key}"
+        self._lists = self.folder / "lists"
         for name in ("sources", "lists/partial", "archives/partial", "preferences"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         _write(self.folder / "sources" / "debian.sources", "\n".join(stanzas))
         _write(self.folder / "status", "")
-        _write(self.folder / "apt.conf", _configuration(self.folder, arch) + settings)
+        _write(self.folder / "apt.conf", configuration(self.folder, arch) + settings)
 
     def update(self, *, is_stale: bool = False) -> None:
         """Fetch the lists of packages, unless they are less than an hour old and not stale.
@@ -114,11 +116,19 @@ class AptRoot:
         A list that cannot be fetched is a warning, and is asked for again by the next root. Without
         a list of the security updates, or if only that one is not to be had, `resolve` fails.
 
+        apt does not compare the lists that it has with what the archive signed: if they are not as
+        the last update left them, all are fetched again.
+
         Raises:
             ProgramError: the archive cannot be reached, or is not signed by a known key.
         """
         stamp = self.folder / "updated"
         with _lock(self.folder / "lock"):
+            if not self._is_checked and has_other_lists(self.folder):
+                self._say(f"the lists of packages for {self._arch} are not as they were left")
+                stamp.unlink(missing_ok=True)
+                remove_lists(self.folder)
+            self._is_checked = True
             is_fresh = stamp.exists() and 0 <= time.time() - stamp.stat().st_mtime < _FRESH
             if self._is_asked or (is_fresh and not is_stale):
                 return
@@ -126,9 +136,7 @@ class AptRoot:
             try:
                 self._apt("update", "-o", "APT::Update::Error-Mode=any", timeout=_UPDATE_TIME)
             except ProgramError as error:
-                if not list((self.folder / "lists").glob("*_Packages*")) and not list(
-                    (self.folder / "lists").glob("*_Sources*")
-                ):
+                if not [*self._lists.glob("*_Packages*"), *self._lists.glob("*_Sources*")]:
                     raise with_remedy(error) from error
                 self._lacking = self._find_lacking(str(error))
                 self._say(
@@ -137,6 +145,8 @@ class AptRoot:
                 )
             else:
                 stamp.touch()
+            finally:
+                _write(self.folder / DIGEST, digest_of_lists(self.folder))
             self._is_asked = True
 
     def _find_lacking(self, said: str) -> str:
@@ -147,7 +157,7 @@ class AptRoot:
         failed = [suite for suite in self._suites if names(said, suite)]
         for suite in filter(is_security, self._suites):
             name = f"*_dists_{suite.replace('/', '_')}_*"
-            lists = (self.folder / "lists").glob
+            lists = self._lists.glob
             is_there = [*lists(f"{name}_Packages*"), *lists(f"{name}_Sources*")]
             if not is_there or (suite in failed and set(failed) != set(self._suites)):
                 return (
@@ -259,7 +269,11 @@ class AptRoot:
         ]
         argv = (_HELPER, "download-file", *words)
         with one_error_if_full(next(iter(files)).parent):
-            run(argv, timeout=_DOWNLOAD_TIME, environment=self._environment)
+            try:
+                run(argv, timeout=_DOWNLOAD_TIME, environment=self._environment)
+            except ProgramError as error:
+                text = f"{reason(str(error))}; try again, or name another mirror with --mirror"
+                raise ProgramError(text) from error
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -289,6 +303,8 @@ def package_file(package: Package) -> Path:
 def download(apt: AptRoot, packages: Sequence[Package], say: Say) -> None:
     """Download packages into the cache; each is there whole and verified, or not at all.
 
+    If one cannot be downloaded, or the user has had enough, those that have come stay.
+
     Raises:
         ProgramError: one cannot be downloaded.
         WorldError: one has another digest.
@@ -303,60 +319,23 @@ def download(apt: AptRoot, packages: Sequence[Package], say: Say) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with own_folder(folder) as workplace:
         places = {package: workplace / package.sha256 for package in absent}
-        apt.fetch({place: (each.uri, each.sha256) for each, place in places.items()})
+        try:
+            apt.fetch({place: (each.uri, each.sha256) for each, place in places.items()})
+        finally:  # the next try needs only the others
+            for package, place in places.items():
+                if place.is_file() and digest_of(place) == package.sha256:
+                    place.rename(package_file(package))
         for package, place in places.items():
-            if digest_of(place) != package.sha256:
+            if place.exists():
                 raise WorldError(
                     f"{package.uri}: its SHA-256 differs from the one that the archive lists"
                 )
-            place.rename(package_file(package))
 
 
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file [hex]."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _host_settings() -> str:
-    """The machine's own settings for downloads: proxies, time-outs, checks of dates."""
-    said = run(("apt-config", "dump"), timeout=60, environment={"LC_ALL": "C.UTF-8"}).decode()
-    return "".join(f"{line}\n" for line in said.splitlines() if _HOST_SETTINGS.match(line))
-
-
-def _configuration(folder: Path, arch: str) -> str:
-    """The only settings that apt reads; the machine's hooks are not among them.
-
-    Source: apt.conf(5). With Acquire::ForceHash, --print-uris names the SHA-256.
-    """
-    values = {
-        "Dir::State": folder,
-        "Dir::State::lists": folder / "lists",
-        "Dir::State::status": folder / "status",
-        "Dir::Cache": folder,
-        "Dir::Cache::archives": folder / "archives",
-        "Dir::Etc::main": "/dev/null",
-        "Dir::Etc::parts": "/dev/null",
-        "Dir::Etc::sourcelist": "/dev/null",
-        "Dir::Etc::sourceparts": folder / "sources",
-        "Dir::Etc::preferences": "/dev/null",
-        "Dir::Etc::preferencesparts": folder / "preferences",
-        "APT::Architecture": arch,
-        "Acquire::ForceHash": "SHA256",
-        "Acquire::Languages": "none",
-    }
-    if os.geteuid() == 0:
-        values["APT::Sandbox::User"] = "root"
-    lines = [f"{name} {_value(str(value))};\n" for name, value in values.items()]
-    return "".join(lines) + f'#clear APT::Architectures;\nAPT::Architectures {{ "{arch}"; }};\n'
-
-
-def _value(text: str) -> str:
-    """A value in apt's configuration, where a quoted one cannot have quotes.
-
-    Source: apt, apt-pkg/contrib/strutl.cc, ParseCWord and ParseQuoteWord.
-    """
-    return quote(text, safe="") if '"' in text else f'"{text}"'
 
 
 def _preference(package: Package) -> str:

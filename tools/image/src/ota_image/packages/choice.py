@@ -209,6 +209,7 @@ def gone_text(place: str, gone: Sequence[Package]) -> str:
 
 def _find(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | None]:
     """Look each package up in the archive, for its URI; None if the archive no longer has it."""
+    apt.update()  # not among what is tried: the others would ask an archive that is away again
     try:  # all at once is quick, but fails for all if one is gone
         names = [f"{each.name}={each.version}" for each in locked]
         packages = apt.resolve(names, is_exact=True)

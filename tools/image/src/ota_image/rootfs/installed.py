@@ -102,6 +102,7 @@ def _install(
     )
     time = str(time_of(packages))
     settings = {"SOURCE_DATE_EPOCH": time, "TMPDIR": str(place), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    settings["TAR_OPTIONS"] = ""
     try:
         run(argv, timeout=_TIMEOUT, environment=settings)
     except ProgramError as error:

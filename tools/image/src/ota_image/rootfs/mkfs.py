@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.image.debugfs import complaint_of
 from ota_artifact.image.workplace import find_program, workplace
 from ota_artifact.run import run
 from ota_artifact.size import MIB, format_size
@@ -215,7 +216,7 @@ def _debugfs(image: Path, script: str, time: int) -> str:
             environment=_environment(time),
         )
         said = Path(heard.name).read_text("utf-8", "replace")
-    return said.partition("\n")[2].strip()  # the first line is its version
+    return complaint_of(said)
 
 
 def _check(image: Path) -> None:

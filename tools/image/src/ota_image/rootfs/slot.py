@@ -19,7 +19,7 @@ from ota_board.board import Board
 from ota_board.entry import extlinux
 from ota_board.render import rendered
 from ota_image import __version__, packages
-from ota_image.cache import cache_folder, key_of, make_once, open_cache
+from ota_image.cache import cache_folder, is_whole, key_of, make_once, one_error_if_full, open_cache
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, digest_of
 from ota_image.packages.choice import Chosen, choose
@@ -134,16 +134,16 @@ def make_slot(
     key = _key(board, recipe, settings, chosen, python)
     settings = _with_release(settings, key)
     folder = cache_folder() / f"slots/{recipe.name}-{board.name}-{key}"
-    if folder.is_dir():
+    if is_whole(folder):
         progress("the root filesystem is in the cache")
     else:
-        with own_folder(open_cache()) as place:
+        with own_folder(open_cache()) as place, one_error_if_full(open_cache()):
             made = _build(board, recipe, settings, chosen, python, key, place, progress)
             with make_once(f"slots/{folder.name}") as (_, workplace):
                 if workplace:
                     for path in made.iterdir():
                         path.rename(workplace / path.name)
-    with delivered(output) as part:
+    with delivered(output) as part, one_error_if_full(part.parent):
         argv = ("cp", "--sparse=always", "--reflink=auto", folder / "slot.ext4", part)
         run(argv, timeout=600)
         part.chmod(0o644)
