@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.errors import ArtifactError
 from ota_image.errors import ImageError
 from ota_image.packages.apt import Package, package_file
 from ota_image.packages.choice import (
@@ -313,4 +314,12 @@ def test_a_line_that_is_not_a_lock_entry_is_named(tmp_path: Path, line: str) -> 
     file.write_text(f"choice 1\n\n[image]\n{line}\n")
 
     with pytest.raises(ImageError, match=rf"tiny.arm64.lock:4: '{line}' is not a lock entry"):
+        read_lock(file)
+
+
+def test_a_lock_in_another_encoding_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.arm64.lock"
+    file.write_bytes(b"choice 1\n# f\xfcr mich\n")
+
+    with pytest.raises(ArtifactError, match=r"tiny.arm64.lock:2: is not UTF-8"):
         read_lock(file)
