@@ -23,7 +23,7 @@ from ota_image.cache import cache_folder, key_of, one_error_if_full, open_cache
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.complaints import names, reason, with_remedy
 from ota_image.packages.sources import Archive, is_security
-from ota_image.progress import Say
+from ota_image.progress import Say, run_and_tell
 from ota_image.workfolder import own_folder
 
 _FRESH = 3600.0  # [s] until lists are fetched again
@@ -273,7 +273,14 @@ class AptRoot:
         ]
         argv = (_HELPER, "download-file", *words)
         with one_error_if_full(next(iter(files)).parent):
-            run(argv, timeout=_DOWNLOAD_TIME, environment=self._environment)
+            run_and_tell(
+                argv,
+                silence=_DOWNLOAD_TIME,
+                tell=lambda count: f"downloading file {count} of {len(files)}",
+                say=self._say,
+                start=b"Get:",
+                environment=self._environment,
+            )
 
     @property
     def _environment(self) -> dict[str, str]:
