@@ -7,7 +7,7 @@ import pytest
 
 from ota_board.load import load_board
 from ota_image.cli.main import build_parser, main
-from ota_image.cli.rootfs import recipe_of, settings_of, source_of
+from ota_image.cli.rootfs import recipe_of, settings_of, source_of, update_lock_if_asked
 from ota_image.packages.recipe import User
 from ota_image.packages.sources import Source
 from ota_image.rootfs.settings import Settings
@@ -91,3 +91,23 @@ def test_two_at_once_in_one_folder_do_not_mix(
         "minimal-qemu-arm64-1.ext4": "1",
         "minimal-qemu-arm64-2.ext4": "2",
     }
+
+
+def test_a_lock_that_the_next_version_replaces_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("ota_image.cli.rootfs.update_lock", lambda *_, **__: None)
+    monkeypatch.setattr("ota_image.cli.rootfs._others", lambda *_: {})
+    mirror = ["--mirror", "file:/none bookworm"]
+    args = build_parser().parse_args(["rootfs", "qemu-arm64", "--update-lock", *mirror])
+    board = load_board(ROOT / "boards" / "qemu-arm64")
+    recipe = recipe_of(args, board)
+
+    update_lock_if_asked(args, recipe, board)
+    in_clone = capsys.readouterr().err
+    monkeypatch.setattr("ota_image.cli.rootfs.PACKAGED", recipe.path.parent)
+    update_lock_if_asked(args, recipe, board)
+
+    assert "replaces this lock" not in in_clone
+    assert "to keep it, copy that folder to ./images" in capsys.readouterr().err

@@ -115,9 +115,7 @@ def stream(
     is_interactive: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Run a program to its end, and pass on its output as it comes.
-
-    An error in ``sink`` or an interrupt ends the program too.
+    """Run a program and pass on its output. An error in ``sink`` or an interrupt ends it too.
 
     Args:
         argv: as in `run`.
@@ -208,7 +206,6 @@ class Background:
 
 
 Channel = Literal["stdout", "stderr"]
-
 Hear = Callable[[Channel, str], None]
 """Gets each line that a program prints, as it comes, without the line end."""
 

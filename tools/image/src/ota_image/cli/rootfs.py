@@ -18,6 +18,7 @@ from ota_image.packages.choice import newest_alone, update_lock
 from ota_image.packages.lock import lock_file, newest_locked
 from ota_image.packages.recipe import (
     DEFAULT,
+    PACKAGED,
     Recipe,
     find_recipe,
     load_recipe,
@@ -248,6 +249,11 @@ def update_lock_if_asked(args: argparse.Namespace, recipe: Recipe, board: Board)
     others = _others(boards, recipe, source)
     update_lock(recipe, board.arch, kernels, root, others=others, say=_say)
     _say(f"wrote {lock_file(recipe, board.arch)}")
+    if recipe.path.parent == PACKAGED:
+        _say(
+            f"warning: {PACKAGED}: the next version of ota-image replaces this lock; to keep it,"
+            " copy that folder to ./images, which is looked at first"
+        )
 
 
 def _others(

@@ -15,12 +15,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 from ota_image.cache import cache_folder, key_of, one_error_if_full, open_cache
 from ota_image.errors import ImageError, WorldError
+from ota_image.packages.apt_settings import configuration, host_settings
 from ota_image.packages.complaints import names, reason, with_remedy
 from ota_image.packages.sources import Archive, is_security
 from ota_image.progress import Say, run_and_tell
@@ -31,7 +32,6 @@ _UPDATE_TIME = 600.0  # [s]
 _DOWNLOAD_TIME = 3600.0  # [s]
 _HELPER = "/usr/lib/apt/apt-helper"
 _URI = re.compile(r"^'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$", re.MULTILINE)
-_HOST_SETTINGS = re.compile(r"^(Acquire::(?!IndexTargets|Languages|GzipIndexes|Changelogs).*)$")
 _UNKNOWN = re.compile(
     r"E: (Unable to locate package .*|Package .* has no installation.*|"
     r"Version .* was not found|Unable to find a source package.*|"
@@ -96,7 +96,7 @@ class AptRoot:
             OSError: the cache cannot be written.
         """
         stanzas = [each.stanza(kind) for each in archives]
-        settings = _host_settings()
+        settings = host_settings()
         self._say = say
         self._suites = [suite for each in archives for suite in each.suites]
         self._is_asked = False
@@ -109,7 +109,7 @@ class AptRoot:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         _write(self.folder / "sources" / "debian.sources", "\n".join(stanzas))
         _write(self.folder / "status", "")
-        _write(self.folder / "apt.conf", _configuration(self.folder, arch) + settings)
+        _write(self.folder / "apt.conf", configuration(self.folder, arch) + settings)
 
     def update(self, *, is_stale: bool = False) -> None:
         """Fetch the lists of packages, unless they are less than an hour old and not stale.
@@ -337,47 +337,6 @@ def digest_of(path: Path) -> str:
     """The SHA-256 of a file [hex]."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _host_settings() -> str:
-    """The machine's own settings for downloads: proxies, time-outs, checks of dates."""
-    said = run(("apt-config", "dump"), timeout=60, environment={"LC_ALL": "C.UTF-8"}).decode()
-    return "".join(f"{line}\n" for line in said.splitlines() if _HOST_SETTINGS.match(line))
-
-
-def _configuration(folder: Path, arch: str) -> str:
-    """The only settings that apt reads; the machine's hooks are not among them.
-
-    Source: apt.conf(5). With Acquire::ForceHash, --print-uris names the SHA-256.
-    """
-    values = {
-        "Dir::State": folder,
-        "Dir::State::lists": folder / "lists",
-        "Dir::State::status": folder / "status",
-        "Dir::Cache": folder,
-        "Dir::Cache::archives": folder / "archives",
-        "Dir::Etc::main": "/dev/null",
-        "Dir::Etc::parts": "/dev/null",
-        "Dir::Etc::sourcelist": "/dev/null",
-        "Dir::Etc::sourceparts": folder / "sources",
-        "Dir::Etc::preferences": "/dev/null",
-        "Dir::Etc::preferencesparts": folder / "preferences",
-        "APT::Architecture": arch,
-        "Acquire::ForceHash": "SHA256",
-        "Acquire::Languages": "none",
-    }
-    if os.geteuid() == 0:
-        values["APT::Sandbox::User"] = "root"
-    lines = [f"{name} {_value(str(value))};\n" for name, value in values.items()]
-    return "".join(lines) + f'#clear APT::Architectures;\nAPT::Architectures {{ "{arch}"; }};\n'
-
-
-def _value(text: str) -> str:
-    """A value in apt's configuration, where a quoted one cannot have quotes.
-
-    Source: apt, apt-pkg/contrib/strutl.cc, ParseCWord and ParseQuoteWord.
-    """
-    return quote(text, safe="") if '"' in text else f'"{text}"'
 
 
 def _preference(package: Package) -> str:

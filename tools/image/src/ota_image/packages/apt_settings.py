@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The settings of an apt with its own root folder."""
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+from ota_artifact.run import run
+
+_HOST_SETTINGS = re.compile(r"^(Acquire::(?!IndexTargets|Languages|GzipIndexes|Changelogs).*)$")
+
+
+def host_settings() -> str:
+    """The machine's own settings for downloads: proxies, time-outs, checks of dates.
+
+    Raises:
+        ProgramError: apt-config is missing, or fails.
+    """
+    said = run(("apt-config", "dump"), timeout=60, environment={"LC_ALL": "C.UTF-8"})
+    lines = said.decode("utf-8", "replace").splitlines()
+    return "".join(f"{line}\n" for line in lines if _HOST_SETTINGS.match(line))
+
+
+def configuration(folder: Path, arch: str) -> str:
+    """The only settings that apt reads; the machine's hooks are not among them.
+
+    Source: apt.conf(5). With Acquire::ForceHash, --print-uris names the SHA-256.
+    """
+    values = {
+        "Dir::State": folder,
+        "Dir::State::lists": folder / "lists",
+        "Dir::State::status": folder / "status",
+        "Dir::Cache": folder,
+        "Dir::Cache::archives": folder / "archives",
+        "Dir::Etc::main": "/dev/null",
+        "Dir::Etc::parts": "/dev/null",
+        "Dir::Etc::sourcelist": "/dev/null",
+        "Dir::Etc::sourceparts": folder / "sources",
+        "Dir::Etc::preferences": "/dev/null",
+        "Dir::Etc::preferencesparts": folder / "preferences",
+        "APT::Architecture": arch,
+        "Acquire::ForceHash": "SHA256",
+        "Acquire::Languages": "none",
+    }
+    if os.geteuid() == 0:
+        values["APT::Sandbox::User"] = "root"
+    lines = [f"{name} {_value(str(value))};\n" for name, value in values.items()]
+    return "".join(lines) + f'#clear APT::Architectures;\nAPT::Architectures {{ "{arch}"; }};\n'
+
+
+def _value(text: str) -> str:
+    """A value in apt's configuration, where a quoted one cannot have quotes.
+
+    Source: apt, apt-pkg/contrib/strutl.cc, ParseCWord and ParseQuoteWord.
+    """
+    return quote(text, safe="") if '"' in text else f'"{text}"'
