@@ -113,10 +113,10 @@ def test_steps_of_mmdebstrap_are_passed_on() -> None:
     said: list[str] = []
     hear = _steps(said.append)
 
-    for piece in (b"I: inst", b"alling\nW: other\nI: done\n"):
+    for piece in (b"I: inst", b"alling...\nI: in 2 s\nW: other...\nI: writing...\n"):
         hear(piece)
 
-    assert said == ["mmdebstrap: installing", "mmdebstrap: done"]
+    assert said == ["mmdebstrap: installing", "mmdebstrap: writing"]
 
 
 @pytest.mark.boot

@@ -35,7 +35,7 @@ _MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
 # Names and addresses of the build machine do not belong on the device.
 _FORGET = """cd "$1/etc" && rm -f hostname apt/sources.list apt/apt.conf.d/99mmdebstrap &&
     { [ -L resolv.conf ] || rm -f resolv.conf; }"""
-_STEP = b"I: "
+_STEP = re.compile(rb"I: (.*)\.\.\.")
 _SHOWN = 12  # lines in an error
 _RANGES = (
     "give yourself a range of users and groups: usermod --add-subuids 100000-165535"
@@ -129,8 +129,8 @@ def _steps(say: Say) -> Callable[[bytes], None]:
         nonlocal rest
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
-            if line.startswith(_STEP):
-                say(f"mmdebstrap: {line.removeprefix(_STEP).decode('utf-8', 'replace').strip()}")
+            if step := _STEP.fullmatch(line):
+                say(f"mmdebstrap: {step[1].decode('utf-8', 'replace')}")
 
     return hear
 
