@@ -4,6 +4,7 @@
 import importlib
 import re
 import tempfile
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -149,6 +150,19 @@ def test_every_version_is_the_newest_of_the_changelog() -> None:
     }
     for tool in tools():
         assert importlib.import_module(tool.package).__version__ == version
+
+
+def test_our_packages_need_exactly_each_other_and_no_newer_ones_of_strangers() -> None:
+    needs = [
+        need
+        for path in sorted((ROOT / "tools").glob("*/pyproject.toml"))
+        for need in tomllib.loads(path.read_text("utf-8"))["project"].get("dependencies", ())
+        if need.startswith("ota-")
+    ]
+    version = changelog_version((ROOT / "CHANGELOG.md").read_text("utf-8"))
+
+    assert len(needs) >= 7
+    assert [need for need in needs if not need.endswith(f"=={version}")] == []
 
 
 def test_the_newest_version_of_a_changelog_is_its_first() -> None:

@@ -175,3 +175,19 @@ offset           size  no  area
 | MBR, environment | boot  |       A       |       B       |  data  |     free      |
 +------------------+-------+---------------+---------------+--------+---------------+
 """
+
+
+@pytest.mark.parametrize("name", ["u-boot.env", "u-boot.cfg", "kas.yml"])
+def test_a_file_of_a_board_in_another_encoding_is_named(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    origin = ["--boards", BOARDS, "--from", "qemu-arm", "--output", str(tmp_path)]
+    assert main(["new", "mine", *origin]) == 0
+    (tmp_path / "mine" / name).write_bytes(b"# f\xfcr mich\n")
+    mine = str(tmp_path / "mine")
+    words = {"kas.yml": ["new", "other", "--from", mine]}.get(name, ["render", mine])
+
+    code = main([*words, "--output", str(tmp_path / "made")])
+
+    assert code == 2
+    assert f"{name}:1: is not UTF-8; save it in UTF-8" in capsys.readouterr().err

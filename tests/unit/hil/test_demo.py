@@ -87,6 +87,26 @@ def test_suite_and_mirrors_reach_each_command_of_ota_image(
     assert all(" ".join(words) in line for line in lines)
 
 
+def test_images_of_an_earlier_demo_are_not_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "bin" / "ota-image"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\nexit 3\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(fake.with_name("python")))
+    folder = tmp_path / "demo" / "release-1"
+    folder.mkdir(parents=True)
+    for name in ("minimal-qemu-arm64-1.sdimg", "minimal-qemu-x86-64-1.sdimg", "mine"):
+        (folder / name).touch()
+
+    with pytest.raises(HilError):
+        build_releases(tmp_path / "demo", print)
+
+    left = {path.name for path in folder.iterdir()}
+    assert left == {"minimal-qemu-x86-64-1.sdimg", "mine"}
+
+
 def test_a_line_of_the_console_is_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
     reading, writing = os.pipe()
     machine = SimpleNamespace(console=Console(reading))

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import pytest
 
+from ota_artifact.run import run
 from ota_board.load import load_board
 from ota_image.build import build, newest_image
 from ota_image.cli.main import main
@@ -17,6 +18,7 @@ from ota_image.rootfs.settings import Settings
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.simulators.holding import another_holds
+from tests.unit.image.disk.small import tree
 from tests.unit.image.tiny import VERSION, Tiny, make_tiny
 
 BOARD = load_board(ROOT / "boards" / "qemu-arm64")
@@ -90,6 +92,30 @@ def test_a_build_writes_the_lock_if_asked(
 
     assert code == 3  # before anything else, the archive is asked
     assert "fetching the list of Debian packages for amd64" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["build", "rootfs"])
+@requires_program("debugfs", package="e2fsprogs")
+def test_an_image_of_another_suite_is_not_replaced_by_one_of_the_same_name(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {"etc/os-release": b"VERSION_CODENAME=trixie\n"}
+    end = {"build": "sdimg", "rootfs": "ext4"}[command]
+    image = tmp_path / "build" / "qemu-arm64" / f"minimal-qemu-arm64-1.{end}"
+    image.parent.mkdir(parents=True)
+    rootfs = tree(tmp_path / "rootfs", files)
+    run(("mke2fs", "-q", "-t", "ext4", "-d", rootfs, image, "4M"), timeout=60)
+
+    code = main([command, "qemu-arm64", "--release", "1", "--suite", "bookworm"])
+
+    assert code == 2
+    said = capsys.readouterr().err
+    assert f"{image.relative_to(tmp_path)}: is of trixie, and would be replaced by one of" in said
+    assert "choose another --release or --output" in said
 
 
 def test_mirrors_without_security_updates_are_a_warning(

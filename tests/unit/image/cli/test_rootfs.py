@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Input that `ota-image rootfs` refuses before it does anything."""
+"""Input that `ota-image rootfs` refuses before it does anything, and two of them at once."""
 
 from pathlib import Path
 
@@ -7,9 +7,11 @@ import pytest
 
 from ota_board.load import load_board
 from ota_image.cli.main import build_parser, main
-from ota_image.cli.rootfs import recipe_of, settings_of, source_of
+from ota_image.cli.rootfs import recipe_of, settings_of, source_of, update_lock_if_asked
 from ota_image.packages.recipe import User
 from ota_image.packages.sources import Source
+from ota_image.rootfs.settings import Settings
+from ota_image.rootfs.slot import Slot
 from tests.house.tree import ROOT
 
 
@@ -66,3 +68,46 @@ def test_options_become_settings_and_a_source(tmp_path: Path) -> None:
     assert settings_of(args).overlays == (tmp_path,)
     assert source_of(args) == Source(("http://mirror.example/debian",), True)
     assert recipe_of(args, load_board(ROOT / "boards" / "qemu-arm64")).name == "minimal"
+
+
+def test_two_at_once_in_one_folder_do_not_mix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def make_slot(_: object, __: object, settings: Settings, output: Path, **___: object) -> Slot:
+        output.write_text(settings.release)
+        if settings.release == "1":  # and before it is done, another one begins and ends
+            assert main(["rootfs", "qemu-arm64", "--release", "2"]) == 0
+        return Slot(path=output, sha256="", release=settings.release, packages=(), time=1)
+
+    monkeypatch.setattr("ota_image.cli.rootfs.make_slot", make_slot)
+
+    code = main(["rootfs", "qemu-arm64", "--release", "1"])
+
+    folder = Path("build", "qemu-arm64")
+    assert code == 0
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "minimal-qemu-arm64-1.ext4": "1",
+        "minimal-qemu-arm64-2.ext4": "2",
+    }
+
+
+def test_a_lock_that_the_next_version_replaces_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("ota_image.cli.rootfs.update_lock", lambda *_, **__: None)
+    monkeypatch.setattr("ota_image.cli.rootfs._others", lambda *_: {})
+    mirror = ["--mirror", "file:/none bookworm"]
+    args = build_parser().parse_args(["rootfs", "qemu-arm64", "--update-lock", *mirror])
+    board = load_board(ROOT / "boards" / "qemu-arm64")
+    recipe = recipe_of(args, board)
+
+    update_lock_if_asked(args, recipe, board)
+    in_clone = capsys.readouterr().err
+    monkeypatch.setattr("ota_image.cli.rootfs.PACKAGED", recipe.path.parent)
+    update_lock_if_asked(args, recipe, board)
+
+    assert "replaces this lock" not in in_clone
+    assert "to keep it, copy that folder to ./images" in capsys.readouterr().err

@@ -124,7 +124,8 @@ def append(name: str, text: str) -> Callable[[Path], None]:
     def change(root: Path) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text((path.read_text() if path.exists() else "") + text)
+        before = path.read_bytes() if path.exists() else b""
+        path.write_bytes(before + os.fsencode(text))
 
     return change
 
@@ -156,6 +157,10 @@ def test_a_card_that_nothing_uses_is_taken(system: Path) -> None:
         (
             append("proc/self/mountinfo", "26 25 0:31 / /b rw shared:2 - btrfs /dev/sdb1 rw\n"),
             "sdb1 is mounted at /b",
+        ),
+        (
+            append("proc/self/mountinfo", "26 25 8:17 / /f\udcfcr rw - vfat /dev/sdb1 rw\n"),
+            "sdb1 is mounted at /f\udcfcr",
         ),
         (append("proc/swaps", "/dev/sdb1 partition 1 0 -2\n"), "sdb1 is swap space"),
         (append("sys/block/sdb/holders/dm-0", ""), "sdb is part of dm-0"),

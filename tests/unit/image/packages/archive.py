@@ -35,3 +35,16 @@ def flat(archive: Path) -> Archive:
     """The archive as apt knows it."""
     options = (("trusted", "yes"),)
     return Archive(uris=(f"file:{archive}",), suites=("./",), components=(), options=options)
+
+
+def suite_in(folder: Path, name: str, text: str) -> Archive:
+    """An archive in a folder, with suites; one of them has this list."""
+    place = folder / "dists" / name / "main" / "binary-arm64"
+    place.mkdir(parents=True)
+    (place / "Packages").write_text(text)
+    (folder / "dists" / name / "Release").write_text(
+        f"Suite: {name}\nArchitectures: arm64\nComponents: main\nSHA256:\n"
+        f" {hashlib.sha256(text.encode()).hexdigest()} {len(text)} main/binary-arm64/Packages\n"
+    )
+    options = (("trusted", "yes"),)
+    return Archive(uris=(f"copy:{folder}",), suites=(name,), components=("main",), options=options)

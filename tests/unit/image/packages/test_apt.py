@@ -13,7 +13,7 @@ from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, download, package_file
 from ota_image.packages.sources import Archive
 from tests.conftest import requires_program
-from tests.unit.image.packages.archive import entry, flat, root
+from tests.unit.image.packages.archive import entry, flat, root, suite_in
 
 pytestmark = requires_program("/usr/lib/apt/apt-helper", package="apt")
 
@@ -108,19 +108,6 @@ def test_without_the_list_of_security_updates_nothing_is_the_newest(archive: Pat
 
     names = ["init=1:2.0-1", "libinit=2.0-1"]  # what a lock says is right, whatever is newest
     assert len(apt.resolve(names, is_exact=True)) == 2
-
-
-def suite_in(folder: Path, name: str, text: str) -> Archive:
-    """An archive in a folder, with suites; one of them has this list."""
-    place = folder / "dists" / name / "main" / "binary-arm64"
-    place.mkdir(parents=True)
-    (place / "Packages").write_text(text)
-    (folder / "dists" / name / "Release").write_text(
-        f"Suite: {name}\nArchitectures: arm64\nComponents: main\nSHA256:\n"
-        f" {hashlib.sha256(text.encode()).hexdigest()} {len(text)} main/binary-arm64/Packages\n"
-    )
-    options = (("trusted", "yes"),)
-    return Archive(uris=(f"copy:{folder}",), suites=(name,), components=("main",), options=options)
 
 
 def forget_time() -> None:

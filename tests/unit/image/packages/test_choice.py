@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.errors import ArtifactError, ProgramError
 from ota_image.errors import ImageError
-from ota_image.packages.apt import Package, package_file
+from ota_image.packages.apt import AptRoot, Package, package_file
 from ota_image.packages.choice import (
     Chosen,
     choose,
@@ -19,7 +20,7 @@ from ota_image.packages.choice import (
 from ota_image.packages.lock import Lock, lock_file, lock_text, newest_locked, read_lock
 from ota_image.packages.recipe import Recipe, load_recipes
 from tests.conftest import requires_program
-from tests.unit.image.packages.archive import entry, root
+from tests.unit.image.packages.archive import entry, root, suite_in
 
 pytestmark = requires_program("/usr/lib/apt/apt-helper", package="apt")
 
@@ -214,6 +215,30 @@ def test_a_version_that_is_gone_fails_a_locked_build(builder: Builder) -> None:
         builder.choose(is_locked=True)
 
 
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_without_a_network_lists_that_are_older_than_the_lock_do_not_speak_for_the_archive(
+    builder: Builder, archive: Path, is_locked: bool
+) -> None:
+    suite = suite_in(archive, "bookworm", (archive / "Packages").read_text("utf-8"))
+    AptRoot("arm64", [suite]).resolve(["init"])
+    builder.renew("libinit", "2.0-1", "2.0-2")
+    update_lock(builder.recipe, "arm64", [KERNEL], root(archive))
+    (archive / "dists").rename(archive / "away")
+
+    with pytest.raises(ProgramError) as raised:
+        choose(
+            builder.recipe,
+            "arm64",
+            KERNEL,
+            apt=lambda: AptRoot("arm64", [suite]),
+            is_locked=is_locked,
+            say=print,
+        )
+
+    assert "libinit 2.0-2: not in the cache, nor in the lists of packages" in str(raised.value)
+    assert str(raised.value).endswith("; try again with a network")
+
+
 def test_another_file_of_the_same_version_is_refused(builder: Builder, archive: Path) -> None:
     file = lock_file(builder.recipe, "arm64")
     lock = read_lock(file)
@@ -313,4 +338,12 @@ def test_a_line_that_is_not_a_lock_entry_is_named(tmp_path: Path, line: str) -> 
     file.write_text(f"choice 1\n\n[image]\n{line}\n")
 
     with pytest.raises(ImageError, match=rf"tiny.arm64.lock:4: '{line}' is not a lock entry"):
+        read_lock(file)
+
+
+def test_a_lock_in_another_encoding_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.arm64.lock"
+    file.write_bytes(b"choice 1\n# f\xfcr mich\n")
+
+    with pytest.raises(ArtifactError, match=r"tiny.arm64.lock:2: is not UTF-8"):
         read_lock(file)

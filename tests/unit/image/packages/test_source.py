@@ -3,6 +3,7 @@
 
 import hashlib
 import tarfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -92,6 +93,25 @@ def test_a_source_that_is_gone_is_replaced_with_a_warning_and_fails_a_locked_bui
     assert any("no longer has the source package boot 1-1; 1-2 takes" in each for each in said)
     with pytest.raises(ImageError, match="no longer has boot 1-1; --update-lock takes the newest"):
         locked_source("boot", recipe, "arm64", Source(is_locked=True), print)
+
+
+def test_a_source_that_is_newer_than_lists_that_are_fresh_is_found(
+    recipe: Recipe, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = replace(flat(archive), uris=(f"copy:{archive}",))  # of file: apt makes no list
+    monkeypatch.setattr(source, "archives", lambda *_: (copied,))
+    newest_source("boot", "trixie", (), print)
+    stamps = list(archive.parent.glob("cache/**/updated"))
+    offer(archive, "1-2")
+    for stamp in stamps:
+        stamp.touch()
+    newer = Package(name="boot", version="1-2", arch="source", sha256=DSC)
+    write_lock(recipe, newer)
+
+    package, _ = locked_source("boot", recipe, "arm64", Source(is_locked=True), print)
+
+    assert stamps
+    assert package == newer
 
 
 def test_an_older_source_than_the_lock_has_is_refused(recipe: Recipe, archive: Path) -> None:

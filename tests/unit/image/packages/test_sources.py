@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.errors import ArtifactError
 from ota_image.errors import ImageError
 from ota_image.packages.sources import (
     VARIABLE,
@@ -217,3 +218,32 @@ def test_further_components_are_added() -> None:
     found = archives("bookworm", ["http://mirror.example/debian"], ["non-free-firmware", "main"])
 
     assert found[0].components == ("main", "non-free-firmware")
+
+
+def test_a_file_of_mirrors_in_another_encoding_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "ota-kit").mkdir()
+    (tmp_path / "ota-kit" / "mirrors").write_bytes(b"# f\xfcr mich\nhttp://one.example/debian\n")
+
+    with pytest.raises(ArtifactError, match="mirrors:1: is not UTF-8"):
+        chosen_mirrors()
+
+
+def test_a_comment_in_another_encoding_does_not_matter_to_apt_nor_to_us(tmp_path: Path) -> None:
+    (tmp_path / "sources.list.d").mkdir()
+    line = b"deb http://one.example/debian bookworm main\n"
+    (tmp_path / "sources.list").write_bytes(b"# f\xfcr mich\n" + line)
+    stanza = b"# f\xfcr mich\nTypes: deb\nURIs: http://two.example/debian\n"
+    (tmp_path / "sources.list.d" / "two.sources").write_bytes(
+        stanza + b"Suites: bookworm\nComponents: main\n"
+    )
+
+    found = host_archives("bookworm", tmp_path)
+
+    assert [each.uris for each in found] == [
+        ("http://one.example/debian",),
+        ("http://two.example/debian",),
+    ]

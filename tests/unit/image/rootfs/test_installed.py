@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.image import workplace
 from ota_artifact.run import run
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.apt import AptRoot, Package, digest_of, package_file
@@ -17,7 +18,13 @@ from ota_image.packages.choice import choose
 from ota_image.packages.deb import built_at
 from ota_image.packages.recipe import Recipe, load_recipe
 from ota_image.packages.sources import archives
-from ota_image.rootfs.installed import install, installed_packages, make_archive, time_of
+from ota_image.rootfs.installed import (
+    _steps,
+    install,
+    installed_packages,
+    make_archive,
+    time_of,
+)
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 
@@ -82,6 +89,34 @@ def test_packages_without_a_program_to_try_are_refused(cache: Path) -> None:
 
     with pytest.raises(ImageError, match="busybox-static: is not among the packages"):
         install(RECIPE, [other], "arm64", print)
+
+
+def test_a_user_without_the_programs_for_roots_files_is_told_before_it_takes_minutes(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = Path(shutil.which("true") or "").read_bytes()
+    busybox = package(cache, "busybox-static", {"bin/busybox": here})
+    (cache / "bin").mkdir()
+    (cache / "bin" / "mmdebstrap").symlink_to(shutil.which("mmdebstrap") or "")
+    monkeypatch.setenv("PATH", str(cache / "bin"))
+    monkeypatch.setattr(workplace, "_ADMINISTRATION", ())
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    said: list[str] = []
+
+    with pytest.raises(ProgramError, match="newuidmap: not found; install the package uidmap"):
+        install(RECIPE, [busybox], "arm64", said.append)
+
+    assert said == []
+
+
+def test_steps_of_mmdebstrap_are_passed_on() -> None:
+    said: list[str] = []
+    hear = _steps(said.append)
+
+    for piece in (b"I: inst", b"alling...\nI: in 2 s\nW: other...\nI: writing...\n"):
+        hear(piece)
+
+    assert said == ["mmdebstrap: installing", "mmdebstrap: writing"]
 
 
 @pytest.mark.boot

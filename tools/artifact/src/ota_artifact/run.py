@@ -113,10 +113,9 @@ def stream(
     sink: Callable[[bytes], None],
     show: Callable[[bytes], None] | None = None,
     is_interactive: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Ended:
-    """Run a program to its end, and pass on its output as it comes.
-
-    An error in ``sink`` or an interrupt ends the program too.
+    """Run a program and pass on its output. An error in ``sink`` or an interrupt ends it too.
 
     Args:
         argv: as in `run`.
@@ -124,13 +123,15 @@ def stream(
         sink: gets each piece of its stdout.
         show: gets each piece of its stderr.
         is_interactive: whether it reads our stdin; otherwise its stdin is empty.
+        environment: variables set on top of ours.
 
     Raises:
         ProgramError: it is not installed, or was silent too long.
     """
     words = [os.fspath(word) for word in argv]
     logger.debug("+ %s", masked(shlex.join(words)))
-    program = _start(words, stdin=None if is_interactive else subprocess.DEVNULL)
+    stdin = None if is_interactive else subprocess.DEVNULL
+    program = _start(words, stdin=stdin, environment=environment)
     said = bytearray()
 
     def hear(piece: bytes) -> None:
@@ -205,7 +206,6 @@ class Background:
 
 
 Channel = Literal["stdout", "stderr"]
-
 Hear = Callable[[Channel, str], None]
 """Gets each line that a program prints, as it comes, without the line end."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ota_artifact.contract import GOOD, LOST
 from ota_artifact.layout import node_base
+from ota_artifact.own_text import read_text
 from ota_board.board import SLOTS, Board
 from ota_board.places import data_folder
 from ota_board.template import Lines, fill_in
@@ -141,7 +142,7 @@ def compiled_environment(text: str) -> dict[str, str]:
 def _own_part(folder: Path | None, name: str) -> Lines:
     """What a board adds in a file of that name; empty if it has none."""
     path = folder / name if folder else None
-    return Lines(path.read_text("utf-8").rstrip() if path and path.exists() else "")
+    return Lines(read_text(path).rstrip() if path and path.exists() else "")
 
 
 def _without(logic: str, own: str) -> Lines:

@@ -18,6 +18,7 @@ from ota_board.board import Board
 from ota_board.u_boot import factory_environment
 from ota_image.cache import one_error_if_full
 from ota_image.disk.compose import Parts, Raw, compose
+from ota_image.disk.slot import filled_slots
 from ota_image.disk.split import split
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, fetch_firmware
@@ -83,6 +84,8 @@ def build(
         OSError: no space.
     """
     board = fitted(board, recipe)
+    wanted = output / f"{recipe.name}-{board.name}-{settings.release}.sdimg"
+    check_suite(wanted, recipe.suite)
     firmware = fetch_firmware(board, recipe, source=source, accepted=accepted, say=say)
     is_grub = board.bootloader.kind == "grub" and u_boot_tree is None
     u_boot = (
@@ -105,6 +108,7 @@ def build(
         own_folder(output) as folder,
         one_error_if_full(output),
     ):
+        check_suite(wanted, recipe.suite)  # again: the build that we waited for may have made it
         slot = make_slot(
             board, recipe, settings, folder / "rootfs.ext4", source=source, progress=say
         )
@@ -144,6 +148,20 @@ def build(
             software_list(name, slot, recipe.suite, firmware.packages, u_boot=u_boot),
         )
     return made
+
+
+def check_suite(image: Path, suite: str) -> None:
+    """Check that a build does not replace an image of another suite, which has the same name.
+
+    Raises:
+        ImageError: it would.
+    """
+    slots = filled_slots(image) if image.is_file() else ()
+    if slots and all(slot.suite not in ("", suite) for slot in slots):
+        raise ImageError(
+            f"{image}: is of {slots[0].suite}, and would be replaced by one of {suite}; choose"
+            " another --release or --output, or remove it"
+        )
 
 
 def newest_image(board: Board, folder: Path) -> Path:

@@ -5,6 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ota_artifact.own_text import read_text
 from ota_board.board import Board
 from ota_board.cli.arguments import Subparsers, add_command
 from ota_board.errors import BoardError
@@ -33,7 +34,7 @@ def _run(args: argparse.Namespace) -> int:
     folders = list(board_folders(args.boards))
     paths = [find_board(name, folders) for name in args.board] or all_boards(folders)
     wrong = 0
-    config = Path(args.u_boot_config).read_text("utf-8") if args.u_boot_config else None
+    config = read_text(Path(args.u_boot_config)) if args.u_boot_config else None
     for path in paths:
         try:
             board = load_board(path)

@@ -5,6 +5,7 @@ import argparse
 from collections.abc import Sequence
 
 from ota_artifact.command import Command
+from ota_artifact.errors import ArtifactError
 from ota_artifact.usage import Usage
 from ota_board import __version__
 from ota_board.cli import check, layout, new, render, show
@@ -46,7 +47,7 @@ def _work(words: Sequence[str]) -> int:
 
 
 def _code_of(error: Exception) -> int | None:
-    return 2 if isinstance(error, BoardError) else None
+    return 2 if isinstance(error, BoardError | ArtifactError) else None
 
 
 _COMMAND = Command("ota-board", _work, code_of=_code_of)

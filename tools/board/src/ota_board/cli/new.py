@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+from ota_artifact.own_text import read_text
 from ota_board.cli.arguments import Subparsers, add_command
 from ota_board.errors import BoardError
 from ota_board.load import BOARD_NAME, board_folders, find_board, load_board
@@ -55,7 +56,7 @@ def _run(args: argparse.Namespace) -> int:
     try:
         shutil.copytree(origin, folder)
         file = folder / "board.yaml"
-        file.write_text(_renamed(file.read_text("utf-8"), old.name, args.name), "utf-8")
+        file.write_text(_renamed(read_text(file), old.name, args.name), "utf-8")
         _rename_include(folder / "kas.yml", old.name, args.name)
         (folder / "README.md").write_text(_README.format(name=args.name, old=old.name), "utf-8")
         load_board(folder)
@@ -69,7 +70,7 @@ def _run(args: argparse.Namespace) -> int:
 def _rename_include(file: Path, old: str, new: str) -> None:
     """Let kas.yml require the new board's file; a board that Yocto does not build has none."""
     if file.exists():
-        text = file.read_text("utf-8")
+        text = read_text(file)
         file.write_text(text.replace(f"/ota-{old}.inc", f"/ota-{new}.inc"), "utf-8")
 
 

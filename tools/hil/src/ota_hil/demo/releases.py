@@ -100,7 +100,9 @@ def _build(
     options: Sequence[str],
     say: Callable[[str], None],
 ) -> tuple[Path, Path]:
-    """The image and the artifact of a release."""
+    """The image and the artifact of a release; one of an earlier demo may be of another suite."""
+    for old in output.glob(f"*-{BOARD}-{release}.sdimg"):
+        old.unlink()
     words = ["build", BOARD, "--json", "--output", str(output), "--release", release]
     words += ["--ssh-key", f"{key}.pub", *options]
     for overlay in overlays:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ota_board.board import Board
 from ota_board.load import all_boards, board_folders, find_board, load_board
+from ota_image.build import check_suite
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import firmware_packages, firmware_root
 from ota_image.firmware.u_boot import SOURCE_PACKAGE
@@ -17,6 +18,7 @@ from ota_image.packages.choice import newest_alone, update_lock
 from ota_image.packages.lock import lock_file, newest_locked
 from ota_image.packages.recipe import (
     DEFAULT,
+    PACKAGED,
     Recipe,
     find_recipe,
     load_recipe,
@@ -29,6 +31,7 @@ from ota_image.rootfs.agent import check_wheels, own_wheels
 from ota_image.rootfs.settings import Settings, read_certificate, read_ssh_keys, read_users
 from ota_image.rootfs.slot import Slot, make_slot
 from ota_image.rootfs.wheel import Wheel, read_wheel
+from ota_image.workfolder import own_folder
 
 _EXAMPLE = """\
 examples:
@@ -218,12 +221,12 @@ def _make(
         return make_slot(board, recipe, settings, Path(output), source=source, progress=_say)
     folder = Path("build", board.name)
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{recipe.name}-{board.name}.ext4"
-    try:
+    if settings.release:  # otherwise a hash of all inputs
+        check_suite(folder / f"{recipe.name}-{board.name}-{settings.release}.ext4", recipe.suite)
+    with own_folder(folder) as place:  # another one may run in the same folder
+        part = place / "rootfs.ext4"
         slot = make_slot(board, recipe, settings, part, source=source, progress=_say)
         return slot.move(folder / f"{recipe.name}-{board.name}-{slot.release}.ext4")
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def update_lock_if_asked(args: argparse.Namespace, recipe: Recipe, board: Board) -> None:
@@ -246,6 +249,11 @@ def update_lock_if_asked(args: argparse.Namespace, recipe: Recipe, board: Board)
     others = _others(boards, recipe, source)
     update_lock(recipe, board.arch, kernels, root, others=others, say=_say)
     _say(f"wrote {lock_file(recipe, board.arch)}")
+    if recipe.path.parent == PACKAGED:
+        _say(
+            f"warning: {PACKAGED}: the next version of ota-image replaces this lock; to keep it,"
+            " copy that folder to ./images, which is looked at first"
+        )
 
 
 def _others(

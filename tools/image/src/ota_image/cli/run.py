@@ -17,8 +17,7 @@ from ota_board.load import board_folders, find_board, load_board
 from ota_board.qemu import arguments, machine_of
 from ota_image.build import newest_image
 from ota_image.cli.rootfs import add_mirrors, source_of
-from ota_image.disk.image import open_disk
-from ota_image.disk.slot import Slot, read_slot
+from ota_image.disk.slot import filled_slots
 from ota_image.errors import ImageError, WorldError
 from ota_image.firmware.machine import machine_firmware
 from ota_image.packages.lock import default_recipe
@@ -99,11 +98,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _recipe_of(image: Path, board: Board, suite: str) -> Recipe:
     """The recipe of what is in the slots of an image; of another one, the default."""
-    slots: list[Slot] = []
-    with suppress(ImageError):
-        slots = [slot for part in open_disk(image).slots if not (slot := read_slot(part)).is_empty]
     folders = recipe_folders()
-    for slot in slots:
+    for slot in filled_slots(image):
         with suppress(ImageError):
             return load_recipe(find_recipe(slot.recipe, folders), suite or slot.suite)
     found = default_recipe(board.arch)

@@ -3,14 +3,17 @@
 
 import posixpath
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from ota_artifact.device_files import MENDER_INFO, RELEASE
 from ota_artifact.grub_block import decode_block
 from ota_artifact.provides import NAME
 from ota_board import grub
 from ota_board.entry import EXTLINUX
-from ota_image.disk.image import Part
+from ota_image.disk.image import Part, open_disk
+from ota_image.errors import ImageError
 
 _KEYWORDS = ("kernel", "initrd", "fdt", "fdtdir", "append")
 _KERNEL = re.compile(r"(?:vmlinu[xz]|[bz]?Image|uImage|fitImage|kernel)(?:[-.].*)?")
@@ -83,6 +86,14 @@ def read_slot(part: Part, *, is_grub: bool = False) -> Slot:
         modules=part.names("/lib/modules"),
         extlinux=None if text is None else parse(text),
     )
+
+
+def filled_slots(image: Path) -> tuple[Slot, ...]:
+    """The slots with files of a disk image or a filesystem; none if it is not one of ours."""
+    with suppress(ImageError):
+        slots = map(read_slot, open_disk(image).slots)
+        return tuple(slot for slot in slots if not slot.is_empty)
+    return ()
 
 
 def parse_extlinux(text: str) -> Extlinux:

@@ -28,9 +28,9 @@ from ota_image.packages.lock import default_recipe
 from ota_image.packages.recipe import Recipe
 from ota_image.packages.source import locked_source
 from ota_image.packages.sources import ANY_SOURCE, Source
-from ota_image.progress import Say
+from ota_image.progress import Say, run_and_tell
 
-_BUILD_TIME = 1800.0  # [s] on a slow machine
+_BUILD_TIME = 1800.0  # [s] for one step, on a slow machine
 _TOOLS = ("make", "gcc", "bison", "flex")
 _CROSS = {"arm64": "aarch64-linux-gnu-", "armhf": "arm-linux-gnueabihf-", "amd64": ""}
 _OUTPUTS = ("u-boot.bin", ".config", ENVIRONMENT)
@@ -131,7 +131,7 @@ def build_u_boot(
                 require_whole(entry)
             say(f"compiling U-Boot {version} for {board.name}")
             with _plain_folder(workplace) as place, one_error_if_full(place):
-                _build(board, source, place, text, wanted)
+                _build(board, source, place, text, wanted, say)
                 _keep(board, outputs, place / "build", workplace)
         else:
             say(f"U-Boot {version} for {board.name} is in the cache")
@@ -208,7 +208,7 @@ def _keep(board: Board, names: Sequence[str], output: Path, made: Path) -> None:
         shutil.copyfile(output / name, made / name)
 
 
-def _build(board: Board, source: Path, place: Path, text: str, wanted: str) -> None:
+def _build(board: Board, source: Path, place: Path, text: str, wanted: str, say: Say) -> None:
     """Build in the folder ``build`` of a place."""
     tree, output = place / "source", place / "build"
     shutil.copytree(source, tree, symlinks=True, ignore=shutil.ignore_patterns(".git"))
@@ -219,19 +219,19 @@ def _build(board: Board, source: Path, place: Path, text: str, wanted: str) -> N
     fragment_file = place / "ota.cfg"
     here = wanted.replace(f'"{ENVIRONMENT}"', f'"{output}/{ENVIRONMENT}"')
     fragment_file.write_text(here, "utf-8")
-    _make(board, tree, output, board.bootloader.defconfig)
+    _make(board, tree, output, say, board.bootloader.defconfig)
     merge = ("scripts/kconfig/merge_config.sh", "-m", "-O", str(output), f"{output}/.config")
     # The script must be started in the tree.
     in_tree = ("sh", "-c", 'cd "$0" && exec "$@"', str(tree))
     run((*in_tree, *merge, str(fragment_file)), timeout=60)
-    _make(board, tree, output, "olddefconfig")
+    _make(board, tree, output, say, "olddefconfig")
     lost = missing(fragment_file.read_text("utf-8"), (output / ".config").read_text("utf-8"))
     if lost:
         raise ImageError(f"{board.name}: U-Boot's configuration lost {'; '.join(lost)}")
-    _make(board, tree, output)
+    _make(board, tree, output, say)
 
 
-def _make(board: Board, tree: Path, output: Path, *targets: str) -> None:
+def _make(board: Board, tree: Path, output: Path, say: Say, *targets: str) -> None:
     jobs = str(len(os.sched_getaffinity(0)))
     settings = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -245,7 +245,13 @@ def _make(board: Board, tree: Path, output: Path, *targets: str) -> None:
         "KBUILD_BUILD_HOST": "ota",
     }
     alone = ("env", "-i", *(f"{name}={value}" for name, value in settings.items()))
-    run((*alone, "make", "-s", f"-j{jobs}", "-C", str(tree), *targets), timeout=_BUILD_TIME)
+    run_and_tell(
+        (*alone, "make", f"-j{jobs}", "-C", str(tree), *targets),
+        silence=_BUILD_TIME,
+        tell=lambda count: f"compiling U-Boot: {count} steps done",
+        say=say,
+        start=b"  ",  # Source: U-Boot, scripts/Kbuild.include: quiet_cmd_*
+    )
 
 
 def _let_pci_come_first(tree: Path) -> None:

@@ -90,7 +90,7 @@ def checked_device(path: Path, entry: Path, needed: int, *, root: Path) -> Devic
 def _mounted(entry: Path, root: Path) -> Iterator[str]:
     """Where it is mounted, by its number or by its name, under which btrfs has it."""
     number = _read(entry / "dev")
-    for line in (root / "proc/self/mountinfo").read_text("utf-8").splitlines():
+    for line in (root / "proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines():
         words, _, after = (part.split() for part in line.partition(" - "))
         source = after[1]
         if words[2] == number or Path(os.path.realpath(source)).name == entry.name:
@@ -98,7 +98,7 @@ def _mounted(entry: Path, root: Path) -> Iterator[str]:
 
 
 def _first_words(path: Path) -> set[str]:
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    lines = path.read_text("utf-8", "surrogateescape").splitlines() if path.exists() else []
     return {os.path.realpath(line.split()[0]) for line in lines if line.startswith("/")}
 
 

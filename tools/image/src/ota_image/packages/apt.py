@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from ota_image.packages.complaints import names, reason, with_remedy
 from ota_image.packages.configuration import configuration, host_settings
 from ota_image.packages.lists import DIGEST, digest_of_lists, has_other_lists, remove_lists
 from ota_image.packages.sources import Archive, is_security
-from ota_image.progress import Say
+from ota_image.progress import Say, run_and_tell
 from ota_image.workfolder import own_folder
 
 _FRESH = 3600.0  # [s] until lists are fetched again
@@ -74,6 +74,8 @@ class AptRoot:
 
     Attributes:
         folder: in the cache; it depends on the archives.
+        unreached: why none of the archives could be asked, so that the lists are older ones; empty
+            if one could, or if none had to be.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class AptRoot:
         self._suites = [suite for each in archives for suite in each.suites]
         self._is_asked = self._is_checked = False
         self._lacking = ""
+        self.unreached = ""
         self._arch = arch
         key = key_of(arch, *stanzas, settings)
         self.folder = open_cache() / "apt" / f"{arch}-{kind}-{key}"
@@ -138,7 +141,9 @@ class AptRoot:
             except ProgramError as error:
                 if not [*self._lists.glob("*_Packages*"), *self._lists.glob("*_Sources*")]:
                     raise with_remedy(error) from error
-                self._lacking = self._find_lacking(str(error))
+                failed = {suite for suite in self._suites if names(str(error), suite)}
+                self._lacking = self._find_lacking(str(error), failed)
+                self.unreached = reason(str(error)) if failed == set(self._suites) else ""
                 self._say(
                     "warning: only some of the package lists could be fetched:"
                     f" {reason(str(error))}"
@@ -149,17 +154,16 @@ class AptRoot:
                 _write(self.folder / DIGEST, digest_of_lists(self.folder))
             self._is_asked = True
 
-    def _find_lacking(self, said: str) -> str:
+    def _find_lacking(self, said: str, failed: Collection[str]) -> str:
         """What to say of a suite of security updates that cannot be fetched, if others can.
 
         Without a network, none can be fetched; an older list, if there is one, is used then.
         """
-        failed = [suite for suite in self._suites if names(said, suite)]
         for suite in filter(is_security, self._suites):
             name = f"*_dists_{suite.replace('/', '_')}_*"
             lists = self._lists.glob
             is_there = [*lists(f"{name}_Packages*"), *lists(f"{name}_Sources*")]
-            if not is_there or (suite in failed and set(failed) != set(self._suites)):
+            if not is_there or (suite in failed and failed != set(self._suites)):
                 return (
                     f"{suite}: {reason(said, suite)}; try again later, name another --mirror"
                     f" 'URL {suite}', or do without security updates, with --mirror 'URL SUITE'"
@@ -208,10 +212,15 @@ class AptRoot:
         """
         self.update()
         found = self._find(name, version)
-        if found is None and not self._is_asked:
-            self.update(is_stale=True)  # a lock may be newer than lists that are fresh
+        if found is None and self._ask_again():
             found = self._find(name, version)
         return found
+
+    def _ask_again(self) -> bool:
+        """Fetch the lists, if they were only fresh enough: a lock may be newer than they are."""
+        is_new = not self._is_asked
+        self.update(is_stale=True)
+        return is_new
 
     def _find(self, name: str, version: str) -> Package | None:
         try:
@@ -232,6 +241,11 @@ class AptRoot:
         """
         self.update()
         self._require_security()
+        try:
+            return tuple(_files(self._ask("source", "--print-uris", name)))
+        except ImageError:
+            if "=" not in name or not self._ask_again():
+                raise
         return tuple(_files(self._ask("source", "--print-uris", name)))
 
     def describe_source(self, name: str, description: SourceFile) -> str:
@@ -270,7 +284,14 @@ class AptRoot:
         argv = (_HELPER, "download-file", *words)
         with one_error_if_full(next(iter(files)).parent):
             try:
-                run(argv, timeout=_DOWNLOAD_TIME, environment=self._environment)
+                run_and_tell(
+                    argv,
+                    silence=_DOWNLOAD_TIME,
+                    tell=lambda count: f"downloading file {count} of {len(files)}",
+                    say=self._say,
+                    start=b"Get:",
+                    environment=self._environment,
+                )
             except ProgramError as error:
                 text = f"{reason(str(error))}; try again, or name another mirror with --mirror"
                 raise ProgramError(text) from error

@@ -189,6 +189,7 @@ def _chosen(
         _check_digests(there, locked, place)
         download(root, there, say)
         return locked
+    check_reached(place, gone, root)
     if is_locked:
         raise ImageError(gone_text(place, gone))
     packages = _replace(group, locked, root)
@@ -201,10 +202,27 @@ def _chosen(
     return packages
 
 
+def check_reached(place: str, gone: Sequence[Package], apt: AptRoot) -> None:
+    """Check that the archive was asked for what the lists lack: a lock may be newer than they are.
+
+    Raises:
+        ProgramError: it was not.
+    """
+    if apt.unreached:
+        raise ProgramError(
+            f"{place}: {_names(gone)}: not in the cache, nor in the lists of packages, which may be"
+            f" older than the lock; newer ones cannot be fetched: {apt.unreached}; try again with a"
+            " network"
+        )
+
+
 def gone_text(place: str, gone: Sequence[Package]) -> str:
     """The error for packages of a lock that the archive no longer has."""
-    names = ", ".join(f"{package.name} {package.version}" for package in gone)
-    return f"{place}: the archive no longer has {names}; --update-lock takes the newest"
+    return f"{place}: the archive no longer has {_names(gone)}; --update-lock takes the newest"
+
+
+def _names(packages: Sequence[Package]) -> str:
+    return ", ".join(f"{each.name} {each.version}" for each in packages)
 
 
 def _find(locked: Sequence[Package], apt: AptRoot) -> dict[Package, Package | None]:

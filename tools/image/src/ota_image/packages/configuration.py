@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of our own apt: the machine's for downloads, and nothing else of it."""
+"""The configuration of our own apt: the settings of the machine for downloads, and no others."""
 
 import os
 import re
@@ -12,9 +12,14 @@ _HOST_SETTINGS = re.compile(r"^(Acquire::(?!IndexTargets|Languages|GzipIndexes|C
 
 
 def host_settings() -> str:
-    """The machine's own settings for downloads: proxies, time-outs, checks of dates."""
-    said = run(("apt-config", "dump"), timeout=60, environment={"LC_ALL": "C.UTF-8"}).decode()
-    return "".join(f"{line}\n" for line in said.splitlines() if _HOST_SETTINGS.match(line))
+    """The machine's own settings for downloads: proxies, time-outs, checks of dates.
+
+    Raises:
+        ProgramError: apt-config is missing, or fails.
+    """
+    said = run(("apt-config", "dump"), timeout=60, environment={"LC_ALL": "C.UTF-8"})
+    lines = said.decode("utf-8", "replace").splitlines()
+    return "".join(f"{line}\n" for line in lines if _HOST_SETTINGS.match(line))
 
 
 def configuration(folder: Path, arch: str) -> str:

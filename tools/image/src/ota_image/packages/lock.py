@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from ota_artifact.own_text import read_text
 from ota_image.errors import ImageError
 from ota_image.packages.apt import Package
 from ota_image.packages.recipe import (
@@ -80,7 +81,7 @@ def read_lock(path: Path) -> Lock | None:
     if not path.exists():
         return None
     choice, made, groups, group = "", None, dict[str, list[Package]](), ""
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line or line.startswith("#"):
             continue
         if line.startswith("choice "):

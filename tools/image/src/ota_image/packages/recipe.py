@@ -54,6 +54,8 @@ USER_IDS = range(1000, 60000)
 """For users. Source: Debian Policy, 9.2.2."""
 _ESSENTIAL = "?essential"  # Source: apt-patterns(7)
 _PACKAGE_FOLDER = Path(__file__).parents[1]
+PACKAGED = _PACKAGE_FOLDER / "images"
+"""The recipes in the wheel; in a clone, it is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +214,11 @@ def load_recipe(path: Path, suite: str = "") -> Recipe:
 
 def recipe_folders(chosen: str | None = None) -> Sequence[Path]:
     """Where to look for recipes: what was chosen, ./images, then the package's own."""
-    packaged = _PACKAGE_FOLDER / "images"
-    ours = packaged if packaged.is_dir() else _PACKAGE_FOLDER.parents[3] / "images"
-    return (*((Path(chosen),) if chosen else ()), Path("images"), ours)
+    return (*((Path(chosen),) if chosen else ()), Path("images"), _own_folder())
+
+
+def _own_folder() -> Path:
+    return PACKAGED if PACKAGED.is_dir() else _PACKAGE_FOLDER.parents[3] / "images"
 
 
 def find_recipe(name: str, folders: Sequence[Path]) -> Path:
@@ -260,11 +264,13 @@ def _check_path(fields: Fields, name: str, path: str) -> None:
 
 
 def _overlays(fields: Fields, path: Path) -> tuple[Path, ...]:
-    folders = tuple(path.parent / name for name in fields.texts("overlays"))
-    for folder in folders:
-        if not folder.is_dir():
-            raise fields.wrong("overlays", f"there is no folder {folder}")
-    return folders
+    names = fields.texts("overlays")
+    for name in names:
+        if not (path.parent / name).is_dir():
+            ours = _own_folder() / name
+            remedy = f"; copy {ours} there" if ours.is_dir() else ""
+            raise fields.wrong("overlays", f"there is no folder {path.parent / name}{remedy}")
+    return tuple(path.parent / name for name in names)
 
 
 def _user(fields: Fields) -> User:

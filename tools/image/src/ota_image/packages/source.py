@@ -9,7 +9,13 @@ from ota_artifact.run import run
 from ota_image.cache import cache_folder, make_once
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, SourceFile
-from ota_image.packages.choice import check_newer, complain, gone_text, locked_packages
+from ota_image.packages.choice import (
+    check_newer,
+    check_reached,
+    complain,
+    gone_text,
+    locked_packages,
+)
 from ota_image.packages.lock import SOURCE, lock_file
 from ota_image.packages.recipe import Recipe
 from ota_image.packages.sources import Source, archives, host_arch
@@ -38,8 +44,10 @@ def locked_source(
     apt = _root(recipe.suite, source.mirrors, say)
     files = _files(name, groups[0], apt) if groups else None
     if files is None:
-        if groups and source.is_locked:
-            raise ImageError(gone_text(place, groups))
+        if groups:
+            check_reached(place, groups, apt)
+            if source.is_locked:
+                raise ImageError(gone_text(place, groups))
         files = apt.source(name)
     package = package_of(name, files)
     if groups and package.version == groups[0].version:

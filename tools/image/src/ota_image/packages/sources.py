@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ota_artifact.own_text import read_text
 from ota_artifact.run import run
 from ota_image.errors import ImageError
 
@@ -121,7 +122,7 @@ def chosen_mirrors(options: Sequence[str] = ()) -> Mirrors:
     if set_there := _parts(os.environ.get(VARIABLE, "").split(";")):
         return Mirrors(f"${VARIABLE}", set_there)
     path = mirrors_file()
-    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    lines = read_text(path).splitlines() if path.is_file() else []
     return Mirrors(str(path), _parts(line.partition("#")[0] for line in lines))
 
 
@@ -147,9 +148,10 @@ def host_archives(suite: str, folder: Path = Path("/etc/apt")) -> tuple[Archive,
     """
     parts = folder / "sources.list.d"
     lists = [folder / "sources.list", *sorted(parts.glob("*.list"))]
-    found = [each for path in lists if path.is_file() for each in from_lines(path.read_text())]
+    texts = (path.read_text("utf-8", "replace") for path in lists if path.is_file())
+    found = [each for text in texts for each in from_lines(text)]
     for path in sorted(parts.glob("*.sources")):
-        found += from_stanzas(path.read_text("utf-8"))
+        found += from_stanzas(path.read_text("utf-8", "replace"))
     kept = [kept for each in found if (kept := _of_suite(each, suite, suite))]
     if not kept:
         own = (_of_suite(each, other, suite) for other in _SUITES for each in found)

@@ -10,12 +10,12 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.image.workplace import find_program
-from ota_artifact.run import run
+from ota_artifact.run import run, stream
 from ota_image.cache import key_of, make_once
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.apt import Package
@@ -35,6 +35,12 @@ _MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
 # Names and addresses of the build machine do not belong on the device.
 _FORGET = """cd "$1/etc" && rm -f hostname apt/sources.list apt/apt.conf.d/99mmdebstrap &&
     { [ -L resolv.conf ] || rm -f resolv.conf; }"""
+_STEP = re.compile(rb"I: (.*)\.\.\.")
+_SHOWN = 12  # lines in an error
+_RANGES = (
+    "give yourself a range of users and groups: usermod --add-subuids 100000-165535"
+    " --add-subgids 100000-165535 USER, or build as root"
+)
 # If we are ended, so is mmdebstrap with all its children, and its mounts are its own.
 _ALONE = ("unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
 
@@ -64,10 +70,11 @@ def install(recipe: Recipe, packages: Sequence[Package], arch: str, say: Say) ->
     with make_once(f"installed/{recipe.name}-{arch}-{key}") as (folder, workplace):
         if workplace:
             _check_cpu(packages, arch)
-            say(f"installing {len(packages)} packages for {arch}; it takes minutes under emulation")
+            _check_user()
+            say(f"installing {len(packages)} packages for {arch}; under emulation it takes minutes")
             with tempfile.TemporaryDirectory(prefix="ota-install-") as name:
                 Path(name).chmod(0o755)  # mmdebstrap reads it as another user if we are not root
-                made = _install(program, recipe, packages, arch, Path(name))
+                made = _install(program, recipe, packages, arch, Path(name), say)
                 shutil.copyfile(made, workplace / "root.tar")
     return folder / "root.tar"
 
@@ -87,7 +94,7 @@ def time_of(packages: Sequence[Package]) -> int:
 
 
 def _install(
-    program: str, recipe: Recipe, packages: Sequence[Package], arch: str, place: Path
+    program: str, recipe: Recipe, packages: Sequence[Package], arch: str, place: Path, say: Say
 ) -> Path:
     archive, output = place / "archive", place / "root.tar"
     make_archive(packages, archive)
@@ -103,12 +110,41 @@ def _install(
     time = str(time_of(packages))
     settings = {"SOURCE_DATE_EPOCH": time, "TMPDIR": str(place), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     settings["TAR_OPTIONS"] = ""
-    try:
-        run(argv, timeout=_TIMEOUT, environment=settings)
-    except ProgramError as error:
-        lines = str(error).strip().splitlines()
-        raise ProgramError(f"{lines[0][:80]}...: {' | '.join(lines[-12:])}") from error
+    ended = stream(argv, silence=_TIMEOUT, sink=_ignore, show=_steps(say), environment=settings)
+    if ended.code:
+        lines = ended.said.splitlines()[-_SHOWN:]
+        remedy = "" if is_root or "/etc/sub" not in ended.said else f"; {_RANGES}"
+        raise ProgramError(f"{program}: exit code {ended.code}: {' | '.join(lines)}{remedy}")
     return output
+
+
+def _ignore(_: bytes) -> None:
+    """Do nothing with what mmdebstrap prints on stdout: its tar goes into a file."""
+
+
+def _steps(say: Say) -> Callable[[bytes], None]:
+    """What passes on mmdebstrap's own steps, of all that it prints on stderr."""
+    rest = b""
+
+    def hear(piece: bytes) -> None:
+        nonlocal rest
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            if step := _STEP.fullmatch(line):
+                say(f"mmdebstrap: {step[1].decode('utf-8', 'replace')}")
+
+    return hear
+
+
+def _check_user() -> None:
+    """Check that an ordinary user can have the numbers of other users, as root's files need.
+
+    Raises:
+        ProgramError: a program for that is missing.
+    """
+    if os.geteuid() != 0:
+        for name in ("newuidmap", "newgidmap"):
+            find_program(name, package="uidmap, or build as root")
 
 
 def make_archive(packages: Sequence[Package], folder: Path) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal
 
+from ota_artifact.own_text import text_of
 from ota_image.errors import ImageError
 
 Kind = Literal["file", "directory", "symlink", "character", "block", "fifo"]
@@ -91,7 +92,7 @@ class Tree:
         entry = self.get(path)
         if entry is None or entry.content is None:
             raise ImageError(f"{path}: the root filesystem has no such file")
-        return entry.content.read_text("utf-8")
+        return text_of(entry.content.read_bytes(), path)
 
     def add(self, path: str, entry: Entry) -> None:
         """Add a file, and the folders on the way to it.
