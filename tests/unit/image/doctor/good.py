@@ -11,8 +11,12 @@ from ota_board.render import rendered
 from ota_image.disk.boot import Content
 from ota_image.disk.compose import Parts, Raw
 from tests.unit.image.disk.small import composed, ext4, tree, variables
+from tests.unit.image.hardware.boards import compiled
 
 VERSION = "6.1.0-1"
+EMPTY = '/dts-v1/; / { compatible = "acme,board"; };'
+"""A device tree of a board without devices."""
+
 U_BOOT = b"\0".join(
     (
         b"",
@@ -78,7 +82,7 @@ def files(board: Board) -> dict[str, bytes]:
         found["boot/extlinux/extlinux.conf"] = ("\n".join(lines) + "\n").encode()
     else:
         found[grub.ENTRY[1:]] = grub.entry(board).encode()
-    found |= {f"boot/dtbs/{name}": b"tree" for name in board.device_trees}
+    found |= {f"boot/dtbs/{name}": compiled(EMPTY) for name in board.device_trees}
     return found
 
 
