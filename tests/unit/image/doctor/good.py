@@ -49,10 +49,11 @@ def initrd(drivers: tuple[str, ...]) -> bytes:
     return gzip.compress(cpio(("init", *names)))
 
 
-def u_boot(board: Board) -> bytes:
+def u_boot(board: Board, own_tree: bytes | None = None) -> bytes:
     """What is of interest in a U-Boot with the board's environment compiled in."""
+    own_tree = compiled(EMPTY) if own_tree is None else own_tree
     saved = (f"{name}={value}".encode() for name, value in variables(board).items())
-    return U_BOOT + b"\0" * 16 + b"\0".join((*saved, b"", b"")) + b"\1\2\3"
+    return U_BOOT + own_tree + b"\0" * 16 + b"\0".join((*saved, b"", b"")) + b"\1\2\3"
 
 
 def modules_dep(*drivers: str) -> bytes:
@@ -92,25 +93,29 @@ def image(
     changes: Mapping[str, bytes | None] | None = None,
     *,
     features: str = "",
+    u_boot_tree: bytes | None = None,
+    boot: Mapping[str, Content] | None = None,
 ) -> Path:
     """An image of the board.
 
     Args:
         changes: of the files in slot A; None: this one is not there.
         features: of slot A, for mke2fs.
+        u_boot_tree: U-Boot's own device tree; None: a small one.
+        boot: further files on the boot partition.
     """
     content = {**files(board), **(changes or {})}
     kept = {name: data for name, data in content.items() if data is not None}
     slot = tree(folder / "tree", kept)
     size = board.layout.partition("A").size
     rootfs = ext4(folder / "rootfs.ext4", slot, size=size, features=features)
-    boot: dict[str, Content] = {
-        each.path: u_boot(board) if each.source.startswith("u-boot/") else b"firmware"
+    on_boot: dict[str, Content] = {
+        each.path: u_boot(board, u_boot_tree) if each.source.startswith("u-boot/") else b"firmware"
         for each in board.firmware
         if each.path
     }
     if board.environment.kind == "grub":
-        boot |= grub.boot_files(board)
+        on_boot |= grub.boot_files(board)
     raw = []
     for number, each in enumerate(board.firmware):
         if each.offset is not None:
@@ -121,5 +126,10 @@ def image(
     return composed(
         folder,
         board.layout,
-        Parts(rootfs=rootfs, variables=variables(board), boot=boot, raw=tuple(raw)),
+        Parts(
+            rootfs=rootfs,
+            variables=variables(board),
+            boot={**on_boot, **(boot or {})},
+            raw=tuple(raw),
+        ),
     )

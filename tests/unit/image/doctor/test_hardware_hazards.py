@@ -2,6 +2,7 @@
 """Hazards of a slot on its hardware, each shown by an image whose slot was changed so."""
 
 import gzip
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -100,3 +101,29 @@ def test_a_device_tree_that_is_cut_off(tmp_path: Path) -> None:
 
     assert found.hazard == "device-tree-damaged"
     assert found.cause.startswith("is a device tree that is cut off at 600 of ")
+
+
+@pytest.mark.parametrize(
+    ("size", "hazard"),
+    [(60, None), (80, "kernel-without-room"), (100, "load-addresses-overlap")],
+)
+def test_a_kernel_that_will_not_fit_where_u_boot_loads_it(
+    tmp_path: Path, size: int, hazard: str | None
+) -> None:
+    board = small_board(tmp_path, "raspberrypi3")
+    banner = b"Linux version 6.1.0-1 (nobody) "
+    kernel = struct.pack("<QQQQ", 0, 0, size << 20, 0xA) + bytes(24) + b"ARM\x64" + banner
+    path = image(tmp_path, board, {"boot/vmlinuz": gzip.compress(kernel, mtime=0)})
+
+    found = diagnose(path, board).findings
+
+    assert [each.hazard for each in found] == ([hazard] if hazard else [])
+
+
+def test_a_u_boot_that_expects_the_firmwares_device_tree_and_gets_none(tmp_path: Path) -> None:
+    board = small_board(tmp_path, "raspberrypi3")
+    path = image(tmp_path, board, u_boot_tree=b"", boot={"/config.txt": b"kernel=u-boot.bin\n"})
+
+    [found] = diagnose(path, board).findings
+
+    assert found.hazard == "u-boot-without-device-tree"

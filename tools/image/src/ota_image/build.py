@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds a board's disk image and artifact from Debian packages, with their metadata."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +15,15 @@ from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
 from ota_artifact.writer import write_artifact
 from ota_board import grub
 from ota_board.board import Board
-from ota_board.u_boot import factory_environment
+from ota_board.u_boot import compiled_environment, factory_environment
 from ota_image.disk.compose import Parts, Raw, compose
+from ota_image.disk.image import Part
+from ota_image.disk.slot import read_slot
 from ota_image.disk.split import split
+from ota_image.doctor.memory import judge_memory
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, fetch_firmware
+from ota_image.firmware.prior_stage import check_device_tree
 from ota_image.firmware.u_boot import u_boot_of
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.packages.sources import ANY_SOURCE, Source
@@ -90,6 +94,10 @@ def build(
         else u_boot_of(board, board_folder, u_boot_tree, say, recipe=recipe, source=source)
     )
 
+    if u_boot:
+        on_boot = (*_boot_files(board_folder / "boot"), *(each.path for each in board.firmware))
+        check_device_tree(board, (u_boot.folder / ".config").read_text("utf-8"), on_boot)
+
     def placed(source: str) -> Path:
         if source in firmware.files:
             return firmware.files[source]
@@ -106,6 +114,8 @@ def build(
         slot = make_slot(
             board, recipe, settings, folder / "rootfs.ext4", source=source, progress=say
         )
+        if u_boot:
+            _check_memory(board, slot.path, compiled_environment(u_boot.environment))
         name = f"{recipe.name}-{slot.release}"
         stem = f"{recipe.name}-{board.name}-{slot.release}"
         made = Built(
@@ -142,6 +152,20 @@ def build(
             software_list(name, slot, recipe.suite, firmware.packages, u_boot=u_boot),
         )
     return made
+
+
+def _check_memory(board: Board, rootfs: Path, variables: Mapping[str, str]) -> None:
+    """Check that what U-Boot loads of a slot fits where it loads it.
+
+    Raises:
+        ImageError: it does not.
+    """
+    size = rootfs.stat().st_size
+    part = Part(image=rootfs, name="A", number=0, offset=0, size=size, type="", kind="ext4")
+    for found in judge_memory(read_slot(part), variables):
+        raise ImageError(
+            f"boards/{board.name}/board.yaml: bootloader.addresses: {found.cause}; {found.remedy}"
+        )
 
 
 def newest_image(board: Board, folder: Path) -> Path:

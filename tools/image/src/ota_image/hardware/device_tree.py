@@ -13,7 +13,9 @@ from functools import cached_property
 
 from ota_image.errors import ImageError
 
-_MAGIC = 0xD00DFEED
+MAGIC = b"\xd0\x0d\xfe\xed"
+"""The first bytes of each."""
+
 _OLDEST = 16  # the version of the form that readers of version 17 read too
 _BEGIN, _END, _PROPERTY, _NOP, _LAST = 1, 2, 3, 4, 9
 _DEEPEST = 64
@@ -128,10 +130,10 @@ def read_device_tree(data: bytes) -> DeviceTree:
         ImageError: it is not one, or it is damaged; the text says what is wrong.
     """
     try:
-        magic, size, struct_at, strings_at, _, _, oldest, *_ = _HEADER.unpack_from(data)
+        _, size, struct_at, strings_at, _, _, oldest, *_ = _HEADER.unpack_from(data)
     except struct.error as error:
         raise ImageError("is not a device tree") from error
-    if magic != _MAGIC:
+    if not data.startswith(MAGIC):
         raise ImageError("is not a device tree")
     if size > len(data):
         raise ImageError(f"is a device tree that is cut off at {len(data)} of {size} B")

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards of where U-Boot loads a slot's files: no update can change that."""
+
+from collections.abc import Iterator, Mapping
+
+from ota_artifact.finding import Finding, fault
+from ota_artifact.size import format_size
+from ota_image.disk.slot import Slot
+from ota_image.doctor.bootloader import default_environment, is_whole
+from ota_image.doctor.case import Case
+from ota_image.hardware.kernel_image import unpacked
+from ota_image.hardware.memory import KERNEL, overlaps, regions, room
+
+_GROWTH = 1.25  # Debian's kernel for 64-bit ARM grew by 16 % from one release to the next
+
+
+def probe(case: Case) -> Iterator[Finding]:
+    """What does not fit where U-Boot loads it, of each slot."""
+    variables = next(
+        (default_environment(each.data) for each in case.firmware if is_whole(each)),
+        dict(case.state.variables) if case.state else {},
+    )
+    for slot in case.slots:
+        yield from judge_memory(slot, variables)
+
+
+def judge_memory(slot: Slot, variables: Mapping[str, str]) -> Iterator[Finding]:
+    """What of a slot does not fit where a U-Boot with these variables loads it."""
+    entry = slot.extlinux
+    if slot.is_empty or entry is None or "kernel_addr_r" not in variables:
+        return
+    kernel = slot.part.read(entry.kernel)
+    if kernel is None:
+        return  # another probe reports it
+    names = [entry.fdt] if entry.fdt else []
+    if entry.fdtdir and not names:
+        names = [f"{entry.fdtdir}/{name}" for name in slot.part.names(entry.fdtdir)]
+    trees = [len(slot.part.read(name) or b"") for name in names if name.endswith(".dtb")]
+    initrd = slot.part.read(entry.initrd) if entry.initrd else None
+    found = regions(
+        variables,
+        kernel,
+        unpacked(kernel),
+        fdt=max(trees, default=0),
+        initrd=len(initrd or b""),
+    )
+    place = f"slot {slot.part.name}: {entry.kernel}"
+    is_whole_map = True
+    for first, second in overlaps(found):
+        is_whole_map = False
+        yield fault(
+            "load-addresses-overlap",
+            place,
+            f"U-Boot loads the {first.name} to {first.start:#x}, up to {first.end:#x}, and the"
+            f" {second.name} to {second.start:#x}: the slot does not boot",
+            "move the addresses apart in bootloader.addresses; no update changes those of a device",
+        )
+    size, most = next((each.size for each in found if each.name == KERNEL), 0), room(found)
+    if is_whole_map and most is not None and size * _GROWTH > most:
+        yield fault(
+            "kernel-without-room",
+            place,
+            f"it takes {format_size(size)} of memory, and {format_size(most)} are free where U-Boot"
+            " loads it: a later kernel will not fit, and no update changes the addresses",
+            "move the other addresses up, in bootloader.addresses, before devices are in the field",
+        )
