@@ -102,7 +102,7 @@ def test_a_trial_that_does_not_load_falls_back_in_the_same_power_cycle(
 
     said = machine.boot()
 
-    assert "OTA: partition 3 does not load, falling back" in said
+    assert "OTA: partition 3 does not load" in said
     assert "KERNEL A" in said
     assert machine.variables()["ota_rollback"] == "load 3"
     assert machine.variables()["mender_boot_part"] == "2"
@@ -120,7 +120,7 @@ def test_a_committed_slot_that_no_longer_loads_gives_way_to_a_good_one_alone(
     machine.set(ota_good_b="1")
     said = machine.boot()
 
-    assert "OTA: partition 2 does not load, falling back" in said
+    assert "OTA: partition 2 does not load" in said
     assert "KERNEL B" in said
     assert machine.variables()["ota_rollback"] == "load 2"
     assert "KERNEL B" in machine.boot()

@@ -214,6 +214,15 @@ def test_a_note_that_grub_cannot_read_any_more_is_written_again_but_not_by_a_tri
     assert decode_block((state / LAST).read_bytes()) == {"ota_last": "3"}
 
 
+def test_a_state_that_names_no_slot_leaves_a_damaged_note_alone(state: Path) -> None:
+    (state / LAST).write_bytes(bytes(1024))
+
+    Grub(state).write({"mender_boot_part": ""})
+
+    assert Grub(state).read().get("mender_boot_part") is None
+    assert (state / LAST).read_bytes() == bytes(1024)
+
+
 @pytest.mark.parametrize(("name", "value"), [("a b", "1"), ("a", "1\nb=2"), ("a", "x" * 2000)])
 def test_what_a_block_cannot_hold_is_refused(state: Path, name: str, value: str) -> None:
     with pytest.raises(EnvironmentFault):

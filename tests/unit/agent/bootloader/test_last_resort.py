@@ -10,13 +10,20 @@ from ota_agent.bootloader.last_resort import give_up_trial
 
 
 @pytest.mark.parametrize(
-    ("upgrade_available", "uptime", "reboots"),
-    [("1", "601.2 3.4\n", True), ("1", "599 3\n", False), ("0", "9999 3\n", False)],
+    ("environment", "uptime", "reboots"),
+    [
+        ("upgrade_available=1\n", "601.2 3.4\n", True),
+        ("upgrade_available=1\n", "599 3\n", False),
+        ("upgrade_available=0\n", "9999 3\n", False),
+        ("upgrade_available=0\nota_lost=2\n", "601 3\n", True),
+        ("upgrade_available=0\nota_lost=2\n", "599 3\n", False),
+        ("upgrade_available=0\nota_lost=\n", "9999 3\n", False),
+    ],
 )
-def test_only_a_trial_that_has_had_its_time_is_given_up(
-    upgrade_available: str, uptime: str, *, reboots: bool, tmp_path: Path
+def test_only_a_trial_or_a_search_that_has_had_its_time_is_given_up(
+    environment: str, uptime: str, *, reboots: bool, tmp_path: Path
 ) -> None:
-    (tmp_path / "environment").write_text(f"upgrade_available={upgrade_available}\n")
+    (tmp_path / "environment").write_text(environment)
     (tmp_path / "uptime").write_text(uptime)
 
     give_up_trial(

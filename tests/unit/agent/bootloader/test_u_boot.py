@@ -53,6 +53,22 @@ def copies(disk: Path) -> list[dict[str, str]]:
     return [each.variables if each else {} for each in found]
 
 
+def test_a_value_with_an_odd_character_is_read_as_it_is(u_boot: UBoot, disk: Path) -> None:
+    odd = {
+        "mender_boot_part": "3\r",
+        "other": "a\x0cupgrade_available=1\x0b\x85",
+        "long": "x" * 9999,
+    }
+    for number, offset in enumerate(OFFSETS):
+        put(disk, offset, encode({**FACTORY, **odd}, SIZE, flag=number + 1))
+
+    found = u_boot.read()
+
+    assert found["mender_boot_part"] == "3\r"
+    assert found["upgrade_available"] == "0"
+    assert found["long"] == "x" * 9999
+
+
 def test_what_u_boot_saved_is_read(u_boot: UBoot) -> None:
     assert u_boot.read() == FACTORY
 

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.address import Address
 from ota_agent.config.settings import load_settings
 from ota_agent.engine.assembly import assemble
+from ota_agent.lifecycle.states import Cleaning, Committed, Reporting
+from ota_agent.lifecycle.update import Artifact, Update
+from ota_agent.memory.runs import Slots
+from ota_artifact.provides import ROOTFS
 from tests.conftest import requires_program
 from tests.unit.agent.cli.test_update_by_hand import agent, made
 from tests.unit.agent.scratch import Scratch, scratch
@@ -108,3 +113,42 @@ def test_a_committed_update_ends_the_warning(
     with assemble(load_settings(device.configuration)) as running:
         assert running.live.get().warning == ""
         assert running.live.get().installed == "v5"
+
+
+@pytest.mark.parametrize("kind", [Cleaning, Reporting])
+def test_an_update_that_is_still_to_be_told_does_not_hide_what_runs(
+    device: Scratch, capsys: pytest.CaptureFixture[str], kind: type[Cleaning | Reporting]
+) -> None:
+    """The server may be away for weeks."""
+    artifact = Artifact(name="v3", types=(ROOTFS,))
+    update = Update(source=Address("a"), deployment="d", artifact=artifact, target="A")
+    with assemble(load_settings(device.configuration)) as running:
+        running.store.save(kind(update), "a boot")
+    falls_back(device)
+
+    assert told(device, capsys, "show-artifact") == "v2\n"
+    with assemble(load_settings(device.configuration)) as running:
+        assert running.live.get().installed == "v2"
+        assert "the last update that was committed is v3" in running.live.get().warning
+
+
+def test_a_committed_slot_that_no_longer_loads_is_not_what_is_remembered(
+    device: Scratch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The power fails after the commit, and before the new release is remembered."""
+    assert agent(device, "install", str(made(tmp_path, "v4"))) == 0
+    device.boot()
+    assert agent(device, "commit", "--stop-before", "Cleanup") == 0
+    with assemble(load_settings(device.configuration)) as running:
+        state = running.state
+        assert isinstance(state, Cleaning | Committed)
+        before = {"artifact_name": "v3", "rootfs-image.version": "v3"}
+        running.store.save_provides(before, running.store.slots or Slots())
+        running.store.save(Committed(state.update), "a boot")
+    device.set(mender_boot_part="2", mender_boot_part_hex="2", ota_rollback="load 3")
+    device.boot()
+
+    assert agent(device, "resume") != 0
+    capsys.readouterr()
+
+    assert told(device, capsys, "show-artifact") == "v3\n"

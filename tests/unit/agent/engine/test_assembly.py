@@ -2,6 +2,7 @@
 """What may be damaged on a device whose agent starts all the same, and what it does without."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from ota_agent.engine.agent import Agent
 from ota_agent.engine.assembly import assemble
 from ota_agent.engine.performer import DevicePerformer
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.states import Installing
+from ota_agent.lifecycle.states import Cleaning, Committed, Failing, Installing, Reporting, Trying
 from ota_agent.lifecycle.update import Update
 from tests.unit.agent.doctor.patient import program
 from tests.unit.agent.scratch import Scratch, scratch
@@ -36,6 +37,45 @@ def performer(found: Agent) -> DevicePerformer:
 @pytest.fixture
 def device(tmp_path: Path) -> Scratch:
     return scratch(tmp_path, slot=1 << 16)
+
+
+@pytest.mark.parametrize("kind", [Committed, Failing, Cleaning, Reporting])
+def test_a_lost_state_is_settled_though_an_update_is_not_over(
+    device: Scratch, kind: type[Committed | Failing | Cleaning | Reporting]
+) -> None:
+    """The server may be away for weeks, and each boot would start the other slot."""
+    with agent(device) as found:
+        update = Update(source=Address("a"), deployment="d", target="B")
+        found.store.save(kind(update), "boot-1")
+    device.set(ota_lost="2", ota_rollback="lost 2")
+
+    with agent(device):
+        pass
+
+    assert "ota_lost" not in device.environment
+    assert device.environment["ota_good_a"] == "1"
+
+
+def test_a_claim_is_renewed_while_it_holds(device: Scratch) -> None:
+    with agent(device) as found:
+        observer = found.runtime._observe.__self__  # type: ignore[attr-defined]
+        update = Update(source=Address("a"), target="A")
+        now = 0.0
+        observer.clock = lambda: now
+        observer._claim(Trying(update))
+        claim = found.settings.device.claim
+        claim.write_text("as before")
+
+        found.deployments.controls.check()
+        assert claim.read_text() == "as before"
+        now = 4000.0
+        found.deployments.controls.check()
+        assert claim.read_text().split()[0] == str(os.getpid())
+
+        claim.unlink()
+        now = 9000.0
+        found.deployments.controls.check()
+        assert not claim.exists()
 
 
 @pytest.mark.parametrize(

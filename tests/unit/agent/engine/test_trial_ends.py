@@ -110,6 +110,37 @@ def test_a_trial_that_cannot_be_remembered_ends_by_itself(site: Site) -> None:
     assert deployment.statuses[-1] == "failure"
 
 
+def is_tried_by_hand(site: Site) -> None:
+    """A user tries the bootloader on a new device, whose slot B is empty."""
+    site.device.set(ota_good_a="1", ota_good_b="0", upgrade_available="1")
+    site.device.boot()
+    site.device.set(ota_good_a="0")  # as the boot logic does with whatever is on trial
+    assert site.device.running == "A"
+
+
+def test_a_trial_that_has_no_way_back_is_kept(site: Site) -> None:
+    is_tried_by_hand(site)
+
+    starts(site)
+
+    site.wait(lambda: site.device.environment["upgrade_available"] == "0", "commit")
+    assert site.device.environment["mender_boot_part"] == "2"
+    assert site.device.environment["ota_good_a"] == "1"
+    assert not (site.device.folder / "rebooted").exists()
+
+
+def test_a_user_is_not_sent_to_a_slot_that_is_not_good(site: Site) -> None:
+    is_tried_by_hand(site)
+
+    done = ask(site, "rollback")
+
+    assert done.returncode != 0
+    assert b"slot B is not good" in done.stderr
+    assert site.device.environment["mender_boot_part"] == "2"
+    assert ask(site, "commit").returncode == 0
+    assert site.device.environment["upgrade_available"] == "0"
+
+
 @pytest.mark.parametrize("has_daemon", [True, False], ids=["daemon", "no daemon"])
 def test_a_user_rolls_a_trial_back_that_nobody_remembers(site: Site, *, has_daemon: bool) -> None:
     is_on_trial(site)

@@ -6,10 +6,12 @@ import itertools
 import pytest
 
 from ota_agent.address import Address
-from ota_agent.lifecycle.actions import CallPayloads, Reboot
+from ota_agent.lifecycle.actions import CallPayloads, Reboot, SaveProvides
 from ota_agent.lifecycle.events import CommitAsked, Done, Event, Failed, Started
 from ota_agent.lifecycle.recover import MOST_REBOOTS
 from ota_agent.lifecycle.states import (
+    Committed,
+    Erring,
     Failing,
     Installed,
     Installing,
@@ -167,6 +169,17 @@ def test_two_cuts_at_any_two_points_end_so_too(artifact: Artifact, kills: bool) 
         assert not world.is_committed or outcome(world) == "NEW", pair
         assert outcome(world) in {"OLD", "NEW"}, (pair, world)
         assert told(world) == {"OLD": "failure", "NEW": "success"}[outcome(world)], pair
+
+
+def test_a_committed_slot_that_no_longer_loads_is_told_as_a_failure() -> None:
+    """The power fails before the new release is remembered, and the bootloader has to go back."""
+    update = Update(source=Address("u"), deployment="d", artifact=ROOT, target="B")
+
+    now = step(Committed(update), Started(True, "rolled-back", "it did not load"))
+
+    assert isinstance(now.state, Erring)
+    assert now.state.update.reason == "it did not load"
+    assert SaveProvides() not in now.actions
 
 
 def test_a_cut_while_downloading_costs_nothing() -> None:

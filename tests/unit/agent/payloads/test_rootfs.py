@@ -12,7 +12,7 @@ from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import AgentError, EnvironmentFault
 from ota_agent.payloads.rootfs import RootFilesystem
 from tests.conftest import requires_program
-from tests.unit.agent.scratch import OFFSETS, Scratch, scratch
+from tests.unit.agent.scratch import OFFSETS, SIZE, Scratch, scratch
 
 pytestmark = requires_program("fw_setenv", package="libubootenv-tool")
 
@@ -246,6 +246,45 @@ def test_a_slot_that_is_tried_next_or_committed_is_not_discarded(device: Scratch
     device.set(upgrade_available="0")
     payload.call("Cleanup")
     assert any(device.slot("B").read_bytes())
+
+
+@pytest.mark.parametrize("limit", ["", "0", "-1", "abc", "4294967295", "1\r"])
+def test_a_trial_has_a_limit_whatever_was_there(device: Scratch, limit: str) -> None:
+    """An older U-Boot, or Mender's, counts without end if there is none."""
+    device.set(bootlimit=limit)
+
+    payload_of(device).call("ArtifactInstall")
+
+    assert device.environment["bootlimit"] == "1"
+
+
+def test_a_limit_that_an_integrator_has_chosen_stays(device: Scratch) -> None:
+    device.set(bootlimit="3")
+
+    payload_of(device).call("ArtifactInstall")
+
+    assert device.environment["bootlimit"] == "3"
+
+
+@pytest.mark.parametrize("why", ["x" * 5000, "half a character \ud800, and \u00e9\n\n", "#=\\"])
+def test_a_trial_is_used_up_whatever_the_reason_is(device: Scratch, why: str) -> None:
+    payload = payload_of(device)
+    payload.call("ArtifactInstall")
+    device.boot()
+    payload.boot.rearm()
+
+    payload.boot.use_up(why)
+
+    assert device.environment["bootcount"] == "1"
+
+
+def test_a_trial_is_used_up_where_its_reason_has_no_room(device: Scratch) -> None:
+    boot = boot_of(device)
+    device.set(ota_filler="x" * (SIZE - 900))
+
+    boot.use_up("why " * 50)
+
+    assert device.environment["bootcount"] == "1"
 
 
 # A bootloader that had lost its state.

@@ -4,145 +4,21 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ota_agent.trial.claim import Claim
 from ota_agent.trial.health import CommitOptions
-from tests.house.tree import ROOT
 from tests.unit.agent.system.test_boot_log_script import SHELLS
-
-SCRIPT = ROOT / "tools" / "agent" / "system" / "lib" / "ota" / "deadline"
-PAUSE = 0.02  # [s]
+from tests.unit.agent.system.watched import PAUSE, SCRIPT, Device, until
 
 pytestmark = [
     pytest.mark.boot,  # a script that sleeps between its looks
     pytest.mark.parametrize("shell", SHELLS),
 ]
-
-
-@dataclass(kw_only=True)
-class Device:
-    """A folder that stands for a device in its trial boot."""
-
-    folder: Path
-    shell: tuple[str, ...]
-    watcher: subprocess.Popen[bytes] | None = None
-    agents: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        for name in ("bin", "run", "boots/000007-first"):
-            (self.folder / name).mkdir(parents=True)
-        for name in ("console", "kmsg"):
-            (self.folder / name).touch()
-        (self.folder / "boot_id").write_text("first\n")
-        (self.folder / "fw_env.config").touch()
-        (self.folder / "agent.toml").write_text(
-            f'[commit]\ndeadline = 300  # ours\n[boot_log]\nfolder = "{self.folder / "boots"}"\n'
-        )
-        self.is_up(10)
-        self.environment("upgrade_available=1\nbootcount=0")
-        note = f'echo "$@" >>{self.folder / "said"}'
-        self.program("fw_setenv", f'[ "$*" = "-s -" ] && cat >>{self.folder / "environment"}')
-        self.program("reboot", note)
-        self.program("fw_printenv", f'sed -n "s/^$2=//p" {self.folder / "environment"} | tail -n 1')
-
-    def program(self, name: str, line: str) -> None:
-        path = self.folder / "bin" / name
-        path.write_text(f"#!/bin/sh\n{line}\n")
-        path.chmod(0o755)
-
-    def environment(self, text: str) -> None:
-        (self.folder / "environment").write_text(f"{text}\n")
-
-    def is_up(self, seconds: float) -> None:
-        """So long ago the device was started."""
-        new = self.folder / "uptime.new"
-        new.write_text(f"{seconds:.2f} 1.00\n")
-        new.replace(self.folder / "uptime")
-
-    def agent_works(self) -> None:
-        """An agent is at work on the trial, until it is killed."""
-        code = (
-            "import sys, time; from pathlib import Path\n"
-            "from ota_agent.trial.claim import Claim\n"
-            "Claim(Path(sys.argv[1])).hold(); time.sleep(60)"
-        )
-        before = self.claim()
-        words = (sys.executable, "-c", code, str(self.folder / "run" / "trial"))
-        self.agents.append(subprocess.Popen(words))  # noqa: S603
-        until(lambda: self.claim() not in ("", before), "claim")
-
-    def claim(self) -> str:
-        try:
-            return (self.folder / "run" / "trial").read_text()
-        except OSError:
-            return ""
-
-    def agent_dies(self) -> None:
-        agent = self.agents.pop()
-        agent.kill()
-        agent.wait()
-
-    def start(self) -> None:
-        places = {
-            "OTA_CONFIG": "agent.toml",
-            "OTA_KMSG": "kmsg",
-            "OTA_CONSOLE_DEVICE": "console",
-            "OTA_RUN": "run",
-            "OTA_U_BOOT_CONFIG": "fw_env.config",
-            "OTA_GRUB_CONFIG": "grub.config",
-            "OTA_BOOT_ID": "boot_id",
-            "OTA_UPTIME": "uptime",
-            "OTA_SYSRQ": "sysrq",
-        }
-        words = [f"{name}={self.folder / place}" for name, place in places.items()]
-        words += [
-            f"OTA_LIB={SCRIPT.parent}",
-            f"OTA_PAUSE={PAUSE}",
-            "OTA_HURRY=0.05",
-            "OTA_WRITE=0.2",
-        ]
-        path = f"PATH={self.folder / 'bin'}:{os.environ['PATH']}"
-        self.watcher = subprocess.Popen(  # noqa: S603
-            ("env", *words, path, *self.shell, str(SCRIPT), "run"),  # noqa: S607
-            start_new_session=True,
-        )
-
-    @property
-    def said(self) -> str:
-        return (self.folder / "console").read_text()
-
-    def is_watching(self) -> bool:
-        assert self.watcher is not None
-        return self.watcher.poll() is None
-
-    def waits(self) -> None:
-        """Some looks later it still waits."""
-        time.sleep(PAUSE * 12)
-        assert self.is_watching(), self.said
-
-    def close(self) -> None:
-        if self.watcher is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.watcher.pid, signal.SIGKILL)
-            self.watcher.wait()
-        while self.agents:
-            self.agent_dies()
-
-
-def until(has_come: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + 20
-    while not has_come():
-        assert time.monotonic() < end, f"no {what}"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -223,6 +99,34 @@ def test_an_agent_that_drops_its_claim_no_longer_counts(device: Device) -> None:
     assert ends(device).startswith("no agent is at work")
 
 
+def test_an_agent_that_hangs_counts_no_longer_than_it_has_said(device: Device) -> None:
+    device.start()
+    device.agent_works()
+    end = device.claim().split()[2]
+    os.kill(device.agents[0].pid, signal.SIGSTOP)
+    device.is_up(int(end) - 1)
+    device.waits()
+
+    device.is_up(int(end))
+
+    assert ends(device).startswith("no agent is at work")
+
+
+def test_an_agent_that_says_it_again_is_still_the_same_one(device: Device) -> None:
+    device.start()
+    device.agent_works()
+    device.is_up(301)
+
+    for more in range(20):
+        process, start, end = device.claim().split()
+        new = device.folder / "run" / "new"
+        new.write_text(f"{process} {start} {int(end) + more}\n")
+        new.replace(device.folder / "run" / "trial")
+        time.sleep(PAUSE * 2)
+
+    device.waits()
+
+
 def test_a_crash_loop_ends(device: Device) -> None:
     device.is_up(301)
     device.agent_works()
@@ -298,6 +202,30 @@ def test_the_environment_of_grub_is_read_from_both_copies(device: Device) -> Non
     assert ends(device)
 
 
+@pytest.mark.parametrize("hangs", ["fw_printenv", "fw_setenv"])
+def test_a_program_that_hangs_does_not_save_the_trial(device: Device, hangs: str) -> None:
+    """It waits for a disk, or for another program that holds the environment."""
+    device.start()
+    device.waits()
+    device.program(hangs, "exec sleep 300")
+    device.waits()
+
+    device.is_up(301)
+
+    assert ends(device)
+
+
+def test_a_full_run_does_not_save_the_trial(device: Device) -> None:
+    (device.folder / "run").rmdir()
+    (device.folder / "run").touch()
+
+    device.start()
+    device.waits()
+    device.is_up(301)
+
+    assert ends(device)
+
+
 @pytest.mark.parametrize("unknown", ["fw_env.config", "environment"])
 def test_a_board_whose_trials_cannot_be_seen_says_so(device: Device, unknown: str) -> None:
     (device.folder / unknown).unlink()
@@ -322,6 +250,15 @@ def test_a_deadline_that_is_not_a_number_is_the_default(device: Device, text: st
     device.waits()
 
     device.is_up(900)
+
+    until(lambda: is_rebooted(device), "reboot")
+
+
+@pytest.mark.parametrize("text", ["0.5", "1", "0.001"])
+def test_a_deadline_that_is_short_is_one(device: Device, text: str) -> None:
+    (device.folder / "agent.toml").write_text(f"[commit]\ndeadline = {text}\n")
+
+    device.start()
 
     until(lambda: is_rebooted(device), "reboot")
 

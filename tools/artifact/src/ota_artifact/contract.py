@@ -5,6 +5,11 @@ The names are Mender's, but for the last three. Source: Mender's documentation, 
 U-Boot"; docs/design/boot-logic.md.
 """
 
+import re
+
+NUMBER = re.compile(r"[0-9]{1,9}")
+"""A value that is a number to both bootloaders and to Linux."""
+
 PART, PART_HEX = "mender_boot_part", "mender_boot_part_hex"
 """The partition that is started next; GRUB has it only in decimal."""
 

@@ -9,6 +9,10 @@ from ota_agent.bootloader.contract import END, is_lost, is_trial, next_slot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
 from ota_artifact.contract import COUNT, GOOD, LIMIT, LOST, PART, PART_HEX, TRIAL, WHY
+from ota_artifact.errors import ProgramError
+
+_LIMITS = tuple("123456789")
+"""Of trial boots, as the boot logic takes it: without a limit, U-Boot counts without end."""
 
 _LONGEST = 200  # characters of a reason; GRUB's environment has 1024 B in all
 
@@ -146,7 +150,22 @@ class Boot:
         Raises:
             EnvironmentFault, ProgramError: it could not be told.
         """
-        self.bootloader.write({COUNT: "1", END: " ".join(why.split())[:_LONGEST]})
+        used = {COUNT: "1"}
+        text = " ".join(why.encode("ascii", "replace").decode("ascii").split())[:_LONGEST]
+        try:
+            self.bootloader.write({**used, END: text})
+        except (EnvironmentFault, ProgramError):  # there may be no room for the reason
+            self.bootloader.write(used)
+
+    def has_way_back(self) -> bool:
+        """Whether the slot that does not run may be started; False: it is known not to be good.
+
+        Raises:
+            EnvironmentFault, ProgramError: the environment does not say.
+            AgentError: it is not known which slot runs.
+        """
+        other = self.slots.other(self.running())
+        return self.bootloader.read().get(GOOD[other.name]) != "0"
 
     def why(self) -> str:
         """Why the bootloader went back to the old slot; empty if it does not say."""
@@ -161,6 +180,8 @@ class Boot:
         environment = self.bootloader.read()
         if END in environment:
             wanted[END] = ""
-        if PART_HEX in environment:  # GRUB has none
+        if PART_HEX in environment:  # GRUB has none, and needs no limit
             wanted[PART_HEX] = f"{slot.number:x}"
+            if environment.get(LIMIT, "") not in _LIMITS:
+                wanted[LIMIT] = "1"
         self.bootloader.write(wanted, is_final=is_final)

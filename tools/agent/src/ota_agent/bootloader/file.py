@@ -18,7 +18,7 @@ class File:
     def read(self) -> dict[str, str]:
         """All variables. See `Bootloader.read`."""
         try:
-            lines = self.path.read_text("utf-8").splitlines()
+            lines = self.path.read_bytes().decode("utf-8", "replace").split("\n")
         except OSError as error:
             raise EnvironmentFault(f"{self.path}: {error.strerror}") from error
         return dict(line.split("=", 1) for line in lines if "=" in line)

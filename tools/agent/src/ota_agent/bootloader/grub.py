@@ -112,8 +112,9 @@ class Grub:
             self._put(f"{copy}/{STATE}", files[STATE])
             self._put(f"{copy}/{SUM}", files[SUM])
             self._put(f"{copy}/{LOCK}", files[LOCK])
-        if not self._has_note() and not is_trial(variables):
-            self._put(LAST, encode_block({LAST: variables[PART]}))
+        part = variables.get(PART, "")
+        if part.isdecimal() and not self._has_note() and not is_trial(variables):
+            self._put(LAST, encode_block({LAST: part}))
 
     def _has_note(self) -> bool:
         """Whether GRUB can write its note of what runs; an older image has no place for one."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ota_agent.bootloader import Bootloader
-from ota_agent.bootloader.contract import is_trial
+from ota_agent.bootloader.contract import is_lost, is_trial
 from ota_agent.bootloader.find import find_bootloader
 from ota_agent.device.options import DeviceOptions
 from ota_artifact.errors import ProgramError
@@ -30,6 +30,8 @@ def give_up_trial(
 ) -> None:
     """Reboot the device if it runs a trial, and has for long enough: the bootloader rolls back.
 
+    The same if the bootloader had lost its state: then it starts the other slot.
+
     Call it each time the agent ends with an error, and so again after each new start.
     The settings may be what is wrong, so that none are asked for.
 
@@ -38,11 +40,11 @@ def give_up_trial(
     """
     try:
         seconds = float(uptime.read_text("ascii").split()[0])
-        is_tried = is_trial(find().read())
+        environment = find().read()
     except Exception as error:  # whatever is broken here, the agent's own error is what is told
         logger.warning("whether this is a trial is not known: %s", error)
         return
-    if not is_tried or seconds < PATIENCE:
+    if seconds < PATIENCE or not (is_trial(environment) or is_lost(environment)):
         return
     logger.error("trial: the agent does not start (%s): rebooting, to roll back", why)
     try:

@@ -64,7 +64,7 @@ class UBoot:
                 f"{self.configuration}: U-Boot's environment cannot be read ({error});"
                 " no copy is valid, or it names the wrong place"
             ) from error
-        lines = said.decode("utf-8", "replace").splitlines()
+        lines = said.decode("utf-8", "replace").split("\n")  # others may be part of a value
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def write(self, changes: Mapping[str, str], *, is_final: bool = False) -> None:

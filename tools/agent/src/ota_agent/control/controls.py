@@ -31,6 +31,7 @@ class Controls:
     Attributes:
         is_enabled: whether updates are installed at all.
         window: when updates may be installed; empty: always.
+        beat: called wherever an update may wait.
 
     Args:
         clock: for the life of maps; it does not go back [s].
@@ -51,6 +52,7 @@ class Controls:
         self._abort = ""
         self._maps: dict[tuple[str, int], ControlMap] = {}
         self._pauses: set[PausePoint] = set()
+        self.beat: Callable[[], None] = lambda: None
         self.is_enabled, self.window = options.enabled, options.window
         parse_window(options.window)
         self._recall()
@@ -134,6 +136,7 @@ class Controls:
         Raises:
             Aborted: the server or a user has.
         """
+        self.beat()
         if self._abort:
             raise Aborted(self._abort)
 

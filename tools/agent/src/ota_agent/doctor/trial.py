@@ -9,7 +9,7 @@ from ota_agent.device.slots import Slot, Slots
 from ota_agent.doctor.case import Case
 from ota_agent.errors import EnvironmentFault
 from ota_agent.trial.boot_log import meaning
-from ota_artifact.contract import CANARY, GOOD, LIMIT, PART, PART_HEX, TRIAL, WHY
+from ota_artifact.contract import CANARY, GOOD, LIMIT, NUMBER, PART, PART_HEX, TRIAL, WHY
 from ota_artifact.finding import Finding, fault, warning
 
 _END = "`ota-agent commit` or `ota-agent rollback`"
@@ -35,15 +35,17 @@ def contract(variables: Mapping[str, str]) -> Iterator[Finding]:
             "compare ENV_OFFSET, ENV_SIZE and the device in U-Boot's final .config with"
             " fw_env.config",
         )
-    if variables.get(LIMIT, "1") == "0":
+    limit = variables.get(LIMIT, "")
+    if not NUMBER.fullmatch(limit) or not int(limit):
         yield fault(
             "no-bootlimit",
             LIMIT,
-            "it is 0: U-Boot counts no boots, and a trial that dies is started forever",
+            f"it is {limit or 'not set'}: U-Boot has no limit, and a trial that dies is started"
+            " forever",
             f"`fw_setenv {LIMIT} 1`",
         )
     number, text = variables.get(PART, ""), variables.get(PART_HEX, "")
-    if number.isdecimal() and text.lower() != f"{int(number):x}":
+    if NUMBER.fullmatch(number) and text.lower() != f"{int(number):x}":
         yield fault(
             "state-names-no-slot",
             PART_HEX,

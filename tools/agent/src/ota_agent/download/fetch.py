@@ -199,7 +199,8 @@ class Fetch:
                 installers[payload.number].store(payload, self._note)
         if not artifact.is_checked:
             raise ArtifactError("artifact: was not read to its end, and is not checked")
-        for installer in installers.values():
+        # The slot last: if another payload fails here, the slot still cannot be started.
+        for installer in sorted(installers.values(), key=lambda each: bool(each.slot)):
             installer.finish()
         return Fetched(_described(header), self._slot)
 

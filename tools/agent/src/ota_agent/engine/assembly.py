@@ -24,7 +24,15 @@ from ota_agent.engine.runtime import Runtime, boot_id
 from ota_agent.engine.stray import StrayTrial
 from ota_agent.engine.warnings import Warnings
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.states import Idle, State, UnderWay
+from ota_agent.lifecycle.states import (
+    Cleaning,
+    Committed,
+    Failing,
+    Idle,
+    Reporting,
+    State,
+    UnderWay,
+)
 from ota_agent.memory.correct import open_store
 from ota_agent.memory.store import Store
 from ota_agent.payloads.scripts import Scripts
@@ -47,6 +55,10 @@ _DEVICE_TYPE = "device type"
 
 _SIGNED, _BY_ANYBODY = "signed by", "anybody"
 """Of the store: that the configuration, when all of it could be read, named no key."""
+
+
+_OVER = Idle | Committed | Failing | Cleaning | Reporting
+"""States in which it is decided what is to run."""
 
 
 @contextmanager
@@ -139,8 +151,9 @@ def _assemble(
     )
     boot_now = boot_id(settings.device.boot_id)
     runtime = Runtime(store, performer, boot_now, observer.observe, stop_before=stop_before)
-    if isinstance(runtime.state, Idle):
-        _settle(boot)
+    controls.beat = observer.claim_again
+    if isinstance(runtime.state, _OVER):
+        observer.settle()
     observer.correct(runtime.state)
     live.change(
         state=type(runtime.state).__name__,
@@ -161,17 +174,6 @@ def _assemble(
         makeshift=makeshift,
         no_slots=no_slots,
     )
-
-
-def _settle(boot: Boot | None) -> None:
-    """Have the bootloader keep what runs, if it had lost its state."""
-    try:
-        wrong = boot.settle() if boot else ""
-    except (AgentError, ProgramError) as error:
-        logger.warning("%s", error)
-        return
-    if wrong:
-        logger.warning("the bootloader's environment is repaired: %s", wrong)
 
 
 def _device_type(settings: Settings, store: Store, warnings: Warnings) -> str:

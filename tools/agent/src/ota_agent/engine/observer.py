@@ -2,6 +2,8 @@
 """Tells everybody of each state: the log, the status, the deployment's log, and what waits."""
 
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ota_agent.api.status import LiveStatus, of_update
@@ -17,11 +19,13 @@ from ota_agent.memory.store import Store
 from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
 from ota_agent.trial.claim import Claim
+from ota_artifact.errors import ProgramError
 from ota_artifact.provides import NAME
 
 logger = logging.getLogger(__name__)
 
 _RUNS = "what runs"
+_RENEWED = 3600.0  # [s] much less than a claim lasts
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class StateObserver:
     Attributes:
         boot: None if this device has no slots.
         last: the update under way, or None.
+        claimed_at: when the claim on the trial was renewed last; None: there is none.
     """
 
     settings: Settings
@@ -40,6 +45,8 @@ class StateObserver:
     boot: Boot | None
     warnings: Warnings
     last: Update | None = None
+    clock: Callable[[], float] = time.monotonic
+    claimed_at: float | None = None
 
     def observe(self, state: s.State) -> None:
         """Tell of a state."""
@@ -71,8 +78,29 @@ class StateObserver:
             is_at_work = False
         if is_at_work:
             claim.hold()
+            self.claimed_at = self.clock()
         else:
             claim.drop()
+            self.claimed_at = None
+
+    def claim_again(self) -> None:
+        """Renew the claim, if it is old; to be called wherever the agent may wait."""
+        claim = Claim(self.settings.device.claim)
+        if self.claimed_at is None or self.clock() - self.claimed_at < _RENEWED:
+            return
+        if claim.path.exists():  # else it was dropped, since the update cannot continue
+            claim.hold()
+        self.claimed_at = self.clock()
+
+    def settle(self) -> None:
+        """Have the bootloader keep what runs, if it had lost its state."""
+        try:
+            wrong = self.boot.settle() if self.boot else ""
+        except (AgentError, ProgramError) as error:
+            logger.warning("%s", error)
+            return
+        if wrong:
+            logger.warning("the bootloader's environment is repaired: %s", wrong)
 
     def correct(self, state: s.State) -> None:
         """Have the memory hold what runs, and the status say what is odd about that."""
@@ -86,6 +114,7 @@ class StateObserver:
         changes: dict[str, object] = {"deployment": "", "source": "", "slot": "", "note": ""}
         changes |= {"size": 0, "done": 0}
         if self.last is not None:
+            self.settle()
             self.correct(s.Idle())
             ended, self.last = self.last, None
             changes |= {"result": "failure" if ended.reason else "success", "reason": ended.reason}

@@ -47,6 +47,20 @@ class StrayTrial:
             " it back, and so does the agent; `ota-agent commit` keeps it"
         )
 
+    def must_stay(self) -> bool:
+        """Whether there is one, and the other slot is known not to be good.
+
+        A user has set the trial of a slot that ran already, such as by hand to try the
+        bootloader: the next boot would start the other slot for good, and that may be empty.
+        """
+        return self.slot() is not None and not self._has_way_back()
+
+    def _has_way_back(self) -> bool:
+        try:
+            return self.boot is None or self.boot.has_way_back()
+        except (AgentError, ProgramError):
+            return True
+
     def end(self, how: Literal["commit", "rollback"]) -> bool:
         """Keep what runs, or have the next boot start the other slot; gives whether that is it.
 
@@ -58,6 +72,11 @@ class StrayTrial:
         if slot is None or boot is None:
             raise NothingInProgress(NOTHING)
         kept = slot if how == "commit" else boot.slots.other(slot)
+        if kept != slot and not self._has_way_back():
+            raise AgentError(
+                f"slot {kept.name} is not good, and would not be started: there is nothing to go"
+                " back to; `ota-agent commit` keeps what runs"
+            )
         try:
             boot.keep(slot) if how == "commit" else boot.go_back(kept)
         except ProgramError as error:

@@ -42,6 +42,12 @@ class TrialEnd:
 
     def watch_stray(self) -> None:
         """Say it if what runs is on trial, and no update began that; it ends after a while."""
+        if self.agent.stray.must_stay():
+            logger.warning("the slot that does not run is not good: a rollback would end there")
+            try:
+                self.agent.end_stray("commit")
+            except AgentError as error:
+                logger.error("%s", error)
         finding = self.agent.stray.finding()
         self.agent.warnings.put(STRAY, finding)
         self.due = max(PATIENCE, self.clock() + AGAIN) if finding else None
@@ -49,7 +55,8 @@ class TrialEnd:
             logger.warning("%s; it does in %.0f s", finding, self.due - self.clock())
 
     def end_stray(self) -> None:
-        """End it if it is time, unless a user has ended it in the meantime."""
+        """End it if it is time, unless a user has ended it already; called in each round."""
+        self.agent.deployments.controls.beat()
         if self.due is None or self.clock() < self.due:
             return
         self.due = None

@@ -11,6 +11,7 @@ from ota_agent.lifecycle.states import State, Step
 MOST_REBOOTS = 20
 """More reboots while one update is under way, downloads aside, are a loop."""
 
+_WENT_BACK = "the bootloader went back to the old slot"
 _INTERRUPTED = "it was interrupted, and an update module cannot be called twice for this"
 
 _SCRIPTS_OF = {
@@ -30,6 +31,8 @@ def recover(state: State, event: Started) -> Step:
             return enter.download(update, is_again=True)
         case s.Downloaded(update):
             return enter.wait(update)
+        case s.Committed(update) if event.trial == "rolled-back":  # it no longer loads
+            return enter.err(update, event.why or _WENT_BACK, "ArtifactCommit")
         case s.Committed(update):
             return enter.keep(update)
         case s.Failing(update):
@@ -67,7 +70,7 @@ def _recover_forward(
     at = _SCRIPTS_OF.get(type(state), state.mender_name)
     match state, event.trial:
         case _, "rolled-back":
-            return enter.err(update, event.why or "the bootloader went back to the old slot", at)
+            return enter.err(update, event.why or _WENT_BACK, at)
         case s.Installing() | s.Installed(), "running":
             return enter.try_it(replace(update, has_rebooted=True))
         case s.Installing(), _ if update.has_modules:

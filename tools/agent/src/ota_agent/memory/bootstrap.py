@@ -12,7 +12,7 @@ from ota_agent.device.options import DeviceOptions
 from ota_agent.device.release import RELEASE, released
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle import provides
-from ota_agent.lifecycle.states import State, UnderWay
+from ota_agent.lifecycle.states import Cleaning, Reporting, State, UnderWay
 from ota_agent.lifecycle.update import Artifact
 from ota_agent.memory.peek import Memory
 from ota_agent.memory.runs import (
@@ -67,8 +67,12 @@ def provided(options: DeviceOptions, memory: Memory | None) -> Truth:
 
 
 def is_undecided(state: State) -> bool:
-    """Whether an update of a root filesystem is under way: the old system is remembered still."""
-    return isinstance(state, UnderWay) and state.update.has_rootfs
+    """Whether an update of a root filesystem is under way: the old system is remembered still.
+
+    Not if only its end is still to be told: the server may be away for weeks.
+    """
+    is_over = isinstance(state, Cleaning | Reporting)
+    return isinstance(state, UnderWay) and state.update.has_rootfs and not is_over
 
 
 def truth_of(

@@ -164,6 +164,8 @@ def meaning(rollback: str) -> str:
             return f" (the trial of partition {partition} could not be counted)"
         case "lost":
             return f" (no copy of its environment was valid; partition {partition} was tried)"
+        case "odd":
+            return f" (its environment made no sense; partition {partition} was started)"
     return ""
 
 

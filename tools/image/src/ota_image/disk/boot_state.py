@@ -253,7 +253,7 @@ def _write_grub(disk: Disk, variables: Mapping[str, str]) -> None:
             _put(boot.open(), f"{folder}/{name}", data)
     noted = grub_block.decode_block(boot.read(grub.LAST) or b"")
     if boot.exists(grub.LAST) and noted is None:
-        note = {grub_block.LAST: variables[PART]}
+        note = {grub_block.LAST: variables[PART]} if variables.get(PART) else {}
         _put(boot.open(), grub.LAST, grub_block.encode_block(note))
 
 

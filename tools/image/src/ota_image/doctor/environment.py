@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 
-from ota_artifact.contract import CANARY, CHECKED, COUNT, LIMIT, PART, PART_HEX, TRIAL
+from ota_artifact.contract import CANARY, CHECKED, COUNT, LIMIT, NUMBER, PART, PART_HEX, TRIAL
 from ota_artifact.finding import Finding
 from ota_artifact.layout import Area
 from ota_board.environment import decode
@@ -140,7 +140,7 @@ def _logic(variables: dict[str, str], place: str) -> Iterator[Finding]:
             remedy="take the whole environment of the board's U-Boot, not only the state",
         )
     limit = variables.get(LIMIT, "")
-    if not limit.isdigit() or int(limit) < 1:
+    if not NUMBER.fullmatch(limit) or int(limit) < 1:
         yield Finding(
             hazard="no-bootlimit",
             place=place,
