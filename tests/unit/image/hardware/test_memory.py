@@ -42,9 +42,10 @@ def test_a_kernel_takes_what_its_header_says_and_at_least_its_file() -> None:
     ("size", "found"),
     [
         (0x2010000, []),  # Debian 12's
-        (0x2100000, []),
-        (0x2100001, [(KERNEL, "saved variables")]),
-        (0x2500000, [(KERNEL, "saved variables")]),  # Debian 13's
+        (0x2400000, []),
+        (0x2400001, [(KERNEL, "device tree")]),
+        (0x2500000, [(KERNEL, "device tree")]),  # Debian 13's
+        (0x2500001, [(KERNEL, "device tree"), (KERNEL, "initrd")]),
     ],
 )
 def test_a_kernel_that_grows_into_what_is_above_it_is_found(

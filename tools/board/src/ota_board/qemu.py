@@ -14,8 +14,9 @@ def arguments(
 
     Args:
         disk: the image, which the machine writes to.
-        firmware: what the machine starts: ``u-boot.bin`` in the folder of its build, or the code of UEFI with a file of empty
-            variables next to it. Changes of those variables are lost when the machine ends.
+        firmware: what the machine starts: ``u-boot.bin`` in the folder of its build, or the code
+            of UEFI with a file of empty variables next to it. Changes of those variables are lost
+            when the machine ends.
         ssh_port: of this host, forwarded to port 22 of the board; None for no way in.
 
     Raises:

@@ -13,7 +13,7 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 LASTS = 86400
-"""How long it counts, unless the agent renews it [s]: longer than anything that an agent waits for."""
+"""How long it counts, unless the agent renews it [s]: longer than all that an agent waits for."""
 
 _UPTIME = Path("/proc/uptime")
 

@@ -7,13 +7,11 @@ Source: U-Boot, boot/image-fdt.c ("FDT image overlaps OS image") and cmd/booti.c
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 _ARM64_AT, _ARM64 = 56, b"ARM\x64"  # Source: Linux, Documentation/arch/arm64/booting.rst
 _SIZE_AT = 16
 _GZIP = b"\x1f\x8b"
-_SCRIPT = 64 << 10  # [B], more than any extlinux.conf
-_SCRATCH = 0x1000  # [B], ota_room of the boot logic
 _FDT_ROOM = 0x3000  # [B] that U-Boot adds to a device tree. Source: U-Boot, SYS_FDT_PAD
 KERNEL = "kernel"
 
@@ -55,6 +53,8 @@ def regions(
 ) -> tuple[Region, ...]:
     """What is in memory when the kernel starts, by address; nothing if no address is known.
 
+    The boot entry and saved variables are read before the kernel is loaded, and may be overwritten.
+
     Args:
         variables: U-Boot's.
         kernel: the file in the slot.
@@ -66,8 +66,6 @@ def regions(
         "kernel_addr_r": (KERNEL, kernel_size(image, len(kernel))),
         "fdt_addr_r": ("device tree", fdt + _FDT_ROOM if fdt else 0),
         "ramdisk_addr_r": ("initrd", initrd),
-        "scriptaddr": ("boot entry", _SCRIPT),
-        "ota_scratch": ("saved variables", _SCRATCH),
     }
     if kernel.startswith(_GZIP) and _number(variables, "kernel_comp_addr_r"):
         packed = max(_number(variables, "kernel_comp_size"), len(image))
@@ -81,8 +79,8 @@ def regions(
 
 
 def overlaps(found: Sequence[Region]) -> Iterator[tuple[Region, Region]]:
-    """Each that the next one lies in."""
-    for first, second in pairwise(found):
+    """Each two of which one lies in the other."""
+    for first, second in combinations(found, 2):
         if first.end > second.start:
             yield first, second
 
