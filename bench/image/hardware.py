@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ota_artifact.memory import regions, room
 from ota_board.board import Board
 from ota_board.load import all_boards, load_board
 from ota_board.u_boot import compiled_environment, default_environment
@@ -16,7 +17,7 @@ from ota_image.hardware.consoles import port_of, stdout
 from ota_image.hardware.device_tree import DeviceTree
 from ota_image.hardware.drivers import Drivers
 from ota_image.hardware.kernel_image import unpacked
-from ota_image.hardware.memory import kernel_size, regions, room
+from ota_image.hardware.memory import needs_of
 from ota_image.hardware.slot_drivers import devices, wanted
 from ota_image.packages.lock import lock_file, read_lock
 from ota_image.packages.recipe import load_recipes
@@ -68,7 +69,8 @@ def _rows(
     }
     variables = compiled_environment(default_environment(board, folder))
     image = unpacked(kernel)
-    found = regions(variables, kernel, image, fdt=100_000, initrd=2 << 20)
+    needs = needs_of(kernel, image, trees=[100_000], initrd=2 << 20)
+    most = room(regions(variables, needs)) or 0
     for name, tree in trees.items():
         nodes = devices(tree)
         asked = set(wanted(tree, drivers))
@@ -87,8 +89,8 @@ def _rows(
             str(len(asked & left_out)),
             str(len(without)),
             console,
-            f"{kernel_size(image, len(kernel)) / (1 << 20):.1f} MiB",
-            f"{(room(found) or 0) / (1 << 20):.0f} MiB",
+            f"{needs.kernel / (1 << 20):.1f} MiB",
+            f"{most / (1 << 20):.0f} MiB",
         )
 
 

@@ -5,9 +5,10 @@ import struct
 
 import pytest
 
+from ota_artifact.memory import KERNEL, Needs, meta_data_of, needs_in, overlaps, regions, room
 from ota_board.load import board_folders, find_board, load_board
 from ota_board.u_boot import compiled_environment, default_environment
-from ota_image.hardware.memory import KERNEL, kernel_size, overlaps, regions, room
+from ota_image.hardware.memory import kernel_size, needs_of
 
 MIB = 1 << 20
 ADDRESSES = {
@@ -28,7 +29,7 @@ def arm64(size: int) -> bytes:
 
 
 def pairs(size: int) -> list[tuple[str, str]]:
-    found = regions(ADDRESSES, arm64(size), arm64(size), fdt=40_000, initrd=2 * MIB)
+    found = regions(ADDRESSES, needs_of(arm64(size), arm64(size), trees=[40_000], initrd=2 * MIB))
     return [(first.name, second.name) for first, second in overlaps(found)]
 
 
@@ -57,7 +58,7 @@ def test_a_kernel_that_grows_into_what_is_above_it_is_found(
 def test_a_packed_kernel_needs_the_room_that_it_is_unpacked_to() -> None:
     near = ADDRESSES | {"ramdisk_addr_r": "0x9f00000"}
 
-    found = regions(near, b"\x1f\x8b packed", arm64(0x2010000), fdt=40_000, initrd=2 * MIB)
+    found = regions(near, Needs(kernel=0x2010000, unpacked=0x2010000, initrd=2 * MIB))
 
     assert [each.name for pair in overlaps(found) for each in pair] == [
         "initrd",
@@ -67,7 +68,7 @@ def test_a_packed_kernel_needs_the_room_that_it_is_unpacked_to() -> None:
 
 @pytest.mark.parametrize("value", ["", "none", "0"])
 def test_an_address_that_is_not_known_is_left_out(value: str) -> None:
-    found = regions({"kernel_addr_r": value}, arm64(MIB), arm64(MIB), fdt=1, initrd=1)
+    found = regions({"kernel_addr_r": value}, Needs(kernel=MIB, device_tree=1, initrd=1))
 
     assert found == ()
     assert room(found) is None
@@ -80,9 +81,32 @@ def test_an_address_that_is_not_known_is_left_out(value: str) -> None:
 def test_the_boards_have_room_for_kernels_of_many_years(name: str, size: int) -> None:
     folder = find_board(name, list(board_folders()))
     variables = compiled_environment(default_environment(load_board(folder), folder))
-    image = arm64(size * MIB)
+    needs = Needs(kernel=size * MIB, device_tree=100_000, initrd=32 * MIB)
 
-    found = regions(variables, image, image, fdt=100_000, initrd=32 * MIB)
+    found = regions(variables, needs)
 
     assert list(overlaps(found)) == []
     assert (room(found) or 0) >= size * MIB
+
+
+def test_an_artifact_says_what_its_slot_needs() -> None:
+    needs = Needs(kernel=0x2500000, unpacked=0x2400000, device_tree=30_000, initrd=MIB)
+
+    assert needs_in(meta_data_of(needs)) == needs
+
+
+@pytest.mark.parametrize(
+    "meta_data",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"not JSON",
+        b'{"memory": 7}',
+        b'{"memory": {"kernel": 1}}',
+        b'{"memory": {"kernel": "1", "unpacked": 0, "device_tree": 0, "initrd": 0}}',
+        b'{"memory": {"kernel": -1, "unpacked": 0, "device_tree": 0, "initrd": 0}}',
+    ],
+)
+def test_meta_data_of_others_say_nothing(meta_data: bytes) -> None:
+    assert needs_in(meta_data) is None

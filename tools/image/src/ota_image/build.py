@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds a board's disk image and artifact from Debian packages, with their metadata."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.hold import hold
 from ota_artifact.keys import Signer
 from ota_artifact.layout import to_json
+from ota_artifact.memory import Needs, meta_data_of
 from ota_artifact.output import replacing
 from ota_artifact.provides import CHECKSUMS, ROOTFS, Software, default_clears, software_version
 from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
@@ -20,11 +21,11 @@ from ota_image.disk.compose import Parts, Raw, compose
 from ota_image.disk.image import Part
 from ota_image.disk.slot import read_slot
 from ota_image.disk.split import split
-from ota_image.doctor.memory import judge_memory
+from ota_image.doctor.memory import judge_memory, slot_needs
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, fetch_firmware
 from ota_image.firmware.prior_stage import check_device_tree
-from ota_image.firmware.u_boot import u_boot_of
+from ota_image.firmware.u_boot import UBoot, u_boot_of
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.packages.sources import ANY_SOURCE, Source
 from ota_image.progress import Say
@@ -114,8 +115,7 @@ def build(
         slot = make_slot(
             board, recipe, settings, folder / "rootfs.ext4", source=source, progress=say
         )
-        if u_boot:
-            _check_memory(board, slot.path, compiled_environment(u_boot.environment))
+        needs = _needs(board, slot.path, u_boot) if u_boot else None
         name = f"{recipe.name}-{slot.release}"
         stem = f"{recipe.name}-{board.name}-{slot.release}"
         made = Built(
@@ -145,7 +145,7 @@ def build(
             split(made.image, board.layout, parts.raw, output / f"{stem}.parts")
         say(f"artifact {name}" + ("" if signer else ", unsigned"))
         with replacing(made.artifact) as file:
-            write_artifact(file, _artifact(board, name, slot), signer=signer)
+            write_artifact(file, _artifact(board, name, slot, needs), signer=signer)
         _write(made.layout, to_json(board.layout))
         _write(
             made.software,
@@ -154,18 +154,20 @@ def build(
     return made
 
 
-def _check_memory(board: Board, rootfs: Path, variables: Mapping[str, str]) -> None:
-    """Check that what U-Boot loads of a slot fits where it loads it.
+def _needs(board: Board, rootfs: Path, u_boot: UBoot) -> Needs | None:
+    """The memory that a slot needs, which this U-Boot has where it loads the slot's files.
 
     Raises:
-        ImageError: it does not.
+        ImageError: it has not.
     """
     size = rootfs.stat().st_size
     part = Part(image=rootfs, name="A", number=0, offset=0, size=size, type="", kind="ext4")
-    for found in judge_memory(read_slot(part), variables):
+    slot = read_slot(part)
+    for found in judge_memory(slot, compiled_environment(u_boot.environment)):
         raise ImageError(
             f"boards/{board.name}/board.yaml: bootloader.addresses: {found.cause}; {found.remedy}"
         )
+    return slot_needs(slot)
 
 
 def newest_image(board: Board, folder: Path) -> Path:
@@ -189,10 +191,13 @@ def _boot_files(folder: Path) -> dict[str, Path]:
     }
 
 
-def _artifact(board: Board, name: str, slot: Slot) -> ArtifactSpec:
+def _artifact(board: Board, name: str, slot: Slot, needs: Needs | None) -> ArtifactSpec:
     software = Software()
     payload = PayloadHeader(
-        type=ROOTFS, provides=software_version(software, name), clears=default_clears(software)
+        type=ROOTFS,
+        provides=software_version(software, name),
+        clears=default_clears(software),
+        meta_data=meta_data_of(needs) if needs else b"",
     )
     header = Header(version=3, artifact_name=name, compatible_types=board.device_types, payloads=())
     content = (FileSource("rootfs.ext4", slot.path),)
