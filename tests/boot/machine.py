@@ -62,6 +62,15 @@ class Machine:
     u_boot: Path
     command: tuple[str, ...] = ()
 
+    def refuse_writes(self, count: int) -> None:
+        """Have the card of the sandbox refuse as many writes, from now on."""
+        for number in range(100):
+            path = self.disk.with_name(f"refuse-{number}")
+            if number < count:
+                path.touch()
+            else:
+                path.unlink(missing_ok=True)
+
     def boot(self, *, send: str = "", until: str = "", deadline: float = 30.0) -> str:
         """Power on; gives the console's output when the machine asked for a reset.
 

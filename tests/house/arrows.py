@@ -39,7 +39,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     "ota_image": (
         *("errors", "progress", "workfolder", "cache"),
-        *("packages", "rootfs", "firmware", "disk", "flash", "doctor"),
+        *("hardware", "packages", "rootfs", "firmware", "disk", "flash", "doctor"),
         *("spdx", "build", "cli"),
     ),
 }

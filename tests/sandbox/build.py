@@ -38,6 +38,18 @@ EDITS = (
         "\tif (!state->ram_buf_read)\n\t\tmemset(state->ram_buf, '\\0', state->ram_size);\n",
         "",
     ),
+    # A card refuses one write for each file that is called so.
+    (
+        "drivers/mmc/sandbox_mmc.c",
+        "\tcase MMC_CMD_WRITE_MULTIPLE_BLOCK:\n",
+        "\tcase MMC_CMD_WRITE_MULTIPLE_BLOCK:\n"
+        "\t\tfor (int number = 0; number < 100; number++) {\n"
+        "\t\t\tchar name[16];\n\n"
+        '\t\t\tsnprintf(name, sizeof(name), "refuse-%d", number);\n'
+        "\t\t\tif (!os_unlink(name))\n"
+        "\t\t\t\treturn -EIO;\n"
+        "\t\t}\n",
+    ),
 )
 """Changes of the sandbox, not of code that boards share: file, old text, new text."""
 

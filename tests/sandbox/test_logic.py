@@ -208,7 +208,7 @@ def test_raspberrypi3_takes_the_slots_device_tree_by_the_model(
     for slot, said in zip("ABA", (first, machine.boot(), machine.boot()), strict=True):
         assert started(said) == slot
         assert f"Retrieving file: /boot/dtbs/{device_tree}\n" in said
-        assert "Booting using the fdt blob at 0x2600000\n" in said
+        assert "Booting using the fdt blob at 0x6600000\n" in said
 
 
 @pytest.mark.parametrize("board_name", ["beaglebone-black"])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the bootloader is told of a slot, through the real fw_setenv, boot by boot."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,14 @@ from ota_agent.bootloader.u_boot import UBoot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import AgentError, EnvironmentFault
 from ota_agent.payloads.rootfs import RootFilesystem
+from ota_artifact.header import PayloadHeader
+from ota_artifact.memory import Needs, meta_data_of
+from ota_artifact.provides import ROOTFS
+from ota_artifact.reader import open_artifact
+from ota_artifact.spec import PayloadSpec
 from tests.conftest import requires_program
 from tests.unit.agent.scratch import OFFSETS, SIZE, Scratch, scratch
+from tests.unit.artifact.writing import sources, spec, written
 
 pytestmark = requires_program("fw_setenv", package="libubootenv-tool")
 
@@ -353,6 +360,22 @@ def test_a_commit_that_was_cut_off_between_its_writes_is_completed(device: Scrat
 
     assert [each["upgrade_available"] for each in device.copies()] == ["0", "0"]
     assert payload.boot.settle() == ""
+
+
+def test_a_slot_that_this_u_boot_could_not_load_is_refused_before_a_byte_is_written(
+    device: Scratch, tmp_path: Path
+) -> None:
+    device.set(kernel_addr_r="0x200000", fdt_addr_r="0x2600000")
+    needs = Needs(kernel=0x2500000, device_tree=30_000)
+    header = PayloadHeader(type=ROOTFS, meta_data=meta_data_of(needs))
+    made = PayloadSpec(header, sources(tmp_path, {"rootfs.ext4": b"slot" * 1024}))
+    opened = open_artifact(io.BytesIO(written(spec(made), tmp_path / "made.mender")))
+    before = device.slot("B").read_bytes(), device.environment
+
+    with pytest.raises(AgentError, match=r"kernel to 0x200000.*write a new image to the device"):
+        payload_of(device).store(next(iter(opened.payloads())), lambda done, size: None)
+
+    assert (device.slot("B").read_bytes(), device.environment) == before
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -155,6 +155,18 @@ def test_a_device_without_a_card_has_to_be_told_apart_otherwise(
 
 
 @in_each_shell
+def test_an_address_that_is_random_at_each_boot_is_never_an_identity(
+    shell: tuple[str, ...], tmp_path: Path
+) -> None:
+    """smsc95xx and lan78xx take one if the firmware's was not passed on."""
+    random = {"sys/class/net/eth0/addr_assign_type": "1\n"}
+    put(tmp_path, card("eth0", 2, address="b2:71:00:12:34:56") | random)
+
+    with pytest.raises(ProgramError, match=r"exit code 1: no network card.* eth0 is random; put"):
+        said(shell, "identity/mac", tmp_path)
+
+
+@in_each_shell
 def test_a_device_that_mender_knew_stays_who_it_was(shell: tuple[str, ...], tmp_path: Path) -> None:
     put(tmp_path, card("eth0", 2))
     name = "usr/share/mender/identity/mender-device-identity"

@@ -11,8 +11,12 @@ from ota_board.render import rendered
 from ota_image.disk.boot import Content
 from ota_image.disk.compose import Parts, Raw
 from tests.unit.image.disk.small import composed, ext4, tree, variables
+from tests.unit.image.hardware.boards import compiled
 
 VERSION = "6.1.0-1"
+EMPTY = '/dts-v1/; / { compatible = "acme,board"; };'
+"""A device tree of a board without devices."""
+
 U_BOOT = b"\0".join(
     (
         b"",
@@ -45,10 +49,11 @@ def initrd(drivers: tuple[str, ...]) -> bytes:
     return gzip.compress(cpio(("init", *names)))
 
 
-def u_boot(board: Board) -> bytes:
+def u_boot(board: Board, own_tree: bytes | None = None) -> bytes:
     """What is of interest in a U-Boot with the board's environment compiled in."""
+    own_tree = compiled(EMPTY) if own_tree is None else own_tree
     saved = (f"{name}={value}".encode() for name, value in variables(board).items())
-    return U_BOOT + b"\0" * 16 + b"\0".join((*saved, b"", b"")) + b"\1\2\3"
+    return U_BOOT + own_tree + b"\0" * 16 + b"\0".join((*saved, b"", b"")) + b"\1\2\3"
 
 
 def modules_dep(*drivers: str) -> bytes:
@@ -78,7 +83,7 @@ def files(board: Board) -> dict[str, bytes]:
         found["boot/extlinux/extlinux.conf"] = ("\n".join(lines) + "\n").encode()
     else:
         found[grub.ENTRY[1:]] = grub.entry(board).encode()
-    found |= {f"boot/dtbs/{name}": b"tree" for name in board.device_trees}
+    found |= {f"boot/dtbs/{name}": compiled(EMPTY) for name in board.device_trees}
     return found
 
 
@@ -88,25 +93,29 @@ def image(
     changes: Mapping[str, bytes | None] | None = None,
     *,
     features: str = "",
+    u_boot_tree: bytes | None = None,
+    boot: Mapping[str, Content] | None = None,
 ) -> Path:
     """An image of the board.
 
     Args:
         changes: of the files in slot A; None: this one is not there.
         features: of slot A, for mke2fs.
+        u_boot_tree: U-Boot's own device tree; None: a small one.
+        boot: further files on the boot partition.
     """
     content = {**files(board), **(changes or {})}
     kept = {name: data for name, data in content.items() if data is not None}
     slot = tree(folder / "tree", kept)
     size = board.layout.partition("A").size
     rootfs = ext4(folder / "rootfs.ext4", slot, size=size, features=features)
-    boot: dict[str, Content] = {
-        each.path: u_boot(board) if each.source.startswith("u-boot/") else b"firmware"
+    on_boot: dict[str, Content] = {
+        each.path: u_boot(board, u_boot_tree) if each.source.startswith("u-boot/") else b"firmware"
         for each in board.firmware
         if each.path
     }
     if board.environment.kind == "grub":
-        boot |= grub.boot_files(board)
+        on_boot |= grub.boot_files(board)
     raw = []
     for number, each in enumerate(board.firmware):
         if each.offset is not None:
@@ -117,5 +126,10 @@ def image(
     return composed(
         folder,
         board.layout,
-        Parts(rootfs=rootfs, variables=variables(board), boot=boot, raw=tuple(raw)),
+        Parts(
+            rootfs=rootfs,
+            variables=variables(board),
+            boot={**on_boot, **(boot or {})},
+            raw=tuple(raw),
+        ),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ota_image.doctor.examine import examine
-from ota_image.doctor.kernel import kernel_version
+from ota_image.hardware.kernel_image import kernel_version
 from tests.conftest import requires_program
 from tests.unit.image.disk.small import small_board
 from tests.unit.image.doctor.good import VERSION, files, image

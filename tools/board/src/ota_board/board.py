@@ -131,7 +131,7 @@ class Firmware:
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
     """The kernel in a slot's /boot.
 
@@ -139,11 +139,15 @@ class Kernel:
         package: of Debian.
         format: plain, or compressed for U-Boot to unpack.
         drivers: modules that the initrd needs to reach the slot.
+        modules: for the slot, of devices that no device tree names.
+        left_out: modules of devices in the device trees that the slot does without, by the reason.
     """
 
     package: str
     format: KernelFormat
     drivers: tuple[str, ...]
+    modules: tuple[str, ...] = ()
+    left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,11 @@ class Fields:
         inner = self._mapping(name, "texts")
         return {each: inner.text(each) for each in inner._nodes} if inner else {}
 
+    def named_lists(self, name: str) -> dict[str, tuple[str, ...]]:
+        """A mapping of names to lists of texts; empty if the field is missing."""
+        inner = self._mapping(name, "lists")
+        return {each: inner.texts(each) for each in inner._nodes} if inner else {}
+
     def named_mappings(self, name: str, known: Sequence[str]) -> dict[str, "Fields"]:
         """A mapping of names to mappings, in its order; empty if the field is missing."""
         inner = self._mapping(name, "mappings")

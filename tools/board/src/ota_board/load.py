@@ -63,6 +63,7 @@ BOARD_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,15}")  # ext4 holds 16 characters
 _SETTING = re.compile(r"[A-Z][A-Z0-9_]*(:[a-z0-9-]+)*")  # a variable of BitBake, with overrides
 _TAKEN = {"boot", "A", "B", "data"}
+_KERNEL_FIELDS = ("package", "format", "drivers", "modules", "left_out")
 _WATCHDOG_FIELDS = ("driver", "armed_by", "timeout", "stopped_by")
 
 
@@ -104,7 +105,7 @@ def load_board(path: Path) -> Board:
         bootloader=bootloader,
         environment=environment,
         firmware=tuple(_firmware(each) for each in fields.each("firmware", ("from", "to", "at"))),
-        kernel=_kernel(fields.inner("kernel", ("package", "format", "drivers"))),
+        kernel=_kernel(fields.inner("kernel", _KERNEL_FIELDS)),
         device_trees=fields.texts("device_trees"),
         console=_console(fields.inner("console", ("device", "speed"))),
         watchdog=_watchdog(fields.inner("watchdog", _WATCHDOG_FIELDS)),
@@ -229,10 +230,16 @@ def _firmware(fields: Fields) -> Firmware:
 
 
 def _kernel(fields: Fields) -> Kernel:
+    left_out = fields.named_lists("left_out")
+    names = [name for each in left_out.values() for name in each]
+    if doubled := next((name for name in names if names.count(name) > 1), ""):
+        raise fields.wrong("left_out", f"{doubled!r} is there twice; leave one out")
     return Kernel(
-        fields.text("package"),
-        fields.choice("format", get_args(KernelFormat), "plain"),
-        _some(fields, "drivers"),
+        package=fields.text("package"),
+        format=fields.choice("format", get_args(KernelFormat), "plain"),
+        drivers=_some(fields, "drivers"),
+        modules=fields.texts("modules"),
+        left_out=left_out,
     )
 
 

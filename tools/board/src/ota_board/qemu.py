@@ -14,8 +14,9 @@ def arguments(
 
     Args:
         disk: the image, which the machine writes to.
-        firmware: what the machine starts: ``u-boot.bin``, or the code of UEFI with a file of empty
-            variables next to it. Changes of those variables are lost when the machine ends.
+        firmware: what the machine starts: ``u-boot.bin`` in the folder of its build, or the code
+            of UEFI with a file of empty variables next to it. Changes of those variables are lost
+            when the machine ends.
         ssh_port: of this host, forwarded to port 22 of the board; None for no way in.
 
     Raises:
@@ -40,6 +41,7 @@ def arguments(
         case "sd":
             words += ["-kernel", str(firmware), "-drive", f"if=sd,format=raw,file={value_of(disk)}"]
             words += ["-serial", "null"]  # the console is the second port
+            words += _passed_tree(board, firmware)
         case "virtio":
             words += [
                 *_flash(board, firmware),
@@ -63,6 +65,15 @@ def machine_of(board: Board) -> Qemu:
     if board.qemu is None:
         raise BoardError(f"{board.name}: QEMU has no such machine; its README names a substitute")
     return board.qemu
+
+
+def _passed_tree(board: Board, firmware: Path) -> list[str]:
+    """Has QEMU pass a device tree to U-Boot, as a vendor's firmware does."""
+    folder = "u-boot/"
+    for each in board.firmware:
+        if each.source.startswith(folder) and each.source.endswith(".dtb"):
+            return ["-dtb", str(firmware.parent / each.source.removeprefix(folder))]
+    return []
 
 
 def value_of(path: Path) -> str:

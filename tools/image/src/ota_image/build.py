@@ -9,20 +9,24 @@ from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.hold import hold
 from ota_artifact.keys import Signer
 from ota_artifact.layout import to_json
+from ota_artifact.memory import Needs, meta_data_of
 from ota_artifact.output import replacing
 from ota_artifact.provides import CHECKSUMS, ROOTFS, Software, default_clears, software_version
 from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
 from ota_artifact.writer import write_artifact
 from ota_board import grub
 from ota_board.board import Board
-from ota_board.u_boot import factory_environment
+from ota_board.u_boot import compiled_environment, factory_environment
 from ota_image.cache import one_error_if_full
 from ota_image.disk.compose import Parts, Raw, compose
-from ota_image.disk.slot import filled_slots
+from ota_image.disk.image import Part
+from ota_image.disk.slot import filled_slots, read_slot
 from ota_image.disk.split import split
+from ota_image.doctor.memory import judge_memory, slot_needs
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, fetch_firmware
-from ota_image.firmware.u_boot import u_boot_of
+from ota_image.firmware.prior_stage import check_device_tree
+from ota_image.firmware.u_boot import UBoot, u_boot_of
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.packages.sources import ANY_SOURCE, Source
 from ota_image.progress import Say
@@ -94,6 +98,10 @@ def build(
         else u_boot_of(board, board_folder, u_boot_tree, say, recipe=recipe, source=source)
     )
 
+    if u_boot:
+        on_boot = (*_boot_files(board_folder / "boot"), *(each.path for each in board.firmware))
+        check_device_tree(board, (u_boot.folder / ".config").read_text("utf-8"), on_boot)
+
     def placed(source: str) -> Path:
         if source in firmware.files:
             return firmware.files[source]
@@ -112,6 +120,7 @@ def build(
         slot = make_slot(
             board, recipe, settings, folder / "rootfs.ext4", source=source, progress=say
         )
+        needs = _needs(board, slot.path, u_boot) if u_boot else None
         name = f"{recipe.name}-{slot.release}"
         stem = f"{recipe.name}-{board.name}-{slot.release}"
         made = Built(
@@ -141,7 +150,7 @@ def build(
             split(made.image, board.layout, parts.raw, output / f"{stem}.parts")
         say(f"artifact {name}" + ("" if signer else ", unsigned"))
         with replacing(made.artifact) as file:
-            write_artifact(file, _artifact(board, name, slot), signer=signer)
+            write_artifact(file, _artifact(board, name, slot, needs), signer=signer)
         _write(made.layout, to_json(board.layout))
         _write(
             made.software,
@@ -162,6 +171,22 @@ def check_suite(image: Path, suite: str) -> None:
             f"{image}: is of {slots[0].suite}, and would be replaced by one of {suite}; choose"
             " another --release or --output, or remove it"
         )
+
+
+def _needs(board: Board, rootfs: Path, u_boot: UBoot) -> Needs | None:
+    """The memory that a slot needs, which this U-Boot has where it loads the slot's files.
+
+    Raises:
+        ImageError: it has not.
+    """
+    size = rootfs.stat().st_size
+    part = Part(image=rootfs, name="A", number=0, offset=0, size=size, type="", kind="ext4")
+    slot = read_slot(part)
+    for found in judge_memory(slot, compiled_environment(u_boot.environment)):
+        raise ImageError(
+            f"boards/{board.name}/board.yaml: bootloader.addresses: {found.cause}; {found.remedy}"
+        )
+    return slot_needs(slot)
 
 
 def newest_image(board: Board, folder: Path) -> Path:
@@ -185,10 +210,13 @@ def _boot_files(folder: Path) -> dict[str, Path]:
     }
 
 
-def _artifact(board: Board, name: str, slot: Slot) -> ArtifactSpec:
+def _artifact(board: Board, name: str, slot: Slot, needs: Needs | None) -> ArtifactSpec:
     software = Software()
     payload = PayloadHeader(
-        type=ROOTFS, provides=software_version(software, name), clears=default_clears(software)
+        type=ROOTFS,
+        provides=software_version(software, name),
+        clears=default_clears(software),
+        meta_data=meta_data_of(needs) if needs else b"",
     )
     header = Header(version=3, artifact_name=name, compatible_types=board.device_types, payloads=())
     content = (FileSource("rootfs.ext4", slot.path),)

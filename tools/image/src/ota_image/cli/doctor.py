@@ -56,12 +56,14 @@ def _run(args: argparse.Namespace) -> int:
     artifact = Path(args.artifact) if args.artifact else None
     path = Path(args.file)
     found = diagnose(path, board, is_booted=args.booted, artifact=artifact)
-    if found.note:
-        print(f"ota-image: not looked at: {found.note}", file=sys.stderr)
+    for note in found.notes:
+        print(f"ota-image: not looked at: {note}", file=sys.stderr)
     if args.json:
         findings = [asdict(each) for each in found.findings]
         watchdog = {**asdict(found.cover), "gap": found.cover.gap}
-        print(json.dumps({"findings": findings, "watchdog": watchdog}, indent=1))
+        print(
+            json.dumps({"findings": findings, "watchdog": watchdog, "notes": found.notes}, indent=1)
+        )
     else:
         for each in found.findings:
             print(each)

@@ -13,7 +13,10 @@ from ota_image.disk.firmware_found import Firmware, find_u_boot
 from ota_image.disk.foreign import Foreign, look_closer, require_known
 from ota_image.disk.image import Disk, open_disk
 from ota_image.disk.slot import Slot, read_slot
+from ota_image.doctor.slot_hardware import judge_slot
 from ota_image.errors import ImageError, UnknownTable
+from ota_image.hardware.drivers import module_name
+from ota_image.hardware.slot_drivers import Judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,7 @@ class Case:
         found: every valid copy, wherever it is.
         drivers: of each slot, by its name, those that it has as modules or built in; None: that
             is unknown.
+        hardware: of each slot, what it lacks for the hardware in its device trees.
         foreign: what libparted knows of a disk that is not ours; None: not asked, or nothing.
         note: what could not be looked at, and why; empty if there is nothing to say.
         artifact: an update that is to go with it.
@@ -41,6 +45,7 @@ class Case:
     slots: tuple[Slot, ...]
     firmware: tuple[Firmware, ...]
     drivers: Mapping[str, frozenset[str] | None]
+    hardware: tuple[Judged, ...] = ()
     foreign: Foreign | None = None
     note: str = ""
     artifact: Path | None = None
@@ -71,6 +76,7 @@ def open_case(
         disk = disk.seen_as(_as_grown(board, disk).layout)
     is_grub = disk.is_grub
     slots = tuple(read_slot(part, is_grub=is_grub) for part in disk.slots)
+    storage = board.storage.device if board else disk.layout.device if disk.layout else ""
     return Case(
         disk=disk,
         layout=disk.layout,
@@ -81,6 +87,7 @@ def open_case(
         slots=slots,
         firmware=tuple(find_u_boot(disk)),
         drivers={slot.part.name: _drivers(slot) for slot in slots},
+        hardware=tuple(judge_slot(slot, board, storage) for slot in slots),
         foreign=foreign,
         note=note,
         artifact=artifact,
@@ -103,8 +110,3 @@ def _drivers(slot: Slot) -> frozenset[str] | None:
             paths = (line.partition(":")[0] for line in (text or "").splitlines())
             names |= {module_name(path) for path in paths}
     return frozenset(names) if is_known else None
-
-
-def module_name(path: str) -> str:
-    """What the kernel calls the module of a file, such as ``sdhci_pci``."""
-    return path.rpartition("/")[2].partition(".ko")[0].replace("-", "_")

@@ -14,7 +14,9 @@ from ota_image.doctor import (
     filesystems,
     firmware,
     grub,
+    hardware,
     kernel,
+    memory,
     mounts,
     slots,
     table,
@@ -32,6 +34,8 @@ PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     filesystems.probe,
     slots.probe,
     kernel.probe,
+    hardware.probe,
+    memory.probe,
     watchdog.probe,
     mounts.probe,
     artifact_probes.probe,
@@ -46,12 +50,12 @@ class Diagnosis:
     Attributes:
         findings: every hazard that it shows.
         cover: what ends a silent hang.
-        note: what could not be looked at, and why; empty if there is nothing to say.
+        notes: what could not be looked at, and why.
     """
 
     findings: tuple[Finding, ...]
     cover: Cover
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def diagnose(
@@ -75,7 +79,8 @@ def diagnose(
     """
     case = open_case(path, board, is_booted=is_booted, artifact=artifact)
     found = tuple(finding for probe in PROBES for finding in probe(case))
-    return Diagnosis(found, cover_of(case), case.note)
+    notes = (case.note, *(note for judged in case.hardware for note in judged.notes))
+    return Diagnosis(found, cover_of(case), tuple(filter(None, notes)))
 
 
 def examine(

@@ -3,11 +3,14 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from ota_artifact.finding import Finding
 from ota_image.disk.firmware_found import Firmware
 from ota_image.doctor.bootloader import default_environment, is_whole
 from ota_image.doctor.case import Case
+from ota_image.errors import ImageError
+from ota_image.hardware.device_tree import MAGIC, read_device_tree
 
 _KERNEL = re.compile(r"^kernel=(\S+)$", re.MULTILINE)
 _DEFAULT_KERNELS = ("kernel8.img", "kernel7.img", "kernel.img")
@@ -24,6 +27,7 @@ def probe(case: Case) -> Iterator[Finding]:
     whole = [each for each in case.firmware if is_whole(each)]
     yield from _spl(case)
     yield from _config_txt(case, whole)
+    yield from _device_tree(case, whole)
     for each in whole:
         yield from _prompt(case, each)
         yield from _commands(case, each)
@@ -59,6 +63,36 @@ def _config_txt(case: Case, whole: list[Firmware]) -> Iterator[Finding]:
                 " boots, and nothing rolls back",
                 remedy="name U-Boot there: kernel=u-boot.bin",
             )
+
+
+def _device_tree(case: Case, whole: list[Firmware]) -> Iterator[Finding]:
+    """A Raspberry Pi's firmware passes a device tree on only if there is a file of it."""
+    boot = case.disk.boot
+    if boot is None or not boot.exists("/config.txt"):
+        return
+    if any(name.endswith(".dtb") for name in boot.names("/")):
+        return
+    for each in whole:
+        if not _has_tree(each.data):
+            yield Finding(
+                hazard="u-boot-without-device-tree",
+                place=f"U-Boot {each.version} {each.place}",
+                cause="it has no device tree, and the firmware finds none on the boot partition to"
+                " pass on: U-Boot stops before its first line",
+                remedy="add the .dtb files that the firmware asks for to the boot partition, or"
+                " build U-Boot with OF_EMBED or OF_SEPARATE",
+            )
+
+
+def _has_tree(data: bytes) -> bool:
+    """Whether there is a whole device tree somewhere."""
+    at = data.find(MAGIC)
+    while at >= 0:
+        with suppress(ImageError):
+            read_device_tree(data[at:])
+            return True
+        at = data.find(MAGIC, at + 1)
+    return False
 
 
 def _prompt(case: Case, firmware: Firmware) -> Iterator[Finding]:

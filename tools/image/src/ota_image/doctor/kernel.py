@@ -1,21 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hazards of a slot's kernel: modules of another kernel, or a panic that does not reboot."""
 
-import lzma
 import re
-import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 
 from ota_artifact.finding import Finding
 from ota_board.entry import EXTLINUX
 from ota_image.disk.slot import Slot
 from ota_image.doctor.case import Case
+from ota_image.hardware.kernel_image import kernel_version
 
-_VERSION = re.compile(rb"Linux version (\d+\.\d+\S*) ")  # Source: Linux, init/version.c
-_X86 = b"HdrS"  # at 0x202. Source: Linux, Documentation/arch/x86/boot.rst
-_PACKED = re.compile(rb"\x1f\x8b\x08|\xfd7zXZ\0")
-_LARGEST = 256 << 20  # [B] of an unpacked kernel
 _PANIC = re.compile(r"^CONFIG_PANIC_TIMEOUT=(-?\d+)$", re.MULTILINE)
 
 
@@ -26,25 +20,6 @@ def probe(case: Case) -> Iterator[Finding]:
             continue
         yield from _version(slot)
         yield from _panic(case, slot)
-
-
-def kernel_version(data: bytes) -> str:
-    """What a kernel calls itself, such as ``6.1.0-50-arm64``; empty if it cannot be found."""
-    if data[0x202:0x206] == _X86:
-        at = int.from_bytes(data[0x20E:0x210], "little") + 0x200
-        return data[at : at + 128].split(b" ")[0].split(b"\0")[0].decode("ascii", "replace")
-    if found := _VERSION.search(data):
-        return found[1].decode("ascii", "replace")
-    for match in _PACKED.finditer(data):
-        unpacked = b""
-        with suppress(zlib.error, lzma.LZMAError, EOFError):
-            if match[0][:1] == b"\x1f":
-                unpacked = zlib.decompressobj(31).decompress(data[match.start() :], _LARGEST)
-            else:
-                unpacked = lzma.LZMADecompressor().decompress(data[match.start() :], _LARGEST)
-        if found := _VERSION.search(unpacked):
-            return found[1].decode("ascii", "replace")
-    return ""
 
 
 def _version(slot: Slot) -> Iterator[Finding]:

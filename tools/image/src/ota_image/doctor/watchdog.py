@@ -11,7 +11,8 @@ from ota_artifact.finding import Finding
 from ota_board.device import WATCHDOG, WATCHDOG_TIMEOUT
 from ota_image.disk.slot import Slot
 from ota_image.doctor.bootloader import is_whole
-from ota_image.doctor.case import Case, module_name
+from ota_image.doctor.case import Case
+from ota_image.hardware.drivers import module_name
 
 _OURS = "/etc/ota/board"
 _SYSTEMD = "/etc/systemd/system.conf"

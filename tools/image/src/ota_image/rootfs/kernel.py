@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ota_artifact.image.workplace import find_program
 from ota_artifact.run import run
 from ota_board import grub
 from ota_board.board import Board
@@ -19,11 +18,11 @@ from ota_image.errors import ImageError
 from ota_image.packages.apt import Package
 from ota_image.packages.deb import verify_file
 from ota_image.progress import Say
+from ota_image.rootfs.board_modules import choose_modules, drivers_in, run_depmod, trees_of
 from ota_image.rootfs.initrd import gzipped, initrd
-from ota_image.rootfs.modules import Modules
+from ota_image.rootfs.modules import LISTS, Modules
 from ota_image.rootfs.tree import Tree
 
-_LISTS = ("modules.order", "modules.builtin", "modules.builtin.modinfo")
 _BUSYBOX = "/bin/busybox"
 
 
@@ -52,22 +51,18 @@ def add_kernel(
     folder = _unpack(package, say)
     version = _version(folder, package)
     tree.add_file(grub.KERNEL, _image(folder, version, package, board, say))
-    for name, path in _device_trees(folder, version, board).items():
+    paths = _device_trees(folder, version, board)
+    for name, path in paths.items():
         tree.add_file(f"/boot/dtbs/{name}", path)
     known = Modules(_modules_folder(folder) / version)
-    own = [board.watchdog.driver] if board.watchdog.driver else []
-    for name in (*board.kernel.drivers, *own):
-        if not known.has(name):
-            raise ImageError(
-                f"boards/{board.name}/board.yaml: {name!r}: kernel {version} has no such module"
-            )
+    plain = _plain(folder, version)
+    drivers = drivers_in(package, version, known.folder, plain if paths else None)
+    chosen = choose_modules(board, known, drivers, trees_of(paths), modules, say)
     busybox = tree.get(_BUSYBOX)
     if busybox is None or busybox.content is None:
         raise ImageError("the initrd needs busybox-static; add it to the recipe's packages")
-    drivers = known.needed(board.kernel.drivers)
-    tree.add_file(grub.INITRD, initrd(busybox.content.read_bytes(), drivers))
-    wanted = (*board.kernel.drivers, *own, *(name for name in modules if known.has(name)))
-    _add_modules(tree, known, wanted, workplace)
+    tree.add_file(grub.INITRD, initrd(busybox.content.read_bytes(), known.needed(chosen.initrd)))
+    _add_modules(tree, known, chosen.slot, workplace)
     _add_entry(tree, board)
     return package
 
@@ -129,7 +124,7 @@ def _version(folder: Path, package: Package) -> str:
 
 
 def _image(folder: Path, version: str, package: Package, board: Board, say: Say) -> Path:
-    plain = folder / "boot" / f"vmlinuz-{version}"
+    plain = _plain(folder, version)
     if board.kernel.format == "plain":
         return plain
     with make_once(f"kernel/{package.sha256[:16]}-gzip") as (packed, workplace):
@@ -137,6 +132,10 @@ def _image(folder: Path, version: str, package: Package, board: Board, say: Say)
             say(f"compressing kernel {version}")
             (workplace / "vmlinuz").write_bytes(gzipped(plain.read_bytes()))
     return packed / "vmlinuz"
+
+
+def _plain(folder: Path, version: str) -> Path:
+    return folder / "boot" / f"vmlinuz-{version}"
 
 
 def _device_trees(folder: Path, version: str, board: Board) -> dict[str, Path]:
@@ -159,20 +158,16 @@ def _device_trees(folder: Path, version: str, board: Board) -> dict[str, Path]:
 def _add_modules(tree: Tree, known: Modules, names: Sequence[str], workplace: Path) -> None:
     """Add the modules with these names, and the lists by which modprobe finds them."""
     version = known.folder.name
-    target, settings = workplace / "lib" / "modules" / version, workplace / "depmod.d"
+    target = workplace / "lib" / "modules" / version
     target.mkdir(parents=True)
-    settings.mkdir()  # empty, or depmod would take this machine's
     for module in known.needed(names):
         place = target / module.path.relative_to(known.folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(module.path, place)
-    for name in _LISTS:
+    for name in LISTS:
         if (known.folder / name).exists():
             shutil.copyfile(known.folder / name, target / name)
-    depmod = find_program("depmod", package="kmod")
-    run(
-        (depmod, "-b", workplace, "-C", settings, version), timeout=120, environment={"LC_ALL": "C"}
-    )
+    run_depmod(workplace, version)
     for path in sorted(target.rglob("*")):
         if path.is_file():
             tree.add_file(f"/lib/modules/{version}/{path.relative_to(target)}", path)

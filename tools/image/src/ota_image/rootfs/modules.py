@@ -12,6 +12,9 @@ from pathlib import Path
 
 from ota_image.errors import ImageError
 
+LISTS = ("modules.order", "modules.builtin", "modules.builtin.modinfo")
+"""The lists that come with a kernel; depmod makes the others."""
+
 _SUFFIXES = (".ko", ".ko.xz")
 
 
@@ -58,7 +61,7 @@ class Modules:
 
     def has(self, name: str) -> bool:
         """Whether the kernel has a module, or has it built in."""
-        return _normal(name) in self._paths or _normal(name) in self._builtin
+        return normal(name) in self._paths or normal(name) in self._builtin
 
     def needed(self, names: Iterable[str]) -> tuple[Module, ...]:
         """The modules with these names and everything that they need, each after what it needs.
@@ -72,7 +75,7 @@ class Modules:
         for name in names:
             if not self.has(name):
                 raise ImageError(f"{name}: kernel {self.folder.name} has no such module")
-            self._follow(_normal(name), order, ())
+            self._follow(normal(name), order, ())
         return tuple(order.values())
 
     def _follow(self, name: str, order: dict[str, Module], way: tuple[str, ...]) -> None:
@@ -85,7 +88,7 @@ class Modules:
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from error
         for each in needs:
-            self._follow(_normal(each), order, (*way, name))
+            self._follow(normal(each), order, (*way, name))
         order[name] = module
 
 
@@ -135,8 +138,9 @@ def modinfo(image: bytes) -> list[str]:
 
 
 def _name(path: Path) -> str:
-    return _normal(path.name.partition(".ko")[0])
+    return normal(path.name.partition(".ko")[0])
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
+    """The name of a module as the kernel writes it."""
     return name.replace("-", "_")

@@ -18,7 +18,7 @@ from ota_artifact.run import run
 from ota_board.board import Board
 from ota_board.entry import extlinux
 from ota_board.render import rendered
-from ota_image import __version__, packages
+from ota_image import __version__, hardware, packages
 from ota_image.cache import cache_folder, is_whole, key_of, make_once, one_error_if_full, open_cache
 from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, digest_of
@@ -51,7 +51,7 @@ _SPACE = uuid.UUID("b9d4cf1c-6b0c-4a0e-8f5e-6d0f3d2a7c11")
 _PLACES = ("path", "overlays", "wheels")
 """Fields of a recipe and the settings that are paths on this machine; only the content counts."""
 _SOURCES = (".py", ".sh", ".j2")
-_OWN_CODE = (Path(__file__).parent, Path(packages.__file__).parent)
+_OWN_CODE = tuple(Path(each).parent for each in (__file__, packages.__file__, hardware.__file__))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
