@@ -76,7 +76,7 @@ def test_a_console_of_another_kernel_and_a_network_without_drivers(
         ({TREE: compiled(NAMELESS)}, "its root node has no compatible"),
     ],
 )
-def test_what_could_not_be_judged_is_said_and_is_not_a_hazard(
+def test_what_could_not_be_judged_is_a_note_and_not_a_hazard(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     changes: Mapping[str, bytes | None],

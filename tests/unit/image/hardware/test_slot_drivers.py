@@ -140,7 +140,7 @@ def test_only_a_watchdog_resets_some_boards_so_its_driver_is_in_the_initrd() -> 
         ((), {"storage": "/dev/sda"}, "says nothing of /dev/sda"),
     ],
 )
-def test_what_cannot_be_judged_is_said_and_is_not_a_hazard(
+def test_what_cannot_be_judged_is_a_note_and_not_a_hazard(
     changes: tuple[tuple[str, str], ...], others: dict[str, object], note: str
 ) -> None:
     judged = judge(machine(*changes, **others))
@@ -150,7 +150,7 @@ def test_what_cannot_be_judged_is_said_and_is_not_a_hazard(
     assert note in judged.notes[0]
 
 
-def test_a_kernel_that_cannot_be_unpacked_is_said() -> None:
+def test_a_kernel_that_cannot_be_unpacked_is_a_note() -> None:
     drivers = kernel()
     packed = replace(drivers, tables=frozenset())
 

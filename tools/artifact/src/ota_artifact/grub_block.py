@@ -27,7 +27,7 @@ STATE, LOCK, SUM = FILES = ("env", "lock", "lock.sha256sum")
 
 LAST = "ota_last"
 """A block next to the copies, of ours: its only variable, of the same name, is the partition that
-runs, for the case that both copies are lost. Whoever commits writes it; GRUB does it for others."""
+runs, for the case that both copies are lost. A commit writes it; GRUB does so for Mender's client."""
 
 SIGNATURE = "# GRUB Environment Block\n"
 """How a block begins."""
@@ -85,7 +85,7 @@ def decode_copy(block: bytes | None, lock: bytes | None) -> dict[str, str] | Non
 
 
 def encode_note(variables: Mapping[str, str]) -> bytes | None:
-    """The block of the slot that runs, beside these variables.
+    """The block of the slot that runs, with these variables.
 
     None if the old one stays: during a trial, or if they name no slot.
     """

@@ -95,7 +95,7 @@ def regions(variables: Mapping[str, str], needs: Needs) -> tuple[Region, ...]:
 
 
 def overlaps(found: Sequence[Region]) -> Iterator[tuple[Region, Region]]:
-    """Each two of which one lies in the other."""
+    """Each two that overlap."""
     for first, second in combinations(found, 2):
         if first.end > second.start:
             yield first, second

@@ -117,7 +117,7 @@ def _consoles(arguments: str) -> Iterable[str]:
 def _watchdog(slot: Slot, board: Board | None) -> str:
     if board:
         return board.watchdog.driver
-    with suppress(ValueError):  # not closed quotes: written by somebody else
+    with suppress(ValueError):  # its quotes are not closed: not a file of ours
         words = shlex.split(slot.part.text(_SETTINGS) or "", comments=True)
         return dict(word.partition("=")[::2] for word in words).get(WATCHDOG, "")
     return ""

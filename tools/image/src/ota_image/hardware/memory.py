@@ -29,7 +29,7 @@ def needs_of(kernel: bytes, image: bytes, *, trees: Iterable[int], initrd: int) 
     Args:
         kernel: the file in the slot.
         image: the same, unpacked.
-        trees: the sizes of the device trees [B], of which one is loaded.
+        trees: the sizes of the device trees [B]; U-Boot loads one of them.
         initrd: its size [B]; 0 for none.
     """
     return Needs(

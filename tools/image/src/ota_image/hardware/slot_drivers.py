@@ -25,7 +25,7 @@ class Machine:
     Attributes:
         trees: the board's device trees, by the path of each in the slot.
         drivers: of the kernel.
-        is_whole: the drivers are all that the kernel's package has; else those of the slot alone.
+        is_whole: the drivers are all that the kernel's package has; else only those of the slot.
         modules: in the slot.
         initrd: modules in the initrd; None: that is unknown.
         left_out: modules that the slot does without.
