@@ -27,7 +27,7 @@ STATE, LOCK, SUM = FILES = ("env", "lock", "lock.sha256sum")
 
 LAST = "ota_last"
 """A block next to the copies, of ours: its only variable, of the same name, is the partition that
-runs, for the case that both copies are lost. A commit writes it; GRUB does so for Mender's client."""
+runs, for the case that both copies are lost. A commit writes it; GRUB does for Mender's."""
 
 SIGNATURE = "# GRUB Environment Block\n"
 """How a block begins."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads a flattened device tree.
 
-Libraries for it exist as C with SWIG, which each installation of this package would have to compile.
+Libraries for it exist as C with SWIG, which each installation of this package would compile.
 
 Source: Devicetree Specification v0.4, chapters 2 (properties) and 5 (the flattened form).
 """
