@@ -14,10 +14,12 @@ from ota_hil.qemu import Qemu, powered
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.simulators.holding import another_holds
+from tests.unit.image.hardware.boards import compiled
 
 pytestmark = requires_program("qemu-system-aarch64", package="qemu-system-arm")
 
 BOARD = load_board(ROOT / "boards" / "qemu-arm64")
+TREE = "/dts-v1/; / { #address-cells = <1>; #size-cells = <1>; };"
 
 
 def files_in(folder: Path) -> tuple[Path, Path]:
@@ -69,6 +71,7 @@ def answers(machine: Qemu) -> bool:
     return False
 
 
+@requires_program("dtc", package="device-tree-compiler")
 @pytest.mark.parametrize(
     "name", ["a,b", "a:b", "a b", "a%b", "a'b\"c", "$HOME ${x}", "é", "x" * 200]
 )
@@ -77,6 +80,11 @@ def test_qemu_starts_whatever_its_files_and_folders_are_called(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, board: str, name: str
 ) -> None:
     disk, firmware = files_in(tmp_path / name)
+    tree = (
+        firmware.parent / "arch/arm/dts/bcm2837-rpi-3-b.dtb"
+    )  # U-Boot of raspberrypi3 is given it
+    tree.parent.mkdir(parents=True)
+    tree.write_bytes(compiled(TREE))
     monkeypatch.setattr(tempfile, "tempdir", str(disk.parent))
     monkeypatch.chdir(tmp_path)
 
