@@ -16,6 +16,7 @@ from ota_agent.cli.main import main
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import Background, run
 from tests.conftest import requires_program
+from tests.simulators.mender_fleet import Deployment
 from tests.unit.agent.cli.test_killed_install import command
 from tests.unit.agent.engine.test_daemon import Site, deployed, is_over, site_of
 
@@ -59,6 +60,17 @@ def is_on_trial(site: Site) -> None:
     assert site.device.running == "B"
 
 
+def begin_trial(site: Site) -> Deployment:
+    """The device has rebooted into a trial that a deployment has begun; no agent runs yet."""
+    deployment = deployed(site)
+    site.start()
+    site.wait((site.device.folder / "rebooted").exists, "a reboot")
+    site.stop()
+    (site.device.folder / "rebooted").unlink()
+    site.device.boot()
+    return deployment
+
+
 def loses_its_memory(site: Site) -> None:
     for path in (site.device.folder / "data").glob("state.db*"):
         path.unlink()
@@ -81,11 +93,7 @@ def test_a_trial_that_nothing_remembers_ends_by_itself(site: Site) -> None:
 
 
 def test_the_server_hears_that_the_trial_was_lost(site: Site) -> None:
-    deployment = deployed(site)
-    site.start()
-    site.wait((site.device.folder / "rebooted").exists, "a reboot")
-    site.stop()
-    site.device.boot()
+    deployment = begin_trial(site)
     loses_its_memory(site)
 
     starts(site, patience=1e9)
@@ -97,12 +105,7 @@ def test_the_server_hears_that_the_trial_was_lost(site: Site) -> None:
 
 
 def test_a_trial_that_cannot_be_remembered_ends_by_itself(site: Site) -> None:
-    deployment = deployed(site)
-    site.start()
-    site.wait((site.device.folder / "rebooted").exists, "a reboot")
-    site.stop()
-    (site.device.folder / "rebooted").unlink()
-    site.device.boot()
+    deployment = begin_trial(site)
 
     starts(site, limit=100)
 
@@ -144,12 +147,7 @@ def test_a_user_is_not_sent_to_a_slot_that_is_not_good(site: Site) -> None:
 
 
 def test_a_trial_that_fills_data_but_for_its_state_is_rolled_back_and_says_so(site: Site) -> None:
-    deployment = deployed(site)
-    site.start()
-    site.wait((site.device.folder / "rebooted").exists, "a reboot")
-    site.stop()
-    (site.device.folder / "rebooted").unlink()
-    site.device.boot()
+    deployment = begin_trial(site)
 
     with full(site.device.folder / "data"):
         site.start()

@@ -74,7 +74,7 @@ def test_a_recipe_is_read(tmp_path: Path) -> None:
         ("[busybox-static]", "[]", r"yaml:5: packages: must have at least one entry"),
         ("[/usr/share/doc]", "[doc]", r"yaml:7: leave_out: 'doc' must be a path from '/'"),
         ("[/usr/share/doc]", "['/*']", r"yaml:7: leave_out: '/\*' must be a path from '/'"),
-        ("overlays: [over]", "overlays: [no]", r"yaml:9: overlays: there is no folder \S+/no$"),
+        ("overlays: [over]", "overlays: [no]", r"yaml:9: overlays: \S+/no does not exist$"),
         ("overlays: [over]", "overlays: [overlay/common]", r"; copy \S+/overlay/common there$"),
         (
             "login: keys",

@@ -168,7 +168,7 @@ def _explained(error: OSError) -> str:
 
 
 def _full_place() -> str:
-    """Where there is no room, if an error does not say it: a file without a name has it full."""
+    """The full place, if an error does not name it because its file has no name."""
     import tempfile
 
     with suppress(OSError):

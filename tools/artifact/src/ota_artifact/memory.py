@@ -19,7 +19,7 @@ _FDT_ROOM = 0x3000  # [B] that U-Boot adds to a device tree. Source: U-Boot, SYS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """How much memory the files of a slot take [B]; 0: there is no such file.
+    """How much memory the files of a slot take [B]; 0 if the slot lacks the file.
 
     Attributes:
         kernel: from its address on, which may be more than its file has.

@@ -27,7 +27,7 @@ def prove_room(folder: Path, size: int = LEAST) -> None:
         size: [B].
 
     Raises:
-        AgentError: there is no room, or nothing can be written.
+        AgentError: the room is missing, or nothing can be written.
     """
     try:
         with tempfile.TemporaryFile(dir=folder) as file:

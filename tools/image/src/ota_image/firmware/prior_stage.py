@@ -30,8 +30,8 @@ def check_device_tree(board: Board, config: str, files: Iterable[str]) -> None:
     if _NEEDS in config.splitlines() and vendors and not has_tree:
         raise ImageError(
             f"{board.name}: this U-Boot has no device tree ({_NEEDS}) and expects one from"
-            f" {', '.join(vendors)}, which would read it from the boot partition, where there is no"
-            " .dtb; add the file that the firmware asks for to the board's folder boot/, or take"
+            f" {', '.join(vendors)}, which would read it from the boot partition, but that has"
+            " no .dtb; add the file that the firmware asks for to the board's folder boot/, or take"
             " another U-Boot"
         )
 

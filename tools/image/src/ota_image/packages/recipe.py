@@ -269,7 +269,7 @@ def _overlays(fields: Fields, path: Path) -> tuple[Path, ...]:
         if not (path.parent / name).is_dir():
             ours = _own_folder() / name
             remedy = f"; copy {ours} there" if ours.is_dir() else ""
-            raise fields.wrong("overlays", f"there is no folder {path.parent / name}{remedy}")
+            raise fields.wrong("overlays", f"{path.parent / name} does not exist{remedy}")
     return tuple(path.parent / name for name in names)
 
 

@@ -267,7 +267,7 @@ class HttpSource:
         raise Changed(f"{self._name}: {why}")
 
     def _beginning(self, response: "BaseHTTPResponse") -> bytes:
-        """The first block of a body, however it drips; less if there is no more."""
+        """The first block of a body, however it drips; less if the body is shorter."""
         begin = b""
         while len(begin) < BLOCK and (piece := self._arrived(response, BLOCK - len(begin))):
             begin += piece
