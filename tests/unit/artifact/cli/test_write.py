@@ -39,18 +39,6 @@ def test_a_root_filesystem_has_what_devices_expect(command: Command, image: Path
     assert files_of(OUT) == {"root.img": IMAGE}
 
 
-def test_a_root_filesystem_can_say_in_its_meta_data_how_much_memory_it_needs(
-    command: Command, image: Path
-) -> None:
-    Path("memory.json").write_text('{"memory":{"kernel":1}}')
-
-    command.ok(*ROOTFS, "--meta-data", "memory.json")
-
-    (payload,) = header_of(OUT).payloads
-    assert payload.meta_data == b'{"memory":{"kernel":1}}'
-    assert files_of(OUT) == {"root.img": IMAGE}
-
-
 def test_a_module_has_its_files_in_their_order_and_its_meta_data(
     command: Command, module: Path
 ) -> None:
