@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person or a harness at the bench needs to know of a board, checked."""
+"""What a user or a harness at the bench needs to know of a board, checked."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,7 +7,7 @@ from typing import Literal
 from ota_board.errors import BoardError
 
 Basis = Literal["hardware", "qemu", "estimate"]
-Printer = Literal["rom", "spl", "bootloader", "linux", "system", "agent"]
+Printer = Literal["rom", "firmware", "spl", "bootloader", "linux", "system", "agent"]
 
 POWER = "power"
 """The moment from which the first milestone's time counts: the power comes on, or a reset ends."""
@@ -108,7 +108,7 @@ class Symptom:
     """What can be seen on the board and not on its console.
 
     Attributes:
-        seen: what a person sees, such as the pattern of an LED.
+        seen: what a user sees, such as the pattern of an LED.
         means: what it means.
         remedy: what to do.
     """
@@ -157,7 +157,7 @@ class Hil:
         deaths: lines that no good start prints.
         symptoms: what can be seen without a console.
         wiring: of the console; its device and speed are in board.yaml.
-        power: the supply; None for a board that exists only in QEMU.
+        power: the supply; left out for a board that exists only in QEMU.
         start: how to make the board start from the card, step by step.
     """
 

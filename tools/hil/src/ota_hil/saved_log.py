@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lines of a console that somebody saved with any program, whatever is in the file."""
+"""The lines of a saved console log, of any program, whatever is in the file."""
 
 import re
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def lines_of(log: BinaryIO) -> Iterator[Heard]:
 
     Escape sequences and all that is not printable ASCII are left out, so that UTF-16 as some
     terminals of Windows save it can be read too. Time never goes back: where it does so in the log,
-    somebody has set a clock, or appended another log.
+    a clock was set, or another log was appended.
     """
     number, last, offset = 1, 0.0, 0.0
     while raw := log.readline(_LONGEST):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`milestones`: read a console log that somebody saved, and say how the board started."""
+"""`milestones`: read a console log that a user saved, and say how the board started."""
 
 import argparse
 import json
