@@ -131,7 +131,7 @@ def test_a_note_of_another_release_does_not_count(device: Device) -> None:
 
 
 @pytest.mark.parametrize("broken", ["tried", "fw_setenv"])
-def test_what_cannot_be_written_is_no_reason_for_a_reboot(device: Device, broken: str) -> None:
+def test_it_does_not_reboot_if_something_cannot_be_written(device: Device, broken: str) -> None:
     device.starts("one", link="0")
     if broken == "tried":
         (device.folder / "tried").mkdir()
