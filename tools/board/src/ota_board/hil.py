@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a user or a harness at the bench needs to know of a board, checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ota_board.errors import BoardError
@@ -21,9 +21,13 @@ class Pattern:
     """A text as the console prints it, in one line; ``*`` stands for any text, also for none.
 
     It takes time in proportion to the line, whatever the line is.
+
+    Attributes:
+        parts: the texts between the stars.
     """
 
     text: str
+    parts: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what would be found everywhere, or nowhere.
@@ -31,6 +35,7 @@ class Pattern:
         Raises:
             BoardError: the text is too long, too short, or cannot be on a console.
         """
+        object.__setattr__(self, "parts", tuple(filter(None, self.text.split("*"))))
         if not self.text.isascii() or not self.text.isprintable():
             raise BoardError(f"{self.text!r} must have printable ASCII characters only")
         if len(self.text) > _LONGEST or self.text.count("*") > _MOST_STARS:
@@ -43,11 +48,6 @@ class Pattern:
                 f"{self.text!r} would be found by chance: give at least {_SHORTEST} characters"
                 " without a '*' between them"
             )
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The texts between the stars."""
-        return tuple(filter(None, self.text.split("*")))
 
     def found_in(self, line: str) -> bool:
         """Whether a line has the parts, in their order."""
