@@ -35,7 +35,7 @@ def main() -> int:
         "--mirror", help="the host's archive (default: those of Debian that apt has here)"
     )
     parser.add_argument("--keyring", type=Path, help="of that archive, if apt does not have it")
-    parser.add_argument("--folder", type=Path, default=Path("/srv/hosts"))
+    parser.add_argument("--folder", type=Path, default=Path("/var/tmp/ota-kit-hosts"))
     parser.add_argument("--remove", action="store_true", help="remove each host at the end")
     args = parser.parse_args()
     is_good = True
