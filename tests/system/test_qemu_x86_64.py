@@ -14,7 +14,7 @@ from tests.system.described import expect_a_good_start, hil_of, programs_of, typ
 from tests.system.images import Image, image_of
 from tests.system.no_python import expect_the_old_slot_again
 from tests.system.running import Running, running
-from tests.system.u_boot_cycle import expect_kernel
+from tests.system.u_boot_cycle import expect_bootloader, expect_kernel
 
 pytestmark = [
     pytest.mark.boot,
@@ -52,6 +52,7 @@ def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_pat
         board.comes_up_on("A")
         expect_a_good_start(board, image.board)
         expect_kernel(board, image)
+        expect_bootloader(board, "ota_boot_logic=1")
         expect_state(board, mender_boot_part="2", upgrade_available="0", bootlimit="1")
 
         try_b(board)  # which is empty, as from the factory

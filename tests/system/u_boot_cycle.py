@@ -28,6 +28,7 @@ def go_through(image: Image, folder: Path) -> None:
         expect_a_good_start(board, image.board)
         expect_variables(board, mender_saveenv_canary="1", mender_boot_part="2", bootcount="0")
         expect_kernel(board, image)
+        expect_bootloader(board, "ota_bootloader_version=U-Boot 20", "ota_boot_logic=1")
 
         try_b(board)  # which is empty, as from the factory
         board.expect("partition 3 does not load", timeout=120)
@@ -84,6 +85,13 @@ def expect_kernel(board: Running, image: Image) -> None:
     listed = json.loads(image.built.software.read_text("utf-8"))["packages"]
     kernels = [each["name"] for each in listed if each["name"].startswith("linux-image-")]
     assert kernels == [f"linux-image-{board.ssh('uname -r').strip()}"]
+
+
+def expect_bootloader(board: Running, *wanted: str) -> None:
+    """Compare what the inventory says of the bootloader with the beginnings of its lines."""
+    lines = board.ssh("/usr/share/ota/inventory/bootloader-version").splitlines()
+    assert len(lines) == len(wanted)
+    assert all(map(str.startswith, lines, wanted)), lines
 
 
 def copies(board: Board, disk: Path) -> tuple[Copy | None, ...]:

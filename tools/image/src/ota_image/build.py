@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ota_artifact.boot_logic import NEEDED, with_logic
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.hold import hold
 from ota_artifact.keys import Signer
@@ -214,7 +215,7 @@ def _artifact(board: Board, name: str, slot: Slot, needs: Needs | None) -> Artif
         type=ROOTFS,
         provides=software_version(software, name),
         clears=default_clears(software),
-        meta_data=meta_data_of(needs) if needs else b"",
+        meta_data=with_logic(meta_data_of(needs) if needs else b"", NEEDED),
     )
     header = Header(version=3, artifact_name=name, compatible_types=board.device_types, payloads=())
     content = (FileSource("rootfs.ext4", slot.path),)
