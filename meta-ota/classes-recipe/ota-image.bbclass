@@ -105,10 +105,10 @@ IMAGE_CMD:mender () {
         set -- "$@" --script $scripts
     fi
     cp ${OTA_SLOT_FILE} ${WORKDIR}/rootfs.ext4
-    # An agent compares it with the addresses of its own U-Boot before it writes a byte.
-    ota-image memory ${WORKDIR}/rootfs.ext4 > ${WORKDIR}/ota-memory.json
+    # An agent compares it with its own bootloader before it writes a byte.
+    ota-image needs ${WORKDIR}/rootfs.ext4 > ${WORKDIR}/ota-needs.json
     ota_write_artifact rootfs-image ${OTA_ARTIFACT_NAME} ${IMGDEPLOYDIR}/${IMAGE_NAME}.mender \
-        --file ${WORKDIR}/rootfs.ext4 --meta-data ${WORKDIR}/ota-memory.json "$@"
+        --file ${WORKDIR}/rootfs.ext4 --meta-data ${WORKDIR}/ota-needs.json "$@"
 }
 
 IMAGE_CMD:bootimg = "cp ${OTA_PARTS}/1-boot.vfat ${IMGDEPLOYDIR}/${IMAGE_NAME}.bootimg"

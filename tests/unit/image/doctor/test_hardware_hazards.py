@@ -203,7 +203,7 @@ def test_an_artifact_of_any_root_filesystem_can_say_how_much_memory_it_needs(
     board = small_board(tmp_path, "beaglebone-black")
     image(tmp_path, board, slot(board))
 
-    assert main(["memory", str(tmp_path / "rootfs.ext4")]) == 0
+    assert main(["needs", str(tmp_path / "rootfs.ext4")]) == 0
 
     needs = needs_in(capsys.readouterr().out.encode())
     assert needs is not None
@@ -223,6 +223,6 @@ def test_a_file_without_a_root_filesystem_is_named(
     if content:
         path.write_bytes(content)
 
-    assert main(["memory", str(path)]) == 2
+    assert main(["needs", str(path)]) == 2
 
     assert f"{path}: {text}" in capsys.readouterr().err

@@ -5,12 +5,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ota_artifact.boot_logic import NEEDED, with_logic
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.hold import hold
 from ota_artifact.keys import Signer
 from ota_artifact.layout import to_json
-from ota_artifact.memory import Needs, meta_data_of
 from ota_artifact.output import replacing
 from ota_artifact.provides import CHECKSUMS, ROOTFS, Software, default_clears, software_version
 from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
@@ -23,7 +21,7 @@ from ota_image.disk.compose import Parts, Raw, compose
 from ota_image.disk.image import slot_file
 from ota_image.disk.slot import filled_slots, read_slot
 from ota_image.disk.split import split
-from ota_image.doctor.memory import judge_memory, slot_needs
+from ota_image.doctor.memory import judge_memory, slot_meta_data
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, fetch_firmware
 from ota_image.firmware.prior_stage import check_device_tree
@@ -121,7 +119,7 @@ def build(
         slot = make_slot(
             board, recipe, settings, folder / "rootfs.ext4", source=source, progress=say
         )
-        needs = _needs(board, slot.path, u_boot) if u_boot else None
+        meta_data = _meta_data(board, slot.path, u_boot)
         name = f"{recipe.name}-{slot.release}"
         stem = f"{recipe.name}-{board.name}-{slot.release}"
         made = Built(
@@ -151,7 +149,7 @@ def build(
             split(made.image, board.layout, parts.raw, output / f"{stem}.parts")
         say(f"artifact {name}" + ("" if signer else ", unsigned"))
         with replacing(made.artifact) as file:
-            write_artifact(file, _artifact(board, name, slot, needs), signer=signer)
+            write_artifact(file, _artifact(board, name, slot, meta_data), signer=signer)
         _write(made.layout, to_json(board.layout))
         _write(
             made.software,
@@ -174,18 +172,23 @@ def check_suite(image: Path, suite: str) -> None:
         )
 
 
-def _needs(board: Board, rootfs: Path, u_boot: UBoot) -> Needs | None:
-    """The memory that a slot needs, which this U-Boot has where it loads the slot's files.
+def _meta_data(board: Board, rootfs: Path, u_boot: UBoot | None) -> bytes:
+    """What a slot needs of the bootloader, which this board's has.
+
+    Args:
+        u_boot: None for GRUB.
 
     Raises:
-        ImageError: it has not.
+        ImageError: U-Boot has no room where it loads the slot's files.
     """
-    slot = read_slot(slot_file(rootfs))
-    for found in judge_memory(slot, compiled_environment(u_boot.environment)):
-        raise ImageError(
-            f"boards/{board.name}/board.yaml: bootloader.addresses: {found.cause}; {found.remedy}"
-        )
-    return slot_needs(slot)
+    slot = read_slot(slot_file(rootfs), is_grub=u_boot is None)
+    if u_boot:
+        for found in judge_memory(slot, compiled_environment(u_boot.environment)):
+            raise ImageError(
+                f"boards/{board.name}/board.yaml: bootloader.addresses: {found.cause};"
+                f" {found.remedy}"
+            )
+    return slot_meta_data(slot)
 
 
 def newest_image(board: Board, folder: Path) -> Path:
@@ -209,13 +212,13 @@ def _boot_files(folder: Path) -> dict[str, Path]:
     }
 
 
-def _artifact(board: Board, name: str, slot: Slot, needs: Needs | None) -> ArtifactSpec:
+def _artifact(board: Board, name: str, slot: Slot, meta_data: bytes) -> ArtifactSpec:
     software = Software()
     payload = PayloadHeader(
         type=ROOTFS,
         provides=software_version(software, name),
         clears=default_clears(software),
-        meta_data=with_logic(meta_data_of(needs) if needs else b"", NEEDED),
+        meta_data=meta_data,
     )
     header = Header(version=3, artifact_name=name, compatible_types=board.device_types, payloads=())
     content = (FileSource("rootfs.ext4", slot.path),)

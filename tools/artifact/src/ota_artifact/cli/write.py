@@ -126,7 +126,7 @@ def _add_rootfs(kinds: "Subparsers[Parser]") -> None:
         help="call it rootfs_image_checksum",
     )
     parser.add_argument(
-        "-m", "--meta-data", metavar="FILE", help="a JSON object, such as `ota-image memory` prints"
+        "-m", "--meta-data", metavar="FILE", help="a JSON object, such as `ota-image needs` prints"
     )
     add_software(parser)
     snapshot = parser.add_argument_group("copying from a device")
