@@ -171,13 +171,22 @@ class Watchdog:
         driver: Linux's module; empty if the board has none.
         armed_by: what starts it first; ``nobody``: a kernel that hangs early stays hung.
         timeout: until it resets the board [s].
-        stopped_by: ``kernel`` if Linux stops it while booting, until userspace starts it again.
+        stopped_by: ``kernel`` if Linux stops it while booting, until the initrd, or userspace if
+            there is none, starts it again.
+        parameter: of the driver, such as ``early_enable=1``, with which it starts the watchdog;
+            empty if it needs none.
     """
 
     driver: str
     armed_by: Armer
     timeout: int
     stopped_by: Stopper = "nobody"
+    parameter: str = ""
+
+    @property
+    def kernel_argument(self) -> str:
+        """The same on the kernel's command line, which is also where the initrd finds it."""
+        return f"{self.driver}.{self.parameter}" if self.parameter else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which kernel modules an initrd holds.
+"""Which kernel modules an initrd holds, and whether it starts the watchdog.
 
 Source: Linux, Documentation/driver-api/early-userspace/buffer-format.rst (cpio, form "newc").
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
+from ota_image.rootfs.initrd import WATCHDOG as SETTING
 
 _LARGEST = 512 << 20  # [B] unpacked
 _HEAD = 110  # [B]
@@ -27,6 +28,14 @@ def module_names(data: bytes) -> set[str] | None:
         for name in names
         if ".ko" in name.rpartition("/")[2]
     }
+
+
+def starts_watchdog(data: bytes) -> bool:
+    """Whether the initrd is ours, and for a board with a watchdog; no if it cannot be read."""
+    try:
+        return SETTING in _names(data)
+    except (zlib.error, lzma.LZMAError, ValueError, IndexError, ProgramError):
+        return False
 
 
 def _names(data: bytes) -> Iterator[str]:
