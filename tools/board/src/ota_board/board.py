@@ -174,7 +174,7 @@ class Watchdog:
         stopped_by: ``kernel`` if Linux stops it while booting, until the initrd, or userspace if
             there is none, starts it again.
         parameter: of the driver, such as ``early_enable=1``, with which it starts the watchdog;
-            empty if it needs none.
+            empty if it needs none. On the kernel's command line, where the initrd finds it too.
     """
 
     driver: str
@@ -182,11 +182,6 @@ class Watchdog:
     timeout: int
     stopped_by: Stopper = "nobody"
     parameter: str = ""
-
-    @property
-    def kernel_argument(self) -> str:
-        """The same on the kernel's command line, which is also where the initrd finds it."""
-        return f"{self.driver}.{self.parameter}" if self.parameter else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,20 +17,17 @@ parameters() {
 	done
 }
 
-# From here on a hang ends in a reset. A process feeds the watchdog while the slot is mounted, and after
-# that until userspace takes it over. It ends after a while: an init that hangs does not take over.
+# Once it is there, a hang ends in a reset. A process feeds the watchdog while the slot is mounted, and
+# after that until userspace takes it over. It ends after a while: an init that hangs does not take over.
 start_watchdog() {
-	read -r driver seconds </watchdog || return
+	[ -c /dev/watchdog ] && [ -e /watchdog ] && [ ! -e /dev/$FEEDER ] || return
+	read -r driver seconds </watchdog
 	# The watchdog of QEMU's Raspberry Pi, which has no serial number, resets it at once.
-	serial=$(tr -d '\0' </proc/device-tree/serial-number 2>/dev/null)
+	serial=$(cat /proc/device-tree/serial-number 2>/dev/null | tr -d '\0')
 	case $driver/$serial in
 	bcm2835_wdt/*[1-9a-f]*) ;;
 	bcm2835_wdt/*) return ;;
 	esac
-	[ -c /dev/watchdog ] || {
-		echo "ota: initrd: watchdog: $driver found none"
-		return
-	}
 	timeout -s KILL "$TAKEN" watchdog -F -T "$seconds" -t $((seconds / 3)) /dev/watchdog &
 	echo $! >/dev/$FEEDER
 }
@@ -59,8 +56,10 @@ while read -r module; do
 	# shellcheck disable=SC2046 # one word for each parameter
 	insmod "/modules/$module" $(parameters "${module%.ko}") ||
 		echo "ota: initrd: $module does not load"
+	start_watchdog
 done </modules/order
-[ ! -e /watchdog ] || start_watchdog
+start_watchdog # if its driver is built in, and there are no modules
+[ ! -e /watchdog ] || [ -c /dev/watchdog ] || echo "ota: initrd: there is no watchdog"
 
 root='' mode=ro init=/sbin/init
 for word in $(cat /proc/cmdline); do
