@@ -156,6 +156,9 @@ ota_slot_files () {
     if [ -n "${OTA_INITRD}" ]; then
         set -- "$@" --initrd ${OTA_INITRD}
     fi
+    if ${@bb.utils.contains('OTA_FEATURES', 'watchdog', 'false', 'true', d)}; then
+        set -- "$@" --no-watchdog
+    fi
     ota-board entry ${OTA_BOARD_FOLDER} "$@"
 }
 

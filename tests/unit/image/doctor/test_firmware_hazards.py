@@ -51,6 +51,14 @@ def test_a_u_boot_of_another_build_that_lacks_what_it_needs(tmp_path: Path) -> N
     assert {"CMD_SYSBOOT", "CMD_SAVEENV"} <= {each.remedy.split()[-1] for each in found}
 
 
+def test_a_u_boot_that_is_too_old_to_arm_the_watchdog_of_a_raspberry_pi(tmp_path: Path) -> None:
+    board = small_board(tmp_path, "raspberrypi3")
+    path = image(tmp_path, board)
+    put(path, "u-boot.bin", u_boot(board).replace(b"\0bcm2835_wdt\0", b"\0"))
+
+    assert [each.hazard for each in examine(path, board)] == ["u-boot-without-watchdog"]
+
+
 def test_without_a_delay_no_key_stops_it(tmp_path: Path) -> None:
     board = small_board(tmp_path, "beaglebone-black")
     path = image(tmp_path, board)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which kernel modules an initrd holds.
+"""Which kernel modules an initrd holds, and whether it starts the watchdog.
 
 Source: Linux, Documentation/driver-api/early-userspace/buffer-format.rst (cpio, form "newc").
 """
@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 
 from ota_artifact.compression import Codec, Decompressor
 from ota_artifact.errors import ArtifactError
+from ota_image.rootfs.initrd import WATCHDOG as SETTING
 
 _LARGEST = 512 << 20  # [B] unpacked, of all archives together
 _MEMORY = 512 << 20  # [B] for a dictionary of xz
@@ -28,6 +29,14 @@ def module_names(data: bytes) -> set[str] | None:
     except (zlib.error, lzma.LZMAError, EOFError, ValueError, ArtifactError):
         return None
     return {name.partition(".ko")[0].replace("-", "_") for name in files if ".ko" in name}
+
+
+def starts_watchdog(data: bytes) -> bool:
+    """Whether the initrd is ours, and for a board with a watchdog; no if it cannot be read."""
+    try:
+        return SETTING in _names(data)
+    except (zlib.error, lzma.LZMAError, EOFError, ValueError, ArtifactError):
+        return False
 
 
 def _names(data: bytes) -> Iterator[str]:

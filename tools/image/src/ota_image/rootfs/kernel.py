@@ -61,7 +61,8 @@ def add_kernel(
     busybox = tree.get(_BUSYBOX)
     if busybox is None or busybox.content is None:
         raise ImageError("the initrd needs busybox-static; add it to the recipe's packages")
-    tree.add_file(grub.INITRD, initrd(busybox.content.read_bytes(), known.needed(chosen.initrd)))
+    early = known.needed(chosen.initrd)
+    tree.add_file(grub.INITRD, initrd(busybox.content.read_bytes(), early, board.watchdog))
     _add_modules(tree, known, chosen.slot, workplace)
     _add_entry(tree, board)
     return package
