@@ -392,3 +392,42 @@ def test_a_key_that_cannot_be_used_leaves_nothing(
     assert done.code == 1
     assert "root.img: is not a usable private key in PEM" in done.err
     assert [each.name for each in tmp_path.iterdir()] == ["root.img"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        (ROOTFS, "rootfs-image"),
+        (MODULE, "rootfs-image.mod"),
+        (BOOTSTRAP, "rootfs-image"),
+        ((*MODULE, "--software-name", "app"), "rootfs-image.app"),
+    ],
+)
+def test_each_kind_of_artifact_takes_a_security_version(
+    command: Command, image: Path, kind: tuple[str, ...], key: str
+) -> None:
+    command.ok(*kind, "--security-version", "3", "--lower-security-floor", "5")
+
+    (payload,) = header_of(OUT).payloads
+    assert payload.provides[f"{key}.security_version"] == "3"
+    assert payload.provides[f"{key}.security_lowers"] == "5"
+    assert f"{key}.security_version: 3" in command.ok("read", OUT).out
+
+
+@pytest.mark.parametrize(
+    ("options", "finding"),
+    [
+        (("--security-version", "x"), "--security-version: 'x' is not a security version"),
+        (("--lower-security-floor", "5"), "needs --security-version"),
+        (("--security-version", "0", "-v", "2"), "--security-version: format version 2 cannot"),
+        (("-p", "rootfs-image.app.security_version:3"), "does not belong to"),
+    ],
+)
+def test_a_wrong_security_version_is_refused(
+    command: Command, image: Path, options: tuple[str, ...], finding: str
+) -> None:
+    done = command(*ROOTFS, *options)
+
+    assert done.code
+    assert finding in done.err
+    assert not OUT.exists()

@@ -49,6 +49,14 @@ class PublicKey:
     name: str
     key: Any
 
+    @property
+    def id(self) -> str:
+        """8 hex digits of the SHA-256 of the key, wherever its file is."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        raw = self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return hashlib.sha256(raw).hexdigest()[:8]
+
     def verifies(self, message: bytes, signature: bytes) -> bool:
         """Whether this key made ``signature`` (raw, or DER for ECDSA) over ``message``."""
         from cryptography.exceptions import InvalidSignature
