@@ -312,4 +312,4 @@ def test_a_key_has_the_same_id_whatever_file_it_is_in(pem: Pem, tmp_path: Path) 
 
     assert load_public_key(public).id == key.public.id
     assert load_private_key(pem(RSA_KEY.private)).public.id != key.public.id
-    assert len(key.public.id) == 8
+    assert len(key.public.id) == 16

@@ -10,11 +10,14 @@ that of its version does: ``rootfs-image.security_version`` of a root filesystem
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ota_artifact.errors import ArtifactError
-from ota_artifact.header import PayloadHeader
 from ota_artifact.names import shown
 from ota_artifact.provides import ROOTFS, Software
+
+if TYPE_CHECKING:
+    from ota_artifact.header import PayloadHeader
 
 MOST = (1 << 31) - 1
 """The highest security version: a number that every shell and bootloader can hold."""
@@ -100,7 +103,7 @@ def security_versions(provides: Mapping[str, str]) -> tuple[SecurityVersion, ...
     return tuple(found)
 
 
-def security_version(payload: PayloadHeader) -> SecurityVersion | None:
+def security_version(payload: "PayloadHeader") -> SecurityVersion | None:
     """The security version of a payload; None if it has none.
 
     Raises:

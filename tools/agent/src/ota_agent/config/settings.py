@@ -207,6 +207,9 @@ _OF_THE_SLOT = ("boot_id", "data", "run", "running")
 """Keys of [device] that an agent needs to start, and to know which slot runs."""
 
 
+_ONLY_STRICTER = "can only be set to true here, and to anything else in the agent.toml of a slot"
+
+
 def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
     """What the file on /data says.
 
@@ -236,6 +239,8 @@ def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
                 continue
             if name == "device" and key in _OF_THE_SLOT:
                 yield PassedOver(place=place, finding="can only be set in the agent.toml of a slot")
+            elif (name, key) == ("keys", "forbid_downgrade") and value is not True:
+                yield PassedOver(place=place, finding=_ONLY_STRICTER)
             else:
                 yield Entry(section=name, name=key, value=value, place=place)
 

@@ -17,6 +17,7 @@ from ota_agent.control.controls import Controls
 from ota_agent.device.device_type import find_device_type
 from ota_agent.device.second_home import data_state
 from ota_agent.engine.agent import Agent
+from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.observer import StateObserver
 from ota_agent.engine.performer import DevicePerformer
@@ -126,6 +127,7 @@ def _assemble(
     installers = Installers(
         settings=settings, store=store, boot=boot, device_type=device_type, no_slots=no_slots
     )
+    floor = FloorKeeper(settings=settings, store=store, boot=boot)
     scripts = Scripts(
         settings.scripts, check=controls.check, tell=lambda name: live.change(doing=name)
     )
@@ -138,6 +140,7 @@ def _assemble(
         scripts=scripts,
         installers=installers,
         deployments=deployments,
+        floor=floor,
         pool=pool,
         doubt=_doubt(settings, store),
     )
@@ -147,6 +150,7 @@ def _assemble(
         live=live,
         deployments=deployments,
         boot=boot,
+        floor=floor,
         warnings=warnings,
     )
     boot_now = boot_id(settings.device.boot_id)
