@@ -12,6 +12,7 @@ from ota_artifact.layout import to_json
 from ota_artifact.memory import Needs, meta_data_of
 from ota_artifact.output import replacing
 from ota_artifact.provides import CHECKSUMS, ROOTFS, Software, default_clears, software_version
+from ota_artifact.security_version import provides_of as security_provides
 from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
 from ota_artifact.writer import write_artifact
 from ota_board import grub
@@ -150,7 +151,7 @@ def build(
             split(made.image, board.layout, parts.raw, output / f"{stem}.parts")
         say(f"artifact {name}" + ("" if signer else ", unsigned"))
         with replacing(made.artifact) as file:
-            write_artifact(file, _artifact(board, name, slot, needs), signer=signer)
+            write_artifact(file, _artifact(board, name, slot, needs, settings), signer=signer)
         _write(made.layout, to_json(board.layout))
         _write(
             made.software,
@@ -210,11 +211,15 @@ def _boot_files(folder: Path) -> dict[str, Path]:
     }
 
 
-def _artifact(board: Board, name: str, slot: Slot, needs: Needs | None) -> ArtifactSpec:
+def _artifact(
+    board: Board, name: str, slot: Slot, needs: Needs | None, settings: Settings
+) -> ArtifactSpec:
     software = Software()
+    number = settings.security_version
     payload = PayloadHeader(
         type=ROOTFS,
-        provides=software_version(software, name),
+        provides=software_version(software, name)
+        | ({} if number is None else security_provides(number)),
         clears=default_clears(software),
         meta_data=meta_data_of(needs) if needs else b"",
     )
