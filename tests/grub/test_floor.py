@@ -55,7 +55,9 @@ def test_a_copy_without_the_floor_is_not_up_to_date(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("floor", ODD)
-def test_with_a_garbled_floor_trials_and_rollbacks_go_as_ever(machine: Machine, floor: str) -> None:
+def test_with_a_garbled_floor_a_trial_is_rolled_back_as_without_one(
+    machine: Machine, floor: str
+) -> None:
     machine.set(**TRIAL_OF_B, ota_floor=floor)
 
     for slot in "BAA":

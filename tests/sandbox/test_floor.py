@@ -47,7 +47,9 @@ def test_a_trial_below_no_floor_rolls_back_and_the_floor_stays(machine: Machine)
 
 
 @pytest.mark.parametrize("floor", ODD)
-def test_with_a_garbled_floor_trials_and_rollbacks_go_as_ever(machine: Machine, floor: str) -> None:
+def test_with_a_garbled_floor_a_trial_is_rolled_back_as_without_one(
+    machine: Machine, floor: str
+) -> None:
     machine.boot()
     machine.set(**TRIAL_OF_B, ota_floor=floor)
 

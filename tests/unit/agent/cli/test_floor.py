@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ota_agent.cli.main import main
 from ota_artifact.header import Header, PayloadHeader
@@ -44,7 +45,8 @@ class Board:
         names = []
         for key in keys:
             path = self.folder / f"{key.name}.pem"
-            path.write_text(key.public.pem)
+            public = key.key.public_key()
+            path.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
             names.append(str(path))
         return {
             "keys": {"keys": names, **more},

@@ -50,15 +50,6 @@ class PublicKey:
     key: Any
 
     @property
-    def pem(self) -> str:
-        """The key as text: PEM ``PUBLIC KEY``."""
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-        form = PublicFormat.SubjectPublicKeyInfo
-        data: bytes = self.key.public_bytes(Encoding.PEM, form)
-        return data.decode("ascii")
-
-    @property
     def id(self) -> str:
         """A name by the key itself, whatever its file is called: 16 hex digits."""
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat

@@ -38,6 +38,11 @@ class VerifyOptions:
     version: str = "rootfs-image.version"
 
     @property
+    def is_any_limited(self) -> bool:
+        """Whether a key has a last day."""
+        return any(_EXPIRES.fullmatch(each) for each in self.keys)
+
+    @property
     def is_downgrade_forbidden(self) -> bool:
         """Whether what is older is refused."""
         return bool(self.keys) if self.forbid_downgrade == "auto" else self.forbid_downgrade

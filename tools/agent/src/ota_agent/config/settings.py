@@ -239,7 +239,7 @@ def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
                 continue
             if name == "device" and key in _OF_THE_SLOT:
                 yield PassedOver(place=place, finding="can only be set in the agent.toml of a slot")
-            elif (name, key) == ("keys", "forbid_downgrade") and value is not True:
+            elif (name, key) == ("keys", "forbid_downgrade") and value in (False, "auto"):
                 yield PassedOver(place=place, finding=_ONLY_STRICTER)
             else:
                 yield Entry(section=name, name=key, value=value, place=place)

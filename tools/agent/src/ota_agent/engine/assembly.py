@@ -36,6 +36,7 @@ from ota_agent.lifecycle.states import (
 )
 from ota_agent.memory.correct import open_store
 from ota_agent.memory.store import Store
+from ota_agent.memory.trusted_time import note_time
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployment_log import DeploymentLog
 from ota_agent.server.deployments import Deployments
@@ -114,7 +115,7 @@ def _assemble(
     controls = Controls(settings.control, store)
     pool = _pool(settings)
     deployments = Deployments(
-        server=_server(settings, pool, warnings),
+        server=_server(settings, store, pool, warnings),
         controls=controls,
         store=store,
         log=DeploymentLog(settings.log),
@@ -250,7 +251,7 @@ def _pool(settings: Settings) -> "Pool":
     return pool
 
 
-def _server(settings: Settings, pool: "Pool", warnings: Warnings) -> "Server | None":
+def _server(settings: Settings, store: Store, pool: "Pool", warnings: Warnings) -> "Server | None":
     if not settings.server.urls:
         return None
     from ota_agent.server.client import Server
@@ -261,4 +262,9 @@ def _server(settings: Settings, pool: "Pool", warnings: Warnings) -> "Server | N
     key = DeviceKey(settings.key, is_own=settings.has_own_key, tell=warnings.add)
     if said := replaced(settings.key.path):
         warnings.add(said)
-    return Server(settings.server, pool, key, identity, accepted=identity.keep)
+
+    def heard(date: float) -> None:
+        if settings.keys.is_any_limited and not settings.tls.skip_verify:
+            note_time(store, date)
+
+    return Server(settings.server, pool, key, identity, accepted=identity.keep, heard=heard)

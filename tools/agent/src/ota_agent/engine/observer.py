@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ota_agent.api.status import LiveStatus, of_update
 from ota_agent.bootloader.boot import Boot
 from ota_agent.config.settings import Settings
+from ota_agent.device.clock import floor
 from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.warnings import Warnings
 from ota_agent.errors import AgentError
@@ -17,6 +18,7 @@ from ota_agent.lifecycle.update import Update
 from ota_agent.memory.bootstrap import look
 from ota_agent.memory.correct import correct
 from ota_agent.memory.store import Store
+from ota_agent.memory.trusted_time import note_time
 from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
 from ota_agent.trial.claim import Claim
@@ -110,6 +112,8 @@ class StateObserver:
         self.warnings.put(_RUNS, correct(self.store, state, now))
         if isinstance(state, s.Idle | s.Syncing | s.Cleaning | s.Reporting):
             self.live.change(floor=self.floor.settle(now))
+            if self.settings.keys.is_any_limited and now.is_trial is False:
+                note_time(self.store, floor())  # of a release that is committed
 
     def _end(self) -> dict[str, object]:
         """Nothing is under way now; gives what that changes in the status."""

@@ -14,6 +14,7 @@ from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.contract import is_trial, trial_of
 from ota_agent.config.settings import Settings
+from ota_agent.device import clock
 from ota_agent.device.device_type import device_type_of
 from ota_agent.download.source.retry import Surroundings
 from ota_agent.engine.floor import FloorKeeper
@@ -28,6 +29,7 @@ from ota_agent.lifecycle.update import Artifact, Update
 from ota_agent.memory.bootstrap import look
 from ota_agent.memory.runs import committed
 from ota_agent.memory.store import Store
+from ota_agent.memory.trusted_time import trusted_time
 from ota_agent.payloads import Installer, Reboot
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployments import Deployments
@@ -184,7 +186,7 @@ class DevicePerformer:
             options=self.settings.download,
             pool=self.pool,
             memory=self.store,
-            keys=load_keys(self.settings.keys, doubt=self.doubt),
+            keys=load_keys(self.settings.keys, doubt=self.doubt, least=self._least),
             accept=lambda header, artifact: self._accept(update, header, artifact),
             begin=self.installers.begin,
             store_scripts=self.scripts.store,
@@ -194,6 +196,10 @@ class DevicePerformer:
             ),
         )
         return fetch.run()
+
+    def _least(self) -> float:
+        """The time that it is at least, whatever the clock says [s since 1970]."""
+        return max(clock.floor(), trusted_time(self.store))
 
     def _accept(self, update: Update, header: "Header", artifact: Artifact) -> None:
         self.deployments.require_new(update, artifact.digest)

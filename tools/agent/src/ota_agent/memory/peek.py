@@ -17,6 +17,7 @@ from ota_agent.memory.record import (
     PROVIDES,
     SLOTS,
     STATE,
+    TIME,
     floor_in,
     from_text,
     kept_in,
@@ -50,7 +51,7 @@ class Unreadable(AgentError):
         self.place, self.finding, self.remedy = place, finding, remedy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What the agent's memory holds.
 
@@ -58,12 +59,14 @@ class Memory:
         provides: what the device provides.
         slots: what its slots were when they were committed; None if that is not remembered.
         floor: as far as it is remembered here.
+        time: the latest that is known to have been [s since 1970]; may be damaged.
     """
 
     state: State
     provides: Mapping[str, str]
     slots: Slots | None = None
     floor: Floor = field(default_factory=Floor)
+    time: str = ""
 
 
 def peek(path: Path) -> Memory | None:
@@ -82,7 +85,8 @@ def peek(path: Path) -> Memory | None:
     try:
         state = from_text(kept[STATE]) if STATE in kept else Idle()
         slots = runs.from_text(kept.get(SLOTS, ""))
-        return Memory(state, provided(kept.get(PROVIDES, "")), slots, floor)
+        provides, time_ = provided(kept.get(PROVIDES, "")), kept.get(TIME, "")
+        return Memory(state=state, provides=provides, slots=slots, floor=floor, time=time_)
     except AgentError as error:
         raise Unreadable(path, f"is damaged ({error})", _REPAIR) from error
 

@@ -25,6 +25,9 @@ STATE, BOOT, PROVIDES = "state", "boot", "provides"
 SLOTS, ODD = "part slots", "part odd"
 """What the slots were when they were committed, and why the device does not run the last one."""
 
+TIME = "part time"
+"""The latest time that is known to have been."""
+
 FORMAT = 1
 """Of the record; a newer one is read as far as it is understood."""
 
