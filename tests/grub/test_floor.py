@@ -45,7 +45,7 @@ def test_a_copy_that_is_repaired_has_the_floor_too(machine: Machine, lost: int) 
 
 
 def test_a_copy_without_the_floor_is_not_up_to_date(machine: Machine) -> None:
-    """A commit was cut off between the two copies, the second of which is written first."""
+    """A commit was cut off between the two copies: the second one is written first."""
     machine.set(ota_floor=FLOOR)
     machine.write_copy(2, machine.variables(2) | {"ota_floor": FLOOR.replace("6", "7")})
 

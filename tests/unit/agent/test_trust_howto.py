@@ -28,4 +28,4 @@ def test_the_page_on_trust_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert said.count("update module show (stdout): hello") == 5
     assert "security_version 3, and the floor of this device is 4" in said
     assert "never goes back below the security version rootfs-image.show 4 of key" in said
-    assert said.count("state Committed") == 2
+    assert said.count("state Committed") == 5

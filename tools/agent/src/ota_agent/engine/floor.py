@@ -60,14 +60,16 @@ class FloorKeeper:
         """
         keys, before = key_ids(self.settings.keys), self.known()
         try:
-            versions = security_versions(artifact.provides)
-        except ArtifactError as error:  # an older agent has taken it
+            found = security_versions(artifact.provides)
+        except ArtifactError as error:  # it was not compared, or an older agent has taken it
             logger.warning("the floor stays: %s", error)
             return before
+        has_rootfs = ROOTFS in artifact.types
+        versions = [each for each in found if has_rootfs or each.software != ROOTFS]
         after = before.committed(versions, artifact.key, keys)
         old, new = before.of(ROOTFS, keys), after.of(ROOTFS, keys)
         if after != before:
-            logger.info("the floor is %s", to_variable(after))
+            logger.info("the floor is now %s", sentence(after))
         is_risen = new is not None and new > (old or 0)
         is_only_way = is_risen and self.settings.keys.is_downgrade_forbidden
         self._tell(after, is_only_way=is_only_way)

@@ -107,7 +107,7 @@ def name_of(software: str) -> str:
 def to_variable(floor: Floor) -> str:
     """What the environment holds: words such as ``rootfs-image:1a2b3c4d:7``.
 
-    The root filesystem's come first; what has no room is left out, and is in the memory alone.
+    The root filesystem's come first; what has no room is only in the memory.
     """
     text = ""
     entries = sorted(floor.numbers.items(), key=lambda each: (each[0][0] != ROOTFS, each))
