@@ -270,6 +270,17 @@ def test_only_the_configuration_of_a_slot_can_allow_a_downgrade(
     assert board.device.environment["ota_good_b"] == "1"
 
 
+def test_a_file_on_data_that_names_fewer_keys_does_not_reset_the_floor(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board.update(board.artifact(5))
+    board.trust(ONE, OTHER)
+    local = board.device.folder / "data" / "agent.toml"
+    local.write_text(f'[keys]\nkeys = ["{board.folder}/{OTHER.name}.pem"]\n')
+
+    assert "floor of this device is 5" in refused(board, board.artifact(4, key=OTHER), capsys)
+
+
 def test_without_keys_nothing_is_compared_unless_that_is_asked_for(
     board: Board, capsys: pytest.CaptureFixture[str]
 ) -> None:

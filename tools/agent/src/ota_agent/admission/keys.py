@@ -4,7 +4,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -126,13 +126,13 @@ def load_keys(
     return tuple(good)
 
 
-def key_ids(options: VerifyOptions) -> frozenset[str] | None:
-    """The ids of all keys that are configured, also of those that have expired.
+def key_ids(keys: Iterable[str]) -> frozenset[str] | None:
+    """The ids of keys as they are configured, also of those that have expired.
 
     Time may be wrong, and must not take away what a key has raised. None: one cannot be read.
     """
     try:
-        return frozenset(load_public_key(parse_key(text).path).id for text in options.keys)
+        return frozenset(load_public_key(parse_key(text).path).id for text in keys)
     except (AgentError, ArtifactError, OSError):
         return None
 

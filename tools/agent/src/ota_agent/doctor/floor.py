@@ -24,7 +24,7 @@ def probe(case: Case) -> Iterator[Finding]:
         remembered = remembered.merged(from_variable(case.variables.get(FLOOR, "")))
     if remembered.numbers:
         number = security_version_of(case.system.root / RELEASE.relative_to("/"))
-        yield from running(remembered, number, key_ids(options))
+        yield from running(remembered, number, key_ids(case.settings.floor_keys))
 
 
 def setting(options: VerifyOptions) -> Iterator[Finding]:

@@ -50,7 +50,13 @@ class FloorKeeper:
         options = self.settings.keys
         if options.is_downgrade_forbidden:
             versions = {**self.store.provides, **self.store.versions}
-            check_floor(header, self.known(), versions, keys=key_ids(options), key=options.version)
+            check_floor(
+                header,
+                self.known(),
+                versions,
+                keys=key_ids(self.settings.floor_keys),
+                key=options.version,
+            )
 
     def commit(self, artifact: Artifact) -> Floor:
         """Have the environment hold the floor once an artifact is committed; gives that floor.
@@ -58,7 +64,7 @@ class FloorKeeper:
         The memory follows, with what the device provides. After a cut between them, the agent
         comes here again.
         """
-        keys, before = key_ids(self.settings.keys), self.known()
+        keys, before = key_ids(self.settings.floor_keys), self.known()
         try:
             found = security_versions(artifact.provides)
         except ArtifactError as error:  # it was not compared, or an older agent has taken it

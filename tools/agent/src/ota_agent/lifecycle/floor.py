@@ -10,7 +10,6 @@ There are two copies, in the agent's memory and in the bootloader's environment,
 the higher one counts.
 """
 
-import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -101,6 +100,8 @@ def name_of(software: str) -> str:
     """The name of a software in a `Floor`: its own, or a part of its hash."""
     if _NAME.fullmatch(software):
         return software
+    import hashlib  # which brings OpenSSL; few names need it
+
     return f"~{hashlib.sha256(software.encode()).hexdigest()[:8]}"
 
 
