@@ -59,7 +59,7 @@ def test_a_device_from_the_factory_has_the_floor_of_its_slot(
 
 
 @pytest.mark.parametrize("is_trial", [True, None])
-def test_what_runs_on_trial_is_no_floor(
+def test_what_runs_on_trial_raises_nothing(
     keeper: FloorKeeper, monkeypatch: pytest.MonkeyPatch, *, is_trial: bool | None
 ) -> None:
     says(monkeypatch, 5)
