@@ -260,9 +260,9 @@ class Daemon:
             "ota_agent_version": __version__,
             "ota_running_slot": status.running_slot,
         }
-        if self._agent.update is not None:
-            found["ota_state"] = self._agent.state.mender_name
-        return {**found, "ota_warning": status.warning} if status.warning else found
+        state = "" if self._agent.update is None else self._agent.state.mender_name
+        more = {"ota_state": state, "ota_warning": status.warning, "ota_floor": status.floor}
+        return {**found, **{name: text for name, text in more.items() if text}}
 
     def _schedule(
         self, what: Literal["update", "inventory"], error: AgentError | None = None
