@@ -74,10 +74,13 @@ class FloorKeeper:
         versions = [each for each in found if has_rootfs or each.software != ROOTFS]
         after = before.committed(versions, artifact.key, keys)
         old, new = before.of(ROOTFS, keys), after.of(ROOTFS, keys)
-        if after != before:
-            logger.info("the floor is now %s", sentence(after))
         is_risen = new is not None and new > (old or 0)
         is_only_way = is_risen and self.settings.keys.is_downgrade_forbidden
+        if after != before:
+            rest = (
+                "; the slot that does not run is below it, and never starts" if is_only_way else ""
+            )
+            logger.info("the floor is now %s%s", sentence(after), rest)
         self._tell(after, is_only_way=is_only_way)
         return after
 
