@@ -177,7 +177,7 @@ def test_a_deployment_is_installed_tried_committed_and_reported(site: Site) -> N
     assert site.device.environment["upgrade_available"] == "0"
     site.wait(lambda: site.server.fleet.device.attributes.get("artifact_name") == "v2", "inventory")
     assert site.server.fleet.device.attributes["device_type"] == "scratch"
-    assert site.server.fleet.device.attributes["ota_floor"] == "rootfs-image 1"
+    assert site.server.fleet.device.attributes["ota_security_floor"] == "rootfs-image 1"
 
 
 def test_an_inventory_is_made_in_its_own_time_and_not_with_each_poll(site: Site) -> None:

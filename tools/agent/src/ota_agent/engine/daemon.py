@@ -261,7 +261,8 @@ class Daemon:
             "ota_running_slot": status.running_slot,
         }
         state = "" if self._agent.update is None else self._agent.state.mender_name
-        more = {"ota_state": state, "ota_warning": status.warning, "ota_floor": status.floor}
+        floor, warning = status.floor, status.warning
+        more = {"ota_state": state, "ota_warning": warning, "ota_security_floor": floor}
         return {**found, **{name: text for name, text in more.items() if text}}
 
     def _schedule(

@@ -77,9 +77,7 @@ class FloorKeeper:
         is_risen = new is not None and new > (old or 0)
         is_only_way = is_risen and self.settings.keys.is_downgrade_forbidden
         if after != before:
-            rest = (
-                "; the slot that does not run is below it, and never starts" if is_only_way else ""
-            )
+            rest = "; the bootloader does not fall back to the other slot" if is_only_way else ""
             logger.info("the floor is now %s%s", sentence(after), rest)
         self._tell(after, is_only_way=is_only_way)
         return after
