@@ -36,6 +36,11 @@ from ota_image.rootfs.slot import Slot, make_slot
 from ota_image.spdx import software_list
 from ota_image.workfolder import own_folder
 
+_INCOMPARABLE = (
+    "warning: a device with a key refuses another build of the same version after this one, since"
+    " their names differ only behind the '+'; add --release or --security-version"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
@@ -91,6 +96,8 @@ def build(
     board = fitted(board, recipe)
     wanted = output / f"{recipe.name}-{board.name}-{settings.release}.sdimg"
     check_suite(wanted, recipe.suite)
+    if signer and not settings.release and settings.security_version is None:
+        say(_INCOMPARABLE)
     firmware = fetch_firmware(board, recipe, source=source, accepted=accepted, say=say)
     is_grub = board.bootloader.kind == "grub" and u_boot_tree is None
     u_boot = (
