@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The variables of the contract between bootloader, image and agent, by name.
 
-The names are Mender's, but for the last four. Source: Mender's documentation, "Integrating with
+The names are Mender's, but for the last ones. Source: Mender's documentation, "Integrating with
+
+The names are Mender's, but for the last ones. Source: Mender's documentation, "Integrating with
 U-Boot"; docs/design/boot-logic.md.
 """
 
@@ -33,3 +35,6 @@ LOST = "ota_lost"
 
 FLOOR = "ota_floor"
 """The security versions below which the device never goes back; ours."""
+
+LOGIC, ARGUMENT = "ota_logic", "ota.logic"
+"""The number of the boot logic, and the kernel's argument that tells it to Linux; ours."""
