@@ -151,6 +151,9 @@ ota_slot_files () {
     echo "artifact_name=${OTA_ARTIFACT_NAME}" > $root${sysconfdir}/mender/artifact_info
     printf 'image=%s\nrelease=%s\nartifact=%s\nboard=%s\n' "${IMAGE_BASENAME}" "${OTA_RELEASE}" \
         "${OTA_ARTIFACT_NAME}" "${OTA_BOARD}" > $root${sysconfdir}/ota/release
+    if [ -n "${OTA_SECURITY_VERSION}" ]; then
+        echo "security_version=${OTA_SECURITY_VERSION}" >> $root${sysconfdir}/ota/release
+    fi
     ota_check_kernel
     set -- --kernel ${OTA_KERNEL} --console ${OTA_CONSOLE} --output $root
     if [ -n "${OTA_INITRD}" ]; then

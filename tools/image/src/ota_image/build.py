@@ -11,6 +11,7 @@ from ota_artifact.keys import Signer
 from ota_artifact.layout import to_json
 from ota_artifact.output import replacing
 from ota_artifact.provides import CHECKSUMS, ROOTFS, Software, default_clears, software_version
+from ota_artifact.security_version import provides_of as security_provides
 from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
 from ota_artifact.writer import write_artifact
 from ota_board import grub
@@ -33,6 +34,11 @@ from ota_image.rootfs.settings import Settings
 from ota_image.rootfs.slot import Slot, make_slot
 from ota_image.spdx import software_list
 from ota_image.workfolder import own_folder
+
+_INCOMPARABLE = (
+    "warning: a device with a key refuses another build of the same version after this one, since"
+    " their names differ only behind the '+'; add --release or --security-version"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +95,8 @@ def build(
     board = fitted(board, recipe)
     wanted = output / f"{recipe.name}-{board.name}-{settings.release}.sdimg"
     check_suite(wanted, recipe.suite)
+    if signer and not settings.release and settings.security_version is None:
+        say(_INCOMPARABLE)
     firmware = fetch_firmware(board, recipe, source=source, accepted=accepted, say=say)
     is_grub = board.bootloader.kind == "grub" and u_boot_tree is None
     u_boot = (
@@ -149,7 +157,7 @@ def build(
             split(made.image, board.layout, parts.raw, output / f"{stem}.parts")
         say(f"artifact {name}" + ("" if signer else ", unsigned"))
         with replacing(made.artifact) as file:
-            write_artifact(file, _artifact(board, name, slot, meta_data), signer=signer)
+            write_artifact(file, _artifact(board, name, slot, meta_data, settings), signer=signer)
         _write(made.layout, to_json(board.layout))
         _write(
             made.software,
@@ -212,11 +220,15 @@ def _boot_files(folder: Path) -> dict[str, Path]:
     }
 
 
-def _artifact(board: Board, name: str, slot: Slot, meta_data: bytes) -> ArtifactSpec:
+def _artifact(
+    board: Board, name: str, slot: Slot, meta_data: bytes, settings: Settings
+) -> ArtifactSpec:
     software = Software()
+    number = settings.security_version
     payload = PayloadHeader(
         type=ROOTFS,
-        provides=software_version(software, name),
+        provides=software_version(software, name)
+        | ({} if number is None else security_provides(number)),
         clears=default_clears(software),
         meta_data=meta_data,
     )
