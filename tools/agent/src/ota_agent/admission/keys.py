@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ota_agent.device.clock import floor
 from ota_agent.errors import AgentError
+from ota_agent.owners import require_trusted
 from ota_artifact.errors import ArtifactError
 from ota_artifact.keys import PublicKey, load_public_key
 
@@ -100,8 +101,9 @@ def load_keys(
             findings.append(f"{each.path}: expired on {each.expires}")
             continue
         try:
+            require_trusted(each.path)
             good.append(load_public_key(each.path))
-        except (ArtifactError, OSError) as error:
+        except (AgentError, ArtifactError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             findings.append(f"{each.path}: {reason}" if reason else str(error))
     if not good:

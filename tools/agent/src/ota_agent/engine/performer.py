@@ -15,6 +15,7 @@ from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.contract import is_trial, trial_of
 from ota_agent.config.settings import Settings
 from ota_agent.device.device_type import device_type_of
+from ota_agent.device.reboot import require_reboot
 from ota_agent.download.source.retry import Surroundings
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.runtime import RebootWanted
@@ -201,6 +202,7 @@ class DevicePerformer:
         has_rootfs = any(each.type == ROOTFS for each in header.payloads)
         if has_rootfs:
             prove_room(self.settings.device.data)  # its trial would fail without
+            require_reboot(self.settings.device)
         if options.forbid_downgrade:
             check_downgrade(header.provides, provided, options.version, has_rootfs=has_rootfs)
 

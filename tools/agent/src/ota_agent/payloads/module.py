@@ -14,6 +14,7 @@ from typing import Literal
 
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
+from ota_agent.owners import require_trusted
 from ota_agent.payloads import ModuleOptions, Progress, Reboot
 from ota_agent.payloads.streams import Streams, TurnedAway
 from ota_agent.payloads.tree import (
@@ -202,6 +203,7 @@ class UpdateModule:
             if module.is_file():
                 if not os.access(module, os.X_OK):
                     raise AgentError(f"{module}: is not executable; chmod +x")
+                require_trusted(module)
                 return module
         places = ", ".join(map(str, self._options.folders))
         there = ", ".join(installed_modules(self._options)) or "none at all"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from ota_agent.bounds import bounded
 from ota_agent.durable import remove_folder, sync_folder, write_file
 from ota_agent.errors import AgentError
+from ota_agent.owners import distrust, require_trusted, sentence
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import Channel, Supervised
 
@@ -139,6 +140,8 @@ class Scripts:
     def _found(self, state: str, moment: "Moment") -> list[Path]:
         """What is to run, in order."""
         of_device, of_artifact = self._options.folders, (self._options.artifact_scripts,)
+        if state not in _OF_DEVICE:
+            require_trusted(self._options.artifact_scripts)
         if state == "ArtifactCommit" and moment == "Enter":
             for folder in of_device:  # would the new system run its own?
                 _check_version(folder)
@@ -149,7 +152,7 @@ class Scripts:
             if here:
                 _check_version(folder)
             scripts = here | scripts
-        return [scripts[each] for each in sorted(scripts) if is_executable(scripts[each])]
+        return [scripts[each] for each in sorted(scripts) if _may_run(scripts[each])]
 
     def _run_to_end(self, script: Path, *, can_abort: bool) -> None:
         """Run one until it has another wish than to be run again."""
@@ -196,6 +199,14 @@ def files_in(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise AgentError(f"{folder}: {error.strerror}; what is in it cannot be run") from error
+
+
+def _may_run(script: Path) -> bool:
+    """Whether it can be run, and root may obey it; it is named if not."""
+    if wrong := distrust(script):
+        logger.error("%s; it is not run", sentence(script, wrong))
+        return False
+    return is_executable(script)
 
 
 def is_executable(program: Path) -> bool:

@@ -31,10 +31,15 @@ class LogOptions:
     Attributes:
         folder: where they are kept; it must outlive an update.
         kept: how many.
+        send_journal: send the server what a failed trial said: kernel, journal, init scripts.
+        redact: regular expressions; what they match is neither kept nor sent, in addition to
+            passwords, tokens and the like. A group ``(?P<keep>…)`` at the start of one stays.
     """
 
     folder: Path = Path("/data/ota/logs")
     kept: int = 5
+    send_journal: bool = True
+    redact: tuple[str, ...] = ()
 
 
 class DeploymentLog(logging.Handler):
