@@ -224,6 +224,7 @@ class Supervised:
         folder: its working directory; by default ours.
         environment: variables set on top of ours.
         grace: time between SIGTERM and SIGKILL [s].
+        umask: that it begins with; by default ours.
 
     Attributes:
         code: its exit code, minus the signal that ended it; None while it runs.
@@ -241,6 +242,7 @@ class Supervised:
         folder: str | os.PathLike[str] | None = None,
         environment: Mapping[str, str] | None = None,
         grace: float = 10.0,
+        umask: int = -1,
     ) -> None:
         words = [os.fspath(word) for word in argv]
         self._line, self._timeout, self._grace, self._hear = shlex.join(words), timeout, grace, hear
@@ -257,6 +259,7 @@ class Supervised:
                 cwd=folder,
                 env={**os.environ, **environment} if environment else None,
                 start_new_session=True,
+                umask=umask,
             )
         except OSError as error:
             raise ProgramError(f"{self._line}: {error.strerror}") from error

@@ -10,6 +10,7 @@ from ota_agent.doctor import (
     grub,
     kernel,
     online,
+    owners,
     programs,
     service,
     slots,
@@ -23,7 +24,19 @@ from ota_artifact.finding import Finding, fault
 
 PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = tuple(
     each.probe
-    for each in (environment, grub, slots, trial, kernel, watchdog, data, trust, programs, service)
+    for each in (
+        environment,
+        grub,
+        slots,
+        trial,
+        kernel,
+        watchdog,
+        data,
+        trust,
+        owners,
+        programs,
+        service,
+    )
 )
 """In the order in which an update meets them."""
 

@@ -15,6 +15,7 @@ from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.control.controls import Controls
 from ota_agent.device.device_type import find_device_type
+from ota_agent.device.private import keep_private
 from ota_agent.device.second_home import data_state
 from ota_agent.engine.agent import Agent
 from ota_agent.engine.installers import Installers
@@ -79,6 +80,7 @@ def assemble(
     Raises:
         AgentError: something is missing that it cannot do without.
     """
+    keep_private(settings.device.data, settings.boot_log.folder)
     makeshift = ""
     try:
         store = open_store(settings.device)

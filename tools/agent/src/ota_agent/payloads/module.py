@@ -15,7 +15,7 @@ from typing import Literal
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
 from ota_agent.owners import require_trusted
-from ota_agent.payloads import ModuleOptions, Progress, Reboot
+from ota_agent.payloads import UMASK, ModuleOptions, Progress, Reboot
 from ota_agent.payloads.streams import Streams, TurnedAway
 from ota_agent.payloads.tree import (
     make_tree,
@@ -185,7 +185,7 @@ class UpdateModule:
         logger.info("update module %s: %s", self._type, call)
         argv, timeout = (self._module(), call, self._tree), self._options.timeout
         hear = hear or self._hear
-        with Supervised(argv, timeout=timeout, hear=hear, folder=self._tree) as module:
+        with Supervised(argv, timeout=timeout, hear=hear, folder=self._tree, umask=UMASK) as module:
             yield module
         if module.code:
             raise AgentError(

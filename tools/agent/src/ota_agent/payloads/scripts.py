@@ -17,6 +17,7 @@ from ota_agent.bounds import bounded
 from ota_agent.durable import remove_folder, sync_folder, write_file
 from ota_agent.errors import AgentError
 from ota_agent.owners import distrust, require_trusted, sentence
+from ota_agent.payloads import UMASK
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import Channel, Supervised
 
@@ -176,7 +177,9 @@ class Scripts:
         def hear(channel: Channel, line: str) -> None:
             logger.info("%s (%s): %s", script.name, channel, line)
 
-        with Supervised((script,), timeout=self._options.timeout, hear=hear) as program:
+        with Supervised(
+            (script,), timeout=self._options.timeout, hear=hear, umask=UMASK
+        ) as program:
             return program.finish()
 
     def _wait(self, duration: float, *, can_abort: bool) -> None:

@@ -57,7 +57,7 @@ class DeploymentLog(logging.Handler):
             return
         self._path = path
         with suppress(OSError):  # it is still logged on the console
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(0o600)
             self._sweep()
         logging.getLogger().addHandler(self)

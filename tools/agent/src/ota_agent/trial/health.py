@@ -11,6 +11,7 @@ from typing import Literal
 from ota_agent.bounds import bounded
 from ota_agent.errors import AgentError
 from ota_agent.owners import require_trusted
+from ota_agent.payloads import UMASK
 from ota_agent.payloads.scripts import files_in, is_executable
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import Channel, Supervised
@@ -105,7 +106,7 @@ def _run(check: Path, timeout: float) -> tuple[int, str]:
         del said[:-_LINES]
 
     try:
-        with Supervised((check,), timeout=timeout, hear=hear) as program:
+        with Supervised((check,), timeout=timeout, hear=hear, umask=UMASK) as program:
             code = program.finish()
     except ProgramError as error:
         raise AgentError(f"health check {error}{_text(said)}") from error
