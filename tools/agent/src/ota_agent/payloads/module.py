@@ -7,6 +7,7 @@ client counts.
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -185,7 +186,14 @@ class UpdateModule:
         logger.info("update module %s: %s", self._type, call)
         argv, timeout = (self._module(), call, self._tree), self._options.timeout
         hear = hear or self._hear
-        with Supervised(argv, timeout=timeout, hear=hear, folder=self._tree, umask=UMASK) as module:
+        with Supervised(
+            argv,
+            timeout=timeout,
+            hear=hear,
+            folder=self._tree,
+            environment={"OTA_PYTHON": sys.executable or "python3"},
+            umask=UMASK,
+        ) as module:
             yield module
         if module.code:
             raise AgentError(
