@@ -116,6 +116,17 @@ def load_keys(
     return tuple(good)
 
 
+def known_keys(options: VerifyOptions) -> tuple[PublicKey, ...]:
+    """All keys that are configured, also those that have expired meanwhile; see `load_keys`.
+
+    What was accepted with a key that was good then may still be installed.
+
+    Raises:
+        AgentError: keys are configured, and none of them can be read.
+    """
+    return load_keys(options, now=lambda: 0.0, least=lambda: 0.0)
+
+
 def _end(day: date) -> datetime:
     try:
         after = day + timedelta(days=1)

@@ -175,6 +175,10 @@ class _Reading:
             check_names(self._values["data"].get("may", ()), SECTIONS)
         except AgentError as error:
             raise AgentError(f"{path}: [data] may: {error}") from error
+        try:
+            _check_patterns(self._values["log"].get("redact", ()))
+        except AgentError as error:
+            raise AgentError(f"{path}: [log] redact: {error}") from error
 
     def take(self, found: Iterable[Entry | PassedOver], *, within: Settings | None = None) -> None:
         """Take what can be taken, and note the rest.
@@ -243,9 +247,24 @@ def _check(entry: Entry, value: Any) -> None:
     match entry.section, entry.name:
         case "control", "window":
             parse_window(value)
+        case "log", "redact":
+            _check_patterns(value)
         case "device", "reboot":
             if not value:
                 raise AgentError("must have a command")
+
+
+def _check_patterns(patterns: tuple[str, ...]) -> None:
+    """Refuse patterns that cannot be used.
+
+    Raises:
+        AgentError: there is one.
+    """
+    if patterns:
+        from ota_agent.server.redaction import check_pattern
+
+        for each in patterns:
+            check_pattern(each)
 
 
 def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from ota_agent.admission.keys import known_keys
 from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.contract import is_trial
@@ -36,6 +37,8 @@ from ota_agent.lifecycle.states import (
 )
 from ota_agent.memory.correct import open_store
 from ota_agent.memory.store import Store
+from ota_agent.payloads.evidence import FOLDER as evidence_folder
+from ota_agent.payloads.evidence import Evidence
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployment_log import DeploymentLog
 from ota_agent.server.deployments import Deployments
@@ -125,11 +128,20 @@ def _assemble(
         boot_log=settings.boot_log,
         paused=lambda before, by: live.change(waits_for=before, paused_by=by),
     )
+    evidence = Evidence(settings.device.data / evidence_folder, lambda: known_keys(settings.keys))
     installers = Installers(
-        settings=settings, store=store, boot=boot, device_type=device_type, no_slots=no_slots
+        settings=settings,
+        store=store,
+        boot=boot,
+        device_type=device_type,
+        evidence=evidence,
+        no_slots=no_slots,
     )
     scripts = Scripts(
-        settings.scripts, check=controls.check, tell=lambda name: live.change(doing=name)
+        settings.scripts,
+        check=controls.check,
+        tell=lambda name: live.change(doing=name),
+        verify=evidence.check_script,
     )
     performer = DevicePerformer(
         settings=settings,

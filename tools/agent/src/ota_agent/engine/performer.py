@@ -186,6 +186,7 @@ class DevicePerformer:
             keys=load_keys(self.settings.keys, doubt=self.doubt),
             accept=lambda header, digest: self._accept(update, header, digest),
             begin=self.installers.begin,
+            keep_head=self.installers.evidence.keep,
             store_scripts=self.scripts.store,
             progress=show,
             surroundings=Surroundings(

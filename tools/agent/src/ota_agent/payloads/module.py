@@ -17,6 +17,7 @@ from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
 from ota_agent.owners import require_trusted
 from ota_agent.payloads import UMASK, ModuleOptions, Progress, Reboot
+from ota_agent.payloads.evidence import Evidence
 from ota_agent.payloads.streams import Streams, TurnedAway
 from ota_agent.payloads.tree import (
     make_tree,
@@ -45,6 +46,7 @@ class UpdateModule:
     Args:
         type_: of the payload: the module's name.
         number: of the payload; 0 is the first.
+        evidence: shows that the stored files are the artifact's.
 
     Raises:
         AgentError: the type cannot be the name of a module.
@@ -52,12 +54,20 @@ class UpdateModule:
 
     slot = ""
 
-    def __init__(self, type_: str, number: int, options: ModuleOptions) -> None:
+    def __init__(
+        self,
+        type_: str,
+        number: int,
+        options: ModuleOptions,
+        *,
+        evidence: Evidence | None = None,
+    ) -> None:
         try:
             self._type = check_payload_type(type_, f"payload {number:04}")
         except ArtifactError as error:
             raise AgentError(str(error)) from error
         self._number, self._options = number, options
+        self._evidence = evidence
         self._tree = tree_of(options.payloads, number)
 
     def begin(self, header: Header, current: Mapping[str, str]) -> None:
@@ -116,6 +126,8 @@ class UpdateModule:
             ProgramError: it took too long.
         """
         if call != "Cleanup":
+            if call == "ArtifactInstall" and self._evidence is not None:
+                self._evidence.check_files(self._tree, self._number, self._type)
             self._run(call)
         elif self._tree.is_dir():  # else there is nothing to do
             try:

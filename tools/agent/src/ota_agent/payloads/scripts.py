@@ -67,6 +67,7 @@ class Scripts:
     Args:
         check: raises if the update is aborted; asked while a script wants to run later.
         tell: told the name of the script that runs, and "" after it.
+        verify: raises if a script of the artifact is not as it was.
     """
 
     def __init__(
@@ -77,9 +78,10 @@ class Scripts:
         clock: Callable[[], float] = time.monotonic,
         check: Callable[[], None] = lambda: None,
         tell: Callable[[str], object] = lambda name: None,
+        verify: Callable[[Path], None] = lambda script: None,
     ) -> None:
         self._options, self._sleep, self._clock, self._check = options, sleep, clock, check
-        self._tell = tell
+        self._tell, self._verify = tell, verify
 
     def store(self, scripts: "tuple[Script, ...]") -> None:
         """Put the scripts of an artifact in the place of the last one's; they are on the disk then.
@@ -126,6 +128,8 @@ class Scripts:
             report(f"Executing script: {script.name}")
             self._tell(script.name)
             try:
+                if state not in _OF_DEVICE:
+                    self._verify(script)
                 self._run_to_end(script, can_abort=can_abort)
             except (AgentError, ProgramError) as error:
                 if not continues:
