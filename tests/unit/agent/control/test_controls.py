@@ -133,55 +133,6 @@ def test_a_pause_outlives_a_restart(store: Store) -> None:
     assert store.text("control") == ""
 
 
-def test_a_user_who_is_not_root_holds_an_update_for_a_time_alone(store: Store) -> None:
-    now = 0.0
-    controls = Controls(ControlOptions(hold=100.0, refresh=0.1), store, clock=lambda: now)
-    controls.hold("ArtifactReboot")
-    now = 1000.0  # no update has come so far
-    waiter = Waiter(controls)
-    assert waiter.waits()
-
-    now = 1099.0
-    controls.hold("ArtifactReboot")
-    assert waiter.waits()
-    now = 1101.0
-
-    assert waiter.passes()
-    controls.hold("ArtifactReboot")
-    assert Waiter(controls).passes(), "the same update is held once"
-    controls.clear()
-    controls.hold("ArtifactReboot")
-    assert Waiter(controls).waits(), "the next update is another one"
-
-
-def test_a_user_who_is_not_root_writes_nothing_and_undoes_nothing_of_root(store: Store) -> None:
-    controls = Controls(ControlOptions(), store)
-    controls.hold("ArtifactReboot")
-    assert store.text("control") == ""
-    controls.release()
-    assert Waiter(controls).passes()
-    controls.pause("ArtifactReboot")
-    waiter = Waiter(controls)
-    assert waiter.waits()
-
-    with pytest.raises(AgentError, match="only root may continue them"):
-        controls.release()
-
-    assert waiter.waits()
-
-
-def test_what_changes_nothing_wakes_nobody_and_writes_nothing(store: Store) -> None:
-    controls = Controls(ControlOptions(), store)
-    controls.pause("ArtifactReboot")
-    before = controls._version
-
-    controls.pause("ArtifactReboot")
-    controls.set_enabled(True)
-    controls.set_window("")
-
-    assert controls._version == before
-
-
 def test_the_servers_map_pauses_and_is_asked_for_again(store: Store) -> None:
     controls = Controls(ControlOptions(), store)
     controls.set_server_map("d1", {"states": {"ArtifactReboot_Enter": {"action": "pause"}}})

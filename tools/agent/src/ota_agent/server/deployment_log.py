@@ -25,7 +25,7 @@ _LONGEST = 4096  # characters of one message
 _MOST_READ = 4 * _LONGEST  # of which what comes before may be redacted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogOptions:
     """The logs of deployments.
 
