@@ -4,9 +4,12 @@
 import dataclasses
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from ota_agent.address import Address
 from ota_agent.admission.keys import VerifyOptions, load_keys
 from ota_agent.config.section import read
 from ota_agent.config.settings import Settings, load_settings
@@ -15,7 +18,9 @@ from ota_agent.device.reboot import require_reboot
 from ota_agent.doctor import owners
 from ota_agent.doctor.case import open_case
 from ota_agent.doctor.system import System
+from ota_agent.engine.performer import DevicePerformer
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.update import Update
 from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.module import UpdateModule
 from ota_agent.payloads.scripts import ScriptOptions, Scripts
@@ -111,6 +116,22 @@ def test_a_verification_key_of_another_user_verifies_nothing(tmp_path: Path) -> 
 
     with pytest.raises(AgentError, match=f"no artifact can be verified: .*{NOT_ROOTS}"):
         load_keys(VerifyOptions(keys=(str(key),)))
+
+
+def test_a_trial_that_could_verify_no_further_update_goes_back(tmp_path: Path) -> None:
+    key = public_key(tmp_path / "vendor.pem")
+    settings = Settings(
+        device=DeviceOptions(data=tmp_path),
+        keys=VerifyOptions(keys=(str(key),)),
+        commit=CommitOptions(folder=tmp_path / "health.d"),
+    )
+    trial = cast(DevicePerformer, SimpleNamespace(settings=settings))
+    update = Update(source=Address("/a.mender"), target="B")
+    DevicePerformer._check_health(trial, update)
+    os.chown(key, NOBODY, -1)
+
+    with pytest.raises(AgentError, match=f"no artifact can be verified: .*{NOT_ROOTS}"):
+        DevicePerformer._check_health(trial, update)
 
 
 @pytest.mark.parametrize("name", ["ca_bundle", "server_certificate", "client_certificate"])

@@ -220,6 +220,7 @@ class DevicePerformer:
     def _check_health(self, update: Update) -> None:
         if update.target:
             prove_room(self.settings.device.data)
+            load_keys(self.settings.keys)  # with none that is good, this would be the last update
         check_health(self.settings.commit)
 
     def _rearm(self) -> None:
