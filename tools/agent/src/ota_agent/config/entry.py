@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_agent.errors import AgentError
+from ota_agent.owners import require_trusted
 from ota_agent.small_file import read_small
 
 _LIMIT = 1 << 20  # [B] of a file
@@ -54,8 +55,9 @@ def text_of(path: Path) -> str:
     Raises:
         FileNotFoundError: it is not there.
         UnicodeDecodeError: it is not UTF-8.
-        AgentError: it cannot be read.
+        AgentError: it cannot be read, or others than root may change it.
     """
+    require_trusted(path)
     try:
         data = read_small(path, _LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError):

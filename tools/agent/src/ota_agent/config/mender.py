@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 FILES = (Path("/var/lib/mender/mender.conf"), Path(MENDER_CONF))
 """Read in this order; a later one wins."""
 
+ON_DATA, OF_THE_SLOT = FILES[:1], FILES[1:]
+"""The one that is on /data where Mender's client was, and the one of a slot."""
+
 _KEYS: dict[str, tuple[str, str]] = {
     "TenantToken": ("server", "tenant_token"),
     "UpdatePollIntervalSeconds": ("polling", "update"),

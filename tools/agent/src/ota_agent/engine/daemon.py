@@ -15,6 +15,7 @@ from typing import Literal
 from ota_agent import __version__
 from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
+from ota_agent.device.reboot import reboot
 from ota_agent.engine.agent import REVERSIBLE, Agent
 from ota_agent.engine.assembly import assemble
 from ota_agent.engine.owner import ownership
@@ -26,7 +27,6 @@ from ota_agent.lifecycle.states import Installed, Proven, RebootingBack, Reporti
 from ota_agent.memory.correct import open_store
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
 from ota_artifact.errors import ArtifactError, ProgramError
-from ota_artifact.run import run as run_program
 
 logger = logging.getLogger(__name__)
 
@@ -180,9 +180,9 @@ class Daemon:
         logger.info("rebooting the device")
         why = "the device did not reboot"
         try:
-            run_program(self._agent.settings.device.reboot, timeout=_GONE)
+            reboot(self._agent.settings.device, timeout=_GONE)
             time.sleep(_GONE)
-        except ProgramError as error:
+        except (AgentError, ProgramError) as error:
             why = f"{why}: {error}"
         self._move(lambda: self._agent.runtime.feed(Failed(why)))
 

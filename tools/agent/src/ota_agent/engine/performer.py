@@ -16,6 +16,7 @@ from ota_agent.bootloader.contract import is_trial, trial_of
 from ota_agent.config.settings import Settings
 from ota_agent.device import clock
 from ota_agent.device.device_type import device_type_of
+from ota_agent.device.reboot import require_reboot
 from ota_agent.download.source.retry import Surroundings
 from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.installers import Installers
@@ -189,6 +190,7 @@ class DevicePerformer:
             keys=load_keys(self.settings.keys, doubt=self.doubt, least=self._least),
             accept=lambda header, artifact: self._accept(update, header, artifact),
             begin=self.installers.begin,
+            keep_head=self.installers.evidence.keep,
             store_scripts=self.scripts.store,
             progress=show,
             surroundings=Surroundings(
@@ -209,6 +211,7 @@ class DevicePerformer:
         has_rootfs = any(each.type == ROOTFS for each in header.payloads)
         if has_rootfs:
             prove_room(self.settings.device.data)  # its trial would fail without
+            require_reboot(self.settings.device)
         self.floor.check(header)
 
     def _run_scripts(self, update: Update, action: a.RunScripts) -> None:
@@ -224,6 +227,7 @@ class DevicePerformer:
     def _check_health(self, update: Update) -> None:
         if update.target:
             prove_room(self.settings.device.data)
+            load_keys(self.settings.keys)  # with none that is good, this would be the last update
         check_health(self.settings.commit)
 
     def _rearm(self) -> None:

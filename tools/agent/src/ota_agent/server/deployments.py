@@ -290,7 +290,12 @@ class Deployments:
         try:
             since = self.store.number(boot_log.BOOTS)
             why = self.boot.why() if self.boot else ""
-            boots = boot_log.collect(self.boot_log, boots_since=since, rollback=why)
+            boots = boot_log.collect(
+                self.boot_log,
+                boots_since=since,
+                rollback=why,
+                is_brief=not self.log.sends_journal,
+            )
             if self.boot and (end := self.boot.ended()):
                 boots.insert(0, f"the trial was ended: {end}")
         except (AgentError, OSError) as error:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, cast
 
 import urllib3
@@ -21,6 +22,7 @@ from urllib3.util import Url, make_headers, parse_url
 from ota_agent.address import Address
 from ota_agent.errors import AgentError
 from ota_agent.hurry import Hurried
+from ota_agent.owners import require_trusted
 from ota_agent.server.options import TlsOptions
 from ota_agent.server.pin import parse_pin, pin_of
 
@@ -127,6 +129,7 @@ def _context(options: TlsOptions, *, checks_chain: bool) -> ssl.SSLContext:
 
 
 def _trust(context: ssl.SSLContext, option: str, path: str) -> None:
+    require_trusted(Path(path))
     try:
         context.load_verify_locations(path)
     except OSError as error:  # ssl.SSLError is one
@@ -136,6 +139,8 @@ def _trust(context: ssl.SSLContext, option: str, path: str) -> None:
 
 
 def _identify(context: ssl.SSLContext, options: TlsOptions) -> None:
+    for each in filter(None, (options.client_certificate, options.client_key)):
+        require_trusted(Path(each))
     try:
         context.load_cert_chain(
             options.client_certificate,

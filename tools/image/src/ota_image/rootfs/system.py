@@ -141,17 +141,27 @@ def add_board(tree: Tree, board: Board, recipe: Recipe, settings: Settings, cloc
         _add_server(tree, settings)
     if settings.server or settings.wheels:
         certificate = _CERTIFICATE if settings.certificate else ""
-        text = fill_in(_AGENT_TOML, server=settings.server, certificate=certificate, text=toml_text)
+        text = fill_in(
+            _AGENT_TOML,
+            server=settings.server,
+            certificate=certificate,
+            is_open=_is_open(recipe, settings),
+            text=toml_text,
+        )
         tree.add_file(device_files.AGENT_TOML, text)
+
+
+def _is_open(recipe: Recipe, settings: Settings) -> bool:
+    """Whether root needs no password."""
+    return recipe.login == "open" and not settings.ssh_keys
 
 
 def _board(board: Board, recipe: Recipe, settings: Settings, clock: int) -> dict[str, str]:
     """What the scripts in a slot need to know, by the name of the variable."""
-    is_open = recipe.login == "open" and not settings.ssh_keys
     return {
         **device_settings(board),
         "OTA_DROPBEAR": "-B"
-        if is_open
+        if _is_open(recipe, settings)
         else "-s",  # empty passwords are accepted, or no passwords at all
         "OTA_CLOCK": str(clock),
     }
