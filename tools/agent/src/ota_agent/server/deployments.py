@@ -13,6 +13,7 @@ from ota_agent.address import Address
 from ota_agent.bootloader.boot import Boot
 from ota_agent.control.controls import Controls
 from ota_agent.errors import Aborted, AgentError, Unreachable
+from ota_agent.hurry import heeding
 from ota_agent.lifecycle.actions import PausePoint
 from ota_agent.lifecycle.events import Event as Happening
 from ota_agent.lifecycle.events import NothingNew, Offered
@@ -305,7 +306,8 @@ class Deployments:
         while True:
             failures += 1
             try:
-                tell()
+                with heeding(self._require_patience):
+                    tell()
                 return
             except Aborted as error:
                 logger.warning("the server rejected %s: %s", what, error)
@@ -323,6 +325,10 @@ class Deployments:
             if self.hurry.is_set():
                 logger.warning("the server is not told %s: another install is wanted", what)
                 return
+
+    def _require_patience(self) -> None:
+        if self.hurry.is_set():
+            raise Unreachable("another install is wanted")
 
 
 def _delay(failures: int, error: AgentError) -> float:
