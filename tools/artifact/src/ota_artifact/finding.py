@@ -4,6 +4,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ota_artifact.terminal import indented
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -26,8 +28,8 @@ class Finding:
 
     def __str__(self) -> str:
         """As a command prints it, in three lines."""
-        first = f"{self.severity}: {self.hazard}: {self.place}"
-        return f"{first}\n  cause: {self.cause}\n  remedy: {self.remedy}"
+        first = f"{self.severity}: {self.hazard}: {indented(self.place)}"
+        return f"{first}\n  cause: {indented(self.cause)}\n  remedy: {indented(self.remedy)}"
 
 
 def fault(hazard: str, place: object, cause: object, remedy: str) -> Finding:

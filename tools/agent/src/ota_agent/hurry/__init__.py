@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """What holds for the sockets in a block.
+    """What limits the sockets in a block.
 
     Attributes:
         end: when its time is over, by `time.monotonic` [s].

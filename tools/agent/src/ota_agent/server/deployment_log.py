@@ -17,6 +17,7 @@ from typing import Any
 
 from ota_agent.address import hide
 from ota_agent.small_file import read_small
+from ota_artifact.terminal import indented
 
 _LARGEST = 4 << 20  # [B] of one log; the rest is left out
 _SENT = 900 << 10  # [B] the server takes 1 MiB
@@ -123,7 +124,7 @@ def _newest(lines: Iterable[bytes], room: int) -> list[bytes]:
 
 
 def _line(when: datetime, level: str, message: str) -> str:
-    said = {"timestamp": when.isoformat(), "level": level, "message": message[:_LONGEST]}
+    said = {"timestamp": when.isoformat(), "level": level, "message": indented(message[:_LONGEST])}
     return json.dumps(said, ensure_ascii=False)
 
 
