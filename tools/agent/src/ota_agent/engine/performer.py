@@ -35,6 +35,7 @@ from ota_agent.trial import boot_log
 from ota_agent.trial.health import check_health
 from ota_agent.trial.room import prove_room
 from ota_artifact.errors import ProgramError
+from ota_artifact.json_text import parse_any
 from ota_artifact.provides import ROOTFS
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ class DevicePerformer:
         text = self.store.text(_REBOOTS)
         try:
             return {
-                int(number): _WANTED[wanted] for number, wanted in json.loads(text or "{}").items()
+                int(number): _WANTED[wanted] for number, wanted in parse_any(text or "{}").items()
             }
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             logger.error("which payloads need a reboot is damaged (%r): the device reboots", error)

@@ -17,6 +17,7 @@ from typing import Any
 
 from ota_agent.address import hide
 from ota_agent.small_file import read_small
+from ota_artifact.json_text import parse_any
 from ota_artifact.terminal import indented
 
 _LARGEST = 4 << 20  # [B] of one log; the rest is left out
@@ -132,7 +133,7 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
     """The lines as objects; a line that a power cut damaged says so."""
     for line in lines:
         try:
-            found: Any = json.loads(line)
+            found: Any = parse_any(line)
             yield {name: str(found[name]) for name in ("timestamp", "level", "message")}
         except (ValueError, KeyError, TypeError):
             now = datetime.now(UTC).isoformat()

@@ -2,7 +2,6 @@
 """What a server answers, and what that means: never believed to be short, whole or right."""
 
 import http.client
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from ota_agent.hurry import within
 from ota_agent.hurry.connection import arrived
 from ota_agent.retry import retry_after
 from ota_artifact.errors import ArtifactError
-from ota_artifact.json_text import parse_object
+from ota_artifact.json_text import parse_any, parse_object
 
 LIMIT = 1 << 20  # [B] of a body. Source: Mender's server, SERVICE_REQUEST_SIZE_LIMIT
 _PIECE = 1 << 13  # [B]
@@ -60,8 +59,8 @@ class Answer:
     def text(self) -> str:
         """What it says of an error."""
         try:
-            said = json.loads(self.body).get("error", "")
-        except (ValueError, AttributeError, RecursionError):
+            said = parse_any(self.body).get("error", "")
+        except (ValueError, AttributeError):
             said = self.body[: 4 * _SAID].decode("utf-8", "replace").strip()
         return " ".join(str(said).split())[:_SAID] or "(no reason given)"
 
@@ -69,8 +68,8 @@ class Answer:
     def is_from_server(self) -> bool:
         """Whether the server itself says so, and not a proxy before it, or a captive portal."""
         try:
-            return "error" in json.loads(self.body)
-        except (ValueError, TypeError, RecursionError):
+            return "error" in parse_any(self.body)
+        except (ValueError, TypeError):
             return False
 
     def unauthorized(self, text: str) -> Unreachable:
@@ -86,8 +85,8 @@ class Answer:
             Unreachable: it has another text.
         """
         try:
-            json.loads(self.body or b"{}")
-        except (ValueError, RecursionError):
+            parse_any(self.body or b"{}")
+        except ValueError:
             raise Unreachable(
                 f"{self.where}: {self.status}, and not from a server for updates: {self.text()}"
             ) from None
