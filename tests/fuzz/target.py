@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be fuzzed, by name."""
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -53,3 +55,31 @@ def way_of(error: BaseException, skipped: int = 1) -> str:
         places.append(f"{Path(code.co_filename).stem}.{code.co_name}:{trace.tb_lineno}")
         trace = trace.tb_next
     return " ".join(places[skipped:])
+
+
+LONGEST = 6000  # characters of a message
+
+
+_folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+@cache
+def memory_folder() -> Path:
+    """A folder for files, in memory if there is one; it goes with the process."""
+    place = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+    made = tempfile.TemporaryDirectory(prefix="ota-fuzz-", dir=place)
+    _folders.append(made)
+    return Path(made.name)
+
+
+def tried(
+    read: Callable[[], object], *refusals: type[Exception], longest: int = LONGEST
+) -> str | None:
+    """None if it was read, the way of the error if it was refused."""
+    try:
+        read()
+    except refusals as error:
+        text = str(error)
+        assert len(text) < longest, text[:200]
+        return way_of(error)
+    return None

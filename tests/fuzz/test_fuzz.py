@@ -76,7 +76,7 @@ def test_every_folder_of_inputs_is_for_a_parser() -> None:
 
 
 def test_bug_of_a_parser_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.fuzz.agent.maps.parse_text", lambda text: int(text))
+    monkeypatch.setattr("tests.fuzz.clients.maps.parse_text", lambda text: int(text))
 
     report = fuzz("seed", 10, tmp_path, "control-map")
 

@@ -60,6 +60,7 @@ class Deployments:
         offered: what the server has offered last.
         failures: the deployments that have failed.
         hurry: set while nobody must wait for the server.
+        make_way: raises, to end a poll, if a user wants something.
     """
 
     server: "Server | None"
@@ -76,6 +77,7 @@ class Deployments:
     poll_error: AgentError | None = None
     offered: Update | None = None
     hurry: Event = field(default_factory=Event)
+    make_way: Callable[[], object] = lambda: None
     failures: Failures = field(init=False)
     _artifact: str = ""
     _digest: str = ""
@@ -92,7 +94,8 @@ class Deployments:
         """
         self.poll_error = None
         try:
-            found = self._next_deployment()
+            with heeding(self.make_way):
+                found = self._next_deployment()
         except AgentError as error:
             self.poll_error = error
             raise
