@@ -10,6 +10,7 @@ from ota_artifact.terminal import indented, steer
 
 _PROGRESS = re.compile(r"install: .* \d+ %$")
 _CLEAR = "\r\033[K"
+_LONGEST = 1 << 14  # characters of a message
 
 
 class Console(logging.Handler):
@@ -23,7 +24,7 @@ class Console(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
         try:
-            text = f"ota-agent: {indented(hide(record.getMessage()))}"
+            text = f"ota-agent: {indented(hide(record.getMessage()[:_LONGEST]))}"
             is_progress = self._is_terminal and _PROGRESS.search(text) is not None
             if is_progress:
                 steer(sys.stderr, _CLEAR)
