@@ -47,7 +47,7 @@ do_image_sdimg[depends] += "${OTA_NATIVE} ${OTA_FIRMWARE_RECIPES} \
     dosfstools-native:do_populate_sysroot e2fsprogs-native:do_populate_sysroot \
     mtools-native:do_populate_sysroot util-linux-native:do_populate_sysroot"
 do_image_sdimg[file-checksums] += "${@ota_board_files(d)}"
-do_image_mender[depends] += "${OTA_NATIVE}"
+do_image_mender[depends] += "${OTA_NATIVE} e2fsprogs-native:do_populate_sysroot"
 do_image_mender[depends] += "${@' '.join('%s:do_populate_sysroot' % each for each in d.getVar('OTA_STATE_SCRIPTS').split())}"
 do_image_mender[file-checksums] += "${OTA_KEY_CHECKSUM}"
 
@@ -78,6 +78,21 @@ IMAGE_CMD:sdimg () {
     SOURCE_DATE_EPOCH=${REPRODUCIBLE_TIMESTAMP_ROOTFS} ota-image compose ${OTA_BOARD_FOLDER} \
         --slots ${OTA_SLOT_SIZE}B --rootfs ${IMAGE_ROOTFS} --parts ${OTA_PARTS} \
         --output ${IMGDEPLOYDIR}/${IMAGE_NAME}.sdimg "$@"
+    ota_examine ${IMGDEPLOYDIR}/${IMAGE_NAME}.sdimg
+}
+
+# ota_examine IMAGE: warn of each hazard that the finished image shows, such as a device of the board
+# that neither its kernel nor a module of the slot drives.
+ota_examine () {
+    found=${WORKDIR}/ota-doctor.txt
+    code=0
+    ota-image doctor $1 --board ${OTA_BOARD_FOLDER} > $found 2>&1 || code=$?
+    case $code in
+    0) bbnote "$(cat $found)" ;;
+    2) bbwarn "ota-image doctor finds hazards in the image:
+$(cat $found)" ;;
+    *) bbfatal "ota-image doctor failed: $(cat $found)" ;;
+    esac
 }
 
 # `compose` has written it with the disk image.
@@ -90,8 +105,10 @@ IMAGE_CMD:mender () {
         set -- "$@" --script $scripts
     fi
     cp ${OTA_SLOT_FILE} ${WORKDIR}/rootfs.ext4
+    # An agent compares it with the addresses of its own U-Boot before it writes a byte.
+    ota-image memory ${WORKDIR}/rootfs.ext4 > ${WORKDIR}/ota-memory.json
     ota_write_artifact rootfs-image ${OTA_ARTIFACT_NAME} ${IMGDEPLOYDIR}/${IMAGE_NAME}.mender \
-        --file ${WORKDIR}/rootfs.ext4 "$@"
+        --file ${WORKDIR}/rootfs.ext4 --meta-data ${WORKDIR}/ota-memory.json "$@"
 }
 
 IMAGE_CMD:bootimg = "cp ${OTA_PARTS}/1-boot.vfat ${IMGDEPLOYDIR}/${IMAGE_NAME}.bootimg"

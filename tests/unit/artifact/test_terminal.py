@@ -7,7 +7,8 @@ import unicodedata
 
 import pytest
 
-from ota_artifact.terminal import Guarded, Steered, indented, steer, visible
+from ota_artifact.names import printable
+from ota_artifact.terminal import Guarded, Steered, indented, steer
 
 EVIL = [
     chr(number)
@@ -18,18 +19,18 @@ EVIL = [
 
 @pytest.mark.parametrize("text", ["", "plain", "Zürich, Πάτρα, 東京 😀", "a\\nb", "(50 %)"])
 def test_a_text_stays_as_it_is(text: str) -> None:
-    assert visible(text) == indented(text) == text
+    assert printable(text) == indented(text) == text
 
 
 def test_no_character_that_steers_is_left() -> None:
     assert len(EVIL) > 2000
 
-    assert visible("".join(EVIL)).isprintable()
+    assert printable("".join(EVIL)).isprintable()
     assert indented("".join(EVIL)).replace("\n", "").isprintable()
 
 
 def test_what_was_made_visible_stays_as_it_is() -> None:
-    assert visible(visible("\x1b[2J")) == visible("\x1b[2J") == "\\x1b[2J"
+    assert printable(printable("\x1b[2J")) == printable("\x1b[2J") == "\\x1b[2J"
 
 
 def test_a_line_after_the_first_is_indented() -> None:
@@ -39,7 +40,7 @@ def test_a_line_after_the_first_is_indented() -> None:
 def test_json_stays_json_with_its_meaning() -> None:
     text = json.dumps({"name": "".join(EVIL)})
 
-    assert json.loads(visible(text)) == json.loads(text)
+    assert json.loads(printable(text)) == json.loads(text)
 
 
 def guarded() -> tuple[Guarded, io.BytesIO]:

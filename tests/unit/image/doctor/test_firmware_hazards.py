@@ -73,3 +73,16 @@ def test_a_firmware_that_starts_a_kernel_and_an_environment_in_a_file(tmp_path: 
         put(path, "config.txt", CONFIG.replace(b"kernel=u-boot.bin", line))
         found = [each.hazard for each in examine(path, board)]
         assert found == ["environment-in-fat", "firmware-bypasses-u-boot"]
+
+
+@pytest.mark.parametrize("name", ["bootcode.bin", "bcm2710-rpi-3-b.dtb"])
+def test_firmware_that_a_user_renamed_is_missed(tmp_path: Path, name: str) -> None:
+    board = small_board(tmp_path, "raspberrypi3")
+    path = image(tmp_path, board, u_boot_tree=b"", boot={"/config.txt": CONFIG})
+    run(("mren", "-i", f"{path}@@24M", f"::/{name}", "::/old.dtb"), timeout=10)
+
+    [found] = examine(path, board)
+
+    assert found.hazard == "firmware-missing"
+    assert found.place == f"boot partition: /{name}"
+    assert "old.dtb" in found.cause.lower()

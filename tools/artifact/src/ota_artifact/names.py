@@ -35,6 +35,17 @@ def shown(text: str, limit: int = 80) -> str:
     return quoted if len(quoted) <= limit else f"{quoted[:limit]}…"
 
 
+def printable(text: str) -> str:
+    """The text in one line, with control characters and the like escaped, for a terminal."""
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return "\\u007f" if character == "\x7f" else ascii(character)[1:-1]  # also right in JSON
+
+
 def check_text(text: str, what: str) -> str:
     """Return an artifact name, group, device type or key if an artifact may hold it.
 

@@ -9,14 +9,10 @@ import io
 import sys
 from typing import TextIO
 
+from ota_artifact.names import printable
+
 _INDENT = "    "
 _KEPT = "\n\t"
-_DELETE = "\x7f"
-
-
-def visible(text: str) -> str:
-    """The text in one line: what cannot be printed is an escape sequence as in Python."""
-    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def indented(text: str) -> str:
@@ -24,13 +20,7 @@ def indented(text: str) -> str:
     if text.isprintable():
         return text
     lines = text.replace("\r\n", "\n").replace("\t", " ").split("\n")
-    return f"\n{_INDENT}".join(map(visible, lines))
-
-
-def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    return "\\u007f" if character == _DELETE else ascii(character)[1:-1]  # also right in JSON
+    return f"\n{_INDENT}".join(map(printable, lines))
 
 
 class Guarded(io.TextIOWrapper):
@@ -39,7 +29,7 @@ class Guarded(io.TextIOWrapper):
     def write(self, text: str, /) -> int:
         """As of any stream."""
         if not text.isprintable():
-            text = "".join(each if each in _KEPT else _visible(each) for each in text)
+            text = "".join(each if each in _KEPT else printable(each) for each in text)
         return super().write(text)
 
     def steer(self, text: str) -> None:

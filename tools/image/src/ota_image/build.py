@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ota_artifact.boot_logic import NEEDED, with_logic
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.hold import hold
 from ota_artifact.keys import Signer
@@ -19,7 +20,7 @@ from ota_board.board import Board
 from ota_board.u_boot import compiled_environment, factory_environment
 from ota_image.cache import one_error_if_full
 from ota_image.disk.compose import Parts, Raw, compose
-from ota_image.disk.image import Part
+from ota_image.disk.image import slot_file
 from ota_image.disk.slot import filled_slots, read_slot
 from ota_image.disk.split import split
 from ota_image.doctor.memory import judge_memory, slot_needs
@@ -179,9 +180,7 @@ def _needs(board: Board, rootfs: Path, u_boot: UBoot) -> Needs | None:
     Raises:
         ImageError: it has not.
     """
-    size = rootfs.stat().st_size
-    part = Part(image=rootfs, name="A", number=0, offset=0, size=size, type="", kind="ext4")
-    slot = read_slot(part)
+    slot = read_slot(slot_file(rootfs))
     for found in judge_memory(slot, compiled_environment(u_boot.environment)):
         raise ImageError(
             f"boards/{board.name}/board.yaml: bootloader.addresses: {found.cause}; {found.remedy}"
@@ -216,7 +215,7 @@ def _artifact(board: Board, name: str, slot: Slot, needs: Needs | None) -> Artif
         type=ROOTFS,
         provides=software_version(software, name),
         clears=default_clears(software),
-        meta_data=meta_data_of(needs) if needs else b"",
+        meta_data=with_logic(meta_data_of(needs) if needs else b"", NEEDED),
     )
     header = Header(version=3, artifact_name=name, compatible_types=board.device_types, payloads=())
     content = (FileSource("rootfs.ext4", slot.path),)

@@ -125,6 +125,9 @@ def _add_rootfs(kinds: "Subparsers[Parser]") -> None:
         action="store_true",
         help="call it rootfs_image_checksum",
     )
+    parser.add_argument(
+        "-m", "--meta-data", metavar="FILE", help="a JSON object, such as `ota-image memory` prints"
+    )
     add_software(parser)
     snapshot = parser.add_argument_group("copying from a device")
     snapshot.add_argument(
@@ -217,7 +220,11 @@ def _rootfs(args: argparse.Namespace) -> int:
     else:
         depends = key_values("--depends", args.depends)
         header = PayloadHeader(
-            type=ROOTFS, provides=provides_of(args), depends=depends, clears=clears_of(args)
+            type=ROOTFS,
+            provides=provides_of(args),
+            depends=depends,
+            clears=clears_of(args),
+            meta_data=meta_data_of(args.meta_data) if args.meta_data else b"",
         )
         checksum = CHECKSUMS[1 if args.legacy_rootfs_image_checksum else 0]
     if args.no_checksum_provide:

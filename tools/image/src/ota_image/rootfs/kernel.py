@@ -118,7 +118,13 @@ def _version(folder: Path, package: Package) -> str:
     versions = sorted(path.name for path in modules.iterdir()) if modules.is_dir() else []
     if len(versions) != 1:
         raise ImageError(
-            f"{package.name} {package.version}: must have modules of one kernel, and has {versions}"
+            f"{package.name} {package.version}: must have modules of one kernel, and has"
+            f" {', '.join(versions) or 'none'}"
+        )
+    if not _plain(folder, versions[0]).is_file():
+        raise ImageError(
+            f"{package.name} {package.version}: has modules of {versions[0]}, and no"
+            f" /boot/vmlinuz-{versions[0]}"
         )
     return versions[0]
 
