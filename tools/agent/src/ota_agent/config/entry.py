@@ -13,7 +13,7 @@ from ota_agent.small_file import read_small
 _LIMIT = 1 << 20  # [B] of a file
 
 
-_LONGEST = 500  # characters of a finding, which may quote a value
+_LONGEST = 500  # characters of a place and of a finding: either may quote what was written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class PassedOver:
     hides_keys: bool = False
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.finding[:_LONGEST]}"
+        return f"{self.place[:_LONGEST]}: {self.finding[:_LONGEST]}"
 
 
 def text_of(path: Path) -> str:
