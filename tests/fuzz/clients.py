@@ -80,13 +80,12 @@ def judge_status(data: bytes) -> str | None:
     def read() -> None:
         found = messages.parse_answer(data)
         status = from_json(found.get("status", found.get("result")))
-        for line in lines(status, clock=lambda _: time_of_day):
+        for line in lines(status, clock=time.localtime):
             assert all(each.isprintable() for each in line.split("\n")), line
         _marshal(values(status.to_json()))
 
     import time
 
-    time_of_day = time.gmtime(0)
     return tried(read, AgentError, longest=1 << 20)  # the agent's own text
 
 
