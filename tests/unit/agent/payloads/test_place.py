@@ -48,7 +48,7 @@ while True:
         continue
     for name in {*names, ".app.ota-new"}:
         if name.startswith(".app"):
-            target = (protected + "/secret", protected, "/etc/passwd")[step % 3]
+            target = (protected + "/secret", protected, protected + "/public")[step % 3]
             quietly(os.unlink, "conf/" + name)
             quietly(os.symlink, target, "conf/" + name)
             quietly(os.link, protected + "/secret", "conf/" + name)
@@ -76,8 +76,11 @@ def protected(tmp_path: Path) -> Iterator[Path]:
     secret = folder / "secret"
     secret.write_text("secret")
     secret.chmod(0o600)
+    public = folder / "public"
+    public.write_text("public")
     yield folder
-    assert [each.name for each in folder.iterdir()] == ["secret"]
+    assert {each.name for each in folder.iterdir()} == {"secret", "public"}
+    assert (public.read_text(), stat.S_IMODE(public.stat().st_mode)) == ("public", 0o644)
     assert (secret.read_text(), stat.S_IMODE(secret.stat().st_mode)) == ("secret", 0o600)
     assert secret.stat().st_uid == 0
 
@@ -180,9 +183,11 @@ def test_setuid_of_another_users_file_does_not_become_roots(
     assert (stat.S_IMODE(old.stat().st_mode), old.stat().st_uid) == (0o755, 0)
 
 
-def test_a_link_in_such_a_folder_comes_back_as_a_link(home: Path, store: Store) -> None:
+def test_a_link_in_such_a_folder_comes_back_as_a_link(
+    home: Path, protected: Path, store: Store
+) -> None:
     link = home / "conf" / "app"
-    link.symlink_to("/etc/shadow")
+    link.symlink_to(protected / "secret")
     module = store("single-file", one_file(home / "conf"))
 
     module.call("ArtifactInstall")
@@ -190,7 +195,7 @@ def test_a_link_in_such_a_folder_comes_back_as_a_link(home: Path, store: Store) 
     module.call("ArtifactRollback")
 
     assert not installed
-    assert link.readlink() == Path("/etc/shadow")
+    assert link.readlink() == protected / "secret"
 
 
 @pytest.mark.parametrize("kind", ["link", "folder of root's", "dots"])

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from ota_agent.api.calls import CALLS, Call, Lines
 from ota_agent.api.status import Status
 from ota_agent.errors import AgentError
+from ota_artifact.json_text import parse_any
 
 LONGEST = 64 * 1024
 """A line with its end [B]."""
@@ -51,8 +52,8 @@ def parse_request(line: bytes) -> tuple[Call, dict[str, Any]]:
         Wrong: there is none in it.
     """
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        found = parse_any(line)
+    except ValueError as error:
         raise Wrong(
             "invalid", f"the line is not JSON ({error}); send one object in a line"
         ) from error
@@ -101,7 +102,7 @@ def parse_answer(line: bytes) -> Mapping[str, Any]:
         AgentError: it is neither.
     """
     try:
-        found = json.loads(line)
+        found = parse_any(line)
     except ValueError as error:
         raise AgentError(f"the agent has sent {line[:80]!r}, which is not JSON") from error
     match found:

@@ -14,6 +14,9 @@ from ota_agent.small_file import read_small
 _LIMIT = 1 << 20  # [B] of a file
 
 
+_LONGEST = 500  # characters of a place and of a finding: either may quote what was written
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A value.
@@ -46,7 +49,7 @@ class PassedOver:
     hides_keys: bool = False
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.finding}"
+        return f"{self.place[:_LONGEST]}: {self.finding[:_LONGEST]}"
 
 
 def text_of(path: Path) -> str:

@@ -16,6 +16,7 @@ from ota_agent.control.window import is_open, parse_window
 from ota_agent.errors import Aborted, AgentError
 from ota_agent.lifecycle.actions import PausePoint
 from ota_agent.memory.store import Store
+from ota_artifact.json_text import parse_any
 
 logger = logging.getLogger(__name__)
 
@@ -319,10 +320,10 @@ class Controls:
         if not text:
             return
         try:
-            found = json.loads(text)
+            found = parse_any(text)
             if not isinstance(found, dict):
                 raise TypeError("it is not an object")
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError) as error:
             logger.error("what held updates up is no longer known: %r", error)
             return
         for take in (self._recall_pauses, self._recall_enabled, self._recall_window):

@@ -23,6 +23,7 @@ from ota_agent.dbus.interfaces import (
 )
 from ota_agent.dbus.link import Link
 from ota_agent.errors import AgentError
+from ota_artifact.terminal import indented
 
 if TYPE_CHECKING:
     from dbus_fast.aio import MessageBus
@@ -244,7 +245,7 @@ class Bridge:
             user = await self._user(message.sender or "")
             result = await self.link.ask(method.call, **arguments, **{ASKER: user})
         except AgentError as error:
-            answer = Message.new_error(message, _error_name(error), str(error))
+            answer = Message.new_error(message, _error_name(error), indented(str(error)))
         else:
             body = [result[each.key] for each in method.gives]
             answer = Message.new_method_return(message, signature(method.gives), body)

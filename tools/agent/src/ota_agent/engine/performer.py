@@ -22,6 +22,7 @@ from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.runtime import RebootWanted
 from ota_agent.errors import AgentError, NotGiven
+from ota_agent.hurry import heeding
 from ota_agent.lifecycle import actions as a
 from ota_agent.lifecycle import provides
 from ota_agent.lifecycle import states as s
@@ -38,6 +39,7 @@ from ota_agent.trial import boot_log
 from ota_agent.trial.health import check_health
 from ota_agent.trial.room import prove_room
 from ota_artifact.errors import ProgramError
+from ota_artifact.json_text import parse_any
 from ota_artifact.provides import ROOTFS
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ _WANTED: Mapping[str, Reboot] = {"no": "no", "automatic": "automatic", "custom":
 
 _WAITS = "waits"
 """Of the store: how often a healthy trial has waited, and was given one boot more."""
+
+_ABORTABLE = s.Downloading | s.Downloaded | s.Installing | s.Rebooting | s.Trying
+"""Until it is committed, an update may be aborted."""
 
 _OF_REBOOTS = ("ArtifactReboot", "ArtifactVerifyReboot", "ArtifactVerifyRollbackReboot")
 """Calls that concern only what needs a reboot, and the root filesystem."""
@@ -88,9 +93,15 @@ class DevicePerformer:
         """See `runtime.Performer`."""
         if isinstance(state, s.Idle | s.Syncing):
             return self._without_update(action, state)
+        if not isinstance(state, _ABORTABLE):
+            return self._in_update(action, state)
+        check = self.deployments.controls.check
+        check()
+        with heeding(check):
+            return self._in_update(action, state)
+
+    def _in_update(self, action: a.Action, state: s.UnderWay) -> Event | None:
         update = state.update
-        if isinstance(state, s.Downloading | s.Downloaded | s.Installing | s.Rebooting | s.Trying):
-            self.deployments.controls.check()  # until it is committed, it may be aborted
         match action:
             case a.RunScripts():
                 self._run_scripts(update, action)
@@ -276,7 +287,7 @@ class DevicePerformer:
         text = self.store.text(_REBOOTS)
         try:
             return {
-                int(number): _WANTED[wanted] for number, wanted in json.loads(text or "{}").items()
+                int(number): _WANTED[wanted] for number, wanted in parse_any(text or "{}").items()
             }
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             logger.error("which payloads need a reboot is damaged (%r): the device reboots", error)

@@ -17,6 +17,8 @@ from typing import Any
 
 from ota_agent.server.redaction import redactor
 from ota_agent.small_file import read_small
+from ota_artifact.json_text import parse_any
+from ota_artifact.terminal import indented
 
 _LARGEST = 4 << 20  # [B] of one log; the rest is left out
 _SENT = 900 << 10  # [B] the server takes 1 MiB
@@ -143,7 +145,7 @@ def _newest(lines: Iterable[bytes], room: int) -> list[bytes]:
 
 
 def _line(when: datetime, level: str, message: str) -> str:
-    said = {"timestamp": when.isoformat(), "level": level, "message": message[:_LONGEST]}
+    said = {"timestamp": when.isoformat(), "level": level, "message": indented(message[:_LONGEST])}
     return json.dumps(said, ensure_ascii=False)
 
 
@@ -151,7 +153,7 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
     """The lines as objects; a line that a power cut damaged says so."""
     for line in lines:
         try:
-            found: Any = json.loads(line)
+            found: Any = parse_any(line)
             yield {name: str(found[name]) for name in ("timestamp", "level", "message")}
         except (ValueError, KeyError, TypeError):
             now = datetime.now(UTC).isoformat()

@@ -21,7 +21,8 @@ from urllib3.util import Url, make_headers, parse_url
 
 from ota_agent.address import Address
 from ota_agent.errors import AgentError
-from ota_agent.hurry import Hurried
+from ota_agent.hurry.connection import Hurried
+from ota_agent.hurry.sockets import Secure
 from ota_agent.owners import require_trusted
 from ota_agent.server.options import TlsOptions
 from ota_agent.server.pin import parse_pin, pin_of
@@ -107,6 +108,7 @@ class _Trust:
 
 def _context(options: TlsOptions, *, checks_chain: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = Secure
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # urllib3 matches the name once the chain is right: 1.26 gives OpenSSL no name for an address.
     context.check_hostname = False
@@ -195,7 +197,10 @@ class _Pool(urllib3.PoolManager):
         opened, is_idle = connections.num_connections, self._clock() - self._used >= _IDLE
         self._used = self._clock()
         try:
-            return ask(method, url, redirect=False, **more)
+            # A router that has forgotten an idle connection leaves time for a new one.
+            timeout = more.get("timeout", self._settings["timeout"])
+            first = {"timeout": _halved(timeout)} if is_idle and opened else {}
+            return ask(method, url, redirect=False, **{**more, **first})
         except (*_LOST, urllib3.exceptions.ReadTimeoutError) as error:
             is_lost = isinstance(error, _LOST) or is_idle
             if connections.num_connections != opened or not is_lost:
@@ -230,10 +235,23 @@ class _Pool(urllib3.PoolManager):
                 " https_proxy in the agent's environment"
             ) from error
         headers = make_headers(proxy_basic_auth=address.auth) if address.auth else None
-        manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **self._settings)
+        manager = urllib3.ProxyManager(
+            proxy,
+            proxy_headers=headers,
+            proxy_ssl_context=self._settings["ssl_context"],
+            **self._settings,
+        )
         manager.pool_classes_by_scheme = self._classes
         self._managers[proxy] = manager
         return manager
+
+
+def _halved(timeout: urllib3.Timeout | float) -> urllib3.Timeout:
+    """A timeout whose waits are half as long."""
+    if isinstance(timeout, urllib3.Timeout):
+        read = timeout.read_timeout
+        return urllib3.Timeout(connect=timeout.connect_timeout, read=read / 2 if read else read)
+    return urllib3.Timeout(connect=timeout, read=timeout / 2)
 
 
 @lru_cache(maxsize=8)

@@ -18,8 +18,8 @@ from ota_agent.small_file import read_small
 
 logger = logging.getLogger(__name__)
 
-_FOLDER = re.compile(r"0*([0-9]+)-(.+)")
-_RECORD = re.compile(r"([0-9]+),([0-9]+),([0-9]+),[^;]*;(.*)")
+_FOLDER = re.compile(r"0*([0-9]{1,9})-(.+)")
+_RECORD = re.compile(r"([0-9]{1,9}),([0-9]{1,18}),([0-9]{1,18}),[^;]*;(.*)")
 """Priority, number, time [us], text. Source: Linux, Documentation/ABI/testing/dev-kmsg."""
 BOOTS = "boots"
 """Of the store: the number of the boot that was kept last before an update was fetched."""
