@@ -30,6 +30,7 @@ def test_the_demo_shows_a_commit_and_a_rollback(installed: Path, tmp_path: Path)
         text.index(each)
         for each in (
             "console: ota: slot A, release 1, userspace up",
+            "artifact: is not signed",
             "install: slot B: 50 %",
             "Installed, but not committed.",
             "console: OTA: trial boot of partition 3",

@@ -51,6 +51,11 @@ _WANTED: Mapping[str, Reboot] = {"no": "no", "automatic": "automatic", "custom":
 _WAITS = "waits"
 """Of the store: how often a healthy trial has waited, and was given one boot more."""
 
+_UNVERIFIED = (
+    "install: %s: NOT VERIFIED: no key is configured, so whoever made the artifact controls this"
+    " device; `ota-agent setup --key FILE` configures one"
+)
+
 _OF_REBOOTS = ("ArtifactReboot", "ArtifactVerifyReboot", "ArtifactVerifyRollbackReboot")
 """Calls that concern only what needs a reboot, and the root filesystem."""
 
@@ -176,13 +181,16 @@ class DevicePerformer:
             )
 
         controls = self.deployments.controls
+        keys = load_keys(self.settings.keys, doubt=self.doubt)
+        if not keys:
+            logger.warning(_UNVERIFIED, update.source)
         self.store.put(boot_log.BOOTS, str(boot_log.newest(self.settings.boot_log)))
         fetch = Fetch(
             update,
             options=self.settings.download,
             pool=self.pool,
             memory=self.store,
-            keys=load_keys(self.settings.keys, doubt=self.doubt),
+            keys=keys,
             accept=lambda header, digest: self._accept(update, header, digest),
             begin=self.installers.begin,
             store_scripts=self.scripts.store,

@@ -43,7 +43,12 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("board", help="its name, or a path with a '/' to its folder")
     parser.add_argument("--boards", metavar="DIR", help="look for boards here first")
     parser.add_argument("--output", metavar="DIR", help="default: build/BOARD")
-    parser.add_argument("--key", metavar="PEM", help="sign the artifact with this private key")
+    parser.add_argument(
+        "--key",
+        metavar="PEM",
+        help="sign the artifact with this private key; the device then installs only what is signed"
+        " with it, or with a --verify-key",
+    )
     parser.add_argument(
         "--u-boot", metavar="DIR", help="a source tree of U-Boot (default: Debian's source package)"
     )

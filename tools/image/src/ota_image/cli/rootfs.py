@@ -28,7 +28,13 @@ from ota_image.packages.recipe import (
 from ota_image.packages.source import group_name, newest_source
 from ota_image.packages.sources import VARIABLE, Source, archives
 from ota_image.rootfs.agent import check_wheels, own_wheels
-from ota_image.rootfs.settings import Settings, read_certificate, read_ssh_keys, read_users
+from ota_image.rootfs.settings import (
+    Settings,
+    read_certificate,
+    read_ssh_keys,
+    read_users,
+    read_verify_key,
+)
 from ota_image.rootfs.slot import Slot, make_slot
 from ota_image.rootfs.wheel import Wheel, read_wheel
 from ota_image.workfolder import own_folder
@@ -98,6 +104,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a wheel of ota-agent or ota-artifact, instead of our own (give it once for each)",
     )
     parser.add_argument("--without-agent", action="store_true", help="leave the agent out")
+    parser.add_argument(
+        "--verify-key",
+        metavar="PEM",
+        action="append",
+        default=[],
+        help="the device installs only artifacts that are signed with this public key, or with one"
+        " of several (repeatable)",
+    )
+    parser.add_argument(
+        "--unsigned",
+        action="store_true",
+        help="let a device with a server install artifacts from anyone; for a bench only",
+    )
+    parser.add_argument(
+        "--open-login",
+        action="store_true",
+        help="let root log in without a password; for a bench only. A recipe with `login: open`"
+        " does that by itself on QEMU's boards, without key and server",
+    )
     parser.add_argument("--server", metavar="URL", default="", help="address of the fleet server")
     parser.add_argument(
         "--server-cert", metavar="FILE", help="its certificate, unless a known authority signed it"
@@ -182,6 +207,9 @@ def settings_of(args: argparse.Namespace) -> Settings:
         certificate=read_certificate(Path(args.server_cert)) if args.server_cert else "",
         overlays=tuple(Path(name) for name in args.overlay),
         wheels=_wheels(args),
+        verify_keys=tuple(dict.fromkeys(read_verify_key(Path(each)) for each in args.verify_key)),
+        is_unsigned=args.unsigned,
+        is_open=args.open_login,
     )
 
 
