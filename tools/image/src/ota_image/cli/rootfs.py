@@ -13,7 +13,7 @@ from ota_image.build import check_suite
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import firmware_packages, firmware_root
 from ota_image.firmware.u_boot import SOURCE_PACKAGE
-from ota_image.packages.apt import AptRoot, Package
+from ota_image.packages.apt import Package, apt_for
 from ota_image.packages.choice import newest_alone, update_lock
 from ota_image.packages.lock import lock_file, newest_locked
 from ota_image.packages.recipe import (
@@ -26,7 +26,7 @@ from ota_image.packages.recipe import (
     recipe_folders,
 )
 from ota_image.packages.source import group_name, newest_source
-from ota_image.packages.sources import VARIABLE, Source, archives
+from ota_image.packages.sources import VARIABLE, Source
 from ota_image.rootfs.agent import check_wheels, own_wheels
 from ota_image.rootfs.settings import (
     Settings,
@@ -167,7 +167,14 @@ def add_mirrors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--locked",
         action="store_true",
-        help="fail if the archive lacks a package of the lock, instead of taking the newest",
+        help="fail if the archive lacks a package of the lock, instead of taking the newest, or if"
+        " a list of packages cannot be fetched",
+    )
+    parser.add_argument(
+        "--trust-unsigned",
+        action="store_true",
+        help="take over what this machine's apt says of archives whose lists are unsigned or old"
+        " (trusted, allow-insecure, check-valid-until, …); the list of software names it",
     )
 
 
@@ -225,7 +232,7 @@ def _wheels(args: argparse.Namespace) -> tuple[Wheel, ...]:
 
 def source_of(args: argparse.Namespace) -> Source:
     """Where packages come from, by the options."""
-    return Source(tuple(args.mirror), args.locked)
+    return Source(tuple(args.mirror), args.locked, args.trust_unsigned)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -271,9 +278,8 @@ def update_lock_if_asked(args: argparse.Namespace, recipe: Recipe, board: Board)
     boards = [load_board(path) for path in all_boards(list(board_folders(args.boards)))]
     source = source_of(args)
     boards = [each for each in (board, *boards) if each.arch == board.arch]
-    found = archives(recipe.suite, source.mirrors, recipe.components)
     kernels = sorted({each.kernel.package for each in boards})
-    root = AptRoot(board.arch, found, say=_say)
+    root = apt_for(board.arch, recipe.suite, source, recipe.components, say=_say)
     others = _others(boards, recipe, source)
     update_lock(recipe, board.arch, kernels, root, others=others, say=_say)
     _say(f"wrote {lock_file(recipe, board.arch)}")
@@ -290,10 +296,10 @@ def _others(
     """The newest firmware of boards of one architecture, and U-Boot's source, for a lock."""
     found: dict[str, tuple[Package, ...]] = {}
     for name in sorted({name for each in boards for name in firmware_packages(each)}):
-        root = firmware_root(boards[0].arch, recipe, source.mirrors, _say)
+        root = firmware_root(boards[0].arch, recipe, source, _say)
         found[name] = (newest_alone(name, root),)
     if any(each.bootloader.kind == "u-boot" for each in boards):
-        package = newest_source(SOURCE_PACKAGE, recipe.suite, source.mirrors, _say)
+        package = newest_source(SOURCE_PACKAGE, recipe.suite, source, _say)
         found[group_name(SOURCE_PACKAGE)] = (package,)
     return found
 
