@@ -22,7 +22,7 @@ _EXAMPLE = """\
 examples:
   ota-image build qemu-arm64
   ota-image build qemu-arm64 --image debian --suite bookworm --parts
-  ota-image build raspberrypi3 --accept-licence raspi-firmware
+  ota-image build raspberrypi3 --accept-licence raspi-firmware --ssh-key ~/.ssh/id_ed25519.pub
   ota-image build beaglebone-black --ssh-key ~/.ssh/id_ed25519.pub --key private.pem --release 1.2
 """
 
