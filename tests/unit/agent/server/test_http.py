@@ -138,37 +138,6 @@ def test_a_certificate_for_another_host_is_refused(folder: Path, authority: Cert
         got(address, ca_bundle=str(authority.path))
 
 
-@requires_localhost
-@pytest.mark.parametrize("hosts", [(), ("*",)])
-def test_a_certificate_that_names_no_host_is_refused(
-    folder: Path, authority: Certificate, hosts: tuple[str, ...]
-) -> None:
-    """Its common name is that of the server; urllib3 1.26 would take it."""
-    bare = make(folder, "localhost", by=authority, hosts=hosts)
-
-    for trusted in (authority, bare):
-        with (
-            served(bare) as address,
-            pytest.raises(urllib3.exceptions.HTTPError, match="subjectAltName"),
-        ):
-            got(
-                address.replace("127.0.0.1", "localhost"),
-                server_certificate=str(trusted.path),
-            )
-
-
-@requires_localhost
-def test_a_certificate_for_any_host_is_refused_and_its_own_names_stay_good(
-    folder: Path, authority: Certificate
-) -> None:
-    certificate = make(folder, "any", by=authority, hosts=("*", "127.0.0.1"))
-
-    with served(certificate) as address:
-        assert got(address, ca_bundle=str(authority.path)) == b"here"
-        with pytest.raises(urllib3.exceptions.HTTPError, match="names '\\*', which is any host"):
-            got(address.replace("127.0.0.1", "localhost"), ca_bundle=str(authority.path))
-
-
 @pytest.mark.parametrize(("name", "valid"), [("old", (-9, -1)), ("early", (1, 9))])
 def test_a_certificate_out_of_its_time_is_refused(
     folder: Path, authority: Certificate, name: str, valid: tuple[float, float]

@@ -11,8 +11,9 @@ from ota_artifact.errors import ProgramError
 from ota_image.cache import cache_folder
 from ota_image.errors import ImageError
 from ota_image.packages import sources
-from ota_image.packages.apt import AptRoot, apt_for, download, package_file, unsafe_parts
+from ota_image.packages.apt import AptRoot, download, package_file
 from ota_image.packages.configuration import host_settings, unsafe_settings
+from ota_image.packages.reach import apt_for, unsafe_parts
 from ota_image.packages.sources import ANY_SOURCE, Archive, Source
 from tests.conftest import requires_program
 from tests.unit.image.packages.archive import entry, flat, root, suite_in

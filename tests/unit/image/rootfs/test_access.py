@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who can log in to a new device, and whose artifacts it installs."""
+"""The logins of a new device, and the artifacts that it trusts."""
 
 import dataclasses
 import tomllib

@@ -27,7 +27,7 @@ from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, fetch_firmware
 from ota_image.firmware.prior_stage import check_device_tree
 from ota_image.firmware.u_boot import UBoot, u_boot_of
-from ota_image.packages.apt import unsafe_parts
+from ota_image.packages.reach import unsafe_parts
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.packages.sources import ANY_SOURCE, Source
 from ota_image.progress import Say

@@ -52,8 +52,8 @@ _WAITS = "waits"
 """Of the store: how often a healthy trial has waited, and was given one boot more."""
 
 _UNVERIFIED = (
-    "install: %s: NOT VERIFIED: no key is configured, so whoever made the artifact controls this"
-    " device; `ota-agent setup --key FILE` configures one"
+    "install: %s: NOT VERIFIED: no key is configured, so the artifact may come from anyone;"
+    " `ota-agent setup --key FILE` configures one"
 )
 
 _OF_REBOOTS = ("ArtifactReboot", "ArtifactVerifyReboot", "ArtifactVerifyRollbackReboot")

@@ -13,9 +13,10 @@ from ota_image.build import check_suite
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import firmware_packages, firmware_root
 from ota_image.firmware.u_boot import SOURCE_PACKAGE
-from ota_image.packages.apt import Package, apt_for
+from ota_image.packages.apt import Package
 from ota_image.packages.choice import newest_alone, update_lock
 from ota_image.packages.lock import lock_file, newest_locked
+from ota_image.packages.reach import apt_for
 from ota_image.packages.recipe import (
     DEFAULT,
     PACKAGED,

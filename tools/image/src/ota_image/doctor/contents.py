@@ -10,7 +10,7 @@ from ota_artifact.image.small_files import SmallFile, small_files
 from ota_image.disk.image import Part
 
 _IN_A_SLOT = ("/etc", "/var/lib", "/root", "/home", "/data", "/opt", "/srv", "/usr/local")
-_LIMIT = 1 << 16  # [B] of a key, or of a file of settings
+_LIMIT = 1 << 18  # [B] of a key, of a file of settings, or of an agent's memory
 _PIECE = 4 << 20  # [B]
 _KEY = b"PRIVATE KEY-----"
 _TREES = (".dtb", ".dtbo")

@@ -110,8 +110,8 @@ def _prompt(case: Case, firmware: Firmware) -> Iterator[Finding]:
         yield warning(
             "bootloader-console-open",
             f"U-Boot {firmware.version} {firmware.place}",
-            "whoever reaches the console can stop it there, with a text that is not a secret, and"
-            " start what they like",
+            "anyone at the console can stop it, with a text that is not a secret, and start another"
+            " system",
             f"if others reach the console: bootdelay={_NO_PROMPT} in the board's u-boot.env",
         )
 

@@ -62,8 +62,7 @@ def _console(case: Case, boot: Part) -> Iterator[Finding]:
             yield warning(
                 "bootloader-console-open",
                 f"boot partition: {path}",
-                "whoever reaches the console can edit an entry of its menu, and start what they"
-                " like",
+                "anyone at the console can edit an entry of its menu, and start another system",
                 "if others reach the console, do without a menu, or set superusers and a password",
             )
 

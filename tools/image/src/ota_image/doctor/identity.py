@@ -12,8 +12,9 @@ from ota_image.doctor.secrets import is_machine_id, private_key_in
 _DEVICE_TYPE = re.compile(
     rb"""^\s*(?:OTA_DEVICE_TYPE|device_type)\s*=\s*["']?([^"'$\s]+)["']?\s*$""", re.MULTILINE
 )
-_STATES = {"state.db": b"SQLite format 3\0", "mender-store": b""}
-"""The memory of our agent, and of Mender's client, by name, with how it begins."""
+_SQLITE = b"SQLite format 3\0"  # Source: SQLite, "Database File Format", 1.3
+_STORE = "/mender-store"
+"""The memory of Mender's client; that of our agent is a file of SQLite in a folder ``ota``."""
 
 
 def probe(case: Case) -> Iterator[Finding]:
@@ -32,7 +33,7 @@ def _file(case: Case, place: str, file: SmallFile) -> Iterator[Finding]:
         yield fault(
             "private-key-in-image",
             place,
-            f"it is a {kind}: every device of this image has it, and whoever gets the image can"
+            f"it is a {kind}: every device of this image has it, and anyone with the image can"
             " pretend to be any of them",
             "take it out; a device makes its own keys when it first starts. Replace it wherever it"
             " is in use",
@@ -45,8 +46,8 @@ def _file(case: Case, place: str, file: SmallFile) -> Iterator[Finding]:
             " take them for one",
             "leave the file empty: systemd makes an id at the first boot, and so do our scripts",
         )
-    name = file.path.rpartition("/")[2]
-    if name in _STATES and file.data.startswith(_STATES[name]):
+    is_ours = "/ota/" in file.path and file.data.startswith(_SQLITE)
+    if is_ours or file.path.endswith(_STORE):
         yield fault(
             "agent-state-in-image",
             place,

@@ -9,9 +9,10 @@ from pathlib import Path
 from ota_board.board import Board
 from ota_image.cache import make_once
 from ota_image.errors import ImageError
-from ota_image.packages.apt import AptRoot, Package, apt_for
+from ota_image.packages.apt import AptRoot, Package
 from ota_image.packages.choice import choose_alone
 from ota_image.packages.deb import open_deb, verify_file
+from ota_image.packages.reach import apt_for
 from ota_image.packages.recipe import Recipe
 from ota_image.packages.sources import ANY_SOURCE, Source
 from ota_image.progress import Say

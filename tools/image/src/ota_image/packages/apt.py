@@ -12,7 +12,7 @@ import re
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,9 +22,9 @@ from ota_artifact.run import run
 from ota_image.cache import cache_folder, key_of, one_error_if_full, open_cache
 from ota_image.errors import ImageError, WorldError
 from ota_image.packages.complaints import names, reason, with_remedy
-from ota_image.packages.configuration import configuration, host_settings, unsafe_settings
+from ota_image.packages.configuration import configuration, host_settings
 from ota_image.packages.lists import DIGEST, digest_of_lists, has_other_lists, remove_lists
-from ota_image.packages.sources import Archive, Source, archives, is_security, unsafe_options
+from ota_image.packages.sources import Archive, is_security
 from ota_image.progress import Say, run_and_tell
 from ota_image.workfolder import own_folder
 
@@ -103,11 +103,9 @@ class AptRoot:
         stanzas = [each.stanza(kind) for each in archives]
         settings = host_settings(trusts_unsigned=trusts_unsigned)
         self._say, self._is_strict = say, is_strict
-        self._unsafe = (*unsafe_options(archives), *unsafe_settings(settings))
         self._suites = [suite for each in archives for suite in each.suites]
         self._is_asked = self._is_checked = False
-        self._lacking = ""
-        self.unreached = ""
+        self._lacking = self.unreached = ""
         self._arch = arch
         key = key_of(arch, *stanzas, settings)
         self.folder = open_cache() / "apt" / f"{arch}-{kind}-{key}"
@@ -121,9 +119,8 @@ class AptRoot:
     def update(self, *, is_stale: bool = False) -> None:
         """Fetch the lists of packages, unless they are less than an hour old and not stale.
 
-        A list that cannot be fetched is a warning, unless the root is strict, and is asked for
-        again by the next root. Without a list of the security updates, or if only that one is not
-        to be had, `resolve` fails.
+        If the root is not strict, a list that cannot be fetched is a warning, and the next root
+        asks for it again. Without the list of the security updates, `resolve` fails.
 
         apt does not compare the lists that it has with what the archive signed: if they are not as
         the last update left them, all are fetched again.
@@ -142,26 +139,19 @@ class AptRoot:
             if self._is_asked or (is_fresh and not is_stale):
                 return
             self._say(f"fetching the list of Debian packages for {self._arch}")
-            if self._unsafe:
-                self._say(
-                    "warning: by the settings of this machine's apt, a list may be unsigned or old:"
-                    f" {', '.join(self._unsafe)}; the list of software says so, too"
-                )
             try:
                 self._apt("update", "-o", "APT::Update::Error-Mode=any", timeout=_UPDATE_TIME)
             except ProgramError as error:
                 if not [*self._lists.glob("*_Packages*"), *self._lists.glob("*_Sources*")]:
                     raise with_remedy(error) from error
                 if self._is_strict:
-                    text = f"--locked: a list of packages cannot be fetched: {reason(str(error))}"
-                    raise ProgramError(f"{text}; try again, or leave out --locked") from error
+                    text = f"a list of packages cannot be fetched: {reason(str(error))}"
+                    raise ProgramError(f"--locked: {text}; try again, or do without") from error
                 failed = {suite for suite in self._suites if names(str(error), suite)}
                 self._lacking = self._find_lacking(str(error), failed)
                 self.unreached = reason(str(error)) if failed == set(self._suites) else ""
-                self._say(
-                    "warning: only some of the package lists could be fetched:"
-                    f" {reason(str(error))}"
-                )
+                text = "only some of the package lists could be fetched"
+                self._say(f"warning: {text}: {reason(str(error))}")
             else:
                 stamp.touch()
             finally:
@@ -328,42 +318,6 @@ class AptRoot:
             if unknown:
                 raise ImageError(f"{unknown[1]} for {self._arch} in the archive") from error
             raise
-
-
-def apt_for(
-    arch: str,
-    suite: str,
-    source: Source,
-    components: Sequence[str] = (),
-    *,
-    kind: str = "deb",
-    say: Say = lambda text: None,
-) -> AptRoot:
-    """The archives of a source, as one architecture sees them.
-
-    Raises:
-        ImageError: there is none.
-        OSError: the machine's configuration cannot be read, or the cache not written.
-    """
-    trusts = source.trusts_unsigned
-    found = archives(suite, source.mirrors, components, trusts_unsigned=trusts)
-    return AptRoot(
-        arch, found, kind=kind, is_strict=source.is_locked, trusts_unsigned=trusts, say=say
-    )
-
-
-def unsafe_parts(suite: str, source: Source) -> tuple[str, ...]:
-    """The settings by which a build may take lists that are unsigned or old; for the record.
-
-    Raises:
-        OSError: the machine's configuration cannot be read.
-    """
-    trusts, found = source.trusts_unsigned, list[str]()
-    with suppress(ImageError):  # without an archive, all packages were in the cache
-        found += unsafe_options(archives(suite, source.mirrors, trusts_unsigned=trusts))
-    with suppress(ProgramError):
-        found += unsafe_settings(host_settings(trusts_unsigned=trusts))
-    return tuple(found)
 
 
 def package_file(package: Package) -> Path:

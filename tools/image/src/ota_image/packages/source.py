@@ -8,7 +8,7 @@ from pathlib import Path
 from ota_artifact.run import run
 from ota_image.cache import cache_folder, make_once
 from ota_image.errors import ImageError
-from ota_image.packages.apt import AptRoot, Package, SourceFile, apt_for
+from ota_image.packages.apt import AptRoot, Package, SourceFile
 from ota_image.packages.choice import (
     check_newer,
     check_reached,
@@ -17,6 +17,7 @@ from ota_image.packages.choice import (
     locked_packages,
 )
 from ota_image.packages.lock import SOURCE, lock_file
+from ota_image.packages.reach import apt_for
 from ota_image.packages.recipe import Recipe
 from ota_image.packages.sources import Source, host_arch
 from ota_image.progress import Say

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who can log in to a device, and whose artifacts it installs: what a build decides and says."""
+"""The logins of a device, and the artifacts that it trusts: what a build decides and says."""
 
 import tomllib
 from collections.abc import Iterator

@@ -19,8 +19,9 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 from ota_image.cache import make_once
 from ota_image.errors import ImageError, WorldError
-from ota_image.packages.apt import Package, apt_for, download
+from ota_image.packages.apt import Package, download
 from ota_image.packages.deb import verify_file
+from ota_image.packages.reach import apt_for
 from ota_image.packages.recipe import Recipe
 from ota_image.packages.sources import Source, host_arch
 from ota_image.progress import Say

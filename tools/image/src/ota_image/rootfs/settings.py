@@ -41,8 +41,8 @@ class Settings:
         overlays: folders whose files replace all others.
         wheels: of the agent; () for an image without it.
         verify_keys: one of them must have signed an artifact; () if the device takes any.
-        is_unsigned: the user wants a device that has a server and takes any artifact.
-        is_open: the user wants root to log in without a password.
+        is_unsigned: a device with a server may take any artifact: the user asks for it.
+        is_open: root may log in without a password: the user asks for it.
     """
 
     release: str = ""

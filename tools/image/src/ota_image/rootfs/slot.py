@@ -21,9 +21,10 @@ from ota_board.render import rendered
 from ota_image import __version__, hardware, packages
 from ota_image.cache import cache_folder, is_whole, key_of, make_once, one_error_if_full, open_cache
 from ota_image.errors import ImageError
-from ota_image.packages.apt import AptRoot, Package, apt_for, digest_of
+from ota_image.packages.apt import AptRoot, Package, digest_of
 from ota_image.packages.choice import Chosen, choose
 from ota_image.packages.deb import open_deb, verify_file
+from ota_image.packages.reach import apt_for
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.packages.sources import (
     ANY_SOURCE,
