@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from ota_artifact.errors import ProgramError
+from ota_image.cache import cache_folder
 from tests.hosts.host import HOSTS, USERS, Machine, archives, make
 from tests.hosts.table import CHECKS, README, Cell, cell_of, filled
 
@@ -35,7 +36,7 @@ def main() -> int:
         "--mirror", help="the host's archive (default: those of Debian that apt has here)"
     )
     parser.add_argument("--keyring", type=Path, help="of that archive, if apt does not have it")
-    parser.add_argument("--folder", type=Path, default=Path("/srv/hosts"))
+    parser.add_argument("--folder", type=Path, default=cache_folder().parent / "ota-kit-hosts")
     parser.add_argument("--remove", action="store_true", help="remove each host at the end")
     args = parser.parse_args()
     is_good = True

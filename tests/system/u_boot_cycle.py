@@ -8,6 +8,7 @@ from pathlib import Path
 from ota_board.board import Board
 from ota_board.environment import Copy, decode
 from tests.boot.machine import TRIAL_OF_B
+from tests.system.described import expect_a_good_start, hil_of, programs_of, typos
 from tests.system.images import Image
 from tests.system.running import Running, running
 
@@ -18,10 +19,13 @@ def go_through(image: Image, folder: Path) -> None:
     Args:
         folder: for the working copy of the disk.
     """
+    programs = programs_of(image.board, image.built, image.firmware.parent, folder)
+    assert typos(hil_of(image.board), programs) == []
     disk = folder / "disk.sdimg"
     shutil.copyfile(image.built.image, disk)
     with running(image.board, disk, image.firmware, image.key) as board:
         board.comes_up_on("A")
+        expect_a_good_start(board, image.board)
         expect_variables(board, mender_saveenv_canary="1", mender_boot_part="2", bootcount="0")
         expect_kernel(board, image)
 
