@@ -60,6 +60,11 @@ _WAITS = "waits"
 _ABORTABLE = s.Downloading | s.Downloaded | s.Installing | s.Rebooting | s.Trying
 """Until it is committed, an update may be aborted."""
 
+_UNVERIFIED = (
+    "install: %s: NOT VERIFIED: no key is configured, so the artifact may come from anyone;"
+    " `ota-agent setup --key FILE` configures one"
+)
+
 _OF_REBOOTS = ("ArtifactReboot", "ArtifactVerifyReboot", "ArtifactVerifyRollbackReboot")
 """Calls that concern only what needs a reboot, and the root filesystem."""
 
@@ -192,13 +197,16 @@ class DevicePerformer:
             )
 
         controls = self.deployments.controls
+        keys = load_keys(self.settings.keys, doubt=self.doubt, least=self._least)
+        if not keys:
+            logger.warning(_UNVERIFIED, update.source)
         self.store.put(boot_log.BOOTS, str(boot_log.newest(self.settings.boot_log)))
         fetch = Fetch(
             update,
             options=self.settings.download,
             pool=self.pool,
             memory=self.store,
-            keys=load_keys(self.settings.keys, doubt=self.doubt, least=self._least),
+            keys=keys,
             accept=lambda header, artifact: self._accept(update, header, artifact),
             begin=self.installers.begin,
             keep_head=self.installers.evidence.keep,

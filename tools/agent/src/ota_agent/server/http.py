@@ -24,6 +24,7 @@ from ota_agent.errors import AgentError
 from ota_agent.hurry.connection import Hurried
 from ota_agent.hurry.sockets import Secure
 from ota_agent.owners import require_trusted
+from ota_agent.server.names import check_names
 from ota_agent.server.options import TlsOptions
 from ota_agent.server.pin import parse_pin, pin_of
 
@@ -112,6 +113,7 @@ def _context(options: TlsOptions, *, checks_chain: bool) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # urllib3 matches the name once the chain is right: 1.26 gives OpenSSL no name for an address.
     context.check_hostname = False
+    context.hostname_checks_common_name = False
     if not checks_chain:
         context.verify_mode = ssl.CERT_NONE
     else:
@@ -293,6 +295,8 @@ def _pool_class(trust: _Trust) -> type[HTTPSConnectionPool]:
             # Debian's urllib3 1.26 would have every context trust the system's authorities as well.
             self.ca_certs = self.ca_cert_dir = self.ca_cert_data = None
             super().connect()
+            if self.ssl_context.verify_mode != ssl.CERT_NONE:
+                check_names(host, cast(ssl.SSLSocket, self.sock).getpeercert() or {})
             if is_pinned:
                 trust.check_pin(host, cast(ssl.SSLSocket, self.sock).getpeercert(True))
                 self.is_verified = True

@@ -132,6 +132,7 @@ def _play_in(folder: Path, options: Sequence[str]) -> None:
     shutil.copyfile(releases.image, disk)
     board = load_board(find_board(BOARD, list(board_folders(None))))
     files = {"v2.mender": releases.good, "v3.mender": releases.bad}
+    files["unsigned.mender"] = releases.unsigned
     with ExitStack() as stack:
         port = stack.enter_context(served(files, releases.certificate, releases.certificate_key))
         play.say("power on: U-Boot starts slot A with release 1")
@@ -140,9 +141,15 @@ def _play_in(folder: Path, options: Sequence[str]) -> None:
         machine = stack.enter_context(powered(board, disk, releases.firmware, log=log))
         stage = Stage(machine, Ssh(host="127.0.0.1", port=machine.ssh_port, key=releases.key), play)
         stage.comes_up_on("A", "1")
+        _unsigned(stage, play, f"https://{HOST}:{port}/unsigned.mender")
         _good_release(stage, play, f"https://{HOST}:{port}/v2.mender")
         _bad_release(stage, play, f"https://{HOST}:{port}/v3.mender")
     play.say(f"done: both updates ended as they should; the log of the console is {log}")
+
+
+def _unsigned(stage: Stage, play: Play, url: str) -> None:
+    play.say("an update that nobody has signed is refused: the board knows the demo's key")
+    stage.do(f"! ota-agent install {url}", timeout=_INSTALL)
 
 
 def _good_release(stage: Stage, play: Play, url: str) -> None:
