@@ -29,6 +29,27 @@ def put(path: Path, name: str, data: bytes) -> None:
     run(("mcopy", "-o", "-i", f"{path}@@24M", file, f"::/{name}"), timeout=10)
 
 
+@pytest.mark.parametrize("name", ["bootcode.bin", "start.elf", "fixup.dat"])
+def test_firmware_that_somebody_gave_another_name(tmp_path: Path, name: str) -> None:
+    board = small_board(tmp_path, "raspberrypi3")
+    path = image(tmp_path, board, boot={"/config.txt": CONFIG})
+    run(("mren", "-i", f"{path}@@24M", f"::/{name}", "::/other.bin"), timeout=10)
+
+    [found] = examine(path, board)
+
+    assert (found.hazard, found.place) == ("firmware-missing", f"boot partition: /{name}")
+    assert found.remedy == f"copy it there again, from raspi-firmware/{name}"
+
+
+def test_firmware_that_config_txt_chooses_is_not_judged(tmp_path: Path) -> None:
+    board = small_board(tmp_path, "raspberrypi3")
+    config = CONFIG + b"start_file=start_cd.elf\nfixup_file=fixup_cd.dat\n"
+    path = image(tmp_path, board, boot={"/config.txt": config})
+    run(("mdel", "-i", f"{path}@@24M", "::/start.elf", "::/fixup.dat"), timeout=10)
+
+    assert examine(path, board) == []
+
+
 def test_a_u_boot_of_another_build_that_lacks_what_it_needs(tmp_path: Path) -> None:
     board = small_board(tmp_path, "beaglebone-black")
     path = image(tmp_path, board)

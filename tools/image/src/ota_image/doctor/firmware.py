@@ -10,9 +10,11 @@ from ota_image.disk.firmware_found import Firmware
 from ota_image.doctor.bootloader import default_environment, is_whole
 from ota_image.doctor.case import Case
 from ota_image.errors import ImageError
+from ota_image.firmware.packages import U_BOOT
 from ota_image.hardware.device_tree import MAGIC, read_device_tree
 
 _KERNEL = re.compile(r"^kernel=(\S+)$", re.MULTILINE)
+_START_FILES = re.compile(r"^(start_|fixup_|gpu_mem)", re.MULTILINE)  # these choose other files
 _DEFAULT_KERNELS = ("kernel8.img", "kernel7.img", "kernel.img")
 _ANY_KEY = b"Hit any key to stop autoboot"  # Source: U-Boot, common/autoboot.c
 _NO_PROMPT = "-2"
@@ -26,6 +28,7 @@ def probe(case: Case) -> Iterator[Finding]:
         return
     whole = [each for each in case.firmware if is_whole(each)]
     yield from _spl(case)
+    yield from _vendors(case)
     yield from _config_txt(case, whole)
     yield from _device_tree(case, whole)
     for each in whole:
@@ -43,6 +46,24 @@ def _spl(case: Case) -> Iterator[Finding]:
                 cause=f"U-Boot is {', '.join(sorted(there))}: the SPL loads a U-Boot of another"
                 " build",
                 remedy="write both from one build",
+            )
+
+
+def _vendors(case: Case) -> Iterator[Finding]:
+    """A ROM or a first program looks for a vendor's file by its name, and for no other."""
+    boot = case.disk.boot
+    if boot is None or case.board is None:
+        return
+    named = _START_FILES.search(boot.text("/config.txt") or "")
+    for each in case.board.firmware:
+        is_ours = each.source.startswith(f"{U_BOOT}/")
+        if each.path and not is_ours and not named and not boot.exists(each.path):
+            yield Finding(
+                hazard="firmware-missing",
+                place=f"boot partition: {each.path}",
+                cause=f"{case.board.name} starts with this file, and it is not there, or has"
+                " another name: the board stays dark",
+                remedy=f"copy it there again, from {each.source}",
             )
 
 
