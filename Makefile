@@ -68,6 +68,8 @@ docs: setup ## write what comes from the code: cli-*.md, agent-states.md, tools/
 	@$(BIN)/python -m tests.unit.agent.table --write
 	@$(BIN)/python -m tests.unit.agent.configuration --write
 	@$(BIN)/python -m tests.unit.agent.config.reference --write
+	@$(BIN)/python -m tests.unit.board.hil_reference --write
+	@$(BIN)/python -m tests.unit.board.bring_up --write
 
 lock: ## bring requirements.lock to the newest versions; run it with the oldest Python we support
 	.ci/lock $(PYTHON)

@@ -47,7 +47,7 @@ do_image_sdimg[depends] += "${OTA_NATIVE} ${OTA_FIRMWARE_RECIPES} \
     dosfstools-native:do_populate_sysroot e2fsprogs-native:do_populate_sysroot \
     mtools-native:do_populate_sysroot util-linux-native:do_populate_sysroot"
 do_image_sdimg[file-checksums] += "${@ota_board_files(d)}"
-do_image_mender[depends] += "${OTA_NATIVE}"
+do_image_mender[depends] += "${OTA_NATIVE} e2fsprogs-native:do_populate_sysroot"
 do_image_mender[depends] += "${@' '.join('%s:do_populate_sysroot' % each for each in d.getVar('OTA_STATE_SCRIPTS').split())}"
 do_image_mender[file-checksums] += "${OTA_KEY_CHECKSUM}"
 
@@ -78,6 +78,21 @@ IMAGE_CMD:sdimg () {
     SOURCE_DATE_EPOCH=${REPRODUCIBLE_TIMESTAMP_ROOTFS} ota-image compose ${OTA_BOARD_FOLDER} \
         --slots ${OTA_SLOT_SIZE}B --rootfs ${IMAGE_ROOTFS} --parts ${OTA_PARTS} \
         --output ${IMGDEPLOYDIR}/${IMAGE_NAME}.sdimg "$@"
+    ota_examine ${IMGDEPLOYDIR}/${IMAGE_NAME}.sdimg
+}
+
+# ota_examine IMAGE: warn of each hazard that the finished image shows, such as a device of the board
+# that neither its kernel nor a module of the slot drives.
+ota_examine () {
+    found=${WORKDIR}/ota-doctor.txt
+    code=0
+    ota-image doctor $1 --board ${OTA_BOARD_FOLDER} > $found 2>&1 || code=$?
+    case $code in
+    0) bbnote "$(cat $found)" ;;
+    2) bbwarn "ota-image doctor finds hazards in the image:
+$(cat $found)" ;;
+    *) bbfatal "ota-image doctor failed: $(cat $found)" ;;
+    esac
 }
 
 # `compose` has written it with the disk image.
@@ -90,8 +105,10 @@ IMAGE_CMD:mender () {
         set -- "$@" --script $scripts
     fi
     cp ${OTA_SLOT_FILE} ${WORKDIR}/rootfs.ext4
+    # An agent compares it with its own bootloader before it writes a byte.
+    ota-image needs ${WORKDIR}/rootfs.ext4 > ${WORKDIR}/ota-needs.json
     ota_write_artifact rootfs-image ${OTA_ARTIFACT_NAME} ${IMGDEPLOYDIR}/${IMAGE_NAME}.mender \
-        --file ${WORKDIR}/rootfs.ext4 "$@"
+        --file ${WORKDIR}/rootfs.ext4 --meta-data ${WORKDIR}/ota-needs.json "$@"
 }
 
 IMAGE_CMD:bootimg = "cp ${OTA_PARTS}/1-boot.vfat ${IMGDEPLOYDIR}/${IMAGE_NAME}.bootimg"
@@ -134,10 +151,16 @@ ota_slot_files () {
     echo "artifact_name=${OTA_ARTIFACT_NAME}" > $root${sysconfdir}/mender/artifact_info
     printf 'image=%s\nrelease=%s\nartifact=%s\nboard=%s\n' "${IMAGE_BASENAME}" "${OTA_RELEASE}" \
         "${OTA_ARTIFACT_NAME}" "${OTA_BOARD}" > $root${sysconfdir}/ota/release
+    if [ -n "${OTA_SECURITY_VERSION}" ]; then
+        echo "security_version=${OTA_SECURITY_VERSION}" >> $root${sysconfdir}/ota/release
+    fi
     ota_check_kernel
     set -- --kernel ${OTA_KERNEL} --console ${OTA_CONSOLE} --output $root
     if [ -n "${OTA_INITRD}" ]; then
         set -- "$@" --initrd ${OTA_INITRD}
+    fi
+    if ${@bb.utils.contains('OTA_FEATURES', 'watchdog', 'false', 'true', d)}; then
+        set -- "$@" --no-watchdog
     fi
     ota-board entry ${OTA_BOARD_FOLDER} "$@"
 }

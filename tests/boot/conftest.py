@@ -22,7 +22,7 @@ _BUILT = os.environ.get("UBOOT_BUILT")
 EXTLINUX = """\
 label slot
   kernel /boot/vmlinuz
-  append root=${mender_kernel_root}
+  append root=${mender_kernel_root} ota.logic=${ota_logic}
 """
 
 

@@ -21,6 +21,7 @@ def test_the_factory_image_starts_slot_a_with_the_slots_own_arguments(machine: M
 
     assert "KERNEL slot=A" in said
     assert "OTA: booting partition 2" in said
+    assert " ota.logic=1" in said
     assert "error" not in said
 
 

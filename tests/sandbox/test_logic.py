@@ -58,6 +58,16 @@ def test_first_boot_proves_the_environment_and_starts_slot_a(machine: Machine) -
     assert machine.variables()["mender_saveenv_canary"] == "1"
 
 
+def test_the_kernel_is_told_which_boot_logic_started_it(machine: Machine) -> None:
+    assert "append: root=/dev/mmcblk0p2 ota.logic=1 " in machine.boot()
+
+
+def test_a_number_that_another_u_boot_has_saved_is_not_used(machine: Machine) -> None:
+    machine.set(ota_logic="7")
+
+    assert " ota.logic=1 " in machine.boot()
+
+
 def test_a_boot_that_is_not_a_trial_writes_nothing(machine: Machine) -> None:
     machine.boot()
     before = environment(machine)

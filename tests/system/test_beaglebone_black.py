@@ -29,6 +29,7 @@ from ota_image.rootfs.agent import tree_wheels
 from ota_image.rootfs.settings import Settings
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
+from tests.system.described import hil_of, programs_of, typos
 
 FOLDER = ROOT / "boards" / "beaglebone-black"
 BOARD = load_board(FOLDER)
@@ -248,6 +249,15 @@ def test_spl_has_the_code_that_arms_the_watchdog(card: bytes, tmp_path: Path) ->
 
     assert re.search(r"movw\t\w+, #48059\b.*(?:\n.*){1,12}movw\t\w+, #17476\b", said)
     assert struct.pack("<I", 0x44E35000) in found.code
+
+
+def test_what_its_hil_yaml_waits_for_is_in_its_programs(
+    built: Built, u_boot: UBoot, tmp_path: Path
+) -> None:
+    programs = programs_of(BOARD, built, u_boot.folder, tmp_path)
+
+    assert {"spl", "bootloader", "linux"} == set(programs)
+    assert typos(hil_of(BOARD), programs) == []
 
 
 def test_both_copies_of_the_environment_are_the_factorys(card: bytes) -> None:

@@ -10,10 +10,11 @@ import pytest
 from ota_image.doctor.examine import examine
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
+from tests.system.described import expect_a_good_start, hil_of, programs_of, typos
 from tests.system.images import Image, image_of
 from tests.system.no_python import expect_the_old_slot_again
 from tests.system.running import Running, running
-from tests.system.u_boot_cycle import expect_kernel
+from tests.system.u_boot_cycle import expect_bootloader, expect_kernel
 
 pytestmark = [
     pytest.mark.boot,
@@ -38,12 +39,20 @@ def test_doctor_finds_nothing_on_the_image_as_built(image: Image) -> None:
     assert examine(image.built.image, image.board, artifact=artifact) == []
 
 
+def test_the_deaths_of_its_hil_yaml_are_in_its_programs(image: Image, tmp_path: Path) -> None:
+    programs = programs_of(image.board, image.built, None, tmp_path)
+
+    assert typos(hil_of(image.board), programs) == []
+
+
 def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_path: Path) -> None:
     disk = tmp_path / "disk.sdimg"
     shutil.copyfile(image.built.image, disk)
     with running(image.board, disk, image.firmware, image.key) as board:
         board.comes_up_on("A")
+        expect_a_good_start(board, image.board)
         expect_kernel(board, image)
+        expect_bootloader(board, "ota_boot_logic=1")
         expect_state(board, mender_boot_part="2", upgrade_available="0", bootlimit="1")
 
         try_b(board)  # which is empty, as from the factory

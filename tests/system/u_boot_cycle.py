@@ -8,6 +8,7 @@ from pathlib import Path
 from ota_board.board import Board
 from ota_board.environment import Copy, decode
 from tests.boot.machine import TRIAL_OF_B
+from tests.system.described import expect_a_good_start, hil_of, programs_of, typos
 from tests.system.images import Image
 from tests.system.running import Running, running
 
@@ -18,12 +19,16 @@ def go_through(image: Image, folder: Path) -> None:
     Args:
         folder: for the working copy of the disk.
     """
+    programs = programs_of(image.board, image.built, image.firmware.parent, folder)
+    assert typos(hil_of(image.board), programs) == []
     disk = folder / "disk.sdimg"
     shutil.copyfile(image.built.image, disk)
     with running(image.board, disk, image.firmware, image.key) as board:
         board.comes_up_on("A")
+        expect_a_good_start(board, image.board)
         expect_variables(board, mender_saveenv_canary="1", mender_boot_part="2", bootcount="0")
         expect_kernel(board, image)
+        expect_bootloader(board, "ota_bootloader_version=U-Boot 20", "ota_boot_logic=1")
 
         try_b(board)  # which is empty, as from the factory
         board.expect("partition 3 does not load", timeout=120)
@@ -80,6 +85,13 @@ def expect_kernel(board: Running, image: Image) -> None:
     listed = json.loads(image.built.software.read_text("utf-8"))["packages"]
     kernels = [each["name"] for each in listed if each["name"].startswith("linux-image-")]
     assert kernels == [f"linux-image-{board.ssh('uname -r').strip()}"]
+
+
+def expect_bootloader(board: Running, *wanted: str) -> None:
+    """Compare what the inventory says of the bootloader with the beginnings of its lines."""
+    lines = board.ssh("/usr/share/ota/inventory/bootloader-version").splitlines()
+    assert len(lines) == len(wanted)
+    assert all(map(str.startswith, lines, wanted)), lines
 
 
 def copies(board: Board, disk: Path) -> tuple[Copy | None, ...]:

@@ -16,8 +16,13 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.errors import ProgramError
+from ota_artifact.memory import needs_in
+from ota_artifact.reader import open_artifact
+from ota_image.disk.image import open_disk
 from ota_image.disk.inspect import as_json, inspect
+from ota_image.disk.slot import read_slot
 from ota_image.doctor.examine import examine
+from ota_image.doctor.memory import slot_needs
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.system import test_qemu_arm64, test_qemu_x86_64
@@ -129,6 +134,15 @@ def test_the_layout_is_that_of_the_image_from_debian_packages(image: Image, debi
 
 def test_the_doctor_finds_nothing(image: Image) -> None:
     assert examine(image.built.image, image.board, artifact=image.built.artifact) == []
+
+
+def test_the_update_file_says_how_much_memory_its_slot_needs(image: Image) -> None:
+    slot = read_slot(open_disk(image.built.image).slots[0])
+
+    with image.built.artifact.open("rb") as file:
+        found = [needs_in(each.header.meta_data) for each in open_artifact(file).payloads()]
+
+    assert found == [slot_needs(slot) if image.board.bootloader.kind == "u-boot" else None]
 
 
 def test_the_board_boots_falls_back_rolls_back_and_commits(image: Image, tmp_path: Path) -> None:

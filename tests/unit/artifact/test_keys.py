@@ -303,3 +303,13 @@ def test_raw_numbers_are_padded_to_32_bytes() -> None:
 
     assert raw[0] == 0
     assert (len(raw), int.from_bytes(raw[:32], "big")) == (64, r)
+
+
+def test_a_key_has_the_same_id_whatever_file_it_is_in(pem: Pem, tmp_path: Path) -> None:
+    key = load_private_key(pem(EC_KEY.private))
+    public = tmp_path / "public.pem"
+    public.write_bytes(public_pem(key))
+
+    assert load_public_key(public).id == key.public.id
+    assert load_private_key(pem(RSA_KEY.private)).public.id != key.public.id
+    assert len(key.public.id) == 16

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ota_board.cli.main import main
+from ota_board.load_hil import load_hil
 from tests.house.tree import ROOT
 
 BOARDS = str(ROOT / "boards")
@@ -56,6 +57,17 @@ def test_check_says_which_board_is_wrong_and_continues(
     assert "wrong/board.yaml:7: arch: 'mips' is not one of arm64, armhf, amd64" in said.err
 
 
+def test_check_reads_hil_yaml_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["new", "mine", "--boards", BOARDS, "--from", "qemu-arm", "--output", str(tmp_path)])
+    file = tmp_path / "mine" / "hil.yaml"
+    file.write_text(file.read_text().replace("kernel: {within: ", "kernel: {within: soon"))
+
+    assert main(["check", "--boards", str(tmp_path), "mine"]) == 2
+
+    said = capsys.readouterr().err
+    assert "mine/hil.yaml:8: milestones.kernel.within: 'soon30' is not a whole number" in said
+
+
 def test_layout_is_a_table_and_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["layout", "--boards", BOARDS, "qemu-arm64"]) == 0
 
@@ -73,6 +85,9 @@ def test_new_makes_another_board(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "device_types: mine\n" in said
     readme = (tmp_path / "mine" / "README.md").read_text("utf-8")
     assert readme.startswith("# mine\n\nCopied from qemu-arm64. Not built and not tested yet")
+    hil = load_hil(tmp_path / "mine", "u-boot")
+    assert hil
+    assert {each.basis for each in hil.milestones} == {"estimate"}
 
 
 @pytest.mark.parametrize(

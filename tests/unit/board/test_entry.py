@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 
 from ota_artifact.layout import TableKind
+from ota_board.board import Watchdog
+from ota_board.cli.main import main
 from ota_board.entry import entry, entry_path
 from ota_board.load import load_board
 from tests.house.tree import ROOT
@@ -39,6 +41,25 @@ def test_another_kernel_has_another_name_for_the_console() -> None:
 
     assert " console=ttyS1,115200 " in entry(board, "/boot/Image")
     assert " console=ttyS0,115200 " in entry(board, "/boot/Image", console="ttyS0")
+
+
+def test_the_kernel_is_told_to_start_the_watchdog_that_it_would_stop() -> None:
+    board = load_board(ROOT / "boards" / "beaglebone-black")
+    x86 = load_board(ROOT / "boards" / "qemu-x86-64")
+    own = Watchdog(driver="i6300esb", armed_by="kernel", timeout=30, parameter="nowayout=1")
+
+    assert entry(board, "/boot/Image").rstrip().endswith(" omap_wdt.early_enable=1")
+    assert " i6300esb.nowayout=1" in entry(replace(x86, watchdog=own), "/boot/vmlinuz")
+    assert "." not in entry(x86, "/boot/vmlinuz").split("arguments=")[1]
+
+
+def test_a_slot_that_does_not_feed_the_watchdog_does_not_have_it_started(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["entry", str(ROOT / "boards" / "beaglebone-black"), "--kernel", "/boot/zImage"]
+
+    assert main([*words, "--no-watchdog"]) == 0
+    assert "omap_wdt" not in capsys.readouterr().out
 
 
 def test_each_bootloader_looks_in_its_own_place() -> None:

@@ -106,6 +106,16 @@ def test_on_every_mmc_board_environment_and_first_partition_are_at_the_same_plac
             r"watchdog.timeout: is needed if armed_by is not nobody",
         ),
         (
+            "timeout: 30}",
+            "timeout: 30, parameter: early_enable}",
+            r"watchdog.parameter: is one of the driver's",
+        ),
+        (
+            "{driver: i6300esb, armed_by: kernel, timeout: 30}",
+            "{armed_by: u-boot, timeout: 30, parameter: early_enable=1}",
+            r"watchdog.parameter: is one of the driver's",
+        ),
+        (
             "console: {device: ttyAMA0}",
             "console: {device: ttyAMA0, speed: fast}",
             r"'fast' is not a whole",

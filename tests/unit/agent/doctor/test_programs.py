@@ -84,6 +84,18 @@ def test_a_kernel_that_u_boot_did_not_start_is_found(tmp_path: Path) -> None:
     assert "root=${mender_kernel_root}" in found.cause
 
 
+@pytest.mark.parametrize(
+    ("argument", "is_other"), [("", False), ("ota.logic=1", False), ("ota.logic=", True)]
+)
+def test_a_slot_that_another_bootloader_started_is_told(
+    tmp_path: Path, argument: str, is_other: bool
+) -> None:
+    device = patient(tmp_path)
+    (device.system.proc / "cmdline").write_text(f"root=/dev/mmcblk0p2 ro {argument}\n")
+
+    assert ("started-by-another-bootloader" in device.hazards()) == is_other
+
+
 def test_a_kernel_whose_modules_the_slot_lacks_is_a_warning(tmp_path: Path) -> None:
     device = patient(tmp_path)
     modules = device.system.root / "lib" / "modules"

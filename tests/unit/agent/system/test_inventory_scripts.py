@@ -337,6 +337,27 @@ def test_an_environment_that_cannot_be_read_is_named(
     assert found in ("ota_environment=unreadable", "ota_environment=damaged")
 
 
+@in_each_shell
+@pytest.mark.parametrize(
+    ("arguments", "logic"),
+    [
+        ("root=/dev/mmcblk0p2 ota.logic=1 panic=10", ["ota_boot_logic=1"]),
+        ("root=/dev/mmcblk0p2 ota.logic= panic=10", ["ota_boot_logic=none"]),
+        ("root=/dev/mmcblk0p2 ota.logic=1 ota.logic=3", ["ota_boot_logic=3"]),
+        ("root=/dev/mmcblk0p2 * $(id)", []),
+    ],
+)
+def test_which_bootloader_started_the_device_is_told(
+    shell: tuple[str, ...], tmp_path: Path, arguments: str, logic: list[str]
+) -> None:
+    put(tmp_path, {"proc/cmdline": f"{arguments}\n"})
+    assert said(shell, "inventory/bootloader-version", tmp_path) == logic
+
+    put(tmp_path, {"proc/device-tree/chosen/u-boot,version": "2023.01\0"})
+    found = said(shell, "inventory/bootloader-version", tmp_path)
+    assert found == ["ota_bootloader_version=U-Boot 2023.01", *logic]
+
+
 def test_all_of_them_run_on_this_machine() -> None:
     found = inventory([SHARE / "inventory"])
 
@@ -358,5 +379,5 @@ def test_the_agent_takes_the_identity_from_its_script(
 def test_every_one_can_be_executed() -> None:
     programs = [each for each in SHARE.glob("i*/*") if each.parent.name != "init.d"]
 
-    assert len(programs) == 9
+    assert len(programs) == 10
     assert [each.name for each in programs if not each.stat().st_mode & 0o111] == []

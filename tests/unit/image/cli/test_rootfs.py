@@ -23,6 +23,7 @@ from tests.house.tree import ROOT
         (["--user", "ada"], "--user: needs --ssh-key"),
         (["--server-cert", "a.pem"], "--server-cert: needs --server"),
         (["--release", "1/2"], "must not have spaces, slashes or quotes"),
+        (["--security-version", "1.2"], "--security-version: '1.2' is not a security version"),
         (["--agent-wheel", "none.whl", "--without-agent"], "leave one of them out"),
         (["--agent-wheel", str(ROOT / "README.md")], "README.md: is not a wheel: "),
     ],

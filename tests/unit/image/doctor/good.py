@@ -24,6 +24,7 @@ U_BOOT = b"\0".join(
         b"Loading Environment from %s... ",
         b"reading environment; recovered successfully\n",
         b"WDT:   Failed to start %s",
+        b"bcm2835_wdt",
         b"sysboot",
         b"saveenv",
         b"",

@@ -29,27 +29,6 @@ def put(path: Path, name: str, data: bytes) -> None:
     run(("mcopy", "-o", "-i", f"{path}@@24M", file, f"::/{name}"), timeout=10)
 
 
-@pytest.mark.parametrize("name", ["bootcode.bin", "start.elf", "fixup.dat"])
-def test_firmware_that_somebody_gave_another_name(tmp_path: Path, name: str) -> None:
-    board = small_board(tmp_path, "raspberrypi3")
-    path = image(tmp_path, board, boot={"/config.txt": CONFIG})
-    run(("mren", "-i", f"{path}@@24M", f"::/{name}", "::/other.bin"), timeout=10)
-
-    [found] = examine(path, board)
-
-    assert (found.hazard, found.place) == ("firmware-missing", f"boot partition: /{name}")
-    assert found.remedy == f"copy it there again, from raspi-firmware/{name}"
-
-
-def test_firmware_that_config_txt_chooses_is_not_judged(tmp_path: Path) -> None:
-    board = small_board(tmp_path, "raspberrypi3")
-    config = CONFIG + b"start_file=start_cd.elf\nfixup_file=fixup_cd.dat\n"
-    path = image(tmp_path, board, boot={"/config.txt": config})
-    run(("mdel", "-i", f"{path}@@24M", "::/start.elf", "::/fixup.dat"), timeout=10)
-
-    assert examine(path, board) == []
-
-
 def test_a_u_boot_of_another_build_that_lacks_what_it_needs(tmp_path: Path) -> None:
     board = small_board(tmp_path, "beaglebone-black")
     path = image(tmp_path, board)
@@ -70,6 +49,14 @@ def test_a_u_boot_of_another_build_that_lacks_what_it_needs(tmp_path: Path) -> N
         "u-boot-without-watchdog",
     ]
     assert {"CMD_SYSBOOT", "CMD_SAVEENV"} <= {each.remedy.split()[-1] for each in found}
+
+
+def test_a_u_boot_that_is_too_old_to_arm_the_watchdog_of_a_raspberry_pi(tmp_path: Path) -> None:
+    board = small_board(tmp_path, "raspberrypi3")
+    path = image(tmp_path, board)
+    put(path, "u-boot.bin", u_boot(board).replace(b"\0bcm2835_wdt\0", b"\0"))
+
+    assert [each.hazard for each in examine(path, board)] == ["u-boot-without-watchdog"]
 
 
 def test_without_a_delay_no_key_stops_it(tmp_path: Path) -> None:
@@ -94,3 +81,16 @@ def test_a_firmware_that_starts_a_kernel_and_an_environment_in_a_file(tmp_path: 
         put(path, "config.txt", CONFIG.replace(b"kernel=u-boot.bin", line))
         found = [each.hazard for each in examine(path, board)]
         assert found == ["environment-in-fat", "firmware-bypasses-u-boot"]
+
+
+@pytest.mark.parametrize("name", ["bootcode.bin", "bcm2710-rpi-3-b.dtb"])
+def test_firmware_that_a_user_renamed_is_missed(tmp_path: Path, name: str) -> None:
+    board = small_board(tmp_path, "raspberrypi3")
+    path = image(tmp_path, board, u_boot_tree=b"", boot={"/config.txt": CONFIG})
+    run(("mren", "-i", f"{path}@@24M", f"::/{name}", "::/old.dtb"), timeout=10)
+
+    [found] = examine(path, board)
+
+    assert found.hazard == "firmware-missing"
+    assert found.place == f"boot partition: /{name}"
+    assert "old.dtb" in found.cause.lower()

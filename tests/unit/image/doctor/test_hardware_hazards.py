@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.memory import needs_in
 from ota_board.board import Board
 from ota_image.cli.main import main
 from ota_image.doctor.examine import diagnose
@@ -15,6 +16,7 @@ from tests.conftest import requires_program
 from tests.unit.image.disk.small import small_board
 from tests.unit.image.doctor.good import VERSION, files, image, initrd, modules_dep
 from tests.unit.image.hardware.boards import ALIASES, MODULES, SOURCE, compiled, image_of
+from tests.unit.image.hardware.hostile import END, begin, below_root, value
 
 pytestmark = [
     pytest.mark.boot,
@@ -73,6 +75,7 @@ def test_a_console_of_another_kernel_and_a_network_without_drivers(
             {"boot/vmlinuz": b"packed somehow", "lib/modules/6.2/modules.dep": b""},
             "it has modules of 2 kernels: 6.1.0-1, 6.2, and it is not known which one starts",
         ),
+        ({f"{LISTS}/modules.{name}": None for name in ("alias", "dep", "builtin")}, "/lib/modules"),
         ({TREE: compiled(NAMELESS)}, "its root node has no compatible"),
     ],
 )
@@ -104,6 +107,50 @@ def test_a_device_tree_that_is_cut_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (b"", "is not a device tree"),
+        (b"<html>404</html>", "is not a device tree"),
+        (below_root(value(bytes(3 << 20))), "is a device tree of 31458"),
+        (below_root(begin(b"a/b") + value(b"x\0") + END), "is a damaged device tree"),
+    ],
+    ids=range(4),
+)
+def test_what_is_in_place_of_a_device_tree_is_a_hazard_of_one_sentence(
+    tmp_path: Path, data: bytes, cause: str
+) -> None:
+    board = small_board(tmp_path, "beaglebone-black")
+    path = image(tmp_path, board, {**slot(board), TREE: data})
+
+    found = diagnose(path, board).findings[0]
+
+    assert found.hazard == "device-tree-damaged"
+    assert found.cause.startswith(cause)
+
+
+def test_a_kernel_with_all_drivers_built_in_needs_no_lists_of_modules(tmp_path: Path) -> None:
+    """As in a Yocto image, whose kernel has no modules, or none that are installed."""
+    board = small_board(tmp_path, "beaglebone-black")
+    own = (line.split()[1].rpartition("C")[2] for line in ALIASES.splitlines() if "*T*C" in line)
+    alone = {
+        **slot(board),
+        f"{LISTS}/modules.alias": None,
+        f"{LISTS}/modules.dep": None,
+        f"{LISTS}/modules.builtin": b"kernel/drivers/tty/serial/omap-serial.ko\n"
+        + b"".join(b"kernel/%s.ko\n" % each.encode() for each in board.kernel.drivers),
+        "boot/vmlinuz": gzip.compress(image_of(*own), mtime=0),
+        "boot/initrd.img": None,
+        ENTRY: slot(board)[ENTRY].replace(b"initrd /boot/initrd.img\n", b""),
+    }
+    alone |= {name: None for name in files(board) if name.startswith(LISTS) and name not in alone}
+
+    found = diagnose(image(tmp_path, board, alone), board)
+
+    assert [each.hazard for each in found.findings] == []
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
     ("size", "hazard"),
     [(60, None), (84, "kernel-without-room"), (101, "load-addresses-overlap")],
 )
@@ -128,3 +175,54 @@ def test_a_u_boot_that_expects_the_firmwares_device_tree_and_gets_none(tmp_path:
     [found] = diagnose(path, board).findings
 
     assert found.hazard == "u-boot-without-device-tree"
+
+
+def test_what_a_slot_calls_its_files_is_escaped_for_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = small_board(tmp_path, "beaglebone-black")
+    path = image(
+        tmp_path,
+        board,
+        {
+            ENTRY: slot(board)[ENTRY].replace(b"/boot/vmlinuz", b"/boot/\x1b[2Jvmlinuz"),
+            "lib/modules/\x1b[31m/modules.dep": b"",
+        },
+    )
+
+    assert main(["doctor", str(path)]) == 2
+
+    told = capsys.readouterr()
+    assert "\\x1b[2Jvmlinuz" in told.out
+    assert "\x1b" not in told.out + told.err
+
+
+def test_an_artifact_of_any_root_filesystem_can_say_how_much_memory_it_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = small_board(tmp_path, "beaglebone-black")
+    image(tmp_path, board, slot(board))
+
+    assert main(["needs", str(tmp_path / "rootfs.ext4")]) == 0
+
+    needs = needs_in(capsys.readouterr().out.encode())
+    assert needs is not None
+    assert (needs.kernel, needs.device_tree) == (
+        len(gzip.compress(image_of(), mtime=0)),
+        len(compiled(SOURCE)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "text"), [(None, "no such file"), (b"squashfs", "is not an ext4")]
+)
+def test_a_file_without_a_root_filesystem_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, text: str
+) -> None:
+    path = tmp_path / "rootfs"
+    if content:
+        path.write_bytes(content)
+
+    assert main(["needs", str(path)]) == 2
+
+    assert f"{path}: {text}" in capsys.readouterr().err

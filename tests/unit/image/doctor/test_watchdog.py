@@ -12,6 +12,7 @@ from ota_image.cli.main import main
 from ota_image.doctor.case import Case, open_case
 from ota_image.doctor.examine import examine
 from ota_image.doctor.watchdog import cover_of, sentence
+from ota_image.rootfs.initrd import initrd
 from tests.conftest import requires_program
 from tests.unit.image.disk.small import small_board
 from tests.unit.image.doctor.good import VERSION, image, modules_dep
@@ -46,8 +47,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, Case]:
         ),
         (
             Watchdog(driver="i6300esb", armed_by="kernel", timeout=30),
-            "watchdog: Linux arms i6300esb, 30 s; a silent hang is not caught before that, in the"
-            " bootloader and early in the kernel",
+            "watchdog: Linux arms i6300esb, 30 s; a silent hang is not caught before userspace"
+            " starts it, in the bootloader and in the kernel",
         ),
         (
             Watchdog(driver="", armed_by="nobody", timeout=0),
@@ -64,6 +65,24 @@ def test_the_board_says_who_arms_it_and_from_when_on(
     found = cover_of(replace(case, board=replace(board, watchdog=watchdog)))
 
     assert sentence(found) == said
+
+
+@pytest.mark.boot
+def test_an_initrd_that_starts_it_is_told_from_one_that_does_not(
+    made: tuple[Board, Case], tmp_path: Path
+) -> None:
+    board, _ = made
+    late = Watchdog(driver="i6300esb", armed_by="kernel", timeout=30)
+    stopped = Watchdog(driver="omap_wdt", armed_by="u-boot", timeout=60, stopped_by="kernel")
+    ours = image(tmp_path, board, {"boot/initrd.img": initrd(b"", [], late)})
+    case = open_case(ours, board, is_booted=False)
+
+    first, second = (
+        cover_of(replace(case, board=replace(board, watchdog=each))).gap for each in (late, stopped)
+    )
+
+    assert first == "before the initrd starts it, in the bootloader and in the kernel"
+    assert second == "before that, nor from the kernel's drivers until the initrd starts it again"
 
 
 def test_an_image_that_says_nothing_says_so(made: tuple[Board, Case]) -> None:
@@ -110,7 +129,7 @@ def test_the_command_says_it_in_both_forms_and_misses_the_driver(
     assert [each["hazard"] for each in found["findings"]] == ["watchdog-without-driver"]
     assert set(found["findings"][0]) == {"hazard", "place", "cause", "remedy", "severity"}
     assert found["watchdog"]["armed_by"] == "kernel"
-    assert found["watchdog"]["gap"].startswith("before that, in the bootloader")
+    assert found["watchdog"]["gap"].startswith("before userspace starts it, in the")
 
 
 @pytest.mark.boot

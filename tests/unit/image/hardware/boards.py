@@ -19,7 +19,7 @@ SOURCE = """\
   bus {
     compatible = "simple-bus";
     #address-cells = <1>; #size-cells = <1>; ranges;
-    uart: serial@1000 { compatible = "ti,am3352-uart"; reg = <0x1000 4>; };
+    uart: serial@1000 { compatible = "ti,am3352-uart", "ti,omap3-uart"; reg = <0x1000 4>; };
     card: mmc@2000 { compatible = "acme,mmc"; reg = <0x2000 4>; vmmc-supply = <&regulator>; };
     wifi: mmc@3000 { compatible = "acme,sdio"; reg = <0x3000 4>; };
     phy: phy@4000 { compatible = "acme,phy"; reg = <0x4000 4>; #phy-cells = <1>; };
@@ -69,7 +69,7 @@ def tree(*changes: tuple[str, str]) -> DeviceTree:
 
 def image_of(*tables: str) -> bytes:
     """A kernel, unpacked, whose own tables have these entries, and what every one has."""
-    entries = ("simple-bus", "acme,regulator", "ti,am3352-uart", *tables)
+    entries = ("simple-bus", "acme,regulator", "ti,omap3-uart", *tables)
     banner = b"\0Linux version 6.1.0-1 (nobody) \0"
     return banner + b"".join(each.encode().ljust(128, b"\0") for each in entries)
 

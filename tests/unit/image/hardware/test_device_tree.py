@@ -4,9 +4,11 @@ import struct
 import pytest
 
 from ota_image.errors import ImageError
-from ota_image.hardware.device_tree import read_device_tree
+from ota_image.hardware.device_tree import LARGEST, read_device_tree
+from ota_image.hardware.slot_drivers import judge
 from tests.conftest import requires_program
-from tests.unit.image.hardware.boards import SOURCE, compiled, tree
+from tests.unit.image.hardware.boards import SOURCE, compiled, machine, tree
+from tests.unit.image.hardware.hostile import END, begin, below_root, value
 
 pytestmark = requires_program("dtc", package="device-tree-compiler")
 
@@ -58,3 +60,76 @@ def test_one_of_a_later_form_is_refused() -> None:
 
     with pytest.raises(ImageError, match="version 99"):
         read_device_tree(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        begin(b"bus/uart") + value(b"acme,uart\0") + END,
+        begin(b"/bus") + END,
+        begin(b"bus\x1b[2J") + END,
+        begin(b"a name") + END,
+        begin("b\u00fcs".encode()) + END,
+        begin(b"") + END,
+        begin(b"n" * 200) + END,
+        begin(b"a") * 64 + END * 64,
+        begin(b"a") * 100_000,
+        value(b"x", offset=10),  # the empty name
+        value(b"x", offset=1 << 31),
+        value(b"x", offset=17),
+        END * 2,
+        b"\0\0\0\7",
+    ],
+    ids=range(14),
+)
+def test_one_whose_nodes_and_properties_are_called_as_none_can_be_is_refused(
+    content: bytes,
+) -> None:
+    with pytest.raises(ImageError, match="is a damaged device tree"):
+        read_device_tree(below_root(content))
+
+
+def test_a_name_that_does_not_end_is_refused() -> None:
+    whole = below_root(value(b"x"), names=b"compatible")
+
+    with pytest.raises(ImageError, match="is a damaged device tree"):
+        read_device_tree(whole)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        value(b"a\0" * LARGEST),
+        begin(b"n" * 127) * 60 + (begin(b"x") + END) * 100_000 + END * 60,  # GiBs of paths
+    ],
+    ids=["a value", "many long paths"],
+)
+def test_one_that_no_kernel_would_take_costs_neither_time_nor_memory(content: bytes) -> None:
+    with pytest.raises(ImageError, match=r"is a damaged device tree|a kernel takes 2097152 B"):
+        read_device_tree(below_root(content))
+
+
+def test_a_device_tree_of_many_aliases_is_judged_in_no_time() -> None:
+    count = 10_000
+    names = b"compatible\0" + b"".join(b"mmc%05d\0" % number for number in range(count))
+    aliases = (value(b"/n%d\0" % each, 11 + 9 * each) for each in range(count))
+    nodes = (begin(b"n%d" % each) + value(b"acme,mmc\0") + END for each in range(count))
+
+    found = read_device_tree(
+        below_root(begin(b"aliases") + b"".join(aliases) + END + b"".join(nodes), names)
+    )
+
+    assert len(found.aliased("mmc")) == count
+    assert judge(machine(trees={"board.dtb": found})).findings == ()
+
+
+def test_what_refers_to_itself_is_followed_once() -> None:
+    loop = ('compatible = "acme,regulator";', 'compatible = "acme,regulator"; x-supply = <&card>;')
+
+    assert judge(machine(loop)).findings == ()
+
+
+def test_a_text_with_characters_for_a_terminal_is_not_taken_as_it_is() -> None:
+    found = read_device_tree(below_root(value(b"acme\xff\xc3\xbc\0")))
+
+    assert found.machine.isascii() or "\ufffd" in found.machine

@@ -115,6 +115,14 @@ def test_the_console_has_the_name_that_the_kernels_driver_gives_it(
     assert name in wrong[0].remedy
 
 
+def test_a_port_that_only_another_driver_knows_stays_dark() -> None:
+    """As with Linux 6.18's device trees of AM335x and a kernel with omap-serial."""
+    [found] = judge(machine((', "ti,omap3-uart"', ""))).findings
+
+    assert found.hazard == "console-without-driver"
+    assert "no driver for ti,am3352-uart, which would be 8250_omap" in found.cause
+
+
 def test_only_a_watchdog_resets_some_boards_so_its_driver_is_in_the_initrd() -> None:
     drivers = kernel()
     on_arm64 = replace(drivers, is_arm64=True)
@@ -135,7 +143,7 @@ def test_only_a_watchdog_resets_some_boards_so_its_driver_is_in_the_initrd() -> 
         ((('compatible = "acme,board", "acme,soc";', ""),), {}, "its root node has no compatible"),
         ((('stdout-path = "serial2:115200n8";', ""),), {}, "has no stdout-path"),
         ((("serial2 = &uart; ", ""), ("serial2:115200n8", "/bus/serial@1000")), {}, "has no alias"),
-        ((("ti,am3352-uart", "acme,uart"),), {}, "no driver is known for it"),
+        ((('"ti,am3352-uart", "ti,omap3-uart"', '"acme,uart"'),), {}, "no driver is known for it"),
         ((), {"initrd": None}, "the initrd cannot be read"),
         ((), {"storage": "/dev/sda"}, "says nothing of /dev/sda"),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.run import run
+from ota_board.board import Watchdog
 from ota_image.rootfs import initrd as initrd_module
 from ota_image.rootfs.initrd import cpio, initrd
 from ota_image.rootfs.modules import Module
@@ -86,10 +87,37 @@ def test_every_program_of_the_script_is_an_applet_of_the_initrd() -> None:
     script = Path(initrd_module.__file__).with_name("init.sh").read_text("utf-8")
     names = {name for name, _, _ in records(cpio_of_initrd())}
 
-    for applet in ("mount", "insmod", "sleep", "switch_root", "reboot", "cat", "sync"):
+    for applet in (
+        *("mount", "insmod", "sleep", "switch_root", "reboot", "cat", "sync"),
+        *("grep", "kill", "rm", "timeout", "tr", "watchdog"),
+    ):
         assert f"{applet} " in script or f"{applet}\n" in script
         assert f"bin/{applet}" in names
 
 
 def cpio_of_initrd() -> bytes:
     return gzip.decompress(initrd(b"", []))
+
+
+def test_it_knows_the_watchdog_that_it_starts() -> None:
+    watchdog = Watchdog(driver="bcm2835-wdt", armed_by="kernel", timeout=15, stopped_by="nobody")
+
+    files = {
+        name: content for name, _, content in records(gzip.decompress(initrd(b"", [], watchdog)))
+    }
+
+    assert files["watchdog"] == b"bcm2835_wdt 15\n"
+
+
+@pytest.mark.parametrize(
+    "watchdog",
+    [
+        None,
+        Watchdog(driver="", armed_by="u-boot", timeout=60, stopped_by="nobody"),
+        Watchdog(driver="x_wdt", armed_by="nobody", timeout=0, stopped_by="nobody"),
+    ],
+)
+def test_without_a_watchdog_that_linux_serves_it_starts_none(watchdog: Watchdog | None) -> None:
+    names = {name for name, _, _ in records(gzip.decompress(initrd(b"", [], watchdog)))}
+
+    assert "watchdog" not in names

@@ -56,6 +56,29 @@ def test_each_module_comes_after_those_that_it_needs(folder: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("jbd2.ko", b""),
+        ("jbd2.ko", b"\x7fELF\2\1" + b"\xff" * 80),
+        ("jbd2.ko.xz", b"not xz"),
+        ("jbd2.ko.xz", lzma.compress(module("depends="))[:-9]),
+    ],
+)
+def test_a_damaged_module_is_named(folder: Path, name: str, data: bytes) -> None:
+    (folder / "kernel" / "jbd2.ko").unlink()
+    (folder / "kernel" / name).write_bytes(data)
+
+    with pytest.raises(ImageError, match=rf"/kernel/{name}: "):
+        Modules(folder).needed(["ext4"])
+
+
+def test_lists_that_are_not_text_are_read(folder: Path) -> None:
+    (folder / "modules.builtin").write_bytes(b"kernel/\xff\xfe/mmc_core.ko\n\xff\n")
+
+    assert Modules(folder).has("mmc_core")
+
+
 @pytest.mark.parametrize("is_reversed", [False, True])
 def test_of_two_modules_with_one_name_it_is_the_same_on_every_host(
     folder: Path, monkeypatch: pytest.MonkeyPatch, is_reversed: bool

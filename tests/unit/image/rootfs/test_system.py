@@ -181,6 +181,12 @@ def test_the_image_says_which_board_and_release_it_is(tree: Tree) -> None:
     assert tree.get("/etc/mender/mender.conf") is None
 
 
+def test_the_image_says_which_security_version_it_has(tree: Tree) -> None:
+    add_board(tree, BOARD, RECIPE, Settings(release="1.2", security_version=0), 1)
+
+    assert "security_version=0\n" in tree.text("/etc/ota/release")
+
+
 def test_both_agents_are_configured_with_the_server(tree: Tree) -> None:
     settings = Settings(release="1", server="https://ota.example.org:8443", certificate="PEM")
 

@@ -4,6 +4,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ota_artifact.names import printable
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -25,9 +27,9 @@ class Finding:
     severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        """As a command prints it, in three lines."""
-        first = f"{self.severity}: {self.hazard}: {self.place}"
-        return f"{first}\n  cause: {self.cause}\n  remedy: {self.remedy}"
+        """As a command prints it, in three lines, whatever the texts of an image have in them."""
+        first = f"{self.severity}: {self.hazard}: {printable(self.place)}"
+        return f"{first}\n  cause: {printable(self.cause)}\n  remedy: {printable(self.remedy)}"
 
 
 def fault(hazard: str, place: object, cause: object, remedy: str) -> Finding:

@@ -49,6 +49,14 @@ class PublicKey:
     name: str
     key: Any
 
+    @property
+    def id(self) -> str:
+        """A name by the key itself, whatever its file is called: 16 hex digits."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        form = PublicFormat.SubjectPublicKeyInfo
+        return hashlib.sha256(self.key.public_bytes(Encoding.DER, form)).hexdigest()[:16]
+
     def verifies(self, message: bytes, signature: bytes) -> bool:
         """Whether this key made ``signature`` (raw, or DER for ECDSA) over ``message``."""
         from cryptography.exceptions import InvalidSignature

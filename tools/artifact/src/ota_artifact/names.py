@@ -35,6 +35,11 @@ def shown(text: str, limit: int = 80) -> str:
     return quoted if len(quoted) <= limit else f"{quoted[:limit]}…"
 
 
+def printable(text: str) -> str:
+    """The text with control characters and the like escaped, for a terminal."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 def check_text(text: str, what: str) -> str:
     """Return an artifact name, group, device type or key if an artifact may hold it.
 

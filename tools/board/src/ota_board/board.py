@@ -171,13 +171,17 @@ class Watchdog:
         driver: Linux's module; empty if the board has none.
         armed_by: what starts it first; ``nobody``: a kernel that hangs early stays hung.
         timeout: until it resets the board [s].
-        stopped_by: ``kernel`` if Linux stops it while booting, until userspace starts it again.
+        stopped_by: ``kernel`` if Linux stops it while booting, until the initrd, or userspace if
+            there is none, starts it again.
+        parameter: of the driver, such as ``early_enable=1``, with which it starts the watchdog;
+            empty if it needs none. On the kernel's command line, where the initrd finds it too.
     """
 
     driver: str
     armed_by: Armer
     timeout: int
     stopped_by: Stopper = "nobody"
+    parameter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ The files themselves are those of `ota_artifact.grub_block`.
 import re
 
 from ota_artifact import grub_block
+from ota_artifact.boot_logic import CURRENT
 from ota_artifact.contract import COUNT, GOOD, LIMIT, PART, TRIAL
 from ota_artifact.layout import node_base
 from ota_board.board import SLOTS, Board
@@ -80,6 +81,7 @@ def configuration(board: Board) -> str:
         board=board,
         slots=SLOTS,
         linux=node_base(board.storage.device),
+        number=CURRENT,
         serial=port[1] if port else "",
     )
 

@@ -62,9 +62,10 @@ BOARD_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 """What a board may be called; its device type too."""
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,15}")  # ext4 holds 16 characters
 _SETTING = re.compile(r"[A-Z][A-Z0-9_]*(:[a-z0-9-]+)*")  # a variable of BitBake, with overrides
+_PARAMETER = re.compile(r"[a-z0-9_]+=[A-Za-z0-9_.-]+")  # of a kernel's module
 _TAKEN = {"boot", "A", "B", "data"}
 _KERNEL_FIELDS = ("package", "format", "drivers", "modules", "left_out")
-_WATCHDOG_FIELDS = ("driver", "armed_by", "timeout", "stopped_by")
+_WATCHDOG_FIELDS = ("driver", "armed_by", "timeout", "stopped_by", "parameter")
 
 
 def load_board(path: Path) -> Board:
@@ -254,11 +255,15 @@ def _watchdog(fields: Fields) -> Watchdog:
     if (armed_by == "nobody") != (timeout == 0):
         raise fields.wrong("timeout", "is needed if armed_by is not nobody, and only then")
     stopped_by = fields.choice("stopped_by", get_args(Stopper), "nobody")
+    parameter = fields.text("parameter", "")
+    if parameter and (driver == "none" or not _PARAMETER.fullmatch(parameter)):
+        raise fields.wrong("parameter", "is one of the driver's, such as early_enable=1")
     return Watchdog(
         driver="" if driver == "none" else driver,
         armed_by=armed_by,
         timeout=timeout,
         stopped_by=stopped_by,
+        parameter=parameter,
     )
 
 

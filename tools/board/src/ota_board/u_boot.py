@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from ota_artifact.boot_logic import CURRENT
 from ota_artifact.contract import GOOD, LOST
 from ota_artifact.layout import node_base
 from ota_artifact.own_text import read_text
@@ -112,6 +113,7 @@ def default_environment(board: Board, folder: Path | None = None) -> str:
         slots=SLOTS,
         mmc=_mmc_index(board),
         linux=node_base(board.storage.device),
+        number=CURRENT,
         own=_own_part(folder, ENVIRONMENT),
         without=_without,
         names=_names,

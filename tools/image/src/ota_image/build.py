@@ -9,9 +9,9 @@ from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.hold import hold
 from ota_artifact.keys import Signer
 from ota_artifact.layout import to_json
-from ota_artifact.memory import Needs, meta_data_of
 from ota_artifact.output import replacing
 from ota_artifact.provides import CHECKSUMS, ROOTFS, Software, default_clears, software_version
+from ota_artifact.security_version import provides_of as security_provides
 from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
 from ota_artifact.writer import write_artifact
 from ota_board import grub
@@ -19,10 +19,10 @@ from ota_board.board import Board
 from ota_board.u_boot import compiled_environment, factory_environment
 from ota_image.cache import one_error_if_full
 from ota_image.disk.compose import Parts, Raw, compose
-from ota_image.disk.image import Part
+from ota_image.disk.image import slot_file
 from ota_image.disk.slot import filled_slots, read_slot
 from ota_image.disk.split import split
-from ota_image.doctor.memory import judge_memory, slot_needs
+from ota_image.doctor.memory import judge_memory, slot_meta_data
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, fetch_firmware
 from ota_image.firmware.prior_stage import check_device_tree
@@ -34,6 +34,11 @@ from ota_image.rootfs.settings import Settings
 from ota_image.rootfs.slot import Slot, make_slot
 from ota_image.spdx import software_list
 from ota_image.workfolder import own_folder
+
+_INCOMPARABLE = (
+    "warning: a device with a key refuses another build of the same version after this one, since"
+    " their names differ only behind the '+'; add --release or --security-version"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +95,8 @@ def build(
     board = fitted(board, recipe)
     wanted = output / f"{recipe.name}-{board.name}-{settings.release}.sdimg"
     check_suite(wanted, recipe.suite)
+    if signer and not settings.release and settings.security_version is None:
+        say(_INCOMPARABLE)
     firmware = fetch_firmware(board, recipe, source=source, accepted=accepted, say=say)
     is_grub = board.bootloader.kind == "grub" and u_boot_tree is None
     u_boot = (
@@ -120,7 +127,7 @@ def build(
         slot = make_slot(
             board, recipe, settings, folder / "rootfs.ext4", source=source, progress=say
         )
-        needs = _needs(board, slot.path, u_boot) if u_boot else None
+        meta_data = _meta_data(board, slot.path, u_boot)
         name = f"{recipe.name}-{slot.release}"
         stem = f"{recipe.name}-{board.name}-{slot.release}"
         made = Built(
@@ -150,7 +157,7 @@ def build(
             split(made.image, board.layout, parts.raw, output / f"{stem}.parts")
         say(f"artifact {name}" + ("" if signer else ", unsigned"))
         with replacing(made.artifact) as file:
-            write_artifact(file, _artifact(board, name, slot, needs), signer=signer)
+            write_artifact(file, _artifact(board, name, slot, meta_data, settings), signer=signer)
         _write(made.layout, to_json(board.layout))
         _write(
             made.software,
@@ -173,20 +180,23 @@ def check_suite(image: Path, suite: str) -> None:
         )
 
 
-def _needs(board: Board, rootfs: Path, u_boot: UBoot) -> Needs | None:
-    """The memory that a slot needs, which this U-Boot has where it loads the slot's files.
+def _meta_data(board: Board, rootfs: Path, u_boot: UBoot | None) -> bytes:
+    """What a slot needs of the bootloader, which this board's has.
+
+    Args:
+        u_boot: None for GRUB.
 
     Raises:
-        ImageError: it has not.
+        ImageError: U-Boot has no room where it loads the slot's files.
     """
-    size = rootfs.stat().st_size
-    part = Part(image=rootfs, name="A", number=0, offset=0, size=size, type="", kind="ext4")
-    slot = read_slot(part)
-    for found in judge_memory(slot, compiled_environment(u_boot.environment)):
-        raise ImageError(
-            f"boards/{board.name}/board.yaml: bootloader.addresses: {found.cause}; {found.remedy}"
-        )
-    return slot_needs(slot)
+    slot = read_slot(slot_file(rootfs), is_grub=u_boot is None)
+    if u_boot:
+        for found in judge_memory(slot, compiled_environment(u_boot.environment)):
+            raise ImageError(
+                f"boards/{board.name}/board.yaml: bootloader.addresses: {found.cause};"
+                f" {found.remedy}"
+            )
+    return slot_meta_data(slot)
 
 
 def newest_image(board: Board, folder: Path) -> Path:
@@ -210,13 +220,17 @@ def _boot_files(folder: Path) -> dict[str, Path]:
     }
 
 
-def _artifact(board: Board, name: str, slot: Slot, needs: Needs | None) -> ArtifactSpec:
+def _artifact(
+    board: Board, name: str, slot: Slot, meta_data: bytes, settings: Settings
+) -> ArtifactSpec:
     software = Software()
+    number = settings.security_version
     payload = PayloadHeader(
         type=ROOTFS,
-        provides=software_version(software, name),
+        provides=software_version(software, name)
+        | ({} if number is None else security_provides(number)),
         clears=default_clears(software),
-        meta_data=meta_data_of(needs) if needs else b"",
+        meta_data=meta_data,
     )
     header = Header(version=3, artifact_name=name, compatible_types=board.device_types, payloads=())
     content = (FileSource("rootfs.ext4", slot.path),)

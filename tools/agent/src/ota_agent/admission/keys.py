@@ -4,10 +4,11 @@
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from ota_agent.device.clock import floor
 from ota_agent.errors import AgentError
@@ -27,13 +28,24 @@ class VerifyOptions:
         keys: files with public keys in PEM; one of these keys must have signed an artifact; none:
             any artifact is installed. ``/etc/ota/keys/old.pem, expires = 2027-01-01`` is the last
             day on which a key is good.
-        forbid_downgrade: refuse an artifact whose version is lower than that of what is installed.
-        version: the key among an artifact's provides that is its version.
+        forbid_downgrade: refuse an artifact below the security version of what was committed, or,
+            where neither has one, of a lower version; ``auto``: as soon as there are ``keys``.
+        version: the key among an artifact's provides that is the version of its root filesystem.
     """
 
     keys: tuple[str, ...] = ()
-    forbid_downgrade: bool = False
+    forbid_downgrade: Literal["auto", True, False] = "auto"
     version: str = "rootfs-image.version"
+
+    @property
+    def is_any_limited(self) -> bool:
+        """Whether a key has a last day."""
+        return any(_EXPIRES.fullmatch(each) for each in self.keys)
+
+    @property
+    def is_downgrade_forbidden(self) -> bool:
+        """Whether what is older is refused."""
+        return bool(self.keys) if self.forbid_downgrade == "auto" else self.forbid_downgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +124,17 @@ def load_keys(
     for finding in findings:
         logger.warning("keys: %s; it is left out", finding)
     return tuple(good)
+
+
+def key_ids(keys: Iterable[str]) -> frozenset[str] | None:
+    """The ids of keys as they are configured, also of those that have expired.
+
+    Time may be wrong, and must not take away what a key has raised. None: one cannot be read.
+    """
+    try:
+        return frozenset(load_public_key(parse_key(text).path).id for text in keys)
+    except (AgentError, ArtifactError, OSError):
+        return None
 
 
 def _end(day: date) -> datetime:

@@ -47,6 +47,8 @@ def lines(
     """
     yield headline(status)
     yield _runs(status)
+    if status.floor:
+        yield f"It never goes back below the security version {status.floor}"
     if status.data:
         yield status.data
     if status.state == "Idle":

@@ -45,6 +45,8 @@ class Status:
         tokens: how often that has changed, with a token or without one.
         is_enabled: whether the server is asked for updates.
         window: when updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always.
+        floor: security versions below which nothing is installed, such as "rootfs-image 5 of key
+            1a2b3c4d"; empty: there are none.
         data: what happened to /data at this boot, as a sentence; empty if nothing happened to it.
         warning: what is not as it should be, such as a configuration that was passed over, or a
             release that runs though another one was committed; empty: nothing.
@@ -75,6 +77,7 @@ class Status:
     tokens: int = 0
     is_enabled: bool = True
     window: str = ""
+    floor: str = ""
     data: str = ""
     warning: str = ""
     version: str = __version__

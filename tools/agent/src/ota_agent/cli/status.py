@@ -16,6 +16,7 @@ from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import command, settings_of
 from ota_agent.device.options import DeviceOptions
 from ota_agent.device.second_home import data_state
+from ota_agent.lifecycle.floor import sentence
 from ota_agent.lifecycle.states import UnderWay
 from ota_artifact.provides import NAME
 
@@ -77,6 +78,7 @@ def _left(device: DeviceOptions) -> Status:
     found = provided(device, memory)
     changes: dict[str, Any] = {"installed": found.provides[NAME], "warning": found.finding}
     if memory is not None:
+        changes["floor"] = sentence(memory.floor)
         changes["state"] = type(memory.state).__name__
         changes |= of_update(memory.state) if isinstance(memory.state, UnderWay) else {}
     return Status(**changes)

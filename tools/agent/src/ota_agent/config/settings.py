@@ -41,6 +41,7 @@ class Settings:
     """The sections of agent.toml.
 
     Attributes:
+        slot_keys: the keys that the slot itself names, whatever a file on /data says.
         passed_over: what files say that cannot be, and was not taken.
     """
 
@@ -59,12 +60,18 @@ class Settings:
     api: ApiOptions = field(default_factory=ApiOptions)
     scripts: ScriptOptions = field(default_factory=ScriptOptions)
     modules: ModuleOptions = field(default_factory=ModuleOptions)
+    slot_keys: tuple[str, ...] = field(default=(), compare=False)
     passed_over: tuple[PassedOver, ...] = field(default=(), compare=False)
 
     @property
     def has_own_key(self) -> bool:
         """Whether the device's key is in the agent's own place, and nobody has named another."""
         return self.key.path == self.device.data / KeyOptions().path.name
+
+    @property
+    def floor_keys(self) -> tuple[str, ...]:
+        """The keys whose security versions count: a file on /data may not leave one out."""
+        return tuple(dict.fromkeys((*self.slot_keys, *self.keys.keys)))
 
     @property
     def doubt(self) -> str:
@@ -110,11 +117,10 @@ def load_settings(
         reading.take(mender.read(each))
     reading.require(path)
     settings = reading.settings()
-    local = settings.device.data / LOCAL
-    if local == path:
-        return settings
-    reading.take(_local(local, settings.device.data))
-    settings = reading.settings()
+    local, slot_keys = settings.device.data / LOCAL, settings.keys.keys
+    if local != path:
+        reading.take(_local(local, settings.device.data))
+    settings = dataclasses.replace(reading.settings(), slot_keys=slot_keys)
     for wrong in settings.passed_over:
         logger.error("%s; it is passed over", wrong)
     return settings
@@ -207,6 +213,9 @@ _OF_THE_SLOT = ("boot_id", "data", "run", "running")
 """Keys of [device] that an agent needs to start, and to know which slot runs."""
 
 
+_ONLY_STRICTER = "can only be set to true here, and to anything else in the agent.toml of a slot"
+
+
 def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
     """What the file on /data says.
 
@@ -236,6 +245,8 @@ def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
                 continue
             if name == "device" and key in _OF_THE_SLOT:
                 yield PassedOver(place=place, finding="can only be set in the agent.toml of a slot")
+            elif (name, key) == ("keys", "forbid_downgrade") and value in (False, "auto"):
+                yield PassedOver(place=place, finding=_ONLY_STRICTER)
             else:
                 yield Entry(section=name, name=key, value=value, place=place)
 

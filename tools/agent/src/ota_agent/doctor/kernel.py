@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator
 
 from ota_agent.doctor.case import Case
+from ota_artifact.boot_logic import started_by
+from ota_artifact.contract import ARGUMENT
 from ota_artifact.finding import Finding, fault, warning
 
 
@@ -19,6 +21,15 @@ def probe(case: Case) -> Iterator[Finding]:
             f"it has {literal}, which U-Boot would have replaced: something else started the"
             " kernel, and no update is ever tried",
             "have the firmware start U-Boot; on a Raspberry Pi, kernel= in config.txt",
+        )
+    if started_by(arguments) == 0:
+        yield warning(
+            "started-by-another-bootloader",
+            "/proc/cmdline",
+            f"{ARGUMENT} has no number: a bootloader without this kit's boot logic, or with an old"
+            " one, has started the slot, perhaps one on the eMMC; updates that need it are refused",
+            "have the board start from the disk that the image was written to, or write the image"
+            " to it again",
         )
     modules = case.system.root / "lib" / "modules"
     release = os.uname().release

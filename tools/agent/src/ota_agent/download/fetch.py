@@ -92,7 +92,7 @@ class Fetch:
         memory: keeps the checkpoint.
         keys: one of them must have signed the artifact; none: anybody may.
         accept: raises an AgentError for the header of an artifact that may not be installed here;
-            it also gets the SHA-256 of its manifest, in hex.
+            it also gets what a later look at the artifact needs.
         begin: makes what stores the payloads of an artifact, by their numbers.
         store_scripts: takes the artifact's state scripts.
         progress: told how far it is, at least once for each MiB.
@@ -107,7 +107,7 @@ class Fetch:
         pool: Callable[[], "urllib3.PoolManager"],
         memory: Memory,
         keys: Sequence[PublicKey],
-        accept: Callable[[Header, str], None],
+        accept: Callable[[Header, Artifact], None],
         begin: Callable[[Header, Trail], Mapping[int, Installer]],
         store_scripts: Callable[[tuple[Script, ...]], None],
         progress: Callable[[Progress], None],
@@ -178,7 +178,8 @@ class Fetch:
         header = artifact.header
         self._artifact_name = header.artifact_name
         digest = hashlib.sha256(artifact.manifest.raw).hexdigest()
-        self._accept(header, digest)
+        described = _described(header, digest, artifact.signed_by)
+        self._accept(header, described)
         origin = Checkpoint(
             deployment=self._update.deployment,
             source=self._shown,
@@ -204,7 +205,7 @@ class Fetch:
         # The slot last: if another payload fails here, the slot still cannot be started.
         for installer in sorted(installers.values(), key=lambda each: bool(each.slot)):
             installer.finish()
-        return Fetched(_described(header, digest), self._slot)
+        return Fetched(described, self._slot)
 
     def _note(self, done: int, size: int) -> None:
         self._check()
@@ -232,7 +233,7 @@ class Fetch:
         self._tell()
 
 
-def _described(header: Header, digest: str) -> Artifact:
+def _described(header: Header, digest: str, signed_by: PublicKey | None) -> Artifact:
     provides: dict[str, str] = {}
     clears: list[str] = []
     for payload in header.payloads:
@@ -245,4 +246,5 @@ def _described(header: Header, digest: str) -> Artifact:
         provides=provides,
         clears=tuple(clears),
         digest=digest,
+        key=signed_by.id if signed_by else "",
     )

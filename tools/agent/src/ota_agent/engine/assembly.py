@@ -17,6 +17,7 @@ from ota_agent.control.controls import Controls
 from ota_agent.device.device_type import find_device_type
 from ota_agent.device.second_home import data_state
 from ota_agent.engine.agent import Agent
+from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.observer import StateObserver
 from ota_agent.engine.performer import DevicePerformer
@@ -35,6 +36,7 @@ from ota_agent.lifecycle.states import (
 )
 from ota_agent.memory.correct import open_store
 from ota_agent.memory.store import Store
+from ota_agent.memory.trusted_time import note_time
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployment_log import DeploymentLog
 from ota_agent.server.deployments import Deployments
@@ -113,7 +115,7 @@ def _assemble(
     controls = Controls(settings.control, store)
     pool = _pool(settings)
     deployments = Deployments(
-        server=_server(settings, pool, warnings),
+        server=_server(settings, store, pool, warnings),
         controls=controls,
         store=store,
         log=DeploymentLog(settings.log),
@@ -126,6 +128,7 @@ def _assemble(
     installers = Installers(
         settings=settings, store=store, boot=boot, device_type=device_type, no_slots=no_slots
     )
+    floor = FloorKeeper(settings=settings, store=store, boot=boot)
     scripts = Scripts(
         settings.scripts, check=controls.check, tell=lambda name: live.change(doing=name)
     )
@@ -138,6 +141,7 @@ def _assemble(
         scripts=scripts,
         installers=installers,
         deployments=deployments,
+        floor=floor,
         pool=pool,
         doubt=_doubt(settings, store),
     )
@@ -147,6 +151,7 @@ def _assemble(
         live=live,
         deployments=deployments,
         boot=boot,
+        floor=floor,
         warnings=warnings,
     )
     boot_now = boot_id(settings.device.boot_id)
@@ -246,7 +251,7 @@ def _pool(settings: Settings) -> "Pool":
     return pool
 
 
-def _server(settings: Settings, pool: "Pool", warnings: Warnings) -> "Server | None":
+def _server(settings: Settings, store: Store, pool: "Pool", warnings: Warnings) -> "Server | None":
     if not settings.server.urls:
         return None
     from ota_agent.server.client import Server
@@ -257,4 +262,9 @@ def _server(settings: Settings, pool: "Pool", warnings: Warnings) -> "Server | N
     key = DeviceKey(settings.key, is_own=settings.has_own_key, tell=warnings.add)
     if said := replaced(settings.key.path):
         warnings.add(said)
-    return Server(settings.server, pool, key, identity, accepted=identity.keep)
+
+    def heard(date: float) -> None:
+        if settings.keys.is_any_limited and not settings.tls.skip_verify:
+            note_time(store, date)
+
+    return Server(settings.server, pool, key, identity, accepted=identity.keep, heard=heard)

@@ -254,15 +254,15 @@ class Daemon:
 
     def _own_attributes(self) -> dict[str, str]:
         """What the agent itself says of the device."""
-        status = self._agent.live.get()
+        now = self._agent.live.get()
         found = {
             "device_type": self._agent.deployments.device_type,
             "ota_agent_version": __version__,
-            "ota_running_slot": status.running_slot,
+            "ota_running_slot": now.running_slot,
         }
-        if self._agent.update is not None:
-            found["ota_state"] = self._agent.state.mender_name
-        return {**found, "ota_warning": status.warning} if status.warning else found
+        state = "" if self._agent.update is None else self._agent.state.mender_name
+        more = {"ota_state": state, "ota_warning": now.warning, "ota_security_floor": now.floor}
+        return {**found, **{name: text for name, text in more.items() if text}}
 
     def _schedule(
         self, what: Literal["update", "inventory"], error: AgentError | None = None

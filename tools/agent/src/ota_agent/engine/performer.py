@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from ota_agent.admission.acceptance import check_acceptance
-from ota_agent.admission.downgrade import check_downgrade
+from ota_agent.admission.downgrade import versions_in
 from ota_agent.admission.keys import load_keys
 from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.contract import is_trial, trial_of
 from ota_agent.config.settings import Settings
+from ota_agent.device import clock
 from ota_agent.device.device_type import device_type_of
 from ota_agent.download.source.retry import Surroundings
+from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.runtime import RebootWanted
 from ota_agent.errors import AgentError, NotGiven
@@ -23,10 +25,11 @@ from ota_agent.lifecycle import actions as a
 from ota_agent.lifecycle import provides
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.events import Answered, Event, Fetched, Trial
-from ota_agent.lifecycle.update import Update
+from ota_agent.lifecycle.update import Artifact, Update
 from ota_agent.memory.bootstrap import look
 from ota_agent.memory.runs import committed
 from ota_agent.memory.store import Store
+from ota_agent.memory.trusted_time import trusted_time
 from ota_agent.payloads import Installer, Reboot
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployments import Deployments
@@ -76,6 +79,7 @@ class DevicePerformer:
     scripts: Scripts
     installers: Installers
     deployments: Deployments
+    floor: FloorKeeper
     pool: "Callable[[], urllib3.PoolManager]"
     doubt: str = ""
 
@@ -182,8 +186,8 @@ class DevicePerformer:
             options=self.settings.download,
             pool=self.pool,
             memory=self.store,
-            keys=load_keys(self.settings.keys, doubt=self.doubt),
-            accept=lambda header, digest: self._accept(update, header, digest),
+            keys=load_keys(self.settings.keys, doubt=self.doubt, least=self._least),
+            accept=lambda header, artifact: self._accept(update, header, artifact),
             begin=self.installers.begin,
             store_scripts=self.scripts.store,
             progress=show,
@@ -193,16 +197,19 @@ class DevicePerformer:
         )
         return fetch.run()
 
-    def _accept(self, update: Update, header: "Header", digest: str) -> None:
-        self.deployments.require_new(update, digest)
-        options, provided = self.settings.keys, self.store.provides
+    def _least(self) -> float:
+        """The time that it is at least, whatever the clock says [s since 1970]."""
+        return max(clock.floor(), trusted_time(self.store))
+
+    def _accept(self, update: Update, header: "Header", artifact: Artifact) -> None:
+        self.deployments.require_new(update, artifact.digest)
+        provided = self.store.provides
         device_type = self.device_type or device_type_of(self.settings.device)
         check_acceptance(header, device_type, provided)
         has_rootfs = any(each.type == ROOTFS for each in header.payloads)
         if has_rootfs:
             prove_room(self.settings.device.data)  # its trial would fail without
-        if options.forbid_downgrade:
-            check_downgrade(header.provides, provided, options.version, has_rootfs=has_rootfs)
+        self.floor.check(header)
 
     def _run_scripts(self, update: Update, action: a.RunScripts) -> None:
         name = action.state
@@ -278,10 +285,22 @@ class DevicePerformer:
             raise RebootWanted(is_manual=update.is_manual)
 
     def _save_provides(self, update: Update) -> None:
-        if update.artifact is not None:
-            merge = provides.after_failure if update.reason else provides.after
-            found = merge(update.artifact, self.store.provides)
-            self.store.save_provides(found, committed(self.store.slots, look(self.boot), found))
+        artifact = update.artifact
+        if artifact is None:
+            return
+        merge = provides.after_failure if update.reason else provides.after
+        found = merge(artifact, self.store.provides)
+        slots = committed(self.store.slots, look(self.boot), found)
+        if update.reason:
+            self.store.save_provides(found, slots)
+            return
+        versions = versions_in(artifact.provides, self.settings.keys.version)
+        self.store.save_provides(
+            found,
+            slots,
+            floor=self.floor.commit(artifact),
+            versions={**self.store.versions, **versions},
+        )
 
 
 def _each(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from ota_agent.address import Address
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.floor import Floor, from_variable
 from ota_agent.lifecycle.states import Erring, Idle, State, Syncing, UnderWay
 from ota_agent.lifecycle.update import Artifact, Update
 
@@ -23,6 +24,9 @@ STATE, BOOT, PROVIDES = "state", "boot", "provides"
 
 SLOTS, ODD = "part slots", "part odd"
 """What the slots were when they were committed, and why the device does not run the last one."""
+
+TIME = "part time"
+"""The latest time that is known to have been."""
 
 FORMAT = 1
 """Of the record; a newer one is read as far as it is understood."""
@@ -78,6 +82,28 @@ def kept_in(base: "sqlite3.Connection") -> dict[str, str]:
     base.text_factory = lambda data: data.decode("utf-8", "replace")
     rows = base.execute("SELECT name, value FROM kept").fetchall()
     return {name: value for name, value in rows if isinstance(name, str) and isinstance(value, str)}
+
+
+def floor_in(base: "sqlite3.Connection") -> Floor:
+    """The floor; nothing if an older agent has made the memory. A damaged row is left out.
+
+    Raises:
+        sqlite3.Error: it is damaged.
+    """
+    if base.execute("SELECT 1 FROM sqlite_schema WHERE name = 'floor'").fetchone() is None:
+        return Floor()
+    rows = base.execute("SELECT name, key, number FROM floor").fetchall()
+    return from_variable(" ".join(f"{name}:{key}:{number}" for name, key, number in rows))
+
+
+def versions_of(text: str) -> dict[str, str]:
+    """The versions that were committed last; nothing for what is damaged."""
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {key: each for key, each in pairs if isinstance(each, str)}
 
 
 def provided(text: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from ota_agent.device.slots import Slot
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
 from ota_agent.payloads import Progress, Reboot
+from ota_agent.payloads.boot_logic import require_boot_logic
 from ota_agent.payloads.checkpoint import Trail
 from ota_agent.payloads.memory import require_room
 from ota_agent.payloads.slot_writer import blank_slot, hash_of_slot, write_head, write_slot
@@ -58,6 +59,7 @@ class RootFilesystem:
             AgentError: the slot is too small, or the device fails.
             ArtifactError: the payload is damaged.
         """
+        require_boot_logic(payload.header.meta_data)
         require_room(payload.header.meta_data, self.boot.bootloader.read())
         self._head = self.trail.resume(payload, self.target) if self.trail else b""
         for file in payload.files():

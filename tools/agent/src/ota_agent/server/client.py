@@ -95,6 +95,7 @@ class Server:
         pool: gives the connections, each time that they are needed.
         identity: gives the JSON text that tells this device from all others.
         accepted: told that text, once a server has accepted the device by it.
+        heard: told what time it is by the server, which TLS has authenticated [s since 1970].
     """
 
     def __init__(
@@ -105,10 +106,11 @@ class Server:
         identity: Callable[[], str],
         *,
         accepted: Callable[[str], object] = lambda identity: None,
+        heard: Callable[[float], object] = lambda date: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options, self._pool, self._key, self._identity = options, pool, key, identity
-        self._accepted, self._clock = accepted, clock
+        self._accepted, self._heard, self._clock = accepted, heard, clock
         self._urls = tuple(Address(each.rstrip("/")) for each in options.urls)
         for url in self._urls:
             if not url.is_web:
@@ -273,6 +275,7 @@ class Server:
             headers = {"Authorization": f"Bearer {session.token}"}
             answer = self._ask(method, session.url.full + path, body, headers)
             if answer.status != 401:
+                self._heard(answer.date)
                 return answer
             self._session = None
             refused += 1
@@ -334,14 +337,8 @@ class Server:
         common = {"User-Agent": f"ota-agent/{__version__}", "Accept": "application/json"}
         if body is not None:
             common["Content-Type"] = "application/json"
-        return ask(
-            self._pool,
-            method,
-            url,
-            body=body,
-            headers={**common, **headers},
-            patience=self._options.timeout,
-        )
+        told, patience = {**common, **headers}, self._options.timeout
+        return ask(self._pool, method, url, body=body, headers=told, patience=patience)
 
 
 def _worst(failures: Sequence[AgentError]) -> AgentError:

@@ -12,7 +12,7 @@ import urllib3
 from ota_agent.address import Address, hide
 from ota_agent.errors import AgentError, Unreachable, innermost
 from ota_agent.hurry import reading
-from ota_agent.retry import retry_after
+from ota_agent.retry import date_of, retry_after
 from ota_artifact.errors import ArtifactError
 from ota_artifact.json_text import parse_object
 
@@ -34,6 +34,8 @@ class Answer:
         address: that was asked.
         retry_after: what it asks us to wait [s]; 0 if it does not say.
         kind: of the body, such as ``application/json``; in lower case, without parameters.
+        date: when it was sent, by the clock of a server that TLS has authenticated [s since 1970];
+            0 if it does not say.
     """
 
     where: str
@@ -42,6 +44,7 @@ class Answer:
     body: bytes
     retry_after: float = 0.0
     kind: str = ""
+    date: float = 0.0
 
     def json(self) -> dict[str, Any]:
         """The object in it.
@@ -158,6 +161,7 @@ def ask(
         body=data,
         retry_after=retry_after(response.headers.get("Retry-After"), now()) or 0.0,
         kind=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+        date=date_of(response.headers.get("Date")) or 0.0 if url.startswith("https:") else 0.0,
     )
 
 

@@ -13,6 +13,7 @@ from ota_artifact.cli.progress import progress
 from ota_artifact.cli.signing import add_verifying, public_keys_of
 from ota_artifact.cli.streams import counted, opened
 from ota_artifact.describe import describe
+from ota_artifact.names import printable
 from ota_artifact.reader import open_artifact
 
 _EXAMPLE = """\
@@ -59,14 +60,14 @@ def _run(args: argparse.Namespace) -> int:
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     """The layout of mender-artifact 4, which is YAML unless a value is unusual."""
     yield "Mender Artifact:"
-    yield f"  Name: {_shown(found['artifact_name'])}"
+    yield f"  Name: {printable(found['artifact_name'])}"
     yield f"  Format: {found['format']}"
     yield f"  Version: {found['version']}"
     yield f"  Signature: {_SIGNATURE[found['signature']]}"
     yield f"  Compatible types: {_flow(found['compatible_types'])}"
     if found["version"] == 3:
         depends = found["depends"]
-        yield f"  Provides group: {_shown(found['artifact_group'] or '')}"
+        yield f"  Provides group: {printable(found['artifact_group'] or '')}"
         yield f"  Depends on one of artifact(s): {_flow(depends['artifact_name'])}"
         yield f"  Depends on one of group(s): {_flow(depends['artifact_group'])}"
     scripts = [script["name"] for script in found["state_scripts"]]
@@ -86,7 +87,7 @@ def _payload(payload: Mapping[str, Any]) -> Iterator[str]:
     if payload["meta_data"]:
         yield "    Metadata:"
         text = json.dumps(payload["meta_data"], indent=2, sort_keys=True, ensure_ascii=False)
-        yield from (f"      {_shown(line)}" for line in text.split("\n"))
+        yield from (f"      {printable(line)}" for line in text.split("\n"))
     else:
         yield "    Metadata: {}"
     yield "    Files:" + ("" if payload["files"] else " []")
@@ -100,12 +101,12 @@ def _payload(payload: Mapping[str, Any]) -> Iterator[str]:
 def _object(title: str, values: Mapping[str, Any]) -> Iterator[str]:
     yield f"    {title}:" + ("" if values else " {}")
     for key, value in values.items():
-        text = _shown(value) if isinstance(value, str) else _flow(value)
-        yield f"      {_shown(key)}: {text}"
+        text = printable(value) if isinstance(value, str) else _flow(value)
+        yield f"      {printable(key)}: {text}"
 
 
 def _flow(values: Sequence[str]) -> str:
-    return f"[{', '.join(map(_shown, values))}]"
+    return f"[{', '.join(map(printable, values))}]"
 
 
 def _time(seconds: int) -> str:
@@ -114,8 +115,3 @@ def _time(seconds: int) -> str:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S +0000 UTC}"
     except (ValueError, OverflowError, OSError):
         return str(seconds)
-
-
-def _shown(text: str) -> str:
-    """The text with control characters and the like escaped, for a terminal."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

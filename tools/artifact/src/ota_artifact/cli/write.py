@@ -16,6 +16,7 @@ from ota_artifact.cli.header_options import (
     add_payload_relations,
     add_relations,
     add_scripts,
+    add_security_version,
     add_software,
     clears_of,
     compatible_types,
@@ -24,6 +25,7 @@ from ota_artifact.cli.header_options import (
     provides_of,
     refuse_in_version_2,
     scripts_of,
+    security_provides_of,
     size_limit,
     warn,
 )
@@ -125,6 +127,9 @@ def _add_rootfs(kinds: "Subparsers[Parser]") -> None:
         action="store_true",
         help="call it rootfs_image_checksum",
     )
+    parser.add_argument(
+        "-m", "--meta-data", metavar="FILE", help="a JSON object, such as `ota-image needs` prints"
+    )
     add_software(parser)
     snapshot = parser.add_argument_group("copying from a device")
     snapshot.add_argument(
@@ -204,6 +209,7 @@ def _add_common(parser: argparse.ArgumentParser, versions: str = "only 3 here") 
     )
     add_relations(parser)
     add_payload_relations(parser)
+    add_security_version(parser)
     add_signing(parser)
 
 
@@ -217,7 +223,11 @@ def _rootfs(args: argparse.Namespace) -> int:
     else:
         depends = key_values("--depends", args.depends)
         header = PayloadHeader(
-            type=ROOTFS, provides=provides_of(args), depends=depends, clears=clears_of(args)
+            type=ROOTFS,
+            provides=provides_of(args),
+            depends=depends,
+            clears=clears_of(args),
+            meta_data=meta_data_of(args.meta_data) if args.meta_data else b"",
         )
         checksum = CHECKSUMS[1 if args.legacy_rootfs_image_checksum else 0]
     if args.no_checksum_provide:
@@ -263,7 +273,7 @@ def _bootstrap(args: argparse.Namespace) -> int:
     payload = PayloadSpec(
         PayloadHeader(
             type=None,
-            provides=key_values("--provides", args.provides),
+            provides=security_provides_of(args) | key_values("--provides", args.provides),
             depends=key_values("--depends", args.depends),
             clears=tuple(args.clears_provides),
         )

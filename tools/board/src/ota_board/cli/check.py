@@ -10,6 +10,7 @@ from ota_board.board import Board
 from ota_board.cli.arguments import Subparsers, add_command
 from ota_board.errors import BoardError
 from ota_board.load import all_boards, board_folders, find_board, load_board
+from ota_board.load_hil import load_hil
 from ota_board.u_boot import missing, needed
 
 
@@ -38,6 +39,7 @@ def _run(args: argparse.Namespace) -> int:
     for path in paths:
         try:
             board = load_board(path)
+            load_hil(path, board.bootloader.kind)
             if config is not None:
                 _check_config(board, path, config, args.u_boot_config)
         except BoardError as error:

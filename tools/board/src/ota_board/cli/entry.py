@@ -2,6 +2,7 @@
 """`entry`: write a slot's boot entry, for builders of root filesystems."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from ota_board.cli.arguments import Subparsers, add_board, add_command, board_of
@@ -31,6 +32,11 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
         help="Linux's name of the console (default: the board's)",
     )
     parser.add_argument(
+        "--no-watchdog",
+        action="store_true",
+        help="do not have the kernel start the watchdog early: nothing in the slot would feed it",
+    )
+    parser.add_argument(
         "--output",
         metavar="DIR",
         help="write it into this root filesystem, where the bootloader looks (default: print it)",
@@ -39,6 +45,8 @@ def add_parser(sub: "Subparsers[argparse.ArgumentParser]") -> None:
 
 def _run(args: argparse.Namespace) -> int:
     board = board_of(args)
+    if args.no_watchdog:
+        board = replace(board, watchdog=replace(board.watchdog, parameter=""))
     text = entry(board, args.kernel, initrd=args.initrd, console=args.console)
     if args.output is None:
         print(text, end="")

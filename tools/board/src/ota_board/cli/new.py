@@ -10,6 +10,8 @@ from ota_artifact.own_text import read_text
 from ota_board.cli.arguments import Subparsers, add_command
 from ota_board.errors import BoardError
 from ota_board.load import BOARD_NAME, board_folders, find_board, load_board
+from ota_board.load_hil import FILE as HIL
+from ota_board.load_hil import load_hil
 
 _README = """\
 # {name}
@@ -58,8 +60,9 @@ def _run(args: argparse.Namespace) -> int:
         file = folder / "board.yaml"
         file.write_text(_renamed(read_text(file), old.name, args.name), "utf-8")
         _rename_include(folder / "kas.yml", old.name, args.name)
+        _forget_times(folder / HIL)
         (folder / "README.md").write_text(_README.format(name=args.name, old=old.name), "utf-8")
-        load_board(folder)
+        load_hil(folder, load_board(folder).bootloader.kind)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -72,6 +75,13 @@ def _rename_include(file: Path, old: str, new: str) -> None:
     if file.exists():
         text = read_text(file)
         file.write_text(text.replace(f"/ota-{old}.inc", f"/ota-{new}.inc"), "utf-8")
+
+
+def _forget_times(file: Path) -> None:
+    """Make all times of hil.yaml estimates: nobody has measured them on the new board."""
+    if file.exists():
+        text = re.sub(r"\bbasis: [a-z]+", "basis: estimate", read_text(file))
+        file.write_text(re.sub(r"^#.*\n", "", text, flags=re.MULTILINE), "utf-8")
 
 
 def _renamed(text: str, old: str, new: str) -> str:

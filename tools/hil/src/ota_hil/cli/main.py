@@ -12,7 +12,7 @@ from ota_board.errors import BoardError
 from ota_hil import __version__
 from ota_hil.errors import HilError
 
-_COMMANDS = ("demo",)
+_COMMANDS = ("demo", "milestones")
 """Each is a module here."""
 
 _EPILOG = """\
@@ -32,7 +32,7 @@ def build_parser(commands: Sequence[str] = _COMMANDS) -> argparse.ArgumentParser
     """
     parser = Usage(
         prog="ota-hil",
-        description="Runs boards under test, in QEMU.",
+        description="Runs boards under test, in QEMU, and reads the consoles of others.",
         epilog=_EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

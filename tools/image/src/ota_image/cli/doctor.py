@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ota_artifact.image.roles import RULE
+from ota_artifact.names import printable
 from ota_board.load import board_folders, find_board, load_board
 
 _EXAMPLE = """\
@@ -57,7 +58,7 @@ def _run(args: argparse.Namespace) -> int:
     path = Path(args.file)
     found = diagnose(path, board, is_booted=args.booted, artifact=artifact)
     for note in found.notes:
-        print(f"ota-image: not looked at: {note}", file=sys.stderr)
+        print(f"ota-image: not looked at: {printable(note)}", file=sys.stderr)
     if args.json:
         findings = [asdict(each) for each in found.findings]
         watchdog = {**asdict(found.cover), "gap": found.cover.gap}

@@ -16,7 +16,7 @@ from ota_image.errors import ImageError, WorldError
 
 _COMMANDS = (
     *("build", "run", "rootfs", "u_boot", "compose", "inspect", "doctor", "env", "flash"),
-    "cache",
+    *("needs", "cache"),
 )
 """Each is a module here, and is imported when it is called: to start takes a third of the time."""
 

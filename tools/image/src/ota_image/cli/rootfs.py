@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ota_artifact.security_version import parse_number
 from ota_board.board import Board
 from ota_board.load import all_boards, board_folders, find_board, load_board
 from ota_image.build import check_suite
@@ -68,6 +69,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_recipe(parser)
     parser.add_argument(
         "--release", metavar="R", default="", help="default: the version and a hash of the inputs"
+    )
+    parser.add_argument(
+        "--security-version",
+        metavar="N",
+        help="number below which a device that has committed this release never goes back",
     )
     parser.add_argument(
         "--overlay",
@@ -174,8 +180,10 @@ def settings_of(args: argparse.Namespace) -> Settings:
         raise ImageError("--user: needs --ssh-key, since users log in with a key")
     if any(character.isspace() or character in "/'\"" for character in args.release):
         raise ImageError(f"--release {args.release!r}: must not have spaces, slashes or quotes")
+    number = args.security_version
     return Settings(
         release=args.release,
+        security_version=None if number is None else parse_number(number, "--security-version"),
         ssh_keys=tuple(key for name in args.ssh_key for key in read_ssh_keys(Path(name))),
         users=read_users(args.user),
         server=args.server,

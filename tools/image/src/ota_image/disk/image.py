@@ -129,6 +129,23 @@ class Disk:
         return tuple(part for part in self.parts if "etc" in part.names("/"))
 
 
+def slot_file(path: Path) -> Part:
+    """A slot that is in a file of its own.
+
+    Raises:
+        ImageError: there is no such file, or it is not a filesystem that we read.
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        raise ImageError(f"{path}: no such file")
+    kind = recognise(path)
+    if kind not in ("ext4", "vfat"):
+        raise ImageError(f"{path}: is not an ext4; give the image of a root filesystem")
+    return Part(
+        image=path, name="A", number=0, offset=0, size=path.stat().st_size, type="", kind=kind
+    )
+
+
 def open_disk(path: Path) -> Disk:
     """Look at an image.
 

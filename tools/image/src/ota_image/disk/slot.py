@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact.contract import ARGUMENT, LOGIC
 from ota_artifact.device_files import MENDER_INFO, RELEASE
 from ota_artifact.grub_block import decode_block
 from ota_artifact.provides import NAME
@@ -17,6 +18,8 @@ from ota_image.errors import ImageError
 
 _KEYWORDS = ("kernel", "initrd", "fdt", "fdtdir", "append")
 _KERNEL = re.compile(r"(?:vmlinu[xz]|[bz]?Image|uImage|fitImage|kernel)(?:[-.].*)?")
+
+_LOGIC = f"{ARGUMENT}=${{{LOGIC}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +116,9 @@ def parse_extlinux(text: str) -> Extlinux:
 
 
 def parse_grub(text: str) -> Extlinux:
-    """What GRUB reads, with the root device that the boot logic adds."""
+    """What GRUB reads, with the arguments that the boot logic adds."""
     found = decode_block(text.encode()) or {}
-    arguments = f"{found.get('arguments', '')} root=${{mender_kernel_root}}".strip()
+    arguments = f"{found.get('arguments', '')} root=${{mender_kernel_root}} {_LOGIC}".strip()
     return Extlinux(
         kernel=found.get("kernel", ""),
         initrd=found.get("initrd", ""),

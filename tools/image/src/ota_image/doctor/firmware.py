@@ -10,11 +10,9 @@ from ota_image.disk.firmware_found import Firmware
 from ota_image.doctor.bootloader import default_environment, is_whole
 from ota_image.doctor.case import Case
 from ota_image.errors import ImageError
-from ota_image.firmware.packages import U_BOOT
-from ota_image.hardware.device_tree import MAGIC, read_device_tree
+from ota_image.hardware.device_tree import LARGEST, MAGIC, read_device_tree
 
 _KERNEL = re.compile(r"^kernel=(\S+)$", re.MULTILINE)
-_START_FILES = re.compile(r"^(start_|fixup_|gpu_mem)", re.MULTILINE)  # these choose other files
 _DEFAULT_KERNELS = ("kernel8.img", "kernel7.img", "kernel.img")
 _ANY_KEY = b"Hit any key to stop autoboot"  # Source: U-Boot, common/autoboot.c
 _NO_PROMPT = "-2"
@@ -28,9 +26,9 @@ def probe(case: Case) -> Iterator[Finding]:
         return
     whole = [each for each in case.firmware if is_whole(each)]
     yield from _spl(case)
-    yield from _vendors(case)
     yield from _config_txt(case, whole)
     yield from _device_tree(case, whole)
+    yield from _missing(case, whole)
     for each in whole:
         yield from _prompt(case, each)
         yield from _commands(case, each)
@@ -46,24 +44,6 @@ def _spl(case: Case) -> Iterator[Finding]:
                 cause=f"U-Boot is {', '.join(sorted(there))}: the SPL loads a U-Boot of another"
                 " build",
                 remedy="write both from one build",
-            )
-
-
-def _vendors(case: Case) -> Iterator[Finding]:
-    """A ROM or a first program looks for a vendor's file by its name, and for no other."""
-    boot = case.disk.boot
-    if boot is None or case.board is None:
-        return
-    named = _START_FILES.search(boot.text("/config.txt") or "")
-    for each in case.board.firmware:
-        is_ours = each.source.startswith(f"{U_BOOT}/")
-        if each.path and not is_ours and not named and not boot.exists(each.path):
-            yield Finding(
-                hazard="firmware-missing",
-                place=f"boot partition: {each.path}",
-                cause=f"{case.board.name} starts with this file, and it is not there, or has"
-                " another name: the board stays dark",
-                remedy=f"copy it there again, from {each.source}",
             )
 
 
@@ -91,7 +71,7 @@ def _device_tree(case: Case, whole: list[Firmware]) -> Iterator[Finding]:
     boot = case.disk.boot
     if boot is None or not boot.exists("/config.txt"):
         return
-    if any(name.endswith(".dtb") for name in boot.names("/")):
+    if any(name.lower().endswith(".dtb") for name in boot.names("/")):
         return
     for each in whole:
         if not _has_tree(each.data):
@@ -105,12 +85,30 @@ def _device_tree(case: Case, whole: list[Firmware]) -> Iterator[Finding]:
             )
 
 
+def _missing(case: Case, whole: list[Firmware]) -> Iterator[Finding]:
+    """Files that are looked for by their names, as a ROM or a vendor's firmware does."""
+    boot = case.disk.boot
+    if boot is None or case.board is None:
+        return
+    has_tree = bool(whole) and all(_has_tree(each.data) for each in whole)
+    for path in (each.path for each in case.board.firmware if each.path):
+        if boot.exists(path) or (path.endswith(".dtb") and has_tree):
+            continue
+        yield Finding(
+            hazard="firmware-missing",
+            place=f"boot partition: {path}",
+            cause=f"what starts {case.board.name} looks for a file of that name, and there are"
+            f" {', '.join(boot.names('/')) or 'none'}: the board does not start",
+            remedy="put the file there, under that name",
+        )
+
+
 def _has_tree(data: bytes) -> bool:
     """Whether there is a whole device tree somewhere."""
     at = data.find(MAGIC)
     while at >= 0:
         with suppress(ImageError):
-            read_device_tree(data[at:])
+            read_device_tree(data[at : at + LARGEST])
             return True
         at = data.find(MAGIC, at + 1)
     return False

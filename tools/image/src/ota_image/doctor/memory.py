@@ -3,8 +3,10 @@
 
 from collections.abc import Iterator, Mapping
 
+from ota_artifact.boot_logic import NEEDED, with_logic
+from ota_artifact.contract import ARGUMENT
 from ota_artifact.finding import Finding, fault
-from ota_artifact.memory import Needs, overlaps, regions, room
+from ota_artifact.memory import Needs, meta_data_of, overlaps, regions, room
 from ota_artifact.size import format_size
 from ota_image.disk.slot import Slot
 from ota_image.doctor.bootloader import default_environment, is_whole
@@ -51,6 +53,17 @@ def judge_memory(slot: Slot, variables: Mapping[str, str]) -> Iterator[Finding]:
             " addresses",
             "move the other addresses up, in bootloader.addresses, before devices are in the field",
         )
+
+
+def slot_meta_data(slot: Slot) -> bytes:
+    """What a slot needs of a device's bootloader, as the meta-data of an artifact.
+
+    One whose boot entry asks for the number of the boot logic needs a bootloader that has one.
+    """
+    needs, entry = slot_needs(slot), slot.extlinux
+    found = meta_data_of(needs) if needs else b""
+    asks = entry is not None and f"{ARGUMENT}=" in entry.append
+    return with_logic(found, NEEDED) if asks else found
 
 
 def slot_needs(slot: Slot) -> Needs | None:

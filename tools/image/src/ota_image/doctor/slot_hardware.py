@@ -40,8 +40,7 @@ def judge_slot(slot: Slot, board: Board | None, storage: str) -> Judged:
     drivers = _drivers(slot, entry)
     if isinstance(drivers, str):
         return Judged(findings, (f"{place}: drivers, console and disk: {drivers}",))
-    data = slot.part.read(entry.initrd) if entry.initrd else None
-    names = module_names(data) if data else set[str]()
+    names = _in_initrd(slot, entry)
     left_out = (name for each in board.kernel.left_out.values() for name in each) if board else ()
     judged = judge(
         Machine(
@@ -86,17 +85,23 @@ def _drivers(slot: Slot, entry: Extlinux) -> Drivers | str:
     image = unpacked(slot.part.read(entry.kernel) or b"")
     version = version_of(image)
     versions = [each for each in slot.modules if each == version] or list(slot.modules)
-    if len(versions) != 1:
+    if not versions:
+        return "it has no /lib/modules, so what the kernel itself drives is not known"
+    if len(versions) > 1:
         return (
-            f"it has modules of {len(versions)} kernels"
-            f"{': ' if versions else ''}{', '.join(versions)}, and it is not known which one starts"
+            f"it has modules of {len(versions)} kernels: {', '.join(versions)}, and it is not known"
+            " which one starts"
         )
+    folder = f"/lib/modules/{versions[0]}"
     lists = {
-        name: slot.part.text(f"/lib/modules/{versions[0]}/modules.{name}")
-        for name in ("alias", "dep", "builtin")
+        name: slot.part.text(f"{folder}/modules.{name}") for name in ("alias", "dep", "builtin")
     }
+    others = [each for each in slot.part.names(folder) if not each.startswith("modules.")]
+    if not others and lists["alias"] is None and lists["dep"] is None:
+        # A kernel with all of its drivers built in, for which nobody ran depmod.
+        lists |= {"alias": "", "dep": ""}
     if absent := [f"modules.{name}" for name, text in lists.items() if text is None]:
-        return f"/lib/modules/{versions[0]} has no {' and no '.join(absent)}"
+        return f"{folder} has no {' and no '.join(absent)}"
     lines = {name: (text or "").splitlines() for name, text in lists.items()}
     return drivers_of(
         version or versions[0],
@@ -112,6 +117,14 @@ def _consoles(arguments: str) -> Iterable[str]:
         name, equals, value = word.partition("=")
         if name == "console" and equals:
             yield value.partition(",")[0]
+
+
+def _in_initrd(slot: Slot, entry: Extlinux) -> set[str] | None:
+    """The modules in the initrd, none if there is none; None: it cannot be read."""
+    if not entry.initrd:
+        return set()
+    data = slot.part.read(entry.initrd)
+    return None if data is None else module_names(data)
 
 
 def _watchdog(slot: Slot, board: Board | None) -> str:

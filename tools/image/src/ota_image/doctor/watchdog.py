@@ -4,7 +4,7 @@
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ota_artifact.finding import Finding
@@ -12,12 +12,15 @@ from ota_board.device import WATCHDOG, WATCHDOG_TIMEOUT
 from ota_image.disk.slot import Slot
 from ota_image.doctor.bootloader import is_whole
 from ota_image.doctor.case import Case
+from ota_image.doctor.initrd import starts_watchdog
 from ota_image.hardware.drivers import module_name
 
 _OURS = "/etc/ota/board"
 _SYSTEMD = "/etc/systemd/system.conf"
 _RUNTIME = re.compile(r"^RuntimeWatchdogSec=(\d+)s?$", re.MULTILINE)
 _U_BOOTS = b"WDT:   "  # Source: U-Boot, drivers/watchdog/wdt-uclass.c
+_OWN = {"bcm2835_wdt": b"bcm2835_wdt\0"}
+"""U-Boot's drivers that its older versions lack, by Linux's. Source: U-Boot, drivers/watchdog."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,7 @@ class Cover:
         timeout: until it resets the board [s]; 0 if it is unknown.
         is_stopped: Linux stops what the bootloader armed, until userspace starts it again.
         source: where this is known from: ``board``, ``slot``, or ``nothing``.
+        in_initrd: the initrd of each slot starts it, and feeds it until userspace does.
     """
 
     armed_by: Literal["u-boot", "kernel", "nobody", "linux", "unknown"]
@@ -37,16 +41,19 @@ class Cover:
     timeout: int
     is_stopped: bool
     source: Literal["board", "slot", "nothing"]
+    in_initrd: bool = False
 
     @property
     def gap(self) -> str:
         """When a silent hang is not caught, in words; empty if that is not known."""
+        who = "the initrd" if self.in_initrd else "userspace"
         if self.is_stopped:
-            return "before that, nor from the kernel's drivers until userspace starts it again"
+            return f"before that, nor from the kernel's drivers until {who} starts it again"
+        until = f"before {who} starts it"
         return {
             "u-boot": "before that",
-            "kernel": "before that, in the bootloader and early in the kernel",
-            "linux": "before that, unless the bootloader arms it",
+            "kernel": f"{until}, in the bootloader and in the kernel",
+            "linux": f"{until}, unless the bootloader arms it",
             "nobody": "at any time, and lasts until the power is cut",
             "unknown": "",
         }[self.armed_by]
@@ -54,6 +61,18 @@ class Cover:
 
 def cover_of(case: Case) -> Cover:
     """What arms the watchdog, by the board, else by slot A."""
+    filled = [slot for slot in case.slots if not slot.is_empty]
+    cover = _cover(case, filled)
+    return replace(cover, in_initrd=bool(filled) and all(map(_in_initrd, filled)))
+
+
+def _in_initrd(slot: Slot) -> bool:
+    path = slot.extlinux.initrd if slot.extlinux else ""
+    data = slot.part.read(path) if path else None
+    return data is not None and starts_watchdog(data)
+
+
+def _cover(case: Case, filled: list[Slot]) -> Cover:
     if case.board:
         watchdog = case.board.watchdog
         is_stopped = watchdog.stopped_by == "kernel"
@@ -64,8 +83,8 @@ def cover_of(case: Case) -> Cover:
             is_stopped=is_stopped,
             source="board",
         )
-    for slot in case.slots:
-        if not slot.is_empty and (found := _of_slot(slot)):
+    for slot in filled:
+        if found := _of_slot(slot):
             return found
     return Cover(armed_by="unknown", driver="", timeout=0, is_stopped=False, source="nothing")
 
@@ -98,8 +117,9 @@ def probe(case: Case) -> Iterator[Finding]:
             )
     if watchdog.armed_by != "u-boot":
         return
+    wanted = (_U_BOOTS, _OWN.get(watchdog.driver, _U_BOOTS))
     for each in case.firmware:
-        if is_whole(each) and _U_BOOTS not in each.data:
+        if is_whole(each) and not all(name in each.data for name in wanted):
             yield Finding(
                 hazard="u-boot-without-watchdog",
                 place=f"U-Boot {each.version} {each.place}",

@@ -22,11 +22,13 @@ class Port:
     compatible: tuple[str, ...]
 
 
-_OMAP = ("ti,omap", "ti,am3352-uart", "ti,am4372-uart", "ti,dra742-uart", "ti,am654-uart")
+_OMAP = ("ti,omap2-uart", "ti,omap3-uart", "ti,omap4-uart")
+_LATER = ("ti,am3352-uart", "ti,am4372-uart", "ti,dra742-uart", "ti,am654-uart")
 
 PORTS = (
-    # If a kernel has both, 8250_omap takes the port.
-    Port("8250_omap", "ttyS", _OMAP),
+    # If a kernel has both, 8250_omap takes the port. omap_serial does not know the later names, and
+    # from Linux 6.18 on the device trees of AM335x have no other.
+    Port("8250_omap", "ttyS", (*_OMAP, *_LATER)),
     Port("omap_serial", "ttyO", _OMAP),
     Port("8250_bcm2835aux", "ttyS", ("brcm,bcm2835-aux-uart",)),
     Port("8250_bcm7271", "ttyS", ("brcm,bcm7271-uart", "brcm,bcm7278-uart")),
@@ -65,6 +67,14 @@ def port_of(node: Node, drivers: Drivers) -> Port | None:
             if compatible.startswith(port.compatible) and _has(drivers, port.driver):
                 return port
     return None
+
+
+def known_drivers(node: Node) -> tuple[str, ...]:
+    """The drivers that would take a serial port, in whatever kernel."""
+    names = node.compatible
+    return tuple(
+        port.driver for port in PORTS if any(each.startswith(port.compatible) for each in names)
+    )
 
 
 def _has(drivers: Drivers, name: str) -> bool:

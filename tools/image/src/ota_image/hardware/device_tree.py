@@ -6,6 +6,7 @@ Libraries for it exist as C with SWIG, which each installation of this package w
 Source: Devicetree Specification v0.4, chapters 2 (properties) and 5 (the flattened form).
 """
 
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,9 +17,15 @@ from ota_image.errors import ImageError
 MAGIC = b"\xd0\x0d\xfe\xed"
 """The first bytes of each."""
 
+LARGEST = 2 << 20
+"""How large one may be [B]. Source: Linux, Documentation/arch/arm64/booting.rst."""
+
 _OLDEST = 16  # the version of the form that readers of version 17 read too
 _BEGIN, _END, _PROPERTY, _NOP, _LAST = 1, 2, 3, 4, 9
-_DEEPEST = 64
+_DEEPEST = 64  # Source: Linux, drivers/of/fdt.c, FDT_MAX_DEPTH
+_NAME = re.compile(rb"([!-.0-~]{1,127})\0")  # most have up to 31 characters
+_PATHS = 16 << 20  # [characters] of all paths: a small file can have many long ones
+_MOST_DIGITS = 9
 _HEADER = struct.Struct(">10I")
 _CELL = struct.Struct(">I")
 
@@ -48,7 +55,7 @@ class Node:
     def texts(self, name: str) -> tuple[str, ...]:
         """The texts of a property; () if it lacks it."""
         value = self.properties.get(name, b"")
-        return tuple(each.decode("utf-8", "replace") for each in value.split(b"\0") if each)
+        return tuple(each.decode("ascii", "replace") for each in value.split(b"\0") if each)
 
     def cells(self, name: str) -> tuple[int, ...]:
         """The numbers of a property; () if it lacks it."""
@@ -99,9 +106,9 @@ class DeviceTree:
 
     def number(self, node: Node, stem: str) -> int | None:
         """The number of its alias, such as 1 for ``mmc1`` and ``mmc``; None if it has none."""
-        for alias, path in self._aliases.items():
+        for alias in self._names.get(node.path, ()):
             digits = alias.removeprefix(stem)
-            if path == node.path and digits != alias and digits.isdecimal():
+            if digits != alias and digits.isdecimal() and len(digits) <= _MOST_DIGITS:
                 return int(digits)
         return None
 
@@ -113,6 +120,14 @@ class DeviceTree:
     def _aliases(self) -> dict[str, str]:
         node = self.nodes.get("/aliases")
         return {name: "".join(node.texts(name)[:1]) for name in node.properties} if node else {}
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        """The aliases of each path."""
+        found: dict[str, list[str]] = {}
+        for alias, path in self._aliases.items():
+            found.setdefault(path, []).append(alias)
+        return found
 
     @cached_property
     def _phandles(self) -> dict[int, Node]:
@@ -135,13 +150,15 @@ def read_device_tree(data: bytes) -> DeviceTree:
         raise ImageError("is not a device tree") from error
     if not data.startswith(MAGIC):
         raise ImageError("is not a device tree")
+    if size > LARGEST:
+        raise ImageError(f"is a device tree of {size} B, and a kernel takes {LARGEST} B at most")
     if size > len(data):
         raise ImageError(f"is a device tree that is cut off at {len(data)} of {size} B")
     if oldest > _OLDEST:
         raise ImageError(f"is a device tree of version {oldest}, and we read {_OLDEST} and 17")
     try:
         nodes = dict(_nodes(data[:size], struct_at, strings_at))
-    except (struct.error, ValueError) as error:
+    except (struct.error, ValueError, IndexError) as error:
         raise ImageError("is a damaged device tree") from error
     if "/" not in nodes:
         raise ImageError("is a device tree without a root node")
@@ -152,30 +169,29 @@ def _nodes(data: bytes, at: int, strings: int) -> Iterator[tuple[str, Node]]:
     """Each node by its path.
 
     Raises:
-        ValueError: the parts do not follow each other as they must.
-        struct.error: it is cut off.
+        ValueError: the parts do not follow each other as they must, or are too many.
+        struct.error, IndexError: it is cut off.
     """
     way: list[str] = []
     properties: dict[str, bytes] = {}
+    paths = 0
     while True:
         token, at = _CELL.unpack_from(data, at)[0], at + 4
         if token == _BEGIN:
-            end = data.index(b"\0", at)
-            name = data[at:end].decode("utf-8")
+            name = _name(data, at) if way or data[at] else ""  # the root's is empty
             way.append(name if way else "")
-            if len(way) > _DEEPEST or (len(way) > 1 and not name):
-                raise ValueError("a node is too deep, or has no name")
-            at = _aligned(end + 1)
             properties = {}
             path = "/".join(way) or "/"
+            paths += len(path)
+            if len(way) > _DEEPEST or paths > _PATHS:
+                raise ValueError("it is too deep, or too large")
+            at = _aligned(at + len(name) + 1)
             yield path, Node(path, properties)
         elif token == _PROPERTY:
             length, offset = struct.unpack_from(">2I", data, at)
             if not way or at + 8 + length > len(data):
                 raise ValueError("a property is outside the tree")
-            begin = strings + offset
-            name = data[begin : data.index(b"\0", begin)].decode("utf-8")
-            properties[name] = data[at + 8 : at + 8 + length]
+            properties[_name(data, strings + offset)] = data[at + 8 : at + 8 + length]
             at = _aligned(at + 8 + length)
         elif token == _END and way:
             way.pop()
@@ -184,6 +200,18 @@ def _nodes(data: bytes, at: int, strings: int) -> Iterator[tuple[str, Node]]:
             return
         elif token != _NOP:
             raise ValueError(f"token {token}")
+
+
+def _name(data: bytes, at: int) -> str:
+    """The name at an offset.
+
+    Raises:
+        ValueError: no node and no property is called so.
+    """
+    match = _NAME.match(data, at)
+    if match is None:
+        raise ValueError("a name is empty, too long, or has other characters than names have")
+    return match[1].decode("ascii")
 
 
 def _aligned(at: int) -> int:

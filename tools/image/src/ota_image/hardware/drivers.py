@@ -13,8 +13,9 @@ from ota_image.hardware.device_tree import Node
 
 _OF = re.compile(r"of:N.*?T.*?C(?P<compatible>[^*]+)")
 _USB = re.compile(r"usb:v([0-9A-F]{4})p([0-9A-F]{4})d.*")
-_ENTRY = re.compile(rb"(?<=\0)[!-~]{3,127}(?=\0)")
+_ENTRY = re.compile(rb"(?<=\0)[!-~]{3,119}(?=\0{9})")
 _ROOM = 128  # [B] of of_device_id.compatible
+_LONGEST = 256  # [B] of an alias. Source: Linux, include/linux/mod_devicetable.h: 32, 32 and 128
 _ARM64_AT, _ARM64 = 56, b"ARM\x64"  # Source: Linux, Documentation/arch/arm64/booting.rst
 
 
@@ -103,6 +104,8 @@ def _compatible(alias: str) -> str:
 
     Source: Linux, Documentation/devicetree/bindings/usb/usb-device.yaml (``usb424,ec00``).
     """
+    if len(alias) > _LONGEST:
+        return ""
     if match := _OF.fullmatch(alias):
         return match["compatible"]
     if match := _USB.fullmatch(alias):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ota_artifact.finding import Finding, fault
-from ota_image.hardware.consoles import port_of, stdout
+from ota_image.hardware.consoles import known_drivers, port_of, stdout
 from ota_image.hardware.device_tree import DeviceTree, Node
 from ota_image.hardware.drivers import Drivers, module_name
 from ota_image.hardware.suppliers import needed, suppliers
@@ -272,6 +272,18 @@ def _console(machine: Machine, place: str, tree: DeviceTree, report: _Report) ->
         )
         return
     port, number = port_of(node, machine.drivers), tree.number(node, "serial")
+    others = known_drivers(node)
+    if others and port is None and machine.drivers.tables and not machine.drivers.is_builtin(node):
+        report.findings.append(
+            fault(
+                "console-without-driver",
+                f"{place}: {node.path}",
+                f"the kernel has no driver for {' or '.join(node.compatible)}, which would be"
+                f" {' or '.join(others)}: after the bootloader nothing appears on the console",
+                "use a kernel with the driver built in",
+            )
+        )
+        return
     if port is None or number is None:
         why = "has no alias" if port else "no driver is known for it"
         report.notes.append(f"{place}: {node.path}: {why}, so Linux's name of it is not known")

@@ -146,9 +146,9 @@ def drivers_in(package: Package, version: str, modules: Path, kernel: Path | Non
     builtin = modules / "modules.builtin"
     return drivers_of(
         version,
-        aliases=(folder / "modules.alias").read_text("utf-8"),
+        aliases=(folder / "modules.alias").read_text("utf-8", "replace"),
         modules=(str(path.relative_to(modules)) for path in sorted(modules.rglob("*.ko*"))),
-        builtin=builtin.read_text("utf-8").splitlines() if builtin.exists() else (),
+        builtin=builtin.read_text("utf-8", "replace").splitlines() if builtin.exists() else (),
         image=unpacked(kernel.read_bytes()),
     )
 

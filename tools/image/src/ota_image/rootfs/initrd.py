@@ -8,21 +8,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ota_artifact.run import run
-from ota_image.rootfs.modules import Module
+from ota_board.board import Watchdog
+from ota_image.rootfs.modules import Module, normal
+
+WATCHDOG = "watchdog"
+"""The file with the watchdog's driver and timeout [s]; absent if there is none to start."""
 
 _INIT = Path(__file__).with_name("init.sh")
-_APPLETS = ("sh", "mount", "insmod", "sleep", "switch_root", "reboot", "cat", "echo", "ls", "sync")
+_APPLETS = (
+    *("sh", "mount", "insmod", "sleep", "switch_root", "reboot", "cat", "echo", "ls", "sync"),
+    *("grep", "kill", "rm", "timeout", "tr", "watchdog"),
+)
 _FOLDERS = ("bin", "dev", "modules", "proc", "root", "sys")
 _FOLDER, _FILE, _LINK = 0o040755, 0o100644, 0o120777
 _EXECUTABLE = 0o111
 
 
-def initrd(busybox: bytes, modules: Sequence[Module]) -> bytes:
+def initrd(busybox: bytes, modules: Sequence[Module], watchdog: Watchdog | None = None) -> bytes:
     """A compressed initrd; the same parts always give the same bytes.
 
     Args:
         busybox: a static one.
         modules: in the order in which to load them.
+        watchdog: that the initrd starts, if the board has one.
 
     Raises:
         ProgramError: gzip is missing.
@@ -35,6 +43,9 @@ def initrd(busybox: bytes, modules: Sequence[Module]) -> bytes:
     files |= {f"modules/{each.name}.ko": (_FILE, each.image()) for each in modules}
     order = "".join(f"{each.name}.ko\n" for each in modules)
     files["modules/order"] = (_FILE, order.encode())
+    if watchdog and watchdog.driver and watchdog.armed_by != "nobody":
+        line = f"{normal(watchdog.driver)} {watchdog.timeout}\n"
+        files[WATCHDOG] = (_FILE, line.encode())
     return gzipped(cpio(files))
 
 

@@ -61,7 +61,8 @@ def add_kernel(
     busybox = tree.get(_BUSYBOX)
     if busybox is None or busybox.content is None:
         raise ImageError("the initrd needs busybox-static; add it to the recipe's packages")
-    tree.add_file(grub.INITRD, initrd(busybox.content.read_bytes(), known.needed(chosen.initrd)))
+    early = known.needed(chosen.initrd)
+    tree.add_file(grub.INITRD, initrd(busybox.content.read_bytes(), early, board.watchdog))
     _add_modules(tree, known, chosen.slot, workplace)
     _add_entry(tree, board)
     return package
@@ -118,7 +119,13 @@ def _version(folder: Path, package: Package) -> str:
     versions = sorted(path.name for path in modules.iterdir()) if modules.is_dir() else []
     if len(versions) != 1:
         raise ImageError(
-            f"{package.name} {package.version}: must have modules of one kernel, and has {versions}"
+            f"{package.name} {package.version}: must have modules of one kernel, and has"
+            f" {', '.join(versions) or 'none'}"
+        )
+    if not _plain(folder, versions[0]).is_file():
+        raise ImageError(
+            f"{package.name} {package.version}: has modules of {versions[0]}, and no"
+            f" /boot/vmlinuz-{versions[0]}"
         )
     return versions[0]
 

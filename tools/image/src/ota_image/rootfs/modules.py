@@ -31,9 +31,17 @@ class Module:
     path: Path
 
     def image(self) -> bytes:
-        """The module itself, decompressed."""
+        """The module itself, decompressed.
+
+        Raises:
+            ImageError: it is damaged.
+            OSError: it cannot be read.
+        """
         data = self.path.read_bytes()
-        return lzma.decompress(data) if self.path.suffix == ".xz" else data
+        try:
+            return lzma.decompress(data) if self.path.suffix == ".xz" else data
+        except lzma.LZMAError as error:
+            raise ImageError(f"cannot be decompressed: {error}") from error
 
 
 class Modules:
@@ -56,7 +64,7 @@ class Modules:
             if path.name.endswith(_SUFFIXES)
         }
         builtin = folder / "modules.builtin"
-        lines = builtin.read_text("utf-8").splitlines() if builtin.exists() else []
+        lines = builtin.read_text("utf-8", "replace").splitlines() if builtin.exists() else []
         self._builtin = {_name(Path(line)) for line in lines}
 
     def has(self, name: str) -> bool:
@@ -132,7 +140,7 @@ def modinfo(image: bytes) -> list[str]:
             if image[table + name : table + name + 9] == b".modinfo\0":
                 texts = image[begin : begin + length].split(b"\0")
                 return [text.decode("utf-8", "replace") for text in texts if text]
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, OverflowError) as error:
         raise ImageError("this kernel module is cut off") from error
     raise ImageError("this kernel module has no section .modinfo")
 

@@ -19,6 +19,7 @@ class Settings:
 
     Attributes:
         release: empty for the default one, ``<version>+<hash of the inputs>``.
+        security_version: below which a device that has committed it never goes; None for none.
         ssh_keys: public keys, one line each, of those who may log in.
         users: in addition to the recipe's; they log in with the same keys.
         server: its URL; empty for none.
@@ -28,6 +29,7 @@ class Settings:
     """
 
     release: str = ""
+    security_version: int | None = None
     ssh_keys: tuple[str, ...] = ()
     users: tuple[User, ...] = ()
     server: str = ""

@@ -132,6 +132,8 @@ def add_board(tree: Tree, board: Board, recipe: Recipe, settings: Settings, cloc
     tree.add_file("/etc/hostname", f"{board.name}\n")
     artifact = f"{recipe.name}-{settings.release}"
     release = {"image": recipe.name, "release": settings.release, "artifact": artifact}
+    if settings.security_version is not None:
+        release["security_version"] = str(settings.security_version)
     tree.add_file(device_files.RELEASE, shell_text({**release, "board": board.name}))
     tree.add_file("/etc/ota/board", shell_text(_board(board, recipe, settings, clock)))
     tree.add_file(device_files.MENDER_INFO, f"{NAME}={artifact}\n")
