@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A board without a card: it is out, or its contact is bad, or U-Boot is on an eMMC beside it."""
+"""A board without a card: it is out, or its contact is bad, or U-Boot is on an eMMC."""
 
 import pytest
 

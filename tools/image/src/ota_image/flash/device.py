@@ -23,7 +23,7 @@ class Device:
         sector: that it is read and written by [B].
         model: its own name; empty if it has none.
         is_removable: whether the system treats it as a card or a stick.
-        is_emmc: whether it is soldered to a board that has it beside or in place of a card.
+        is_emmc: whether it is soldered to a board, in addition to a card or in place of one.
     """
 
     path: Path
