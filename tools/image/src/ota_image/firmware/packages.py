@@ -4,6 +4,7 @@
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from ota_board.board import Board
@@ -83,14 +84,15 @@ def fetch_firmware(
             say=say,
         )
         packages.append(package)
-        folder = _unpack(packages[-1], say)
+        folder = _unpack(package, say)
         for each in board.firmware:
             of, _, file = each.source.partition("/")
             if of == name:
                 found[each.source] = folder / file
                 if not found[each.source].is_file():
                     raise ImageError(
-                        f"{board.name}: {name} has no file {file}; correct firmware.from"
+                        f"{board.name}: {name} {package.version} has no file"
+                        f" {_with_likes(file, folder)}; correct firmware.from"
                     )
     return Firmware(found, tuple(packages))
 
@@ -109,6 +111,13 @@ def firmware_root(arch: str, recipe: Recipe, source: Source, say: Say) -> AptRoo
     """
     components = (*recipe.components, _COMPONENT)
     return apt_for(arch, recipe.suite, source, components, say=say)
+
+
+def _with_likes(file: str, folder: Path) -> str:
+    """A file's name, and those of the files that may be meant by it."""
+    there = sorted(each.name for each in folder.iterdir())
+    likes = get_close_matches(Path(file).name, there)
+    return f"{file}, but {', '.join(likes)}" if likes else file
 
 
 def _unpack(package: Package, say: Say) -> Path:
