@@ -42,7 +42,7 @@ def device(tmp_path: Path) -> Scratch:
         scripts={"folders": []},
         modules={"folders": [str(tmp_path / "modules")]},
     )
-    header = PayloadHeader(type="app")
+    header = PayloadHeader(type="app", provides={"data-partition.app.version": "1"})
     scripts = tuple(
         Script(name=f"{state}_Enter_00", content=SCRIPT % str(tmp_path).encode())
         for state in ("ArtifactInstall", "ArtifactCommit")
