@@ -6,6 +6,7 @@ inherit ota-variables python3native
 
 OTA_COMPRESSION ??= "lzma"
 OTA_DEVICE_TYPES ??= ""
+OTA_SECURITY_VERSION ??= ""
 OTA_SIGNING_KEY ??= ""
 
 OTA_KEY_CHECKSUM = "${@'%s:True' % d.getVar('OTA_SIGNING_KEY') if d.getVar('OTA_SIGNING_KEY') else ''}"
@@ -19,6 +20,9 @@ ota_write_artifact () {
     for type in ${OTA_DEVICE_TYPES}; do
         set -- "$@" --compatible-types $type
     done
+    if [ -n "${OTA_SECURITY_VERSION}" ]; then
+        set -- "$@" --security-version ${OTA_SECURITY_VERSION}
+    fi
     if [ -n "${OTA_SIGNING_KEY}" ]; then
         set -- "$@" --key ${OTA_SIGNING_KEY}
     else
@@ -37,6 +41,9 @@ python () {
     if not ota_can_compress(compression):
         bb.fatal("OTA_COMPRESSION: the layer has no Python package that writes '%s'; write lzma or none"
                  % compression)
+    number = d.getVar("OTA_SECURITY_VERSION")
+    if number and not (number.isdecimal() and int(number) < 1 << 31 and number == str(int(number))):
+        bb.fatal("OTA_SECURITY_VERSION: '%s' is not a number from 0 to 2147483647" % number)
     key = d.getVar("OTA_SIGNING_KEY")
     if key and not (os.path.isabs(key) and os.path.isfile(key)):
         bb.fatal("OTA_SIGNING_KEY: %s is not the full path of a file" % key)

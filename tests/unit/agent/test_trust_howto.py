@@ -25,5 +25,7 @@ def test_the_page_on_trust_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     said = follow("exec 2>&1\n" + script.replace(PORT, port))
 
     assert "is not signed; as keys are given, it must be" in said
-    assert said.count("update module show (stdout): hello") == 2
-    assert said.count("state Committed") == 2
+    assert said.count("update module show (stdout): hello") == 5
+    assert "security_version 3, and the floor of this device is 4" in said
+    assert "never goes back below the security version rootfs-image.show 4 of key" in said
+    assert said.count("state Committed") == 5

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.grub import Grub, find_grub
+from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
 from ota_artifact.grub_block import LAST, decode_block, decode_copy
 from ota_artifact.run import run
@@ -264,3 +266,15 @@ def test_a_configuration_without_a_folder_is_named(tmp_path: Path, text: str) ->
 
     with pytest.raises(EnvironmentFault, match="has no ENV_DIR"):
         find_grub(tmp_path / "config")
+
+
+def test_a_floor_without_room_still_says_which_slot_is_below_it(state: Path) -> None:
+    slots = Slots(Slot("A", Path("/dev/sda2"), 2), Slot("B", Path("/dev/sda3"), 3))
+    boot = Boot(slots, lambda: slots.b, Grub(state))
+    Grub(state).write({"of_another_tool": "x" * 700, "ota_good_a": "1"})
+
+    with pytest.raises(EnvironmentFault):
+        boot.raise_floor("rootfs-image::5 " + "x" * 280, is_only_way=True)
+
+    assert Grub(state).read()["ota_good_a"] == "0"
+    assert "ota_floor" not in Grub(state).read()

@@ -15,6 +15,7 @@ from ota_agent.config.settings import load_settings
 from ota_agent.dbus.interfaces import values
 from ota_agent.doctor.trust import addresses
 from ota_agent.engine.assembly import assemble
+from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.observer import StateObserver
 from ota_agent.lifecycle.states import Downloading
 from ota_agent.lifecycle.update import Update
@@ -143,6 +144,7 @@ def test_while_it_downloads_the_api_and_the_bus_show_none(tmp_path: Path) -> Non
             live=agent.live,
             deployments=agent.deployments,
             boot=None,
+            floor=FloorKeeper(settings=settings, store=agent.store, boot=None),
             warnings=agent.warnings,
         ).observe(Downloading(update))
 
@@ -152,7 +154,7 @@ def test_while_it_downloads_the_api_and_the_bus_show_none(tmp_path: Path) -> Non
 
 
 def test_the_log_for_the_server_shows_none(tmp_path: Path) -> None:
-    log = DeploymentLog(LogOptions(tmp_path))
+    log = DeploymentLog(LogOptions(folder=tmp_path))
     log.open("d1")
 
     logging.getLogger("ota_agent").error("by a library: %s", secret("http://h/v2.mender"))

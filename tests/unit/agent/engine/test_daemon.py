@@ -18,6 +18,7 @@ from ota_agent.api.status import Status
 from ota_agent.errors import AgentError
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.run import Background
+from ota_artifact.security_version import provides_of
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
 from tests.conftest import requires_program
 from tests.simulators.mender_fleet import Deployment
@@ -107,7 +108,8 @@ def _read(file: int) -> bytes:
 @contextmanager
 def site_of(tmp_path: Path, **commit: object) -> Iterator[Site]:
     payload = PayloadSpec(
-        PayloadHeader(type="rootfs-image"), sources(tmp_path / "r", {"root": NEW})
+        PayloadHeader(type="rootfs-image", provides=provides_of(1)),
+        sources(tmp_path / "r", {"root": NEW}),
     )
     header = Header(
         version=3, artifact_name="v2", compatible_types=("scratch",), payloads=(payload.header,)
@@ -175,6 +177,7 @@ def test_a_deployment_is_installed_tried_committed_and_reported(site: Site) -> N
     assert site.device.environment["upgrade_available"] == "0"
     site.wait(lambda: site.server.fleet.device.attributes.get("artifact_name") == "v2", "inventory")
     assert site.server.fleet.device.attributes["device_type"] == "scratch"
+    assert site.server.fleet.device.attributes["ota_security_floor"] == "rootfs-image 1"
 
 
 def test_an_inventory_is_made_in_its_own_time_and_not_with_each_poll(site: Site) -> None:
@@ -219,6 +222,7 @@ def test_an_unhealthy_release_comes_back_and_the_server_gets_the_log(site: Site)
     assert deployment.statuses[-1] == "failure"
     assert site.device.running == "A"
     log = "\n".join(each["message"] for each in deployment.log)
+    assert "NOT VERIFIED: no key is configured" in log
     assert "no database" in log
     assert "state ArtifactInstall" in log
     assert "no log of the trial boot" in log

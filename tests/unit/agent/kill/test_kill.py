@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from ota_agent.lifecycle.floor import from_variable
 from ota_agent.memory.store import Store
 from ota_agent.payloads.slot_writer import HEAD
 from ota_artifact.header import Header, PayloadHeader, Script
+from ota_artifact.security_version import provides_of
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
 from tests.conftest import requires_program
 from tests.house.tree import ROOT
@@ -32,6 +34,7 @@ pytestmark = requires_program("fw_setenv", package="libubootenv-tool")
 KILLED = -9
 SLOT = 3 << 20  # [B]
 MOST_LIVES = 12
+FLOOR = 5
 STATES = ("ArtifactInstall_Enter_00", "ArtifactReboot_Leave_00", "ArtifactCommit_Enter_00")
 
 
@@ -41,12 +44,14 @@ class Bench:
 
     Attributes:
         new: what the new root filesystem is.
+        floor: the highest that was seen.
     """
 
     device: Scratch
     deployment: Deployment
     new: bytes
     has_module: bool = False
+    floor: int = 0
 
     @property
     def points(self) -> Points:
@@ -76,6 +81,20 @@ class Bench:
             for copy in self.device.copies():
                 is_good = copy.get(f"ota_good_{slot.lower()}") == "1"
                 assert is_new or is_old or not is_good, f"slot {slot} is good"
+        self.check_floor()
+
+    def check_floor(self) -> None:
+        """A floor that has risen in one place is never lost, and only a commit raises it."""
+        store = Store(self.device.folder / "data" / "state.db")
+        variables = (each.get("ota_floor", "") for each in self.device.copies())
+        floors = (store.floor, *map(from_variable, variables))
+        store.close()
+        floor = max(each.of("rootfs-image", None) or 0 for each in floors)
+        assert floor in (self.floor, FLOOR)
+        if floor:
+            environment = self.device.environment
+            assert (environment["mender_boot_part"], environment["upgrade_available"]) == ("3", "0")
+        self.floor = floor
 
     def outcome(self) -> str:
         """OLD or NEW, if all agrees: the slot, the module's file, the provides, the report."""
@@ -92,7 +111,11 @@ class Bench:
         store = Store(self.device.folder / "data" / "state.db")
         said.add("NEW" if store.provides["artifact_name"] == "v2" else "OLD")
         assert "INCONSISTENT" not in store.provides["artifact_name"]
+        said.add("NEW" if store.floor.of("rootfs-image", None) == FLOOR else "OLD")
         store.close()
+        in_environment = from_variable(environment.get("ota_floor", ""))
+        said.add("NEW" if in_environment.of("rootfs-image", None) == FLOOR else "OLD")
+        said.add("NEW" if environment.get("ota_good_a") == "0" else "OLD")  # it is below the floor
         final = [each for each in self.deployment.statuses if each in ("success", "failure")]
         said.add({"success": "NEW", "failure": "OLD"}[final[-1]])
         assert len(set(final)) == 1
@@ -103,8 +126,12 @@ class Bench:
 
 def artifact(folder: Path, new: bytes, *, has_module: bool) -> Path:
     """The update: a root filesystem, and a file of an app before it."""
+    number = provides_of(FLOOR)
     payloads = [
-        PayloadSpec(PayloadHeader(type="rootfs-image"), sources(folder / "r", {"root": new}))
+        PayloadSpec(
+            PayloadHeader(type="rootfs-image", provides=number),
+            sources(folder / "r", {"root": new}),
+        )
     ]
     if has_module:
         files = {
@@ -113,19 +140,19 @@ def artifact(folder: Path, new: bytes, *, has_module: bool) -> Path:
             "permissions": b"644\n",
             "file": b"NEW",
         }
-        payloads.insert(
-            0, PayloadSpec(PayloadHeader(type="single-file"), sources(folder / "m", files))
-        )
+        number = provides_of(FLOOR, module="single-file")
+        header = PayloadHeader(type="single-file", provides=number)
+        payloads.insert(0, PayloadSpec(header, sources(folder / "m", files)))
     scripts = tuple(Script(name, b"#!/bin/sh\nexit 0\n") for name in STATES)
     headers = tuple(each.header for each in payloads)
-    header = Header(
+    whole = Header(
         version=3,
         artifact_name="v2",
         compatible_types=("scratch",),
         payloads=headers,
         scripts=scripts,
     )
-    written(ArtifactSpec(header, tuple(payloads)), folder / "v2.mender")
+    written(ArtifactSpec(whole, tuple(payloads)), folder / "v2.mender")
     return folder / "v2.mender"
 
 
@@ -141,6 +168,7 @@ def bench(
         tls={"allow_plain_http": True},
         attributes={"identity": [str(folder / "identity")], "inventory": []},
         key={"mender_key": ""},
+        keys={"forbid_downgrade": True},
         modules={"folders": [str(ROOT / "tools" / "agent" / "modules" / "v3")]},
         scripts={"folders": []},
         commit={"folder": str(folder / "health.d")},

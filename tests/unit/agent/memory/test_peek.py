@@ -107,14 +107,14 @@ def test_what_is_remembered_is_seen_and_nothing_changes(tmp_path: Path) -> None:
 
     found = peek(path)
 
-    assert found == Memory(Trying(UPDATE), {"artifact_name": "v1"})
+    assert found == Memory(state=Trying(UPDATE), provides={"artifact_name": "v1"})
     assert seen(tmp_path) == before
 
 
 def test_a_memory_without_an_update_is_idle(tmp_path: Path) -> None:
     Store(tmp_path / "state.db").close()
 
-    assert peek(tmp_path / "state.db") == Memory(Idle(), {})
+    assert peek(tmp_path / "state.db") == Memory(state=Idle(), provides={})
 
 
 @pytest.mark.parametrize("name", ["state.db", "none/state.db", "empty/state.db", "empty"])
@@ -148,7 +148,7 @@ def test_a_write_that_was_cut_off_is_undone_in_a_copy(tmp_path: Path) -> None:
 
     found = peek(path)
 
-    assert found == Memory(Trying(UPDATE), {"artifact_name": "v1"})
+    assert found == Memory(state=Trying(UPDATE), provides={"artifact_name": "v1"})
     assert seen(tmp_path) == before
 
 
@@ -160,7 +160,7 @@ def test_the_running_agent_is_neither_waited_for_nor_held_up(tmp_path: Path) -> 
 
     found = peek(tmp_path / "state.db")
 
-    assert found == Memory(Trying(UPDATE), {"artifact_name": "v1"})
+    assert found == Memory(state=Trying(UPDATE), provides={"artifact_name": "v1"})
     assert seen(tmp_path) == before
     store.save(Idle(), "boot 1")
     store.close()
@@ -209,7 +209,7 @@ def test_a_filesystem_without_writes_is_enough(tmp_path: Path) -> None:
 
     found = peek(path)
 
-    assert found == Memory(Trying(UPDATE), {"artifact_name": "v1"})
+    assert found == Memory(state=Trying(UPDATE), provides={"artifact_name": "v1"})
     tmp_path.chmod(0o700)
 
 

@@ -364,10 +364,25 @@ def test_a_device_with_a_certificate_may_talk_to_a_server_that_asks_for_one(tmp_
         client_certificate=str(device.path),
         client_key=str(device.key_path),
     )
+    heard: list[float] = []
 
     with mender_server(certificate=leaf, clients_of=authority) as server:
         connections = connected(options)
+        settings = ServerOptions((server.url,))
         found = Server(
-            ServerOptions((server.url,)), lambda: connections, MemoryKey(), lambda: IDENTITY
+            settings, lambda: connections, MemoryKey(), lambda: IDENTITY, heard=heard.append
         )
         assert found.next_deployment(PROVIDES, "board") is None
+
+    assert heard == [pytest.approx(time.time(), abs=30)]
+
+
+def test_what_time_it_is_is_not_believed_without_tls(server: MenderServer) -> None:
+    heard: list[float] = []
+    connections = connected(TlsOptions(allow_plain_http=True))
+    settings = ServerOptions((server.url,))
+    found = Server(settings, lambda: connections, MemoryKey(), lambda: IDENTITY, heard=heard.append)
+
+    found.next_deployment(PROVIDES, "board")
+
+    assert heard == [0.0]

@@ -181,6 +181,12 @@ def test_the_image_says_which_board_and_release_it_is(tree: Tree) -> None:
     assert tree.get("/etc/mender/mender.conf") is None
 
 
+def test_the_image_says_which_security_version_it_has(tree: Tree) -> None:
+    add_board(tree, BOARD, RECIPE, Settings(release="1.2", security_version=0), 1)
+
+    assert "security_version=0\n" in tree.text("/etc/ota/release")
+
+
 def test_both_agents_are_configured_with_the_server(tree: Tree) -> None:
     settings = Settings(release="1", server="https://ota.example.org:8443", certificate="PEM")
 
@@ -209,6 +215,18 @@ def test_an_image_with_the_agent_has_a_configuration_though_the_build_sets_nothi
     add_board(tree, BOARD, RECIPE, Settings(release="1", wheels=(wheel(tmp_path),)), 1)
 
     assert tomllib.loads(tree.text("/etc/ota/agent.toml")) == {}
+
+
+@pytest.mark.parametrize(("keys", "may"), [((), True), ((KEY,), False)])
+def test_data_may_allow_plain_http_only_in_an_image_with_an_open_login(
+    keys: tuple[str, ...], may: bool, tree: Tree
+) -> None:
+    settings = Settings(release="1", server="https://a.example", ssh_keys=keys)
+
+    add_board(tree, BOARD, dataclasses.replace(RECIPE, login="open"), settings, 1)
+
+    found = tomllib.loads(tree.text("/etc/ota/agent.toml")).get("data", {}).get("may", [])
+    assert ("tls.allow_plain_http" in found) == may
 
 
 def test_an_image_without_agent_and_server_has_no_configuration(tree: Tree) -> None:

@@ -22,16 +22,22 @@ def retry_after(header: str | None, now: float) -> float | None:
     text = (header or "").strip()
     if text.isascii() and text.isdecimal():
         return min(float(text[:_DIGITS]), LONGEST)
+    then = date_of(text)
+    return None if then is None else min(max(0.0, then - now), LONGEST)
+
+
+def date_of(header: str | None) -> float | None:
+    """The time in a header such as ``Date`` [s since 1970]; None if it is not a date."""
+    text = (header or "").strip()
     if not text or len(text) > _LENGTH:
         return None
     from email.utils import parsedate_to_datetime
 
     try:
         moment = parsedate_to_datetime(text)
-        then = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError, TypeError, LookupError):  # whatever the parser trips over
         return None
-    return min(max(0.0, then - now), LONGEST)
 
 
 def doubled(first: float, longest: float, failures: int) -> float:

@@ -2,6 +2,8 @@
 """The variables of the contract between bootloader, image and agent, by name.
 
 The names are Mender's, but for the last ones. Source: Mender's documentation, "Integrating with
+
+The names are Mender's, but for the last ones. Source: Mender's documentation, "Integrating with
 U-Boot"; docs/design/boot-logic.md.
 """
 
@@ -30,6 +32,9 @@ GOOD = {"A": "ota_good_a", "B": "ota_good_b"}
 
 LOST = "ota_lost"
 """Set: no copy was valid, and the bootloader starts the slots in turn until it is removed; ours."""
+
+FLOOR = "ota_floor"
+"""The security versions below which the device never goes back; ours."""
 
 LOGIC, ARGUMENT = "ota_logic", "ota.logic"
 """The number of the boot logic, and the kernel's argument that tells it to Linux; ours."""

@@ -15,6 +15,7 @@ from ota_artifact.names import (
     check_text,
 )
 from ota_artifact.provides import ROOTFS
+from ota_artifact.security_version import security_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ def _checked_payload(spec: PayloadSpec, version: int) -> PayloadSpec:
         raise ArtifactError("files: two have the same name; rename one")
     for key in (*header.provides, *header.depends):
         check_text(key, "provides or depends key")
+    _ = security_version(header)  # refuses one that no device would take
     if not header.meta_data:
         return spec
     value = parse_object(header.meta_data, "meta-data")

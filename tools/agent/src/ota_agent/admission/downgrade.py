@@ -8,9 +8,16 @@ and does not count. Source for the order of a pre-release: Semantic Versioning 2
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ota_agent.errors import AgentError
+from ota_artifact.provides import ROOTFS
 
+if TYPE_CHECKING:
+    from ota_artifact.header import PayloadHeader
+
+_VERSION = ".version"
+_REMEDY = "write it with --security-version, or set keys.forbid_downgrade to false"
 _PART = re.compile(r"\d{1,1000}|[a-zA-Z]+")
 _PRE_RELEASE = re.compile(r"[-~]")
 _NUMBER = re.compile(r"\d")
@@ -18,41 +25,61 @@ _NUMBER = re.compile(r"\d")
 Rank = tuple[tuple[tuple[int, int, str], ...], bool, tuple[tuple[int, int, str], ...]]
 
 
-def check_downgrade(
-    artifact: Mapping[str, str], device: Mapping[str, str], key: str, *, has_rootfs: bool = False
-) -> None:
-    """Pass if the artifact's version is not lower than the installed one.
+def check_versions(payload: "PayloadHeader", committed: Mapping[str, str], key: str) -> None:
+    """Pass if no version that a payload provides is lower than what was committed.
 
     Args:
-        artifact: what the artifact provides.
-        device: what this device provides.
-        key: of the version; an artifact that does not provide it leaves it as it is, unless it
-            clears it.
-        has_rootfs: the artifact holds a root filesystem, and must have a version.
+        committed: versions by the provided key.
+        key: of the version of a root filesystem; a module's payload has any that end in
+            ``.version``.
 
     Raises:
-        AgentError: it is lower, or one of the two cannot be compared, or has to be there.
+        AgentError: one is lower, or two cannot be compared, or there is none.
     """
-    installed, offered = device.get(key), artifact.get(key)
-    if has_rootfs and offered is None:
+    is_rootfs = payload.type == ROOTFS
+    offered = versions_in(payload.provides, key)
+    if is_rootfs:
+        offered = {each: version for each, version in offered.items() if each == key}
+    if not offered:
+        what = "a root filesystem" if is_rootfs else f"a payload of the type {payload.type}"
+        wanted = key if is_rootfs else f"a key that ends in {_VERSION}"
         raise AgentError(
-            f"downgrade: the artifact holds a root filesystem and does not provide {key}; write it"
-            " with its version, or set keys.forbid_downgrade to false"
+            f"downgrade: the artifact holds {what}, and provides neither a security version nor"
+            f" {wanted}; {_REMEDY}"
         )
-    if installed is None or offered is None or installed == offered:
+    for each, version in offered.items():
+        if each in committed:
+            _check_downgrade(each, version, committed[each])
+
+
+def versions_in(provides: Mapping[str, str], key: str) -> dict[str, str]:
+    """Versions among what is provided; see `check_versions`."""
+    return {
+        each: version
+        for each, version in provides.items()
+        if each == key or each.endswith(_VERSION)
+    }
+
+
+def _check_downgrade(key: str, offered: str, installed: str) -> None:
+    if installed == offered:
         return
     before, after = rank(installed), rank(offered)
     if before is None or after is None:
         text = installed if before is None else offered
         raise AgentError(
             f"downgrade: {key}: {text!r} has no number, so nobody can say whether"
-            f" {offered!r} is older than {installed!r}; name versions by numbers, or set"
-            " keys.forbid_downgrade to false"
+            f" {offered!r} is older than {installed!r}; {_REMEDY}"
         )
     if after < before:
         raise AgentError(
             f"downgrade: the artifact has {key} {offered!r}, and this device has {installed!r};"
-            " give the artifact a higher version, or set keys.forbid_downgrade to false"
+            f" give the artifact a higher version, or {_REMEDY}"
+        )
+    if after == before and "+" in installed + offered:
+        raise AgentError(
+            f"downgrade: {key}: {offered!r} and {installed!r} differ only behind the '+', so nobody"
+            f" can say which is older; {_REMEDY}"
         )
 
 

@@ -4,13 +4,15 @@
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from ota_agent.device.clock import floor
 from ota_agent.errors import AgentError
+from ota_agent.owners import require_trusted
 from ota_artifact.errors import ArtifactError
 from ota_artifact.keys import PublicKey, load_public_key
 
@@ -27,13 +29,24 @@ class VerifyOptions:
         keys: files with public keys in PEM; one of these keys must have signed an artifact; none:
             any artifact is installed. ``/etc/ota/keys/old.pem, expires = 2027-01-01`` is the last
             day on which a key is good.
-        forbid_downgrade: refuse an artifact whose version is lower than that of what is installed.
-        version: the key among an artifact's provides that is its version.
+        forbid_downgrade: refuse an artifact below the security version of what was committed, or,
+            where neither has one, of a lower version; ``auto``: as soon as there are ``keys``.
+        version: the key among an artifact's provides that is the version of its root filesystem.
     """
 
     keys: tuple[str, ...] = ()
-    forbid_downgrade: bool = False
+    forbid_downgrade: Literal["auto", True, False] = "auto"
     version: str = "rootfs-image.version"
+
+    @property
+    def is_any_limited(self) -> bool:
+        """Whether a key has a last day."""
+        return any(_EXPIRES.fullmatch(each) for each in self.keys)
+
+    @property
+    def is_downgrade_forbidden(self) -> bool:
+        """Whether what is older is refused."""
+        return bool(self.keys) if self.forbid_downgrade == "auto" else self.forbid_downgrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +113,9 @@ def load_keys(
             findings.append(f"{each.path}: expired on {each.expires}")
             continue
         try:
+            require_trusted(each.path)
             good.append(load_public_key(each.path))
-        except (ArtifactError, OSError) as error:
+        except (AgentError, ArtifactError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             findings.append(f"{each.path}: {reason}" if reason else str(error))
     if not good:
@@ -112,6 +126,28 @@ def load_keys(
     for finding in findings:
         logger.warning("keys: %s; it is left out", finding)
     return tuple(good)
+
+
+def key_ids(keys: Iterable[str]) -> frozenset[str] | None:
+    """The ids of keys as they are configured, also of those that have expired.
+
+    Time may be wrong, and must not take away what a key has raised. None: one cannot be read.
+    """
+    try:
+        return frozenset(load_public_key(parse_key(text).path).id for text in keys)
+    except (AgentError, ArtifactError, OSError):
+        return None
+
+
+def known_keys(options: VerifyOptions) -> tuple[PublicKey, ...]:
+    """All keys that are configured, also those that have expired meanwhile; see `load_keys`.
+
+    What was accepted with a key that was good then may still be installed.
+
+    Raises:
+        AgentError: keys are configured, and none of them can be read.
+    """
+    return load_keys(options, now=lambda: 0.0, least=lambda: 0.0)
 
 
 def _end(day: date) -> datetime:

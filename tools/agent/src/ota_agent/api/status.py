@@ -12,6 +12,9 @@ from ota_agent import __version__
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Installed, UnderWay
 
+_MOST = {bool: 2, int: 1 << 63, float: 1e11}
+"""Beyond it, a size is not one of a file, and a time is in no calendar."""
+
 Result = Literal["", "success", "failure"]
 """How the last update ended; empty: there was none since the agent started."""
 
@@ -45,6 +48,8 @@ class Status:
         tokens: how often that has changed, with a token or without one.
         is_enabled: whether the server is asked for updates.
         window: when updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always.
+        floor: security versions below which nothing is installed, such as "rootfs-image 5 of key
+            1a2b3c4d"; empty: there are none.
         data: what happened to /data at this boot, as a sentence; empty if nothing happened to it.
         warning: what is not as it should be, such as a configuration that was passed over, or a
             release that runs though another one was committed; empty: nothing.
@@ -75,6 +80,7 @@ class Status:
     tokens: int = 0
     is_enabled: bool = True
     window: str = ""
+    floor: str = ""
     data: str = ""
     warning: str = ""
     version: str = __version__
@@ -116,6 +122,8 @@ def from_json(found: object) -> Status:
     for field in dataclasses.fields(Status):
         value = found.get(field.name, field.default)
         kind = type(field.default)
+        if isinstance(value, int | float) and not abs(value) < _MOST[type(value)]:
+            raise AgentError(f"the agent's status has a {field.name} that cannot be")
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:

@@ -8,7 +8,7 @@ from ota_agent.bootloader import Bootloader
 from ota_agent.bootloader.contract import END, is_lost, is_trial, next_slot
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
-from ota_artifact.contract import COUNT, GOOD, LIMIT, LOST, PART, PART_HEX, TRIAL, WHY
+from ota_artifact.contract import COUNT, FLOOR, GOOD, LIMIT, LOST, PART, PART_HEX, TRIAL, WHY
 from ota_artifact.errors import ProgramError
 
 _LIMITS = tuple("123456789")
@@ -144,6 +144,39 @@ class Boot:
         """
         failed = GOOD[self.slots.other(slot).name]
         self._set(slot, {TRIAL: "0", GOOD[slot.name]: "1", failed: "0"}, is_final=True)
+
+    def raise_floor(self, text: str, *, is_only_way: bool) -> None:
+        """Have the environment hold the floor; both copies do afterwards.
+
+        Args:
+            text: of the variable.
+            is_only_way: the slot that does not run is below the floor, and is never started again.
+
+        Raises:
+            EnvironmentFault, ProgramError: it could not be told.
+            AgentError: it is not known which slot runs.
+        """
+        environment = self.bootloader.read()
+        wanted = {FLOOR: text}
+        if is_only_way:
+            wanted[GOOD[self.slots.other(self.running()).name]] = "0"
+        changes = {name: each for name, each in wanted.items() if environment.get(name, "") != each}
+        if not changes:
+            return
+        try:
+            self.bootloader.write(changes, is_final=True)
+        except (EnvironmentFault, ProgramError):  # there may be no room for the floor
+            if FLOOR in changes and (marks := {k: v for k, v in changes.items() if k != FLOOR}):
+                self.bootloader.write(marks, is_final=True)
+            raise
+
+    def floor(self) -> str:
+        """The floor, as the environment has it.
+
+        Raises:
+            EnvironmentFault, ProgramError: it cannot be read.
+        """
+        return self.bootloader.read().get(FLOOR, "")
 
     def rearm(self) -> None:
         """Let a trial be booted once more: it is healthy, and waits.

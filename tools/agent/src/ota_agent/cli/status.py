@@ -16,8 +16,10 @@ from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import command, settings_of
 from ota_agent.device.options import DeviceOptions
 from ota_agent.device.second_home import data_state
+from ota_agent.lifecycle.floor import sentence
 from ota_agent.lifecycle.states import UnderWay
 from ota_artifact.provides import NAME
+from ota_artifact.terminal import steer
 
 _PAUSE = 0.5  # [s] between attempts to connect
 _CLEAR = "\r\033[K"
@@ -77,6 +79,7 @@ def _left(device: DeviceOptions) -> Status:
     found = provided(device, memory)
     changes: dict[str, Any] = {"installed": found.provides[NAME], "warning": found.finding}
     if memory is not None:
+        changes["floor"] = sentence(memory.floor)
         changes["state"] = type(memory.state).__name__
         changes |= of_update(memory.state) if isinstance(memory.state, UnderWay) else {}
     return Status(**changes)
@@ -122,7 +125,8 @@ def _rewrite(statuses: Iterator[Status]) -> None:
         for status in statuses:
             if last and status.state != last:
                 print()
-            print(f"{_CLEAR}{headline(status)}", end="", flush=True)
+            steer(sys.stdout, _CLEAR)
+            print(headline(status), end="", flush=True)
             last = status.state
     finally:
         print(flush=True)

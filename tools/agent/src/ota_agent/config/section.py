@@ -104,8 +104,10 @@ def _value(value: object, kind: Any, where: str) -> object:
     origin = get_origin(kind)
     if origin is Literal:
         choices = get_args(kind)
-        if value not in choices:
-            known = ", ".join(map(repr, choices))
+        if not any(type(each) is type(value) and each == value for each in choices):
+            known = ", ".join(
+                repr(each) if isinstance(each, str) else as_toml(each) for each in choices
+            )
             raise AgentError(f"{where}: {_shown(value)} is not one of {known}")
         return value
     if origin is tuple:

@@ -7,9 +7,11 @@ from ota_agent.config.settings import Settings
 from ota_agent.doctor import (
     data,
     environment,
+    floor,
     grub,
     kernel,
     online,
+    owners,
     programs,
     service,
     slots,
@@ -23,7 +25,20 @@ from ota_artifact.finding import Finding, fault
 
 PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = tuple(
     each.probe
-    for each in (environment, grub, slots, trial, kernel, watchdog, data, trust, programs, service)
+    for each in (
+        environment,
+        grub,
+        slots,
+        trial,
+        kernel,
+        watchdog,
+        data,
+        trust,
+        floor,
+        owners,
+        programs,
+        service,
+    )
 )
 """In the order in which an update meets them."""
 

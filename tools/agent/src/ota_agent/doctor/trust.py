@@ -14,6 +14,7 @@ from ota_agent.config.settings import Settings
 from ota_agent.device.clock import floor
 from ota_agent.doctor.case import Case
 from ota_agent.errors import AgentError
+from ota_agent.memory.trusted_time import time_in
 from ota_agent.server.options import ServerOptions, TlsOptions
 from ota_agent.server.pin import parse_pin
 from ota_artifact.errors import ArtifactError
@@ -31,16 +32,21 @@ def probe(case: Case) -> Iterator[Finding]:
     """What is wrong with it."""
     settings, now = case.settings, case.system.now()
     yield from clock(now, floor(), is_set=settings.tls.set_clock)
-    yield from configured(settings, now)
+    least = time_in(case.memory.time) if case.memory else 0.0
+    yield from configured(settings, now, least=least)
     for path in (settings.key.path, Path(settings.tls.client_key)):
         yield from _private(path)
 
 
-def configured(settings: Settings, now: float) -> Iterator[Finding]:
-    """What is wrong with what the configuration names, at a time [s since 1970]."""
+def configured(settings: Settings, now: float, *, least: float = 0.0) -> Iterator[Finding]:
+    """What is wrong with what the configuration names, at a time [s since 1970].
+
+    Args:
+        least: the time that it is at least for keys, whatever the clock says [s since 1970].
+    """
     yield from addresses(settings.server, settings.tls)
     yield from _tls(settings.tls, datetime.fromtimestamp(now, UTC))
-    yield from _keys(settings.keys, now)
+    yield from _keys(settings.keys, max(now, least))
 
 
 def clock(now: float, least: float, *, is_set: bool) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from ota_artifact import reader
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.header import Header, Script
 from ota_artifact.keys import PublicKey
+from ota_artifact.reader import Head
 
 if TYPE_CHECKING:
     import urllib3
@@ -92,8 +93,9 @@ class Fetch:
         memory: keeps the checkpoint.
         keys: one of them must have signed the artifact; none: anybody may.
         accept: raises an AgentError for the header of an artifact that may not be installed here;
-            it also gets the SHA-256 of its manifest, in hex.
+            it also gets what a later look at the artifact needs.
         begin: makes what stores the payloads of an artifact, by their numbers.
+        keep_head: takes the artifact's manifest, signature and header.
         store_scripts: takes the artifact's state scripts.
         progress: told how far it is, at least once for each MiB.
         surroundings: clock, sleep, chance, and whether to continue.
@@ -107,14 +109,16 @@ class Fetch:
         pool: Callable[[], "urllib3.PoolManager"],
         memory: Memory,
         keys: Sequence[PublicKey],
-        accept: Callable[[Header, str], None],
+        accept: Callable[[Header, Artifact], None],
         begin: Callable[[Header, Trail], Mapping[int, Installer]],
         store_scripts: Callable[[tuple[Script, ...]], None],
+        keep_head: Callable[[Head], None] = lambda head: None,
         progress: Callable[[Progress], None],
         surroundings: Surroundings,
     ) -> None:
         self._update, self._memory, self._keys = update, memory, keys
         self._accept, self._begin, self._store_scripts = accept, begin, store_scripts
+        self._keep_head = keep_head
         self._progress, self._check = progress, surroundings.check
         self._pace = Pace(surroundings.clock)
         self._event = self._artifact_name = self._slot = ""
@@ -178,7 +182,8 @@ class Fetch:
         header = artifact.header
         self._artifact_name = header.artifact_name
         digest = hashlib.sha256(artifact.manifest.raw).hexdigest()
-        self._accept(header, digest)
+        described = _described(header, digest, artifact.signed_by)
+        self._accept(header, described)
         origin = Checkpoint(
             deployment=self._update.deployment,
             source=self._shown,
@@ -193,6 +198,7 @@ class Fetch:
             tell=self._say,
         )
         installers = self._begin(header, self._trail)  # before the first byte: one may be missing
+        self._keep_head(artifact.take_head())
         self._store_scripts(header.scripts)
         self._slot = next((each.slot for each in installers.values() if each.slot), "")
         for payload in artifact.payloads():
@@ -204,7 +210,7 @@ class Fetch:
         # The slot last: if another payload fails here, the slot still cannot be started.
         for installer in sorted(installers.values(), key=lambda each: bool(each.slot)):
             installer.finish()
-        return Fetched(_described(header, digest), self._slot)
+        return Fetched(described, self._slot)
 
     def _note(self, done: int, size: int) -> None:
         self._check()
@@ -232,7 +238,7 @@ class Fetch:
         self._tell()
 
 
-def _described(header: Header, digest: str) -> Artifact:
+def _described(header: Header, digest: str, signed_by: PublicKey | None) -> Artifact:
     provides: dict[str, str] = {}
     clears: list[str] = []
     for payload in header.payloads:
@@ -245,4 +251,5 @@ def _described(header: Header, digest: str) -> Artifact:
         provides=provides,
         clears=tuple(clears),
         digest=digest,
+        key=signed_by.id if signed_by else "",
     )

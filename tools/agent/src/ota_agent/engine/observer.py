@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ota_agent.api.status import LiveStatus, of_update
 from ota_agent.bootloader.boot import Boot
 from ota_agent.config.settings import Settings
+from ota_agent.device.clock import floor
+from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.warnings import Warnings
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle import states as s
@@ -16,6 +18,7 @@ from ota_agent.lifecycle.update import Update
 from ota_agent.memory.bootstrap import look
 from ota_agent.memory.correct import correct
 from ota_agent.memory.store import Store
+from ota_agent.memory.trusted_time import note_time
 from ota_agent.server.deployments import Deployments
 from ota_agent.trial import boot_log
 from ota_agent.trial.claim import Claim
@@ -43,6 +46,7 @@ class StateObserver:
     live: LiveStatus
     deployments: Deployments
     boot: Boot | None
+    floor: FloorKeeper
     warnings: Warnings
     last: Update | None = None
     clock: Callable[[], float] = time.monotonic
@@ -104,7 +108,12 @@ class StateObserver:
 
     def correct(self, state: s.State) -> None:
         """Have the memory hold what runs, and the status say what is odd about that."""
-        self.warnings.put(_RUNS, correct(self.store, state, look(self.boot)))
+        now = look(self.boot)
+        self.warnings.put(_RUNS, correct(self.store, state, now))
+        if isinstance(state, s.Idle | s.Syncing | s.Cleaning | s.Reporting):
+            self.live.change(floor=self.floor.settle(now))
+            if self.settings.keys.is_any_limited and now.is_trial is False:
+                note_time(self.store, floor())  # of a release that is committed
 
     def _end(self) -> dict[str, object]:
         """Nothing is under way now; gives what that changes in the status."""

@@ -8,25 +8,30 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from ota_agent.admission.acceptance import check_acceptance
-from ota_agent.admission.downgrade import check_downgrade
+from ota_agent.admission.downgrade import versions_in
 from ota_agent.admission.keys import load_keys
 from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.contract import is_trial, trial_of
 from ota_agent.config.settings import Settings
+from ota_agent.device import clock
 from ota_agent.device.device_type import device_type_of
+from ota_agent.device.reboot import require_reboot
 from ota_agent.download.source.retry import Surroundings
+from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.runtime import RebootWanted
 from ota_agent.errors import AgentError, NotGiven
+from ota_agent.hurry import heeding
 from ota_agent.lifecycle import actions as a
 from ota_agent.lifecycle import provides
 from ota_agent.lifecycle import states as s
 from ota_agent.lifecycle.events import Answered, Event, Fetched, Trial
-from ota_agent.lifecycle.update import Update
+from ota_agent.lifecycle.update import Artifact, Update
 from ota_agent.memory.bootstrap import look
 from ota_agent.memory.runs import committed
 from ota_agent.memory.store import Store
+from ota_agent.memory.trusted_time import trusted_time
 from ota_agent.payloads import Installer, Reboot
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployments import Deployments
@@ -34,6 +39,7 @@ from ota_agent.trial import boot_log
 from ota_agent.trial.health import check_health
 from ota_agent.trial.room import prove_room
 from ota_artifact.errors import ProgramError
+from ota_artifact.json_text import parse_any
 from ota_artifact.provides import ROOTFS
 
 if TYPE_CHECKING:
@@ -50,6 +56,14 @@ _WANTED: Mapping[str, Reboot] = {"no": "no", "automatic": "automatic", "custom":
 
 _WAITS = "waits"
 """Of the store: how often a healthy trial has waited, and was given one boot more."""
+
+_ABORTABLE = s.Downloading | s.Downloaded | s.Installing | s.Rebooting | s.Trying
+"""Until it is committed, an update may be aborted."""
+
+_UNVERIFIED = (
+    "install: %s: NOT VERIFIED: no key is configured, so the artifact may come from anyone;"
+    " `ota-agent setup --key FILE` configures one"
+)
 
 _OF_REBOOTS = ("ArtifactReboot", "ArtifactVerifyReboot", "ArtifactVerifyRollbackReboot")
 """Calls that concern only what needs a reboot, and the root filesystem."""
@@ -76,6 +90,7 @@ class DevicePerformer:
     scripts: Scripts
     installers: Installers
     deployments: Deployments
+    floor: FloorKeeper
     pool: "Callable[[], urllib3.PoolManager]"
     doubt: str = ""
 
@@ -83,9 +98,15 @@ class DevicePerformer:
         """See `runtime.Performer`."""
         if isinstance(state, s.Idle | s.Syncing):
             return self._without_update(action, state)
+        if not isinstance(state, _ABORTABLE):
+            return self._in_update(action, state)
+        check = self.deployments.controls.check
+        check()
+        with heeding(check):
+            return self._in_update(action, state)
+
+    def _in_update(self, action: a.Action, state: s.UnderWay) -> Event | None:
         update = state.update
-        if isinstance(state, s.Downloading | s.Downloaded | s.Installing | s.Rebooting | s.Trying):
-            self.deployments.controls.check()  # until it is committed, it may be aborted
         match action:
             case a.RunScripts():
                 self._run_scripts(update, action)
@@ -176,15 +197,19 @@ class DevicePerformer:
             )
 
         controls = self.deployments.controls
+        keys = load_keys(self.settings.keys, doubt=self.doubt, least=self._least)
+        if not keys:
+            logger.warning(_UNVERIFIED, update.source)
         self.store.put(boot_log.BOOTS, str(boot_log.newest(self.settings.boot_log)))
         fetch = Fetch(
             update,
             options=self.settings.download,
             pool=self.pool,
             memory=self.store,
-            keys=load_keys(self.settings.keys, doubt=self.doubt),
-            accept=lambda header, digest: self._accept(update, header, digest),
+            keys=keys,
+            accept=lambda header, artifact: self._accept(update, header, artifact),
             begin=self.installers.begin,
+            keep_head=self.installers.evidence.keep,
             store_scripts=self.scripts.store,
             progress=show,
             surroundings=Surroundings(
@@ -193,16 +218,20 @@ class DevicePerformer:
         )
         return fetch.run()
 
-    def _accept(self, update: Update, header: "Header", digest: str) -> None:
-        self.deployments.require_new(update, digest)
-        options, provided = self.settings.keys, self.store.provides
+    def _least(self) -> float:
+        """The time that it is at least, whatever the clock says [s since 1970]."""
+        return max(clock.floor(), trusted_time(self.store))
+
+    def _accept(self, update: Update, header: "Header", artifact: Artifact) -> None:
+        self.deployments.require_new(update, artifact.digest)
+        provided = self.store.provides
         device_type = self.device_type or device_type_of(self.settings.device)
         check_acceptance(header, device_type, provided)
         has_rootfs = any(each.type == ROOTFS for each in header.payloads)
         if has_rootfs:
             prove_room(self.settings.device.data)  # its trial would fail without
-        if options.forbid_downgrade:
-            check_downgrade(header.provides, provided, options.version, has_rootfs=has_rootfs)
+            require_reboot(self.settings.device)
+        self.floor.check(header)
 
     def _run_scripts(self, update: Update, action: a.RunScripts) -> None:
         name = action.state
@@ -217,6 +246,7 @@ class DevicePerformer:
     def _check_health(self, update: Update) -> None:
         if update.target:
             prove_room(self.settings.device.data)
+            load_keys(self.settings.keys)  # with none that is good, this would be the last update
         check_health(self.settings.commit)
 
     def _rearm(self) -> None:
@@ -265,7 +295,7 @@ class DevicePerformer:
         text = self.store.text(_REBOOTS)
         try:
             return {
-                int(number): _WANTED[wanted] for number, wanted in json.loads(text or "{}").items()
+                int(number): _WANTED[wanted] for number, wanted in parse_any(text or "{}").items()
             }
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             logger.error("which payloads need a reboot is damaged (%r): the device reboots", error)
@@ -278,10 +308,22 @@ class DevicePerformer:
             raise RebootWanted(is_manual=update.is_manual)
 
     def _save_provides(self, update: Update) -> None:
-        if update.artifact is not None:
-            merge = provides.after_failure if update.reason else provides.after
-            found = merge(update.artifact, self.store.provides)
-            self.store.save_provides(found, committed(self.store.slots, look(self.boot), found))
+        artifact = update.artifact
+        if artifact is None:
+            return
+        merge = provides.after_failure if update.reason else provides.after
+        found = merge(artifact, self.store.provides)
+        slots = committed(self.store.slots, look(self.boot), found)
+        if update.reason:
+            self.store.save_provides(found, slots)
+            return
+        versions = versions_in(artifact.provides, self.settings.keys.version)
+        self.store.save_provides(
+            found,
+            slots,
+            floor=self.floor.commit(artifact),
+            versions={**self.store.versions, **versions},
+        )
 
 
 def _each(

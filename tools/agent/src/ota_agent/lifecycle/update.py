@@ -19,6 +19,7 @@ class Artifact:
         provides: of all payloads together.
         clears: patterns of provides to forget; None if the artifact does not say.
         digest: SHA-256 of its manifest, in hex; empty if an older agent has read it.
+        key: id of the key that has verified it; empty if none has, or an older agent has read it.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Artifact:
     provides: Mapping[str, str] = field(default_factory=dict)
     clears: tuple[str, ...] | None = None
     digest: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

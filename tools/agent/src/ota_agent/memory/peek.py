@@ -5,14 +5,24 @@ import errno
 import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.floor import Floor
 from ota_agent.lifecycle.states import Idle, State
 from ota_agent.memory import runs
-from ota_agent.memory.record import PROVIDES, SLOTS, STATE, from_text, kept_in, provided
+from ota_agent.memory.record import (
+    PROVIDES,
+    SLOTS,
+    STATE,
+    TIME,
+    floor_in,
+    from_text,
+    kept_in,
+    provided,
+)
 from ota_agent.memory.runs import Slots
 from ota_agent.small_file import read_small
 
@@ -41,18 +51,22 @@ class Unreadable(AgentError):
         self.place, self.finding, self.remedy = place, finding, remedy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What the agent's memory holds.
 
     Attributes:
         provides: what the device provides.
         slots: what its slots were when they were committed; None if that is not remembered.
+        floor: as far as it is remembered here.
+        time: the latest that is known to have been [s since 1970]; may be damaged.
     """
 
     state: State
     provides: Mapping[str, str]
     slots: Slots | None = None
+    floor: Floor = field(default_factory=Floor)
+    time: str = ""
 
 
 def peek(path: Path) -> Memory | None:
@@ -67,11 +81,12 @@ def peek(path: Path) -> Memory | None:
     base, journal = _snapshot(path)
     if not base:
         return None
-    kept = _kept(path, base, journal)
+    kept, floor = _kept(path, base, journal)
     try:
         state = from_text(kept[STATE]) if STATE in kept else Idle()
         slots = runs.from_text(kept.get(SLOTS, ""))
-        return Memory(state, provided(kept.get(PROVIDES, "")), slots)
+        provides, time_ = provided(kept.get(PROVIDES, "")), kept.get(TIME, "")
+        return Memory(state=state, provides=provides, slots=slots, floor=floor, time=time_)
     except AgentError as error:
         raise Unreadable(path, f"is damaged ({error})", _REPAIR) from error
 
@@ -117,7 +132,7 @@ def _content(path: Path) -> bytes:
     return data
 
 
-def _kept(path: Path, base: bytes, journal: bytes) -> dict[str, str]:
+def _kept(path: Path, base: bytes, journal: bytes) -> tuple[dict[str, str], Floor]:
     import sqlite3  # a device that was never updated does without
 
     if base.startswith(_MAGIC) and _WAL in base[_VERSIONS]:
@@ -132,16 +147,16 @@ def _kept(path: Path, base: bytes, journal: bytes) -> dict[str, str]:
         raise Unreadable(path, f"is damaged ({error})", _REPAIR) from error
 
 
-def _read(base: "sqlite3.Connection") -> dict[str, str]:
+def _read(base: "sqlite3.Connection") -> tuple[dict[str, str], Floor]:
     import sqlite3
 
     (found,) = base.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise sqlite3.DatabaseError(found)
-    return kept_in(base)
+    return kept_in(base), floor_in(base)
 
 
-def _read_before_a_cut(base: bytes, journal: bytes) -> dict[str, str]:
+def _read_before_a_cut(base: bytes, journal: bytes) -> tuple[dict[str, str], Floor]:
     """What was remembered before a write that was cut off: SQLite undoes that in a copy."""
     import sqlite3
     from tempfile import TemporaryDirectory

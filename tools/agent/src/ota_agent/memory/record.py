@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from ota_agent.address import Address
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.floor import Floor, from_variable
 from ota_agent.lifecycle.states import Erring, Idle, State, Syncing, UnderWay
 from ota_agent.lifecycle.update import Artifact, Update
+from ota_artifact.json_text import parse_any
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,6 +25,9 @@ STATE, BOOT, PROVIDES = "state", "boot", "provides"
 
 SLOTS, ODD = "part slots", "part odd"
 """What the slots were when they were committed, and why the device does not run the last one."""
+
+TIME = "part time"
+"""The latest time that is known to have been."""
 
 FORMAT = 1
 """Of the record; a newer one is read as far as it is understood."""
@@ -54,7 +59,7 @@ def from_text(text: str) -> State:
         AgentError: it is not a record of a state.
     """
     try:
-        record: dict[str, Any] = json.loads(text)
+        record: dict[str, Any] = parse_any(text)
         name = record["state"]
         if name in (Idle.__name__, Syncing.__name__):
             return _STATES[name]()  # type: ignore[call-arg]
@@ -80,6 +85,28 @@ def kept_in(base: "sqlite3.Connection") -> dict[str, str]:
     return {name: value for name, value in rows if isinstance(name, str) and isinstance(value, str)}
 
 
+def floor_in(base: "sqlite3.Connection") -> Floor:
+    """The floor; nothing if an older agent has made the memory. A damaged row is left out.
+
+    Raises:
+        sqlite3.Error: it is damaged.
+    """
+    if base.execute("SELECT 1 FROM sqlite_schema WHERE name = 'floor'").fetchone() is None:
+        return Floor()
+    rows = base.execute("SELECT name, key, number FROM floor").fetchall()
+    return from_variable(" ".join(f"{name}:{key}:{number}" for name, key, number in rows))
+
+
+def versions_of(text: str) -> dict[str, str]:
+    """The versions that were committed last; nothing for what is damaged."""
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {key: each for key, each in pairs if isinstance(each, str)}
+
+
 def provided(text: str) -> dict[str, str]:
     """What the device provides, as it was written; nothing for an empty text.
 
@@ -87,7 +114,7 @@ def provided(text: str) -> dict[str, str]:
         AgentError: it is not a record of that.
     """
     try:
-        found = json.loads(text) if text else {}
+        found = parse_any(text) if text else {}
     except ValueError as error:
         raise AgentError(f"the record of what is provided is damaged: {error}") from error
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):

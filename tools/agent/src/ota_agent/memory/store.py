@@ -18,6 +18,7 @@ from threading import Lock
 
 from ota_agent.durable import put_aside, remove_folder
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.floor import Floor
 from ota_agent.lifecycle.states import Idle, State
 from ota_agent.memory import runs
 from ota_agent.memory.record import (
@@ -26,10 +27,12 @@ from ota_agent.memory.record import (
     PROVIDES,
     SLOTS,
     STATE,
+    floor_in,
     from_text,
     kept_in,
     provided,
     to_text,
+    versions_of,
 )
 from ota_agent.memory.runs import Slots
 
@@ -40,6 +43,11 @@ _CHANGE = (  # where it is; a row that is replaced would move, and its index wou
     "INSERT INTO kept (name, value) VALUES (?, ?)"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+_FLOOR = (  # made when it is first needed: a memory on a full disk opens without
+    "CREATE TABLE IF NOT EXISTS floor (name TEXT NOT NULL, key TEXT NOT NULL,"
+    " number INTEGER NOT NULL, PRIMARY KEY (name, key)) STRICT"
+)
+_VERSIONS = "part versions"
 _OWN = "part "  # before the names of the parts' own values
 _DIGITS = 15
 _PATIENCE = 10.0  # [s] another process may be writing
@@ -88,12 +96,12 @@ class Store:
         self._alone = Lock()
         self._assumed: dict[str, str] | None = None
         try:
-            self._base, self._kept = self._opened()
+            self._base, self._kept, self._floor = self._opened()
         except (sqlite3.Error, UnicodeDecodeError, _Strange) as error:
             if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _AROUND:
                 raise AgentError(f"{path}: {_finding(error)}") from error
             logger.warning("%s: is damaged (%s); it is put aside as .broken", path, error)
-            self._base, self._kept = self._made_again()
+            self._base, self._kept, self._floor = self._made_again()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -144,18 +152,47 @@ class Store:
         """Why the device does not run what was committed last; empty if it does."""
         return self._kept.get(ODD, "")
 
+    @property
+    def floor(self) -> Floor:
+        """The floor, as far as it was remembered here."""
+        return self._floor
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions that were committed last, by the provided key; no artifact clears them."""
+        return versions_of(self._kept.get(_VERSIONS, ""))
+
     def save_provides(
-        self, provides: Mapping[str, str], slots: Slots | None = None, *, odd: str = ""
+        self,
+        provides: Mapping[str, str],
+        slots: Slots | None = None,
+        *,
+        odd: str = "",
+        floor: Floor | None = None,
+        versions: Mapping[str, str] | None = None,
     ) -> None:
-        """Remember what the device provides now, and what its slots are.
+        """Remember what the device provides now, and what its slots are; all or nothing.
+
+        Args:
+            floor: None: it stays as it is, and so do the versions.
 
         Raises:
             AgentError: no space, or the disk fails.
         """
         known = {SLOTS: runs.to_text(slots)} if slots else {}
+        if versions is not None:
+            known[_VERSIONS] = json.dumps(dict(versions), sort_keys=True)
         text = json.dumps(dict(provides), sort_keys=True)
-        self._write({PROVIDES: text, ODD: odd, **known})
+        self._write({PROVIDES: text, ODD: odd, **known}, floor)
         self._assumed = None
+
+    def save_floor(self, floor: Floor) -> None:
+        """Remember the floor.
+
+        Raises:
+            AgentError: no space, or the disk fails.
+        """
+        self._write({}, floor)
 
     def assume(self, provides: Mapping[str, str] | None) -> None:
         """Have the device provide something else until the agent ends; None: what is remembered."""
@@ -192,7 +229,7 @@ class Store:
             logger.error("%s: %s is %r, not a number; 0 is taken", self.path, name, text[:80])
         return 0
 
-    def _made_again(self) -> tuple[sqlite3.Connection, dict[str, str]]:
+    def _made_again(self) -> tuple[sqlite3.Connection, dict[str, str], Floor]:
         """Put aside what is there, and begin empty.
 
         Raises:
@@ -208,7 +245,7 @@ class Store:
             why = _finding(error) if isinstance(error, sqlite3.Error) else error.strerror
             raise AgentError(f"{path}: {why}") from error
 
-    def _opened(self) -> tuple[sqlite3.Connection, dict[str, str]]:
+    def _opened(self) -> tuple[sqlite3.Connection, dict[str, str], Floor]:
         """The file, and what is in it.
 
         Raises:
@@ -240,16 +277,18 @@ class Store:
             if found != "ok":
                 raise _Strange(found)
             base.execute(f"EXPLAIN {_CHANGE}", ("", "")).close()  # whether it can be written
-            return base, kept_in(base)
+            return base, kept_in(base), floor_in(base)
         except BaseException:
             base.close()
             raise
 
-    def _write(self, values: Mapping[str, str]) -> None:
+    def _write(self, values: Mapping[str, str], floor: Floor | None = None) -> None:
         with self._alone:
             try:
                 self._base.execute("BEGIN IMMEDIATE")
                 self._base.executemany(_CHANGE, values.items())
+                if floor is not None and floor != self._floor:
+                    self._put_floor(floor)
                 self._base.execute("COMMIT")
             except sqlite3.Error as error:
                 with suppress(sqlite3.Error):
@@ -258,6 +297,13 @@ class Store:
                     self._kept = kept_in(self._base)
                 raise AgentError(f"{self.path}: {_finding(error)}") from error
             self._kept = {**self._kept, **values}
+            self._floor = self._floor if floor is None else floor
+
+    def _put_floor(self, floor: Floor) -> None:
+        self._base.execute(_FLOOR)
+        self._base.execute("DELETE FROM floor")
+        rows = ((name, key, number) for (name, key), number in floor.numbers.items())
+        self._base.executemany("INSERT INTO floor (name, key, number) VALUES (?, ?, ?)", rows)
 
 
 def _finding(error: BaseException) -> str:

@@ -28,8 +28,8 @@ _INVENTORY = "/api/devices/v1/inventory/device/attributes"
 _DEPLOYMENTS = "/api/devices/{version}/deployments/device/deployments"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _TOKEN = re.compile(rb"[\x21-\x7e]{1,16384}")
-_JWT = re.compile(rb"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
-"""A token by its looks. Source: RFC 7519, 3."""
+_JWT = re.compile(rb"e[wy][\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+"""A token by its looks: three parts, and an object begins in the first. Source: RFC 7519, 3."""
 _BACK = 3600.0  # [s] from leaving the first address until it is tried again
 _Result = TypeVar("_Result")
 _SUBSTATE = 200  # characters. Source: Mender's server
@@ -95,6 +95,7 @@ class Server:
         pool: gives the connections, each time that they are needed.
         identity: gives the JSON text that tells this device from all others.
         accepted: told that text, once a server has accepted the device by it.
+        heard: told what time it is by the server, which TLS has authenticated [s since 1970].
     """
 
     def __init__(
@@ -105,10 +106,11 @@ class Server:
         identity: Callable[[], str],
         *,
         accepted: Callable[[str], object] = lambda identity: None,
+        heard: Callable[[float], object] = lambda date: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options, self._pool, self._key, self._identity = options, pool, key, identity
-        self._accepted, self._clock = accepted, clock
+        self._accepted, self._heard, self._clock = accepted, heard, clock
         self._urls = tuple(Address(each.rstrip("/")) for each in options.urls)
         for url in self._urls:
             if not url.is_web:
@@ -273,11 +275,13 @@ class Server:
             headers = {"Authorization": f"Bearer {session.token}"}
             answer = self._ask(method, session.url.full + path, body, headers)
             if answer.status != 401:
+                self._heard(answer.date)
                 return answer
             self._session = None
             refused += 1
             if refused > 1:
-                raise Unauthorized(f"{answer.where}: 401: {answer.text()}; is it still accepted?")
+                text = f"{answer.where}: 401: {answer.text()}; is it still accepted?"
+                raise answer.unauthorized(text)
 
     def _leave(self, session: Session, why: str) -> None:
         """Continue with the next address."""
@@ -317,9 +321,8 @@ class Server:
     def _token(self, url: Address, body: bytes, headers: Mapping[str, str]) -> str:
         answer = self._ask("POST", url.full + _AUTHENTICATION, body, headers)
         if answer.status == 401:
-            raise Unauthorized(
-                f"{url}: does not accept this device, or not yet ({answer.text()}); accept it there"
-            )
+            text = f"does not accept this device, or not yet ({answer.text()}); accept it there"
+            raise answer.unauthorized(f"{url}: {text}")
         if answer.status != 200:
             raise Unreachable(
                 f"{answer.where}: {answer.status}: {answer.text()}", answer.retry_after
@@ -334,14 +337,8 @@ class Server:
         common = {"User-Agent": f"ota-agent/{__version__}", "Accept": "application/json"}
         if body is not None:
             common["Content-Type"] = "application/json"
-        return ask(
-            self._pool,
-            method,
-            url,
-            body=body,
-            headers={**common, **headers},
-            patience=self._options.timeout,
-        )
+        told, patience = {**common, **headers}, self._options.timeout
+        return ask(self._pool, method, url, body=body, headers=told, patience=patience)
 
 
 def _worst(failures: Sequence[AgentError]) -> AgentError:

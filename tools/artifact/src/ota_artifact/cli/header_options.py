@@ -13,6 +13,8 @@ from ota_artifact.header import Script
 from ota_artifact.json_text import parse_object
 from ota_artifact.names import check_script_name
 from ota_artifact.provides import Software, default_clears, software_version
+from ota_artifact.security_version import parse_number
+from ota_artifact.security_version import provides_of as security_provides
 
 _SCRIPT_LIMIT = 8 << 20  # [B] all scripts together travel in memory
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]*)?) ?([kmgt]?b)?", re.IGNORECASE)
@@ -25,6 +27,8 @@ _SINCE_VERSION_3 = (
     "clears_provides",
     "delete_clears_provides",
     "meta_data",
+    "security_version",
+    "lower_security_floor",
 )
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
@@ -135,6 +139,24 @@ def add_software(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_security_version(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the security version of the payload."""
+    group = parser.add_argument_group("security version")
+    group.add_argument(
+        "--security-version",
+        metavar="N",
+        help="number below which a device that has committed this artifact never goes back",
+    )
+    group.add_argument(
+        "--lower-security-floor",
+        action="append",
+        default=[],
+        metavar="N",
+        help="a device whose floor is exactly N may install this artifact, and its floor is lowered"
+        " to the security version; repeat for several",
+    )
+
+
 def compatible_types(args: argparse.Namespace) -> tuple[str, ...]:
     """The device types, from the current option or that of mender-artifact 3.
 
@@ -197,6 +219,7 @@ def provides_of(args: argparse.Namespace, module: str = "") -> dict[str, str]:
     option follows it.
     """
     version = software_version(_software(args), args.artifact_name, module)
+    version |= security_provides_of(args, module)
     given = {
         key: value
         for key, value in key_values("--provides", args.provides).items()
@@ -207,6 +230,26 @@ def provides_of(args: argparse.Namespace, module: str = "") -> dict[str, str]:
         if option != "provides" or value.partition(":")[0] in version:
             owner = option
     return version | given if owner == "provides" else given | version
+
+
+def security_provides_of(args: argparse.Namespace, module: str = "") -> dict[str, str]:
+    """What a payload provides of its security version; nothing without one.
+
+    Raises:
+        ArtifactError: a number is wrong.
+        Failure: the floor is to be lowered, and no option says to what.
+    """
+    numbers = [parse_number(each, "--lower-security-floor") for each in args.lower_security_floor]
+    if args.security_version is None:
+        if numbers:
+            raise Failure("--lower-security-floor: needs --security-version, what to lower it to")
+        return {}
+    return security_provides(
+        parse_number(args.security_version, "--security-version"),
+        lowers=tuple(numbers),
+        software=_software(args) if module else None,
+        module=module,
+    )
 
 
 def clears_of(args: argparse.Namespace, module: str = "") -> tuple[str, ...]:

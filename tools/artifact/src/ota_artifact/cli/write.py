@@ -16,6 +16,7 @@ from ota_artifact.cli.header_options import (
     add_payload_relations,
     add_relations,
     add_scripts,
+    add_security_version,
     add_software,
     clears_of,
     compatible_types,
@@ -24,6 +25,7 @@ from ota_artifact.cli.header_options import (
     provides_of,
     refuse_in_version_2,
     scripts_of,
+    security_provides_of,
     size_limit,
     warn,
 )
@@ -207,6 +209,7 @@ def _add_common(parser: argparse.ArgumentParser, versions: str = "only 3 here") 
     )
     add_relations(parser)
     add_payload_relations(parser)
+    add_security_version(parser)
     add_signing(parser)
 
 
@@ -270,7 +273,7 @@ def _bootstrap(args: argparse.Namespace) -> int:
     payload = PayloadSpec(
         PayloadHeader(
             type=None,
-            provides=key_values("--provides", args.provides),
+            provides=security_provides_of(args) | key_values("--provides", args.provides),
             depends=key_values("--depends", args.depends),
             clears=tuple(args.clears_provides),
         )
@@ -306,7 +309,7 @@ def _payload_file(args: argparse.Namespace) -> Iterator[tuple[Path, dict[str, st
 
 def _show(said: bytes) -> None:
     """Show what the device prints, such as sudo's prompt."""
-    sys.stderr.buffer.write(said)
+    sys.stderr.write(said.decode("utf-8", "replace").replace("\r", ""))
     sys.stderr.flush()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ota_artifact.hold import hold
 from ota_artifact.image.roles import RULE
 from ota_artifact.size import format_size
+from ota_artifact.terminal import steer
 from ota_image.errors import ImageError, WorldError
 
 _EXAMPLE = """\
@@ -98,6 +99,7 @@ class _Shown:
         if step == self._last:
             return
         self._last = step
-        begin = "\r" if self._is_terminal else ""
+        if self._is_terminal:
+            steer(sys.stderr, "\r")
         end = "" if self._is_terminal and step[1] < 100 else "\n"
-        print(f"{begin}{step[0]}: {step[1]} %", end=end, file=sys.stderr, flush=True)
+        print(f"{step[0]}: {step[1]} %", end=end, file=sys.stderr, flush=True)

@@ -12,8 +12,9 @@ from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package
 from ota_image.packages.choice import choose_alone
 from ota_image.packages.deb import open_deb, verify_file
+from ota_image.packages.reach import apt_for
 from ota_image.packages.recipe import Recipe
-from ota_image.packages.sources import ANY_SOURCE, Source, archives
+from ota_image.packages.sources import ANY_SOURCE, Source
 from ota_image.progress import Say
 
 U_BOOT = "u-boot"
@@ -77,7 +78,7 @@ def fetch_firmware(
             name,
             recipe,
             board.arch,
-            apt=lambda: firmware_root(board.arch, recipe, source.mirrors, say),
+            apt=lambda: firmware_root(board.arch, recipe, source, say),
             is_locked=source.is_locked,
             say=say,
         )
@@ -99,7 +100,7 @@ def firmware_packages(board: Board) -> tuple[str, ...]:
     return tuple(sorted({each.source.partition("/")[0] for each in board.firmware} - {U_BOOT}))
 
 
-def firmware_root(arch: str, recipe: Recipe, mirrors: Sequence[str], say: Say) -> AptRoot:
+def firmware_root(arch: str, recipe: Recipe, source: Source, say: Say) -> AptRoot:
     """The archives with the component of firmware.
 
     Raises:
@@ -107,7 +108,7 @@ def firmware_root(arch: str, recipe: Recipe, mirrors: Sequence[str], say: Say) -
         OSError: the cache cannot be written.
     """
     components = (*recipe.components, _COMPONENT)
-    return AptRoot(arch, archives(recipe.suite, mirrors, components), say=say)
+    return apt_for(arch, recipe.suite, source, components, say=say)
 
 
 def _unpack(package: Package, say: Say) -> Path:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`write`: the security version of each kind of artifact."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.artifact.cli.conftest import Command, header_of
+from tests.unit.artifact.cli.test_write import BOOTSTRAP, MODULE, OUT, ROOTFS
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        (ROOTFS, "rootfs-image"),
+        (MODULE, "rootfs-image.mod"),
+        (BOOTSTRAP, "rootfs-image"),
+        ((*MODULE, "--software-name", "app"), "rootfs-image.app"),
+    ],
+)
+def test_each_kind_of_artifact_takes_a_security_version(
+    command: Command, image: Path, kind: tuple[str, ...], key: str
+) -> None:
+    command.ok(*kind, "--security-version", "3", "--lower-security-floor", "5")
+
+    (payload,) = header_of(OUT).payloads
+    assert payload.provides[f"{key}.security_version"] == "3"
+    assert payload.provides[f"{key}.security_lowers"] == "5"
+    assert f"{key}.security_version: 3" in command.ok("read", OUT).out
+
+
+@pytest.mark.parametrize(
+    ("options", "finding"),
+    [
+        (("--security-version", "x"), "--security-version: 'x' is not a security version"),
+        (("--lower-security-floor", "5"), "needs --security-version"),
+        (("--security-version", "0", "-v", "2"), "--security-version: format version 2 cannot"),
+        (("-p", "rootfs-image.app.security_version:3"), "does not belong to"),
+    ],
+)
+def test_a_wrong_security_version_is_refused(
+    command: Command, image: Path, options: tuple[str, ...], finding: str
+) -> None:
+    done = command(*ROOTFS, *options)
+
+    assert done.code
+    assert finding in done.err
+    assert not OUT.exists()
