@@ -36,7 +36,7 @@ def test_what_is_roots_alone_is_trusted(program: Path) -> None:
     assert distrust(program.parent / ".." / "inner" / "program") is None
 
 
-def test_what_is_not_there_is_told_by_whoever_reads_it(tmp_path: Path) -> None:
+def test_what_is_not_there_is_told_by_the_one_that_reads_it(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
 
     assert distrust(tmp_path / "none" / "program") is None

@@ -13,7 +13,7 @@ from tests.unit.agent.config.test_settings import mender
 
 
 def device(tmp_path: Path, slot: str = "", data: str = "") -> Path:
-    """The slot's configuration, and beside it what /data says."""
+    """The slot's configuration, and in addition what /data says."""
     (tmp_path / "data").mkdir()
     path = tmp_path / "agent.toml"
     layout = tmp_path / "layout.json"

@@ -59,7 +59,7 @@ def test_what_is_secret_is_not_shown(line: str, shown: str) -> None:
         "basic setup of eth0",
     ],
 )
-def test_what_is_no_secret_stays(line: str) -> None:
+def test_what_is_not_a_secret_stays(line: str) -> None:
     assert redactor()(line) == line
 
 

@@ -34,15 +34,15 @@ class Distrust:
 def distrust(path: Path) -> Distrust | None:
     """Why a file or folder is not trusted; None if it is, or is not there.
 
-    Trusted are root and the user who asks. Whoever may write a folder on the way can put another
-    file there, so each of them counts, also those that symbolic links lead through. A folder with
+    Trusted are root and the user who asks. A user who may write a folder on the way can put
+    another file there, so each of them counts, also those that symbolic links lead through. A folder with
     the sticky bit, such as /tmp, may hold folders of trusted users, but no files: there anybody may
     give a file of root another name.
     """
     try:
         return _walked(Path.cwd() / path)
     except OSError:
-        return None  # whoever reads it says so
+        return None  # the one that reads it says so
 
 
 def _walked(path: Path) -> Distrust | None:

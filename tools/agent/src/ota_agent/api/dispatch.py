@@ -45,7 +45,7 @@ def answer(line: bytes, peer: Peer, live: LiveStatus, *targets: object) -> bytes
 
 
 def _asker(arguments: dict[str, Any], peer: Peer) -> int:
-    """Who asks: the user who has connected, or whom root asks for, as the bridge to D-Bus does.
+    """The user who has connected, or whom root asks for, as the bridge to D-Bus does.
 
     Raises:
         Wrong: the peer may not ask for others.

@@ -109,7 +109,7 @@ class Controls:
         """Have updates wait before a state, for a user who is not root.
 
         Nothing is written. It ends with the agent, and once it has held an update for
-        `ControlOptions.hold`; whoever holds the same update there again cannot make it longer.
+        `ControlOptions.hold`; holding the same update there again does not make it longer.
         """
         with self._changed:
             if before not in self._holds:

@@ -165,7 +165,7 @@ def _existing(folder: Path) -> Iterator[int | None]:
 
 
 def _owner(folder: int) -> int | None:
-    """Who may change a folder, and is not root; None if nobody is."""
+    """The user who may change a folder, and is not root; None if there is none."""
     found = os.fstat(folder)
     if found.st_uid not in (0, os.geteuid()):
         return found.st_uid

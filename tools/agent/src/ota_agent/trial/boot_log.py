@@ -92,7 +92,7 @@ def collect(
     Args:
         boots_since: what `newest` gave before the trial.
         rollback: the bootloader's stored reason, such as ``count 3``; empty if it did not go back.
-        is_brief: only why they ended, and not what was said.
+        is_brief: only why they ended, and not what they said.
     """
     lines = [f"the bootloader went back: {rollback}{meaning(rollback)}"] if rollback else []
     boots = [(number, path) for number, path in _boots(options) if number > boots_since]
