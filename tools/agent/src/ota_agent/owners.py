@@ -35,9 +35,9 @@ def distrust(path: Path) -> Distrust | None:
     """Why a file or folder is not trusted; None if it is, or is not there.
 
     Trusted are root and the user who asks. A user who may write a folder on the way can put
-    another file there, so each of them counts, also those that symbolic links lead through. A folder with
-    the sticky bit, such as /tmp, may hold folders of trusted users, but no files: there anybody may
-    give a file of root another name.
+    another file there, so each of them counts, also those that symbolic links lead through. A
+    folder with the sticky bit, such as /tmp, may hold folders of trusted users, but no files: there
+    anybody may give a file of root another name.
     """
     try:
         return _walked(Path.cwd() / path)

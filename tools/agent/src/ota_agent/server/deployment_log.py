@@ -24,7 +24,7 @@ _LARGEST = 4 << 20  # [B] of one log; the rest is left out
 _SENT = 900 << 10  # [B] the server takes 1 MiB
 _OTHERS = 400 << 10  # [B] of what others have said
 _LONGEST = 4096  # characters of one message
-_MOST_READ = 4 * _LONGEST  # since what comes before may be redacted
+_MOST_READ = 4 * _LONGEST  # the beginning may be redacted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
