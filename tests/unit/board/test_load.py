@@ -54,6 +54,8 @@ def test_on_every_mmc_board_environment_and_first_partition_are_at_the_same_plac
     ("old", "new", "error"),
     [
         ("size: 512 MiB", "size: 1 GB", r":9: storage.size: '1 GB' is not a size; write it as"),
+        ("data: {size: 64 MiB}", "data: {}", r":\d+: partitions.data.size: is missing"),
+        ("[0x400000, 0x800000]", "[{}]", r":\d+: environment.offsets: must be a text"),
         ("table: mbr", "table: bsd", r":11: storage.table: 'bsd' is not one of mbr, gpt"),
         ("arch: arm64", "arch: arm64\nbogus: 1", r":8: bogus: unknown field; known: arch"),
         ("arch: arm64", "arch: arm64\narch: armhf", r":8: arch: is there twice"),
@@ -126,8 +128,10 @@ def test_on_every_mmc_board_environment_and_first_partition_are_at_the_same_plac
 def test_an_error_is_reported_with_its_place(
     changed: Changed, old: str, new: str, error: str
 ) -> None:
-    with pytest.raises(BoardError, match=error):
+    with pytest.raises(BoardError, match=error) as caught:
         load_board(changed(old, new))
+
+    assert str(caught.value).count("board.yaml:") == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"- a\n", b"text", b"a: *b\n"])
