@@ -22,9 +22,13 @@ from ota_image.hardware.kernel_image import unpacked
 from tests.house.tree import ROOT
 from tests.system.running import Running
 
-_NAMES = ("ota: ", "ota-agent: ")
+_NAMES = ("ota: trial: ", "ota: /data: ", "ota: ", "ota-agent: ")
 """What the scripts and the agent put before each line, in one place."""
-_SCRIPTS = (ROOT / "images" / "overlay", ROOT / "tools" / "image" / "src" / "ota_image" / "rootfs")
+_SCRIPTS = (
+    ROOT / "images" / "overlay",
+    ROOT / "tools" / "agent" / "system",
+    ROOT / "tools" / "image" / "src" / "ota_image" / "rootfs",
+)
 
 
 def hil_of(board: Board) -> Hil:

@@ -54,6 +54,29 @@ def test_on_every_mmc_board_environment_and_first_partition_are_at_the_same_plac
     ("old", "new", "error"),
     [
         ("size: 512 MiB", "size: 1 GB", r":9: storage.size: '1 GB' is not a size; write it as"),
+        ("data: {size: 64 MiB}", "data: {}", r":\d+: partitions.data.size: is missing"),
+        ("[0x400000, 0x800000]", "[{}]", r":\d+: environment.offsets: must be a text"),
+        (
+            "{device: ttyAMA0}",
+            "{device: /dev/ttyAMA0}",
+            r"console.device: '/dev/ttyAMA0' must be L",
+        ),
+        (
+            "device_trees: []",
+            "device_trees: [virt]",
+            r":\d+: device_trees: 'virt' must be the name",
+        ),
+        ("device_trees: []", "device_trees: [../a.dtb]", r"device_trees: '../a.dtb' must be the"),
+        (
+            "kernel:\n",
+            "kernel:\n  left_out: {no card: [sdhci_pci]}\n",
+            r"kernel.left_out: 'sdhci-pci' is in drivers or modules too; leave one out",
+        ),
+        (
+            "kernel:\n",
+            "kernel:\n  left_out: {no sound: [snd-pcm, snd_pcm]}\n",
+            r"kernel.left_out: 'snd_pcm' is there twice; leave one out",
+        ),
         ("table: mbr", "table: bsd", r":11: storage.table: 'bsd' is not one of mbr, gpt"),
         ("arch: arm64", "arch: arm64\nbogus: 1", r":8: bogus: unknown field; known: arch"),
         ("arch: arm64", "arch: arm64\narch: armhf", r":8: arch: is there twice"),
@@ -126,8 +149,10 @@ def test_on_every_mmc_board_environment_and_first_partition_are_at_the_same_plac
 def test_an_error_is_reported_with_its_place(
     changed: Changed, old: str, new: str, error: str
 ) -> None:
-    with pytest.raises(BoardError, match=error):
+    with pytest.raises(BoardError, match=error) as caught:
         load_board(changed(old, new))
+
+    assert str(caught.value).count("board.yaml:") == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"- a\n", b"text", b"a: *b\n"])
@@ -142,6 +167,12 @@ def test_a_text_may_be_folded_over_lines_that_make_one(changed: Changed) -> None
     board = load_board(changed("summary: ", "summary: >\n  A board,\n  "))
 
     assert board.summary == "A board, QEMU virt, 64-bit ARM, U-Boot, SD card"
+
+
+def test_a_device_tree_may_be_in_the_folder_of_its_vendor(changed: Changed) -> None:
+    board = load_board(changed("device_trees: []", "device_trees: [broadcom/bcm2837-rpi-3-b.dtb]"))
+
+    assert board.device_trees == ("broadcom/bcm2837-rpi-3-b.dtb",)
 
 
 def test_extra_partitions_come_before_data(changed: Changed) -> None:

@@ -73,6 +73,12 @@ def lose_tree(content: Path) -> None:
     (content / TREE).rename(content / TREE.replace("boneblack", "bonegreen"))
 
 
+def lose_tree_among_many(content: Path) -> None:
+    lose_tree(content)
+    for name in ("baltos-ir2110", "baltos-ir3220", "baltos-ir5221", "base0033", "bone"):
+        (content / TREE).with_name(f"am335x-{name}.dtb").touch()
+
+
 def lose_trees(content: Path) -> None:
     shutil.rmtree(content / "usr")
 
@@ -101,6 +107,7 @@ def damage_module(content: Path) -> None:
     ("spoil", "text"),
     [
         (lose_tree, r"no am335x-boneblack\.dtb; similar names are am335x-bonegreen\.dtb$"),
+        (lose_tree_among_many, r"; similar names are am335x-bone\.dtb, am335x-bonegreen\.dtb"),
         (lose_trees, r"device_trees: kernel 6\.1\.0-1 has no am335x-boneblack\.dtb$"),
         (lose_kernel, r"linux-image 1: has modules of 6\.1\.0-1, and no /boot/vmlinuz-6\.1\.0-1$"),
         (lose_modules, r"must have modules of one kernel, and has none$"),

@@ -60,8 +60,9 @@ class Fields:
         """A size [B]."""
         if name not in self._nodes and default is not None:
             return default
+        text = self.text(name)
         try:
-            return parse_size(self.text(name))
+            return parse_size(text)
         except BoardError as error:
             raise self.wrong(name, str(error)) from error
 
@@ -81,8 +82,9 @@ class Fields:
 
     def sizes(self, name: str) -> tuple[int, ...]:
         """A list of sizes [B]; () if the field is missing."""
+        texts = self.texts(name)
         try:
-            return tuple(parse_size(text) for text in self.texts(name))
+            return tuple(map(parse_size, texts))
         except BoardError as error:
             raise self.wrong(name, str(error)) from error
 

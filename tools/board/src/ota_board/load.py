@@ -62,6 +62,8 @@ BOARD_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 """What a board may be called; its device type too."""
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,15}")  # ext4 holds 16 characters
 _SETTING = re.compile(r"[A-Z][A-Z0-9_]*(:[a-z0-9-]+)*")  # a variable of BitBake, with overrides
+_PORT = re.compile(r"[A-Za-z][A-Za-z0-9]*")  # of a console, without /dev
+_DEVICE_TREE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.,+-]*/)*[A-Za-z0-9][A-Za-z0-9_.,+-]*\.dtb")
 _PARAMETER = re.compile(r"[a-z0-9_]+=[A-Za-z0-9_.-]+")  # of a kernel's module
 _TAKEN = {"boot", "A", "B", "data"}
 _KERNEL_FIELDS = ("package", "format", "drivers", "modules", "left_out")
@@ -107,7 +109,7 @@ def load_board(path: Path) -> Board:
         environment=environment,
         firmware=tuple(_firmware(each) for each in fields.each("firmware", ("from", "to", "at"))),
         kernel=_kernel(fields.inner("kernel", _KERNEL_FIELDS)),
-        device_trees=fields.texts("device_trees"),
+        device_trees=_device_trees(fields),
         console=_console(fields.inner("console", ("device", "speed"))),
         watchdog=_watchdog(fields.inner("watchdog", _WATCHDOG_FIELDS)),
         qemu=_qemu(fields),
@@ -232,20 +234,33 @@ def _firmware(fields: Fields) -> Firmware:
 
 def _kernel(fields: Fields) -> Kernel:
     left_out = fields.named_lists("left_out")
-    names = [name for each in left_out.values() for name in each]
+    drivers, modules = _some(fields, "drivers"), fields.texts("modules")
+    names = [name.replace("-", "_") for each in left_out.values() for name in each]
     if doubled := next((name for name in names if names.count(name) > 1), ""):
         raise fields.wrong("left_out", f"{doubled!r} is there twice; leave one out")
+    if used := next((each for each in drivers + modules if each.replace("-", "_") in names), ""):
+        raise fields.wrong("left_out", f"{used!r} is in drivers or modules too; leave one out")
     return Kernel(
         package=fields.text("package"),
         format=fields.choice("format", get_args(KernelFormat), "plain"),
-        drivers=_some(fields, "drivers"),
-        modules=fields.texts("modules"),
+        drivers=drivers,
+        modules=modules,
         left_out=left_out,
     )
 
 
+def _device_trees(fields: Fields) -> tuple[str, ...]:
+    names = fields.texts("device_trees")
+    if wrong := next((name for name in names if not _DEVICE_TREE.fullmatch(name)), ""):
+        raise fields.wrong(
+            "device_trees", f"{wrong!r} must be the name of a file, such as am335x-boneblack.dtb"
+        )
+    return names
+
+
 def _console(fields: Fields) -> Console:
-    return Console(fields.text("device"), fields.number("speed", 115200))
+    device = _matching(fields, "device", _PORT, "Linux's name, such as ttyS0")
+    return Console(device, fields.number("speed", 115200))
 
 
 def _watchdog(fields: Fields) -> Watchdog:

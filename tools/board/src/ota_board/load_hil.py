@@ -121,6 +121,12 @@ def _milestones(top: Fields, common: Shared) -> tuple[Milestone, ...]:
             raise top.wrong(
                 "milestones", f"{name!r} is not a name; use lower-case letters, digits, '-'"
             )
+        if name not in common.milestones and not each.has("pattern"):
+            known = ", ".join(common.milestones)
+            raise top.wrong(
+                "milestones",
+                f"{name!r} needs a pattern; only those of all boards have one already: {known}",
+            )
         milestone = _milestone(each, name, common.milestones.get(name))
         found[name] = _timed(each, milestone, before, basis, found)
         before = before if milestone.only else name
@@ -204,8 +210,9 @@ def _power(fields: Fields) -> Power:
 
 
 def _pattern(fields: Fields) -> Pattern:
+    text = fields.text("pattern")
     try:
-        return Pattern(fields.text("pattern"))
+        return Pattern(text)
     except BoardError as error:
         raise fields.wrong("pattern", str(error)) from error
 

@@ -7,6 +7,7 @@ The bootloader reads them from the slot's /boot, so they roll back with the slot
 import re
 import shutil
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from ota_artifact.run import run
@@ -152,8 +153,9 @@ def _device_trees(folder: Path, version: str, board: Board) -> dict[str, Path]:
     for name in board.device_trees:
         paths = sorted(base.rglob(Path(name).name)) if base.is_dir() else []
         if not paths:
-            like = sorted(path.name for path in base.rglob(f"{name.partition('-')[0]}*.dtb"))
-            hint = f"; similar names are {', '.join(like[:5])}" if like else ""
+            known = sorted({path.name for path in base.rglob("*.dtb")})
+            like = get_close_matches(Path(name).name, known, n=5)
+            hint = f"; similar names are {', '.join(like)}" if like else ""
             raise ImageError(
                 f"boards/{board.name}/board.yaml: device_trees: kernel {version} has no"
                 f" {name}{hint}"
