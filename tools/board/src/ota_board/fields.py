@@ -171,6 +171,8 @@ def read_fields(path: Path, known: Sequence[str]) -> Fields:
         raise BoardError(f"{path}:{line}: {error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BoardError(f"{path}: is not YAML in UTF-8: {error}") from error
+    except RecursionError as error:
+        raise BoardError(f"{path}: is nested too deeply; take a level or two out") from error
     if node is None:
         raise BoardError(f"{path}:1: is empty; see `ota-board new`")
     return Fields(path, "", node, known)
