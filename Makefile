@@ -58,8 +58,8 @@ bench: test-packages ## measure against mender-artifact, genimage and mender-cli
 	@$(BIN)/python -m bench.image
 	@$(BIN)/python -m bench.agent
 
-fuzz: test-packages ## read hostile input for FUZZ_SECONDS (default 60)
-	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+fuzz: test-packages ## read hostile input, each parser for FUZZ_SECONDS (default 60)
+	@$(BIN)/python -m tests.fuzz --target all --seconds $(FUZZ_SECONDS)
 
 docs: setup ## write what comes from the code: cli-*.md, agent-states.md, tools/README.md, and others
 	@$(BIN)/python -m tests.house.cli_reference --write

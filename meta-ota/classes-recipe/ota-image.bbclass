@@ -14,6 +14,7 @@ OTA_RELEASE ??= "${PV}"
 OTA_ARTIFACT_NAME ??= "${IMAGE_BASENAME}-${OTA_RELEASE}"
 OTA_ARTIFACT_ARGUMENTS ??= ""
 OTA_STATE_SCRIPTS ??= ""
+OTA_OPEN_LOGIN ??= ""
 OTA_BOOT_FOLDER ??= "${@ota_boot_folder(d)}"
 OTA_BOOT_FILES ??= ""
 OTA_FIRMWARE_FOLDERS ??= "${DEPLOY_DIR_IMAGE} ${DEPLOY_DIR_IMAGE}/bootfiles"
@@ -217,4 +218,17 @@ python () {
     if machine and machine != d.getVar("MACHINE"):
         raise bb.parse.SkipRecipe("board %s is for MACHINE %s, not %s; set OTA_MACHINE for a board of your own"
                                   % (d.getVar("OTA_BOARD"), machine, d.getVar("MACHINE")))
+    ota_check_login(d)
 }
+
+def ota_check_login(d):
+    """Skip an image whose root has no password, unless it is to play with, or the user wants it so."""
+    features = ("%s %s" % (d.getVar("IMAGE_FEATURES"), d.getVar("EXTRA_IMAGE_FEATURES"))).split()
+    found = [each for each in ("empty-root-password", "debug-tweaks") if each in features]
+    if not found or d.getVar("OTA_OPEN_LOGIN") == "1":
+        return
+    given = [each for each in ("OTA_SERVER_URLS", "OTA_SIGNING_KEY", "OTA_VERIFY_KEYS") if d.getVar(each)]
+    if given or "qemuall" not in (d.getVar("MACHINEOVERRIDES") or "").split(":"):
+        what = "with %s" % given[0] if given else "for a real board"
+        raise bb.parse.SkipRecipe("IMAGE_FEATURES has %s: anyone could log in as root, in an image %s; take it"
+                                  " out, or on a bench set OTA_OPEN_LOGIN = \"1\"" % (found[0], what))

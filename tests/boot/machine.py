@@ -62,6 +62,14 @@ class Machine:
     u_boot: Path
     command: tuple[str, ...] = ()
 
+    def put_card(self, *, is_there: bool) -> None:
+        """Put the card of the sandbox into its slot, or take it out."""
+        absent = self.disk.with_name("no-card")
+        if is_there:
+            absent.unlink(missing_ok=True)
+        else:
+            absent.touch()
+
     def refuse_writes(self, count: int) -> None:
         """Have the card of the sandbox refuse as many writes, from now on."""
         for number in range(100):
@@ -79,7 +87,7 @@ class Machine:
             until: power is cut as soon as this is printed.
             deadline: the test fails after it [s], with what was printed so far.
         """
-        with self._powered() as console:
+        with self.powered() as console:
             if send:
                 console.send(send)
             if until:
@@ -123,7 +131,7 @@ class Machine:
         self._write(offset, b"\xa5" * size)
 
     @contextmanager
-    def _powered(self) -> Iterator[Console]:
+    def powered(self) -> Iterator[Console]:
         """The console of the board, which is on; its power is cut when the block ends."""
         if not self.command:
             with powered(self.board, self.disk, self.u_boot, stops_at_reset=True) as qemu:

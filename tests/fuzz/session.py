@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One process that makes inputs and judges them until its time is over."""
 
+import logging
 import re
 import signal
 import time
@@ -14,10 +15,14 @@ from types import FrameType
 
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.oracle import judge
+from tests.fuzz.target import Target
 from tests.golden.accepted import good_artifacts
 from tests.golden.cases import FOLDER, Broken, Good
 from tests.golden.draft import sha256
 from tests.golden.refused import broken_artifacts
+
+ARTIFACT = "artifact"
+"""The target that is the reader of artifacts."""
 
 LONGEST = 5.0
 """How much processor time one input may take [s]: other programs do not count."""
@@ -26,6 +31,7 @@ MOST = 192 << 20
 """How much memory the inputs may cost, in addition to the process's memory at its start [B]."""
 
 _SEED_LIMIT = 32 << 10  # [B] of an input to start from
+_WIDTH = 300  # characters of a line of a traceback
 _CORPUS = 2000  # inputs at most
 
 
@@ -67,10 +73,30 @@ def seeds() -> list[bytes]:
     return [content for content in contents if len(content) <= _SEED_LIMIT]
 
 
-def fuzz(seed: str, seconds: float, folder: Path) -> Report:
+def target(name: str) -> Target:
+    """What has a name: the reader of artifacts, or a parser of the agent."""
+    if name == ARTIFACT:
+        return Target(judge, seeds, Mutator)
+    from tests.fuzz.agent import PARSERS
+
+    return PARSERS[name]
+
+
+def fuzz(seed: str, seconds: float, folder: Path, name: str = ARTIFACT) -> Report:
     """Judge inputs until the time is over or there is a bug, whose input goes to ``folder``."""
-    start = seeds()
-    mutator = Mutator(Random(seed), start)
+    logging.disable(logging.CRITICAL)
+    try:
+        return _fuzz(seed, seconds, folder, name)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _fuzz(seed: str, seconds: float, folder: Path, name: str) -> Report:
+    chosen = target(name)
+    start = chosen.seeds()
+    for each in start if name != ARTIFACT else ():
+        _tried(each, chosen)  # what is imported or made once is not an input's fault
+    mutator = chosen.inputs(Random(seed), start)
     ways: set[str | None] = set()
     executions = accepted = 0
     forget_peak()
@@ -80,7 +106,7 @@ def fuzz(seed: str, seconds: float, folder: Path) -> Report:
     while not crash and time.monotonic() < end:
         data = start[executions] if executions < len(start) else mutator.next()
         executions += 1
-        way, crash = _tried(data)
+        way, crash = _tried(data, chosen)
         if not crash and peak() - before > MOST:
             crash = f"the memory that inputs cost came to {peak() - before} B"
         accepted += way is None and not crash
@@ -96,21 +122,21 @@ def fuzz(seed: str, seconds: float, folder: Path) -> Report:
         found=found,
         memory=memory,
         crash=crash,
-        input=str(_save(data, folder)) if crash else "",
+        input=str(_save(data, folder, name)) if crash else "",
     )
 
 
-def _tried(data: bytes) -> tuple[str | None, str]:
+def _tried(data: bytes, chosen: Target) -> tuple[str | None, str]:
     try:
         with _no_longer_than(LONGEST):
-            return judge(data), ""
+            return chosen.judge(data), ""
     except (Exception, Hang):
-        return None, traceback.format_exc()
+        return None, "\n".join(line[:_WIDTH] for line in traceback.format_exc().splitlines())
 
 
-def tried(data: bytes) -> str:
+def tried(data: bytes, name: str = ARTIFACT) -> str:
     """The traceback of the bug that an input shows; empty if it shows none."""
-    return _tried(data)[1]
+    return _tried(data, target(name))[1]
 
 
 def peak() -> int:
@@ -125,9 +151,9 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def _save(data: bytes, folder: Path) -> Path:
+def _save(data: bytes, folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"crash-{sha256(data)[:12]}.mender"
+    path = folder / f"crash-{sha256(data)[:12]}.{'mender' if name == ARTIFACT else name}"
     path.write_bytes(data)
     return path
 

@@ -2,6 +2,7 @@
 """Hostile input finds no bug in the reader, and would find one that is there."""
 
 import re
+import secrets
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 from ota_artifact.errors import ArtifactError
 from ota_artifact.run import run
 from tests.fuzz import oracle, session
+from tests.fuzz.agent import PARSERS
 from tests.fuzz.archive import join, split
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.session import Hang, fuzz, tried
+from tests.fuzz.target import AGENT
 from tests.golden.accepted import good_artifacts
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +51,37 @@ def test_a_minute_of_hostile_input_finds_no_bug(capsys: pytest.CaptureFixture[st
 @pytest.mark.timeout(900)
 def test_ten_minutes_of_hostile_input_find_no_bug(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_fuzz(600, capsys) > 10_000
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", PARSERS)
+def test_ten_minutes_of_hostile_input_find_no_bug_in_the_agent(name: str, tmp_path: Path) -> None:
+    report = fuzz(f"{secrets.token_hex(4)}", 600, tmp_path, name)
+
+    assert report.crash == ""
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_a_parser_of_the_agent_gives_a_value_or_an_error(name: str, tmp_path: Path) -> None:
+    report = fuzz("seed", 0.3, tmp_path, name)
+
+    assert report.crash == ""
+    assert report.seeds >= 1
+    assert report.executions > 5
+
+
+def test_every_folder_of_inputs_is_for_a_parser() -> None:
+    assert sorted(path.name for path in AGENT.iterdir()) == sorted(PARSERS)
+
+
+def test_bug_of_a_parser_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.fuzz.clients.maps.parse_text", lambda text: int(text))
+
+    report = fuzz("seed", 10, tmp_path, "control-map")
+
+    assert "ValueError" in report.crash
+    assert report.input.endswith(".control-map")
 
 
 def test_same_seed_gives_the_same_inputs() -> None:

@@ -63,8 +63,10 @@ def make(
         .not_valid_before(now + valid[0] * _DAY)
         .not_valid_after(now + valid[1] * _DAY)
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName(list(map(_host, hosts))), critical=False)
     )
+    if hosts:
+        names = x509.SubjectAlternativeName(list(map(_host, hosts)))
+        builder = builder.add_extension(names, critical=False)
     certificate = builder.sign(by.key if by else key, SHA256())
     path, key_path = folder / f"{name}.pem", folder / f"{name}.key"
     path.write_bytes(certificate.public_bytes(Encoding.PEM))

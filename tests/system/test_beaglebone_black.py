@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from ota_artifact.image.filesystem import open_filesystem, read_bytes
 from ota_artifact.run import run
 from ota_board.environment import decode
 from ota_board.load import load_board
 from ota_board.u_boot import compiled_environment, default_environment, factory_environment
 from ota_image.build import Built, build
 from ota_image.firmware.u_boot import UBoot, u_boot_of
+from ota_image.hardware.device_tree import read_device_tree
 from ota_image.packages.recipe import find_recipe, load_recipe, recipe_folders
 from ota_image.rootfs.agent import tree_wheels
 from ota_image.rootfs.settings import Settings
@@ -168,6 +170,30 @@ def test_u_boot_has_the_device_tree_of_the_board_and_its_boot_logic(
     for name, value in compiled_environment(DEFAULT).items():
         # Before the first of them is other data, which need not end with NUL.
         assert re.search(rb"(?<![ -~])%b\0" % re.escape(f"{name}={value}".encode()), code), name
+
+
+def test_u_boot_cannot_tell_this_kernel_another_address_of_the_phy(fit: Path, built: Built) -> None:
+    """README.md says so, and why; if this fails, U-Boot begins to change the address.
+
+    It looks for a device of its own with the name of the node above `ethernet0` in Linux's tree.
+    Source: U-Boot, board/ti/am335x/board.c, ft_board_setup
+    """
+    slot = BOARD.layout.partition("A")
+    files = open_filesystem(built.image, slot.offset, slot.size)
+    linux = read_device_tree(read_bytes(files, "/boot/dtbs/am335x-boneblack.dtb", 1 << 20))
+    [port] = linux.aliased("ethernet")[:1]
+    above = next(iter(linux.ancestors(port)))
+    configuration = next(
+        f"/configurations/{name}"
+        for name in _list(fit, "/configurations")
+        if _get(fit, f"/configurations/{name}", "description") == "am335x-boneblack"
+    )
+
+    own = read_device_tree(image_of(fit, _get(fit, configuration, "fdt")))
+
+    assert port.name == "port"
+    assert above.name == "ethernet-ports"
+    assert above.name not in {node.name for node in own.nodes.values()}
 
 
 def test_the_final_configuration_is_what_the_layout_and_the_contract_need(

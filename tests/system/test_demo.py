@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.run import run
+from ota_board.load import load_board
+from ota_image.doctor.examine import examine
 from tests.conftest import requires_program
+from tests.house.tree import ROOT
 
 pytestmark = [
     pytest.mark.boot,
@@ -30,6 +33,7 @@ def test_the_demo_shows_a_commit_and_a_rollback(installed: Path, tmp_path: Path)
         text.index(each)
         for each in (
             "console: ota: slot A, release 1, userspace up",
+            "artifact: is not signed",
             "install: slot B: 50 %",
             "Installed, but not committed.",
             "console: OTA: trial boot of partition 3",
@@ -44,3 +48,5 @@ def test_the_demo_shows_a_commit_and_a_rollback(installed: Path, tmp_path: Path)
         )
     ]
     assert places == sorted(places), text
+    [image] = (tmp_path / "build" / "demo" / "release-1").glob("*.sdimg")
+    assert examine(image, load_board(ROOT / "boards" / "qemu-arm64")) == []  # signed, and closed

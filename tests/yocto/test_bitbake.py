@@ -61,6 +61,62 @@ def test_a_compression_that_the_layer_cannot_write_stops_the_build(
 
 
 @pytest.mark.parametrize("release", RELEASES)
+def test_a_server_without_a_key_stops_the_build_unless_it_is_asked_for(
+    place: Path, release: str
+) -> None:
+    server = 'OTA_SERVER_URLS = "https://a"'
+
+    with pytest.raises(ProgramError, match="set OTA_SIGNING_KEY or OTA_VERIFY_KEYS, or on a bench"):
+        masked(place / "build", release, "qemu-arm64", server).bitbake("-p")
+
+    asked = f'{server}\nOTA_UNSIGNED = "1"'
+    masked(place / "asked", release, "qemu-arm64", asked).bitbake("-p")
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_public_half_of_the_signing_key_goes_onto_the_device(place: Path, release: str) -> None:
+    key = place / "private.pem"
+    key.write_text("not read when the layer is parsed\n")
+    key.chmod(0o644)
+    settings = f'{ALONE}\nOTA_SIGNING_KEY = "{key}"\nOTA_SERVER_URLS = "https://a"'
+    build = masked(place / "build", release, "qemu-arm64", settings)
+
+    said = build.bitbake("-e", "ota-agent-conf")
+
+    native = "python3-ota-artifact-native:do_populate_sysroot"  # whose Python reads the key
+    assert f'if [ -n "{key}" ]; then\n        python3 -c' in said
+    assert native in said
+    other = f'{settings}\nOTA_VERIFY_KEYS = "{key}"'
+    said = masked(place / "other", release, "qemu-arm64", other).bitbake("-e", "ota-agent-conf")
+    assert 'if [ -n "" ]; then\n        python3 -c' in said
+    assert native not in said
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ("", ""),
+        ('OTA_SERVER_URLS = "https://a"\nOTA_UNSIGNED = "1"', "with OTA_SERVER_URLS"),
+        ('MACHINEOVERRIDES:forcevariable = "qemuarm64"', "for a real board"),
+        ('MACHINEOVERRIDES:forcevariable = "qemuarm64"\nOTA_OPEN_LOGIN = "1"', ""),
+    ],
+    ids=("qemu", "server", "board", "asked"),
+)
+def test_an_image_without_a_password_is_made_for_qemu_alone_unless_it_is_asked_for(
+    place: Path, release: str, settings: str, reason: str
+) -> None:
+    build = masked(place / "build", release, "qemu-arm64", f"{ALONE}\n{settings}")
+
+    if reason:
+        with pytest.raises(ProgramError, match=f"empty-root-password: anyone could .*{reason}"):
+            build.bitbake("-e", "ota-image-demo")
+    else:
+        assert "empty-root-password" in build.bitbake("-e", "ota-image-demo")
+    build.bitbake("-e", "ota-image-minimal")
+
+
+@pytest.mark.parametrize("release", RELEASES)
 def test_what_was_built_is_shared_wherever_the_board_lies_and_not_when_it_differs(
     place: Path, release: str
 ) -> None:

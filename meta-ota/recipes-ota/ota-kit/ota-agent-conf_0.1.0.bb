@@ -13,15 +13,18 @@ B = "${WORKDIR}/build"
 
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 
-inherit ota-variables
+inherit ota-variables python3native
 
 OTA_SERVER_URLS ??= ""
 OTA_SERVER_CERTIFICATE ??= ""
+OTA_SIGNING_KEY ??= ""
+OTA_UNSIGNED ??= ""
 OTA_VERIFY_KEYS ??= ""
 OTA_DEVICE_TYPES ??= ""
 
 do_install[file-checksums] += "${@' '.join('%s:True' % each for each in \
-    ('%s %s' % (d.getVar('OTA_SERVER_CERTIFICATE'), d.getVar('OTA_VERIFY_KEYS'))).split())}"
+    ('%s %s %s' % (d.getVar('OTA_SERVER_CERTIFICATE'), d.getVar('OTA_VERIFY_KEYS'), ota_own_key(d))).split())}"
+do_install[depends] += "${@'python3-ota-artifact-native:do_populate_sysroot' if ota_own_key(d) else ''}"
 
 do_install () {
     install -d ${D}${sysconfdir}/ota/keys
@@ -34,6 +37,10 @@ do_install () {
         fi
         install -m 0644 $key ${D}${sysconfdir}/ota/keys/
     done
+    if [ -n "${@ota_own_key(d)}" ]; then
+        python3 -c 'import pathlib, sys; from ota_artifact.keys import load_private_key as load; print(load(pathlib.Path(sys.argv[1])).public.pem, end="")' \
+            ${OTA_SIGNING_KEY} > ${D}${sysconfdir}/ota/keys/signing.pem
+    fi
     install -m 0644 ${B}/agent.toml ${D}${sysconfdir}/ota/agent.toml
 }
 
@@ -44,6 +51,8 @@ python do_configuration () {
     server = (d.getVar("OTA_SERVER_URLS") or "").split()
     types = (d.getVar("OTA_DEVICE_TYPES") or "").split()
     keys = [os.path.basename(each) for each in (d.getVar("OTA_VERIFY_KEYS") or "").split()]
+    if ota_own_key(d):
+        keys.append("signing.pem")
 
     def toml(value):
         """The value as JSON, without its escapes beyond 16 bits, which TOML does not have."""
@@ -64,7 +73,15 @@ python do_configuration () {
 }
 do_install[prefuncs] += "do_configuration"
 
+def ota_own_key(d):
+    """The signing key, if its public half is the only key that the device gets; else nothing."""
+    return "" if d.getVar("OTA_VERIFY_KEYS") else d.getVar("OTA_SIGNING_KEY") or ""
+
 python () {
+    is_trusting = not (d.getVar("OTA_VERIFY_KEYS") or d.getVar("OTA_SIGNING_KEY"))
+    if d.getVar("OTA_SERVER_URLS") and is_trusting and d.getVar("OTA_UNSIGNED") != "1":
+        bb.fatal("OTA_SERVER_URLS: without a key, the device would install whatever the server, or anyone in"
+                 " its place, sends; set OTA_SIGNING_KEY or OTA_VERIFY_KEYS, or on a bench OTA_UNSIGNED = \"1\"")
     for name in ("OTA_SERVER_CERTIFICATE", "OTA_VERIFY_KEYS"):
         for path in (d.getVar(name) or "").split():
             if not (os.path.isabs(path) and os.path.isfile(path)):

@@ -313,3 +313,30 @@ def test_a_key_has_the_same_id_whatever_file_it_is_in(pem: Pem, tmp_path: Path) 
     assert load_public_key(public).id == key.public.id
     assert load_private_key(pem(RSA_KEY.private)).public.id != key.public.id
     assert len(key.public.id) == 16
+
+
+@pytest.mark.parametrize("bits", [1024, 2047])
+def test_an_rsa_key_that_others_can_break_neither_signs_nor_verifies(pem: Pem, bits: int) -> None:
+    key = rsa.generate_private_key(65537, bits)
+    path = pem(key)
+    text = key.public_key().public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    finding = f"is an RSA key of {bits} bits, which others can break; make one of at least 2048"
+
+    with pytest.raises(ArtifactError, match=finding):
+        load_private_key(path)
+    with pytest.raises(ArtifactError, match=finding):
+        load_public_key(path)
+    path.write_bytes(text)
+    with pytest.raises(ArtifactError, match=finding):
+        load_public_key(path)
+
+
+def test_a_key_is_known_by_its_content(pem: Pem, tmp_path: Path) -> None:
+    public = EC_KEY.public
+    (tmp_path / "a.pem").write_text(public.pem)
+
+    again = load_public_key(tmp_path / "a.pem")
+
+    assert again.pem == public.pem
+    assert again.id == public.id != OTHER_KEY.public.id
+    assert len(public.id) == 16

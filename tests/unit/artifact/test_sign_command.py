@@ -142,3 +142,8 @@ def test_program_that_does_not_read_is_not_an_error(tmp_path: Path) -> None:
     (tmp_path / "raw").write_bytes(RAW)
 
     assert SignCommand(command).sign(MESSAGE) == RAW
+
+
+def test_a_signature_of_a_key_that_others_can_break_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="a signature of 1024 bits; use an RSA key of at least"):
+        SignCommand(printing(b"\xff" * 128, tmp_path)).sign(MESSAGE)

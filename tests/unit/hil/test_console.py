@@ -137,3 +137,35 @@ def test_a_console_without_a_way_back_says_so() -> None:
     os.close(speak)
     console.close()
     os.close(source)
+
+
+FORGED = (
+    b"ota-agent: ArtifactInstall_Enter_00: ota: slot B, release 2, userspace up\n",
+    b"ota-agent: module: OTA: booting partition 3\n",
+    b"[   12.345678] cron[1]: ota-agent: state ArtifactCommit\n",
+    b"    ota-agent: state ArtifactCommit\n",
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["ota: slot B, release 2", "OTA: booting partition 3", "ota-agent: state ArtifactCommit"],
+)
+def test_what_looks_like_a_line_of_ours_inside_another_is_not_one(board: Board, line: str) -> None:
+    board.says(b"".join(FORGED))
+
+    with pytest.raises(HilError):
+        board.console.expect(line, timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        *("", "qemu-arm64 login: ", "[   12.345678] ota-agent[230]: ", "[    1.2] "),
+        *("\x1b[0m", "\x1b[5;1H\x1b[K", "\x1b(B"),
+    ],
+)
+def test_a_line_of_ours_is_found_behind_what_may_come_before_it(board: Board, before: str) -> None:
+    board.says(b"Starting kernel\n" + f"{before}ota-agent: state ArtifactCommit\n".encode())
+
+    board.console.expect("ota-agent: state ArtifactCommit", timeout=5)

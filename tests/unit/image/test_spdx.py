@@ -52,6 +52,16 @@ def test_the_document_has_what_is_required(document: dict[str, Any]) -> None:
     assert SLOT.sha256 in namespace.path
 
 
+def test_it_says_that_lists_could_be_unsigned(document: dict[str, Any]) -> None:
+    text = software_list("minimal-1.2+3", SLOT, "trixie", doubts=["trusted=yes of trixie"])
+
+    said = (
+        "By apt's settings, the lists of packages could be unsigned or old: trusted=yes of trixie."
+    )
+    assert json.loads(text)["comment"] == said
+    assert "comment" not in document
+
+
 def test_firmware_and_u_boot_are_in_it_too() -> None:
     blob = Package(name="raspi-firmware", version="1.2023", arch="all", sha256="04" * 32)
 

@@ -81,14 +81,15 @@ def make_tiny(place: Path) -> Tiny:
     recipe = load_recipe(made.images / "tiny.yaml")
     needs = {KERNEL: f"Depends: linux-image-{VERSION} (= 1), initramfs-tools | dracut\n"}
     packages = [
-        _deb(made.packages, name, files, needs.get(name, "")) for name, files in _PACKAGES.items()
+        make_deb(made.packages, name, files, needs.get(name, ""))
+        for name, files in _PACKAGES.items()
     ]
     groups = {IMAGE: tuple(packages[:4]), KERNEL: tuple(packages[4:])}
     lock_file(recipe, "amd64").write_text(lock_text(Lock(recipe.choice, groups)), "utf-8")
     return made
 
 
-def _deb(folder: Path, name: str, files: Mapping[str, bytes], needs: str) -> Package:
+def make_deb(folder: Path, name: str, files: Mapping[str, bytes], needs: str = "") -> Package:
     """A package of files, named by its digest as in the cache."""
     work = folder / "work"
     work.mkdir()

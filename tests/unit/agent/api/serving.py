@@ -54,6 +54,12 @@ class Daemon:
     def pause(self, before: PausePoint) -> None:
         self._hear("pause", before)
 
+    def hold(self, before: PausePoint) -> None:
+        self._hear("hold", before)
+
+    def release(self) -> None:
+        self._hear("release")
+
     def go_on(self) -> None:
         self._hear("continue")
         self.live.change(waits_for="", paused_by="")

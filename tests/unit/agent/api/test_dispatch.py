@@ -3,6 +3,7 @@
 
 import inspect
 import json
+import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,26 @@ def test_nothing_beyond_the_table_can_be_called(
 
     assert error["kind"] == "invalid"
     assert f"there is no call {name!r}" in error["text"]
+
+
+def test_root_asks_for_another_user_and_the_log_names_that_one(
+    root: Peer, standalone: StandaloneCommands, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    assert "result" in ask(root, standalone, "pause", before="ArtifactReboot", asker=1000)
+
+    assert "asked by user 1000: pause" in caplog.text
+    assert standalone.controls._store.text("control") == ""
+
+
+@pytest.mark.parametrize("asker", [-1, 1 << 32, True, "0", None, 1.0])
+def test_an_asker_is_the_number_of_a_user(
+    root: Peer, standalone: StandaloneCommands, asker: object
+) -> None:
+    error = ask(root, standalone, "continue", asker=asker)["error"]
+
+    assert error == {"kind": "invalid", "text": "continue: asker has to be the number of a user"}
 
 
 def test_a_standalone_command_refuses_what_takes_the_daemon(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program that connects cannot stop the agent, fill its memory, or do what is root's."""
 
+import logging
 import random
 import socket
 from collections.abc import Iterator
@@ -212,9 +213,10 @@ def test_a_member_of_the_group_may_do_what_is_not_roots(open_path: Path, daemon:
         {"call": "pause", "before": "ArtifactInstall"},
         {"call": "continue"},
         {"call": "abort", "reason": "no"},
-        {"call": "set_enabled", "enabled": True},
     )
     may_not: tuple[dict[str, object], ...] = (
+        {"call": "set_enabled", "enabled": True},
+        {"call": "pause", "before": "ArtifactInstall", "asker": 0},
         {"call": "install", "source": "a"},
         {"call": "commit"},
         {"call": "rollback", "reason": "no"},
@@ -230,8 +232,26 @@ def test_a_member_of_the_group_may_do_what_is_not_roots(open_path: Path, daemon:
         member = ask(open_path, STATUS, *may, *may_not, groups=(NOBODY,))
 
     assert outsider == ["PermissionError"]
-    assert [*map(_kind, member)] == ["done"] * 5 + ["refused"] * 8
-    assert [each[0] for each in daemon.heard] == ["pause", "continue", "abort", "set_enabled"]
+    assert [*map(_kind, member)] == ["done"] * 4 + ["refused"] * 10
+    assert [each[0] for each in daemon.heard] == ["hold", "release", "abort"]
+
+
+@requires_root
+def test_members_of_the_group_together_cannot_fill_the_log(
+    open_path: Path, daemon: Daemon, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    loop = [{"call": "continue"}] * 30
+
+    with serving(open_path, daemon, group=GROUP):
+        said = ask(open_path, *loop, groups=(NOBODY,), connections=3)
+        with Line(open_path) as root:
+            assert all("result" in root.ask("continue") for _ in range(30))
+
+    kinds = [*map(_kind, said)]
+    assert kinds == ["done"] * 10 + ["busy"] * 80
+    assert "try again in 10 s" in said[-1]["error"]["text"]
+    assert caplog.text.count(f"asked by user {NOBODY}: continue") == 10
 
 
 def _kind(answer: dict[str, Any]) -> str:

@@ -66,7 +66,7 @@ def test_a_map_may_have_many_lines() -> None:
 
 def test_a_group_cannot_install_commit_or_have_the_token() -> None:
     assert {each.name for each in CALLS.values() if each.who == "group"} == {
-        *("status", "watch", "pause", "continue", "abort", "set_enabled")
+        *("status", "watch", "pause", "continue", "abort")
     }
 
 

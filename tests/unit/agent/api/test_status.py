@@ -74,3 +74,10 @@ def test_changes_of_many_threads_are_all_counted() -> None:
         each.join()
 
     assert live.read() == (400, Status(size=200, done=200))
+
+
+@pytest.mark.parametrize("field", ["size", "done", "rate", "next_poll"])
+@pytest.mark.parametrize("number", [10**400, 1 << 63, float("nan"), float("inf"), -1e300])
+def test_a_number_that_cannot_be_is_refused(field: str, number: float) -> None:
+    with pytest.raises(AgentError, match=field):
+        from_json({field: number})

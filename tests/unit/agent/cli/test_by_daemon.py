@@ -122,3 +122,26 @@ def test_a_commit_is_watched_from_its_begin_and_not_from_the_end_of_the_trial(
         user.join(20)
 
     assert found == ["Idle"]
+
+
+def test_an_install_has_not_ended_when_a_poll_has(tmp_path: Path) -> None:
+    daemon, found = Daemon(), list[str]()
+
+    def ask() -> None:
+        status = by_daemon.follow(tmp_path / "sock", "install", {"source": "/v2.mender"})
+        found.append(f"{status.state} {status.reason}")
+
+    with serving(tmp_path / "sock", daemon):
+        user = Thread(target=ask)
+        user.start()
+        for state in ("Syncing", "Idle"):  # a poll, which has nothing
+            time.sleep(0.3)
+            daemon.live.change(state=state)
+        time.sleep(0.3)
+        assert not found
+        daemon.live.change(state="Downloading")
+        time.sleep(0.3)
+        daemon.live.change(state="Idle", updates=1, result="failure", reason="late")
+        user.join(20)
+
+    assert found == ["Idle late"]

@@ -154,7 +154,7 @@ def test_while_it_downloads_the_api_and_the_bus_show_none(tmp_path: Path) -> Non
 
 
 def test_the_log_for_the_server_shows_none(tmp_path: Path) -> None:
-    log = DeploymentLog(LogOptions(tmp_path))
+    log = DeploymentLog(LogOptions(folder=tmp_path))
     log.open("d1")
 
     logging.getLogger("ota_agent").error("by a library: %s", secret("http://h/v2.mender"))

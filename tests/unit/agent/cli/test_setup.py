@@ -153,12 +153,34 @@ def test_a_file_that_the_agent_would_not_take_is_left_as_it_is(
     assert (local.read_bytes(), sorted(local.parent.iterdir())) == (text, before)
 
 
+@pytest.mark.parametrize(
+    ("words", "setting"),
+    [
+        (["--allow-plain-http"], "tls] allow_plain_http: would be less strict than the slot"),
+        (["--server-certificate", "/c.pem"], "tls] server_certificate: is not for a file on /data"),
+        (["--key", "/other.pem"], "keys] keys: would be less strict"),
+    ],
+)
+def test_what_a_file_on_data_may_not_say_is_not_written(
+    tmp_path: Path, words: list[str], setting: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device = scratch(tmp_path, keys={"keys": ["/vendor.pem"]})
+
+    assert setup(device.configuration, "--policy", "grace", *words) == 1
+
+    said = capsys.readouterr().err
+    assert f"nothing was written: {tmp_path}/data/agent.toml: [{setting}" in said
+    assert f"the slot's is {device.configuration}" in said
+    assert not (tmp_path / "data" / "agent.toml").exists()
+
+
 @pytest.mark.parametrize(("accepts", "said"), [(True, "accepts this device"), (False, "accept it")])
 def test_online_the_server_is_asked_before_anything_is_written(
     tmp_path: Path, accepts: bool, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     device = tmp_path / "device"
-    path = scratch(device, attributes={"identity": [str(device)]}).configuration
+    may = {"may": ["usual", "tls.allow_plain_http"]}
+    path = scratch(device, attributes={"identity": [str(device)]}, data=may).configuration
     (device / "mac").write_text("#!/bin/sh\necho mac=1\n")
     (device / "mac").chmod(0o755)
 

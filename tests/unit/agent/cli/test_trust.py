@@ -82,6 +82,28 @@ def test_what_nobody_trusted_has_signed_is_refused_before_the_slot_is_touched(
     assert device.slot("B").read_bytes() == before
 
 
+def test_an_install_that_nothing_verifies_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device = device_with(tmp_path)
+    path = artifact(tmp_path, "1", STRANGER)
+
+    assert install(device, path) == 0
+
+    said = capsys.readouterr().err
+    assert f"install: {path}: NOT VERIFIED: no key is configured" in said
+
+
+def test_a_verified_install_is_silent_about_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device = device_with(tmp_path, keys=[trusted(tmp_path)])
+
+    assert install(device, artifact(tmp_path, "1", VENDOR)) == 0
+
+    assert "NOT VERIFIED" not in capsys.readouterr().err
+
+
 def test_a_device_whose_keys_have_all_expired_installs_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,9 +40,12 @@ damaged file as a whole, because an error in a file on /data would strand both s
 status, the inventory (`ota_warning`) and `ota-agent doctor` name the file and the key. Nothing is
 trusted more for it: if the file may have named the keys that artifacts must be signed with, and
 nothing else names one, the agent refuses all artifacts, unless its memory says that the device took
-any artifact before. If `pins` or `ca_bundle` cannot be read, no server is believed. `boot_id`,
-`data`, `run` and `running` count only in agent.toml itself: with a wrong one, no agent would start.
-A time after which something is tried again, and a timeout, cannot be 0.
+any artifact before. What a file on /data may change, [data] `may` lists in agent.toml itself; what
+is not listed, it can only make stricter. Files that others than root own or may write do not
+count: see [whom a device trusts](../howto/trust.md). If `pins` or `ca_bundle` cannot be read, no
+server is believed. `boot_id`, `data`, `run` and `running` count only in agent.toml itself: with a
+wrong one, no agent would start. A time after which something is tried again, and a timeout,
+cannot be 0.
 """
 _NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
 

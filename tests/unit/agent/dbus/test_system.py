@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is installed for the bus: who may what, and that the bus starts the bridge."""
 
+import logging
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -50,8 +51,9 @@ MEMBER = ("--reuid", "65534", "--regid", "60000", "--groups", "65534")
 
 @requires_root
 def test_the_policy_is_only_root_and_a_group_for_what_is_harmless(
-    tmp_path: Path, daemon: Daemon
+    tmp_path: Path, daemon: Daemon, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     opened_to_all(tmp_path)
     with (
         running_bus(tmp_path, policy=CLOSED + policies()) as address,
@@ -59,16 +61,20 @@ def test_the_policy_is_only_root_and_a_group_for_what_is_harmless(
         bridged(address, tmp_path / "sock"),
     ):
         harmless = (("Pause", "string:ArtifactReboot"), ("Continue",), ("Abort", "string:no"))
-        for member, *arguments in (*harmless, ("SetEnabled", "boolean:true")):
+        for member, *arguments in harmless:
             assert call(address, AGENT, member, *arguments) == ""
             assert "AccessDenied" in _said(address, AGENT, member, *arguments, user=NOBODY)
             assert _said(address, AGENT, member, *arguments, user=MEMBER) == ""
+        assert [each[0] for each in daemon.heard[:4]] == ["pause", "hold", "continue", "release"]
+        assert "asked by user 0: pause" in caplog.text
+        assert "asked by user 65534: pause" in caplog.text
         daemon.heard.clear()
         for interface, member, *arguments in (
             (AGENT, "Install", "string:/a"),
             (AGENT, "Commit"),
             (AGENT, "Rollback", "string:no"),
             (AGENT, "SetWindow", "string:"),
+            (AGENT, "SetEnabled", "boolean:false"),
             (UPDATE, "SetUpdateControlMap", "string:{}"),
             (AUTHENTICATION, "GetJwtToken"),
         ):

@@ -222,6 +222,7 @@ def test_an_unhealthy_release_comes_back_and_the_server_gets_the_log(site: Site)
     assert deployment.statuses[-1] == "failure"
     assert site.device.running == "A"
     log = "\n".join(each["message"] for each in deployment.log)
+    assert "NOT VERIFIED: no key is configured" in log
     assert "no database" in log
     assert "state ArtifactInstall" in log
     assert "no log of the trial boot" in log

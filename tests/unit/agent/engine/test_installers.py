@@ -18,6 +18,7 @@ from ota_agent.lifecycle.update import Artifact, Update
 from ota_agent.memory.store import Store
 from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.checkpoint import Checkpoint, Trail
+from ota_agent.payloads.evidence import Evidence
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.provides import ROOTFS
 
@@ -36,6 +37,7 @@ def installers(tmp_path: Path) -> Iterator[Installers]:
         store=store,
         boot=Boot(slots, lambda: slots.a, File(tmp_path / "environment")),
         device_type="board",
+        evidence=Evidence(tmp_path / "artifact", tuple),
         settings=Settings(
             modules=ModuleOptions(folders=(tmp_path / "modules",), payloads=tmp_path / "payloads")
         ),

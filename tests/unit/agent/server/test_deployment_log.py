@@ -15,7 +15,7 @@ logger = logging.getLogger("ota_agent.test")
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[DeploymentLog]:
     logging.getLogger().setLevel(logging.INFO)
-    found = DeploymentLog(LogOptions(tmp_path / "logs"))
+    found = DeploymentLog(LogOptions(folder=tmp_path / "logs"))
     yield found
     found.close()
 
@@ -41,7 +41,7 @@ def test_it_continues_after_a_restart(log: DeploymentLog, tmp_path: Path) -> Non
     log.open("d1")
     logger.info("one")
     log.close()
-    again = DeploymentLog(LogOptions(tmp_path / "logs"))
+    again = DeploymentLog(LogOptions(folder=tmp_path / "logs"))
 
     again.open("d1")
     logger.info("two")

@@ -65,7 +65,7 @@ def of(server: Away, store: Store, tmp_path: Path, **commit: object) -> Deployme
         server=server,  # type: ignore[arg-type]
         controls=controls,
         store=store,
-        log=DeploymentLog(LogOptions(tmp_path)),
+        log=DeploymentLog(LogOptions(folder=tmp_path)),
         commit=CommitOptions(**commit),  # type: ignore[arg-type]
         device_type="board",
         boot=None,

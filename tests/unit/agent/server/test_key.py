@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_public_key,
+)
 
 from ota_agent.errors import AgentError
 from ota_agent.server.key import DeviceKey, replaced
@@ -68,6 +73,16 @@ def test_menders_key_becomes_ours_and_stays_menders(tmp_path: Path) -> None:
 
     assert taken.public == device_key(tmp_path, path=mender).public
     assert (tmp_path / "key.pem").read_bytes() == mender.read_bytes()
+
+
+def test_menders_key_that_others_can_break_is_not_taken(tmp_path: Path) -> None:
+    mender = tmp_path / "mender-agent.pem"
+    key = rsa.generate_private_key(65537, 1024)  # noqa: S505 -- what is refused
+    mender.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+    device_key(tmp_path, mender_key=str(mender)).ensure()
+
+    assert (tmp_path / "key.pem").read_bytes() != mender.read_bytes()
 
 
 @requires_program("openssl", package="openssl")

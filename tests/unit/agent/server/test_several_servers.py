@@ -155,6 +155,8 @@ def test_a_page_takes_no_inventory(
     [
         Fault(status=200, body=b"OK"),
         Fault(status=200, body=b"healthy"),
+        Fault(status=200, body=b"5.15.2"),
+        Fault(status=200, body=b"www.example.com"),
         Fault(status=200, body=PAGE, headers=HTML),
         Fault(status=200, body=b'{"status":"ok"}', headers={"Content-Type": "application/json"}),
         Fault(status=204, body=b""),
@@ -182,6 +184,21 @@ def test_a_token_has_three_parts_or_is_called_one(
     first.faults.append(Fault(path="auth_requests", status=200, body=body, headers=headers))
 
     assert client(connections, first).authenticate().token == body.decode()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_login_page_does_not_speak_for_the_server(
+    connections: urllib3.PoolManager, first: MenderServer, status: int
+) -> None:
+    first.faults.append(
+        Fault(path="auth_requests", status=status, body=PAGE, headers=HTML, times=2)
+    )
+    device = client(connections, first)
+
+    with pytest.raises(Unreachable, match=str(status)) as caught:
+        device.authenticate()
+
+    assert not isinstance(caught.value, Unauthorized)
 
 
 @pytest.mark.parametrize("status", [404, 409])

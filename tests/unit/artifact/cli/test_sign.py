@@ -242,20 +242,28 @@ def test_a_program_that_is_not_there_is_named(command: Command, rootfs: Path) ->
     assert "no-such-signer: not found; install the package that has it" in done.err
 
 
-@requires_program("openssl", package="openssl")
-def test_a_pkcs11_key_signs_and_verifies_through_openssl(
-    command: Command, rootfs: Path, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def engine(keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An openssl with an engine, for which any URI stands for a key; it notes what it is given."""
     folder = tmp_path / "bin"
     folder.mkdir()
     openssl = "PATH=${PATH#*:} openssl"
     program(
-        folder / "openssl",  # as the engine: the URI stands for the key
-        'echo "$@" >> arguments\ncase "$1" in\n'
+        folder / "openssl",
+        'echo "$@" >> arguments\n'
+        "for word; do case $word in *pin-source=*) file=${word#*pin-source=}\n"
+        'stat -c %a "$file" >>pins; cat "$file" >>pins; echo >>pins;; esac; done\n'
+        'case "$1" in\n'
         f"pkeyutl) {openssl} pkeyutl -sign -inkey {keys.rsa} -pkeyopt digest:sha256;;\n"
         f"pkey) cat {keys.rsa_public};;\nesac",
     )
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("OTA_PKCS11_PIN", raising=False)
+
+
+@requires_program("openssl", package="openssl")
+@pytest.mark.usefixtures("engine")
+def test_a_pkcs11_key_signs_and_verifies_through_openssl(command: Command, rootfs: Path) -> None:
     uri = "pkcs11:token=my token;object=key"
 
     command.ok("sign", rootfs, "--key-pkcs11", uri)
@@ -265,6 +273,43 @@ def test_a_pkcs11_key_signs_and_verifies_through_openssl(
     signing, checking = Path("arguments").read_text().splitlines()
     assert f"-engine pkcs11 -keyform engine -sign -inkey {uri} -pkeyopt digest:sha256" in signing
     assert f"-engine pkcs11 -inform engine -pubin -pubout -in {uri}" in checking
+
+
+@requires_program("openssl", package="openssl")
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "pkcs11:token=t;object=key;pin-value=12%2034",
+        "pkcs11:token=t;object=key?pin-value=12%2034",
+        "pkcs11:pin-value=12%2034;token=t;object=key",
+        "pkcs11:token=t;object=key",
+    ],
+)
+def test_no_program_has_the_pin_among_its_arguments(
+    command: Command,
+    rootfs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    uri: str,
+) -> None:
+    if "pin-value" not in uri:
+        monkeypatch.setenv("OTA_PKCS11_PIN", "12 34")
+
+    command.ok("sign", rootfs, "--key-pkcs11", uri)
+    command.ok("read", rootfs, "--key-pkcs11", uri)
+
+    said = Path("arguments").read_text()
+    assert "12 34" not in said
+    assert "12%20" not in said
+    assert said.count("pkcs11:token=t;object=key;pin-source=/") == 2
+    assert Path("pins").read_text() == "600\n12 34\n" * 2
+    assert not any(
+        Path(word.partition("pin-source=")[2]).exists()
+        for word in said.split()
+        if "pin-source" in word
+    )
+    assert ("everyone on this machine can see the PIN" in caplog.text) == ("pin-value" in uri)
 
 
 @requires_program("openssl", package="openssl")

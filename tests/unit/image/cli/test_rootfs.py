@@ -20,6 +20,11 @@ from tests.house.tree import ROOT
     [
         (["--image", "nope"], "nope: no such image in images"),
         (["--server", "http://ota.example.org"], "must be an address with https://"),
+        (
+            ["--server", "https://a.example", "--without-agent"],
+            "or --verify-key PEM, or on a bench",
+        ),
+        (["--verify-key", str(ROOT / "README.md")], "README.md: is not a public key in PEM"),
         (["--user", "ada"], "--user: needs --ssh-key"),
         (["--server-cert", "a.pem"], "--server-cert: needs --server"),
         (["--release", "1/2"], "must not have spaces, slashes or quotes"),
@@ -68,6 +73,12 @@ def test_options_become_settings_and_a_source(tmp_path: Path) -> None:
     assert settings_of(args).users == (User("ada", 1000),)
     assert settings_of(args).overlays == (tmp_path,)
     assert source_of(args) == Source(("http://mirror.example/debian",), True)
+    assert not settings_of(args).is_open
+    assert not settings_of(args).is_unsigned
+    more = build_parser().parse_args([*words, "--open-login", "--unsigned", "--trust-unsigned"])
+    assert settings_of(more).is_open
+    assert settings_of(more).is_unsigned
+    assert source_of(more).trusts_unsigned
     assert recipe_of(args, load_board(ROOT / "boards" / "qemu-arm64")).name == "minimal"
 
 

@@ -268,7 +268,9 @@ def test_a_gpt_for_sectors_of_4096_bytes_is_named_and_not_flashed_to_others(
     script = "".join(f"n\n{n}\n{a}\n{b}\n" for n, (a, b) in enumerate(sizes, 1))
     run(("fdisk", "-b", "4096", image), timeout=10, stdin=f"g\n{script}w\n".encode())
     disk = open_disk(image)
-    small = Device(path=Path("/dev/sdb"), size=32 * MIB, sector=512, model="", is_removable=True)
+    small = Device(
+        path=Path("/dev/sdb"), size=32 * MIB, sector=512, model="", is_removable=True, is_emmc=False
+    )
 
     assert ota_image(["inspect", str(image)]) == 0
     with pytest.raises(ImageError, match="counts in sectors of 4096 B, and /dev/sdb in sectors of"):

@@ -10,8 +10,11 @@ from ota_board.load import load_board
 from ota_image.cli.main import main
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import VARIABLE, Firmware, accepted_licences, fetch_firmware
-from ota_image.packages.recipe import load_recipe
+from ota_image.packages.lock import Lock, lock_file, lock_text
+from ota_image.packages.recipe import Recipe, load_recipe
+from ota_image.packages.sources import Source
 from tests.house.tree import ROOT
+from tests.unit.image.tiny import make_deb
 
 PI = load_board(ROOT / "boards" / "raspberrypi3")
 RECIPE = load_recipe(ROOT / "images" / "minimal.yaml")
@@ -43,6 +46,47 @@ def test_a_licence_is_accepted_by_option_or_in_the_environment(
 
 def test_a_board_without_such_packages_needs_none() -> None:
     assert fetch_firmware(QEMU, RECIPE) == Firmware({}, ())
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """A recipe whose lock has a firmware package of two files, which is in the cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    packages = tmp_path / "cache" / "ota-kit" / "packages"
+    packages.mkdir(parents=True)
+    there = {"/usr/lib/raspi-firmware/start4.elf": b"\x7fELF", "/usr/share/doc/copyright": b"c"}
+    package = make_deb(packages, "raspi-firmware", there)
+    recipe = replace(RECIPE, path=tmp_path / "minimal.yaml")
+    lock = Lock(recipe.choice, {"raspi-firmware": (package,)})
+    lock_file(recipe, PI.arch).write_text(lock_text(lock), "utf-8")
+    return recipe
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            "start.elf",
+            r"raspberrypi3: raspi-firmware 1 has no file start\.elf, but start4\.elf; corr",
+        ),
+        ("boot/start4.elf", r"has no file boot/start4\.elf, but start4\.elf; correct"),
+        ("none.bin", r"has no file none\.bin; correct firmware\.from"),
+    ],
+)
+def test_a_file_that_the_package_lacks_or_calls_otherwise_is_named(
+    locked: Recipe, asked: str, said: str
+) -> None:
+    board = replace(PI, firmware=(replace(PI.firmware[0], source=f"raspi-firmware/{asked}"),))
+
+    with pytest.raises(ImageError, match=said):
+        fetch_firmware(board, locked, source=Source(is_locked=True), accepted=["raspi-firmware"])
+
+
+def test_with_locked_a_lock_without_the_firmware_is_refused(locked: Recipe) -> None:
+    lock_file(locked, PI.arch).write_text(lock_text(Lock(locked.choice, {})), "utf-8")
+
+    with pytest.raises(ImageError, match=r"has no section \[raspi-firmware\]; run --update-lock"):
+        fetch_firmware(PI, locked, source=Source(is_locked=True), accepted=["raspi-firmware"])
 
 
 @pytest.mark.boot

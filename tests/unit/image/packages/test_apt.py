@@ -10,8 +10,11 @@ import pytest
 from ota_artifact.errors import ProgramError
 from ota_image.cache import cache_folder
 from ota_image.errors import ImageError
+from ota_image.packages import sources
 from ota_image.packages.apt import AptRoot, download, package_file
-from ota_image.packages.sources import Archive
+from ota_image.packages.configuration import host_settings, unsafe_settings
+from ota_image.packages.reach import apt_for, unsafe_parts
+from ota_image.packages.sources import ANY_SOURCE, Archive, Source
 from tests.conftest import requires_program
 from tests.unit.image.packages.archive import entry, flat, root, suite_in
 
@@ -145,6 +148,50 @@ def test_without_any_archive_older_lists_serve(archive: Path) -> None:
 
     assert len(packages) == 2
     assert any(text.startswith("warning: only some of the package lists") for text in said)
+
+
+def test_without_any_archive_older_lists_do_not_serve_a_locked_build(archive: Path) -> None:
+    suite = suite_in(archive, "bookworm", (archive / "Packages").read_text())
+    AptRoot("arm64", [suite]).resolve(["init"])
+    forget_time()
+    (archive / "dists").rename(archive / "away")
+
+    with pytest.raises(ProgramError, match=r"--locked: a list of packages cannot be fetched: .*"):
+        AptRoot("arm64", [suite], is_strict=True).resolve(["init=1:2.0-1"], is_exact=True)
+
+
+def test_an_unsigned_archive_that_the_machine_trusts_is_refused_unless_the_user_says_so(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "host_archives", lambda suite: (flat(archive),))
+    monkeypatch.setattr(sources, "mirrors_file", lambda: archive / "none")
+    monkeypatch.delenv(sources.VARIABLE, raising=False)
+    said: list[str] = []
+
+    with pytest.raises(ProgramError, match=r"does not have a Release file.*--trust-unsigned"):
+        apt_for("arm64", "bookworm", ANY_SOURCE).resolve(["init"])
+
+    trusting = Source(trusts_unsigned=True)
+    assert len(apt_for("arm64", "bookworm", trusting, say=said.append).resolve(["init"])) == 2
+    assert any("warning: by the settings of this machine's apt" in each for each in said)
+    assert "trusted=yes of ./" in unsafe_parts("bookworm", trusting)
+    assert "trusted=yes of ./" not in unsafe_parts("bookworm", ANY_SOURCE)
+
+
+def test_settings_for_unsigned_lists_are_told_from_others() -> None:
+    settings = (
+        'Acquire::AllowInsecureRepositories "1";\n'
+        'Acquire::AllowWeakRepositories "0";\n'
+        'Acquire::Check-Valid-Until "false";\n'
+        'Acquire::Check-Date "true";\n'
+        'Acquire::http::Proxy "http://127.0.0.1:3128";\n'
+    )
+
+    assert unsafe_settings(settings) == (
+        'Acquire::AllowInsecureRepositories "1"',
+        'Acquire::Check-Valid-Until "false"',
+    )
+    assert "AllowInsecureRepositories" not in host_settings()
 
 
 def test_a_list_that_could_not_be_fetched_is_asked_for_again(archive: Path) -> None:

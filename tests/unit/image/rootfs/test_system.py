@@ -217,6 +217,18 @@ def test_an_image_with_the_agent_has_a_configuration_though_the_build_sets_nothi
     assert tomllib.loads(tree.text("/etc/ota/agent.toml")) == {}
 
 
+@pytest.mark.parametrize(("keys", "may"), [((), True), ((KEY,), False)])
+def test_data_may_allow_plain_http_only_in_an_image_with_an_open_login(
+    keys: tuple[str, ...], may: bool, tree: Tree
+) -> None:
+    settings = Settings(release="1", server="https://a.example", ssh_keys=keys)
+
+    add_board(tree, BOARD, dataclasses.replace(RECIPE, login="open"), settings, 1)
+
+    found = tomllib.loads(tree.text("/etc/ota/agent.toml")).get("data", {}).get("may", [])
+    assert ("tls.allow_plain_http" in found) == may
+
+
 def test_an_image_without_agent_and_server_has_no_configuration(tree: Tree) -> None:
     add_board(tree, BOARD, RECIPE, Settings(release="1"), 1)
 

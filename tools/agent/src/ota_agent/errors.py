@@ -46,9 +46,13 @@ class NotGiven(AgentError):
     """A server does not give the artifact; a signed address may have expired."""
 
 
+_LONGEST = 300
+"""Characters of what a library says: all of a status line that a server has sent may be in it."""
+
+
 def innermost(error: BaseException) -> str:
     """What an error of a library says, without those that it is wrapped in; it may hold a URL."""
     for each in (getattr(error, "reason", None), *error.args[-1:]):
         if isinstance(each, BaseException):
             return innermost(each)
-    return str(error) or type(error).__name__
+    return (str(error) or type(error).__name__)[:_LONGEST]

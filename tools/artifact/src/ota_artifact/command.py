@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, TextIO
 
+from ota_artifact.terminal import guard, indented
+
 _SIGNAL = 128
 """A code above it says which signal ended the command. Source: POSIX, sh, "exit status"."""
 _ROOM = "; make room there, or choose another place ($TMPDIR for temporary files)"
@@ -77,6 +79,7 @@ class Command:
     def entry(self) -> NoReturn:
         """Run the command as a process of its own."""
         _open_closed_streams()
+        guard()
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has HUP ignored
                 signal.signal(number, _leave)
@@ -103,7 +106,7 @@ class Command:
     def _fail(self, text: str, code: int) -> int:
         """Print why on stderr; gives the code, which still tells if nobody can read that."""
         with suppress(OSError):
-            print(f"{self._name}: {text}", file=sys.stderr, flush=True)
+            print(f"{self._name}: {indented(text)}", file=sys.stderr, flush=True)
         return code
 
 

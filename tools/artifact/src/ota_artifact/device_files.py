@@ -4,6 +4,9 @@
 AGENT_TOML = "/etc/ota/agent.toml"
 """The agent's configuration."""
 
+KEYS = "/etc/ota/keys"
+"""The folder of the public keys that artifacts are signed with."""
+
 RELEASE = "/etc/ota/release"
 """Which release a root filesystem is; `ota-image` writes it."""
 

@@ -9,6 +9,18 @@ from ota_artifact.errors import ArtifactError
 from ota_artifact.names import shown
 
 
+def parse_any(text: str | bytes) -> Any:
+    """What a text of JSON holds, whatever that is.
+
+    Raises:
+        ValueError: it is not JSON, or nests too deep.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it nests too deep") from None
+
+
 def parse_object(raw: bytes, what: str) -> dict[str, Any]:
     """The object that ``raw`` holds.
 

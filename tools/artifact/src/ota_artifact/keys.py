@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 PASSPHRASE_VARIABLE = "OTA_KEY_PASSPHRASE"  # noqa: S105 -- its name, not a passphrase
 """Environment variable with the passphrase of an encrypted private key."""
 
+LEAST_RSA = 2048
+"""Bits of an RSA key, at least. Source: NIST SP 800-131A, table 2."""
+
 _EC_RAW = 64  # [B] r || s of P-256
 _KEY_LIMIT = 1 << 16  # [B] of a PEM file
 _SIGNER_TIMEOUT = 120.0  # [s] an HSM or a cloud service may be slow
@@ -48,6 +51,15 @@ class PublicKey:
 
     name: str
     key: Any
+
+    @property
+    def pem(self) -> str:
+        """The key as text: PEM ``PUBLIC KEY``."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        form = PublicFormat.SubjectPublicKeyInfo
+        data: bytes = self.key.public_bytes(Encoding.PEM, form)
+        return data.decode("ascii")
 
     @property
     def id(self) -> str:
@@ -228,6 +240,11 @@ def _supported(key: Any, name: str) -> Any:
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
+        if key.key_size < LEAST_RSA:
+            raise ArtifactError(
+                f"{name}: is an RSA key of {key.key_size} bits, which others can break; make one of"
+                f" at least {LEAST_RSA} bits, or an ECDSA P-256 key"
+            )
         return key
     if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey) and isinstance(
         key.curve, ec.SECP256R1
@@ -270,7 +287,12 @@ def _printed(output: bytes) -> bytes:
             return _raw(signature)
         except (ValueError, OverflowError):
             pass
-    if len(signature) == _EC_RAW or 128 <= len(signature) <= 2048:
+    if 128 <= len(signature) < LEAST_RSA // 8:
+        raise ArtifactError(
+            f"--sign-command: printed a signature of {8 * len(signature)} bits; use an RSA key of"
+            f" at least {LEAST_RSA} bits, or an ECDSA P-256 key"
+        )
+    if len(signature) == _EC_RAW or LEAST_RSA // 8 <= len(signature) <= 2048:
         return signature
     raise ArtifactError(
         f"--sign-command: printed {len(output)} B, which is not a signature;"

@@ -36,8 +36,14 @@ def shown(text: str, limit: int = 80) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with control characters and the like escaped, for a terminal."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    """The text in one line, with control characters and the like escaped, for a terminal."""
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return "\\u007f" if character == "\x7f" else ascii(character)[1:-1]  # also right in JSON
 
 
 def check_text(text: str, what: str) -> str:

@@ -52,6 +52,21 @@ class Signature:
         return next((key for key in keys if key.verifies(self.manifest, self.raw)), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What an artifact has before its payloads, as it is stored; all that its signature is for.
+
+    Attributes:
+        signature: in base64; None if it is not signed.
+        header: the tar, compressed.
+    """
+
+    version: bytes
+    manifest: bytes
+    signature: bytes | None
+    header: bytes
+
+
 class Artifact:
     """An artifact whose header has been read and whose payloads follow.
 
@@ -73,7 +88,9 @@ class Artifact:
         signature: Signature | None,
         signed_by: PublicKey | None,
         header: Header,
+        head: Head,
     ) -> None:
+        self._head: Head | None = head
         self.version = header.version
         self.manifest = manifest
         self.signature = signature
@@ -81,6 +98,13 @@ class Artifact:
         self.header = header
         self.is_checked = False
         self._payloads = self._read(outer, source)
+
+    def take_head(self) -> Head:
+        """Its head as it is stored, once: it may be large, and is not kept here."""
+        head, self._head = self._head, None
+        if head is None:
+            raise ValueError("the head was taken already")
+        return head
 
     def payloads(self) -> Iterator[Payload]:
         """Each payload, once; the rest that the caller leaves is read and checked, too.
@@ -171,10 +195,10 @@ def open_artifact(
     manifest = parse_manifest(_small(outer, "manifest", limits.manifest))
     _check_digest(raw_version, manifest.version, "version")
     member = _next(outer, f"manifest.sig or {manifest.header_name}")
-    signature = None
+    signature = raw_signature = None
     if member.name == "manifest.sig":
-        raw = _base64(outer.read(member, limits.signature))
-        signature = Signature(raw, manifest.raw)
+        raw_signature = outer.read(member, limits.signature)
+        signature = Signature(_base64(raw_signature), manifest.raw)
         member = _next(outer, manifest.header_name)
     signed_by = _check_signature(signature, keys)
     if member.name != manifest.header_name:
@@ -184,9 +208,38 @@ def open_artifact(
     packed = outer.read(member, limits.packed_header)
     _check_digest(packed, manifest.header, manifest.header_name)
     header = read_header(packed, manifest, version, limits)
+    head = Head(version=raw_version, manifest=manifest.raw, signature=raw_signature, header=packed)
     return Artifact(
-        outer, source, manifest=manifest, signature=signature, signed_by=signed_by, header=header
+        outer,
+        source,
+        manifest=manifest,
+        signature=signature,
+        signed_by=signed_by,
+        header=header,
+        head=head,
     )
+
+
+def check_head(
+    head: Head, *, keys: Sequence[PublicKey] = (), limits: Limits | None = None
+) -> tuple[Header, Manifest]:
+    """What the head of an artifact says, once it is found to be whole, and signed.
+
+    Args:
+        keys: if any are given, one of them must have signed it.
+
+    Raises:
+        ArtifactError: as `open_artifact`.
+    """
+    manifest = parse_manifest(head.manifest)
+    _check_digest(head.version, manifest.version, "version")
+    signature = None
+    if head.signature is not None:
+        signature = Signature(_base64(head.signature), manifest.raw)
+    _check_signature(signature, keys)
+    _check_digest(head.header, manifest.header, manifest.header_name)
+    version = parse_version(head.version)
+    return read_header(head.header, manifest, version, limits or Limits()), manifest
 
 
 def _next(outer: TarReader, wanted: str) -> Member:

@@ -128,8 +128,7 @@ def stream(
     Raises:
         ProgramError: it is not installed, or was silent too long.
     """
-    words = [os.fspath(word) for word in argv]
-    logger.debug("+ %s", masked(shlex.join(words)))
+    logger.debug("+ %s", masked(shlex.join(words := [os.fspath(word) for word in argv])))
     stdin = None if is_interactive else subprocess.DEVNULL
     program = _start(words, stdin=stdin, environment=environment)
     said = bytearray()
@@ -224,6 +223,7 @@ class Supervised:
         folder: its working directory; by default ours.
         environment: variables set on top of ours.
         grace: time between SIGTERM and SIGKILL [s].
+        umask: by default ours.
 
     Attributes:
         code: its exit code, minus the signal that ended it; None while it runs.
@@ -241,9 +241,10 @@ class Supervised:
         folder: str | os.PathLike[str] | None = None,
         environment: Mapping[str, str] | None = None,
         grace: float = 10.0,
+        umask: int = -1,
     ) -> None:
-        words = [os.fspath(word) for word in argv]
-        self._line, self._timeout, self._grace, self._hear = shlex.join(words), timeout, grace, hear
+        self._line = shlex.join(words := [os.fspath(word) for word in argv])
+        self._timeout, self._grace, self._hear = timeout, grace, hear
         logger.debug("+ %s", masked(self._line))
         if why := lacking(which(words[0]) or ""):
             raise ProgramError(f"{words[0]}: {why}")
@@ -257,6 +258,7 @@ class Supervised:
                 cwd=folder,
                 env={**os.environ, **environment} if environment else None,
                 start_new_session=True,
+                umask=umask,
             )
         except OSError as error:
             raise ProgramError(f"{self._line}: {error.strerror}") from error
@@ -275,8 +277,8 @@ class Supervised:
         if self.code is None:
             self._end()
         self._ready.close()
-        cast(BinaryIO, self._program.stdout).close()
-        cast(BinaryIO, self._program.stderr).close()
+        for pipe in (self._program.stdout, self._program.stderr):
+            cast(BinaryIO, pipe).close()
 
     def finish(self) -> int:
         """Pass on its output until it ends; gives its exit code.
@@ -303,8 +305,8 @@ class Supervised:
         left = self._deadline - time.monotonic()
         if left <= 0:
             self._end()
-            text = f"did not finish within {self._timeout:g} s; it was killed"
-            raise ProgramError(f"{self._line}: {text}")
+            late = f"{self._line}: did not finish within {self._timeout:g} s; it was killed"
+            raise ProgramError(late)
         if until_writable is not None:
             self._ready.register(until_writable, selectors.EVENT_WRITE)
         try:
@@ -315,9 +317,8 @@ class Supervised:
                 self._ready.unregister(until_writable)
         if (code := self._program.poll()) is not None:
             self._listen(0)
-            for name, rest in self._begun.items():
-                if rest:
-                    self._say(name, rest)
+            for name, rest in filter(lambda each: each[1], self._begun.items()):
+                self._say(name, rest)
             self.code = code
 
     def _listen(self, wait: float) -> None:
@@ -341,9 +342,8 @@ class Supervised:
             return
         if not piece:
             self._ready.unregister(key.fileobj)
-        *lines, self._begun[name] = (self._begun[name] + piece).split(b"\n")
-        if len(self._begun[name]) > _LINE:
-            lines, self._begun[name] = [*lines, self._begun[name]], b""
+        *lines, rest = (self._begun[name] + piece).split(b"\n")
+        lines, self._begun[name] = ([*lines, rest], b"") if len(rest) > _LINE else (lines, rest)
         for line in lines:
             self._say(name, line)
 

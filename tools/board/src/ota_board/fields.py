@@ -172,7 +172,7 @@ def read_fields(path: Path, known: Sequence[str]) -> Fields:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BoardError(f"{path}: is not YAML in UTF-8: {error}") from error
     except RecursionError as error:
-        raise BoardError(f"{path}: is nested too deeply; take a level or two out") from error
+        raise BoardError(f"{path}: nests too deep") from error
     if node is None:
         raise BoardError(f"{path}:1: is empty; see `ota-board new`")
     return Fields(path, "", node, known)

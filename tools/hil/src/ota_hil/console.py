@@ -14,6 +14,9 @@ from ota_hil.errors import HilError
 
 _PIECE = 1 << 16  # [B] read at once
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
+_OURS = ("OTA: ", "ota: ", "ota-agent: ")
+_BEFORE = r"\S+ login: |\[ *\d+\.\d+\] |ota-agent\[\d+\]: |\x1b[\[(][0-9;?]*[A-Za-z0-9]"
+"""What may come before a line of ours: a prompt, systemd's marks, an escape sequence of GRUB's."""
 _SHOWN = 3000  # characters of the last output, in an error
 
 
@@ -70,7 +73,8 @@ class Console:
         """Wait until the board prints something, after the end of the last match.
 
         Args:
-            what: a text, or a pattern.
+            what: a text, or a pattern. A text that begins as the lines of OTA Kit do has to begin
+                a line, so that nothing else that the board prints can pass for it.
             timeout: how long [s].
 
         Returns:
@@ -160,6 +164,8 @@ class Console:
 
 def _finder(what: str | re.Pattern[str]) -> Callable[[str, int], int | None]:
     """A function that gives the end of the first match after a place, or None."""
+    if isinstance(what, str) and what.startswith(_OURS):
+        what = re.compile(rf"^(?:{_BEFORE})*{re.escape(what)}", re.MULTILINE)
     if isinstance(what, str):
         text = what
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.hold import hold
-from ota_artifact.keys import Signer
+from ota_artifact.keys import PrivateKey, Signer
 from ota_artifact.layout import to_json
 from ota_artifact.output import replacing
 from ota_artifact.provides import CHECKSUMS, ROOTFS, Software, default_clears, software_version
@@ -27,9 +27,11 @@ from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT, fetch_firmware
 from ota_image.firmware.prior_stage import check_device_tree
 from ota_image.firmware.u_boot import UBoot, u_boot_of
+from ota_image.packages.reach import unsafe_parts
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.packages.sources import ANY_SOURCE, Source
 from ota_image.progress import Say
+from ota_image.rootfs.access import check_trust
 from ota_image.rootfs.settings import Settings
 from ota_image.rootfs.slot import Slot, make_slot
 from ota_image.spdx import software_list
@@ -82,6 +84,7 @@ def build(
 
     Args:
         output: the folder for all files. If another build has it, this one waits.
+        signer: signs the artifact; the device trusts its public half if it is a `PrivateKey`.
         u_boot_tree: a source tree of U-Boot; by default Debian's source package.
         accepted: packages whose licence the user accepts.
         with_parts: also write each part of the image into a file of its own.
@@ -92,6 +95,9 @@ def build(
         ProgramError: a program is missing or fails, for example without network.
         OSError: no space.
     """
+    if isinstance(signer, PrivateKey):
+        settings = settings.trusting(signer.public)
+    check_trust(settings)  # before minutes of work
     board = fitted(board, recipe)
     wanted = output / f"{recipe.name}-{board.name}-{settings.release}.sdimg"
     check_suite(wanted, recipe.suite)
@@ -155,13 +161,20 @@ def build(
         if with_parts:
             made = replace(made, parts=output / f"{stem}.parts")
             split(made.image, board.layout, parts.raw, output / f"{stem}.parts")
-        say(f"artifact {name}" + ("" if signer else ", unsigned"))
+        say(f"artifact {name}{_signed(signer, settings)}")
         with replacing(made.artifact) as file:
             write_artifact(file, _artifact(board, name, slot, meta_data, settings), signer=signer)
         _write(made.layout, to_json(board.layout))
         _write(
             made.software,
-            software_list(name, slot, recipe.suite, firmware.packages, u_boot=u_boot),
+            software_list(
+                name,
+                slot,
+                recipe.suite,
+                firmware.packages,
+                u_boot=u_boot,
+                doubts=unsafe_parts(recipe.suite, source),
+            ),
         )
     return made
 
@@ -235,6 +248,14 @@ def _artifact(
     header = Header(version=3, artifact_name=name, compatible_types=board.device_types, payloads=())
     content = (FileSource("rootfs.ext4", slot.path),)
     return ArtifactSpec(header, (PayloadSpec(payload, content, CHECKSUMS[0]),))
+
+
+def _signed(signer: Signer | None, settings: Settings) -> str:
+    """What to say of an artifact without a signature."""
+    if signer:
+        return ""
+    rest = "; devices refuse it until `ota-artifact sign` has signed it"
+    return f", unsigned{rest if settings.verify_keys else ''}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,6 +14,8 @@ from ota_image.firmware.u_boot import UBoot
 from ota_image.packages.apt import Package
 from ota_image.rootfs.slot import Slot
 
+_UNSAFE = "By apt's settings, the lists of packages could be unsigned or old: {}."
+
 
 def software_list(
     name: str,
@@ -22,6 +24,7 @@ def software_list(
     firmware: Sequence[Package] = (),
     *,
     u_boot: UBoot | None = None,
+    doubts: Sequence[str] = (),
 ) -> str:
     """The packages of an image: names, versions, digests.
 
@@ -30,6 +33,7 @@ def software_list(
         suite: of Debian, that the packages are from.
         firmware: packages that the boot partition is made from.
         u_boot: the U-Boot that was compiled for the image.
+        doubts: settings of apt by which a list of packages could be unsigned or old.
     """
     packages: list[dict[str, object]] = [
         {
@@ -66,6 +70,7 @@ def software_list(
             "created": f"{datetime.fromtimestamp(slot.time, UTC):%Y-%m-%dT%H:%M:%SZ}",
             "creators": ["Tool: ota-image"],
         },
+        **({"comment": _UNSAFE.format(", ".join(doubts))} if doubts else {}),
         "packages": packages,
         "relationships": [
             {

@@ -12,6 +12,7 @@ from typing import Literal
 
 from ota_agent.device.clock import floor
 from ota_agent.errors import AgentError
+from ota_agent.owners import require_trusted
 from ota_artifact.errors import ArtifactError
 from ota_artifact.keys import PublicKey, load_public_key
 
@@ -112,8 +113,9 @@ def load_keys(
             findings.append(f"{each.path}: expired on {each.expires}")
             continue
         try:
+            require_trusted(each.path)
             good.append(load_public_key(each.path))
-        except (ArtifactError, OSError) as error:
+        except (AgentError, ArtifactError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             findings.append(f"{each.path}: {reason}" if reason else str(error))
     if not good:
@@ -135,6 +137,17 @@ def key_ids(keys: Iterable[str]) -> frozenset[str] | None:
         return frozenset(load_public_key(parse_key(text).path).id for text in keys)
     except (AgentError, ArtifactError, OSError):
         return None
+
+
+def known_keys(options: VerifyOptions) -> tuple[PublicKey, ...]:
+    """All keys that are configured, also those that have expired meanwhile; see `load_keys`.
+
+    What was accepted with a key that was good then may still be installed.
+
+    Raises:
+        AgentError: keys are configured, and none of them can be read.
+    """
+    return load_keys(options, now=lambda: 0.0, least=lambda: 0.0)
 
 
 def _end(day: date) -> datetime:

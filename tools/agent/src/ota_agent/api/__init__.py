@@ -14,8 +14,7 @@ class ApiOptions:
     """Which users may talk to the agent.
 
     Attributes:
-        group: members of this group may watch, pause, continue, abort, and switch updates on and
-            off; empty: only root.
+        group: members of this group may watch, pause, continue, and abort; empty: only root.
         clients: how many may be connected at once; those who are not root may use half of them.
     """
 

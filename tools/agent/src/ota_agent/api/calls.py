@@ -19,6 +19,8 @@ class Call:
         who: may send it: members of the group and root, or only root.
         takes: the type of each argument by its name; all have to be there.
         method: carries it out, if it has another name.
+        guest: carries it out for users other than root, if that is less; such a method writes
+            nothing to the disk.
         is_reading: it changes nothing, and is not logged.
     """
 
@@ -26,6 +28,7 @@ class Call:
     who: Literal["group", "root"]
     takes: Mapping[str, Any] = field(default_factory=dict)
     method: str = ""
+    guest: str = ""
     is_reading: bool = False
 
 
@@ -34,10 +37,10 @@ CALLS: Mapping[str, Call] = {
     for each in (
         Call(name="status", who="group", is_reading=True),
         Call(name="watch", who="group", is_reading=True),
-        Call(name="pause", who="group", takes={"before": PausePoint}),
-        Call(name="continue", who="group", method="go_on"),
+        Call(name="pause", who="group", takes={"before": PausePoint}, guest="hold"),
+        Call(name="continue", who="group", method="go_on", guest="release"),
         Call(name="abort", who="group", takes={"reason": str}),
-        Call(name="set_enabled", who="group", takes={"enabled": bool}),
+        Call(name="set_enabled", who="root", takes={"enabled": bool}),
         Call(name="set_window", who="root", takes={"window": str}),
         Call(name="set_control_map", who="root", takes={"map": Lines}),
         Call(name="install", who="root", takes={"source": str}),

@@ -54,7 +54,9 @@ def listen(path: Path, group: str) -> Listening:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
+            path.parent.chmod(0o755)  # whatever the umask is
         _refuse_another(path)
         fresh.unlink(missing_ok=True)
         listener.bind(str(fresh))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes over the socket: one JSON object in a line, either way.
 
-A request is ``{"call": "pause", "before": "ArtifactReboot"}``. Its answer is ``{"result": …}`` or
+A request is ``{"call": "pause", "before": "ArtifactReboot"}``. If root asks for another user, it
+also has ``"asker": 1000``. Its answer is ``{"result": …}`` or
 ``{"error": {"kind": …, "text": …}}``; answers come in the order of the requests. After ``watch``
 there are lines ``{"status": …}`` between them.
 """
@@ -13,11 +14,17 @@ from typing import Any, Literal, get_args
 from ota_agent.api.calls import CALLS, Call, Lines
 from ota_agent.api.status import Status
 from ota_agent.errors import AgentError
+from ota_artifact.json_text import parse_any
 
 LONGEST = 64 * 1024
 """A line with its end [B]."""
 
 _LONGEST_TEXT = 4096  # characters, as many as a path in Linux
+
+ASKER = "asker"
+"""Of a request: the number of the user whom root asks for."""
+
+_MOST_USERS = 1 << 32
 
 HEARTBEAT = 30.0
 """A watcher gets a line at least this often [s], so that either side notices the other's end."""
@@ -39,14 +46,14 @@ class Wrong(AgentError):
 
 
 def parse_request(line: bytes) -> tuple[Call, dict[str, Any]]:
-    """The call that a line asks for, and its arguments.
+    """The call that a line asks for, and its arguments; among them `ASKER`, if it is there.
 
     Raises:
         Wrong: there is none in it.
     """
     try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        found = parse_any(line)
+    except ValueError as error:
         raise Wrong(
             "invalid", f"the line is not JSON ({error}); send one object in a line"
         ) from error
@@ -56,7 +63,10 @@ def parse_request(line: bytes) -> tuple[Call, dict[str, Any]]:
     call = CALLS.get(name)
     if call is None:
         raise Wrong("invalid", f"there is no call {_short(name)}; there are {', '.join(CALLS)}")
-    if unknown := found.keys() - call.takes.keys():
+    asker = found.get(ASKER, 0)
+    if type(asker) is not int or not 0 <= asker < _MOST_USERS:
+        raise Wrong("invalid", f"{name}: {ASKER} has to be the number of a user")
+    if unknown := found.keys() - call.takes.keys() - {ASKER}:
         raise Wrong("invalid", f"{name}: has no argument {_short(min(unknown))}")
     for key, kind in call.takes.items():
         if rule := _rule_broken(found.get(key), kind):
@@ -92,7 +102,7 @@ def parse_answer(line: bytes) -> Mapping[str, Any]:
         AgentError: it is neither.
     """
     try:
-        found = json.loads(line)
+        found = parse_any(line)
     except ValueError as error:
         raise AgentError(f"the agent has sent {line[:80]!r}, which is not JSON") from error
     match found:

@@ -5,6 +5,7 @@ import socket
 from dataclasses import dataclass, field
 
 from ota_agent.api.messages import HEARTBEAT, LONGEST, error_line, status_line
+from ota_agent.api.quota import Quota
 from ota_agent.api.status import Status
 
 EVERY = 0.2
@@ -28,6 +29,7 @@ class Peer:
     Attributes:
         uid: the user.
         is_root: may send every request.
+        quota: of those who are not root, all of them together.
         since: when it last sent something, or read what it was sent [s].
         watched: the number of the last change that it was sent; None if it does not watch.
         told: when it was last sent a status [s].
@@ -39,6 +41,7 @@ class Peer:
     since: float
     watched: int | None = None
     told: float = 0.0
+    quota: Quota = field(default_factory=Quota)
     _in: bytearray = field(default_factory=bytearray)
     _out: bytearray = field(default_factory=bytearray)
     _is_ending: bool = False

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from ota_agent.api.status import Status
+from ota_artifact.terminal import indented
 
 _SAYS: Mapping[str, str] = {
     "Idle": "No update is under way",
@@ -46,19 +47,23 @@ def lines(
         clock: gives the local time of seconds since the epoch.
     """
     yield headline(status)
-    yield _runs(status)
+    yield indented(_runs(status))
     if status.floor:
-        yield f"It never goes back below the security version {status.floor}"
+        yield indented(f"It never goes back below the security version {status.floor}")
     if status.data:
-        yield status.data
+        yield indented(status.data)
     if status.state == "Idle":
-        yield from _between_updates(status, clock)
+        yield from map(indented, _between_updates(status, clock))
     if status.warning:
-        yield f"Warning: {status.warning}"
+        yield indented(f"Warning: {status.warning}")
 
 
 def headline(status: Status) -> str:
-    """What it is doing, in one line."""
+    """What it is doing, in one line, unless it failed with more to say."""
+    return indented(_headline(status))
+
+
+def _headline(status: Status) -> str:
     if status.waits_for:
         by = f" by {_BY.get(status.paused_by, status.paused_by)}" if status.paused_by else ""
         return f"{_what(status)}: paused before {status.waits_for}{by}"

@@ -17,6 +17,7 @@ from ota_agent.api.dispatch import answer
 from ota_agent.api.listening import listen, uid_of_peer
 from ota_agent.api.messages import error_line
 from ota_agent.api.peer import Gone, Peer
+from ota_agent.api.quota import Quota
 from ota_agent.api.status import LiveStatus
 from ota_agent.api.wake import Wake
 
@@ -48,6 +49,7 @@ class ApiServer:
         self._live, self._targets = live, targets
         self._clock = clock
         self._peers: set[Peer] = set()
+        self._quota = Quota()
         self._thread: Thread | None = None
         self._is_stopping = False
 
@@ -139,7 +141,8 @@ class ApiServer:
             with connection, suppress(OSError):
                 connection.send(refusal, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             return
-        peer = Peer(socket=connection, uid=uid, is_root=is_root, since=self._clock())
+        now = self._clock()
+        peer = Peer(socket=connection, uid=uid, is_root=is_root, since=now, quota=self._quota)
         self._peers.add(peer)
         self._selector.register(connection, selectors.EVENT_READ, peer)
 

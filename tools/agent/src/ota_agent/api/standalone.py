@@ -19,9 +19,17 @@ class StandaloneCommands:
         """Have updates wait before a state."""
         self.controls.pause(before)
 
+    def hold(self, before: PausePoint) -> None:
+        """The same for a user who is not root: it ends after a time, and with the agent."""
+        self.controls.hold(before)
+
     def go_on(self) -> None:
         """End what `pause` began: what waits continues."""
         self.controls.go_on()
+
+    def release(self) -> None:
+        """The same for a user who is not root: what root has paused stays so."""
+        self.controls.release()
 
     def abort(self, reason: str) -> None:
         """End the update that is under way; it fails."""

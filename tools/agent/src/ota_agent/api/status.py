@@ -12,6 +12,9 @@ from ota_agent import __version__
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Installed, UnderWay
 
+_MOST = {bool: 2, int: 1 << 63, float: 1e11}
+"""Beyond it, a size is not one of a file, and a time is in no calendar."""
+
 Result = Literal["", "success", "failure"]
 """How the last update ended; empty: there was none since the agent started."""
 
@@ -119,6 +122,8 @@ def from_json(found: object) -> Status:
     for field in dataclasses.fields(Status):
         value = found.get(field.name, field.default)
         kind = type(field.default)
+        if isinstance(value, int | float) and not abs(value) < _MOST[type(value)]:
+            raise AgentError(f"the agent's status has a {field.name} that cannot be")
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:

@@ -7,6 +7,7 @@ from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import EnvironmentFault
 from ota_agent.lifecycle.events import Trial
 from ota_artifact.contract import CANARY, CHECKED, LOST, PART, TRIAL, WHY
+from ota_artifact.names import shown
 
 END = "ota_end"
 """Why Linux ended the last trial, also when /data could not be written; ours."""
@@ -38,8 +39,8 @@ def next_slot(slots: Slots, environment: Mapping[str, str]) -> Slot:
         if number == str(slot.number):
             return slot
     raise EnvironmentFault(
-        f"{PART} is {number!r}, and the slots are {slots.a.number} and {slots.b.number}; set it to"
-        " the one that runs"
+        f"{PART} is {shown(number)}, and the slots are {slots.a.number} and {slots.b.number};"
+        " set it to the one that runs"
     )
 
 

@@ -12,6 +12,7 @@ from ota_agent.bootloader.contract import is_elsewhere
 from ota_agent.errors import EnvironmentFault
 from ota_artifact.contract import CANARY
 from ota_artifact.errors import ProgramError
+from ota_artifact.names import shown
 from ota_artifact.run import run
 
 _TIMEOUT = 60.0  # [s] a card that is slow to write
@@ -150,7 +151,7 @@ class UBoot:
                 device, offset, size = words[0], int(words[1], 0), int(words[2], 0)
             except (IndexError, ValueError) as error:
                 raise EnvironmentFault(
-                    f"{self.configuration}:{number}: is not 'DEVICE OFFSET SIZE': {line!r}"
+                    f"{self.configuration}:{number}: is not 'DEVICE OFFSET SIZE': {shown(line)}"
                 ) from error
             found.append(Place(device, offset, size))
         return tuple(found)

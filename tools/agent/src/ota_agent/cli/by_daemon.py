@@ -36,7 +36,9 @@ def follow(socket: Path, call: str, arguments: dict[str, Any]) -> Status:
             call != "install" and before.state in _WITHOUT_UPDATE
         ):  # a trial of no update: that was all
             return replace(client.status(), result="", reason="")
-        waiting = _TRIAL if call == "commit" else (before.state,)
+        waiting: Sequence[str] = _TRIAL if call == "commit" else (before.state,)
+        if before.state in _WITHOUT_UPDATE:
+            waiting = _WITHOUT_UPDATE  # it may be asking the server, and have nothing from there
         return _watch(watcher, waiting, before.updates)
 
 

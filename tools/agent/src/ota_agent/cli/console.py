@@ -6,9 +6,11 @@ import re
 import sys
 
 from ota_agent.address import hide
+from ota_artifact.terminal import indented, steer
 
 _PROGRESS = re.compile(r"install: .* \d+ %$")
 _CLEAR = "\r\033[K"
+_LONGEST = 1 << 14  # characters of a message
 
 
 class Console(logging.Handler):
@@ -22,10 +24,11 @@ class Console(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
         try:
-            text = f"ota-agent: {hide(record.getMessage())}"
+            text = f"ota-agent: {indented(hide(record.getMessage()[:_LONGEST]))}"
             is_progress = self._is_terminal and _PROGRESS.search(text) is not None
             if is_progress:
-                sys.stderr.write(f"{_CLEAR}{text}")
+                steer(sys.stderr, _CLEAR)
+                sys.stderr.write(text)
             else:
                 sys.stderr.write(f"{chr(10) if self._is_open else ''}{text}\n")
             sys.stderr.flush()

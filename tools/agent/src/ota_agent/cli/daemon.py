@@ -17,9 +17,12 @@ from ota_agent.cli.sub_command import command, settings_of
 def daemon(args: argparse.Namespace) -> int:
     try:
         log_to_console(args.log_level)
+        from ota_agent.config.environment import take_environment
         from ota_agent.engine.daemon import run
 
-        return run(settings_of(args))
+        settings = settings_of(args)
+        take_environment(settings.device.data)
+        return run(settings)
     except BaseException as error:  # a trial ends whatever it is that keeps its agent from running
         is_asked = isinstance(error, KeyboardInterrupt) or _is_clean(error)
         if not is_asked:

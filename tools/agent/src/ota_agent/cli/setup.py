@@ -12,6 +12,7 @@ from typing import get_args
 from ota_agent.cli.exits import Exit
 from ota_agent.cli.questions import asked
 from ota_agent.cli.sub_command import command
+from ota_agent.config import mender
 from ota_agent.config.settings import (
     LOCAL,
     Settings,
@@ -20,6 +21,8 @@ from ota_agent.config.settings import (
     default_file,
     load_settings,
     over,
+    refused_on_data,
+    slot_settings,
     tables_of,
 )
 from ota_agent.config.write import document, save
@@ -114,6 +117,11 @@ def setup(args: argparse.Namespace) -> int:
         print(f"{args.config}: says all that already")
         return Exit.DONE
     path = place(args.config, before)
+    if path != args.config:
+        for each in refused_on_data(
+            changes, slot_settings(args.config, menders=mender.OF_THE_SLOT)
+        ):
+            raise AgentError(f"nothing was written: {path}: {each}; the slot's is {args.config}")
     for line in write_changes(path, changes, before, is_online=args.online):
         print(line)
     return Exit.DONE

@@ -19,6 +19,7 @@ from ota_agent.device.second_home import data_state
 from ota_agent.lifecycle.floor import sentence
 from ota_agent.lifecycle.states import UnderWay
 from ota_artifact.provides import NAME
+from ota_artifact.terminal import steer
 
 _PAUSE = 0.5  # [s] between attempts to connect
 _CLEAR = "\r\033[K"
@@ -124,7 +125,8 @@ def _rewrite(statuses: Iterator[Status]) -> None:
         for status in statuses:
             if last and status.state != last:
                 print()
-            print(f"{_CLEAR}{headline(status)}", end="", flush=True)
+            steer(sys.stdout, _CLEAR)
+            print(headline(status), end="", flush=True)
             last = status.state
     finally:
         print(flush=True)

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_agent.errors import AgentError
+from ota_agent.owners import require_trusted
 from ota_agent.small_file import read_small
 
 _LIMIT = 1 << 20  # [B] of a file
+
+
+_LONGEST = 500  # characters of a place and of a finding: either may quote what was written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,7 @@ class PassedOver:
     hides_keys: bool = False
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.finding}"
+        return f"{self.place[:_LONGEST]}: {self.finding[:_LONGEST]}"
 
 
 def text_of(path: Path) -> str:
@@ -54,8 +58,9 @@ def text_of(path: Path) -> str:
     Raises:
         FileNotFoundError: it is not there.
         UnicodeDecodeError: it is not UTF-8.
-        AgentError: it cannot be read.
+        AgentError: it cannot be read, or others than root may change it.
     """
+    require_trusted(path)
     try:
         data = read_small(path, _LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError):

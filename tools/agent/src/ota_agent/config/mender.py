@@ -5,7 +5,6 @@ As in Mender's client, a file that is damaged and a value of the wrong type stop
 passed over. One of the files is on /data, where it would strand both slots.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,11 +14,15 @@ from ota_agent.config.entry import Entry, PassedOver, text_of
 from ota_agent.device.device_type import type_in
 from ota_agent.errors import AgentError
 from ota_artifact.device_files import MENDER_CONF
+from ota_artifact.json_text import parse_any
 
 logger = logging.getLogger(__name__)
 
 FILES = (Path("/var/lib/mender/mender.conf"), Path(MENDER_CONF))
 """Read in this order; a later one wins."""
+
+ON_DATA, OF_THE_SLOT = FILES[:1], FILES[1:]
+"""The one that is on /data where Mender's client was, and the one of a slot."""
 
 _KEYS: dict[str, tuple[str, str]] = {
     "TenantToken": ("server", "tenant_token"),
@@ -86,14 +89,14 @@ def read(path: Path) -> Iterator[Entry | PassedOver]:
     A file that is not there says nothing.
     """
     try:
-        found = json.loads(text_of(path))
+        found = parse_any(text_of(path))
     except FileNotFoundError:
         return
     except AgentError as error:
         finding = str(error).removeprefix(f"{path}: ")
         yield PassedOver(place=str(path), finding=finding, hides_keys=True)
         return
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         yield PassedOver(place=str(path), finding=f"is not JSON: {error}", hides_keys=True)
         return
     if not isinstance(found, dict):

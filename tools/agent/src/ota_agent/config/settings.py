@@ -3,8 +3,9 @@
 
 import dataclasses
 import logging
+import os
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ota_agent.admission.keys import VerifyOptions
 from ota_agent.api import ApiOptions
 from ota_agent.config import mender
 from ota_agent.config.entry import Entry, PassedOver, text_of
+from ota_agent.config.on_data import DataOptions, check_names, refusal
 from ota_agent.config.section import default_text, read, value_of
 from ota_agent.control import ControlOptions
 from ota_agent.control.window import parse_window
@@ -61,6 +63,7 @@ class Settings:
     scripts: ScriptOptions = field(default_factory=ScriptOptions)
     modules: ModuleOptions = field(default_factory=ModuleOptions)
     slot_keys: tuple[str, ...] = field(default=(), compare=False)
+    data: DataOptions = field(default_factory=DataOptions)
     passed_over: tuple[PassedOver, ...] = field(default=(), compare=False)
 
     @property
@@ -92,7 +95,11 @@ LOCAL = "agent.toml"
 
 
 def load_settings(
-    path: Path, *, menders: tuple[Path, ...] = mender.FILES, is_needed: bool = False
+    path: Path,
+    *,
+    menders: tuple[Path, ...] = mender.FILES,
+    on_data: Container[Path] = mender.ON_DATA,
+    is_needed: bool = False,
 ) -> Settings:
     """The options of a file, over those of Mender's files, over the defaults.
 
@@ -102,9 +109,11 @@ def load_settings(
 
     What is wrong in the file itself is an error: it belongs to one slot, and a trial of that slot
     rolls back. All other files may be on /data, where an error would strand both slots: of them,
-    each wrong value is passed over by itself.
+    each wrong value is passed over by itself. What is on /data changes only what `DataOptions`
+    allows; the rest is passed over, too.
 
     Args:
+        on_data: those of Mender's files that are on /data.
         is_needed: the file must be there; otherwise one that is not says nothing.
 
     Raises:
@@ -112,18 +121,44 @@ def load_settings(
     """
     if is_needed and not path.exists():
         raise AgentError(f"{path}: is not there; give the path of a configuration (--config)")
+    slot = slot_settings(path, menders=[each for each in menders if each not in on_data])
+    reading = _Reading()
+    for each in menders:
+        found = mender.read(each)
+        reading.take(found, within=slot if each in on_data else None)
+    reading.require(path)
+    local = slot.device.data / LOCAL
+    if local != path:
+        reading.take(_local(local, slot.device.data), within=slot)
+    settings = dataclasses.replace(reading.settings(), slot_keys=slot.keys.keys)
+    for wrong in settings.passed_over:
+        logger.error("%s; it is passed over", wrong)
+    return settings
+
+
+def slot_settings(path: Path, *, menders: Iterable[Path] = ()) -> Settings:
+    """What a slot's own files say, without those on /data.
+
+    Raises:
+        AgentError: as `load_settings`.
+    """
     reading = _Reading()
     for each in menders:
         reading.take(mender.read(each))
     reading.require(path)
-    settings = reading.settings()
-    local, slot_keys = settings.device.data / LOCAL, settings.keys.keys
-    if local != path:
-        reading.take(_local(local, settings.device.data))
-    settings = dataclasses.replace(reading.settings(), slot_keys=slot_keys)
-    for wrong in settings.passed_over:
-        logger.error("%s; it is passed over", wrong)
-    return settings
+    return reading.settings()
+
+
+def refused_on_data(tables: Tables, slot: Settings) -> Iterator[PassedOver]:
+    """What of these tables would be passed over in the file on /data.
+
+    Args:
+        slot: the settings that the slot has.
+    """
+    for section, table in tables.items():
+        for name, value in table.items():
+            if why := refusal(section, name, value, slot):
+                yield PassedOver(place=f"[{section}] {name}", finding=why)
 
 
 class _Reading:
@@ -143,9 +178,21 @@ class _Reading:
             for key, value in table.items():
                 place = f"{path}: [{name}] {key}"
                 self._values[name][key] = value_of(SECTIONS[name], key, value, place)
+        try:
+            check_names(self._values["data"].get("may", ()), SECTIONS)
+        except AgentError as error:
+            raise AgentError(f"{path}: [data] may: {error}") from error
+        try:
+            _check_patterns(self._values["log"].get("redact", ()))
+        except AgentError as error:
+            raise AgentError(f"{path}: [log] redact: {error}") from error
 
-    def take(self, found: Iterable[Entry | PassedOver]) -> None:
-        """Take what can be taken, and note the rest."""
+    def take(self, found: Iterable[Entry | PassedOver], *, within: Settings | None = None) -> None:
+        """Take what can be taken, and note the rest.
+
+        Args:
+            within: for a file on /data, the settings of the slot, which say what it may change.
+        """
         for each in found:
             if isinstance(each, PassedOver):
                 self._passed_over.append(each)
@@ -154,6 +201,9 @@ class _Reading:
                 kind = SECTIONS[each.section]
                 value = value_of(kind, each.name, each.value, each.place)
                 _check(each, value)
+                if within is not None and (why := refusal(each.section, each.name, value, within)):
+                    self._passed_over.append(PassedOver(place=each.place, finding=why))
+                    continue
             except AgentError as error:
                 finding = str(error).removeprefix(f"{each.place}: ")
                 self._passed_over.append(
@@ -204,16 +254,24 @@ def _check(entry: Entry, value: Any) -> None:
     match entry.section, entry.name:
         case "control", "window":
             parse_window(value)
+        case "log", "redact":
+            _check_patterns(value)
         case "device", "reboot":
             if not value:
                 raise AgentError("must have a command")
 
 
-_OF_THE_SLOT = ("boot_id", "data", "run", "running")
-"""Keys of [device] that an agent needs to start, and to know which slot runs."""
+def _check_patterns(patterns: tuple[str, ...]) -> None:
+    """Refuse patterns that cannot be used.
 
+    Raises:
+        AgentError: there is one.
+    """
+    if patterns:
+        from ota_agent.server.redaction import check_pattern
 
-_ONLY_STRICTER = "can only be set to true here, and to anything else in the agent.toml of a slot"
+        for each in patterns:
+            check_pattern(each)
 
 
 def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
@@ -223,8 +281,13 @@ def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
         data: the folder that it is in, which it cannot move.
     """
     try:
-        if not path.exists():
-            return
+        try:
+            if not path.exists():
+                return
+        except PermissionError:
+            if os.geteuid():
+                return  # it is for root; a member of the group only asks the agent
+            raise
         if not text_of(path).strip():
             raise AgentError(f"{path}: is empty, as after a power cut")
         found = tables_of(path)
@@ -243,12 +306,7 @@ def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
             place = f"{path}: [{name}] {key}"
             if (name, key) == ("device", "data") and value == str(data):
                 continue
-            if name == "device" and key in _OF_THE_SLOT:
-                yield PassedOver(place=place, finding="can only be set in the agent.toml of a slot")
-            elif (name, key) == ("keys", "forbid_downgrade") and value in (False, "auto"):
-                yield PassedOver(place=place, finding=_ONLY_STRICTER)
-            else:
-                yield Entry(section=name, name=key, value=value, place=place)
+            yield Entry(section=name, name=key, value=value, place=place)
 
 
 def tables_of(path: Path) -> dict[str, Any]:

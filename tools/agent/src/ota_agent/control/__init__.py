@@ -17,6 +17,8 @@ class ControlOptions:
             22:00-05:00, Sun 00:00-24:00"; empty: always. The device API can change it.
         expiry: how long an update control map counts after it was received [s].
         boot_expiry: how long one counts that was there before a restart [s].
+        hold: how long a user who is not root may have an update wait before one state [s]; then it
+            continues.
         refresh: how long until the server is asked for its map again while an update is paused [s].
     """
 
@@ -24,4 +26,5 @@ class ControlOptions:
     window: str = ""
     expiry: float = 3600.0
     boot_expiry: float = 600.0
+    hold: float = 86400.0
     refresh: float = bounded(60.0, least=0.1)

@@ -16,6 +16,7 @@ from ota_agent.control.window import is_open, parse_window
 from ota_agent.errors import Aborted, AgentError
 from ota_agent.lifecycle.actions import PausePoint
 from ota_agent.memory.store import Store
+from ota_artifact.json_text import parse_any
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class Controls:
         self._abort = ""
         self._maps: dict[tuple[str, int], ControlMap] = {}
         self._pauses: set[PausePoint] = set()
+        self._holds: set[PausePoint] = set()
+        self._held_since: dict[PausePoint, float] = {}
         self.beat: Callable[[], None] = lambda: None
         self.is_enabled, self.window = options.enabled, options.window
         parse_window(options.window)
@@ -98,26 +101,54 @@ class Controls:
         if before not in get_args(PausePoint):
             raise AgentError(f"{before!r} is not one of {', '.join(get_args(PausePoint))}")
         with self._changed:
-            self._pauses.add(before)
-            self._remember()
+            if before not in self._pauses:
+                self._pauses.add(before)
+                self._remember()
+
+    def hold(self, before: PausePoint) -> None:
+        """Have updates wait before a state, for a user who is not root.
+
+        Nothing is written. It ends with the agent, and once it has held an update for
+        `ControlOptions.hold`; holding the same update there again does not make it longer.
+        """
+        with self._changed:
+            if before not in self._holds:
+                self._holds.add(before)
+                self._announce()
 
     def go_on(self) -> None:
-        """End what `pause` began: what waits continues."""
+        """End what `pause` and `hold` began: what waits continues."""
         with self._changed:
             self._pauses.clear()
+            self._holds.clear()
             self._remember()
+
+    def release(self) -> None:
+        """End what `hold` began.
+
+        Raises:
+            AgentError: root has paused updates, too.
+        """
+        with self._changed:
+            if self._holds:
+                self._holds.clear()
+                self._announce()
+            if self._pauses:
+                raise AgentError("root has paused updates, and only root may continue them")
 
     def abort(self, reason: str) -> None:
         """End the update that is under way."""
         with self._changed:
-            self._abort = reason or "aborted by a user"
-            self._announce()
+            if not self._abort:
+                self._abort = reason or "aborted by a user"
+                self._announce()
 
     def set_enabled(self, is_enabled: bool) -> None:
         """Whether updates are installed at all."""
         with self._changed:
-            self.is_enabled = is_enabled
-            self._remember()
+            if is_enabled != self.is_enabled:
+                self.is_enabled = is_enabled
+                self._remember()
 
     def set_window(self, window: str) -> None:
         """When updates may be installed; empty: always.
@@ -127,8 +158,9 @@ class Controls:
         """
         parse_window(window)
         with self._changed:
-            self.window = window
-            self._remember()
+            if window != self.window:
+                self.window = window
+                self._remember()
 
     def check(self) -> None:
         """Pass while nobody has aborted the update.
@@ -144,6 +176,7 @@ class Controls:
         """The update is over: forget who aborted it, the server's maps, and what has expired."""
         with self._changed:
             self._abort = ""
+            self._held_since.clear()
             kept = {
                 key: each
                 for key, each in self._maps.items()
@@ -216,13 +249,28 @@ class Controls:
         if verdict == "pause":
             pausing = [each for each in after if each.rules.get(before, Rule()).action == "pause"]
             return "server" if any(each.is_server for each in pausing) else "device"
-        if before in self._pauses:
+        if before in self._pauses or self._is_held(before):
             return "device"
         if before == "ArtifactInstall" and not self.is_enabled:
             return "disabled"
         if before == "ArtifactInstall" and not is_open(parse_window(self.window), self._now()):
             return "window"
         return ""
+
+    def _is_held(self, before: PausePoint) -> bool:
+        """Whether a user who is not root has it wait; that has an end."""
+        if before not in self._holds:
+            return False
+        since = self._held_since.setdefault(before, self._clock())
+        if self._clock() - since < self._options.hold:
+            return True
+        self._holds.discard(before)
+        logger.warning(
+            "the pause before %s by a user who is not root ends after %g s",
+            before,
+            self._options.hold,
+        )
+        return False
 
     def _patience(self) -> float:
         """Until it is looked at again [s]: the window's edge, or the end of a map."""
@@ -272,10 +320,10 @@ class Controls:
         if not text:
             return
         try:
-            found = json.loads(text)
+            found = parse_any(text)
             if not isinstance(found, dict):
                 raise TypeError("it is not an object")
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError) as error:
             logger.error("what held updates up is no longer known: %r", error)
             return
         for take in (self._recall_pauses, self._recall_enabled, self._recall_window):

@@ -25,6 +25,9 @@ _HIGHEST = 10
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
+_WIDTH = 80  # characters of a value in a message
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What happens before one state.
@@ -84,13 +87,15 @@ def parse(value: object, *, deployment: str = "") -> ControlMap:
     fields = _object(value, "update control map", {"id", "priority", "states"})
     name = fields.get("id") or deployment
     if not isinstance(name, str) or not (_ID.fullmatch(name) or (deployment and name)):
-        raise AgentError(f"update control map: id: {name!r} is not a UUID")
+        raise AgentError(f"update control map: id: {_shown(name)} is not a UUID")
     if deployment and name != deployment:
-        raise AgentError(f"update control map: id: {name!r} is not that of {deployment}")
+        raise AgentError(f"update control map: id: {_shown(name)} is not that of {deployment}")
     priority = fields.get("priority")
     priority = 0 if priority is None else priority
     if type(priority) is not int or abs(priority) > _HIGHEST:
-        raise AgentError(f"update control map: priority: {priority!r} is not within -10 to 10")
+        raise AgentError(
+            f"update control map: priority: {_shown(priority)} is not within -10 to 10"
+        )
     states = fields.get("states") or {}
     known = {f"{each}{_ENTER}" for each in _POINTS}
     rules: dict[PausePoint, Rule] = {}
@@ -173,7 +178,7 @@ def _choice(
     if value is None or value == "":
         return default
     if value not in choices:
-        raise AgentError(f"{where}: {name}: {value!r} is not one of {', '.join(choices)}")
+        raise AgentError(f"{where}: {name}: {_shown(value)} is not one of {', '.join(choices)}")
     return cast(Act, value)
 
 
@@ -181,5 +186,13 @@ def _object(value: object, where: str, known: set[str]) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise AgentError(f"{where}: must be an object")
     for name in value.keys() - known:
-        raise AgentError(f"{where}: {name!r} is unknown; known: {', '.join(sorted(known))}")
+        raise AgentError(f"{where}: {_shown(name)} is unknown; known: {', '.join(sorted(known))}")
     return value
+
+
+def _shown(value: object) -> str:
+    """The start of a value, for messages."""
+    try:
+        return repr(value)[:_WIDTH]
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__}"

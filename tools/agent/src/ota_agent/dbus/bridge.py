@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ota_agent.api.client import NoAgent
-from ota_agent.api.messages import Wrong
+from ota_agent.api.messages import ASKER, Wrong
 from ota_agent.api.status import Status
 from ota_agent.dbus.interfaces import (
     AGENT,
@@ -23,6 +23,7 @@ from ota_agent.dbus.interfaces import (
 )
 from ota_agent.dbus.link import Link
 from ota_agent.errors import AgentError
+from ota_artifact.terminal import indented
 
 if TYPE_CHECKING:
     from dbus_fast.aio import MessageBus
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 IDLE = 60.0  # [s]
 _FIRST = 5.0  # [s] for the first status, before clients on the bus can ask
+_MOST = 64  # calls at once; a caller who does not wait for answers could fill the memory
 _NOBODY = Status(state="")
 _BUS = "org.freedesktop.DBus"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -104,7 +106,7 @@ class Bridge:
         self._bus, self._idle = bus, idle
         self.link = Link(socket, self._changed)
         self._status = _NOBODY
-        self._callers: set[str] = set()
+        self._callers: dict[str, asyncio.Task[int] | None] = {}
         self._quiet = asyncio.Event()
         self._work: set[asyncio.Task[None]] = set()
         self._is_entered = False
@@ -167,19 +169,45 @@ class Bridge:
         if message.message_type is not MessageType.METHOD_CALL:
             return False
         if message.sender:
-            self._callers.add(message.sender)
+            self._callers.setdefault(message.sender)
             self._quiet.set()
         answer = self._answer(message)
         return True if answer is not None and not _wants_answer(message) else answer or False
 
     def _left(self, name: str) -> None:
         if name in self._callers:
-            self._callers.remove(name)
+            del self._callers[name]
             self._quiet.set()
+
+    async def _user(self, caller: str) -> int:
+        """The number of the user who calls; the bus is asked once for each caller."""
+        asked = self._callers.get(caller)
+        if asked is None:
+            asked = asyncio.ensure_future(self._ask_for_user(caller))
+            if caller in self._callers:
+                self._callers[caller] = asked
+        return await asked
+
+    async def _ask_for_user(self, caller: str) -> int:
+        """What the bus says.
+
+        Raises:
+            AgentError: the bus does not say, as when the caller has left.
+        """
+        from dbus_fast import Message, MessageType
+
+        question = "GetConnectionUnixUser"
+        path = "/org/freedesktop/DBus"
+        answer = await self._bus.call(
+            Message(_BUS, path, _BUS, question, signature="s", body=[caller])
+        )
+        if answer is None or answer.message_type is not MessageType.METHOD_RETURN:
+            raise AgentError(f"{caller}: the bus does not say which user that is")
+        return int(answer.body[0])
 
     def _answer(self, message: "Message") -> "Message | bool | None":
         """The answer; True if it comes later, None if the library answers."""
-        from dbus_fast import Message
+        from dbus_fast import ErrorType, Message
 
         if message.interface == _INTROSPECTABLE and message.member == "Introspect":
             xml = object_xml(message.path or "")
@@ -196,6 +224,9 @@ class Bridge:
             or message.signature != signature(method.takes)
         ):
             return None
+        if len(self._work) >= _MOST:
+            text = "too many calls at once; wait for their answers"
+            return Message.new_error(message, ErrorType.LIMITS_EXCEEDED, text)
         self._start(self._carry_out(message, method))
         return True
 
@@ -211,9 +242,10 @@ class Bridge:
             each.key: value for each, value in zip(method.takes, message.body, strict=True)
         }
         try:
-            result = await self.link.ask(method.call, **arguments)
+            user = await self._user(message.sender or "")
+            result = await self.link.ask(method.call, **arguments, **{ASKER: user})
         except AgentError as error:
-            answer = Message.new_error(message, _error_name(error), str(error))
+            answer = Message.new_error(message, _error_name(error), indented(str(error)))
         else:
             body = [result[each.key] for each in method.gives]
             answer = Message.new_method_return(message, signature(method.gives), body)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ota_agent.api.calls import CALLS, Call
 from ota_agent.api.status import Status
+from ota_artifact.terminal import indented
 
 if TYPE_CHECKING:
     from dbus_fast import introspection
@@ -90,6 +91,7 @@ UPDATE = Interface(
 )
 
 _MENDERS = {each.call for each in (*AUTHENTICATION.methods, *UPDATE.methods)}
+_MOST = {"u": 2**32 - 1, "t": 2**64 - 1}
 _NUMBERS: Mapping[str, str] = {"size": "t", "done": "t", "updates": "u", "tokens": "u"}
 _SIGNATURES: Mapping[type, str] = {str: "s", bool: "b", float: "d", int: "u"}
 
@@ -141,10 +143,17 @@ def values(status: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     return {
         each.name: (
             each.signature,
-            max(0, status[each.key]) if each.signature in "tu" else status[each.key],
+            _sendable(each.signature, status[each.key]),
         )
         for each in AGENT.properties
     }
+
+
+def _sendable(kind: str, value: Any) -> Any:
+    """A value as the bus takes it: numbers from 0, and texts without NUL or half a character."""
+    if kind == "s":
+        return indented(value)
+    return min(max(0, value), _MOST[kind]) if kind in _MOST else value
 
 
 def object_xml(path: str) -> str | None:

@@ -57,6 +57,9 @@ class Link:
     async def ask(self, call: str, **arguments: Any) -> Any:
         """Send one request; gives its result.
 
+        Args:
+            arguments: of the call, and `ASKER` if it is for another user.
+
         Raises:
             NoAgent: none serves there.
             AgentError: it refuses, fails, or does not answer.

@@ -11,6 +11,7 @@ from ota_agent.doctor import (
     grub,
     kernel,
     online,
+    owners,
     programs,
     service,
     slots,
@@ -34,6 +35,7 @@ PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = tuple(
         data,
         trust,
         floor,
+        owners,
         programs,
         service,
     )

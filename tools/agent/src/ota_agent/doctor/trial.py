@@ -11,6 +11,7 @@ from ota_agent.errors import EnvironmentFault
 from ota_agent.trial.boot_log import meaning
 from ota_artifact.contract import CANARY, GOOD, LIMIT, NUMBER, PART, PART_HEX, TRIAL, WHY
 from ota_artifact.finding import Finding, fault, warning
+from ota_artifact.names import shown
 
 _END = "`ota-agent commit` or `ota-agent rollback`"
 
@@ -49,8 +50,8 @@ def contract(variables: Mapping[str, str]) -> Iterator[Finding]:
         yield fault(
             "state-names-no-slot",
             PART_HEX,
-            f"it is {text!r}, and {PART} {number!r}: U-Boot loads the kernel from one slot, which"
-            " mounts the other one",
+            f"it is {shown(text)}, and {PART} {shown(number)}: U-Boot loads the kernel from one"
+            " slot, which mounts the other one",
             f"`fw_setenv {PART_HEX} {int(number):x}`",
         )
 

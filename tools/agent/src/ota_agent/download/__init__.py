@@ -14,7 +14,8 @@ class DownloadOptions:
         no_progress: after this long without one new byte it is given up [s].
         total: after this long it is given up, whatever it did; neither a restart of the agent nor
             a reboot of the device begins this time again [s].
-        inactivity: a connection that is silent for this long is taken for lost [s].
+        inactivity: a connection that is silent for this long is taken for lost, and so is one whose
+            answer has not begun by then, whatever drips [s].
         first_delay: before the first retry; each further one without a new byte waits twice as
             long, and all of them up to a quarter more or less, so that a fleet spreads out [s].
         longest_delay: between two retries [s].

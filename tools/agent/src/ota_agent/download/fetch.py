@@ -26,6 +26,7 @@ from ota_artifact import reader
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.header import Header, Script
 from ota_artifact.keys import PublicKey
+from ota_artifact.reader import Head
 
 if TYPE_CHECKING:
     import urllib3
@@ -94,6 +95,7 @@ class Fetch:
         accept: raises an AgentError for the header of an artifact that may not be installed here;
             it also gets what a later look at the artifact needs.
         begin: makes what stores the payloads of an artifact, by their numbers.
+        keep_head: takes the artifact's manifest, signature and header.
         store_scripts: takes the artifact's state scripts.
         progress: told how far it is, at least once for each MiB.
         surroundings: clock, sleep, chance, and whether to continue.
@@ -110,11 +112,13 @@ class Fetch:
         accept: Callable[[Header, Artifact], None],
         begin: Callable[[Header, Trail], Mapping[int, Installer]],
         store_scripts: Callable[[tuple[Script, ...]], None],
+        keep_head: Callable[[Head], None] = lambda head: None,
         progress: Callable[[Progress], None],
         surroundings: Surroundings,
     ) -> None:
         self._update, self._memory, self._keys = update, memory, keys
         self._accept, self._begin, self._store_scripts = accept, begin, store_scripts
+        self._keep_head = keep_head
         self._progress, self._check = progress, surroundings.check
         self._pace = Pace(surroundings.clock)
         self._event = self._artifact_name = self._slot = ""
@@ -194,6 +198,7 @@ class Fetch:
             tell=self._say,
         )
         installers = self._begin(header, self._trail)  # before the first byte: one may be missing
+        self._keep_head(artifact.take_head())
         self._store_scripts(header.scripts)
         self._slot = next((each.slot for each in installers.values() if each.slot), "")
         for payload in artifact.payloads():

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from ota_agent.admission.keys import known_keys
 from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.contract import is_trial
@@ -15,6 +16,7 @@ from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
 from ota_agent.control.controls import Controls
 from ota_agent.device.device_type import find_device_type
+from ota_agent.device.private import keep_private
 from ota_agent.device.second_home import data_state
 from ota_agent.engine.agent import Agent
 from ota_agent.engine.floor import FloorKeeper
@@ -37,6 +39,8 @@ from ota_agent.lifecycle.states import (
 from ota_agent.memory.correct import open_store
 from ota_agent.memory.store import Store
 from ota_agent.memory.trusted_time import note_time
+from ota_agent.payloads.evidence import FOLDER as evidence_folder
+from ota_agent.payloads.evidence import Evidence
 from ota_agent.payloads.scripts import Scripts
 from ota_agent.server.deployment_log import DeploymentLog
 from ota_agent.server.deployments import Deployments
@@ -81,6 +85,7 @@ def assemble(
     Raises:
         AgentError: something is missing that it cannot do without.
     """
+    keep_private(settings.device.data, settings.boot_log.folder)
     makeshift = ""
     try:
         store = open_store(settings.device)
@@ -125,12 +130,21 @@ def _assemble(
         boot_log=settings.boot_log,
         paused=lambda before, by: live.change(waits_for=before, paused_by=by),
     )
+    evidence = Evidence(settings.device.data / evidence_folder, lambda: known_keys(settings.keys))
     installers = Installers(
-        settings=settings, store=store, boot=boot, device_type=device_type, no_slots=no_slots
+        settings=settings,
+        store=store,
+        boot=boot,
+        device_type=device_type,
+        evidence=evidence,
+        no_slots=no_slots,
     )
     floor = FloorKeeper(settings=settings, store=store, boot=boot)
     scripts = Scripts(
-        settings.scripts, check=controls.check, tell=lambda name: live.change(doing=name)
+        settings.scripts,
+        check=controls.check,
+        tell=lambda name: live.change(doing=name),
+        verify=evidence.check_script,
     )
     performer = DevicePerformer(
         settings=settings,

@@ -15,18 +15,19 @@ from typing import Literal
 from ota_agent import __version__
 from ota_agent.bootloader.find import boot_of
 from ota_agent.config.settings import Settings
+from ota_agent.device.reboot import reboot
 from ota_agent.engine.agent import REVERSIBLE, Agent
 from ota_agent.engine.assembly import assemble
 from ota_agent.engine.owner import ownership
 from ota_agent.engine.runtime import RebootWanted
 from ota_agent.engine.trial_end import AGAIN, TrialEnd
 from ota_agent.errors import AgentError, Busy, NothingInProgress, Unauthorized, Unreachable
+from ota_agent.hurry import heeding
 from ota_agent.lifecycle.events import Failed, PollDue
 from ota_agent.lifecycle.states import Installed, Proven, RebootingBack, Reporting, Syncing
 from ota_agent.memory.correct import open_store
 from ota_agent.server.polling import as_attributes, first_delay, next_delay
 from ota_artifact.errors import ArtifactError, ProgramError
-from ota_artifact.run import run as run_program
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class Daemon:
         self._attributes: dict[str, str | tuple[str, ...]] | None = None
         self._again_at: float | None = None
         self._trial_end = TrialEnd(agent=agent, clock=clock)
+        agent.deployments.make_way = self._make_way
 
     def run(self) -> None:
         """Continue with the update that was under way, then serve forever.
@@ -124,7 +126,7 @@ class Daemon:
                 continue
             if self._clock() >= self._inventory_at:
                 self._send_inventory()
-            if self._clock() >= self._poll_at:
+            elif self._clock() >= self._poll_at:
                 self._poll()
 
     def _next(self) -> Callable[[], None] | None:
@@ -180,9 +182,9 @@ class Daemon:
         logger.info("rebooting the device")
         why = "the device did not reboot"
         try:
-            run_program(self._agent.settings.device.reboot, timeout=_GONE)
+            reboot(self._agent.settings.device, timeout=_GONE)
             time.sleep(_GONE)
-        except ProgramError as error:
+        except (AgentError, ProgramError) as error:
             why = f"{why}: {error}"
         self._move(lambda: self._agent.runtime.feed(Failed(why)))
 
@@ -227,22 +229,16 @@ class Daemon:
         """
         from ota_agent.server.attributes import inventory
 
-        server = self._agent.deployments.server
-        if server is None:
+        if (server := self._agent.deployments.server) is None:
             return None
         failure: AgentError | None = None
         if self._attributes is None or not is_again:
             self._attributes = inventory(self._agent.settings.attributes.inventory)
+        told = {**self._attributes, **as_attributes(self._agent.settings.polling)}
+        told |= {**self._agent.store.provides, **self._own_attributes()}
         try:
-            server.send_inventory(
-                {
-                    **self._attributes,
-                    **as_attributes(self._agent.settings.polling),
-                    **self._agent.store.provides,
-                    **self._own_attributes(),
-                },
-                is_again=is_again,
-            )
+            with heeding(self._make_way):
+                server.send_inventory(told, is_again=is_again)
         except AgentError as error:
             failure = error
             level = logging.INFO if isinstance(error, Unauthorized) else logging.WARNING
@@ -251,6 +247,11 @@ class Daemon:
             self._inventory_at = self._schedule("inventory", failure)
         self._note_token()
         return failure
+
+    def _make_way(self) -> None:
+        """Raise if something is to be done that should not wait for a server."""
+        if not self._wanted.empty():
+            raise Unreachable("a user wants something, which goes first")
 
     def _own_attributes(self) -> dict[str, str]:
         """What the agent itself says of the device."""

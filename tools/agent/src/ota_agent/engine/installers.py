@@ -10,6 +10,7 @@ from ota_agent.errors import AgentError
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.payloads import Installer
+from ota_agent.payloads.evidence import Evidence
 from ota_artifact.provides import ROOTFS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Installers:
 
     Attributes:
         boot: None if this device has no slots, and takes only update modules.
+        evidence: shows that what is stored is the artifact's.
         no_slots: why not, if it should have some; empty otherwise.
     """
 
@@ -30,6 +32,7 @@ class Installers:
     store: Store
     boot: Boot | None
     device_type: str
+    evidence: Evidence
     no_slots: str = ""
 
     def begin(self, header: "Header", trail: "Trail") -> dict[int, Installer]:
@@ -71,7 +74,8 @@ class Installers:
             if kind == ROOTFS:
                 found.append((number, self._root_filesystem(update.target)))
             elif kind is not None:
-                found.append((number, UpdateModule(kind, number, self.settings.modules)))
+                module = UpdateModule(kind, number, self.settings.modules, evidence=self.evidence)
+                found.append((number, module))
         return sorted(found, key=lambda each: bool(each[1].slot))
 
     def failed(self, update: Update) -> tuple[Installer, ...]:

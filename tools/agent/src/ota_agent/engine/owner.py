@@ -24,7 +24,9 @@ def ownership(lock: Path) -> Iterator[None]:
         AgentError: the lock cannot be made.
     """
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
+        if not lock.parent.is_dir():
+            lock.parent.mkdir(parents=True)
+            lock.parent.chmod(0o755)  # whatever the umask is: the device API's socket is in it
         file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         root = "; be root, as with sudo" if error.errno in (errno.EACCES, errno.EPERM) else ""

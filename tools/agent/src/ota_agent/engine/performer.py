@@ -16,11 +16,13 @@ from ota_agent.bootloader.contract import is_trial, trial_of
 from ota_agent.config.settings import Settings
 from ota_agent.device import clock
 from ota_agent.device.device_type import device_type_of
+from ota_agent.device.reboot import require_reboot
 from ota_agent.download.source.retry import Surroundings
 from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.installers import Installers
 from ota_agent.engine.runtime import RebootWanted
 from ota_agent.errors import AgentError, NotGiven
+from ota_agent.hurry import heeding
 from ota_agent.lifecycle import actions as a
 from ota_agent.lifecycle import provides
 from ota_agent.lifecycle import states as s
@@ -37,6 +39,7 @@ from ota_agent.trial import boot_log
 from ota_agent.trial.health import check_health
 from ota_agent.trial.room import prove_room
 from ota_artifact.errors import ProgramError
+from ota_artifact.json_text import parse_any
 from ota_artifact.provides import ROOTFS
 
 if TYPE_CHECKING:
@@ -53,6 +56,14 @@ _WANTED: Mapping[str, Reboot] = {"no": "no", "automatic": "automatic", "custom":
 
 _WAITS = "waits"
 """Of the store: how often a healthy trial has waited, and was given one boot more."""
+
+_ABORTABLE = s.Downloading | s.Downloaded | s.Installing | s.Rebooting | s.Trying
+"""Until it is committed, an update may be aborted."""
+
+_UNVERIFIED = (
+    "install: %s: NOT VERIFIED: no key is configured, so the artifact may come from anyone;"
+    " `ota-agent setup --key FILE` configures one"
+)
 
 _OF_REBOOTS = ("ArtifactReboot", "ArtifactVerifyReboot", "ArtifactVerifyRollbackReboot")
 """Calls that concern only what needs a reboot, and the root filesystem."""
@@ -87,9 +98,15 @@ class DevicePerformer:
         """See `runtime.Performer`."""
         if isinstance(state, s.Idle | s.Syncing):
             return self._without_update(action, state)
+        if not isinstance(state, _ABORTABLE):
+            return self._in_update(action, state)
+        check = self.deployments.controls.check
+        check()
+        with heeding(check):
+            return self._in_update(action, state)
+
+    def _in_update(self, action: a.Action, state: s.UnderWay) -> Event | None:
         update = state.update
-        if isinstance(state, s.Downloading | s.Downloaded | s.Installing | s.Rebooting | s.Trying):
-            self.deployments.controls.check()  # until it is committed, it may be aborted
         match action:
             case a.RunScripts():
                 self._run_scripts(update, action)
@@ -180,15 +197,19 @@ class DevicePerformer:
             )
 
         controls = self.deployments.controls
+        keys = load_keys(self.settings.keys, doubt=self.doubt, least=self._least)
+        if not keys:
+            logger.warning(_UNVERIFIED, update.source)
         self.store.put(boot_log.BOOTS, str(boot_log.newest(self.settings.boot_log)))
         fetch = Fetch(
             update,
             options=self.settings.download,
             pool=self.pool,
             memory=self.store,
-            keys=load_keys(self.settings.keys, doubt=self.doubt, least=self._least),
+            keys=keys,
             accept=lambda header, artifact: self._accept(update, header, artifact),
             begin=self.installers.begin,
+            keep_head=self.installers.evidence.keep,
             store_scripts=self.scripts.store,
             progress=show,
             surroundings=Surroundings(
@@ -209,6 +230,7 @@ class DevicePerformer:
         has_rootfs = any(each.type == ROOTFS for each in header.payloads)
         if has_rootfs:
             prove_room(self.settings.device.data)  # its trial would fail without
+            require_reboot(self.settings.device)
         self.floor.check(header)
 
     def _run_scripts(self, update: Update, action: a.RunScripts) -> None:
@@ -224,6 +246,7 @@ class DevicePerformer:
     def _check_health(self, update: Update) -> None:
         if update.target:
             prove_room(self.settings.device.data)
+            load_keys(self.settings.keys)  # with none that is good, this would be the last update
         check_health(self.settings.commit)
 
     def _rearm(self) -> None:
@@ -272,7 +295,7 @@ class DevicePerformer:
         text = self.store.text(_REBOOTS)
         try:
             return {
-                int(number): _WANTED[wanted] for number, wanted in json.loads(text or "{}").items()
+                int(number): _WANTED[wanted] for number, wanted in parse_any(text or "{}").items()
             }
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             logger.error("which payloads need a reboot is damaged (%r): the device reboots", error)

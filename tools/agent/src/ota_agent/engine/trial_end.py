@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ota_agent.bootloader.last_resort import PATIENCE
+from ota_agent.device.reboot import reboot
 from ota_agent.engine.agent import Agent
 from ota_agent.errors import AgentError
 from ota_agent.memory.bootstrap import look
 from ota_agent.trial import boot_log
 from ota_agent.trial.claim import Claim
 from ota_artifact.errors import ProgramError
-from ota_artifact.run import run
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class TrialEnd:
         except (AgentError, ProgramError) as error:
             logger.warning("%s: a trial that has waited is booted once more", error)
         try:
-            run(settings.device.reboot, timeout=_GONE)
+            reboot(settings.device, timeout=_GONE)
             time.sleep(_GONE)
-        except ProgramError as error:
+        except (AgentError, ProgramError) as error:
             logger.error("%s", error)

@@ -15,6 +15,7 @@ from ota_agent.errors import AgentError
 from ota_agent.lifecycle.floor import Floor, from_variable
 from ota_agent.lifecycle.states import Erring, Idle, State, Syncing, UnderWay
 from ota_agent.lifecycle.update import Artifact, Update
+from ota_artifact.json_text import parse_any
 
 if TYPE_CHECKING:
     import sqlite3
@@ -58,7 +59,7 @@ def from_text(text: str) -> State:
         AgentError: it is not a record of a state.
     """
     try:
-        record: dict[str, Any] = json.loads(text)
+        record: dict[str, Any] = parse_any(text)
         name = record["state"]
         if name in (Idle.__name__, Syncing.__name__):
             return _STATES[name]()  # type: ignore[call-arg]
@@ -113,7 +114,7 @@ def provided(text: str) -> dict[str, str]:
         AgentError: it is not a record of that.
     """
     try:
-        found = json.loads(text) if text else {}
+        found = parse_any(text) if text else {}
     except ValueError as error:
         raise AgentError(f"the record of what is provided is damaged: {error}") from error
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ota_artifact.json_text import parse_any
 from ota_artifact.provides import GROUP, NAME, ROOTFS
 
 UNKNOWN = "unknown"
@@ -120,7 +121,7 @@ def to_text(slots: Slots) -> str:
 def from_text(text: str) -> Slots | None:
     """What was remembered; None if nothing was, or if it is damaged."""
     try:
-        found = json.loads(text)
+        found = parse_any(text)
         known = {
             str(name): Slot(
                 str(each["release"]), {str(key): str(v) for key, v in each["provides"].items()}

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Reboot = Literal["no", "automatic", "custom"]
 """Whether a payload needs a reboot: of the device, by us; or of whatever it is, by itself."""
 
+UMASK = 0o022
+"""Of programs that make files for the system, whatever the agent's own is."""
+
 Progress = Callable[[int, int], None]
 """Told how much of a payload is stored, and how much it has in all [B]."""
 

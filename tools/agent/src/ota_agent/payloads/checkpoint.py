@@ -11,6 +11,7 @@ from ota_agent.device.slots import Slot
 from ota_agent.errors import AgentError
 from ota_agent.payloads.slot_writer import HEAD, hash_of_slot
 from ota_artifact.compression import Restart
+from ota_artifact.json_text import parse_any
 from ota_artifact.payload import Mark, Payload
 
 logger = logging.getLogger(__name__)
@@ -175,7 +176,7 @@ def recall(memory: Memory) -> Checkpoint | None:
     if not text:
         return None
     try:
-        found: dict[str, Any] = json.loads(text)
+        found: dict[str, Any] = parse_any(text)
         if found.pop("format") != FORMAT:
             raise ValueError("another format")
         mark = found.pop("mark")

@@ -7,6 +7,7 @@ client counts.
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Literal
 
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.actions import Call
-from ota_agent.payloads import ModuleOptions, Progress, Reboot
+from ota_agent.owners import require_trusted
+from ota_agent.payloads import UMASK, ModuleOptions, Progress, Reboot
+from ota_agent.payloads.evidence import Evidence
 from ota_agent.payloads.streams import Streams, TurnedAway
 from ota_agent.payloads.tree import (
     make_tree,
@@ -43,6 +46,7 @@ class UpdateModule:
     Args:
         type_: of the payload: the module's name.
         number: of the payload; 0 is the first.
+        evidence: shows that the stored files are the artifact's.
 
     Raises:
         AgentError: the type cannot be the name of a module.
@@ -50,12 +54,20 @@ class UpdateModule:
 
     slot = ""
 
-    def __init__(self, type_: str, number: int, options: ModuleOptions) -> None:
+    def __init__(
+        self,
+        type_: str,
+        number: int,
+        options: ModuleOptions,
+        *,
+        evidence: Evidence | None = None,
+    ) -> None:
         try:
             self._type = check_payload_type(type_, f"payload {number:04}")
         except ArtifactError as error:
             raise AgentError(str(error)) from error
         self._number, self._options = number, options
+        self._evidence = evidence
         self._tree = tree_of(options.payloads, number)
 
     def begin(self, header: Header, current: Mapping[str, str]) -> None:
@@ -114,6 +126,8 @@ class UpdateModule:
             ProgramError: it took too long.
         """
         if call != "Cleanup":
+            if call == "ArtifactInstall" and self._evidence is not None:
+                self._evidence.check_files(self._tree, self._number, self._type)
             self._run(call)
         elif self._tree.is_dir():  # else there is nothing to do
             try:
@@ -184,7 +198,14 @@ class UpdateModule:
         logger.info("update module %s: %s", self._type, call)
         argv, timeout = (self._module(), call, self._tree), self._options.timeout
         hear = hear or self._hear
-        with Supervised(argv, timeout=timeout, hear=hear, folder=self._tree) as module:
+        with Supervised(
+            argv,
+            timeout=timeout,
+            hear=hear,
+            folder=self._tree,
+            environment={"OTA_PYTHON": sys.executable or "python3"},
+            umask=UMASK,
+        ) as module:
             yield module
         if module.code:
             raise AgentError(
@@ -202,6 +223,7 @@ class UpdateModule:
             if module.is_file():
                 if not os.access(module, os.X_OK):
                     raise AgentError(f"{module}: is not executable; chmod +x")
+                require_trusted(module)
                 return module
         places = ", ".join(map(str, self._options.folders))
         there = ", ".join(installed_modules(self._options)) or "none at all"

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from ota_agent.bounds import bounded
 from ota_agent.durable import remove_folder, sync_folder, write_file
 from ota_agent.errors import AgentError
+from ota_agent.owners import distrust, require_trusted, sentence
+from ota_agent.payloads import UMASK
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import Channel, Supervised
 
@@ -65,6 +67,7 @@ class Scripts:
     Args:
         check: raises if the update is aborted; asked while a script wants to run later.
         tell: told the name of the script that runs, and "" after it.
+        verify: raises if a script of the artifact is not as it was.
     """
 
     def __init__(
@@ -75,9 +78,10 @@ class Scripts:
         clock: Callable[[], float] = time.monotonic,
         check: Callable[[], None] = lambda: None,
         tell: Callable[[str], object] = lambda name: None,
+        verify: Callable[[Path], None] = lambda script: None,
     ) -> None:
         self._options, self._sleep, self._clock, self._check = options, sleep, clock, check
-        self._tell = tell
+        self._tell, self._verify = tell, verify
 
     def store(self, scripts: "tuple[Script, ...]") -> None:
         """Put the scripts of an artifact in the place of the last one's; they are on the disk then.
@@ -124,6 +128,8 @@ class Scripts:
             report(f"Executing script: {script.name}")
             self._tell(script.name)
             try:
+                if state not in _OF_DEVICE:
+                    self._verify(script)
                 self._run_to_end(script, can_abort=can_abort)
             except (AgentError, ProgramError) as error:
                 if not continues:
@@ -139,6 +145,8 @@ class Scripts:
     def _found(self, state: str, moment: "Moment") -> list[Path]:
         """What is to run, in order."""
         of_device, of_artifact = self._options.folders, (self._options.artifact_scripts,)
+        if state not in _OF_DEVICE:
+            require_trusted(self._options.artifact_scripts)
         if state == "ArtifactCommit" and moment == "Enter":
             for folder in of_device:  # would the new system run its own?
                 _check_version(folder)
@@ -149,7 +157,7 @@ class Scripts:
             if here:
                 _check_version(folder)
             scripts = here | scripts
-        return [scripts[each] for each in sorted(scripts) if is_executable(scripts[each])]
+        return [scripts[each] for each in sorted(scripts) if _may_run(scripts[each])]
 
     def _run_to_end(self, script: Path, *, can_abort: bool) -> None:
         """Run one until it has another wish than to be run again."""
@@ -173,7 +181,9 @@ class Scripts:
         def hear(channel: Channel, line: str) -> None:
             logger.info("%s (%s): %s", script.name, channel, line)
 
-        with Supervised((script,), timeout=self._options.timeout, hear=hear) as program:
+        with Supervised(
+            (script,), timeout=self._options.timeout, hear=hear, umask=UMASK
+        ) as program:
             return program.finish()
 
     def _wait(self, duration: float, *, can_abort: bool) -> None:
@@ -196,6 +206,14 @@ def files_in(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise AgentError(f"{folder}: {error.strerror}; what is in it cannot be run") from error
+
+
+def _may_run(script: Path) -> bool:
+    """Whether it can be run, and root may obey it; it is named if not."""
+    if wrong := distrust(script):
+        logger.error("%s; it is not run", sentence(script, wrong))
+        return False
+    return is_executable(script)
 
 
 def is_executable(program: Path) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ota_agent.errors import AgentError
+from ota_agent.owners import require_trusted
 from ota_artifact.errors import ProgramError
 from ota_artifact.leftover import leaving_nothing
 from ota_artifact.quoting import shortened
@@ -40,8 +41,9 @@ def identity(folders: Iterable[Path]) -> str:
         found: dict[str, list[str]] = {}
         for program in programs.values():
             try:
+                require_trusted(program)
                 _add(found, _lines(program))
-            except ProgramError as error:
+            except (AgentError, ProgramError) as error:
                 raise AgentError(f"identity: {error}") from error
         if not found:
             raise AgentError(f"identity: the programs in {folder} say nothing; they must say who")
@@ -60,8 +62,9 @@ def inventory(folders: Iterable[Path]) -> dict[str, str | tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for name in sorted(programs):
         try:
+            require_trusted(programs[name])
             _add(found, _lines(programs[name]))
-        except ProgramError as error:
+        except (AgentError, ProgramError) as error:
             logger.warning("inventory: %s; left out", error)
     return _frozen(found)
 

@@ -28,8 +28,8 @@ _INVENTORY = "/api/devices/v1/inventory/device/attributes"
 _DEPLOYMENTS = "/api/devices/{version}/deployments/device/deployments"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _TOKEN = re.compile(rb"[\x21-\x7e]{1,16384}")
-_JWT = re.compile(rb"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
-"""A token by its looks. Source: RFC 7519, 3."""
+_JWT = re.compile(rb"e[wy][\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+"""A token by its looks: three parts, and an object begins in the first. Source: RFC 7519, 3."""
 _BACK = 3600.0  # [s] from leaving the first address until it is tried again
 _Result = TypeVar("_Result")
 _SUBSTATE = 200  # characters. Source: Mender's server
@@ -280,7 +280,8 @@ class Server:
             self._session = None
             refused += 1
             if refused > 1:
-                raise Unauthorized(f"{answer.where}: 401: {answer.text()}; is it still accepted?")
+                text = f"{answer.where}: 401: {answer.text()}; is it still accepted?"
+                raise answer.unauthorized(text)
 
     def _leave(self, session: Session, why: str) -> None:
         """Continue with the next address."""
@@ -320,9 +321,8 @@ class Server:
     def _token(self, url: Address, body: bytes, headers: Mapping[str, str]) -> str:
         answer = self._ask("POST", url.full + _AUTHENTICATION, body, headers)
         if answer.status == 401:
-            raise Unauthorized(
-                f"{url}: does not accept this device, or not yet ({answer.text()}); accept it there"
-            )
+            text = f"does not accept this device, or not yet ({answer.text()}); accept it there"
+            raise answer.unauthorized(f"{url}: {text}")
         if answer.status != 200:
             raise Unreachable(
                 f"{answer.where}: {answer.status}: {answer.text()}", answer.retry_after

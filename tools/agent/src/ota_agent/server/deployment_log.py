@@ -15,35 +15,52 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ota_agent.address import hide
+from ota_agent.server.redaction import redactor
 from ota_agent.small_file import read_small
+from ota_artifact.json_text import parse_any
+from ota_artifact.terminal import indented
 
 _LARGEST = 4 << 20  # [B] of one log; the rest is left out
 _SENT = 900 << 10  # [B] the server takes 1 MiB
 _OTHERS = 400 << 10  # [B] of what others have said
 _LONGEST = 4096  # characters of one message
+_MOST_READ = 4 * _LONGEST  # the beginning may be redacted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogOptions:
     """The logs of deployments.
 
     Attributes:
         folder: where they are kept; it must outlive an update.
         kept: how many.
+        send_journal: send the server what a failed trial said: kernel, journal, init scripts.
+        redact: regular expressions; what they match is neither kept nor sent, in addition to
+            passwords, tokens and the like. A group ``(?P<keep>…)`` at the start of one stays.
     """
 
     folder: Path = Path("/data/ota/logs")
     kept: int = 5
+    send_journal: bool = True
+    redact: tuple[str, ...] = ()
 
 
 class DeploymentLog(logging.Handler):
-    """Writes what is logged while a deployment is under way. No error here fails an update."""
+    """Writes what is logged while a deployment is under way. No error here fails an update.
+
+    Raises:
+        AgentError: the options have a pattern that cannot be used.
+    """
 
     def __init__(self, options: LogOptions) -> None:
         super().__init__(logging.INFO)
-        self._options = options
+        self._options, self._redact = options, redactor(options.redact)
         self._path: Path | None = None
+
+    @property
+    def sends_journal(self) -> bool:
+        """Whether the server gets what a failed trial said."""
+        return self._options.send_journal
 
     def open(self, deployment: str) -> None:
         """Write to the log of a deployment, behind what is there; harmless if it is open."""
@@ -52,7 +69,7 @@ class DeploymentLog(logging.Handler):
             return
         self._path = path
         with suppress(OSError):  # it is still logged on the console
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(0o600)
             self._sweep()
         logging.getLogger().addHandler(self)
@@ -67,7 +84,11 @@ class DeploymentLog(logging.Handler):
         """Write one record."""
         try:
             when = datetime.fromtimestamp(record.created, UTC)
-            self._write(_line(when, record.levelname.lower(), hide(record.getMessage())))
+            self._write(
+                _line(
+                    when, record.levelname.lower(), self._redact(record.getMessage()[:_MOST_READ])
+                )
+            )
         except (OSError, ValueError):
             pass  # no room, or no such disk any more: the update is what counts
 
@@ -80,7 +101,8 @@ class DeploymentLog(logging.Handler):
         if self._path is None:
             return []
         now = datetime.now(UTC)
-        before = _newest((_line(now, "info", each).encode() for each in others), _OTHERS)
+        redacted = (self._redact(each[:_MOST_READ]) for each in others)
+        before = _newest((_line(now, "info", each).encode() for each in redacted), _OTHERS)
         try:
             written = read_small(self._path, _LARGEST).splitlines()
         except OSError:
@@ -123,7 +145,7 @@ def _newest(lines: Iterable[bytes], room: int) -> list[bytes]:
 
 
 def _line(when: datetime, level: str, message: str) -> str:
-    said = {"timestamp": when.isoformat(), "level": level, "message": message[:_LONGEST]}
+    said = {"timestamp": when.isoformat(), "level": level, "message": indented(message[:_LONGEST])}
     return json.dumps(said, ensure_ascii=False)
 
 
@@ -131,7 +153,7 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
     """The lines as objects; a line that a power cut damaged says so."""
     for line in lines:
         try:
-            found: Any = json.loads(line)
+            found: Any = parse_any(line)
             yield {name: str(found[name]) for name in ("timestamp", "level", "message")}
         except (ValueError, KeyError, TypeError):
             now = datetime.now(UTC).isoformat()

@@ -13,6 +13,7 @@ from ota_agent.address import Address
 from ota_agent.bootloader.boot import Boot
 from ota_agent.control.controls import Controls
 from ota_agent.errors import Aborted, AgentError, Unreachable
+from ota_agent.hurry import heeding
 from ota_agent.lifecycle.actions import PausePoint
 from ota_agent.lifecycle.events import Event as Happening
 from ota_agent.lifecycle.events import NothingNew, Offered
@@ -59,6 +60,7 @@ class Deployments:
         offered: what the server has offered last.
         failures: the deployments that have failed.
         hurry: set while nobody must wait for the server.
+        make_way: raises, to end a poll, if a user wants something.
     """
 
     server: "Server | None"
@@ -75,6 +77,7 @@ class Deployments:
     poll_error: AgentError | None = None
     offered: Update | None = None
     hurry: Event = field(default_factory=Event)
+    make_way: Callable[[], object] = lambda: None
     failures: Failures = field(init=False)
     _artifact: str = ""
     _digest: str = ""
@@ -91,7 +94,8 @@ class Deployments:
         """
         self.poll_error = None
         try:
-            found = self._next_deployment()
+            with heeding(self.make_way):
+                found = self._next_deployment()
         except AgentError as error:
             self.poll_error = error
             raise
@@ -290,7 +294,12 @@ class Deployments:
         try:
             since = self.store.number(boot_log.BOOTS)
             why = self.boot.why() if self.boot else ""
-            boots = boot_log.collect(self.boot_log, boots_since=since, rollback=why)
+            boots = boot_log.collect(
+                self.boot_log,
+                boots_since=since,
+                rollback=why,
+                is_brief=not self.log.sends_journal,
+            )
             if self.boot and (end := self.boot.ended()):
                 boots.insert(0, f"the trial was ended: {end}")
         except (AgentError, OSError) as error:
@@ -305,7 +314,8 @@ class Deployments:
         while True:
             failures += 1
             try:
-                tell()
+                with heeding(self._require_patience):
+                    tell()
                 return
             except Aborted as error:
                 logger.warning("the server rejected %s: %s", what, error)
@@ -323,6 +333,10 @@ class Deployments:
             if self.hurry.is_set():
                 logger.warning("the server is not told %s: another install is wanted", what)
                 return
+
+    def _require_patience(self) -> None:
+        if self.hurry.is_set():
+            raise Unreachable("another install is wanted")
 
 
 def _delay(failures: int, error: AgentError) -> float:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from ota_agent.errors import AgentError
 from ota_agent.retry import doubled
+from ota_artifact.json_text import parse_any
 
 logger = logging.getLogger(__name__)
 
@@ -159,9 +160,9 @@ def _read(text: str) -> tuple[Failure, ...]:
         names = {each.name for each in fields(Failure)}
         found = [
             Failure(**{name: each[name] for name in names & each.keys()})
-            for each in json.loads(text or "[]")
+            for each in parse_any(text or "[]")
         ]
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         logger.error("which deployments failed is no longer known: %r", error)
         return ()
     return tuple(each for each in found if _is_sound(each))[-_KEPT:]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, cast
 
 import urllib3
@@ -20,7 +21,10 @@ from urllib3.util import Url, make_headers, parse_url
 
 from ota_agent.address import Address
 from ota_agent.errors import AgentError
-from ota_agent.hurry import Hurried
+from ota_agent.hurry.connection import Hurried
+from ota_agent.hurry.sockets import Secure
+from ota_agent.owners import require_trusted
+from ota_agent.server.names import check_names
 from ota_agent.server.options import TlsOptions
 from ota_agent.server.pin import parse_pin, pin_of
 
@@ -105,9 +109,11 @@ class _Trust:
 
 def _context(options: TlsOptions, *, checks_chain: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = Secure
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # urllib3 matches the name once the chain is right: 1.26 gives OpenSSL no name for an address.
     context.check_hostname = False
+    context.hostname_checks_common_name = False
     if not checks_chain:
         context.verify_mode = ssl.CERT_NONE
     else:
@@ -127,6 +133,7 @@ def _context(options: TlsOptions, *, checks_chain: bool) -> ssl.SSLContext:
 
 
 def _trust(context: ssl.SSLContext, option: str, path: str) -> None:
+    require_trusted(Path(path))
     try:
         context.load_verify_locations(path)
     except OSError as error:  # ssl.SSLError is one
@@ -136,6 +143,8 @@ def _trust(context: ssl.SSLContext, option: str, path: str) -> None:
 
 
 def _identify(context: ssl.SSLContext, options: TlsOptions) -> None:
+    for each in filter(None, (options.client_certificate, options.client_key)):
+        require_trusted(Path(each))
     try:
         context.load_cert_chain(
             options.client_certificate,
@@ -190,7 +199,10 @@ class _Pool(urllib3.PoolManager):
         opened, is_idle = connections.num_connections, self._clock() - self._used >= _IDLE
         self._used = self._clock()
         try:
-            return ask(method, url, redirect=False, **more)
+            # A router that has forgotten an idle connection leaves time for a new one.
+            timeout = more.get("timeout", self._settings["timeout"])
+            first = {"timeout": _halved(timeout)} if is_idle and opened else {}
+            return ask(method, url, redirect=False, **{**more, **first})
         except (*_LOST, urllib3.exceptions.ReadTimeoutError) as error:
             is_lost = isinstance(error, _LOST) or is_idle
             if connections.num_connections != opened or not is_lost:
@@ -225,10 +237,23 @@ class _Pool(urllib3.PoolManager):
                 " https_proxy in the agent's environment"
             ) from error
         headers = make_headers(proxy_basic_auth=address.auth) if address.auth else None
-        manager = urllib3.ProxyManager(proxy, proxy_headers=headers, **self._settings)
+        manager = urllib3.ProxyManager(
+            proxy,
+            proxy_headers=headers,
+            proxy_ssl_context=self._settings["ssl_context"],
+            **self._settings,
+        )
         manager.pool_classes_by_scheme = self._classes
         self._managers[proxy] = manager
         return manager
+
+
+def _halved(timeout: urllib3.Timeout | float) -> urllib3.Timeout:
+    """A timeout whose waits are half as long."""
+    if isinstance(timeout, urllib3.Timeout):
+        read = timeout.read_timeout
+        return urllib3.Timeout(connect=timeout.connect_timeout, read=read / 2 if read else read)
+    return urllib3.Timeout(connect=timeout, read=timeout / 2)
 
 
 @lru_cache(maxsize=8)
@@ -270,6 +295,8 @@ def _pool_class(trust: _Trust) -> type[HTTPSConnectionPool]:
             # Debian's urllib3 1.26 would have every context trust the system's authorities as well.
             self.ca_certs = self.ca_cert_dir = self.ca_cert_data = None
             super().connect()
+            if self.ssl_context.verify_mode != ssl.CERT_NONE:
+                check_names(host, cast(ssl.SSLSocket, self.sock).getpeercert() or {})
             if is_pinned:
                 trust.check_pin(host, cast(ssl.SSLSocket, self.sock).getpeercert(True))
                 self.is_verified = True

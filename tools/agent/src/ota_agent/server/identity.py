@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which device this is: as its programs say, or else as a server has accepted it."""
 
-import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from ota_agent.durable import replace_file
 from ota_agent.errors import AgentError
 from ota_agent.server import attributes
 from ota_agent.small_file import read_small
+from ota_artifact.json_text import parse_any
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,6 @@ def accepted(path: Path) -> str:
     """The identity in a file; empty if it is not there, or damaged."""
     try:
         text = read_small(path, _LIMIT).decode("utf-8")
-        return text if isinstance(json.loads(text), dict) else ""
-    except (OSError, ValueError, RecursionError):
+        return text if isinstance(parse_any(text), dict) else ""
+    except (OSError, ValueError):
         return ""

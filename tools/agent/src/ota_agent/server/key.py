@@ -122,7 +122,7 @@ class DeviceKey:
     def _is_good(self, path: Path) -> bool:
         """Whether a key may be taken over."""
         try:
-            DeviceKey(replace(self._options, path=path))._signer("public")
+            DeviceKey(replace(self._options, path=path))._signer("check")
         except _Damaged as error:
             logger.error("%s; it is not taken over", error)
             return False

@@ -19,7 +19,8 @@ class ServerOptions:
         urls: its addresses, such as https://updates.example.com; the next one is tried when one
             cannot be reached. None: this device has no server.
         tenant_token: whose device this is, where a server has several owners; empty for none.
-        timeout: seconds for connecting, and for each wait for an answer.
+        timeout: seconds that a question and its answer may take in all, from the server's name to
+            the last byte; what is sent may take a second more for each 4 KiB.
     """
 
     urls: tuple[str, ...] = field(default=(), repr=False)

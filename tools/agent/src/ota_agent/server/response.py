@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a server answers, and what that means: never believed to be short, whole or right."""
 
-import json
+import http.client
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,14 +10,16 @@ from typing import Any
 import urllib3
 
 from ota_agent.address import Address, hide
-from ota_agent.errors import AgentError, Unreachable, innermost
-from ota_agent.hurry import reading
+from ota_agent.errors import AgentError, Unauthorized, Unreachable, innermost
+from ota_agent.hurry import within
+from ota_agent.hurry.connection import arrived
 from ota_agent.retry import date_of, retry_after
 from ota_artifact.errors import ArtifactError
-from ota_artifact.json_text import parse_object
+from ota_artifact.json_text import parse_any, parse_object
 
 LIMIT = 1 << 20  # [B] of a body. Source: Mender's server, SERVICE_REQUEST_SIZE_LIMIT
 _PIECE = 1 << 13  # [B]
+_SLOWEST = 4096.0  # [B/s] that a request with a long body may go out with
 _SAID = 300  # characters of an answer that are repeated in an error
 
 
@@ -60,8 +62,8 @@ class Answer:
     def text(self) -> str:
         """What it says of an error."""
         try:
-            said = json.loads(self.body).get("error", "")
-        except (ValueError, AttributeError, RecursionError):
+            said = parse_any(self.body).get("error", "")
+        except (ValueError, AttributeError):
             said = self.body[: 4 * _SAID].decode("utf-8", "replace").strip()
         return " ".join(str(said).split())[:_SAID] or "(no reason given)"
 
@@ -69,9 +71,15 @@ class Answer:
     def is_from_server(self) -> bool:
         """Whether the server itself says so, and not a proxy before it, or a captive portal."""
         try:
-            return "error" in json.loads(self.body)
-        except (ValueError, TypeError, RecursionError):
+            return "error" in parse_any(self.body)
+        except (ValueError, TypeError):
             return False
+
+    def unauthorized(self, text: str) -> Unreachable:
+        """The error for a 401: a proxy's or a network's page for a login is not the server's."""
+        if "html" in self.kind or self.body.lstrip()[:1] == b"<":
+            return Unreachable(f"{self.where}: 401, and not from a server for updates")
+        return Unauthorized(text, self.retry_after)
 
     def check_empty(self) -> None:
         """Pass if it has no text, or JSON: a page says that another server has answered.
@@ -80,8 +88,8 @@ class Answer:
             Unreachable: it has another text.
         """
         try:
-            json.loads(self.body or b"{}")
-        except (ValueError, RecursionError):
+            parse_any(self.body or b"{}")
+        except ValueError:
             raise Unreachable(
                 f"{self.where}: {self.status}, and not from a server for updates: {self.text()}"
             ) from None
@@ -122,37 +130,39 @@ def ask(
     headers: Mapping[str, str],
     patience: float,
     now: Callable[[], float] = time.time,
-    clock: Callable[[], float] = time.monotonic,
 ) -> Answer:
     """Send a request, and read its answer whole.
 
     Args:
-        patience: how long each wait for the server may take, and its answer in all [s].
+        patience: how long all of it may take [s], and a long body a second more for each 4 KiB.
 
     Raises:
-        Unreachable: no answer, or one that is too long or too slow.
+        Unreachable: no answer, or one that is too long, too slow, cut off or encoded.
         AgentError: plain HTTP that is not allowed.
     """
     address = Address(url)
     where = f"{method} {address}"
     response = None
+    is_whole = False
     try:
-        response = pool().urlopen(
-            method,
-            url,
-            body=body,
-            headers=dict(headers),
-            preload_content=False,
-            timeout=patience,
-        )
-        with reading(response):
-            data = _read(response, where, clock() + patience, clock)
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        if response is not None:
-            response.close()
+        with within(patience + len(body or b"") / _SLOWEST):
+            response = pool().urlopen(
+                method,
+                url,
+                body=body,
+                headers={"Accept-Encoding": "identity", **headers},
+                preload_content=False,
+                decode_content=False,
+                timeout=patience,
+            )
+            data = _read(response, where)
+            is_whole = True
+    except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
         raise Unreachable(f"{where}: {_why(error)}") from error
     finally:
         if response is not None:
+            if not is_whole:
+                response.close()
             response.release_conn()
     return Answer(
         where=where,
@@ -165,23 +175,19 @@ def ask(
     )
 
 
-def _read(response: Any, where: str, end: float, clock: Callable[[], float]) -> bytes:
+def _read(response: Any, where: str) -> bytes:
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise Unreachable(f"{where}: the answer is encoded as {encoding[:40]!r}; it is rejected")
     data = bytearray()
-    while piece := _piece(response):
+    while piece := arrived(response, _PIECE):
         data += piece
         if len(data) > LIMIT:
-            response.close()
             raise Unreachable(f"{where}: the answer is longer than {LIMIT} B; it is rejected")
-        if clock() > end:
-            response.close()
-            raise Unreachable(f"{where}: the answer did not come to its end in time")
+    announced = response.headers.get("Content-Length", "").strip()
+    if announced.isdecimal() and data and not response.chunked and len(data) < int(announced[:9]):
+        raise Unreachable(f"{where}: the answer ended at {len(data)} of {announced[:9]} B")
     return bytes(data)
-
-
-def _piece(response: Any) -> bytes:
-    """What has come by now, and not a whole piece: a server may drip."""
-    found: bytes = response.read1(_PIECE) if hasattr(response, "read1") else response.read(1)
-    return found
 
 
 def _why(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 """A process that works with the device's key, and ends: ``python -m ota_agent.server.signer``.
 
 ``make ALGORITHM`` prints a new private key in PEM, ``public`` the public one, ``sign`` the raw
-signature of what it reads.
+signature of what it reads; ``check`` prints nothing, and fails for a key that others can break.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ota_agent.small_file import read_small
+from ota_artifact.keys import LEAST_RSA
 from ota_artifact.openssl import without_legacy
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def main() -> int:
     """Do what the command line says; gives the exit code."""
     without_legacy()
     parser = argparse.ArgumentParser(prog="ota_agent.server.signer")
-    parser.add_argument("action", choices=("make", "public", "sign"))
+    parser.add_argument("action", choices=("make", "public", "sign", "check"))
     parser.add_argument("algorithm", nargs="?", choices=("ed25519", "ecdsa", "rsa"))
     parser.add_argument("--key", type=Path)
     parser.add_argument("--passphrase-file", type=Path)
@@ -47,6 +48,8 @@ def main() -> int:
         passphrase = _first_line(args.passphrase_file)
         if args.action == "make":
             output = _made(args.algorithm, passphrase)
+        elif args.action == "check":
+            output = _checked(_load(args.key, passphrase), args.key)
         elif args.action == "public":
             output = _public(_load(args.key, passphrase))
         else:
@@ -132,6 +135,17 @@ def _public(key: Any) -> bytes:
 
     found: bytes = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return found
+
+
+def _checked(key: Any, path: Path) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < LEAST_RSA:
+        raise _Damaged(
+            f"{path}: is an RSA key of {key.key_size} bits, which others can break; at least"
+            f" {LEAST_RSA} are needed"
+        )
+    return b""
 
 
 def _first_line(path: Path | None) -> bytes:

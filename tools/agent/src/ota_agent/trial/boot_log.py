@@ -18,8 +18,8 @@ from ota_agent.small_file import read_small
 
 logger = logging.getLogger(__name__)
 
-_FOLDER = re.compile(r"0*([0-9]+)-(.+)")
-_RECORD = re.compile(r"([0-9]+),([0-9]+),([0-9]+),[^;]*;(.*)")
+_FOLDER = re.compile(r"0*([0-9]{1,9})-(.+)")
+_RECORD = re.compile(r"([0-9]{1,9}),([0-9]{1,18}),([0-9]{1,18}),[^;]*;(.*)")
 """Priority, number, time [us], text. Source: Linux, Documentation/ABI/testing/dev-kmsg."""
 BOOTS = "boots"
 """Of the store: the number of the boot that was kept last before an update was fetched."""
@@ -84,17 +84,22 @@ def ended(options: BootLogOptions, *, boots_since: int) -> str:
     return next((" ".join(each) for each in reversed(lines) if each), "")
 
 
-def collect(options: BootLogOptions, *, boots_since: int, rollback: str = "") -> list[str]:
+def collect(
+    options: BootLogOptions, *, boots_since: int, rollback: str = "", is_brief: bool = False
+) -> list[str]:
     """What the boots since an update was installed said, or why nothing of them is known.
 
     Args:
         boots_since: what `newest` gave before the trial.
         rollback: the bootloader's stored reason, such as ``count 3``; empty if it did not go back.
+        is_brief: only why they ended, and not what they said.
     """
     lines = [f"the bootloader went back: {rollback}{meaning(rollback)}"] if rollback else []
     boots = [(number, path) for number, path in _boots(options) if number > boots_since]
     for number, path in boots:
-        lines += _boot(number, path)
+        lines += _ends(number, path) if is_brief else _boot(number, path)
+    if is_brief:
+        return [*lines, "what the trial boot said is not sent: [log] send_journal is false"]
     if not any((path / "kernel").exists() for _, path in boots):
         lines.append(_absence(options, rollback))
     return lines
@@ -111,8 +116,7 @@ def _boots(options: BootLogOptions) -> list[tuple[int, Path]]:
 
 
 def _boot(number: int, path: Path) -> Iterator[str]:
-    for why in _lines(path / _END):
-        yield f"boot {number} was ended: {why}"
+    yield from _ends(number, path)
     about = " ".join(_lines(path / "about")).replace("boot ", "", 1)
     yield f"boot {number}: {about}"
     records: dict[int, str] = {}
@@ -125,6 +129,11 @@ def _boot(number: int, path: Path) -> Iterator[str]:
         for dump in sorted((path / "pstore").iterdir()):
             yield f"left by the boot before it, {dump.name}:"
             yield from _last(_lines(dump), dump.name)
+
+
+def _ends(number: int, path: Path) -> Iterator[str]:
+    for why in _lines(path / _END):
+        yield f"boot {number} was ended: {why}"
 
 
 def _records(path: Path) -> Iterator[tuple[int, str]]:

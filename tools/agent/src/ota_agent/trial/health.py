@@ -10,6 +10,8 @@ from typing import Literal
 
 from ota_agent.bounds import bounded
 from ota_agent.errors import AgentError
+from ota_agent.owners import require_trusted
+from ota_agent.payloads import UMASK
 from ota_agent.payloads.scripts import files_in, is_executable
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import Channel, Supervised
@@ -66,12 +68,13 @@ def check_health(
     """Run the checks in the order of their names; one that says "not yet" is asked again.
 
     Raises:
-        AgentError: a check failed, took too long, or was not ready in time; the text has its name
-            and what it said.
+        AgentError: a check failed, took too long, was not ready in time, or could be changed by
+            others than root; the text has its name and what it said.
     """
     end = clock() + options.patience
     checks = [each for each in sorted(files_in(options.folder)) if is_executable(each)]
     for check in checks:
+        require_trusted(check)
         code, said = _run(check, options.timeout)
         is_waiting = False
         while code == NOT_YET:
@@ -103,7 +106,7 @@ def _run(check: Path, timeout: float) -> tuple[int, str]:
         del said[:-_LINES]
 
     try:
-        with Supervised((check,), timeout=timeout, hear=hear) as program:
+        with Supervised((check,), timeout=timeout, hear=hear, umask=UMASK) as program:
             code = program.finish()
     except ProgramError as error:
         raise AgentError(f"health check {error}{_text(said)}") from error

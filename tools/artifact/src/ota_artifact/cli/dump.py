@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.print_cmdline:
         print(" ".join(map(_quoted, words)))
     elif args.print0_cmdline:
-        print("".join(f"{word}\0" for word in words), end="")
+        sys.stdout.buffer.write("".join(f"{word}\0" for word in words).encode())
     return Exit.DONE
 
 

@@ -4,6 +4,9 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import IO, cast
+
+from ota_artifact.terminal import Steered
 
 STEP = 1 << 20
 """How much has to be done before the bar moves [B]."""
@@ -34,8 +37,10 @@ def progress(what: str, *, is_wanted: bool = True) -> Iterator[Callable[[int, in
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=cast(IO[str], Steered(sys.stderr))),
         transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
     with bar:
         task = bar.add_task(what, total=None)

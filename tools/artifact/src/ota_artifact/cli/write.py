@@ -309,7 +309,7 @@ def _payload_file(args: argparse.Namespace) -> Iterator[tuple[Path, dict[str, st
 
 def _show(said: bytes) -> None:
     """Show what the device prints, such as sudo's prompt."""
-    sys.stderr.buffer.write(said)
+    sys.stderr.write(said.decode("utf-8", "replace").replace("\r", ""))
     sys.stderr.flush()
 
 

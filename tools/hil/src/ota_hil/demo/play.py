@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ota_artifact.hold import hold
+from ota_artifact.terminal import steer
 from ota_board.load import board_folders, find_board, load_board
 from ota_hil.demo.releases import BOARD, HOST, build_releases
 from ota_hil.demo.serve import served
@@ -19,6 +20,7 @@ from ota_hil.link import Ssh
 from ota_hil.qemu import Qemu, powered
 
 _BOOT = 300.0  # [s] to a network, on a busy machine without KVM
+_BOLD, _PLAIN = "\033[1m", "\033[0m"
 _INSTALL = 900.0  # [s]
 
 
@@ -31,7 +33,13 @@ class Play:
 
     def say(self, text: str) -> None:
         """Print what happens now."""
-        self._print(self._bold(text))
+        if not self._is_terminal:
+            self._print(text)
+            return
+        steer(sys.stdout, _BOLD)
+        self._print(text)
+        steer(sys.stdout, _PLAIN)
+        sys.stdout.flush()
 
     def quote(self, text: str) -> None:
         """Print what the board, or a tool, prints."""
@@ -46,9 +54,6 @@ class Play:
     def _time(self) -> str:
         return f"{time.monotonic() - self._begun:6.1f} s"
 
-    def _bold(self, text: str) -> str:
-        return f"\033[1m{text}\033[0m" if self._is_terminal else text
-
 
 class Stage:
     """The board on the stage: its output is printed as it comes."""
@@ -56,10 +61,11 @@ class Stage:
     def __init__(self, machine: Qemu, way_in: Ssh, play: Play) -> None:
         self._machine, self.way_in, self._play = machine, way_in, play
 
-    def hear(self, pattern: str, timeout: float = _BOOT) -> None:
+    def hear(self, text: str, timeout: float = _BOOT) -> None:
         """Wait for a line of the console, to its end, and print it."""
-        self._machine.console.expect(re.compile(rf"(?:{pattern}).*\n"), timeout=timeout)
-        line = re.search(rf".*(?:{pattern}).*", self._heard())
+        self._machine.console.expect(text, timeout=timeout)
+        self._machine.console.expect("\n", timeout=timeout)
+        line = re.search(rf".*{re.escape(text)}.*", self._heard())
         if line:
             self._play.quote(f"console: {line[0].strip()}")
 
@@ -126,6 +132,7 @@ def _play_in(folder: Path, options: Sequence[str]) -> None:
     shutil.copyfile(releases.image, disk)
     board = load_board(find_board(BOARD, list(board_folders(None))))
     files = {"v2.mender": releases.good, "v3.mender": releases.bad}
+    files["unsigned.mender"] = releases.unsigned
     with ExitStack() as stack:
         port = stack.enter_context(served(files, releases.certificate, releases.certificate_key))
         play.say("power on: U-Boot starts slot A with release 1")
@@ -134,9 +141,15 @@ def _play_in(folder: Path, options: Sequence[str]) -> None:
         machine = stack.enter_context(powered(board, disk, releases.firmware, log=log))
         stage = Stage(machine, Ssh(host="127.0.0.1", port=machine.ssh_port, key=releases.key), play)
         stage.comes_up_on("A", "1")
+        _unsigned(stage, play, f"https://{HOST}:{port}/unsigned.mender")
         _good_release(stage, play, f"https://{HOST}:{port}/v2.mender")
         _bad_release(stage, play, f"https://{HOST}:{port}/v3.mender")
     play.say(f"done: both updates ended as they should; the log of the console is {log}")
+
+
+def _unsigned(stage: Stage, play: Play, url: str) -> None:
+    play.say("an update that nobody has signed is refused: the board knows the demo's key")
+    stage.do(f"! ota-agent install {url}", timeout=_INSTALL)
 
 
 def _good_release(stage: Stage, play: Play, url: str) -> None:
@@ -159,7 +172,7 @@ def _bad_release(stage: Stage, play: Play, url: str) -> None:
     stage.hear("OTA: trial boot of partition 2")
     stage.hear("Kernel panic")
     play.say("the kernel panicked, and nobody committed: U-Boot rolls back")
-    stage.hear("was not committed, rolling back")
+    stage.hear("OTA: trial of partition 2 was not committed, rolling back")
     stage.comes_up_on("B", "2")
     play.say("the agent knows what happened")
     _wait_for_the_end(stage)

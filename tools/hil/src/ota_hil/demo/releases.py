@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ota_artifact.device_files import AGENT_TOML
+from ota_artifact.device_files import AGENT_TOML, KEYS
+from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.output import replacing
 from ota_artifact.run import run, stream
+from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
+from ota_artifact.writer import write_artifact
 from ota_hil.errors import HilError
 
 BOARD = "qemu-arm64"
@@ -18,6 +22,7 @@ HOST = "10.0.2.2"
 
 _SILENCE = 1800.0  # [s] the first build waits for packages, and compiles U-Boot
 _CERTIFICATE = "/etc/ota/demo.crt"
+_VERIFY_KEY = f"{KEYS}/demo.pem"
 _CRASH = """\
 #!/bin/sh
 # This release dies as a bad kernel would.
@@ -36,6 +41,7 @@ class Releases:
         firmware: U-Boot, as QEMU starts it.
         good: the artifact of release 2.
         bad: the artifact of release 3, which panics on its trial.
+        unsigned: an artifact that nobody has signed.
         key: private SSH key that all of them accept.
         certificate, certificate_key: of the server that the board trusts.
     """
@@ -44,6 +50,7 @@ class Releases:
     firmware: Path
     good: Path
     bad: Path
+    unsigned: Path
     key: Path
     certificate: Path
     certificate_key: Path
@@ -65,10 +72,16 @@ def build_releases(
     say = _without_repetition(say)
     folder.mkdir(parents=True, exist_ok=True)
     key, certificate, certificate_key = _keys(folder)
+    signing_key = _signing_key(folder)
     overlay = folder / "overlay"
     settings = overlay / AGENT_TOML.lstrip("/")
     settings.parent.mkdir(parents=True, exist_ok=True)
-    settings.write_text(f'[tls]\nserver_certificate = "{_CERTIFICATE}"\n')
+    settings.write_text(
+        f'[tls]\nserver_certificate = "{_CERTIFICATE}"\n[keys]\nkeys = ["{_VERIFY_KEY}"]\n'
+    )
+    verify_key = overlay / _VERIFY_KEY.lstrip("/")
+    verify_key.parent.mkdir(parents=True, exist_ok=True)
+    verify_key.write_bytes(run(("openssl", "pkey", "-in", signing_key, "-pubout"), timeout=60))
     (overlay / _CERTIFICATE.lstrip("/")).write_bytes(certificate.read_bytes())
     crash = folder / "overlay-3" / "etc" / "ota" / "start.d" / "00-crash"
     crash.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +90,8 @@ def build_releases(
     made = []
     for release in ("1", "2", "3"):
         overlays = [overlay, *([folder / "overlay-3"] if release == "3" else [])]
-        made.append(_build(folder / f"release-{release}", release, overlays, key, options, say))
+        words = ["--ssh-key", f"{key}.pub", "--key", str(signing_key), *options]
+        made.append(_build(folder / f"release-{release}", release, overlays, words, say))
     folder_of_u_boot = _ota_image(["u-boot", BOARD, *options], say).decode().strip()
     firmware = Path(folder_of_u_boot) / "u-boot.bin"
     image, good, bad = made[0][0], made[1][1], made[2][1]
@@ -86,6 +100,7 @@ def build_releases(
         firmware=firmware,
         good=good,
         bad=bad,
+        unsigned=_unsigned(folder),
         key=key,
         certificate=certificate,
         certificate_key=certificate_key,
@@ -96,7 +111,6 @@ def _build(
     output: Path,
     release: str,
     overlays: list[Path],
-    key: Path,
     options: Sequence[str],
     say: Callable[[str], None],
 ) -> tuple[Path, Path]:
@@ -104,7 +118,7 @@ def _build(
     for old in output.glob(f"*-{BOARD}-{release}.sdimg"):
         old.unlink()
     words = ["build", BOARD, "--json", "--output", str(output), "--release", release]
-    words += ["--ssh-key", f"{key}.pub", *options]
+    words += options
     for overlay in overlays:
         words += ["--overlay", str(overlay)]
     found = json.loads(_ota_image(words, say))
@@ -147,6 +161,30 @@ def _without_repetition(say: Callable[[str], None]) -> Callable[[str], None]:
             seen.add(line)
 
     return hear
+
+
+def _unsigned(folder: Path) -> Path:
+    """An artifact for the board without a signature, as anyone can make one."""
+    script, path = folder / "unsigned", folder / "unsigned.mender"
+    script.write_text("#!/bin/sh\n")
+    content = FileSource(script.name, script)
+    header = Header(version=3, artifact_name="unsigned", compatible_types=(BOARD,), payloads=())
+    payload = PayloadSpec(PayloadHeader(type="script"), (content,))
+    with replacing(path) as file:
+        write_artifact(file, ArtifactSpec(header, (payload,)))
+    return path
+
+
+def _signing_key(folder: Path) -> Path:
+    """The key that signs the releases, made once; it comes last, whole."""
+    key = folder / "signing.key"
+    if not key.exists():
+        with TemporaryDirectory(prefix=".keys-", dir=folder) as name:
+            part = Path(name) / "key"
+            curve = ("-name", "prime256v1", "-genkey", "-noout")
+            run(("openssl", "ecparam", *curve, "-out", part), timeout=60)
+            part.replace(key)
+    return key
 
 
 def _keys(folder: Path) -> tuple[Path, Path, Path]:

@@ -22,7 +22,7 @@ _EXAMPLE = """\
 examples:
   ota-image build qemu-arm64
   ota-image build qemu-arm64 --image debian --suite bookworm --parts
-  ota-image build raspberrypi3 --accept-licence raspi-firmware
+  ota-image build raspberrypi3 --accept-licence raspi-firmware --ssh-key ~/.ssh/id_ed25519.pub
   ota-image build beaglebone-black --ssh-key ~/.ssh/id_ed25519.pub --key private.pem --release 1.2
 """
 
@@ -43,7 +43,12 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("board", help="its name, or a path with a '/' to its folder")
     parser.add_argument("--boards", metavar="DIR", help="look for boards here first")
     parser.add_argument("--output", metavar="DIR", help="default: build/BOARD")
-    parser.add_argument("--key", metavar="PEM", help="sign the artifact with this private key")
+    parser.add_argument(
+        "--key",
+        metavar="PEM",
+        help="sign the artifact with this private key; the device then installs only what is signed"
+        " with it, or with a --verify-key",
+    )
     parser.add_argument(
         "--u-boot", metavar="DIR", help="a source tree of U-Boot (default: Debian's source package)"
     )

@@ -25,7 +25,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "doctor",
         help="find what is wrong with a disk image",
         description="Looks for every hazard that an image can show, and names the cause and the"
-        " remedy of each; also tells what arms the watchdog. Exit code 0: no hazard; 2: findings."
+        " remedy of each; also tells what arms the watchdog. Exit code 0: no hazard, or warnings"
+        " only; 2: errors."
         f" {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -71,4 +72,4 @@ def _run(args: argparse.Namespace) -> int:
         if not found.findings:
             print(f"{path}: no hazard found")
         print(sentence(found.cover))
-    return 2 if found.findings else 0
+    return 2 if any(each.severity == "error" for each in found.findings) else 0

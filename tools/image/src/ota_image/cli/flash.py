@@ -10,6 +10,7 @@ from pathlib import Path
 from ota_artifact.hold import hold
 from ota_artifact.image.roles import RULE
 from ota_artifact.size import format_size
+from ota_artifact.terminal import steer
 from ota_image.errors import ImageError, WorldError
 
 _EXAMPLE = """\
@@ -27,8 +28,8 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="write a disk image to a card",
         description="Writes an image to a whole disk and reads it back; with a block map FILE.bmap,"
         " only the blocks in use. Refuses a partition, a disk that is mounted, in use or too small,"
-        " and an image whose partition table or layout.json is damaged; warns of an image without"
-        " slots. Asks before it writes. A card of this machine needs root:"
+        " an eMMC, and an image whose partition table or layout.json is damaged; warns of an image"
+        " without slots. Asks before it writes. A card of this machine needs root:"
         f" sudo $(command -v ota-image) flash FILE DEVICE. {RULE}",
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -38,12 +39,17 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("file", help="a disk image")
     parser.add_argument("device", help="the disk, such as /dev/sdb")
     parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--emmc",
+        action="store_true",
+        help="write to an eMMC too: the image is of a board that boots from it",
+    )
 
 
 def _run(args: argparse.Namespace) -> int:
     # Late: each command pays only for what it uses, at every start.
     from ota_image.disk.image import open_disk
-    from ota_image.flash.check import require_same_sectors, warnings_of
+    from ota_image.flash.check import require_asked_for_emmc, require_same_sectors, warnings_of
     from ota_image.flash.device import find_device
     from ota_image.flash.write import flash, map_of
 
@@ -53,6 +59,7 @@ def _run(args: argparse.Namespace) -> int:
         print(f"flash: {warning}", file=sys.stderr)
     block_map = map_of(image)
     device = find_device(Path(args.device), block_map.size)
+    require_asked_for_emmc(disk, device, is_asked=args.emmc)
     require_same_sectors(disk, device)
     if not os.access(device.path, os.R_OK | os.W_OK, effective_ids=True):
         raise WorldError(f"{device.path}: needs root; run: {_as_root(args)}")
@@ -82,8 +89,8 @@ def _as_root(args: argparse.Namespace) -> str:
     """The command line for root, whose PATH does not have the virtual environment."""
     command = Path(sys.executable).with_name("ota-image")
     name = str(command) if command.exists() else "ota-image"
-    yes = ("--yes",) if args.yes else ()
-    return shlex.join(("sudo", name, "flash", *yes, "--", args.file, args.device))
+    options = [f"--{each}" for each in ("yes", "emmc") if getattr(args, each)]
+    return shlex.join(("sudo", name, "flash", *options, "--", args.file, args.device))
 
 
 class _Shown:
@@ -98,6 +105,7 @@ class _Shown:
         if step == self._last:
             return
         self._last = step
-        begin = "\r" if self._is_terminal else ""
+        if self._is_terminal:
+            steer(sys.stderr, "\r")
         end = "" if self._is_terminal and step[1] < 100 else "\n"
-        print(f"{begin}{step[0]}: {step[1]} %", end=end, file=sys.stderr, flush=True)
+        print(f"{step[0]}: {step[1]} %", end=end, file=sys.stderr, flush=True)

@@ -14,9 +14,10 @@ from ota_image.build import check_suite
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import firmware_packages, firmware_root
 from ota_image.firmware.u_boot import SOURCE_PACKAGE
-from ota_image.packages.apt import AptRoot, Package
+from ota_image.packages.apt import Package
 from ota_image.packages.choice import newest_alone, update_lock
 from ota_image.packages.lock import lock_file, newest_locked
+from ota_image.packages.reach import apt_for
 from ota_image.packages.recipe import (
     DEFAULT,
     PACKAGED,
@@ -27,9 +28,15 @@ from ota_image.packages.recipe import (
     recipe_folders,
 )
 from ota_image.packages.source import group_name, newest_source
-from ota_image.packages.sources import VARIABLE, Source, archives
+from ota_image.packages.sources import VARIABLE, Source
 from ota_image.rootfs.agent import check_wheels, own_wheels
-from ota_image.rootfs.settings import Settings, read_certificate, read_ssh_keys, read_users
+from ota_image.rootfs.settings import (
+    Settings,
+    read_certificate,
+    read_ssh_keys,
+    read_users,
+    read_verify_key,
+)
 from ota_image.rootfs.slot import Slot, make_slot
 from ota_image.rootfs.wheel import Wheel, read_wheel
 from ota_image.workfolder import own_folder
@@ -104,6 +111,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a wheel of ota-agent or ota-artifact, instead of our own (give it once for each)",
     )
     parser.add_argument("--without-agent", action="store_true", help="leave the agent out")
+    parser.add_argument(
+        "--verify-key",
+        metavar="PEM",
+        action="append",
+        default=[],
+        help="the device installs only artifacts that are signed with this public key, or with one"
+        " of several (repeatable)",
+    )
+    parser.add_argument(
+        "--unsigned",
+        action="store_true",
+        help="let a device with a server install artifacts from anyone; for a bench only",
+    )
+    parser.add_argument(
+        "--open-login",
+        action="store_true",
+        help="let root log in without a password; for a bench only. A recipe with `login: open`"
+        " does that by itself on QEMU's boards, without key and server",
+    )
     parser.add_argument("--server", metavar="URL", default="", help="address of the fleet server")
     parser.add_argument(
         "--server-cert", metavar="FILE", help="its certificate, unless a known authority signed it"
@@ -148,7 +174,14 @@ def add_mirrors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--locked",
         action="store_true",
-        help="fail if the archive lacks a package of the lock, instead of taking the newest",
+        help="fail if the archive lacks a package of the lock, instead of taking the newest, or if"
+        " a list of packages cannot be fetched",
+    )
+    parser.add_argument(
+        "--trust-unsigned",
+        action="store_true",
+        help="take over what this machine's apt says of archives whose lists are unsigned or old"
+        " (trusted, allow-insecure, check-valid-until, …); the list of software names it",
     )
 
 
@@ -190,6 +223,9 @@ def settings_of(args: argparse.Namespace) -> Settings:
         certificate=read_certificate(Path(args.server_cert)) if args.server_cert else "",
         overlays=tuple(Path(name) for name in args.overlay),
         wheels=_wheels(args),
+        verify_keys=tuple(dict.fromkeys(read_verify_key(Path(each)) for each in args.verify_key)),
+        is_unsigned=args.unsigned,
+        is_open=args.open_login,
     )
 
 
@@ -205,7 +241,7 @@ def _wheels(args: argparse.Namespace) -> tuple[Wheel, ...]:
 
 def source_of(args: argparse.Namespace) -> Source:
     """Where packages come from, by the options."""
-    return Source(tuple(args.mirror), args.locked)
+    return Source(tuple(args.mirror), args.locked, args.trust_unsigned)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -251,9 +287,8 @@ def update_lock_if_asked(args: argparse.Namespace, recipe: Recipe, board: Board)
     boards = [load_board(path) for path in all_boards(list(board_folders(args.boards)))]
     source = source_of(args)
     boards = [each for each in (board, *boards) if each.arch == board.arch]
-    found = archives(recipe.suite, source.mirrors, recipe.components)
     kernels = sorted({each.kernel.package for each in boards})
-    root = AptRoot(board.arch, found, say=_say)
+    root = apt_for(board.arch, recipe.suite, source, recipe.components, say=_say)
     others = _others(boards, recipe, source)
     update_lock(recipe, board.arch, kernels, root, others=others, say=_say)
     _say(f"wrote {lock_file(recipe, board.arch)}")
@@ -270,10 +305,10 @@ def _others(
     """The newest firmware of boards of one architecture, and U-Boot's source, for a lock."""
     found: dict[str, tuple[Package, ...]] = {}
     for name in sorted({name for each in boards for name in firmware_packages(each)}):
-        root = firmware_root(boards[0].arch, recipe, source.mirrors, _say)
+        root = firmware_root(boards[0].arch, recipe, source, _say)
         found[name] = (newest_alone(name, root),)
     if any(each.bootloader.kind == "u-boot" for each in boards):
-        package = newest_source(SOURCE_PACKAGE, recipe.suite, source.mirrors, _say)
+        package = newest_source(SOURCE_PACKAGE, recipe.suite, source, _say)
         found[group_name(SOURCE_PACKAGE)] = (package,)
     return found
 

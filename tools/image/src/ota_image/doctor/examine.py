@@ -15,11 +15,14 @@ from ota_image.doctor import (
     firmware,
     grub,
     hardware,
+    identity,
     kernel,
+    login,
     memory,
     mounts,
     slots,
     table,
+    trust,
     watchdog,
 )
 from ota_image.doctor.case import Case, open_case
@@ -39,6 +42,9 @@ PROBES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     watchdog.probe,
     mounts.probe,
     artifact_probes.probe,
+    trust.probe,
+    login.probe,
+    identity.probe,
 )
 """In the order in which the device meets them."""
 

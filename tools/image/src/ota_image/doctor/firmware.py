@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from ota_artifact.finding import Finding
+from ota_artifact.finding import Finding, warning
 from ota_image.disk.firmware_found import Firmware
 from ota_image.doctor.bootloader import default_environment, is_whole
 from ota_image.doctor.case import Case
@@ -15,6 +15,7 @@ from ota_image.hardware.device_tree import LARGEST, MAGIC, read_device_tree
 _KERNEL = re.compile(r"^kernel=(\S+)$", re.MULTILINE)
 _DEFAULT_KERNELS = ("kernel8.img", "kernel7.img", "kernel.img")
 _ANY_KEY = b"Hit any key to stop autoboot"  # Source: U-Boot, common/autoboot.c
+_PROMPT = b"Autoboot in %d"  # with AUTOBOOT_KEYED. Source: U-Boot, cmd/Kconfig
 _NO_PROMPT = "-2"
 _COMMANDS = ("sysboot", "saveenv")
 """Commands of our boot logic that a configuration may leave out."""
@@ -123,6 +124,14 @@ def _prompt(case: Case, firmware: Firmware) -> Iterator[Finding]:
             place=f"U-Boot {firmware.version} {firmware.place}",
             cause="one character of noise on the console's input makes it wait at a prompt forever",
             remedy="build it with AUTOBOOT_KEYED and a string to stop it, or with BOOTDELAY=-2",
+        )
+    elif _PROMPT in firmware.data and delay != _NO_PROMPT and not case.is_toy:
+        yield warning(
+            "bootloader-console-open",
+            f"U-Boot {firmware.version} {firmware.place}",
+            "anyone at the console can stop it, with a text that is not a secret, and start another"
+            " system",
+            f"if others reach the console: bootdelay={_NO_PROMPT} in the board's u-boot.env",
         )
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hazards of GRUB: its program, its configuration, its state, and how Linux reaches the state."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import combinations
@@ -9,7 +10,7 @@ from ota_artifact import grub_block
 from ota_artifact.contract import COUNT, PART, TRIAL
 from ota_artifact.device_files import GRUB_CONFIG
 from ota_artifact.errors import ArtifactError, ProgramError
-from ota_artifact.finding import Finding
+from ota_artifact.finding import Finding, warning
 from ota_artifact.grub_block import LOCK, STATE, SUM
 from ota_artifact.image.partitions import ESP
 from ota_artifact.image.vfat import FatFilesystem
@@ -34,6 +35,7 @@ def probe(case: Case) -> Iterator[Finding]:
         return  # another probe reports it
     if is_wanted or case.layout:
         yield from _program(case, boot)
+    yield from _console(case, boot)
     if not boot.exists(grub.FOLDER):
         yield Finding(
             hazard="grub-environment-missing",
@@ -50,6 +52,19 @@ def probe(case: Case) -> Iterator[Finding]:
     for slot in case.slots:
         if case.layout and not slot.is_empty:
             yield from _way(case, slot)
+
+
+def _console(case: Case, boot: Part) -> Iterator[Finding]:
+    """Whether there is a menu, which anyone can edit. Source: GRUB manual, "Security"."""
+    for path in () if case.is_toy else grub.CONFIGURATIONS:
+        text = boot.text(path) or ""
+        if re.search(r"^\s*menuentry\b", text, re.MULTILINE) and "superusers" not in text:
+            yield warning(
+                "bootloader-console-open",
+                f"boot partition: {path}",
+                "anyone at the console can edit an entry of its menu, and start another system",
+                "if others reach the console, do without a menu, or set superusers and a password",
+            )
 
 
 def _apart(boot: Part) -> Iterator[Finding]:

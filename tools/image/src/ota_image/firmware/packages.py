@@ -4,6 +4,7 @@
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from ota_board.board import Board
@@ -12,8 +13,9 @@ from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package
 from ota_image.packages.choice import choose_alone
 from ota_image.packages.deb import open_deb, verify_file
+from ota_image.packages.reach import apt_for
 from ota_image.packages.recipe import Recipe
-from ota_image.packages.sources import ANY_SOURCE, Source, archives
+from ota_image.packages.sources import ANY_SOURCE, Source
 from ota_image.progress import Say
 
 U_BOOT = "u-boot"
@@ -77,19 +79,20 @@ def fetch_firmware(
             name,
             recipe,
             board.arch,
-            apt=lambda: firmware_root(board.arch, recipe, source.mirrors, say),
+            apt=lambda: firmware_root(board.arch, recipe, source, say),
             is_locked=source.is_locked,
             say=say,
         )
         packages.append(package)
-        folder = _unpack(packages[-1], say)
+        folder = _unpack(package, say)
         for each in board.firmware:
             of, _, file = each.source.partition("/")
             if of == name:
                 found[each.source] = folder / file
                 if not found[each.source].is_file():
                     raise ImageError(
-                        f"{board.name}: {name} has no file {file}; correct firmware.from"
+                        f"{board.name}: {name} {package.version} has no file"
+                        f" {_with_likes(file, folder)}; correct firmware.from"
                     )
     return Firmware(found, tuple(packages))
 
@@ -99,7 +102,7 @@ def firmware_packages(board: Board) -> tuple[str, ...]:
     return tuple(sorted({each.source.partition("/")[0] for each in board.firmware} - {U_BOOT}))
 
 
-def firmware_root(arch: str, recipe: Recipe, mirrors: Sequence[str], say: Say) -> AptRoot:
+def firmware_root(arch: str, recipe: Recipe, source: Source, say: Say) -> AptRoot:
     """The archives with the component of firmware.
 
     Raises:
@@ -107,7 +110,14 @@ def firmware_root(arch: str, recipe: Recipe, mirrors: Sequence[str], say: Say) -
         OSError: the cache cannot be written.
     """
     components = (*recipe.components, _COMPONENT)
-    return AptRoot(arch, archives(recipe.suite, mirrors, components), say=say)
+    return apt_for(arch, recipe.suite, source, components, say=say)
+
+
+def _with_likes(file: str, folder: Path) -> str:
+    """A file's name, and those of the files that may be meant by it."""
+    there = sorted(each.name for each in folder.iterdir())
+    likes = get_close_matches(Path(file).name, there)
+    return f"{file}, but {', '.join(likes)}" if likes else file
 
 
 def _unpack(package: Package, say: Say) -> Path:

@@ -23,6 +23,7 @@ from ota_board.u_boot import ENVIRONMENT, default_environment, fragment, missing
 from ota_image.cache import key_of, make_once, one_error_if_full, require_whole, tree_digest
 from ota_image.errors import ImageError
 from ota_image.firmware.packages import U_BOOT
+from ota_image.firmware.patches import apply_patches, patches_of
 from ota_image.packages.apt import Package
 from ota_image.packages.lock import default_recipe
 from ota_image.packages.recipe import Recipe
@@ -105,12 +106,13 @@ def build_u_boot(
     """Build U-Boot for a board, or take it from the cache.
 
     Args:
-        source: a tree of any version from 2023.01 on; it is copied and not changed.
+        source: a tree of any version from 2023.01 on; it is copied and not changed; the copy
+            gets the board's patches that it needs.
         entry: what the tree is of, if it is in the cache; checked before it is compiled.
 
     Raises:
-        ImageError: the board has no U-Boot, the tree is not U-Boot's, or it drops a part of the
-            configuration.
+        ImageError: the board has no U-Boot, the tree is not U-Boot's, a patch does not fit it, or
+            it drops a part of the configuration.
         ProgramError: the compiler is missing, or fails.
         WorldError: the entry is damaged.
         OSError: no space in the cache.
@@ -121,17 +123,20 @@ def build_u_boot(
     wanted = fragment(board, Path(ENVIRONMENT), board_folder)
     outputs = tuple(sorted({*_OUTPUTS, *_named(board)}))
     inputs = (board.bootloader.defconfig, text, wanted, tree_digest(source))
-    key = key_of(_RECIPE, *inputs, *outputs)
+    patches = patches_of(board_folder)
+    key = key_of(_RECIPE, *inputs, *outputs, *(each.read_bytes() for each in patches))
     # Without the board's name: boards that differ only elsewhere share their U-Boot.
     kind = board.bootloader.defconfig.removesuffix("_defconfig")
     with make_once(f"u-boot/{kind}-{version}-{key}") as (folder, workplace):
         if workplace:
-            _require_tools(board)
+            _require_tools(board, patches)
             if entry:
                 require_whole(entry)
             say(f"compiling U-Boot {version} for {board.name}")
             with _plain_folder(workplace) as place, one_error_if_full(place):
-                _build(board, source, place, text, wanted, say)
+                tree = _copy(source, place / "source")
+                apply_patches(patches, tree, version)
+                _build(board, tree, place, text, wanted, say)
                 _keep(board, outputs, place / "build", workplace)
         else:
             say(f"U-Boot {version} for {board.name} is in the cache")
@@ -177,9 +182,9 @@ def _is_noexec(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
 
 
-def _require_tools(board: Board) -> None:
+def _require_tools(board: Board, patches: Sequence[Path]) -> None:
     """Fail if programs are missing that the build would miss only after a while."""
-    wanted = (*_TOOLS, f"{_CROSS[board.arch]}gcc")
+    wanted = (*_TOOLS, f"{_CROSS[board.arch]}gcc", *(("patch",) if patches else ()))
     if absent := [each for each in wanted if which(each) is None]:
         raise ProgramError(missing_programs(*absent))
 
@@ -208,10 +213,13 @@ def _keep(board: Board, names: Sequence[str], output: Path, made: Path) -> None:
         shutil.copyfile(output / name, made / name)
 
 
-def _build(board: Board, source: Path, place: Path, text: str, wanted: str, say: Say) -> None:
-    """Build in the folder ``build`` of a place."""
-    tree, output = place / "source", place / "build"
-    shutil.copytree(source, tree, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+def _copy(source: Path, tree: Path) -> Path:
+    return shutil.copytree(source, tree, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+
+
+def _build(board: Board, tree: Path, place: Path, text: str, wanted: str, say: Say) -> None:
+    """Build a tree in the folder ``build`` of a place."""
+    output = place / "build"
     output.mkdir()
     (output / ENVIRONMENT).write_text(text, "utf-8")
     _let_pci_come_first(tree)

@@ -25,6 +25,28 @@ def warnings_of(disk: Disk) -> Iterator[str]:
         yield f"{disk.path}: is not a disk with slots A and B: {disk.refusal.finding}"
 
 
+def require_asked_for_emmc(disk: Disk, device: Device, *, is_asked: bool) -> None:
+    """Pass if the device is not an eMMC, or the user wants just that.
+
+    Raises:
+        ImageError: it is one. A board with both starts the eMMC's U-Boot, which then uses the
+            state and the slots of the card.
+    """
+    if not device.is_emmc or is_asked:
+        return
+    there = disk.layout.device if disk.layout else ""
+    reason = (
+        f" {disk.path.name} has its slots on {there}, and if that is the card there, U-Boot from"
+        " the eMMC starts the card's slots, or none;"
+        if there
+        else ""
+    )
+    raise ImageError(
+        f"{device.path}: is an eMMC, a part of the board;{reason} name the card, or write it to the"
+        " eMMC with --emmc"
+    )
+
+
 def require_same_sectors(disk: Disk, device: Device) -> None:
     """Pass if the device counts in the sectors that the GPT counts in.
 

@@ -23,6 +23,7 @@ class Device:
         sector: that it is read and written by [B].
         model: its own name; empty if it has none.
         is_removable: whether the system treats it as a card or a stick.
+        is_emmc: whether it is soldered to a board, in addition to a card or in place of one.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Device:
     sector: int
     model: str
     is_removable: bool
+    is_emmc: bool
 
 
 def find_device(path: Path, needed: int, *, root: Path = Path("/")) -> Device:
@@ -84,7 +86,16 @@ def checked_device(path: Path, entry: Path, needed: int, *, root: Path) -> Devic
         sector=int(_read(folder / "queue/logical_block_size") or _SECTOR),
         model=_read(folder / "device/model") or _read(folder / "device/name"),
         is_removable=_read(folder / "removable") == "1",
+        is_emmc=_is_emmc(folder),
     )
+
+
+def _is_emmc(folder: Path) -> bool:
+    """By its kind, which is SD for a card, or by its boot areas, which only an eMMC has.
+
+    Source: Linux, drivers/mmc/core/bus.c (type), Documentation/driver-api/mmc/mmc-dev-parts.rst
+    """
+    return _read(folder / "device/type") == "MMC" or (folder / f"{folder.name}boot0").is_dir()
 
 
 def _mounted(entry: Path, root: Path) -> Iterator[str]:

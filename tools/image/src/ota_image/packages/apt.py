@@ -84,6 +84,8 @@ class AptRoot:
         archives: Sequence[Archive],
         *,
         kind: str = "deb",
+        is_strict: bool = False,
+        trusts_unsigned: bool = False,
         say: Say = lambda text: None,
     ) -> None:
         """Make the folder; this downloads nothing.
@@ -92,17 +94,18 @@ class AptRoot:
             arch: Debian's name.
             archives: as `ota_image.packages.sources.archives` finds them.
             kind: ``deb``, or ``deb-src`` for source packages.
+            is_strict: a list that cannot be fetched is an error, even if there is an older one.
+            trusts_unsigned: take over what the machine's apt says of unsigned lists.
 
         Raises:
             OSError: the cache cannot be written.
         """
         stanzas = [each.stanza(kind) for each in archives]
-        settings = host_settings()
-        self._say = say
+        settings = host_settings(trusts_unsigned=trusts_unsigned)
+        self._say, self._is_strict = say, is_strict
         self._suites = [suite for each in archives for suite in each.suites]
         self._is_asked = self._is_checked = False
-        self._lacking = ""
-        self.unreached = ""
+        self._lacking = self.unreached = ""
         self._arch = arch
         key = key_of(arch, *stanzas, settings)
         self.folder = open_cache() / "apt" / f"{arch}-{kind}-{key}"
@@ -116,8 +119,8 @@ class AptRoot:
     def update(self, *, is_stale: bool = False) -> None:
         """Fetch the lists of packages, unless they are less than an hour old and not stale.
 
-        A list that cannot be fetched is a warning, and is asked for again by the next root. Without
-        a list of the security updates, or if only that one is not to be had, `resolve` fails.
+        If the root is not strict, a list that cannot be fetched is a warning, and the next root
+        asks for it again. Without the list of the security updates, `resolve` fails.
 
         apt does not compare the lists that it has with what the archive signed: if they are not as
         the last update left them, all are fetched again.
@@ -141,13 +144,14 @@ class AptRoot:
             except ProgramError as error:
                 if not [*self._lists.glob("*_Packages*"), *self._lists.glob("*_Sources*")]:
                     raise with_remedy(error) from error
+                if self._is_strict:
+                    text = f"a list of packages cannot be fetched: {reason(str(error))}"
+                    raise ProgramError(f"--locked: {text}; try again, or do without") from error
                 failed = {suite for suite in self._suites if names(str(error), suite)}
                 self._lacking = self._find_lacking(str(error), failed)
                 self.unreached = reason(str(error)) if failed == set(self._suites) else ""
-                self._say(
-                    "warning: only some of the package lists could be fetched:"
-                    f" {reason(str(error))}"
-                )
+                text = "only some of the package lists could be fetched"
+                self._say(f"warning: {text}: {reason(str(error))}")
             else:
                 stamp.touch()
             finally:

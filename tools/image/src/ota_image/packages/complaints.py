@@ -5,6 +5,11 @@ import re
 
 from ota_artifact.errors import ProgramError
 
+_UNTRUSTED = (
+    "is not signed|does not have a Release file|is expired|is no longer valid|is not valid yet"
+)
+"""Source: apt, apt-pkg/acquire-item.cc."""
+
 
 def names(said: str, suite: str) -> bool:
     """Whether apt's errors name a suite, in an address or after one."""
@@ -12,11 +17,21 @@ def names(said: str, suite: str) -> bool:
 
 
 def with_remedy(error: ProgramError) -> ProgramError:
-    """Name the package of Debian's keys if one is missing, as on Ubuntu or an older Debian."""
-    if not re.search("NO_PUBKEY|Missing key", str(error)):  # of gpgv, and of sqv
+    """Name the package of Debian's keys if one is missing, as on Ubuntu or an older Debian.
+
+    An archive that nobody has signed, or whose list is old, may be one that the user trusts.
+    """
+    said = str(error)
+    if re.search("NO_PUBKEY|Missing key", said):  # of gpgv, and of sqv
+        text = "Debian's keys are missing or too old: apt-get install debian-archive-keyring"
+    elif re.search(_UNTRUSTED, said):
+        text = (
+            "choose another mirror, or take over what this machine's apt says of it, with"
+            " --trust-unsigned"
+        )
+    else:
         return error
-    text = "Debian's keys are missing or too old: apt-get install debian-archive-keyring"
-    return ProgramError(f"{reason(str(error))}; {text}")
+    return ProgramError(f"{reason(said)}; {text}")
 
 
 def reason(said: str, about: str = "") -> str:

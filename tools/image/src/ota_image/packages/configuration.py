@@ -11,15 +11,33 @@ from ota_artifact.run import run
 _HOST_SETTINGS = re.compile(r"^(Acquire::(?!IndexTargets|Languages|GzipIndexes|Changelogs).*)$")
 
 
-def host_settings() -> str:
+_UNSIGNED = re.compile(r"^Acquire::Allow(?:Insecure|Weak|DowngradeToInsecure)Repositories\b")
+_DATES = re.compile(r"^Acquire::Check-(?:Valid-Until|Date)\b")
+_OFF = re.compile(r' "(?:false|no|off|without|disable|0)";$', re.IGNORECASE)
+"""Source: apt, apt-pkg/contrib/strutl.cc, StringToBool."""
+
+
+def host_settings(*, trusts_unsigned: bool = False) -> str:
     """The machine's own settings for downloads: proxies, time-outs, checks of dates.
+
+    Args:
+        trusts_unsigned: those for lists that nobody has signed, too.
 
     Raises:
         ProgramError: apt-config is missing, or fails.
     """
     said = run(("apt-config", "dump"), timeout=60, environment={"LC_ALL": "C.UTF-8"})
     lines = said.decode("utf-8", "replace").splitlines()
-    return "".join(f"{line}\n" for line in lines if _HOST_SETTINGS.match(line))
+    kept = (line for line in lines if _HOST_SETTINGS.match(line))
+    return "".join(f"{line}\n" for line in kept if trusts_unsigned or not _UNSIGNED.match(line))
+
+
+def unsafe_settings(settings: str) -> tuple[str, ...]:
+    """The settings with which lists need not be signed, or may be old."""
+    lines = settings.splitlines()
+    unsigned = (line for line in lines if _UNSIGNED.match(line) and not _OFF.search(line))
+    dates = (line for line in lines if _DATES.match(line) and _OFF.search(line))
+    return tuple(line.rstrip(";") for line in (*unsigned, *dates))
 
 
 def configuration(folder: Path, arch: str) -> str:

@@ -17,8 +17,9 @@ from ota_image.packages.choice import (
     locked_packages,
 )
 from ota_image.packages.lock import SOURCE, lock_file
+from ota_image.packages.reach import apt_for
 from ota_image.packages.recipe import Recipe
-from ota_image.packages.sources import Source, archives, host_arch
+from ota_image.packages.sources import Source, host_arch
 from ota_image.progress import Say
 
 
@@ -41,7 +42,7 @@ def locked_source(
         return groups[0], folder / "tree"
     if groups is None:
         complain(f"{place}: has no section [{group_name(name)}]", source.is_locked, say)
-    apt = _root(recipe.suite, source.mirrors, say)
+    apt = _root(recipe.suite, source, say)
     files = _files(name, groups[0], apt) if groups else None
     if files is None:
         if groups:
@@ -65,14 +66,14 @@ def locked_source(
     return package, _unpack(apt, name, files, say) / "tree"
 
 
-def newest_source(name: str, suite: str, mirrors: Sequence[str], say: Say) -> Package:
+def newest_source(name: str, suite: str, source: Source, say: Say) -> Package:
     """The newest version of a source package, as a lock has it.
 
     Raises:
         ImageError: there is no archive, or no such package.
         ProgramError: the archive cannot be reached.
     """
-    return package_of(name, _root(suite, mirrors, say).source(name))
+    return package_of(name, _root(suite, source, say).source(name))
 
 
 def group_name(name: str) -> str:
@@ -87,8 +88,8 @@ def package_of(name: str, files: Sequence[SourceFile]) -> Package:
     return Package(name=name, version=version, arch=SOURCE, sha256=description.sha256)
 
 
-def _root(suite: str, mirrors: Sequence[str], say: Say) -> AptRoot:
-    return AptRoot(host_arch(), archives(suite, mirrors), kind="deb-src", say=say)
+def _root(suite: str, source: Source, say: Say) -> AptRoot:
+    return apt_for(host_arch(), suite, source, kind="deb-src", say=say)
 
 
 def _files(name: str, package: Package, apt: AptRoot) -> tuple[SourceFile, ...] | None:

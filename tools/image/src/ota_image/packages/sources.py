@@ -16,7 +16,13 @@ from ota_artifact.run import run
 from ota_image.errors import ImageError
 
 _COMPONENTS = ("main", "contrib", "non-free", "non-free-firmware")
-_KEPT = ("signed-by", "trusted", "check-valid-until", "valid-until-max", "check-date")
+_KEPT = ("signed-by", "valid-until-max")
+_UNSAFE = (
+    *("trusted", "allow-insecure", "allow-weak", "allow-downgrade-to-insecure"),
+    *("check-valid-until", "check-date", "date-max-future", "valid-until-min"),
+)
+"""Options with which apt takes a list that nobody has signed, or an old one."""
+
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _SUITES = (
     *("oldoldstable", "oldstable", "stable", "testing", "unstable"),
@@ -35,10 +41,12 @@ class Source:
     Attributes:
         mirrors: from ``--mirror``; by default as `archives` finds them.
         is_locked: take exactly the packages of the lock, or fail.
+        trusts_unsigned: take over what the machine's apt says of lists that are unsigned or old.
     """
 
     mirrors: tuple[str, ...] = ()
     is_locked: bool = False
+    trusts_unsigned: bool = False
 
 
 ANY_SOURCE = Source()
@@ -88,7 +96,11 @@ def host_arch() -> str:
 
 
 def archives(
-    suite: str, mirrors: Sequence[str] = (), components: Sequence[str] = ()
+    suite: str,
+    mirrors: Sequence[str] = (),
+    components: Sequence[str] = (),
+    *,
+    trusts_unsigned: bool = False,
 ) -> tuple[Archive, ...]:
     """The archives to take packages of a suite from.
 
@@ -96,6 +108,7 @@ def archives(
         mirrors: from ``--mirror``; by default those of `chosen_mirrors`, or else those that the
             machine's own apt knows.
         components: needed in addition to the archives' own, such as ``non-free-firmware``.
+        trusts_unsigned: keep the options of the machine's apt for lists that are unsigned or old.
 
     Raises:
         ImageError: there is none.
@@ -104,9 +117,27 @@ def archives(
     chosen = chosen_mirrors(mirrors)
     found = chosen_archives(chosen, suite) if chosen.texts else host_archives(suite)
     return tuple(
-        replace(each, components=tuple(dict.fromkeys((*each.components, *components))))
+        replace(
+            each if trusts_unsigned else _safe(each),
+            components=tuple(dict.fromkeys((*each.components, *components))),
+        )
         for each in found
     )
+
+
+def unsafe_options(archives: Sequence[Archive]) -> tuple[str, ...]:
+    """The options of archives with which a list need not be signed, or may be old."""
+    return tuple(
+        f"{name}={value} of {' '.join(each.suites)}"
+        for each in archives
+        for name, value in each.options
+        if name in _UNSAFE
+    )
+
+
+def _safe(archive: Archive) -> Archive:
+    options = tuple(each for each in archive.options if each[0] not in _UNSAFE)
+    return replace(archive, options=options)
 
 
 def chosen_mirrors(options: Sequence[str] = ()) -> Mirrors:
@@ -269,7 +300,7 @@ def _of_suite(archive: Archive, own: str, wanted: str) -> Archive | None:
     components = tuple(each for each in archive.components if each in _COMPONENTS)
     if not suites or not components:
         return None
-    options = tuple((name, value) for name, value in archive.options if name in _KEPT)
+    options = tuple((name, value) for name, value in archive.options if name in (*_KEPT, *_UNSAFE))
     return Archive(uris=archive.uris, suites=suites, components=components, options=options)
 
 

@@ -19,10 +19,11 @@ from ota_artifact.errors import ProgramError
 from ota_artifact.run import run
 from ota_image.cache import make_once
 from ota_image.errors import ImageError, WorldError
-from ota_image.packages.apt import AptRoot, Package, download
+from ota_image.packages.apt import Package, download
 from ota_image.packages.deb import verify_file
+from ota_image.packages.reach import apt_for
 from ota_image.packages.recipe import Recipe
-from ota_image.packages.sources import Source, archives, host_arch
+from ota_image.packages.sources import Source, host_arch
 from ota_image.progress import Say
 
 _SCRIPT = Path(__file__).with_name("compile_modules.py")
@@ -119,8 +120,7 @@ def _unpacked(package: Package, minor: int, recipe: Recipe, source: Source, say:
         workplace,
     ):
         if workplace:
-            found = archives(recipe.suite, source.mirrors, recipe.components)
-            root = AptRoot(arch, found, say=say)
+            root = apt_for(arch, recipe.suite, source, recipe.components, say=say)
             needed = (name, f"lib{name}", *_LIBRARIES)
             chosen = [f"{name}={package.version}", f"lib{name}={package.version}"]
             packages = [each for each in root.resolve(chosen) if each.name in needed]

@@ -2,15 +2,30 @@
 """What a build adds to a root filesystem in addition to its recipe."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ota_artifact.errors import ArtifactError
+from ota_artifact.keys import PublicKey, parse_public_key
 from ota_image.errors import ImageError
 from ota_image.packages.recipe import USER_IDS, USER_NAME, User
 from ota_image.rootfs.wheel import Wheel
 
 _KEYS = ("ssh-", "ecdsa-", "sk-")
 """The start of a line with a public key. Source: sshd(8), "AUTHORIZED_KEYS FILE FORMAT"."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyKey:
+    """A public key that artifacts may be signed with.
+
+    Attributes:
+        name: of its file on the device, by its content.
+        pem: the key, in PEM.
+    """
+
+    name: str
+    pem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +41,9 @@ class Settings:
         certificate: of the server, in PEM; empty if a known authority signed it.
         overlays: folders whose files replace all others.
         wheels: of the agent; () for an image without it.
+        verify_keys: one of them must have signed an artifact; () if the device takes any.
+        is_unsigned: a device with a server may take any artifact: the user asks for it.
+        is_open: root may log in without a password: the user asks for it.
     """
 
     release: str = ""
@@ -36,6 +54,14 @@ class Settings:
     certificate: str = ""
     overlays: tuple[Path, ...] = ()
     wheels: tuple[Wheel, ...] = ()
+    verify_keys: tuple[VerifyKey, ...] = ()
+    is_unsigned: bool = False
+    is_open: bool = False
+
+    def trusting(self, key: PublicKey) -> "Settings":
+        """The same, and the device trusts a key."""
+        keys = dict.fromkeys((*self.verify_keys, VerifyKey(f"{key.id}.pem", key.pem)))
+        return replace(self, verify_keys=tuple(keys))
 
 
 def read_users(texts: Sequence[str]) -> tuple[User, ...]:
@@ -90,6 +116,26 @@ def read_ssh_keys(path: Path) -> tuple[str, ...]:
     if not keys:
         raise ImageError(f"{path}: has no public key")
     return keys
+
+
+def read_verify_key(path: Path) -> VerifyKey:
+    """A public key in PEM, that artifacts may be signed with.
+
+    Raises:
+        ImageError: the file does not have such a key, or has a private one.
+        OSError: it cannot be read.
+    """
+    data = path.read_bytes()
+    if b"PRIVATE KEY" in data:
+        raise ImageError(
+            f"{path}: is a private key, which must not be on a device; give its public half, which"
+            f" `openssl pkey -in {path} -pubout` prints"
+        )
+    try:
+        key = parse_public_key(data, str(path))
+    except ArtifactError as error:
+        raise ImageError(str(error)) from error
+    return VerifyKey(f"{key.id}.pem", key.pem)
 
 
 def read_certificate(path: Path) -> str:

@@ -24,16 +24,17 @@ from ota_image.errors import ImageError
 from ota_image.packages.apt import AptRoot, Package, digest_of
 from ota_image.packages.choice import Chosen, choose
 from ota_image.packages.deb import open_deb, verify_file
+from ota_image.packages.reach import apt_for
 from ota_image.packages.recipe import Recipe, fitted
 from ota_image.packages.sources import (
     ANY_SOURCE,
     Source,
-    archives,
     chosen_archives,
     chosen_mirrors,
     has_security,
 )
 from ota_image.progress import Say
+from ota_image.rootfs.access import check_keys, check_trust, remarks, with_login
 from ota_image.rootfs.agent import add_agent
 from ota_image.rootfs.bytecode import add_bytecode
 from ota_image.rootfs.installed import STATUS, install, installed_packages, time_of
@@ -106,10 +107,10 @@ def make_slot(
         OSError: no space.
     """
     board = fitted(board, recipe)
-    if recipe.login == "open":
-        where = "on the console" if settings.ssh_keys else "on the console and by SSH"
-        progress(f"warning: {recipe.path}: login: open; root can log in {where} without a password")
-
+    check_trust(settings)
+    for remark in remarks(board, recipe, settings):
+        progress(remark)
+    recipe = with_login(board, recipe, settings)
     mirrors = chosen_mirrors(source.mirrors)
     if mirrors.texts and not has_security(chosen_archives(mirrors, recipe.suite)):
         progress(
@@ -119,8 +120,7 @@ def make_slot(
 
     @cache  # a list that cannot be fetched is asked for once
     def apt() -> AptRoot:
-        found = archives(recipe.suite, source.mirrors, recipe.components)
-        return AptRoot(board.arch, found, say=progress)
+        return apt_for(board.arch, recipe.suite, source, recipe.components, say=progress)
 
     chosen = choose(
         recipe,
@@ -200,6 +200,7 @@ def _build(
     add_agent(tree, settings.wheels, board.arch)
     for overlay in settings.overlays:
         tree.add_from(overlay)
+    check_keys(tree, settings)
     add_bytecode(tree, python, say)
     size = board.partitions.slot
     say(f"writing the filesystem of {size >> 20} MiB")

@@ -6,6 +6,7 @@ Debian's packages run scripts for that. Here the few things that they do are don
 
 import json
 import posixpath
+from collections.abc import Sequence
 from pathlib import Path
 
 from ota_artifact import device_files
@@ -137,29 +138,49 @@ def add_board(tree: Tree, board: Board, recipe: Recipe, settings: Settings, cloc
     tree.add_file(device_files.RELEASE, shell_text({**release, "board": board.name}))
     tree.add_file("/etc/ota/board", shell_text(_board(board, recipe, settings, clock)))
     tree.add_file(device_files.MENDER_INFO, f"{NAME}={artifact}\n")
-    if settings.server:
-        _add_server(tree, settings)
-    if settings.server or settings.wheels:
+    keys = [f"{device_files.KEYS}/{each.name}" for each in settings.verify_keys]
+    for path, key in zip(keys, settings.verify_keys, strict=True):
+        tree.add_file(path, key.pem)
+    if settings.server or keys:
+        _add_mender_conf(tree, settings, keys)
+    if settings.server or keys or settings.wheels:
         certificate = _CERTIFICATE if settings.certificate else ""
-        text = fill_in(_AGENT_TOML, server=settings.server, certificate=certificate, text=toml_text)
+        text = fill_in(
+            _AGENT_TOML,
+            server=settings.server,
+            certificate=certificate,
+            keys=keys,
+            is_open=_is_open(recipe, settings),
+            text=toml_text,
+        )
         tree.add_file(device_files.AGENT_TOML, text)
+
+
+def _is_open(recipe: Recipe, settings: Settings) -> bool:
+    """Whether root needs no password."""
+    return recipe.login == "open" and not settings.ssh_keys
 
 
 def _board(board: Board, recipe: Recipe, settings: Settings, clock: int) -> dict[str, str]:
     """What the scripts in a slot need to know, by the name of the variable."""
-    is_open = recipe.login == "open" and not settings.ssh_keys
     return {
         **device_settings(board),
         "OTA_DROPBEAR": "-B"
-        if is_open
+        if _is_open(recipe, settings)
         else "-s",  # empty passwords are accepted, or no passwords at all
         "OTA_CLOCK": str(clock),
     }
 
 
-def _add_server(tree: Tree, settings: Settings) -> None:
-    """Add the server's certificate, and a configuration for Mender's client, if it is there."""
-    mender = {"ServerURL": settings.server}
+def _add_mender_conf(tree: Tree, settings: Settings, keys: Sequence[str]) -> None:
+    """Add the server's certificate, and a configuration for Mender's client, if it is there.
+
+    Args:
+        keys: paths on the device.
+    """
+    mender: dict[str, object] = {"ServerURL": settings.server} if settings.server else {}
+    if keys:
+        mender["ArtifactVerifyKeys"] = list(keys)
     if settings.certificate:
         tree.add_file(_CERTIFICATE, settings.certificate)
         mender["ServerCertificate"] = _CERTIFICATE

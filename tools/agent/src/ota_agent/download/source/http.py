@@ -4,6 +4,8 @@
 import http.client
 import logging
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -31,7 +33,8 @@ from ota_agent.download.source.response import (
 )
 from ota_agent.download.source.retry import Changed, Patience, Surroundings, Tell
 from ota_agent.errors import AgentError, NotGiven, innermost
-from ota_agent.hurry import reading
+from ota_agent.hurry import heeding, within
+from ota_agent.hurry.connection import arrived
 from ota_agent.retry import retry_after
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 18  # [B]
+_LAST = 10.0  # [s] for the last try, which may begin when no time is left
 _NEAR = 1 << 16  # [B] that are read over rather than asked for again
 _REDIRECTS = 10
 _NOT_YET_VALID = 9  # Source: OpenSSL, X509_V_ERR_CERT_NOT_YET_VALID
@@ -197,16 +201,24 @@ class HttpSource:
                     raise NotGiven(f"{self._name}: {why}; correct the address or the server")
 
     def _asked(self, url: str) -> "BaseHTTPResponse":
-        return self._pool.request(
-            "GET",
-            url,
-            headers=self._headers(),
-            preload_content=False,
-            decode_content=False,
-            timeout=urllib3.Timeout(
-                connect=min(60.0, self._options.inactivity), read=self._options.inactivity
-            ),
-        )
+        with self._hurried():
+            return self._pool.request(
+                "GET",
+                url,
+                headers=self._headers(),
+                preload_content=False,
+                decode_content=False,
+                timeout=urllib3.Timeout(
+                    connect=min(60.0, self._options.inactivity), read=self._options.inactivity
+                ),
+            )
+
+    @contextmanager
+    def _hurried(self) -> Iterator[None]:
+        """An answer's head, or a piece of its body, has this long; an abort ends it as well."""
+        seconds = min(self._options.inactivity, max(self._patience.left, _LAST))
+        with within(seconds), heeding(self._around.check):
+            yield
 
     def _redirected(self, old: str, location: str) -> str:
         """The address that a redirect leads to."""
@@ -284,10 +296,8 @@ class HttpSource:
 
     def _arrived(self, response: "BaseHTTPResponse", size: int) -> bytes:
         size = self._limit.portion(size)
-        # urllib3 1.26 would wait for all of it, and lose what has come if the connection is lost.
-        read1 = getattr(response, "read1", None) or response._fp.read1  # type: ignore[attr-defined]
-        with reading(response):
-            data: bytes = read1(size)
+        with self._hurried():
+            data = arrived(response, size)
         self.received += len(data)
         self._limit.take(len(data))
         return data

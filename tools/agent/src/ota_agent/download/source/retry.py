@@ -72,6 +72,13 @@ class Patience:
         """How long the download has taken so far [s]."""
         return self._around.clock() - self._begun
 
+    @property
+    def left(self) -> float:
+        """How long the next byte may take [s]."""
+        now = self._around.clock()
+        without = self._options.no_progress - (now - self._progress)
+        return max(0.0, min(without, self._options.total - (now - self._begun)))
+
     def progressed(self) -> None:
         """A new byte has come.
 
