@@ -36,7 +36,7 @@ def test_the_meta_data_of_a_payload_keep_what_they_have() -> None:
 
 @pytest.mark.parametrize(
     "meta_data",
-    [b"", b"{}", b"[]", b"7", b"{", b"\xff"],
+    [b"", b"{}", b"[]", b"7", b"{", b"\xff", b"[" * 9999],
 )
 def test_other_meta_data_ask_for_nothing(meta_data: bytes) -> None:
     assert logic_in(meta_data) is None

@@ -143,7 +143,10 @@ def test_on_every_mmc_board_environment_and_first_partition_are_at_the_same_plac
             "console: {device: ttyAMA0, speed: fast}",
             r"'fast' is not a whole",
         ),
+        ("timeout: 30}", "timeout: 2}", r"watchdog.timeout: must be from 3 to 3600 seconds"),
+        ("timeout: 30}", "timeout: -30}", r"watchdog.timeout: must be from 3 to 3600 seconds"),
         ("schema: 1", "schema: [", r"board\.yaml:5: expected"),
+        ("schema: 1", "schema: " + "[" * 9999, r"board\.yaml: nests too deep"),
     ],
 )
 def test_an_error_is_reported_with_its_place(

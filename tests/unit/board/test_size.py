@@ -19,7 +19,8 @@ def test_a_size_is_read(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["1 GB", "128", "1.5 MiB", "-1 MiB", "MiB", "0x", "1 MiB ", "\u0661 B"]
+    "text",
+    ["1 GB", "128", "1.5 MiB", "-1 MiB", "MiB", "0x", "1 MiB ", "\u0661 B", "9" * 5000 + " B"],
 )
 def test_another_form_is_refused_with_the_right_one(text: str) -> None:
     with pytest.raises(BoardError, match="write it as '256 MiB'"):

@@ -201,15 +201,16 @@ def test_an_artifact_of_any_root_filesystem_can_say_how_much_memory_it_needs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     board = small_board(tmp_path, "beaglebone-black")
-    image(tmp_path, board, slot(board))
+    image(tmp_path, board, {**slot(board), "boot/initrd.img": bytes(65 << 20)})
 
     assert main(["needs", str(tmp_path / "rootfs.ext4")]) == 0
 
     needs = needs_in(capsys.readouterr().out.encode())
     assert needs is not None
-    assert (needs.kernel, needs.device_tree) == (
+    assert (needs.kernel, needs.device_tree, needs.initrd) == (
         len(gzip.compress(image_of(), mtime=0)),
         len(compiled(SOURCE)),
+        65 << 20,
     )
 
 

@@ -31,6 +31,8 @@ APPEND = b"append root=${mender_kernel_root} panic=10"
         ("qemu-arm64", {EXTLINUX: b"initrd /boot/initrd.img\n" + APPEND + b"\n"}, "kernel-missing"),
         ("qemu-arm64", {"boot/initrd.img": None}, "initrd-missing"),
         ("qemu-x86-64", {"boot/vmlinuz": None}, "kernel-missing"),
+        ("qemu-arm64", {"boot/vmlinuz": b""}, "kernel-missing"),
+        ("qemu-x86-64", {"boot/vmlinuz": b""}, "kernel-missing"),
         ("beaglebone-black", {"boot/dtbs/am335x-boneblack.dtb": None}, "device-tree-missing"),
         ("raspberrypi3", {"boot/dtbs/bcm2837-rpi-3-b-plus.dtb": None}, "device-tree-missing"),
         ("qemu-arm64", {"boot/initrd.img": initrd(("ext4", "mmc_block"))}, "initrd-without-driver"),

@@ -98,6 +98,9 @@ def test_without_a_board_the_slot_says_what_it_knows(tmp_path: Path) -> None:
         (
             ("etc/ota/board", OURS.format("i6300esb", 30), "Linux arms i6300esb, 30 s"),
             ("etc/ota/board", OURS.format("''", 0), "nobody arms one"),
+            ("etc/ota/board", OURS.format("a", "9" * 5000), "Linux arms a, 0 s"),
+            ("etc/ota/board", "OTA_WATCHDOG='i6300esb\n", "nobody arms one"),
+            ("etc/systemd/system.conf", "RuntimeWatchdogSec=" + "9" * 5000, "does not say"),
             ("etc/systemd/system.conf", "RuntimeWatchdogSec=20\n", "Linux arms a watchdog, 20 s"),
             ("etc/systemd/system.conf.d/w.conf", "RuntimeWatchdogSec=5s\n", "a watchdog, 5 s"),
         )

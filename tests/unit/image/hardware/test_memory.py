@@ -102,6 +102,7 @@ def test_an_artifact_says_what_its_slot_needs() -> None:
         b"{}",
         b"[]",
         b"not JSON",
+        b"[" * 9999,
         b'{"memory": 7}',
         b'{"memory": {"kernel": 1}}',
         b'{"memory": {"kernel": "1", "unpacked": 0, "device_tree": 0, "initrd": 0}}',

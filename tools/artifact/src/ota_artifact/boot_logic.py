@@ -47,6 +47,6 @@ def logic_in(meta_data: bytes) -> int | None:
     """The boot logic that a payload's meta-data ask for; None if they do not."""
     try:
         found = json.loads(meta_data or b"{}").get(_FIELD)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return None
     return found if type(found) is int and found >= 0 else None

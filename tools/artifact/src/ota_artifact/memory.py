@@ -63,7 +63,7 @@ def needs_in(meta_data: bytes) -> Needs | None:
     try:
         found = json.loads(meta_data or b"{}").get(_FIELD)
         sizes = {name: found[name] for name in Needs.__slots__}
-    except (ValueError, AttributeError, TypeError, KeyError):
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
         return None
     if any(type(each) is not int or each < 0 for each in sizes.values()):
         return None

@@ -65,6 +65,7 @@ _SETTING = re.compile(r"[A-Z][A-Z0-9_]*(:[a-z0-9-]+)*")  # a variable of BitBake
 _PORT = re.compile(r"[A-Za-z][A-Za-z0-9]*")  # of a console, without /dev
 _DEVICE_TREE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.,+-]*/)*[A-Za-z0-9][A-Za-z0-9_.,+-]*\.dtb")
 _PARAMETER = re.compile(r"[a-z0-9_]+=[A-Za-z0-9_.-]+")  # of a kernel's module
+_SHORTEST, _LONGEST = 3, 3600  # [s] of a watchdog, which is fed three times in its time
 _TAKEN = {"boot", "A", "B", "data"}
 _KERNEL_FIELDS = ("package", "format", "drivers", "modules", "left_out")
 _WATCHDOG_FIELDS = ("driver", "armed_by", "timeout", "stopped_by", "parameter")
@@ -267,6 +268,8 @@ def _watchdog(fields: Fields) -> Watchdog:
     armed_by = fields.choice("armed_by", get_args(Armer))
     driver = fields.text("driver", "none")
     timeout = fields.number("timeout", 0)
+    if timeout and not _SHORTEST <= timeout <= _LONGEST:
+        raise fields.wrong("timeout", f"must be from {_SHORTEST} to {_LONGEST} seconds")
     if (armed_by == "nobody") != (timeout == 0):
         raise fields.wrong("timeout", "is needed if armed_by is not nobody, and only then")
     stopped_by = fields.choice("stopped_by", get_args(Stopper), "nobody")

@@ -6,7 +6,7 @@ import re
 from ota_artifact.size import UNITS
 from ota_board.errors import BoardError
 
-_SIZE = re.compile(r"([0-9]+) ?(B|KiB|MiB|GiB)")
+_SIZE = re.compile(r"([0-9]{1,20}) ?(B|KiB|MiB|GiB)")
 
 
 def parse_size(text: str) -> int:
@@ -16,7 +16,7 @@ def parse_size(text: str) -> int:
         BoardError: the text has another form. Decimal units (MB) are refused, since most who write
             them mean binary ones.
     """
-    if re.fullmatch(r"0x[0-9a-fA-F]+", text):
+    if re.fullmatch(r"0x[0-9a-fA-F]{1,16}", text):
         return int(text, 16)
     match = _SIZE.fullmatch(text)
     if not match:

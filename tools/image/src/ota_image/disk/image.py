@@ -17,7 +17,8 @@ from ota_artifact.tar import is_tar
 from ota_board import grub
 from ota_image.errors import ImageError, UnknownTable
 
-_LARGEST = 64 << 20  # [B] of a file that is read as a whole: a kernel or an initrd, no more
+_LARGEST = 256 << 20  # [B] of a file that is read as a whole: a kernel or an initrd, no more
+_LARGEST_TEXT = 64 << 20  # [B]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +49,21 @@ class Part:
         """
         return open_filesystem(self.image, self.offset, self.size)
 
-    def read(self, path: str) -> bytes | None:
-        """What a file holds; None if there is no such file, or it cannot be read."""
+    def read(self, path: str, limit: int = _LARGEST) -> bytes | None:
+        """What a file holds; None if there is no such file, it is too large, or cannot be read."""
         with suppress(ArtifactError, ProgramError):
-            return read_bytes(self.open(), path, _LARGEST)
+            return read_bytes(self.open(), path, limit)
         return None
+
+    def file_size(self, path: str) -> int:
+        """How much a file holds [B]; 0 if it is not a file, or cannot be read."""
+        with suppress(ArtifactError, ProgramError):
+            return self.open().file_size(path)
+        return 0
 
     def text(self, path: str) -> str | None:
         """What a text file holds; None if there is none."""
-        data = self.read(path)
+        data = self.read(path, _LARGEST_TEXT)
         return None if data is None else data.decode("utf-8", "replace")
 
     def exists(self, path: str) -> bool:

@@ -10,7 +10,7 @@ from ota_image.disk.slot import Slot
 from ota_image.doctor.case import Case
 from ota_image.hardware.kernel_image import kernel_version
 
-_PANIC = re.compile(r"^CONFIG_PANIC_TIMEOUT=(-?\d+)$", re.MULTILINE)
+_PANIC = re.compile(r"^CONFIG_PANIC_TIMEOUT=(-?[0-9]{1,10})$", re.MULTILINE)
 
 
 def probe(case: Case) -> Iterator[Finding]:

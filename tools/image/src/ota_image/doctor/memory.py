@@ -78,6 +78,6 @@ def slot_needs(slot: Slot) -> Needs | None:
     return needs_of(
         kernel,
         unpacked(kernel),
-        trees=[len(slot.part.read(name) or b"") for name in names if name.endswith(".dtb")],
-        initrd=len((slot.part.read(entry.initrd) if entry.initrd else None) or b""),
+        trees=[slot.part.file_size(name) for name in names if name.endswith(".dtb")],
+        initrd=slot.part.file_size(entry.initrd) if entry.initrd else 0,
     )

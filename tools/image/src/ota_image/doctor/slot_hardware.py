@@ -16,7 +16,8 @@ from ota_image.hardware.drivers import Drivers, drivers_of, module_name
 from ota_image.hardware.kernel_image import unpacked, version_of
 from ota_image.hardware.slot_drivers import Judged, Machine, judge
 
-_SETTINGS = "/etc/ota/board"
+SETTINGS = "/etc/ota/board"
+"""What the scripts of our images know of the board."""
 
 
 def judge_slot(slot: Slot, board: Board | None, storage: str) -> Judged:
@@ -130,7 +131,12 @@ def _in_initrd(slot: Slot, entry: Extlinux) -> set[str] | None:
 def _watchdog(slot: Slot, board: Board | None) -> str:
     if board:
         return board.watchdog.driver
-    with suppress(ValueError):  # its quotes are not closed: not a file of ours
-        words = shlex.split(slot.part.text(_SETTINGS) or "", comments=True)
-        return dict(word.partition("=")[::2] for word in words).get(WATCHDOG, "")
-    return ""
+    return settings_in(slot.part.text(SETTINGS) or "").get(WATCHDOG, "")
+
+
+def settings_in(text: str) -> dict[str, str]:
+    """What a file of a shell's variables says; nothing if it is not one."""
+    with suppress(ValueError):  # its quotes are not closed
+        words = shlex.split(text, comments=True)
+        return dict(word.partition("=")[::2] for word in words)
+    return {}

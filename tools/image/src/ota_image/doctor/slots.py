@@ -71,6 +71,14 @@ def _entry(case: Case, slot: Slot, entry: Extlinux) -> Iterator[Finding]:
                 cause=f"{entry.file} names it, and it is missing; the slot does not boot",
                 remedy="install it, or correct the name",
             )
+        elif path and not slot.part.file_size(path):
+            yield Finding(
+                hazard=f"{what}-missing",
+                place=f"{place}: {path}",
+                cause=f"{entry.file} names it, and it is empty or not a file; the slot does not"
+                " boot",
+                remedy="install it again; the disk may have been full",
+            )
     yield from _trees(case, slot, entry)
     roots = [word for word in entry.append.split() if word.startswith("root=")]
     if roots[-1:] != [f"root={_ROOT}"]:

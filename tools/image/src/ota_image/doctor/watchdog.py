@@ -2,7 +2,6 @@
 """What ends a silent hang, and from when on: a fact of each image, and its hazards."""
 
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,11 +12,12 @@ from ota_image.disk.slot import Slot
 from ota_image.doctor.bootloader import is_whole
 from ota_image.doctor.case import Case
 from ota_image.doctor.initrd import starts_watchdog
+from ota_image.doctor.slot_hardware import SETTINGS, settings_in
 from ota_image.hardware.drivers import module_name
 
-_OURS = "/etc/ota/board"
 _SYSTEMD = "/etc/systemd/system.conf"
-_RUNTIME = re.compile(r"^RuntimeWatchdogSec=(\d+)s?$", re.MULTILINE)
+_RUNTIME = re.compile(r"^RuntimeWatchdogSec=([0-9]{1,10})s?$", re.MULTILINE)
+_SECONDS = re.compile(r"[0-9]{1,10}")
 _U_BOOTS = b"WDT:   "  # Source: U-Boot, drivers/watchdog/wdt-uclass.c
 _OWN = {"bcm2835_wdt": b"bcm2835_wdt\0"}
 """U-Boot's drivers that its older versions lack, by Linux's. Source: U-Boot, drivers/watchdog."""
@@ -130,11 +130,11 @@ def probe(case: Case) -> Iterator[Finding]:
 
 
 def _of_slot(slot: Slot) -> Cover | None:
-    text = slot.part.text(_OURS)
+    text = slot.part.text(SETTINGS)
     if text is not None:
-        values = dict(word.partition("=")[::2] for word in shlex.split(text, comments=True))
+        values = settings_in(text)
         driver, timeout = values.get(WATCHDOG, ""), values.get(WATCHDOG_TIMEOUT, "")
-        seconds = int(timeout) if timeout.isdecimal() else 0
+        seconds = int(timeout) if _SECONDS.fullmatch(timeout) else 0
         return Cover(
             armed_by="linux" if driver else "nobody",
             driver=driver,
