@@ -27,7 +27,7 @@ function emulated_linux {
 	if [ ! -f "${1}" ]; then
 		return 1
 	fi
-	kernel_says="${4} ${6}"
+	kernel_says="${4} ${5} ${6}"
 }
 function emulated_initrd {
 	if [ ! -f "${1}" ]; then

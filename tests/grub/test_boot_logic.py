@@ -19,7 +19,7 @@ pytestmark = [
 def test_the_factory_image_starts_slot_a_with_the_slots_own_arguments(machine: Machine) -> None:
     said = machine.boot()
 
-    assert "KERNEL slot=A ota.logic=1" in said
+    assert "KERNEL slot=A root=/dev/vda2 ota.logic=1\n" in said
     assert "OTA: booting partition 2" in said
     assert "error" not in said
 

@@ -2,6 +2,7 @@
 """The cycle of every board with U-Boot, from the factory to a committed update."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -88,10 +89,15 @@ def expect_kernel(board: Running, image: Image) -> None:
 
 
 def expect_bootloader(board: Running, *wanted: str) -> None:
-    """Compare what the inventory says of the bootloader with the beginnings of its lines."""
+    """Compare what the inventory says of the bootloader with the beginnings of its lines.
+
+    The status says it too.
+    """
     lines = board.ssh("/usr/share/ota/inventory/bootloader-version").splitlines()
     assert len(lines) == len(wanted)
     assert all(map(str.startswith, lines, wanted)), lines
+    said = board.ssh("ota-agent status")
+    assert re.search(r"^The bootloader .*\bboot logic 1$", said, re.MULTILINE), said
 
 
 def copies(board: Board, disk: Path) -> tuple[Copy | None, ...]:

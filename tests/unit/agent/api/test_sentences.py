@@ -99,6 +99,12 @@ def test_without_an_update_it_says_what_comes(status: Status, says: str) -> None
     assert list(lines(status, time.gmtime))[2:] == [says]
 
 
+def test_the_bootloader_is_named() -> None:
+    status = Status(bootloader="is U-Boot 2025.01, with boot logic 1")
+
+    assert "The bootloader is U-Boot 2025.01, with boot logic 1" in lines(status, time.gmtime)
+
+
 def test_what_happened_to_data_is_told_whatever_happens() -> None:
     said = "/data is in memory, and what is written there is lost at the next boot: why"
 

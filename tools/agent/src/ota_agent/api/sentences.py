@@ -50,6 +50,8 @@ def lines(
     yield indented(_runs(status))
     if status.floor:
         yield indented(f"It never goes back below the security version {status.floor}")
+    if status.bootloader:
+        yield indented(f"The bootloader {status.bootloader}")
     if status.data:
         yield indented(status.data)
     if status.state == "Idle":

@@ -50,6 +50,8 @@ class Status:
         window: when updates may be installed, such as "Mon-Fri 22:00-05:00"; empty: always.
         floor: security versions below which nothing is installed, such as "rootfs-image 5 of key
             1a2b3c4d"; empty: there are none.
+        bootloader: which one started this boot, as a sentence continues, such as "is U-Boot
+            2025.01, with boot logic 1"; empty: it is not known.
         data: what happened to /data at this boot, as a sentence; empty if nothing happened to it.
         warning: what is not as it should be, such as a configuration that was passed over, or a
             release that runs though another one was committed; empty: nothing.
@@ -81,6 +83,7 @@ class Status:
     is_enabled: bool = True
     window: str = ""
     floor: str = ""
+    bootloader: str = ""
     data: str = ""
     warning: str = ""
     version: str = __version__

@@ -16,6 +16,7 @@ from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import command, settings_of
 from ota_agent.device.options import DeviceOptions
 from ota_agent.device.second_home import data_state
+from ota_agent.device.started import bootloader
 from ota_agent.lifecycle.floor import sentence
 from ota_agent.lifecycle.states import UnderWay
 from ota_artifact.provides import NAME
@@ -46,7 +47,7 @@ def status(args: argparse.Namespace) -> int:
         return Exit.DONE
     status, is_served = current(device)
     if not is_served:
-        status = replace(status, data=data_state(device.run).sentence)
+        status = replace(status, bootloader=bootloader(), data=data_state(device.run).sentence)
     if args.json:
         print(json.dumps({**status.to_json(), "is_served": is_served}))
         return Exit.DONE

@@ -18,6 +18,7 @@ from ota_agent.control.controls import Controls
 from ota_agent.device.device_type import find_device_type
 from ota_agent.device.private import keep_private
 from ota_agent.device.second_home import data_state
+from ota_agent.device.started import bootloader
 from ota_agent.engine.agent import Agent
 from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.installers import Installers
@@ -180,6 +181,7 @@ def _assemble(
         running_slot=_running(boot),
         is_enabled=controls.is_enabled,
         window=controls.window,
+        bootloader=bootloader(),
         data=data_state(settings.device.run).sentence,
     )
     return Agent(
