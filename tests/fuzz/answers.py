@@ -5,6 +5,7 @@ import re
 import socket
 from collections.abc import Callable
 from functools import cache
+from unittest.mock import patch
 
 import urllib3
 
@@ -56,7 +57,6 @@ def _answering(data: bytes) -> Callable[..., Plain]:
 
 def judge_answer(data: bytes) -> str | None:
     """An answer of the server: its first byte says to which call."""
-    connection._connected = _answering(data[1:])
     pool = _pool()
     server = Server(ServerOptions((_URL,), timeout=5), lambda: pool, _Key(), lambda: "{}")
     calls: tuple[Callable[[], object], ...] = (
@@ -70,7 +70,8 @@ def judge_answer(data: bytes) -> str | None:
     call = data[0] % len(calls) if data else 0
     if call:
         server._session = Session(Address(_URL.rstrip("/")), "token")
-    way = tried(calls[call], AgentError)
+    with patch.object(connection, "_connected", _answering(data[1:])):
+        way = tried(calls[call], AgentError)
     pool.clear()
     return way and f"{call} {way}"
 
@@ -89,7 +90,6 @@ def _mapped(server: Server) -> None:
 
 def judge_download(data: bytes) -> str | None:
     """An answer in place of an artifact, each time that it is asked for."""
-    connection._connected = _answering(data)
     now = [0.0]
 
     def sleep(seconds: float) -> None:
@@ -104,7 +104,8 @@ def judge_download(data: bytes) -> str | None:
             now[0] += 1
 
     try:
-        return tried(read, AgentError)
+        with patch.object(connection, "_connected", _answering(data)):
+            return tried(read, AgentError)
     finally:
         source.close()
         _pool().clear()
