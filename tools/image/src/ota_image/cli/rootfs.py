@@ -29,6 +29,7 @@ from ota_image.packages.recipe import (
 )
 from ota_image.packages.source import group_name, newest_source
 from ota_image.packages.sources import VARIABLE, Source
+from ota_image.rootfs.access import check_trust
 from ota_image.rootfs.agent import check_wheels, own_wheels
 from ota_image.rootfs.settings import (
     Settings,
@@ -248,6 +249,7 @@ def _run(args: argparse.Namespace) -> int:
     folders = list(board_folders(args.boards))
     board = load_board(find_board(args.board, folders))
     recipe, settings, source = recipe_of(args, board), settings_of(args), source_of(args)
+    check_trust(settings)
     update_lock_if_asked(args, recipe, board)
     slot = _make(board, recipe, settings, source, args.output)
     if args.json:
