@@ -106,7 +106,7 @@ def test_a_made_up_board_with_gpt_and_five_partitions_boots_and_stays_sound(
         "mmcblk0p5": 159,  # it has grown from 64 MiB up to the backup of the table
     }
     assert "/dev/mmcblk0p5 /data ext4 " in mounts
-    assert "watchdog: " not in console.said  # it found its device
+    assert "ota: watchdog: " not in console.said  # it found its device
     assert state.splitlines() == ["mender_saveenv_canary=1", "mender_boot_part=2"]
     capsys.readouterr()
     code = ota_image(["doctor", str(image), "--board", "lab", "--booted"])
