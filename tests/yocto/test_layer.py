@@ -33,6 +33,7 @@ PACKAGES = {
     "asyncio": "asyncio",
     "base64": "netclient",
     "concurrent": "asyncio",
+    "contextvars": "numbers",
     "datetime": "datetime",
     "email": "email",
     "fcntl": "fcntl",

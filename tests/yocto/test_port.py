@@ -46,6 +46,7 @@ def test_the_page_leaves_one_board_and_one_layer(port: Path) -> None:
     assert {name for name in found if not name.startswith(".git/")} == {
         "boards/gate/README.md",
         "boards/gate/board.yaml",
+        "boards/gate/hil.yaml",
         "boards/gate/kas.yml",
         "boards/gate/u-boot.cfg",
         "boards/gate/u-boot.env",

@@ -48,6 +48,7 @@ RDEPENDS:${PN} = " \
     python3-logging \
     python3-math \
     python3-netclient \
+    python3-numbers \
     python3-ota-artifact \
     python3-shell \
     python3-sqlite3 \
