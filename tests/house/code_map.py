@@ -4,9 +4,8 @@
 `make docs` writes them; a test says when they are stale.
 """
 
-import sys
-
 from tests.house.arrows import ARROWS, MAY_IMPORT, ROOMS, arrows_of, pictured, source_of
+from tests.house.generated import show_or_write
 from tests.house.tree import ROOT, tools
 
 PAGE = ROOT / "tools" / "README.md"
@@ -43,8 +42,4 @@ def _packages() -> list[str]:
 
 
 if __name__ == "__main__":
-    written = page(PAGE.read_text("utf-8"))
-    if "--write" in sys.argv:
-        PAGE.write_text(written, "utf-8")
-    else:
-        print(written, end="")
+    show_or_write(PAGE, page(PAGE.read_text("utf-8")))

@@ -9,17 +9,11 @@ from pathlib import Path
 import pytest
 
 from ota_artifact.run import run, stream
-from tests.conftest import requires_program
 from tests.house.tree import ROOT
 from tests.sandbox.build import BOARD_TREE, HERE
+from tests.sandbox.started import SANDBOX
 
-pytestmark = [
-    pytest.mark.boot,
-    pytest.mark.timeout(1800),  # [s] compiling, on a machine that has more to do
-    requires_program("gcc", package="gcc"),
-    requires_program("dtc", package="device-tree-compiler"),
-    requires_program("swig", package="swig"),
-]
+pytestmark = [*SANDBOX]
 README = ROOT / "boards" / "beaglebone-black" / "README.md"
 MIB = 1 << 20
 OLD = b"\xa5" * (8 * MIB)

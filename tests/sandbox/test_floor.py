@@ -4,17 +4,9 @@
 import pytest
 
 from tests.boot.machine import TRIAL_OF_B, Machine
-from tests.conftest import requires_program
-from tests.sandbox.started import COMMIT_OF_B, blank, started
+from tests.sandbox.started import COMMIT_OF_B, SANDBOX, blank, started
 
-pytestmark = [
-    pytest.mark.boot,
-    pytest.mark.timeout(1800),  # [s] compiling, on a machine that has more to do
-    pytest.mark.parametrize("board_name", ["qemu-arm64"]),
-    requires_program("gcc", package="gcc"),
-    requires_program("dtc", package="device-tree-compiler"),
-    requires_program("swig", package="swig"),
-]
+pytestmark = [*SANDBOX, pytest.mark.parametrize("board_name", ["qemu-arm64"])]
 
 FLOOR = "rootfs-image:1a2b3c4d:6 rootfs-image.app:1a2b3c4d:2"
 ODD = ["3\r", "x" * 10000, "; reset", "$(reset) ${ota_b}; fi", "'\"", "-1", "\x7f\t", "9" * 400]

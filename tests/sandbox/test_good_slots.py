@@ -4,16 +4,9 @@
 import pytest
 
 from tests.boot.machine import TRIAL_OF_B, Machine
-from tests.conftest import requires_program
-from tests.sandbox.started import COMMIT_OF_B, blank, environment, started
+from tests.sandbox.started import COMMIT_OF_B, SANDBOX, blank, environment, run_b, started
 
-pytestmark = [
-    pytest.mark.boot,
-    pytest.mark.timeout(1800),  # [s] compiling, on a machine that has more to do
-    requires_program("gcc", package="gcc"),
-    requires_program("dtc", package="device-tree-compiler"),
-    requires_program("swig", package="swig"),
-]
+pytestmark = [*SANDBOX]
 
 
 def lose_the_environment(machine: Machine) -> None:
@@ -24,10 +17,7 @@ def lose_the_environment(machine: Machine) -> None:
 def test_a_committed_slot_that_no_longer_loads_gives_way_to_a_good_one_and_says_why(
     machine: Machine,
 ) -> None:
-    machine.boot()
-    machine.set(**TRIAL_OF_B)
-    machine.boot()
-    machine.set(**COMMIT_OF_B)
+    run_b(machine)
     blank(machine, "B")
 
     said = machine.boot()

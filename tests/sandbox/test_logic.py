@@ -13,17 +13,10 @@ import pytest
 
 from ota_artifact.image.filesystem import open_filesystem
 from tests.boot.machine import TRIAL_OF_B, Machine
-from tests.conftest import requires_program
 from tests.sandbox.conftest import BOARDS, Start
-from tests.sandbox.started import COMMIT_OF_B, blank, environment, started
+from tests.sandbox.started import SANDBOX, blank, environment, run_b, started
 
-pytestmark = [
-    pytest.mark.boot,  # under a second each, except the first of a board, which compiles U-Boot
-    pytest.mark.timeout(1800),  # [s] compiling, on a machine that has more to do
-    requires_program("gcc", package="gcc"),
-    requires_program("dtc", package="device-tree-compiler"),
-    requires_program("swig", package="swig"),
-]
+pytestmark = [*SANDBOX]
 
 FACTS = {
     "ethaddr": "02:00:00:00:00:01",
@@ -106,10 +99,7 @@ def test_a_trial_that_is_not_committed_rolls_back_and_says_why(machine: Machine)
 
 
 def test_a_trial_that_is_committed_stays(machine: Machine) -> None:
-    machine.boot()
-    machine.set(**TRIAL_OF_B)
-    machine.boot()
-    machine.set(**COMMIT_OF_B)
+    run_b(machine)
     before = environment(machine)
 
     assert [started(machine.boot()) for _ in range(2)] == ["B", "B"]

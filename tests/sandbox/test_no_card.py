@@ -3,28 +3,17 @@
 
 import pytest
 
-from tests.boot.machine import TRIAL_OF_B, Machine
-from tests.conftest import requires_program
-from tests.sandbox.started import COMMIT_OF_B, blank, environment, started
+from tests.boot.machine import Machine
+from tests.sandbox.started import SANDBOX, blank, environment, run_b, started
 
-pytestmark = [
-    pytest.mark.boot,
-    pytest.mark.timeout(1800),  # [s] compiling, on a machine that has more to do
-    pytest.mark.parametrize("board_name", ["beaglebone-black", "raspberrypi3"]),
-    requires_program("gcc", package="gcc"),
-    requires_program("dtc", package="device-tree-compiler"),
-    requires_program("swig", package="swig"),
-]
-NO_CARD = "OTA: there is no card in mmc 0, or it cannot be read; trying again in 10 s"
+pytestmark = [*SANDBOX, pytest.mark.parametrize("board_name", ["beaglebone-black", "raspberrypi3"])]
+NO_CARD = "OTA: mmc 0 has no card, or it cannot be read; trying again in 10 s"
 
 
 def test_without_a_card_nothing_is_tried_and_the_board_comes_back_with_it(
     machine: Machine,
 ) -> None:
-    machine.boot()
-    machine.set(**TRIAL_OF_B)
-    machine.boot()
-    machine.set(**COMMIT_OF_B)
+    run_b(machine)
     before = environment(machine)
     machine.put_card(is_there=False)
 

@@ -4,17 +4,9 @@
 import pytest
 
 from tests.boot.machine import TRIAL_OF_B, Machine
-from tests.conftest import requires_program
-from tests.sandbox.started import blank, environment, started
+from tests.sandbox.started import SANDBOX, blank, environment, started
 
-pytestmark = [
-    pytest.mark.boot,
-    pytest.mark.timeout(1800),  # [s] compiling, on a machine that has more to do
-    pytest.mark.parametrize("board_name", ["qemu-arm64"]),
-    requires_program("gcc", package="gcc"),
-    requires_program("dtc", package="device-tree-compiler"),
-    requires_program("swig", package="swig"),
-]
+pytestmark = [*SANDBOX, pytest.mark.parametrize("board_name", ["qemu-arm64"])]
 
 NO_TRIAL = ["2", "01", "0x1", "1\r", "true"]
 """Of these, U-Boot's own counter takes all but the last for a trial."""

@@ -4,18 +4,13 @@
 import pytest
 
 from tests.boot.machine import TRIAL_OF_B, Machine
-from tests.conftest import requires_program
 from tests.sandbox.conftest import Start
-from tests.sandbox.started import environment, started
+from tests.sandbox.started import SANDBOX, environment, started
 
 pytestmark = [
-    pytest.mark.boot,  # each refused save waits four seconds
-    pytest.mark.timeout(1800),  # [s] compiling, on a machine that has more to do
+    *SANDBOX,
     pytest.mark.parametrize("board_name", ["beaglebone-black"]),
-    requires_program("gcc", package="gcc"),
-    requires_program("dtc", package="device-tree-compiler"),
-    requires_program("swig", package="swig"),
-]
+]  # each refused save waits four seconds
 UNCOUNTED = "OTA: the trial of partition 3 cannot be counted, so it is not begun"
 
 

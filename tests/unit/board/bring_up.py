@@ -5,13 +5,13 @@
 """
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ota_board.board import Board
 from ota_board.hil import POWER, Basis, Death, Hil, Milestone
 from ota_board.load import load_board
 from ota_board.load_hil import FILE, load_hil, load_shared
+from tests.house.generated import show_or_write
 from tests.house.tree import ROOT
 
 PAGE = ROOT / "docs" / "howto" / "bring-up.md"
@@ -128,8 +128,4 @@ def _lower(text: str) -> str:
 
 
 if __name__ == "__main__":
-    written = page(PAGE.read_text("utf-8"))
-    if "--write" in sys.argv:
-        PAGE.write_text(written, "utf-8")
-    else:
-        print(written, end="")
+    show_or_write(PAGE, page(PAGE.read_text("utf-8")))

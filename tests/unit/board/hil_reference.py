@@ -5,7 +5,6 @@
 """
 
 import dataclasses
-import sys
 import typing
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
@@ -13,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 from ota_agent.config.section import attribute_docs
 from ota_board.hil import Death, Hil, Milestone, Power, Symptom, Wire
 from ota_board.load_hil import BOOTLOADER
+from tests.house.generated import show_or_write
 from tests.house.tree import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "hil-yaml.md"
@@ -87,7 +87,4 @@ def _type(hint: Any) -> str:
 
 
 if __name__ == "__main__":
-    if "--write" in sys.argv:
-        PAGE.write_text(render(), "utf-8")
-    else:
-        print(render(), end="")
+    show_or_write(PAGE, render())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command that reads a saved console log, as an owner of a board calls it."""
+"""The command that reads a saved console log, as the owner of a board calls it."""
 
 import io
 import json

@@ -6,7 +6,6 @@
 
 import dataclasses
 import re
-import sys
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 from ota_agent.config.mender import translations
 from ota_agent.config.section import as_toml, attribute_docs
 from ota_agent.config.settings import SECTIONS
+from tests.house.generated import show_or_write
 from tests.house.tree import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "agent-toml.md"
@@ -102,7 +102,4 @@ def _mender() -> str:
 
 
 if __name__ == "__main__":
-    if "--write" in sys.argv:
-        PAGE.write_text(render(), "utf-8")
-    else:
-        print(render(), end="")
+    show_or_write(PAGE, render())

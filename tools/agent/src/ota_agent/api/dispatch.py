@@ -57,8 +57,10 @@ def _asker(arguments: dict[str, Any], peer: Peer) -> int:
 
 
 def _require_quota(peer: Peer) -> None:
-    """Raises:
-    Busy: users other than root have changed too much of late.
+    """Take one change out of the budget of users other than root.
+
+    Raises:
+        Busy: they have changed too much of late.
     """
     if wait := peer.quota.take(time.monotonic()):
         raise Busy(f"too many changes by users other than root; try again in {wait:.0f} s")

@@ -20,7 +20,7 @@ class _Limits:
 
     Attributes:
         end: when its time is over, by `time.monotonic` [s].
-        checks: each raises if it is no longer wanted.
+        checks: each raises if nobody wants it any more.
     """
 
     end: float = math.inf

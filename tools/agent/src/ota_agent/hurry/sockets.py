@@ -15,7 +15,7 @@ _AGAIN = BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError
 _Result = TypeVar("_Result")
 
 
-class Plain(socket.socket):
+class _Patient(socket.socket):
     """A socket whose timeout is one of two limits, the other one being `within`."""
 
     _timeout: float | None = None
@@ -29,6 +29,14 @@ class Plain(socket.socket):
         """As of any socket."""
         return self._timeout
 
+    def send(self, *words: Any) -> int:
+        """As of any socket."""
+        return _patiently(self, select.POLLOUT, super().send, *words)
+
+
+class Plain(_Patient):
+    """Without TLS."""
+
     def recv(self, *words: Any) -> bytes:
         """As of any socket."""
         return _patiently(self, select.POLLIN, super().recv, *words)
@@ -36,10 +44,6 @@ class Plain(socket.socket):
     def recv_into(self, *words: Any) -> int:
         """As of any socket."""
         return _patiently(self, select.POLLIN, super().recv_into, *words)
-
-    def send(self, *words: Any) -> int:
-        """As of any socket."""
-        return _patiently(self, select.POLLOUT, super().send, *words)
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """As of any socket."""
@@ -49,19 +53,8 @@ class Plain(socket.socket):
                 done += self.send(left[done:], flags)
 
 
-class Secure(ssl.SSLSocket):
-    """The same with TLS: what an `ssl.SSLContext` makes, if it is its ``sslsocket_class``."""
-
-    _timeout: float | None = None
-
-    def settimeout(self, value: float | None, /) -> None:
-        """As of any socket, for each wait [s]."""
-        self._timeout = value
-        super().settimeout(0.0)
-
-    def gettimeout(self) -> float | None:
-        """As of any socket."""
-        return self._timeout
+class Secure(_Patient, ssl.SSLSocket):
+    """With TLS: what an `ssl.SSLContext` makes, if it is its ``sslsocket_class``."""
 
     def do_handshake(self, block: bool = False) -> None:
         """As of any socket; whether it blocks is not up to the caller."""
@@ -70,10 +63,6 @@ class Secure(ssl.SSLSocket):
     def read(self, *words: Any, **more: Any) -> Any:
         """As of any socket."""
         return _patiently(self, select.POLLIN, lambda: super(Secure, self).read(*words, **more))
-
-    def send(self, *words: Any) -> int:
-        """As of any socket."""
-        return _patiently(self, select.POLLOUT, super().send, *words)
 
 
 def _patiently(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a certificate names hosts at all, as RFC 9525 has it; urllib3 then looks for the host.
 
-urllib3 1.26 takes the common name where there is no subjectAltName, and every version takes
+urllib3 1.26 takes the common name of a certificate without subjectAltName, and every version takes
 ``DNS:*`` for any host without a dot.
 """
 

@@ -50,7 +50,7 @@ class Part:
         return open_filesystem(self.image, self.offset, self.size)
 
     def read(self, path: str, limit: int = _LARGEST) -> bytes | None:
-        """What a file holds; None if there is no such file, it is too large, or cannot be read."""
+        """What a file holds; None if it is missing, too large, or cannot be read."""
         with suppress(ArtifactError, ProgramError):
             return read_bytes(self.open(), path, limit)
         return None
@@ -140,7 +140,7 @@ def slot_file(path: Path) -> Part:
     """A slot that is in a file of its own.
 
     Raises:
-        ImageError: there is no such file, or it is not a filesystem that we read.
+        ImageError: the file is missing, or is not a filesystem that we read.
         OSError: it cannot be read.
     """
     if not path.is_file():

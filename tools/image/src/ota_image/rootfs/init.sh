@@ -59,7 +59,7 @@ while read -r module; do
 	start_watchdog
 done </modules/order
 start_watchdog # if its driver is built in, and there are no modules
-[ ! -e /watchdog ] || [ -c /dev/watchdog ] || echo "ota: initrd: there is no watchdog"
+[ ! -e /watchdog ] || [ -c /dev/watchdog ] || echo "ota: initrd: found no watchdog"
 
 root='' mode=ro init=/sbin/init
 for word in $(cat /proc/cmdline); do
