@@ -72,11 +72,6 @@ class Settings:
         return self.key.path == self.device.data / KeyOptions().path.name
 
     @property
-    def floor_keys(self) -> tuple[str, ...]:
-        """The keys whose security versions count: a file on /data may not leave one out."""
-        return tuple(dict.fromkeys((*self.slot_keys, *self.keys.keys)))
-
-    @property
     def doubt(self) -> str:
         """Why it is not known whether artifacts must be signed; empty if it is."""
         if self.keys.keys:
