@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.header import Header, PayloadHeader, Script
 from ota_artifact.keys import PrivateKey
 from ota_artifact.security_version import MOST, provides_of
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
@@ -56,7 +56,7 @@ def carrying(
     *,
     by: PrivateKey = ONE,
     provides: int | None = None,
-    **more: object,
+    scripts: tuple[Script, ...] = (),
 ) -> Path:
     """An artifact with a trust file."""
     raw = file if isinstance(file, bytes) else format_trust(file)
@@ -66,11 +66,15 @@ def carrying(
     path = board.folder / f"trust-{board.count}.mender"
     spec = ArtifactSpec(
         Header(
-            version=3, artifact_name=f"t{number}", compatible_types=("scratch",), payloads=(header,)
+            version=3,
+            artifact_name=f"t{number}",
+            compatible_types=("scratch",),
+            payloads=(header,),
+            scripts=scripts,
         ),
         (PayloadSpec(header, sources(board.folder / f"t{board.count}", {FILE: raw})),),
     )
-    written(replace(spec, **more), path, signer=by)
+    written(spec, path, signer=by)
     return path
 
 
@@ -238,8 +242,11 @@ def test_an_artifact_with_a_trust_file_has_nothing_else(
 ) -> None:
     number = carrying(board, FIRST, provides=7)
     damaged = carrying(board, b"{}")
+    scripts = (Script("ArtifactInstall_Enter_00", b"#!/bin/sh\n"),)
+    with_code = carrying(board, FIRST, scripts=scripts)
 
     assert "has version 1, and the artifact provides 7" in refused(board, number, capsys)
+    assert "and something else" in refused(board, with_code, capsys)
     assert "trust.json.signed: must be an object" in refused(board, damaged, capsys)
 
 
