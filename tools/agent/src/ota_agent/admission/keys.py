@@ -16,6 +16,7 @@ from ota_agent.lifecycle.floor import is_revoked
 from ota_agent.owners import require_trusted
 from ota_artifact.errors import ArtifactError
 from ota_artifact.keys import PublicKey, load_public_key
+from ota_artifact.names import shown
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,8 @@ def parse_key(text: str) -> TrustedKey:
         return TrustedKey(Path(found["path"].strip()), date.fromisoformat(found["day"]))
     except ValueError as error:
         raise AgentError(
-            f"keys.keys: {text!r}: {found['day']!r} is not a date; write it as expires = 2027-01-01"
+            f"keys.keys: {shown(text)}: {shown(found['day'])} is not a date; write it as"
+            " expires = 2027-01-01"
         ) from error
 
 
