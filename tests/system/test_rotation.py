@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ota_artifact.draft import changing
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.keys import PrivateKey
+from ota_artifact.provides import TRUST_FILE
 from ota_artifact.security_version import provides_of
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
-from ota_artifact.trust import FILE, TYPE, TrustedKey, TrustFile, format_trust, sign
+from ota_artifact.trust import FILE, TrustedKey, TrustFile, format_trust, sign
 from tests.conftest import requires_program
 from tests.system.images import Image, image_of
 from tests.system.running import Running, running
@@ -57,7 +58,7 @@ def trust_artifact(
         signatures={},
     )
     raw = format_trust(sign(trust, by, [by.public]))
-    payload = PayloadHeader(type=TYPE, provides=provides_of(version, module=TYPE))
+    payload = PayloadHeader(type=TRUST_FILE, provides=provides_of(version, module=TRUST_FILE))
     header = Header(
         version=3,
         artifact_name=f"trust-{version}",

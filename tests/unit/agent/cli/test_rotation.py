@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ota_artifact.header import Header, PayloadHeader, Script
 from ota_artifact.keys import PrivateKey
+from ota_artifact.provides import TRUST_FILE
 from ota_artifact.security_version import MOST, provides_of
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
-from ota_artifact.trust import FILE, STEP, TYPE, Role, TrustedKey, TrustFile, format_trust, sign
+from ota_artifact.trust import FILE, STEP, Role, TrustedKey, TrustFile, format_trust, sign
 from tests.conftest import requires_program
 from tests.unit.agent.cli.test_floor import ONE, OTHER, Board
 from tests.unit.artifact.writing import sources, written
@@ -61,7 +62,7 @@ def carrying(
     """An artifact with a trust file."""
     raw = file if isinstance(file, bytes) else format_trust(file)
     number = provides or (file.version if isinstance(file, TrustFile) else 1)
-    header = PayloadHeader(type=TYPE, provides=provides_of(number, module=TYPE))
+    header = PayloadHeader(type=TRUST_FILE, provides=provides_of(number, module=TRUST_FILE))
     board.count += 1
     path = board.folder / f"trust-{board.count}.mender"
     spec = ArtifactSpec(

@@ -20,9 +20,6 @@ from ota_artifact.keys import PublicKey, Signer, parse_public_key
 from ota_artifact.names import shown
 from ota_artifact.security_version import MOST
 
-TYPE = "ota-trust"
-"""The payload type of an artifact that carries one."""
-
 FILE = "trust.json"
 """The name of the only file of that payload."""
 

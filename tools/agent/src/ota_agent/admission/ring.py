@@ -21,9 +21,9 @@ from ota_agent.owners import require_trusted
 from ota_agent.small_file import read_small
 from ota_artifact.errors import ArtifactError
 from ota_artifact.keys import PublicKey, load_public_key
+from ota_artifact.provides import TRUST_FILE
 from ota_artifact.trust import (
     LIMIT,
-    TYPE,
     TrustedKey,
     TrustFile,
     format_trust,
@@ -146,23 +146,23 @@ class KeyRing:
             AgentError: it may not, or the artifact holds a trust file and more.
         """
         types = [each.type for each in header.payloads]
-        if TYPE in types and (len(types) > 1 or header.scripts):
+        if TRUST_FILE in types and (len(types) > 1 or header.scripts):
             raise AgentError(
                 "the artifact holds a trust file, and something else; install them one by one"
             )
-        if TYPE in types and not key:
+        if TRUST_FILE in types and not key:
             raise AgentError(
                 "the artifact holds a trust file, and this device verifies no artifacts; configure"
                 " a key (keys.keys)"
             )
         found = self.trusted()
         roles = {role for each in found.keys if each.public.id == key for role in each.roles}
-        if found.version and TYPE not in types and not roles & {"release", "debug"}:
+        if found.version and TRUST_FILE not in types and not roles & {"release", "debug"}:
             raise AgentError(
                 f"key {key} may sign trust files only, and has signed an artifact; sign it with a"
                 " key for releases"
             )
-        if found.version and TYPE in types and roles == {"debug"}:
+        if found.version and TRUST_FILE in types and roles == {"debug"}:
             raise AgentError(f"key {key} is for debugging, and has signed a trust file")
 
     def checked(self, raw: bytes, place: str) -> TrustFile:

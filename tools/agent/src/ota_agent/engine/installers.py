@@ -16,9 +16,8 @@ from ota_agent.memory.store import Store
 from ota_agent.payloads import Installer
 from ota_agent.payloads.evidence import Evidence
 from ota_artifact.errors import ArtifactError
-from ota_artifact.provides import ROOTFS
+from ota_artifact.provides import ROOTFS, TRUST_FILE
 from ota_artifact.security_version import security_versions
-from ota_artifact.trust import TYPE
 
 if TYPE_CHECKING:
     from ota_agent.payloads.checkpoint import Trail
@@ -62,10 +61,12 @@ class Installers:
         if ROOTFS in types:
             found[types.index(ROOTFS)] = self._root_filesystem("", trail)
         current = {**self.store.provides, "device_type": self.device_type}
-        if TYPE in types:
-            found[types.index(TYPE)] = self._trust_file(header.payloads[types.index(TYPE)].provides)
+        if TRUST_FILE in types:
+            found[types.index(TRUST_FILE)] = self._trust_file(
+                header.payloads[types.index(TRUST_FILE)].provides
+            )
         for number, kind in enumerate(types):
-            if kind not in (None, ROOTFS, TYPE):
+            if kind not in (None, ROOTFS, TRUST_FILE):
                 module = found[number] = UpdateModule(kind, number, self.settings.modules)
                 module.begin(header, current)
         return found
@@ -84,7 +85,7 @@ class Installers:
         for number, kind in enumerate(update.artifact.types if update.artifact else ()):
             if kind == ROOTFS:
                 found.append((number, self._root_filesystem(update.target)))
-            elif kind == TYPE and update.artifact:
+            elif kind == TRUST_FILE and update.artifact:
                 found.append((number, self._trust_file(update.artifact.provides)))
             elif kind is not None:
                 module = UpdateModule(kind, number, self.settings.modules, evidence=self.evidence)

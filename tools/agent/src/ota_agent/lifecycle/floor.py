@@ -14,10 +14,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ota_artifact.provides import ROOTFS
+from ota_artifact.provides import ROOTFS, TRUST_FILE
 from ota_artifact.security_version import MOST, SecurityVersion
 
-TRUST = f"{ROOTFS}.ota-trust"
+TRUST = f"{ROOTFS}.{TRUST_FILE}"
 """The software of the trust file, whose version never goes back either."""
 
 REVOKED = "ota-revoked"

@@ -17,12 +17,12 @@ from ota_artifact.errors import ArtifactError
 from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.keys import PrivateKey, PublicKey, SignCommand, load_public_key
 from ota_artifact.output import put
+from ota_artifact.provides import TRUST_FILE
 from ota_artifact.security_version import provides_of
 from ota_artifact.spec import ArtifactSpec, FileSource, PayloadSpec
 from ota_artifact.trust import (
     FILE,
     LIMIT,
-    TYPE,
     USUAL,
     TrustedKey,
     TrustFile,
@@ -203,9 +203,9 @@ def _write_artifact(args: argparse.Namespace) -> int:
         compatible_types=tuple(args.compatible_types),
         payloads=(),
     )
-    provides = provides_of(trust.version, module=TYPE)
+    provides = provides_of(trust.version, module=TRUST_FILE)
     payload = PayloadSpec(
-        PayloadHeader(type=TYPE, provides=provides), (FileSource(FILE, Path(args.file)),)
+        PayloadHeader(type=TRUST_FILE, provides=provides), (FileSource(FILE, Path(args.file)),)
     )
     with created(args.output_path) as output:
         spec = ArtifactSpec(header, (payload,))
