@@ -37,7 +37,7 @@ def installers(tmp_path: Path) -> Iterator[Installers]:
         store=store,
         boot=Boot(slots, lambda: slots.a, File(tmp_path / "environment")),
         device_type="board",
-        evidence=Evidence(tmp_path / "artifact", tuple),
+        evidence=Evidence(tmp_path / "artifact", tuple, lambda _: None),
         settings=Settings(
             modules=ModuleOptions(folders=(tmp_path / "modules",), payloads=tmp_path / "payloads")
         ),

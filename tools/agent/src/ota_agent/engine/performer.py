@@ -264,6 +264,7 @@ class DevicePerformer:
 
     def _call(self, update: Update, call: a.Call) -> None:
         if call == "ArtifactInstall":
+            self.installers.evidence.read()  # /data may be an old copy that was put back
             self.store.put(_WAITS, "")
             self.store.forget_slot(update.target)
         reboots = self._reboots()
