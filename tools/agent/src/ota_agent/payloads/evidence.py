@@ -39,8 +39,8 @@ class Evidence:
     Args:
         folder: where it is kept.
         keys: gives those that must have signed it; none: anybody may.
-        accept: raises if it is older than what was committed since: an old copy of /data, which
-            somebody puts back, has the files and the signature of an old artifact.
+        accept: raises if it is older than what was committed since: an old copy of /data that
+            is put back has the files and the signature of an old artifact.
     """
 
     def __init__(
