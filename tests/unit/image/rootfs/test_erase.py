@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device that is given away keeps nothing of its users, and nothing is erased by accident."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from ota_artifact.run import run
 from tests.conftest import requires_program
-from tests.unit.image.rootfs.early_boot import FILES, MIB, SCRIPTS, SHELLS, SIZE, Device, fill
+from tests.unit.image.rootfs.early_boot import FILES, MIB, SCRIPTS, SHELLS, SIZE, Device
+from tests.unit.image.rootfs.test_data_script import full
+
+__all__ = ["full"]  # a fixture
 
 pytestmark = [
     pytest.mark.boot,  # each writes all of a partition, some twice
@@ -18,19 +22,11 @@ pytestmark = [
 SECRETS = [text.encode() for text in FILES.values()]
 
 
-@pytest.fixture(scope="session")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The partition of a device in use."""
-    partition = tmp_path_factory.mktemp("data") / "p4"
-    fill(partition)
-    return partition
-
-
 @pytest.fixture(params=SHELLS)
 def device(request: pytest.FixtureRequest, tmp_path: Path, full: Path) -> Device:
     """A device whose second home is kept; it has booted."""
     device = Device(tmp_path, request.param)
-    run(("cp", "--sparse=always", full, device.partition), timeout=10)
+    shutil.copyfile(full, device.partition)
     device.starts()
     device.second_home("save")
     assert is_there(device.disk)
