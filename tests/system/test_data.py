@@ -75,23 +75,6 @@ def test_data_is_grown_kept_repaired_and_made_again(arm64: Image, tmp_path: Path
         assert board.ssh("cat /data/kept 2>/dev/null || echo gone") == "gone\n"
         assert _size_of_data(board) > area.size * 4
 
-        board.way_in.run("cat >/data/kept; sync", stdin=b"what a user wrote\n" * 5000)
-        said = board.ssh("/usr/lib/ota/erase --yes")
-        assert said == "erase: reboot now; the next boot erases /data\n"
-        board.restart()
-        board.expect("/data: erasing it, as a user has asked", timeout=120)
-        board.expect("it was erased, as a user has asked", timeout=300)
-        board.is_reached()
-        after = board.ssh(IDENTITY + "; true").splitlines()
-        assert len(after) == 2  # without settings
-        assert not {*after} & {*identity.splitlines()}
-        assert _size_of_data(board) > area.size * 4
-        board.ssh("sync")
-        board.qemu.off()
-        data = disk.read_bytes()[area.offset :]
-        assert b"what a user wrote" not in data
-        assert identity.splitlines()[0].encode() not in data
-
 
 @pytest.mark.full
 def test_a_trial_boot_keeps_what_it_cannot_check_and_repairs_nothing(
