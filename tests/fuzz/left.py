@@ -12,6 +12,7 @@ from ota_agent.device.device_type import type_in
 from ota_agent.device.second_home import data_state
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.floor import from_variable
 from ota_agent.memory import record, runs
 from ota_agent.server import failures
 from ota_agent.server.identity import accepted
@@ -125,8 +126,10 @@ def judge_board(data: bytes) -> str | None:
 
 
 def judge_record(data: bytes) -> str | None:
-    """What the agent's memory holds: the update, what is provided, the slots, the failures."""
+    """What the memory holds: the update, what is provided, versions, floor, slots, failures."""
     text = data.decode("utf-8", "replace")
+    record.versions_of(text)
+    from_variable(text)
     failures._read(text)
     runs.from_text(text)
     provided = tried(lambda: record.provided(text), AgentError)

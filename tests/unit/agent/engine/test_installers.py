@@ -41,7 +41,7 @@ def installers(tmp_path: Path) -> Iterator[Installers]:
         store=store,
         boot=Boot(slots, lambda: slots.a, File(tmp_path / "environment")),
         device_type="board",
-        evidence=Evidence(tmp_path / "artifact", tuple),
+        evidence=Evidence(tmp_path / "artifact", tuple, lambda _: None),
         ring=ring_of(settings, lambda: store.floor),
         settings=settings,
     )

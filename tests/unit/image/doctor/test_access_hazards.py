@@ -49,6 +49,14 @@ def found(folder: Path, name: str, changes: dict[str, bytes | None]) -> set[tupl
         ),
         ({"etc/ota/agent.toml": b'[server]\nurls = ["https://a"]\n'}, "no-verification-key"),
         ({"usr/bin/mender-update": b"ELF"}, "no-verification-key"),
+        (
+            {"etc/mender/mender.conf": b"[]", "usr/bin/mender-update": b"ELF"},
+            "no-verification-key",
+        ),
+        (
+            {"etc/mender/mender.conf": b"[" * 9000, "usr/bin/mender-update": b"ELF"},
+            "no-verification-key",
+        ),
     ],
 )
 def test_a_way_in_is_an_error_on_hardware_and_a_warning_in_qemu(

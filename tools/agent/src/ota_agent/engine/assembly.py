@@ -132,7 +132,9 @@ def _assemble(
     )
     doubt = _doubt(settings, store)
     floor = FloorKeeper(settings=settings, store=store, boot=boot, doubt=doubt)
-    evidence = Evidence(settings.device.data / evidence_folder, lambda: floor.ring.known())
+    evidence = Evidence(
+        settings.device.data / evidence_folder, lambda: floor.ring.known(), floor.check
+    )
     installers = Installers(
         settings=settings,
         store=store,

@@ -49,16 +49,12 @@ class FloorKeeper:
         """The floor: of each number the higher one of the two copies."""
         return self.store.floor.merged(from_variable(self._variable() or ""))
 
-    def check(self, header: "Header", key: str) -> None:
-        """Pass if an artifact may be installed, as far as its age and its signer go.
-
-        Args:
-            key: id of the key that has verified it; empty if none has.
+    def check(self, header: "Header") -> None:
+        """Pass if an artifact may be installed, as far as its age goes.
 
         Raises:
-            AgentError: it is too old, or nobody can say how old it is; or its key may not sign it.
+            AgentError: it is too old, or nobody can say how old it is.
         """
-        self.ring.check_use(key, header)
         options = self.settings.keys
         if options.is_downgrade_forbidden:
             versions = {**self.store.provides, **self.store.versions}

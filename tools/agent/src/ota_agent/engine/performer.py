@@ -228,7 +228,8 @@ class DevicePerformer:
         if has_rootfs:
             prove_room(self.settings.device.data)  # its trial would fail without
             require_reboot(self.settings.device)
-        self.floor.check(header, artifact.key)
+        self.floor.ring.check_use(artifact.key, header)
+        self.floor.check(header)
 
     def _run_scripts(self, update: Update, action: a.RunScripts) -> None:
         name = action.state
@@ -261,6 +262,7 @@ class DevicePerformer:
 
     def _call(self, update: Update, call: a.Call) -> None:
         if call == "ArtifactInstall":
+            self.installers.evidence.read()  # /data may be an old copy that was put back
             self.store.put(_WAITS, "")
             self.store.forget_slot(update.target)
         reboots = self._reboots()

@@ -39,10 +39,17 @@ class Evidence:
     Args:
         folder: where it is kept.
         keys: gives those that must have signed it; none: anybody may.
+        accept: raises if it is older than what was committed since: an old copy of /data that
+            is put back has the files and the signature of an old artifact.
     """
 
-    def __init__(self, folder: Path, keys: "Callable[[], Sequence[PublicKey]]") -> None:
-        self._folder, self._keys = folder, keys
+    def __init__(
+        self,
+        folder: Path,
+        keys: "Callable[[], Sequence[PublicKey]]",
+        accept: "Callable[[Header], None]",
+    ) -> None:
+        self._folder, self._keys, self._accept = folder, keys, accept
 
     def keep(self, head: "Head") -> None:
         """Keep the head of an artifact in place of the last one's.
@@ -70,7 +77,7 @@ class Evidence:
         not kept.
 
         Raises:
-            AgentError: it cannot be verified.
+            AgentError: it cannot be verified, or is too old.
         """
         from ota_artifact.reader import Head, check_head
 
@@ -96,10 +103,12 @@ class Evidence:
             head = Head(
                 version=parts[0], manifest=parts[1], signature=parts[2] or None, header=parts[3]
             )
-            return check_head(head, keys=keys, limits=limits)
+            header, manifest = check_head(head, keys=keys, limits=limits)
         except (ArtifactError, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise AgentError(f"{self._folder}: cannot be verified: {why}; {_REMEDY}") from error
+        self._accept(header)
+        return header, manifest
 
     def check_script(self, script: Path) -> None:
         """Raise unless a stored state script is the artifact's.

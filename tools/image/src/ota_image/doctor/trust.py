@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hazards of whose updates an image installs: the keys that its agent is configured with."""
 
-import json
 import tomllib
 from collections.abc import Iterator
 
 from ota_artifact.device_files import AGENT_TOML, MENDER_CONF
 from ota_artifact.errors import ArtifactError
 from ota_artifact.finding import Finding, fault
+from ota_artifact.json_text import parse_any
 from ota_artifact.keys import parse_public_key
 from ota_image.disk.image import Part
 from ota_image.disk.slot import Slot
@@ -81,8 +81,10 @@ def _fault_of(case: Case, slot: Part, path: str) -> str:
 def _mender_keys(slot: Part) -> list[str]:
     """The keys that Mender's configuration names; our agent reads it before its own."""
     try:
-        found = json.loads(slot.text(MENDER_CONF) or "{}")
+        found = parse_any(slot.text(MENDER_CONF) or "{}")
     except ValueError:
+        return []
+    if not isinstance(found, dict):
         return []
     values = [found.get(name) for name in ("ArtifactVerifyKey", "ArtifactVerifyKeys")]
     lists = [each if isinstance(each, list) else [each] for each in values]
