@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ota_artifact.errors import ArtifactError
-from ota_artifact.keys import PublicKey, parse_public_key
+from ota_artifact.keys import PublicKey, parse_public_key, require_one, require_sound
 from ota_image.errors import ImageError
 from ota_image.packages.recipe import USER_IDS, USER_NAME, User
 from ota_image.rootfs.wheel import Wheel
@@ -133,6 +133,8 @@ def read_verify_key(path: Path) -> VerifyKey:
         )
     try:
         key = parse_public_key(data, str(path))
+        require_one(data, str(path))
+        require_sound(key)
     except ArtifactError as error:
         raise ImageError(str(error)) from error
     return VerifyKey(f"{key.id}.pem", key.pem)
