@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The small files of a partition, from folders in which a device or a user keeps what is theirs."""
+"""The small files of a partition, but for those that packages brought."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,35 +8,43 @@ from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.image.filesystem import Filesystem, read_bytes
 from ota_artifact.image.small_files import SmallFile, small_files
 from ota_image.disk.image import Part
+from ota_image.doctor.secrets import may_hold_key
 
-_IN_A_SLOT = ("/etc", "/var/lib", "/root", "/home", "/data", "/opt", "/srv", "/usr/local")
+_PROGRAMS = ("/usr", "/lib", "/lib64", "/bin", "/sbin")
+_AMONG_THEM = ("/usr/local", "/usr/etc", *(f"{each}/systemd" for each in ("/usr/lib", "/lib")))
+"""Where users put things among the programs of packages, which nobody looks through."""
+
+_NOBODYS = ("/usr/share/doc", "/proc", "/sys", "/dev")
 _LIMIT = 1 << 18  # [B] of a key, of a file of settings, or of an agent's memory
-_PIECE = 4 << 20  # [B]
-_KEY = b"PRIVATE KEY-----"
+_PIECE, _OVERLAP = 4 << 20, 2048  # [B]
 _TREES = (".dtb", ".dtbo")
 """There are hundreds on some boot partitions."""
 
 
 def read_small(part: Part) -> tuple[SmallFile, ...]:
-    """Those of a slot, or all of a partition that is not one; none if they cannot be read."""
-    tops = _IN_A_SLOT if part.name in ("A", "B") or part.exists("/etc/passwd") else ("/",)
+    """Those of a partition; none if they cannot be read.
+
+    The programs of packages are looked through only if a private key is somewhere in a slot.
+    """
     with suppress(ArtifactError, ProgramError):  # another probe reports damage
         if part.kind == "ext4":
-            return small_files(part.image, part.offset, tops, _LIMIT)
-        if part.kind == "vfat" and _may_have_key(part):
+            is_slot = part.name in ("A", "B") or part.exists("/etc/passwd")
+            among = is_slot and not _may_hold_key(part)
+            tops, without = ("/", *_AMONG_THEM) if among else ("/",), _PROGRAMS if among else ()
+            return small_files(part.image, part.offset, tops, _LIMIT, without=(*without, *_NOBODYS))
+        if part.kind == "vfat":
             return tuple(_walk(part.open()))
     return ()
 
 
-def _may_have_key(part: Part) -> bool:
-    """Whether a key in PEM is somewhere in a partition, which is quicker than to walk it."""
+def _may_hold_key(part: Part) -> bool:
     with part.image.open("rb") as file:
         file.seek(part.offset)
         left, end = part.size, b""
         while piece := file.read(min(left, _PIECE)):
-            if _KEY in end + piece:
+            if may_hold_key(end + piece):
                 return True
-            left, end = left - len(piece), piece[-len(_KEY) :]
+            left, end = left - len(piece), piece[-_OVERLAP:]
     return False
 
 
