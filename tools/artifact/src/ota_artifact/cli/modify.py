@@ -70,8 +70,9 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         description="Changes an artifact: its name and relations, and Mender's own files in its"
         " root filesystem; or those files in a disk or filesystem image that has /etc. Everything"
         " else stays. -N, -G, -p, -d and -m replace the old values, -s and --clears-provides add to"
-        " them; a security version stays unless an option names another. Without a key the signature"
-        f" is dropped, with a warning. If anything fails, the file stays as it was. {RULE}",
+        " them; a security version stays unless an option names another. Without a key the"
+        " signature is dropped, with a warning. If anything fails, the file stays as it was."
+        f" {RULE}",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)
