@@ -56,7 +56,7 @@ def test_of_two_keys_of_the_same_name_none_is_lost_in_silence(key: Path, tmp_pat
     other.parent.mkdir()
     other.write_text(EcKey(8).public.pem, "utf-8")
 
-    with pytest.raises(Stopped, match="another key has the same file name.*; rename it"):
+    with pytest.raises(Stopped, match=r"another key has the same file name.*; rename it"):
         check_keys(key, other)
 
 
