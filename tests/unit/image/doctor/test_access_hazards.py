@@ -200,6 +200,22 @@ def test_what_is_one_devices_own_is_found_in_a_slot(
     assert found(tmp_path, "qemu-arm64", {path: data}) == {(hazard, "error")}
 
 
+def test_among_the_programs_of_packages_only_a_key_is_looked_for(tmp_path: Path) -> None:
+    """A program has settings, and shells, in its text."""
+    changes: dict[str, bytes | None] = {
+        "usr/lib/acme/key": PRIVATE,
+        "usr/lib/acme/a.py": b"device_type = found\nurl = 'http://user:password@example.com'\n",
+        "usr/share/acme/example": b"ExecStart=agetty -a root\n",
+        "usr/share/acme/id": ID,
+        "usr/share/doc/acme/key": PRIVATE,
+    }
+    board = small_board(tmp_path, "qemu-arm64")
+
+    [finding] = examine(image(tmp_path, board, changes), board)
+
+    assert finding.place == "slot A: /usr/lib/acme/key"
+
+
 def test_what_is_one_devices_own_is_found_on_data_of_a_factory_image(tmp_path: Path) -> None:
     board = small_board(tmp_path, "qemu-arm64")
     path = with_data(tmp_path, board)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The small files of a partition, but for those that packages brought."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from ota_artifact.errors import ArtifactError, ProgramError
@@ -35,6 +35,15 @@ def read_small(part: Part) -> tuple[SmallFile, ...]:
         if part.kind == "vfat":
             return tuple(_walk(part.open()))
     return ()
+
+
+def is_program(path: str) -> bool:
+    """Whether a file of a slot is among those of packages: only a key is of interest in it."""
+    return _is_below(path, _PROGRAMS) and not _is_below(path, _AMONG_THEM)
+
+
+def _is_below(path: str, folders: Sequence[str]) -> bool:
+    return any(path.startswith(f"{each}/") for each in folders)
 
 
 def _may_hold_key(part: Part) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from ota_artifact.finding import Finding, fault, warning
 from ota_artifact.image.small_files import SmallFile
 from ota_image.doctor.case import Case
+from ota_image.doctor.contents import is_program
 from ota_image.doctor.secrets import is_machine_id, private_key_in, secret_in
 
 _DEVICE_TYPE = re.compile(
@@ -25,7 +26,6 @@ _SECRETS = ("/systemd/credential.secret", "/NetworkManager/secret_key")
 """Keys of a machine without a form of their own. Source: systemd-creds(1), NetworkManager(8)."""
 
 _MACHINE_ID = re.compile(r"systemd\.machine_id=(?!firmware$).+")  # Source: systemd(1)
-_PROGRAMS = ("/usr/", "/lib/", "/bin/", "/sbin/")
 _NAMES_TYPE = "/etc/ota/board"
 
 
@@ -38,8 +38,10 @@ def probe(case: Case) -> Iterator[Finding]:
     for name, files in case.contents.items():
         place = f"slot {name}" if name in slots else f"partition {name}"
         for file in files:
-            yield from _file(f"{place}: {file.path}", file)
-            yield from _device_type(types, f"{place}: {file.path}", file)
+            yield from _key(f"{place}: {file.path}", file)
+            if name not in slots or not is_program(file.path):
+                yield from _file(f"{place}: {file.path}", file)
+                yield from _device_type(types, f"{place}: {file.path}", file)
     for slot in case.slots:
         entry = slot.extlinux
         if entry and any(map(_MACHINE_ID.fullmatch, entry.append.split())):
@@ -55,7 +57,7 @@ def _types(case: Case) -> tuple[str, ...]:
     return (match[1].decode("utf-8", "replace"),) if match else ()
 
 
-def _file(place: str, file: SmallFile) -> Iterator[Finding]:
+def _key(place: str, file: SmallFile) -> Iterator[Finding]:
     kind = private_key_in(file.data)
     if not kind and file.path.endswith(_SECRETS) and file.data:
         kind = "secret of a machine"
@@ -68,7 +70,10 @@ def _file(place: str, file: SmallFile) -> Iterator[Finding]:
             "take it out; a device makes its own keys when it first starts. Replace it wherever it"
             " is in use",
         )
-    elif not file.path.startswith(_PROGRAMS) and (secret := secret_in(file.data)):
+
+
+def _file(place: str, file: SmallFile) -> Iterator[Finding]:
+    if not private_key_in(file.data) and (secret := secret_in(file.data)):
         yield warning(
             "secret-in-image",
             place,
