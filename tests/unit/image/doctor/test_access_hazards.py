@@ -7,10 +7,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from ota_artifact.image import small_files
 from ota_artifact.run import run
 from ota_board.board import Board
 from ota_image.cli.main import main
-from ota_image.doctor.examine import examine
+from ota_image.doctor.examine import diagnose, examine
 from tests.conftest import requires_program
 from tests.golden.keys import EcKey
 from tests.unit.image.disk.small import small_board
@@ -198,6 +199,17 @@ def test_what_is_one_devices_own_is_found_in_a_slot(
     tmp_path: Path, path: str, data: bytes, hazard: str
 ) -> None:
     assert found(tmp_path, "qemu-arm64", {path: data}) == {(hazard, "error")}
+
+
+def test_a_slot_with_too_many_files_is_not_passed_over_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small_files, "_MOST", 5)
+    board = small_board(tmp_path, "qemu-arm64")
+
+    notes = diagnose(image(tmp_path, board), board).notes
+
+    assert any("A: logins, and what is one device's own: " in each for each in notes)
 
 
 def test_among_the_programs_of_packages_only_a_key_is_looked_for(tmp_path: Path) -> None:

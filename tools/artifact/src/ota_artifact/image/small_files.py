@@ -20,6 +20,10 @@ _TYPE, _FOLDER, _REGULAR = 0o170000, 0o040000, 0o100000  # Source: linux/stat.h
 _MOST = 50_000  # files and folders
 
 
+class TooManyFilesError(ArtifactError):
+    """There are more files than anyone would look through."""
+
+
 @dataclass(frozen=True, slots=True)
 class SmallFile:
     """A file: its path in the filesystem, and what it holds."""
@@ -45,7 +49,8 @@ def small_files(
         limit: how long a file may be; a longer one is left out [B].
 
     Raises:
-        ArtifactError: the filesystem is damaged, or has more files than anyone would look through.
+        TooManyFilesError: there are more files than anyone would look through.
+        ArtifactError: the filesystem is damaged.
         ProgramError: debugfs is missing, or did not end.
         OSError: no space for the copies.
     """
@@ -85,7 +90,7 @@ def _walk(
                 number, kind = int(entry["inode"]), int(entry["mode"], 8) & _TYPE
                 count += 1
                 if count > _MOST:
-                    raise ArtifactError(f"{path or '/'}: more than {_MOST} files")
+                    raise TooManyFilesError(f"{path or '/'}: there are more than {_MOST} files")
                 if kind == _FOLDER and number not in seen:
                     if f"{path}/{entry['name']}" not in without:
                         seen.add(number)

@@ -3,10 +3,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from ota_artifact.errors import ArtifactError, ProgramError
 from ota_artifact.image.filesystem import Filesystem, read_bytes
-from ota_artifact.image.small_files import SmallFile, small_files
+from ota_artifact.image.small_files import SmallFile, TooManyFilesError, small_files
 from ota_image.disk.image import Part
 from ota_image.doctor.secrets import may_hold_key
 
@@ -21,20 +22,40 @@ _TREES = (".dtb", ".dtbo")
 """There are hundreds on some boot partitions."""
 
 
-def read_small(part: Part) -> tuple[SmallFile, ...]:
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The small files of a partition.
+
+    Attributes:
+        note: what could not be looked at, and why; empty if all was.
+    """
+
+    files: tuple[SmallFile, ...] = ()
+    note: str = ""
+
+
+def read_small(part: Part) -> Contents:
     """Those of a partition; none if they cannot be read.
 
     The programs of packages are looked through only if a private key is somewhere in a slot.
     """
     with suppress(ArtifactError, ProgramError):  # another probe reports damage
         if part.kind == "ext4":
-            is_slot = part.name in ("A", "B") or part.exists("/etc/passwd")
-            among = is_slot and not _may_hold_key(part)
-            tops, without = ("/", *_AMONG_THEM) if among else ("/",), _PROGRAMS if among else ()
-            return small_files(part.image, part.offset, tops, _LIMIT, without=(*without, *_NOBODYS))
+            return _of_ext4(part)
         if part.kind == "vfat":
-            return tuple(_walk(part.open()))
-    return ()
+            return Contents(tuple(_walk(part.open())))
+    return Contents()
+
+
+def _of_ext4(part: Part) -> Contents:
+    is_slot = part.name in ("A", "B") or part.exists("/etc/passwd")
+    without = _PROGRAMS if is_slot and not _may_hold_key(part) else ()
+    tops = ("/", *_AMONG_THEM) if without else ("/",)
+    try:
+        all_without = (*without, *_NOBODYS)
+        return Contents(small_files(part.image, part.offset, tops, _LIMIT, without=all_without))
+    except TooManyFilesError as error:
+        return Contents(note=f"{part.name}: logins, and what is one device's own: {error}")
 
 
 def is_program(path: str) -> bool:

@@ -31,15 +31,15 @@ _NAMES_TYPE = "/etc/ota/board"
 
 def probe(case: Case) -> Iterator[Finding]:
     """Identity in a slot or on /data of a factory image; a device that has run has its own."""
-    slots = {slot.part.name for slot in case.slots}
+    slots = {slot.part for slot in case.slots}
     if case.is_booted:
         return
     types = _types(case)
-    for name, files in case.contents.items():
-        place = f"slot {name}" if name in slots else f"partition {name}"
-        for file in files:
+    for part, contents in case.contents.items():
+        place = f"{'slot' if part in slots else 'partition'} {part.name}"
+        for file in contents.files:
             yield from _key(f"{place}: {file.path}", file)
-            if name not in slots or not is_program(file.path):
+            if part not in slots or not is_program(file.path):
                 yield from _file(f"{place}: {file.path}", file)
                 yield from _device_type(types, f"{place}: {file.path}", file)
     for slot in case.slots:

@@ -8,7 +8,7 @@ from ota_artifact.finding import Finding, warning
 from ota_artifact.image.small_files import SmallFile
 from ota_image.disk.slot import Slot
 from ota_image.doctor.case import Case
-from ota_image.doctor.contents import is_program
+from ota_image.doctor.contents import Contents, is_program
 
 _NO_SHELLS = ("nologin", "false", "sync", "shutdown", "halt")
 _HASH = re.compile(r"\$[0-9a-z]+\$.+|[A-Za-z0-9./]{13}")  # Source: crypt(5)
@@ -60,8 +60,8 @@ def probe(case: Case) -> Iterator[Finding]:
 
 def _slot(case: Case, slot: Slot) -> Iterator[Finding]:
     place = f"slot {slot.part.name}"
-    every = case.contents.get(slot.part.name, ())
-    files = [file for file in every if not is_program(file.path)]
+    contents = case.contents.get(slot.part, Contents())
+    files = [file for file in contents.files if not is_program(file.path)]
     empty, shared = _accounts(slot)
     if empty:
         is_remote = any(_TAKES_EMPTY.search(f.data) or _DROPBEAR.search(f.data) for f in files)
