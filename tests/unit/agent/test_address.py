@@ -134,6 +134,11 @@ def test_what_it_is_an_address_of(full: str, scheme: str, is_web: bool) -> None:
     assert (Address(full).scheme, Address(full).is_web) == (scheme, is_web)
 
 
+@pytest.mark.parametrize("start", ["https://server/", "ion:", "/path/", "https:"])
+def test_an_address_is_not_shown_without_end(start: str) -> None:
+    assert len(str(Address(start + "a" * 65536))) < 1100
+
+
 def test_a_long_text_is_looked_through_in_no_time() -> None:
     assert hide("x" * 1_000_000) == "x" * 1_000_000
 

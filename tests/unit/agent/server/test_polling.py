@@ -77,6 +77,24 @@ def test_nobody_asks_before_the_server_wants_it() -> None:
     assert next_delay(options, 1800, 0, random=highest, retry_after=5000) == 7500
 
 
+@pytest.mark.parametrize(
+    ("options", "asked", "expected"),
+    [
+        (PollOptions(), 0, 1800),
+        (PollOptions(), 600, 600),
+        (PollOptions(), 1, 30),
+        (PollOptions(), 86400, 21600),
+        (PollOptions(server_longest=0), 600, 1800),
+        (PollOptions(server_shortest=5), 6, 6),
+    ],
+)
+def test_a_server_says_when_to_ask_again_within_our_bounds(
+    options: PollOptions, asked: float, expected: float
+) -> None:
+    assert options.interval("update", asked) == expected
+    assert options.interval("inventory", asked) == options.inventory
+
+
 def test_the_first_question_comes_within_the_spread() -> None:
     assert first_delay(PollOptions(start_spread=10), random=lambda: 0.25) == 2.5
 

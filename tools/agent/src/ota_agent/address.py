@@ -5,6 +5,9 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+LONGEST: Final = 1000
+"""Characters of an address that are shown; a server may redirect to 64 KiB of them."""
+
 _URL = re.compile(r"([a-z][a-z0-9+.-]{0,30})://([^\s'\"<>]*)", re.IGNORECASE)
 _MISTYPED = re.compile(r"\s*(https?):/*(.*)", re.IGNORECASE | re.DOTALL)
 _PATH = re.compile(r"(?:/(?!/)|\.{1,2}/).*", re.DOTALL)
@@ -15,8 +18,9 @@ _HOST = re.compile(r"(\[[0-9a-f:.%]*\]|[^\s:\[\]@]*)(:\d*)?", re.IGNORECASE)
 class Address:
     """A URL, or a path on the device, as it was given.
 
-    As text it has neither login nor query nor fragment: in a log, an error, the status. Use `full`
-    only to connect, and to remember the address. `json` refuses it.
+    As text it has neither login nor query nor fragment, and is cut off after `LONGEST` characters:
+    in a log, an error, the status. Use `full` only to connect, and to remember the address. `json`
+    refuses it.
 
     Attributes:
         full: the address as it was given.
@@ -28,6 +32,10 @@ class Address:
         self.full: Final = full
 
     def __str__(self) -> str:
+        text = self._text()
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+    def _text(self) -> str:
         if match := _MISTYPED.fullmatch(self.full):
             return _shown(match[1], match[2])
         if "://" in self.full or _PATH.fullmatch(self.full):

@@ -19,11 +19,16 @@ def retry_after(header: str | None, now: float) -> float | None:
     Args:
         now: the time of the day [s since 1970].
     """
-    text = (header or "").strip()
-    if text.isascii() and text.isdecimal():
-        return min(float(text[:_DIGITS]), LONGEST)
-    then = date_of(text)
+    if (found := seconds(header)) is not None:
+        return found
+    then = date_of(header)
     return None if then is None else min(max(0.0, then - now), LONGEST)
+
+
+def seconds(header: str | None) -> float | None:
+    """The whole number in a header [s], up to `LONGEST`; None if it is not one."""
+    text = (header or "").strip()
+    return min(float(text[:_DIGITS]), LONGEST) if text.isascii() and text.isdecimal() else None
 
 
 def date_of(header: str | None) -> float | None:

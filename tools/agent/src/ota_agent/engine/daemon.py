@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
-from typing import Literal
 
 from ota_agent import __version__
 from ota_agent.bootloader.find import boot_of
@@ -26,7 +25,7 @@ from ota_agent.hurry import heeding
 from ota_agent.lifecycle.events import Failed, PollDue
 from ota_agent.lifecycle.states import Installed, Proven, RebootingBack, Reporting, Syncing
 from ota_agent.memory.correct import open_store
-from ota_agent.server.polling import as_attributes, first_delay, next_delay
+from ota_agent.server.polling import Asked, as_attributes, first_delay, next_delay
 from ota_artifact.errors import ArtifactError, ProgramError
 
 logger = logging.getLogger(__name__)
@@ -265,15 +264,13 @@ class Daemon:
         more = {"ota_state": state, "ota_warning": now.warning, "ota_security_floor": now.floor}
         return {**found, **{name: text for name, text in more.items() if text}}
 
-    def _schedule(
-        self, what: Literal["update", "inventory"], error: AgentError | None = None
-    ) -> float:
+    def _schedule(self, what: Asked, error: AgentError | None = None) -> float:
         """Count the failures in a row; gives when it is due next [s]."""
         self._failures[what] = self._failures[what] + 1 if error else 0
         options = self._agent.settings.polling
         return self._clock() + next_delay(
             options,
-            options.update if what == "update" else options.inventory,
+            options.interval(what, self._agent.deployments.poll_after),
             self._failures[what],
             random=self._chance,
             retry_after=error.retry_after if isinstance(error, Unreachable) else 0.0,

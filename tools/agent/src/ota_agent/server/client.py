@@ -121,6 +121,8 @@ class Server:
         self._session: Session | None = None
         self._has_v2 = True
         self._inventory = b""
+        self.poll_after = 0.0
+        """When the server wants to be asked again [s], if it said so in its last answer, a 204."""
 
     @property
     def session(self) -> Session | None:
@@ -276,6 +278,7 @@ class Server:
             answer = self._ask(method, session.url.full + path, body, headers)
             if answer.status != 401:
                 self._heard(answer.date)
+                self.poll_after = answer.poll_after if answer.status == 204 else 0.0
                 return answer
             self._session = None
             refused += 1

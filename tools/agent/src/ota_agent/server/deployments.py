@@ -110,6 +110,11 @@ class Deployments:
         self.offered = Update(source=found.url, deployment=found.id)
         return Offered(self.offered)
 
+    @property
+    def poll_after(self) -> float:
+        """When the server, which has nothing now, wants to be asked [s]; 0 if it does not say."""
+        return self.server.poll_after if self.server and self.poll_error is None else 0.0
+
     def note_end(self, update: Update) -> None:
         """Remember whether a deployment has failed, before anybody is told."""
         if update.is_standalone:

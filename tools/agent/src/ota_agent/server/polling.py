@@ -7,9 +7,13 @@ RetryPollIntervalSeconds; and then as if nothing had failed.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from ota_agent.bounds import bounded
 from ota_agent.retry import spread
+
+Asked = Literal["update", "inventory"]
+"""What the server is asked for, or told."""
 
 _FIRST = 60.0  # [s]
 _EACH = 3  # times
@@ -30,6 +34,9 @@ class PollOptions:
             does not ask all at once; 0 to 1.
         start_spread: the first question after the agent's start comes at a random time within this
             many seconds.
+        server_shortest: a server that has nothing may say when to ask again (X-OTA-Poll-After), but
+            never sooner than after this many seconds.
+        server_longest: and never later than after this many seconds; 0: it is not heeded.
     """
 
     update: float = bounded(1800.0, least=0.1)
@@ -38,6 +45,21 @@ class PollOptions:
     retry_count: int = 0
     jitter: float = bounded(0.1, most=1.0)
     start_spread: float = 10.0
+    server_shortest: float = bounded(30.0, least=0.1)
+    server_longest: float = 21600.0
+
+    def interval(self, what: Asked, poll_after: float) -> float:
+        """Seconds from one question to the next, if all goes well.
+
+        Args:
+            poll_after: when the server, which has no update now, wants to be asked for one [s]; 0
+                if it does not say.
+        """
+        if what == "inventory":
+            return self.inventory
+        if not poll_after or not self.server_longest:
+            return self.update
+        return max(self.server_shortest, min(poll_after, self.server_longest))
 
 
 def as_attributes(options: PollOptions) -> dict[str, str]:
@@ -62,7 +84,7 @@ def next_delay(
     """Seconds until the server is asked again.
 
     Args:
-        interval: of what is asked for, `PollOptions.update` or `PollOptions.inventory` [s].
+        interval: of what is asked for, `PollOptions.interval` [s].
         failures: how many times it has failed, one after the other, by now.
         random: gives a number from 0 to 1.
         retry_after: what the server said to wait at least [s].

@@ -13,7 +13,7 @@ from ota_agent.address import Address, hide
 from ota_agent.errors import AgentError, Unauthorized, Unreachable, innermost
 from ota_agent.hurry import within
 from ota_agent.hurry.connection import arrived
-from ota_agent.retry import date_of, retry_after
+from ota_agent.retry import date_of, retry_after, seconds
 from ota_artifact.errors import ArtifactError
 from ota_artifact.json_text import parse_any, parse_object
 
@@ -35,6 +35,7 @@ class Answer:
         where: the method and the address, for messages.
         address: that was asked.
         retry_after: what it asks us to wait [s]; 0 if it does not say.
+        poll_after: when it wants to be asked again if it has nothing now [s]; 0 if it does not say.
         kind: of the body, such as ``application/json``; in lower case, without parameters.
         date: when it was sent, by the clock of a server that TLS has authenticated [s since 1970];
             0 if it does not say.
@@ -45,6 +46,7 @@ class Answer:
     status: int
     body: bytes
     retry_after: float = 0.0
+    poll_after: float = 0.0
     kind: str = ""
     date: float = 0.0
 
@@ -170,6 +172,7 @@ def ask(
         status=response.status,
         body=data,
         retry_after=retry_after(response.headers.get("Retry-After"), now()) or 0.0,
+        poll_after=seconds(response.headers.get("X-OTA-Poll-After")) or 0.0,
         kind=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
         date=date_of(response.headers.get("Date")) or 0.0 if url.startswith("https:") else 0.0,
     )
