@@ -84,7 +84,15 @@ python () {
             if not (os.path.isabs(path) and os.path.isfile(path)):
                 bb.fatal("%s: %s is not the full path of a file" % (name, path))
     ota_check_keys((d.getVar("OTA_VERIFY_KEYS") or "").split())
+    ota_check_certificate(d.getVar("OTA_SERVER_CERTIFICATE") or "")
 }
+
+def ota_check_certificate(path):
+    """Stop if the file has a private key too, as those of a server often have."""
+    if path:
+        with open(path, "rb") as file:
+            if b"PRIVATE KEY" in file.read():
+                bb.fatal("OTA_SERVER_CERTIFICATE: %s has a private key, which must not be on a device" % path)
 
 def ota_check_keys(paths):
     """Stop unless each of the files has one public key, and a name of its own."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public keys of a device that the layer builds for: a wrong one is found before the build."""
+"""The keys and certificate of a device that the layer builds for: a wrong one stops the build."""
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,19 @@ class Messages:
         raise Stopped(text)
 
 
-def check_keys(*paths: Path) -> None:
-    """Run the function of the recipe, to which BitBake lends `os` and `bb`."""
+def function(name: str) -> Callable[..., None]:
+    """A function of the recipe, to which BitBake lends `os` and `bb`."""
     (recipe,) = RECIPES.glob("ota-agent-conf_*.bb")
-    found = re.search(r"^def ota_check_keys.*?(?=^\S|\Z)", recipe.read_text("utf-8"), re.M | re.S)
+    found = re.search(rf"^def {name}.*?(?=^\S|\Z)", recipe.read_text("utf-8"), re.M | re.S)
     assert found
     names: dict[str, Any] = {"os": os, "bb": Messages()}
     exec(found[0], names)  # noqa: S102  (our own recipe)
-    names["ota_check_keys"]([*map(str, paths)])
+    made: Callable[..., None] = names[name]
+    return made
+
+
+def check_keys(*paths: Path) -> None:
+    function("ota_check_keys")([*map(str, paths)])
 
 
 @pytest.fixture
@@ -75,3 +81,13 @@ def test_what_is_not_one_public_key_is_named(key: Path, text: str, finding: str)
 
     with pytest.raises(Stopped, match=f"{key} {finding}"):
         check_keys(key)
+
+
+def test_the_private_key_of_a_server_stays_off_the_device(key: Path) -> None:
+    check = function("ota_check_certificate")
+    check("")
+    check(str(key))
+    key.write_text("-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n", "utf-8")
+
+    with pytest.raises(Stopped, match="has a private key, which must not be on a device"):
+        check(str(key))
