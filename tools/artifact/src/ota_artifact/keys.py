@@ -235,7 +235,7 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKey:
 
 
 def require_one(data: bytes, name: str) -> None:
-    """Pass unless a file has several keys, of which only the first would count.
+    """Pass unless a file has several keys: only the first would count.
 
     Raises:
         ArtifactError: it has.
@@ -246,7 +246,7 @@ def require_one(data: bytes, name: str) -> None:
 
 
 def require_sound(key: PublicKey) -> None:
-    """Pass if a key is as new ones should be; a device goes on with what it has.
+    """Pass if a key is as new ones should be; a device keeps what it has.
 
     Raises:
         ArtifactError: it is an RSA key with a small exponent.

@@ -94,7 +94,7 @@ def _slot(case: Case, slot: Slot) -> Iterator[Finding]:
 
 
 def gives_shell(file: SmallFile) -> bool:
-    """Whether a file gives a shell, or a login, to whoever is there."""
+    """Whether a file gives a shell, or a login, to anyone."""
     if file.path.endswith("/inittab") and _SHELL.search(file.data):
         return True
     is_unit = file.path.endswith((".service", ".conf")) and not file.path.endswith(_OFFERED)
