@@ -20,6 +20,7 @@ from ota_agent.trial.boot_log import BootLogOptions
 from ota_artifact import grub_block
 from ota_artifact.errors import ArtifactError
 from ota_artifact.layout import from_json as layout_from_json
+from ota_artifact.trust import format_trust, parse_trust
 from ota_board import environment
 from ota_board.errors import BoardError
 from ota_board.load import load_board
@@ -101,6 +102,18 @@ def judge_grub(data: bytes) -> str | None:
 def judge_layout(data: bytes) -> str | None:
     """layout.json."""
     return tried(lambda: layout_from_json(data), ArtifactError)
+
+
+def judge_trust(data: bytes) -> str | None:
+    """A trust file; what is read can be written, and is the same."""
+
+    def read() -> None:
+        found = parse_trust(data, "trust.json")
+        again = parse_trust(format_trust(found, indent=None), "trust.json")
+        assert again.signed == found.signed
+        found.signers(found.keys)
+
+    return tried(read, ArtifactError)
 
 
 def judge_board(data: bytes) -> str | None:
