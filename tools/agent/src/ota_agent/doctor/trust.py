@@ -17,6 +17,7 @@ from ota_agent.errors import AgentError
 from ota_agent.memory.trusted_time import time_in
 from ota_agent.server.options import ServerOptions, TlsOptions
 from ota_agent.server.pin import parse_pin
+from ota_artifact.certificate import end_of
 from ota_artifact.errors import ArtifactError
 from ota_artifact.finding import Finding, fault, warning
 from ota_artifact.keys import load_public_key
@@ -195,10 +196,7 @@ def _end(block: bytes) -> datetime:
     """
     from cryptography.x509 import load_pem_x509_certificate
 
-    certificate = load_pem_x509_certificate(block)
-    if hasattr(certificate, "not_valid_after_utc"):  # since cryptography 42
-        return certificate.not_valid_after_utc
-    return certificate.not_valid_after.replace(tzinfo=UTC)
+    return end_of(load_pem_x509_certificate(block))
 
 
 def _keys(options: VerifyOptions, now: float) -> Iterator[Finding]:
