@@ -101,7 +101,8 @@ class DeploymentLog(logging.Handler):
         if self._path is None:
             return []
         now = datetime.now(UTC)
-        redacted = (self._redact(each[:_MOST_READ]) for each in others)
+        redact = redactor(self._options.redact)  # between them, nothing of ours is redacted
+        redacted = (redact(each[:_MOST_READ]) for each in others)
         before = _newest((_line(now, "info", each).encode() for each in redacted), _OTHERS)
         try:
             written = read_small(self._path, _LARGEST).splitlines()
