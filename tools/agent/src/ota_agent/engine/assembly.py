@@ -131,7 +131,10 @@ def _assemble(
         boot_log=settings.boot_log,
         paused=lambda before, by: live.change(waits_for=before, paused_by=by),
     )
-    evidence = Evidence(settings.device.data / evidence_folder, lambda: known_keys(settings.keys))
+    floor = FloorKeeper(settings=settings, store=store, boot=boot)
+    evidence = Evidence(
+        settings.device.data / evidence_folder, lambda: known_keys(settings.keys), floor.check
+    )
     installers = Installers(
         settings=settings,
         store=store,
@@ -140,7 +143,6 @@ def _assemble(
         evidence=evidence,
         no_slots=no_slots,
     )
-    floor = FloorKeeper(settings=settings, store=store, boot=boot)
     scripts = Scripts(
         settings.scripts,
         check=controls.check,
