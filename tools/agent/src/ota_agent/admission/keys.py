@@ -13,6 +13,7 @@ from typing import Literal
 from ota_agent.device.clock import floor
 from ota_agent.errors import AgentError
 from ota_agent.owners import require_trusted
+from ota_agent.small_file import require_file
 from ota_artifact.errors import ArtifactError
 from ota_artifact.keys import PublicKey, load_public_key
 
@@ -114,6 +115,7 @@ def load_keys(
             continue
         try:
             require_trusted(each.path)
+            require_file(each.path)
             good.append(load_public_key(each.path))
         except (AgentError, ArtifactError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
@@ -134,7 +136,10 @@ def key_ids(keys: Iterable[str]) -> frozenset[str] | None:
     Time may be wrong, and must not take away what a key has raised. None: one cannot be read.
     """
     try:
-        return frozenset(load_public_key(parse_key(text).path).id for text in keys)
+        paths = [parse_key(text).path for text in keys]
+        for path in paths:
+            require_file(path)
+        return frozenset(load_public_key(path).id for path in paths)
     except (AgentError, ArtifactError, OSError):
         return None
 
