@@ -61,16 +61,6 @@ def test_without_a_number_nothing_is_taken_once_there_is_a_floor(payload: Payloa
         check(payload)
 
 
-@pytest.mark.parametrize("floor", [FLOOR, Floor()])
-def test_two_numbers_of_one_software_are_refused(floor: Floor) -> None:
-    payloads = PayloadHeader(type="deb", provides=module(9).provides), module(6)
-
-    with pytest.raises(AgentError, match=r"payload 1: has another rootfs-image\.app\.security"):
-        check(*payloads, floor=floor)
-
-    check(module(6), PayloadHeader(type="deb", provides=module(6).provides))
-
-
 def test_without_any_floor_the_names_count() -> None:
     check(module(None), floor=Floor())
     check(rootfs(0), floor=Floor())
