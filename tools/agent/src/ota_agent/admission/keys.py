@@ -144,15 +144,15 @@ def key_ids(keys: Iterable[str]) -> frozenset[str] | None:
         return None
 
 
-def known_keys(options: VerifyOptions) -> tuple[PublicKey, ...]:
+def known_keys(options: VerifyOptions, doubt: str = "") -> tuple[PublicKey, ...]:
     """All keys that are configured, also those that have expired meanwhile; see `load_keys`.
 
     What was accepted with a key that was good then may still be installed.
 
     Raises:
-        AgentError: keys are configured, and none of them can be read.
+        AgentError: keys are configured, and none of them can be read; or they may have been.
     """
-    return load_keys(options, now=lambda: 0.0, least=lambda: 0.0)
+    return load_keys(options, doubt=doubt, now=lambda: 0.0, least=lambda: 0.0)
 
 
 def _end(day: date) -> datetime:

@@ -132,8 +132,11 @@ def _assemble(
         paused=lambda before, by: live.change(waits_for=before, paused_by=by),
     )
     floor = FloorKeeper(settings=settings, store=store, boot=boot)
+    doubt = _doubt(settings, store)
     evidence = Evidence(
-        settings.device.data / evidence_folder, lambda: known_keys(settings.keys), floor.check
+        settings.device.data / evidence_folder,
+        lambda: known_keys(settings.keys, doubt),
+        floor.check,
     )
     installers = Installers(
         settings=settings,
@@ -160,7 +163,7 @@ def _assemble(
         deployments=deployments,
         floor=floor,
         pool=pool,
-        doubt=_doubt(settings, store),
+        doubt=doubt,
     )
     observer = StateObserver(
         settings=settings,
