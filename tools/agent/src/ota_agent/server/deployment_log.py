@@ -62,6 +62,10 @@ class DeploymentLog(logging.Handler):
         """Whether the server gets what a failed trial said."""
         return self._options.send_journal
 
+    def redacted(self, text: str) -> str:
+        """A text for the server that is not a line of the log."""
+        return redactor(self._options.redact)(text[:_MOST_READ])
+
     def open(self, deployment: str) -> None:
         """Write to the log of a deployment, behind what is there; harmless if it is open."""
         path = self._options.folder / f"deployments.{_safe(deployment)}.log"
