@@ -204,10 +204,25 @@ def test_the_doctor_finds_each_of_them(tmp_path: Path) -> None:
 
     found = [*owners.probe(open_case(settings, System()))]
 
-    assert {each.place for each in found if each.hazard == "others-may-change"} == {
-        *map(str, paths.values())
-    }
+    told = {each.place for each in found if each.hazard == "others-may-change"}
+    assert {each for each in told if each.startswith(str(tmp_path))} == {*map(str, paths.values())}
     assert [each.place for each in found if each.hazard == "environment-passed-over"] == [
         str(paths["environment"])
     ]
     assert all(f"chown root: {each.place}" in each.remedy for each in found[:-1])
+
+
+def test_the_doctor_tells_of_folders_in_which_programs_and_modules_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bin", "packages"):
+        (tmp_path / name).mkdir()
+        os.chown(tmp_path / name, NOBODY, -1)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+
+    found = [*owners.probe(open_case(Settings(), System()))]
+
+    told = {each.place: each.cause for each in found if each.hazard == "others-may-change"}
+    for name in ("bin", "packages"):
+        assert told[f"{tmp_path}/{name}"].endswith(f"{tmp_path}/{name} is used all the same")

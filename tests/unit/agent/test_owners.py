@@ -134,3 +134,29 @@ def test_an_access_control_list_that_lets_others_write_shows_in_the_mode(program
 
     assert wrong is not None
     assert "can be written by the group" in wrong.cause
+
+
+@requires_root
+@pytest.mark.parametrize("line", ["#!{0}\n", "#! {0} -e\n", "#!/usr/bin/env {0}\n", "#!{1}\n"])
+def test_a_script_is_as_good_as_its_interpreter(program: Path, line: str) -> None:
+    interpreter, between = program.with_name("interpreter"), program.with_name("between")
+    interpreter.write_bytes(b"\x7fELF")
+    between.write_text(f"#!{interpreter}\n")
+    program.write_text(line.format(interpreter, between))
+    for each in (interpreter, between):
+        each.chmod(0o755)
+    trusted = distrust(program)
+    _nobodys(interpreter)
+
+    wrong = distrust(program)
+
+    assert trusted is None
+    assert wrong
+    assert (wrong.place, wrong.cause) == (str(interpreter), "belongs to user 65534")
+
+
+def test_what_is_not_run_has_no_interpreter(program: Path) -> None:
+    program.write_text("#!/tmp\n")
+    program.chmod(0o644)
+
+    assert distrust(program) is None

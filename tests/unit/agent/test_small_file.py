@@ -5,17 +5,20 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ota_agent.admission.keys import VerifyOptions, load_keys, read_key
 from ota_agent.device.device_type import find_device_type
 from ota_agent.device.options import DeviceOptions
 from ota_agent.errors import AgentError
 from ota_agent.memory.peek import Unreadable, peek
 from ota_agent.server.deployment_log import DeploymentLog, LogOptions
+from ota_agent.server.http import pool
 from ota_agent.server.identity import accepted
 from ota_agent.server.key import DeviceKey
-from ota_agent.server.options import KeyOptions
+from ota_agent.server.options import KeyOptions, TlsOptions
 from ota_agent.small_file import read_small
 
 
@@ -99,3 +102,23 @@ def test_the_log_of_a_deployment_stops_nothing(tmp_path: Path, make: Make) -> No
     log.close()
 
     assert lines == []
+
+
+@odd
+@pytest.mark.parametrize("option", ["ca_bundle", "server_certificate", "client_certificate"])
+def test_a_certificate_holds_no_connection_up(tmp_path: Path, make: Make, option: str) -> None:
+    make(tmp_path / "a.pem")
+    options: dict[str, Any] = {option: str(tmp_path / "a.pem")}
+
+    with pytest.raises(AgentError, match=r"a\.pem: (is not a file|.*can be written)"):
+        pool(TlsOptions(**options), timeout=1)
+
+
+@odd
+def test_a_verification_key_holds_nothing_up(tmp_path: Path, make: Make) -> None:
+    make(tmp_path / "a.pem")
+
+    with pytest.raises(AgentError, match=r"a\.pem: (is not a file|.*can be written)"):
+        load_keys(VerifyOptions((str(tmp_path / "a.pem"),)))
+    with pytest.raises(OSError, match="is not a file"):
+        read_key(tmp_path / "a.pem")

@@ -85,3 +85,17 @@ def test_what_the_device_provides_is_known_before_the_agent_has_ever_run(
     assert looked(device, ("show-provides", "--json")) == 0
 
     assert json.loads(capsys.readouterr().out) == {"artifact_name": "v1", "app": "3"}
+
+
+def test_what_the_device_provides_has_one_line_for_each_key(
+    device: Scratch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ota_artifact.cli.main import main as artifact
+
+    words = ("write", "bootstrap-artifact", "-n", "v1", "-t", "scratch", "-p", "app:3\nforged=4")
+    assert artifact([*words, "-o", str(device.folder / "data" / "bootstrap.mender")]) == 0
+    capsys.readouterr()
+
+    assert looked(device, ("show-provides",)) == 0
+
+    assert capsys.readouterr().out == "app=3\\nforged=4\nartifact_name=v1\n"

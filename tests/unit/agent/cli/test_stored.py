@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What waits on /data is installed and run only if it is still that of the signed artifact."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -161,3 +162,23 @@ def test_a_script_that_was_changed_before_the_commit_does_not_run(
 
     assert "ArtifactCommit_Enter_00: was changed after it was stored" in capsys.readouterr().err
     assert not (tmp_path / "evil").exists()
+
+
+def test_what_is_stored_is_not_used_while_it_is_not_known_which_keys_count(
+    device: Scratch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = device.sections["keys"]["keys"]
+    device.sections = {name: each for name, each in device.sections.items() if name != "keys"}
+    own = device.folder / "data" / "agent.toml"
+    own.write_text(f"[keys]\nkeys = {json.dumps(keys)}\n")
+    device.boot()
+    assert ota(device, "status") == 0
+    own.write_text("[keys\n")
+    shutil.rmtree(device.folder / "data" / "artifact")
+    (_payload(device.folder / "data") / "text").write_text("evil")
+
+    assert ota(device, "resume") == 1
+
+    assert "it may have said which keys artifacts must be signed with" in capsys.readouterr().err
+    assert not (tmp_path / "installed").exists()
+    assert not (tmp_path / "ran").exists()

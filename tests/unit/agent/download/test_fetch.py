@@ -48,6 +48,7 @@ def test_a_root_filesystem_is_in_the_slot_and_the_artifact_is_described(
             provides={"rootfs-image-0.version": "2"},
             clears=("rootfs-image.*",),
             digest=hashlib.sha256(manifest).hexdigest(),
+            size=len(CONTENT),
         ),
         "B",
     )

@@ -3,6 +3,7 @@
 
 import json
 import logging
+import os
 from dataclasses import replace
 
 import pytest
@@ -250,6 +251,8 @@ def test_what_a_failed_download_left_can_be_cleaned_up(modules: Modules) -> None
     (modules.options.payloads / "0007" / "tree").mkdir(parents=True)
     (modules.options.payloads / "0008" / "removed").mkdir(parents=True)
     (modules.options.payloads / "0009").mkdir()
+    (modules.options.payloads / "0010" / "tree" / "header").mkdir(parents=True)
+    os.mkfifo(modules.options.payloads / "0010" / "tree" / "header" / "payload_type")
 
     for module in modules_left(modules.options):
         module.call("Cleanup")

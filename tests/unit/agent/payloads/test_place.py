@@ -244,3 +244,42 @@ def test_a_folder_of_another_user_in_one_of_roots_is_replaced(
 
     assert [each.name for each in folder.parent.iterdir()] == ["app"]
     assert (folder / "a").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("kind", ["single-file", "directory"])
+def test_a_folder_that_is_made_where_anybody_may_make_one_leads_nowhere(
+    kind: str, protected: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, fast = tmp_path / "shared", tmp_path / "fast"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / ".link").symlink_to(protected)
+    (shared / ".folder").mkdir()
+    for each in (shared / ".link", shared / ".folder"):
+        os.chown(each, NOBODY, NOBODY, follow_symlinks=False)
+    fast.mkdir()
+    # Nobody is as fast as can be: they make the folder first, and then put a link in its place.
+    steps = {"mkdir": "mv .folder new", "cp": "rmdir new && mv .link new"}
+    for name, step in steps.items():
+        first = f"#!/bin/sh\n(cd {shared} && {step}) 2>/dev/null\n"
+        (fast / name).write_text(f'{first}PATH=${{PATH#*:}} exec ${{0##*/}} "$@"\n')
+        (fast / name).chmod(0o755)
+    (fast / "tar").symlink_to("cp")
+    monkeypatch.setenv("PATH", f"{fast}:{os.environ['PATH']}")
+    files = {"dest_dir": f"{shared}/new/app\n".encode(), "update.tar": packed(a=b"1")}
+    payload = one_file(shared / "new") if kind == "single-file" else files
+
+    with suppress(AgentError):
+        store(kind, payload).call("ArtifactInstall")
+
+
+def test_a_link_that_comes_back_is_still_the_other_users(home: Path, store: Store) -> None:
+    link = home / "conf" / "app"
+    link.symlink_to("/nowhere")
+    os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
+    module = store("single-file", one_file(home / "conf"))
+
+    module.call("ArtifactInstall")
+    module.call("ArtifactRollback")
+
+    assert link.lstat().st_uid == NOBODY

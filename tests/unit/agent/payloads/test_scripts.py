@@ -2,6 +2,7 @@
 """State scripts: which run, in which order, and what their ends mean."""
 
 import logging
+import os
 import stat
 from pathlib import Path
 
@@ -251,6 +252,14 @@ def test_nobody_aborts_a_way_back(device: Device, state: str) -> None:
 
     assert len(device.diary) == 2
     assert device.asked == 0
+
+
+def test_a_version_that_is_not_a_file_holds_nothing_up(device: Device) -> None:
+    device.ours.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(device.ours / "version")
+
+    with pytest.raises(AgentError, match="version: is not a file"):
+        device.scripts().run("ArtifactCommit", "Enter")
 
 
 @pytest.mark.parametrize("version", ["2", "3\n"])

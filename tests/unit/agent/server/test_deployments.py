@@ -38,7 +38,7 @@ class Away:
             raise Unreachable("no network", self.retry_after)
         if self.then:
             raise self.then
-        self.told.append(status)
+        self.told.append(f"{status} {substate}".strip())
 
     def next_deployment(self, provides: object, device_type: str) -> Deployment:
         self.report("d1", "next")
@@ -83,6 +83,16 @@ def test_the_end_is_told_when_the_server_is_back(store: Store, tmp_path: Path) -
 
     assert server.told == ["success"]
     assert server.slept[0] < server.slept[3] <= 375.0
+
+
+def test_what_a_health_check_says_is_told_without_secrets(store: Store, tmp_path: Path) -> None:
+    server = Away(for_seconds=0.0)
+
+    of(server, store, tmp_path).report(
+        UPDATE, "failure", "health check x: exit code 1: psk=hunter2"
+    )
+
+    assert server.told == ["failure health check x: exit code 1: psk=(redacted)"]
 
 
 def test_a_new_address_is_waited_for_while_the_server_is_out_of_reach_too(

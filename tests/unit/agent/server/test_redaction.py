@@ -38,6 +38,30 @@ KEY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKjMzEf"
         (f"-----BEGIN PRIVATE KEY-----{KEY}hunter2", "-----BEGIN PRIVATE KEY-----"),
         (f"module (stdout): {KEY}hunter2", "module (stdout): "),
         ("https://ada:hunter2@a.example/x?X-Sig=hunter2", "https://a.example/x"),
+        ("get <https://ada:p<'hunter2@a.example/x>", "get <https://a.example/x>"),
+        ("proxy is ada:hunter2@proxy.example:3128", "proxy is ada:"),
+        ("http_proxy=ada:hunter2@proxy.example:3128", "http_proxy=ada:"),
+        ("GET /a?X-Amz-Signature=hunter2&b=1", "&b=1"),
+        (r"sent {\"password\": \"hunter2\", \"a\": 1}", r"\"a\": 1}"),
+        ("<Password type='x'>hunter2</Password>", "</Password>"),
+        ("password:       hunter2", "password:       "),
+        ("'password' => 'hunter2'", "'password' => "),
+        ("token := hunter2", "token := "),
+        ("password:\n    hunter2", "password:\n    "),
+        (r'password="a\"hunter2"', "password="),
+        ('"password": ["hunter2"]', '"password": '),
+        ("the password 'hunter2' is wrong", " is wrong"),
+        ("passphrase: correct horse hunter2", "passphrase: "),
+        ("password%3Dhunter2", "password%3D"),
+        ("PresharedKey = hunter2", "PresharedKey = "),
+        ("WIFI_PASS=hunter2", "WIFI_PASS="),
+        ("pkcs11:object=y?pin-value=hunter2", "object=y?pin-value="),
+        ("JSESSIONID=hunter2", "JSESSIONID="),
+        ("curl -u ada:hunter2 x", "curl -u ada:"),
+        ("sshpass -p hunter2 ssh x", "sshpass -p "),
+        ("root:$6$salt$hunter2hunter2:19000:0", "root:"),
+        ("root:$y$j9T$salt$hunter2hunter2:19000:0", "root:"),
+        (f"ghp_{'hunter2' * 5}", ""),
     ],
 )
 def test_what_is_secret_is_not_shown(line: str, shown: str) -> None:
@@ -57,10 +81,38 @@ def test_what_is_secret_is_not_shown(line: str, shown: str) -> None:
         "the server does not accept this device, or its token has expired",
         "update module app (stdout): passed: 3 of 3",
         "basic setup of eth0",
+        "the token is not good, and the signature is missing",
+        "mail to ada@a.example: at 12:30",
+        "update module app (stdout): GPIO pin: 17, pass: 12 of 12",
+        "scp root@a.example:/x costs $5 and $6",
     ],
 )
 def test_what_is_not_a_secret_stays(line: str) -> None:
     assert redactor()(line) == line
+
+
+def test_a_key_over_several_lines_is_not_shown_to_its_last_one() -> None:
+    redact = redactor()
+    said = (
+        *("-----BEGIN EC PRIVATE KEY-----", "hunter2Ab" * 7 + "A", "and finished"),
+        *("hunter2hunter2hunter2AB", "hunter2=", "-----END EC PRIVATE KEY-----"),
+    )
+    lines = [f"update module app (stdout): {each}" for each in said]
+
+    shown = [redact(each) for each in (*lines, "checked hunter2hunter2hunter2")]
+
+    assert "hunter2" not in "".join(shown[:-1])
+    assert shown[2] == lines[2]
+    assert shown[-1] == "checked hunter2hunter2hunter2"
+
+
+def test_a_key_in_a_text_of_several_lines_is_not_shown() -> None:
+    key = f"-----BEGIN PRIVATE KEY-----\n{'hunter2Ab' * 7}A\nhunter2=\n"
+
+    shown = redactor()(f"{key}-----END PRIVATE KEY-----\ndone")
+
+    assert "hunter2" not in shown
+    assert shown.endswith("-----END PRIVATE KEY-----\ndone")
 
 
 def test_patterns_of_the_user_are_added() -> None:
@@ -107,6 +159,8 @@ def test_a_pattern_that_could_hold_the_agent_up_is_refused(
     [
         *("a" * 16384, "password" * 2048, "token=" * 2700, " " * 16384, "eyJ" * 5400),
         *("Bearer " * 2300, "-----BEGIN " * 1400, "://" * 5400, "--" * 8192, "a=" * 8192),
+        *("<password " * 1600, "-u a:" * 3200, "pass" * 4096, "x:y" * 5400, "$6$a" * 4096),
+        *("password" + " " * 4000, "-----BEGIN PRIVATE KEY-----\n" * 580, "token\\" * 2700),
         *("A+/" * 5400, "secret\"  = '" * 1300, "eyJaaaaaaaa." * 1300, "passwd." * 2300),
     ],
     ids=lambda line: line[:12],

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 LONGEST: Final = 1000
 """Characters of an address that are shown; a server may redirect to 64 KiB of them."""
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]{0,30})://([^\s'\"<>]*)", re.IGNORECASE)
+_LOGIN = r"[^\s/?#@\"]{0,512}@"  # it may have signs that elsewhere end an address
+_URL = re.compile(rf"([a-z][a-z0-9+.-]{{0,30}})://((?:{_LOGIN})?[^\s'\"<>]*)", re.IGNORECASE)
 _MISTYPED = re.compile(r"\s*(https?):/*(.*)", re.IGNORECASE | re.DOTALL)
 _PATH = re.compile(r"(?:/(?!/)|\.{1,2}/).*", re.DOTALL)
 _WORD = re.compile(r"(--[\w-]+=)?([^\s'\"]+)")

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota_agent.errors import AgentError
+from ota_agent.small_file import read_small
+from ota_artifact.which import which
 
 _MOST_LINKS = 40  # Source: path_resolution(7)
+_MOST_SCRIPTS = 5  # whose interpreter is one. Source: execve(2)
+_FIRST_LINE = 256  # [B] Source: Linux, include/uapi/linux/binfmts.h, BINPRM_BUF_SIZE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +41,37 @@ def distrust(path: Path) -> Distrust | None:
     Trusted are root and the user who asks. A user who may write a folder on the way can put
     another file there, so each of them counts, also those that symbolic links lead through. A
     folder with the sticky bit, such as /tmp, may hold folders of trusted users, but no files: there
-    anybody may give a file of root another name.
+    anybody may give a file of root another name. A script is as good as its interpreter.
     """
+    found = [path]
     try:
-        return _walked(Path.cwd() / path)
+        for each in found:
+            if wrong := _walked(Path.cwd() / each):
+                return wrong
+            if len(found) < _MOST_SCRIPTS:
+                found += _interpreters(each)
     except OSError:
-        return None  # the one that reads it says so
+        pass  # the one that reads it says so
+    return None
+
+
+def _interpreters(program: Path) -> list[Path]:
+    """What runs a script: a program, and another one if that is env; none if it is not a script.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not program.stat().st_mode & 0o111 or program.is_dir():
+        return []
+    begin = read_small(program, _FIRST_LINE)
+    words = begin[2:].partition(b"\n")[0].split() if begin.startswith(b"#!") else []
+    first, *rest = map(os.fsdecode, words or [b""])
+    if Path(first).name == "env":
+        others = (each for each in rest if not each.startswith("-") and "=" not in each)
+        rest = [which(next(others, "")) or ""]
+    else:
+        rest = []
+    return [Path(each) for each in (first, *rest) if each]
 
 
 def _walked(path: Path) -> Distrust | None:

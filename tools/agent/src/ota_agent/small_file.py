@@ -20,5 +20,15 @@ def read_small(path: Path, most: int) -> bytes:
         return file.read(most)
 
 
+def require_file(path: Path) -> None:
+    """Pass if a path leads to a file; for what libraries open themselves.
+
+    Raises:
+        OSError: it does not, or is not there.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "is not a file", str(path))
+
+
 def _opened(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -14,6 +14,7 @@ from ota_agent.device.clock import floor
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.floor import is_revoked
 from ota_agent.owners import require_trusted
+from ota_agent.small_file import require_file
 from ota_artifact.errors import ArtifactError
 from ota_artifact.keys import PublicKey, load_public_key
 from ota_artifact.names import shown
@@ -121,7 +122,7 @@ def load_keys(
             continue
         try:
             require_trusted(each.path)
-            key = load_public_key(each.path)
+            key = read_key(each.path)
             if is_revoked(key.id, revoked):
                 findings.append(f"{each.path}: key {key.id} is revoked")
                 continue
@@ -137,6 +138,17 @@ def load_keys(
     for finding in findings:
         logger.warning("keys: %s; it is left out", finding)
     return tuple(good)
+
+
+def read_key(path: Path) -> PublicKey:
+    """The public key in a file; what is not a file would be waited for.
+
+    Raises:
+        ArtifactError: it is not one.
+        OSError: it cannot be read.
+    """
+    require_file(path)
+    return load_public_key(path)
 
 
 def is_over(day: date, now: float) -> bool:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ota_agent.admission.keys import VerifyOptions, is_over, load_keys, parse_key
+from ota_agent.admission.keys import VerifyOptions, is_over, load_keys, parse_key, read_key
 from ota_agent.device.clock import floor as built
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.floor import Floor, is_revoked, of_trust
 from ota_agent.owners import require_trusted
 from ota_agent.small_file import read_small
 from ota_artifact.errors import ArtifactError
-from ota_artifact.keys import PublicKey, load_public_key
+from ota_artifact.keys import PublicKey
 from ota_artifact.provides import TRUST_FILE
 from ota_artifact.trust import (
     LIMIT,
@@ -131,7 +131,7 @@ class KeyRing:
         if found.version:
             return frozenset(each.public.id for each in self._counting(found))
         try:
-            every = (load_public_key(parse_key(text).path).id for text in self._every_key())
+            every = (read_key(parse_key(text).path).id for text in self._every_key())
             return frozenset(each for each in every if not is_revoked(each, revoked))
         except (AgentError, ArtifactError, OSError):
             return None
@@ -256,7 +256,7 @@ class KeyRing:
             try:
                 path = parse_key(text).path
                 require_trusted(path)
-                keys.append(TrustedKey(public=load_public_key(path)))
+                keys.append(TrustedKey(public=read_key(path)))
             except (AgentError, ArtifactError, OSError):
                 continue  # that it cannot be read is told where it verifies artifacts
         return Trusted(version=0, threshold=1, keys=tuple(keys)), findings
@@ -321,7 +321,7 @@ class KeyRing:
             try:
                 path = parse_key(text).path
                 if path not in {parse_key(each).path for each in self.options.keys}:
-                    found.add(load_public_key(path).id)
+                    found.add(read_key(path).id)
             except (AgentError, ArtifactError, OSError):
                 continue
         return frozenset(found)

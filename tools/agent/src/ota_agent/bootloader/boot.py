@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ota_agent.bootloader import Bootloader
 from ota_agent.bootloader.contract import END, is_lost, is_trial, next_slot
 from ota_agent.device.slots import Slot, Slots
-from ota_agent.errors import EnvironmentFault
+from ota_agent.errors import AgentError, EnvironmentFault
 from ota_artifact.contract import COUNT, FLOOR, GOOD, LIMIT, LOST, PART, PART_HEX, TRIAL, WHY
 from ota_artifact.errors import ProgramError
 
@@ -141,7 +141,12 @@ class Boot:
 
         Raises:
             EnvironmentFault, ProgramError: it could not be told.
+            AgentError: that slot is known not to be good, as one below the floor is.
         """
+        if slot != self.running() and not self.has_way_back():
+            raise AgentError(
+                f"slot {slot.name} is not good, and is not started: there is nothing to go back to"
+            )
         failed = GOOD[self.slots.other(slot).name]
         self._set(slot, {TRIAL: "0", GOOD[slot.name]: "1", failed: "0"}, is_final=True)
 

@@ -8,7 +8,7 @@ import sys
 from ota_agent.address import hide
 from ota_artifact.terminal import indented, steer
 
-_PROGRESS = re.compile(r"install: .* \d+ %$")
+_PROGRESS = re.compile(r"ota-agent: install: .* \d+ %")  # and not a program that says so
 _CLEAR = "\r\033[K"
 _LONGEST = 1 << 14  # characters of a message
 
@@ -25,7 +25,7 @@ class Console(logging.Handler):
         """Print one record."""
         try:
             text = f"ota-agent: {indented(hide(record.getMessage()[:_LONGEST]))}"
-            is_progress = self._is_terminal and _PROGRESS.search(text) is not None
+            is_progress = self._is_terminal and _PROGRESS.fullmatch(text) is not None
             if is_progress:
                 steer(sys.stderr, _CLEAR)
                 sys.stderr.write(text)

@@ -9,6 +9,7 @@ from ota_agent.cli.exits import Exit
 from ota_agent.cli.sub_command import add_json, command, settings_of
 from ota_agent.memory.bootstrap import provided
 from ota_agent.memory.peek import peek
+from ota_artifact.names import printable
 from ota_artifact.provides import NAME
 
 
@@ -33,7 +34,8 @@ def show_provides(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found, indent=1, sort_keys=True))
     else:
-        print("".join(f"{key}={value}\n" for key, value in sorted(found.items())), end="")
+        for key, value in sorted(found.items()):
+            print(f"{printable(key)}={printable(value)}")
     return Exit.DONE
 
 

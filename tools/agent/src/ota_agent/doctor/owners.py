@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hazards of who owns what root obeys: settings, keys, and programs."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,14 +23,15 @@ def probe(case: Case) -> Iterator[Finding]:
     """What others than root could change."""
     settings = case.settings
     told = set()
-    for path in obeyed(settings):
+    refused = ((each, "is not used") for each in obeyed(settings))
+    for path, effect in (*refused, *((each, "is used all the same") for each in _made_of())):
         wrong = distrust(path)
         if wrong and wrong.place not in told:  # a folder is told of once
             told.add(wrong.place)
             yield fault(
                 "others-may-change",
                 wrong.place,
-                f"{wrong.cause}, and may tell root what to do: {path} is not used",
+                f"{wrong.cause}, and may tell root what to do: {path} {effect}",
                 wrong.remedy,
             )
     for each in settings_in(settings.device.data):
@@ -36,6 +39,11 @@ def probe(case: Case) -> Iterator[Finding]:
             place, _, cause = each.partition(": ")
             remedy = "correct it, or remove it"
             yield fault("environment-passed-over", place, f"{cause}: it does not count", remedy)
+
+
+def _made_of() -> Iterator[Path]:
+    """What the agent itself is made of, and where it looks for programs such as fw_setenv."""
+    yield from map(Path, (sys.executable, *filter(None, sys.path), *os.get_exec_path()))
 
 
 def obeyed(settings: Settings) -> Iterator[Path]:

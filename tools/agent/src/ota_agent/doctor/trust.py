@@ -17,6 +17,7 @@ from ota_agent.errors import AgentError
 from ota_agent.memory.trusted_time import time_in
 from ota_agent.server.options import ServerOptions, TlsOptions
 from ota_agent.server.pin import parse_pin
+from ota_agent.small_file import read_small
 from ota_artifact.certificate import end_of
 from ota_artifact.errors import ArtifactError
 from ota_artifact.finding import Finding, fault, warning
@@ -135,8 +136,7 @@ def _tls(tls: TlsOptions, now: datetime) -> Iterator[Finding]:
         if not path:
             continue
         try:
-            with Path(path).open("rb") as file:
-                pem = file.read(_LIMIT)
+            pem = read_small(Path(path), _LIMIT)
         except OSError as error:
             yield fault(
                 "tls-file-unreadable",

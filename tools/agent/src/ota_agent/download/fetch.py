@@ -11,7 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ota_agent.download import DownloadOptions
@@ -124,6 +124,7 @@ class Fetch:
         self._event = self._artifact_name = self._slot = ""
         self._trail: Trail | None = None
         self._is_storing = self._has_tried_again = False
+        self._slot_size = 0
         self._attempts = 0
         self._shown = str(update.source)
         found, mine = checkpoint.recall(memory), (update.deployment, self._shown)
@@ -204,13 +205,18 @@ class Fetch:
         for payload in artifact.payloads():
             self._is_storing = True
             if payload.number in installers:
-                installers[payload.number].store(payload, self._note)
+                installer = installers[payload.number]
+                installer.store(payload, self._note_slot if installer.slot else self._note)
         if not artifact.is_checked:
             raise ArtifactError("artifact: was not read to its end, and is not checked")
         # The slot last: if another payload fails here, the slot still cannot be started.
         for installer in sorted(installers.values(), key=lambda each: bool(each.slot)):
             installer.finish()
-        return Fetched(described, self._slot)
+        return Fetched(replace(described, size=self._slot_size), self._slot)
+
+    def _note_slot(self, done: int, size: int) -> None:
+        self._slot_size = size
+        self._note(done, size)
 
     def _note(self, done: int, size: int) -> None:
         self._check()

@@ -261,7 +261,8 @@ class Daemon:
             "ota_running_slot": now.running_slot,
         }
         state = "" if self._agent.update is None else self._agent.state.mender_name
-        more = {"ota_state": state, "ota_warning": now.warning, "ota_security_floor": now.floor}
+        warning = self._agent.deployments.log.redacted(now.warning)
+        more = {"ota_state": state, "ota_warning": warning, "ota_security_floor": now.floor}
         return {**found, **{name: text for name, text in more.items() if text}}
 
     def _schedule(self, what: Asked, error: AgentError | None = None) -> float:

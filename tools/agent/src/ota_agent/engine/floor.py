@@ -2,7 +2,7 @@
 """Keeps the floor of security versions in both of its copies, and holds artifacts against it."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ota_agent.admission.floor import check_floor
@@ -66,11 +66,14 @@ class FloorKeeper:
                 key=options.version,
             )
 
-    def commit(self, artifact: Artifact) -> Floor:
+    def commit(self, artifact: Artifact, *, may_lower: bool = True) -> Floor:
         """Have the environment hold the floor once an artifact is committed; gives that floor.
 
         The memory follows, with what the device provides. After a cut between them, the agent
         comes here again.
+
+        Args:
+            may_lower: it is proven that the artifact says so; see `Evidence.proves`.
         """
         keys, before = self.ring.ids(), self.known()
         try:
@@ -81,6 +84,8 @@ class FloorKeeper:
         has_rootfs = ROOTFS in artifact.types
         passed_over = {TRUST} if has_rootfs else {TRUST, ROOTFS}
         versions = [each for each in found if each.software not in passed_over]
+        if not may_lower:
+            versions = [replace(each, lowers=()) for each in versions]
         after = before.committed(versions, artifact.key, keys).merged(self.ring.as_floor())
         old, new = before.of(ROOTFS, keys), after.of(ROOTFS, keys)
         is_risen = new is not None and new > (old or 0)

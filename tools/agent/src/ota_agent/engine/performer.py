@@ -262,7 +262,9 @@ class DevicePerformer:
 
     def _call(self, update: Update, call: a.Call) -> None:
         if call == "ArtifactInstall":
-            self.installers.evidence.read()  # /data may be an old copy that was put back
+            if update.artifact and update.has_rootfs and self.boot:
+                node = self.boot.slots.of(update.target).node
+                self.installers.evidence.check_slot(update.artifact, node)
             self.store.put(_WAITS, "")
             self.store.forget_slot(update.target)
         reboots = self._reboots()
@@ -320,9 +322,16 @@ class DevicePerformer:
         self.store.save_provides(
             found,
             slots,
-            floor=self.floor.commit(artifact),
+            floor=self.floor.commit(artifact, may_lower=self._is_proven(artifact)),
             versions={**self.store.versions, **versions},
         )
+
+    def _is_proven(self, artifact: Artifact) -> bool:
+        try:
+            return self.installers.evidence.proves(artifact)
+        except AgentError as error:
+            logger.warning("the artifact lowers no floor: %s", error)
+            return False
 
 
 def _each(

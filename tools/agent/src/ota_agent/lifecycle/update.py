@@ -20,6 +20,7 @@ class Artifact:
         clears: patterns of provides to forget; None if the artifact does not say.
         digest: SHA-256 of its manifest, in hex; empty if an older agent has read it.
         key: id of the key that has verified it; empty if none has, or an older agent has read it.
+        size: of its root filesystem [B]; 0 if it has none, or an older agent has read it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Artifact:
     clears: tuple[str, ...] | None = None
     digest: str = ""
     key: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ manifest, signature and header are kept, and are checked again whenever somethin
 """
 
 import hashlib
+import logging
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -14,16 +15,20 @@ from typing import TYPE_CHECKING
 
 from ota_agent.durable import remove_folder, sync_folder, write_file
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.update import Artifact
 from ota_agent.owners import require_trusted
 from ota_agent.small_file import read_small
 from ota_artifact.errors import ArtifactError
 from ota_artifact.limits import Limits
+from ota_artifact.provides import ROOTFS
 
 if TYPE_CHECKING:
     from ota_artifact.header import Header
     from ota_artifact.keys import PublicKey
     from ota_artifact.manifest import Manifest
     from ota_artifact.reader import Head
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "artifact"
 """In `DeviceOptions.data`."""
@@ -39,17 +44,18 @@ class Evidence:
     Args:
         folder: where it is kept.
         keys: gives those that must have signed it; none: anybody may.
-        accept: raises if it is older than what was committed since: an old copy of /data that
-            is put back has the files and the signature of an old artifact.
+        accept: raises an AgentError for a header that is too old for this device: the head of an
+            old artifact is still signed.
     """
 
     def __init__(
         self,
         folder: Path,
         keys: "Callable[[], Sequence[PublicKey]]",
-        accept: "Callable[[Header], None]",
+        accept: "Callable[[Header], object]" = lambda header: None,
     ) -> None:
         self._folder, self._keys, self._accept = folder, keys, accept
+        self._kept = ""  # digest of the manifest that was kept since the agent started
 
     def keep(self, head: "Head") -> None:
         """Keep the head of an artifact in place of the last one's.
@@ -71,6 +77,7 @@ class Evidence:
             sync_folder(folder, folder.parent)
         except OSError as error:
             raise AgentError(f"{folder}: {error.strerror}; is there room on /data?") from error
+        self._kept = hashlib.sha256(head.manifest).hexdigest()
 
     def read(self) -> "tuple[Header, Manifest] | None":
         """What the artifact has, if its signature is good; None if it may be without one, and is
@@ -107,8 +114,46 @@ class Evidence:
         except (ArtifactError, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise AgentError(f"{self._folder}: cannot be verified: {why}; {_REMEDY}") from error
-        self._accept(header)
+        if keys:
+            self._accept(header)
         return header, manifest
+
+    def proves(self, artifact: Artifact) -> bool:
+        """Whether what is remembered of an artifact is what its signed header says.
+
+        The memory is on /data, where nothing is signed. Without keys, it is believed.
+        """
+        if not self._keys() or (found := self.read()) is None:
+            return True
+        header, manifest = found
+        provides = {key: text for each in header.payloads for key, text in each.provides.items()}
+        is_same = hashlib.sha256(manifest.raw).hexdigest() == artifact.digest
+        return is_same and provides == dict(artifact.provides)
+
+    def check_slot(self, artifact: Artifact, node: Path) -> None:
+        """Raise unless a slot has the root filesystem of the artifact that was accepted.
+
+        It is read once more if another run of the agent has written it: what that remembers may be
+        forged, so that the slot has an older release.
+
+        Raises:
+            AgentError: it has something else, or is another artifact's.
+        """
+        from ota_agent.payloads.slot_writer import hash_of_slot
+
+        if not self._keys() or (found := self.read()) is None:
+            return
+        header, manifest = found
+        types = tuple(each.type for each in header.payloads)
+        digest = hashlib.sha256(manifest.raw).hexdigest()
+        if (types, digest) != (artifact.types, artifact.digest) or ROOTFS not in types:
+            raise AgentError(f"{self._folder}: is another artifact's; {_REMEDY}")
+        if self._kept == digest:
+            return
+        number = types.index(ROOTFS)
+        wanted = {sha256 for (of, _), sha256 in manifest.files.items() if of == number}
+        if {hash_of_slot(node, artifact.size).hexdigest()} != wanted:
+            raise AgentError(f"{node}: was changed after it was written; {_REMEDY}")
 
     def check_script(self, script: Path) -> None:
         """Raise unless a stored state script is the artifact's.

@@ -95,6 +95,8 @@ def keep(folder: Path, name: str, backup: Path) -> None:
             return
         except OSError:
             (backup / name).symlink_to(os.readlink(name, dir_fd=place))
+            found = os.stat(name, dir_fd=place, follow_symlinks=False)
+            os.chown(backup / name, found.st_uid, found.st_gid, follow_symlinks=False)
             return
         with os.fdopen(old, "rb") as source:
             if not stat.S_ISREG(os.fstat(old).st_mode):
@@ -133,6 +135,8 @@ def restore(folder: Path, name: str, backup: Path) -> None:
             _sweep(place, name)
             fresh = _fresh(name)
             os.symlink(kept.readlink(), fresh, dir_fd=place)
+            found = kept.lstat()  # a link of root's own would be followed where theirs is not
+            os.chown(fresh, found.st_uid, found.st_gid, dir_fd=place, follow_symlinks=False)
             os.rename(fresh, name, src_dir_fd=place, dst_dir_fd=place)
             os.fsync(place)
             return

@@ -120,6 +120,7 @@ class RootFilesystem:
                 mark = file.mark if file.mark and file.mark.done <= done else None
                 self.trail.remember(payload, self.target, done, mark)
 
+        progress(file.start, file.size)  # all of it may be there already
         done = write_slot(
             file.chunks(),
             self.target.node,

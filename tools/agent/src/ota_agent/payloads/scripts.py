@@ -18,6 +18,7 @@ from ota_agent.durable import remove_folder, sync_folder, write_file
 from ota_agent.errors import AgentError
 from ota_agent.owners import distrust, require_trusted, sentence
 from ota_agent.payloads import UMASK
+from ota_agent.small_file import read_small
 from ota_artifact.errors import ProgramError
 from ota_artifact.run import Channel, Supervised
 
@@ -38,6 +39,7 @@ _NO_WAY_BACK = ("ArtifactRollback", "ArtifactRollbackReboot", "ArtifactFailure")
 
 _VERSIONS = ("2", "3")
 _WRITTEN_VERSION = b"3"
+_LIMIT = 4096  # [B] of the file with it
 _NAP = 1.0  # [s] between two looks whether a wait is aborted
 
 
@@ -231,7 +233,7 @@ def _check_version(folder: Path) -> None:
         AgentError: another version, or it cannot be read.
     """
     try:
-        version = (folder / "version").read_text("utf-8", "replace").strip()
+        version = read_small(folder / "version", _LIMIT).decode("utf-8", "replace").strip()
     except FileNotFoundError:
         return
     except OSError as error:

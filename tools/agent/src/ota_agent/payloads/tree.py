@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ota_agent.durable import remove_folder, sync_folder, write_file
 from ota_agent.errors import AgentError
+from ota_agent.small_file import read_small
 from ota_artifact.header import Header, format_header_info, format_type_info
 from ota_artifact.payload import PayloadFile
 from ota_artifact.provides import GROUP, NAME
@@ -17,6 +18,7 @@ from ota_artifact.provides import GROUP, NAME
 PROTOCOL = 3
 """Version of the protocol; in the file ``version`` too."""
 
+_LONGEST_TYPE = 4096  # [B]
 _CURRENT = (NAME, GROUP, "device_type")
 
 
@@ -63,14 +65,10 @@ def remove_tree(tree: Path) -> None:
 
 
 def type_of_tree(tree: Path) -> str:
-    """The payload type that a tree was made for; empty if it does not say.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """The payload type that a tree was made for; empty if it does not say, or cannot be read."""
     try:
-        return (tree / "header" / "payload_type").read_text("utf-8")
-    except (FileNotFoundError, UnicodeDecodeError):
+        return read_small(tree / "header" / "payload_type", _LONGEST_TYPE).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
         return ""
 
 

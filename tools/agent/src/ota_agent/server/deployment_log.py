@@ -62,6 +62,10 @@ class DeploymentLog(logging.Handler):
         """Whether the server gets what a failed trial said."""
         return self._options.send_journal
 
+    def redacted(self, text: str) -> str:
+        """A text for the server that is not a line of the log."""
+        return redactor(self._options.redact)(text[:_MOST_READ])
+
     def open(self, deployment: str) -> None:
         """Write to the log of a deployment, behind what is there; harmless if it is open."""
         path = self._options.folder / f"deployments.{_safe(deployment)}.log"
@@ -101,7 +105,8 @@ class DeploymentLog(logging.Handler):
         if self._path is None:
             return []
         now = datetime.now(UTC)
-        redacted = (self._redact(each[:_MOST_READ]) for each in others)
+        redact = redactor(self._options.redact)  # between them, nothing of ours is redacted
+        redacted = (redact(each[:_MOST_READ]) for each in others)
         before = _newest((_line(now, "info", each).encode() for each in redacted), _OTHERS)
         try:
             written = read_small(self._path, _LARGEST).splitlines()

@@ -212,7 +212,8 @@ class Deployments:
         if self.server is None or update.is_standalone:
             return
         try:
-            self.server.report(update.deployment, status, substate)
+            said = self.log.redacted(substate)  # a health check's words may be in it
+            self.server.report(update.deployment, status, said)
         except Aborted:
             raise
         except AgentError as error:

@@ -27,6 +27,7 @@ from ota_agent.owners import require_trusted
 from ota_agent.server.names import check_names
 from ota_agent.server.options import TlsOptions
 from ota_agent.server.pin import parse_pin, pin_of
+from ota_agent.small_file import require_file
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +136,7 @@ def _context(options: TlsOptions, *, checks_chain: bool) -> ssl.SSLContext:
 def _trust(context: ssl.SSLContext, option: str, path: str) -> None:
     require_trusted(Path(path))
     try:
+        require_file(Path(path))
         context.load_verify_locations(path)
     except OSError as error:  # ssl.SSLError is one
         raise AgentError(
@@ -143,9 +145,12 @@ def _trust(context: ssl.SSLContext, option: str, path: str) -> None:
 
 
 def _identify(context: ssl.SSLContext, options: TlsOptions) -> None:
-    for each in filter(None, (options.client_certificate, options.client_key)):
-        require_trusted(Path(each))
+    named = [Path(each) for each in (options.client_certificate, options.client_key) if each]
+    for each in named:
+        require_trusted(each)
     try:
+        for each in named:
+            require_file(each)
         context.load_cert_chain(
             options.client_certificate,
             options.client_key or None,
