@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 _EXPIRES = re.compile(r"(?P<path>.*?)\s*,\s*expires\s*=\s*(?P<day>\S*)\s*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyOptions:
     """Which artifacts are believed.
 
