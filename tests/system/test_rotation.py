@@ -95,6 +95,7 @@ def test_a_board_goes_from_one_key_to_the_next(image: Image, tmp_path: Path) -> 
     two = trust_artifact(tmp_path, 2, SAFE, NEXT, by=SAFE, revoked=revoked)
     with running(image.board, disk, image.firmware, image.key) as board:
         board.comes_up_on("A")
+        assert "is not signed" in install(board, image.built.artifact.read_bytes())
         assert not install(board, by_next).endswith("code 0\n")
         take(board, one)
         take(board, two)

@@ -2,6 +2,7 @@
 """Keys on a device are replaced by trust files; nobody brings a revoked one back."""
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -283,6 +284,72 @@ def test_a_file_on_data_may_not_say_that_debugging_is_allowed(board: Board) -> N
     (board.device.folder / "data" / "agent.toml").write_text("[keys]\ndebug = true\n")
 
     assert board.install(board.artifact(1, key=OTHER)) != 0
+
+
+def test_a_slot_with_a_trust_file_begins_with_that(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = board.folder / "trust.json"
+    path.write_bytes(format_trust(SECOND))
+    board.trust(ONE, trust=str(path))
+
+    refused(board, board.artifact(1, key=ONE), capsys)
+    assert board.install(board.artifact(1, key=THIRD)) == 0
+    assert board.call("rollback") == 0
+
+    take(board, trust(3, key(THIRD), signed=(OTHER, THIRD)), by=OTHER)
+    refused(board, board.artifact(1, key=OTHER), capsys)
+
+
+def test_a_slots_trust_file_of_another_user_does_not_count(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = board.folder / "trust.json"
+    path.write_bytes(format_trust(SECOND))
+    path.chmod(0o666)
+    board.trust(ONE, trust=str(path))
+
+    refused(board, board.artifact(1, key=THIRD), capsys)
+    assert board.install(board.artifact(1, key=ONE)) == 0
+
+    board.call("doctor")
+    assert "trust-file-passed-over" in capsys.readouterr().out
+
+
+def test_a_slot_with_an_older_trust_file_brings_no_key_back(
+    rotated: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = rotated.folder / "trust.json"
+    path.write_bytes(format_trust(FIRST))
+    rotated.trust(ONE, trust=str(path))
+
+    refused(rotated, rotated.artifact(9, key=ONE), capsys)
+
+    assert rotated.install(rotated.artifact(9, key=THIRD)) == 0
+
+
+def test_a_file_on_data_may_leave_a_key_of_the_slot_out(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board.trust(ONE, OTHER)
+    take(board, FIRST)
+    local = board.device.folder / "data" / "agent.toml"
+    local.write_text(f'[keys]\nkeys = ["{board.folder}/1.pem"]\n')
+
+    refused(board, board.artifact(1, key=OTHER), capsys)
+
+    assert board.install(board.artifact(1, key=ONE)) == 0
+
+
+def test_a_key_signs_no_trust_file_after_its_last_day(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = replace(key(ONE, "trust"), expires=date(2020, 1, 1))
+    take(board, trust(1, old, key(OTHER)))
+
+    late = trust(2, key(ONE), key(THIRD), signed=(ONE,))
+
+    assert "0 of the keys" in refused(board, carrying(board, late, by=OTHER), capsys)
 
 
 def test_a_device_that_verifies_nothing_takes_no_trust_file(
