@@ -16,6 +16,7 @@ from tests.fuzz.left import (
     judge_record,
     judge_settings,
     judge_small_file,
+    judge_trust,
     judge_u_boot,
 )
 from tests.fuzz.target import Target, kept
@@ -105,6 +106,16 @@ _STATES = tuple(
 )
 
 
+_TRUST = tuple(
+    each.encode()
+    for each in (
+        *('"signed": ', '"signatures": ', '"format": 1', '"version": 2', '"threshold": 1', "[]"),
+        *('"roles": ["trust", "release"]', '"debug"', '"device_types": ["a"]', '"revoked": ["'),
+        *('"expires": "2030-01-31"', "0123456789abcdef", "-----BEGIN PUBLIC KEY-----\\n", "1e99"),
+    )
+)
+
+
 _BOARD = tuple(
     each.encode()
     for each in (
@@ -141,6 +152,7 @@ PARSERS: Mapping[str, Target] = {
         ("fw-env-config", judge_places, _BOOT),
         ("grub-environment", judge_grub, _BOOT),
         ("layout", judge_layout, _STATES),
+        ("trust", judge_trust, _TRUST),
         ("request", judge_request, _STATES),
         ("status", judge_status, _STATES),
         ("bus", judge_bus, _STATES),

@@ -12,6 +12,7 @@ from ota_agent.device.device_type import type_in
 from ota_agent.device.second_home import data_state
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.floor import from_variable
 from ota_agent.memory import record, runs
 from ota_agent.server import failures
 from ota_agent.server.identity import accepted
@@ -20,6 +21,7 @@ from ota_agent.trial.boot_log import BootLogOptions
 from ota_artifact import grub_block
 from ota_artifact.errors import ArtifactError
 from ota_artifact.layout import from_json as layout_from_json
+from ota_artifact.trust import format_trust, parse_trust
 from ota_board import environment
 from ota_board.errors import BoardError
 from ota_board.load import load_board
@@ -103,6 +105,18 @@ def judge_layout(data: bytes) -> str | None:
     return tried(lambda: layout_from_json(data), ArtifactError)
 
 
+def judge_trust(data: bytes) -> str | None:
+    """A trust file; what is read can be written, and is the same."""
+
+    def read() -> None:
+        found = parse_trust(data, "trust.json")
+        again = parse_trust(format_trust(found, indent=None), "trust.json")
+        assert again.signed == found.signed
+        found.signers(found.keys)
+
+    return tried(read, ArtifactError)
+
+
 def judge_board(data: bytes) -> str | None:
     """board.yaml."""
     path = memory_folder() / "board" / "board.yaml"
@@ -112,8 +126,10 @@ def judge_board(data: bytes) -> str | None:
 
 
 def judge_record(data: bytes) -> str | None:
-    """What the agent's memory holds: the update, what is provided, the slots, the failures."""
+    """What the memory holds: the update, what is provided, versions, floor, slots, failures."""
     text = data.decode("utf-8", "replace")
+    record.versions_of(text)
+    from_variable(text)
     failures._read(text)
     runs.from_text(text)
     provided = tried(lambda: record.provided(text), AgentError)

@@ -71,6 +71,18 @@ def test_a_parser_of_the_agent_gives_a_value_or_an_error(name: str, tmp_path: Pa
     assert report.executions > 5
 
 
+@pytest.mark.parametrize(
+    "path",
+    [path for name in PARSERS for path in sorted((AGENT / name).iterdir())],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_an_input_to_start_from_is_small_and_shows_no_bug(path: Path) -> None:
+    content = path.read_bytes()
+
+    assert tried(content, path.parent.name) == ""
+    assert 0 < len(content) <= 16 << 10
+
+
 def test_every_folder_of_inputs_is_for_a_parser() -> None:
     assert sorted(path.name for path in AGENT.iterdir()) == sorted(PARSERS)
 

@@ -23,7 +23,9 @@ do_install () {
     for name in data functions identity; do
         install -m 0644 ${S}/images/overlay/common/usr/lib/ota/$name ${D}${nonarch_libdir}/ota/
     done
-    install -m 0755 ${S}/images/overlay/common/usr/lib/ota/second-home ${D}${nonarch_libdir}/ota/
+    for name in erase second-home; do
+        install -m 0755 ${S}/images/overlay/common/usr/lib/ota/$name ${D}${nonarch_libdir}/ota/
+    done
     install -m 0755 ${S}/init ${D}${nonarch_libdir}/ota/
     if ${@bb.utils.contains('DISTRO_FEATURES', 'systemd', 'true', 'false', d)}; then
         install -m 0755 ${S}/images/overlay/debian/usr/lib/ota/watchdog ${D}${nonarch_libdir}/ota/

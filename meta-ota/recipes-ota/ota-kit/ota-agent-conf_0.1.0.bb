@@ -32,9 +32,6 @@ do_install () {
         install -m 0644 ${OTA_SERVER_CERTIFICATE} ${D}${sysconfdir}/ota/server.crt
     fi
     for key in ${OTA_VERIFY_KEYS}; do
-        if grep -q "PRIVATE KEY" $key; then
-            bbfatal "OTA_VERIFY_KEYS: $key is a private key, which must not be on a device"
-        fi
         install -m 0644 $key ${D}${sysconfdir}/ota/keys/
     done
     if [ -n "${@ota_own_key(d)}" ]; then
@@ -86,7 +83,30 @@ python () {
         for path in (d.getVar(name) or "").split():
             if not (os.path.isabs(path) and os.path.isfile(path)):
                 bb.fatal("%s: %s is not the full path of a file" % (name, path))
+    ota_check_keys((d.getVar("OTA_VERIFY_KEYS") or "").split())
+    ota_check_certificate(d.getVar("OTA_SERVER_CERTIFICATE") or "")
 }
+
+def ota_check_certificate(path):
+    """Stop if the file has a private key too, as those of a server often have."""
+    if path:
+        with open(path, "rb") as file:
+            if b"PRIVATE KEY" in file.read():
+                bb.fatal("OTA_SERVER_CERTIFICATE: %s has a private key, which must not be on a device" % path)
+
+def ota_check_keys(paths):
+    """Stop unless each of the files has one public key, and a name of its own."""
+    names = [os.path.basename(each) for each in paths]
+    for path, name in zip(paths, names):
+        if names.count(name) > 1:
+            bb.fatal("OTA_VERIFY_KEYS: %s: another key has the same file name, and one would take the place of"
+                     " the other; rename it" % path)
+        with open(path, "rb") as file:
+            text = file.read(1 << 16)
+        if b"PRIVATE KEY" in text:
+            bb.fatal("OTA_VERIFY_KEYS: %s is a private key, which must not be on a device" % path)
+        if text.count(b"-----BEGIN PUBLIC KEY-----") != 1:
+            bb.fatal("OTA_VERIFY_KEYS: %s must have one public key in PEM" % path)
 
 # Here, since this package is made for one machine and so for one bootloader; the agent's is not.
 RDEPENDS:${PN}:append:ota-u-boot = " libubootenv-bin"

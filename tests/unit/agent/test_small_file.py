@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ota_agent.admission.keys import VerifyOptions, key_ids, load_keys
+from ota_agent.admission.keys import VerifyOptions, load_keys, read_key
 from ota_agent.device.device_type import find_device_type
 from ota_agent.device.options import DeviceOptions
 from ota_agent.errors import AgentError
@@ -121,4 +121,5 @@ def test_a_verification_key_holds_nothing_up(tmp_path: Path, make: Make) -> None
     with pytest.raises(AgentError, match=r"a\.pem: (is not a file|.*can be written)"):
         load_keys(VerifyOptions((str(tmp_path / "a.pem"),)))
 
-    assert key_ids([str(tmp_path / "a.pem")]) is None
+    with pytest.raises(OSError, match="is not a file"):
+        read_key(tmp_path / "a.pem")

@@ -29,3 +29,17 @@ def test_the_page_on_trust_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "security_version 3, and the floor of this device is 4" in said
     assert "never goes back below the security version rootfs-image.show 4 of key" in said
     assert said.count("state Committed") == 5
+
+
+@pytest.mark.boot  # starts the agent seven times
+@requires_program("openssl", package="openssl")
+def test_the_page_on_replacing_a_key_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    script = commands((ROOT / "docs" / "howto" / "replace-a-key.md").read_text("utf-8"))
+
+    said = follow("exec 2>&1\n" + script)
+
+    assert said.count("update module show (stdout): hello") == 2
+    assert "signature of key" in said
+    assert "revoked" in said
+    assert said.count("state Committed") == 4

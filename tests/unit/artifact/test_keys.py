@@ -331,6 +331,50 @@ def test_an_rsa_key_that_others_can_break_neither_signs_nor_verifies(pem: Pem, b
         load_public_key(path)
 
 
+@pytest.mark.parametrize(
+    ("text", "load", "finding"),
+    [
+        (b" \n", load_private_key, "is empty; give a private key in PEM"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", load_public_key,
+         "is a certificate, not a public key; give the key in it, which `openssl x509 -in"),
+        (EC_KEY.public.pem.encode(), load_private_key,
+         "is a public key, which cannot sign; give the private one"),
+        (b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
+         load_private_key, "is a private key as OpenSSH writes it.*`ssh-keygen -p -m PEM"),
+        (b"ssh-ed25519 AAAA a@b\n", load_public_key, "OpenSSH writes it.*ssh-keygen -e -m PKCS8"),
+        (b"ecdsa-sha2-nistp256 AAAA\n", load_private_key, "give the private one in PEM"),
+        (b"\x30\x59\x30\x13", load_public_key, "is in DER.*`openssl pkey -pubin -inform DER -in"),
+        (b"\x30\x81\x87\x02", load_private_key, "is in DER.*`openssl pkey -inform DER -in"),
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_a_key_in_another_form_is_named_with_the_way_to_the_right_one(
+    tmp_path: Path, text: bytes, load: Callable[[Path], object], finding: str
+) -> None:
+    path = tmp_path / "key.pem"
+    path.write_bytes(text)
+
+    with pytest.raises(ArtifactError, match=rf"key\.pem: .*{finding}"):
+        load(path)
+
+
+def test_of_several_keys_in_a_file_none_is_taken_in_silence(pem: Pem) -> None:
+    path = pem(EC_KEY.private)
+    path.write_bytes(path.read_bytes() + pem(RSA_KEY.private).read_bytes())
+
+    with pytest.raises(ArtifactError, match="has 2 keys; give each a file of its own"):
+        load_private_key(path)
+
+
+def test_an_rsa_key_with_a_small_exponent_does_not_sign(pem: Pem) -> None:
+    path = pem(rsa.generate_private_key(3, 2048))
+
+    with pytest.raises(
+        ArtifactError, match="is an RSA key with the exponent 3; make one with 65537"
+    ):
+        load_private_key(path)
+
+
 def test_a_key_is_known_by_its_content(pem: Pem, tmp_path: Path) -> None:
     public = EC_KEY.public
     (tmp_path / "a.pem").write_text(public.pem)

@@ -68,6 +68,18 @@ def test_a_text_that_was_found_is_not_found_again(board: Board) -> None:
         board.console.expect("login: ", timeout=0.05)
 
 
+def test_the_last_output_does_not_steer_the_terminal_that_shows_the_error(board: Board) -> None:
+    board.says(b"\x1b]0;title\x07\x1b[2Jok\nFAILED: forged\n")
+    board.console.expect("forged", timeout=5)
+
+    with pytest.raises(HilError) as caught:
+        board.console.expect("login: ", timeout=0.05)
+
+    assert r"\x1b]0;title\x07\x1b[2Jok" in str(caught.value)
+    assert "\n    FAILED: forged" in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
 def test_a_character_that_comes_in_two_pieces_is_one(board: Board) -> None:
     text = "größe\n".encode()
     board.says(text[:3])

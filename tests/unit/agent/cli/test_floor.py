@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The floor of security versions on a device: what raises it, what cannot lower it."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ota_agent.cli.main import main
-from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.header import Header, PayloadHeader, Script
 from ota_artifact.keys import PrivateKey
 from ota_artifact.security_version import provides_of
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
@@ -67,6 +68,7 @@ class Board:
         kind: str = "rootfs-image",
         clears: tuple[str, ...] = (),
         key: PrivateKey = ONE,
+        scripts: tuple[str, ...] = (),
     ) -> Path:
         self.count += 1
         module = "" if kind == "rootfs-image" else kind
@@ -77,12 +79,14 @@ class Board:
         )
         content = sources(self.folder / f"{self.count}", {"file": b"new" * 1000})
         path = self.folder / f"{self.count}.mender"
+        script = f"#!/bin/sh\ntouch {self.folder}/script\n".encode()
         spec = ArtifactSpec(
             Header(
                 version=3,
                 artifact_name=f"v1.{self.count}",
                 compatible_types=("scratch",),
                 payloads=(header,),
+                scripts=tuple(Script(name=name, content=script) for name in scripts),
             ),
             (PayloadSpec(header, content),),
         )
@@ -162,6 +166,54 @@ def test_a_modules_artifact_below_its_floor_is_refused_whatever_was_lost(
 
     assert "rootfs-image.app.security_version 1, and the floor" in refused(board, old, capsys)
     assert board.device.environment["ota_floor"] == f"rootfs-image.app:{ONE.public.id[:8]}:2"
+
+
+@pytest.mark.parametrize(
+    ("step", "then"), [("ArtifactInstall_Enter", "resume"), ("ArtifactCommit_Enter", "commit")]
+)
+def test_an_old_data_that_is_put_back_brings_no_older_artifact_back(
+    board: Board, step: str, then: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = board.device.folder / "data"
+    (board.modules / "app").write_text(f"{KEEPING}echo $1 >> {tmp_path}/ran\n")
+    old = board.artifact(1, kind="app", scripts=("ArtifactCommit_Enter_00",))
+    assert board.call("install", "--stop-before", step, str(old)) == 0
+    shutil.copytree(data, tmp_path / "copy")
+    assert board.call("rollback") == 0
+    board.update(board.artifact(2, kind="app"))
+    shutil.rmtree(data)
+    shutil.copytree(tmp_path / "copy", data)
+    (tmp_path / "ran").unlink()
+    capsys.readouterr()
+
+    assert board.call(then) != 0
+
+    said = capsys.readouterr().err
+    assert "rootfs-image.app.security_version 1, and the floor of this device is 2" in said
+    assert "ArtifactInstall" not in (tmp_path / "ran").read_text().split()
+    assert not (tmp_path / "script").exists()
+
+
+def test_an_old_data_that_is_put_back_starts_no_older_slot(
+    board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = board.device.folder / "data"
+    assert (
+        board.call("install", "--stop-before", "ArtifactInstall_Enter", str(board.artifact(5))) == 0
+    )
+    shutil.copytree(data, tmp_path / "copy")
+    assert board.call("resume") == 0
+    board.device.boot()
+    assert board.call("commit") == 0
+    board.update(board.artifact(6))
+    shutil.rmtree(data)
+    shutil.copytree(tmp_path / "copy", data)
+    capsys.readouterr()
+
+    assert board.call("resume") != 0
+
+    assert "security_version 5, and the floor of this device is 6" in capsys.readouterr().err
+    assert board.device.environment["upgrade_available"] == "0"
 
 
 def test_a_copy_that_was_lost_comes_back_from_the_other_one(board: Board) -> None:

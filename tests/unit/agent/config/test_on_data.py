@@ -206,7 +206,8 @@ def test_every_setting_is_usual_or_refused_unless_it_is_known_to_be_stricter(
     }
 
     assert {each for each in taken if each.partition(".")[0] in ("keys", "tls", "api")} <= {
-        *("keys.keys", "keys.forbid_downgrade", "tls.skip_verify", "tls.allow_plain_http"),
+        *("keys.keys", "keys.forbid_downgrade", "keys.debug"),
+        *("tls.skip_verify", "tls.allow_plain_http"),
         *("tls.client_certificate", "tls.client_key", "tls.pins", "tls.set_clock"),
     }
     assert not {each for each in taken if each.endswith((".folder", ".folders"))}

@@ -147,7 +147,7 @@ def test_a_damaged_file_that_may_have_named_keys_has_artifacts_refused(device: S
     conf.write_text("")
 
     with agent(device, conf) as found:
-        doubt = performer(found).doubt
+        doubt = performer(found).floor.doubt
 
     assert doubt.startswith(f"{conf}: is not JSON")
     with pytest.raises(AgentError, match=f"no artifact can be verified: {conf}"):
@@ -163,7 +163,7 @@ def test_a_device_that_took_any_artifact_before_continues_with_that(device: Scra
     local.write_text("[server")
 
     with agent(device, conf) as found:
-        assert performer(found).doubt == ""
+        assert performer(found).floor.doubt == ""
         assert str(conf) in found.live.get().warning
         assert str(local) in found.live.get().warning
 
@@ -178,7 +178,7 @@ def test_a_device_that_had_a_key_before_refuses_until_it_is_known_again(device: 
     local.write_text("")
 
     with agent(device) as found:
-        assert performer(found).doubt.startswith(f"{local}: is empty")
+        assert performer(found).floor.doubt.startswith(f"{local}: is empty")
 
 
 def test_what_was_passed_over_is_told_to_users(device: Scratch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from ota_agent.address import Address
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.file import File
+from ota_agent.config.ring import ring_of
 from ota_agent.config.settings import Settings
 from ota_agent.device.slots import Slot, Slots
 from ota_agent.engine.installers import Installers
@@ -33,14 +34,16 @@ def installers(tmp_path: Path) -> Iterator[Installers]:
     (tmp_path / "environment").write_text("mender_boot_part=2\nupgrade_available=0\n")
     slots = Slots(Slot("A", tmp_path / "a", 2), Slot("B", tmp_path / "b", 3))
     store = Store(tmp_path / "state.db")
+    settings = Settings(
+        modules=ModuleOptions(folders=(tmp_path / "modules",), payloads=tmp_path / "payloads")
+    )
     yield Installers(
         store=store,
         boot=Boot(slots, lambda: slots.a, File(tmp_path / "environment")),
         device_type="board",
-        evidence=Evidence(tmp_path / "artifact", tuple),
-        settings=Settings(
-            modules=ModuleOptions(folders=(tmp_path / "modules",), payloads=tmp_path / "payloads")
-        ),
+        evidence=Evidence(tmp_path / "artifact", tuple, lambda _: None),
+        ring=ring_of(settings, lambda: store.floor),
+        settings=settings,
     )
     store.close()
 

@@ -10,7 +10,7 @@ from ota_agent.address import Address
 from ota_agent.errors import AgentError
 from ota_agent.lifecycle.states import Erring, Idle, RebootingBack, Reporting, State, Trying
 from ota_agent.lifecycle.update import Artifact, Update
-from ota_agent.memory.record import from_text, to_text
+from ota_agent.memory.record import from_text, to_text, versions_of
 from tests.unit.agent.table import reached
 
 FULL = Update(
@@ -91,6 +91,11 @@ def test_a_state_that_is_not_known_is_one_that_failed() -> None:
 def test_a_text_that_is_not_a_record_is_called_damaged(text: str) -> None:
     with pytest.raises(AgentError, match="damaged"):
         from_text(text)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"a": 1}', '{"a":' * 9000, "7", '"x"'])
+def test_versions_that_are_damaged_are_none(text: str) -> None:
+    assert versions_of(text) == {}
 
 
 def test_a_record_of_idle_needs_nothing_else() -> None:

@@ -36,6 +36,10 @@ def test_each_kind_of_artifact_takes_a_security_version(
         (("--lower-security-floor", "5"), "needs --security-version"),
         (("--security-version", "0", "-v", "2"), "--security-version: format version 2 cannot"),
         (("-p", "rootfs-image.app.security_version:3"), "does not belong to"),
+        (
+            ("--security-version", "7", "-p", "rootfs-image.security_version:3"),
+            "contradicts --security-version",
+        ),
     ],
 )
 def test_a_wrong_security_version_is_refused(
@@ -46,3 +50,23 @@ def test_a_wrong_security_version_is_refused(
     assert done.code
     assert finding in done.err
     assert not OUT.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [(ROOTFS, "rootfs-image"), ((*MODULE, "--software-name", "app"), "rootfs-image.app")],
+)
+def test_a_changed_artifact_keeps_its_security_version_or_gets_the_one_that_is_asked_for(
+    command: Command, image: Path, kind: tuple[str, ...], key: str
+) -> None:
+    command.ok(*kind, "--security-version", "3", "--lower-security-floor", "5")
+
+    command.ok("modify", OUT, "-p", "other:x")
+
+    kept = {f"{key}.security_version": "3", f"{key}.security_lowers": "5"}
+    assert header_of(OUT).payloads[0].provides == {"other": "x", **kept}
+    command.ok("modify", OUT, "--security-version", "4")
+    assert header_of(OUT).payloads[0].provides == {"other": "x", f"{key}.security_version": "4"}
+    command.ok("modify", OUT, "-p", f"{key}.security_version:6")
+    assert header_of(OUT).payloads[0].provides == {f"{key}.security_version": "6"}
+    assert command("modify", OUT, "--security-version", "").code

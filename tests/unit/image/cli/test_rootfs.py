@@ -4,7 +4,14 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 
+from ota_artifact.keys import PublicKey
 from ota_board.load import load_board
 from ota_image.cli.main import build_parser, main
 from ota_image.cli.rootfs import recipe_of, settings_of, source_of, update_lock_if_asked
@@ -12,6 +19,7 @@ from ota_image.packages.recipe import User
 from ota_image.packages.sources import Source
 from ota_image.rootfs.settings import Settings
 from ota_image.rootfs.slot import Slot
+from tests.golden.keys import EcKey
 from tests.house.tree import ROOT
 
 
@@ -37,6 +45,37 @@ def test_a_wrong_option_is_named(
     options: list[str], finding: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = main(["rootfs", "qemu-arm64", *options])
+
+    assert code == 2
+    assert finding in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "finding"),
+    [
+        (["--key", "pkcs11:token=a;object=b"], "sign the artifact with `ota-artifact sign --key-p"),
+        (["--key-passphrase-file", "pass"], "--key-passphrase-file: needs --key; give it too"),
+        (["--key", "private.pem"], "is encrypted; give --key-passphrase-file or set $OTA_KEY_PASS"),
+        (["--key", "private.pem", "--key-passphrase-file", "pass"], "is the passphrase right?"),
+        (["--key", "public.pem"], "is a public key, which cannot sign; give the private one"),
+        (["--verify-key", "two.pem"], "two.pem: has 2 keys; give each a file of its own"),
+        (["--verify-key", "small.pem"], "small.pem: is an RSA key with the exponent 3; make one"),
+    ],
+)
+def test_a_key_that_a_build_cannot_use_is_named(
+    options: list[str], finding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = BestAvailableEncryption(b"secret")
+    private = EcKey(7).private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret)
+    small = rsa.generate_private_key(3, 2048).public_key()
+    (tmp_path / "private.pem").write_bytes(private)
+    (tmp_path / "pass").write_text("wrong\n")
+    (tmp_path / "public.pem").write_text(EcKey(7).public.pem)
+    (tmp_path / "two.pem").write_text(EcKey(7).public.pem + EcKey(8).public.pem)
+    (tmp_path / "small.pem").write_text(PublicKey("", small).pem)
+    words = [str(tmp_path / each) if (tmp_path / each).exists() else each for each in options]
+
+    code = main(["build", "qemu-arm64", "--without-agent", *words])
 
     assert code == 2
     assert finding in capsys.readouterr().err

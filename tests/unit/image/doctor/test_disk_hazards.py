@@ -2,6 +2,7 @@
 """Hazards of table, environment, bootloader and filesystems, each shown by an image broken so."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,6 +174,14 @@ def test_the_first_variable_of_a_compiled_environment_may_follow_any_byte(
     text = b"\0".join(f"{name}={value}".encode() for name, value in variables.items())
 
     assert default_environment(before + text + b"\0\0\x01") == variables
+
+
+def test_data_before_a_compiled_environment_takes_no_time_whatever_it_is() -> None:
+    before, begin = b"\0" + b"\x80a=" * 60_000 + b"\x01x", time.process_time()
+
+    assert default_environment(before + b"\0bootcmd=run a\0\0") == {"bootcmd": "run a"}
+
+    assert time.process_time() - begin < 1
 
 
 def test_a_text_before_a_compiled_environment_is_not_a_variable() -> None:

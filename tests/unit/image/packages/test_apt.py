@@ -178,20 +178,46 @@ def test_an_unsigned_archive_that_the_machine_trusts_is_refused_unless_the_user_
     assert "trusted=yes of ./" not in unsafe_parts("bookworm", ANY_SOURCE)
 
 
-def test_settings_for_unsigned_lists_are_told_from_others() -> None:
-    settings = (
-        'Acquire::AllowInsecureRepositories "1";\n'
+UNSIGNED = (
+    'Acquire::AllowInsecureRepositories "1"',
+    'acquire::allowweakrepositories "true"',
+    'Acquire::gpgv::Options:: "--ignore-time-conflict"',
+)
+OLD = (
+    'Acquire::Check-Valid-Until "false"',
+    'acquire::check-valid-until "No"',
+    'Acquire::check-date "0"',
+    'Acquire::Min-ValidTime "99999999"',
+    'acquire::min-validtime::Debian "99999999"',
+    'Acquire::Max-FutureTime "99999999"',
+)
+
+
+def test_settings_for_unsigned_and_old_lists_are_told_from_others() -> None:
+    others = (
         'Acquire::AllowWeakRepositories "0";\n'
-        'Acquire::Check-Valid-Until "false";\n'
         'Acquire::Check-Date "true";\n'
+        'Acquire::gpgv "";\n'
         'Acquire::http::Proxy "http://127.0.0.1:3128";\n'
     )
+    unsafe = (*UNSIGNED, *OLD)
 
-    assert unsafe_settings(settings) == (
-        'Acquire::AllowInsecureRepositories "1"',
-        'Acquire::Check-Valid-Until "false"',
-    )
-    assert "AllowInsecureRepositories" not in host_settings()
+    assert unsafe_settings("".join(f"{each};\n" for each in unsafe) + others) == unsafe
+
+
+@pytest.mark.parametrize("setting", [*UNSIGNED, *OLD])
+def test_a_setting_of_the_machine_for_unsigned_lists_is_dropped_and_one_for_old_lists_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    (tmp_path / "apt.conf").write_text(f'{setting};\nAcquire::http::Timeout "7";\n', "utf-8")
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    name = setting.partition(" ")[0].casefold()
+
+    settings = host_settings()
+
+    assert 'Acquire::http::Timeout "7";' in settings
+    told = {each.partition(" ")[0].casefold() for each in unsafe_settings(settings)}
+    assert (name in told) == (setting in OLD)
 
 
 def test_a_list_that_could_not_be_fetched_is_asked_for_again(archive: Path) -> None:

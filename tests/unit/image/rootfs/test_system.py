@@ -4,9 +4,14 @@
 import dataclasses
 import json
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from ota_artifact.run import run
 from ota_board.entry import extlinux
@@ -318,6 +323,57 @@ def test_a_certificate_must_be_one(tmp_path: Path) -> None:
     file.write_text("DER")
 
     with pytest.raises(ImageError, match="is not just a certificate in PEM"):
+        read_certificate(file)
+    file.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    with pytest.raises(ImageError, match=r"server\.crt: has a damaged certificate"):
+        read_certificate(file)
+
+
+def certificate(*names: str, is_authority: bool = False, days: int = 3) -> bytes:
+    """A certificate that is good for some days, or was until then."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
+    )
+    if names:
+        hosts = x509.SubjectAlternativeName(map(x509.DNSName, names))
+        builder = builder.add_extension(hosts, critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def test_a_certificate_that_a_device_believes_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "server.crt"
+
+    for data in (
+        certificate("a.example"),
+        certificate("*", "a.example"),
+        certificate(is_authority=True),
+        certificate(is_authority=True, days=-1) + certificate(is_authority=True),
+    ):
+        file.write_bytes(data)
+        assert read_certificate(file) == data.decode()
+
+
+@pytest.mark.parametrize(
+    ("data", "finding"),
+    [
+        (certificate(), "name in its subjectAltName, which a device refuses"),
+        (certificate("*"), "name in its subjectAltName, which a device refuses"),
+        (certificate("a.example", days=-1), "has expired on .*; give one that is good"),
+    ],
+    ids=("no-name", "any-name", "expired"),
+)
+def test_a_certificate_that_every_device_would_refuse_is_not_taken(
+    tmp_path: Path, data: bytes, finding: str
+) -> None:
+    file = tmp_path / "server.crt"
+    file.write_bytes(data)
+
+    with pytest.raises(ImageError, match=rf"server\.crt: .*{finding}"):
         read_certificate(file)
 
 

@@ -13,7 +13,7 @@ inherit deploy
 
 # Files that the classes and recipes of meta-ota must add.
 NOT_FROM_DEBIAN = "boot/extlinux boot/grub boot/ota data/etc etc/dropbear etc/fstab etc/fw_env.config \
-    etc/inittab etc/machine-id etc/mender etc/mender_grubenv.config etc/ota usr/lib/ota/data \
+    etc/inittab etc/machine-id etc/mender etc/mender_grubenv.config etc/ota usr/lib/ota/data usr/lib/ota/erase \
     usr/lib/ota/functions usr/lib/ota/identity usr/lib/ota/second-home usr/lib/ota/start usr/share/ota var/lib/mender var/lib/ota"
 
 SRC_URI = "file://inittab file://start"

@@ -9,6 +9,7 @@ bytes, big-endian. When reading, a DER ECDSA signature is accepted too: HSMs pro
 import hashlib
 import logging
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,10 @@ PASSPHRASE_VARIABLE = "OTA_KEY_PASSPHRASE"  # noqa: S105 -- its name, not a pass
 LEAST_RSA = 2048
 """Bits of an RSA key, at least. Source: NIST SP 800-131A, table 2."""
 
+LEAST_EXPONENT = 65537
+"""Of an RSA key. Source: NIST FIPS 186-5, A.1.1."""
+
+_BLOCK = re.compile(rb"^-----BEGIN [A-Z0-9 ]*(?:PUBLIC|PRIVATE) KEY-----", re.MULTILINE)
 _EC_RAW = 64  # [B] r || s of P-256
 _KEY_LIMIT = 1 << 16  # [B] of a PEM file
 _SIGNER_TIMEOUT = 120.0  # [s] an HSM or a cloud service may be slow
@@ -190,7 +195,8 @@ def parse_public_key(data: bytes, name: str) -> PublicKey:
     try:
         key = load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ArtifactError(f"{name}: is not a public key in PEM: {error}") from error
+        finding = _other_kind(data, name, "public") or f"is not a public key in PEM: {error}"
+        raise ArtifactError(f"{name}: {finding}") from error
     return PublicKey(name, _supported(key, name))
 
 
@@ -218,9 +224,42 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> PrivateKey:
     try:
         key = load_pem_private_key(data, passphrase if is_encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        finding = "cannot be decrypted; is the passphrase right?" if is_encrypted else str(error)
-        raise ArtifactError(f"{path}: is not a usable private key in PEM: {finding}") from error
-    return PrivateKey(str(path), _supported(key, str(path)))
+        why = "cannot be decrypted; is the passphrase right?" if is_encrypted else str(error)
+        finding = _other_kind(data, str(path), "private")
+        finding = finding or f"is not a usable private key in PEM: {why}"
+        raise ArtifactError(f"{path}: {finding}") from error
+    found = PrivateKey(str(path), _supported(key, str(path)))
+    require_one(data, str(path))
+    require_sound(found.public)
+    return found
+
+
+def require_one(data: bytes, name: str) -> None:
+    """Pass unless a file has several keys: only the first would count.
+
+    Raises:
+        ArtifactError: it has.
+    """
+    count = len(_BLOCK.findall(data))
+    if count > 1:
+        raise ArtifactError(f"{name}: has {count} keys; give each a file of its own")
+
+
+def require_sound(key: PublicKey) -> None:
+    """Pass if a key is as new ones should be; a device keeps what it has.
+
+    Raises:
+        ArtifactError: it is an RSA key with a small exponent.
+    """
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    if isinstance(key.key, rsa.RSAPublicKey):
+        exponent = key.key.public_numbers().e
+        if exponent < LEAST_EXPONENT:
+            raise ArtifactError(
+                f"{key.name}: is an RSA key with the exponent {exponent}; make one with"
+                f" {LEAST_EXPONENT}, or an ECDSA P-256 key"
+            )
 
 
 def read_passphrase(path: Path) -> bytes:
@@ -234,6 +273,33 @@ def _pem(path: Path) -> bytes:
     if len(data) > _KEY_LIMIT:
         raise ArtifactError(f"{path}: is larger than {_KEY_LIMIT} B; it is not a key")
     return data
+
+
+def _other_kind(data: bytes, name: str, wanted: str) -> str:
+    """What a file has in place of the wanted key in PEM, and what to do; empty if unknown."""
+    if not data.strip():
+        return f"is empty; give a {wanted} key in PEM"
+    if b"BEGIN CERTIFICATE" in data and wanted == "public":
+        key = f"`openssl x509 -in {name} -noout -pubkey`"
+        return f"is a certificate, not a public key; give the key in it, which {key} prints"
+    if b"PUBLIC KEY-----" in data and wanted == "private":
+        return "is a public key, which cannot sign; give the private one"
+    if b"OPENSSH PRIVATE KEY" in data and wanted == "private":
+        return (
+            "is a private key as OpenSSH writes it; give it in PEM: copy it, and convert the copy"
+            " with `ssh-keygen -p -m PEM -f COPY`"
+        )
+    if data.startswith((b"ssh-", b"ecdsa-sha2-")):
+        public = "give the public key in PEM, which `ssh-keygen -e -m PKCS8 -f"
+        remedy = f"{public} {name}` prints" if wanted == "public" else "give the private one in PEM"
+        return f"is a public key as OpenSSH writes it; {remedy}"
+    if data.startswith(b"\x30"):
+        option = " -pubin" if wanted == "public" else ""
+        return (
+            f"is in DER, not in PEM; convert it: `openssl pkey{option} -inform DER -in {name} -out"
+            " NEW.pem`"
+        )
+    return ""
 
 
 def _supported(key: Any, name: str) -> Any:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys behind PKCS#11, reached through OpenSSL's engine: the key never leaves its token.
 
-Everyone on a machine can see the arguments of its programs, so openssl gets the PIN in a file.
+Everyone on a machine can see the arguments of its programs, so openssl gets the PIN in a file. That
+has no name: whatever ends this process, it leaves no PIN behind.
 
 Source: RFC 7512 (the URIs), openssl-pkeyutl(1), libp11's engine.
 """
@@ -10,11 +11,9 @@ import logging
 import os
 import re
 import shlex
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 from ota_artifact.errors import ArtifactError
@@ -30,7 +29,6 @@ PIN_VARIABLE = "OTA_PKCS11_PIN"
 _TIMEOUT = 120.0  # [s] a token may be slow, or ask the user to press a button
 _PIN = re.compile(r"[;?&]?\bpin-value=([^;?&]*)")
 _SOURCE = "pin-source="
-_MEMORY = Path("/dev/shm")  # noqa: S108 -- a private folder is made in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def pkcs11_public_key(uri: str) -> PublicKey:
 
 @contextmanager
 def _without_pin(uri: str) -> Iterator[str]:
-    """A URI that names a private file with the PIN in place of the PIN, for as long as it lasts."""
+    """A URI that names a private file with the PIN in place of the PIN."""
     given = _PIN.search(uri)
     if given:
         logger.warning(
@@ -94,12 +92,13 @@ def _without_pin(uri: str) -> Iterator[str]:
     else:
         yield uri
         return
-    folder = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-    with tempfile.NamedTemporaryFile(prefix="ota-pin-", dir=folder) as file:  # its mode is 0600
+    with os.fdopen(os.memfd_create("ota-pin"), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
         file.write(pin)
         file.flush()
         rest = _PIN.sub("", uri).replace("pkcs11:;", "pkcs11:")
-        yield f"{rest}{'' if rest.endswith(':') else ';'}{_SOURCE}{file.name}"
+        place = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+        yield f"{rest}{'' if rest.endswith(':') else ';'}{_SOURCE}{place}"
 
 
 def _checked(uri: str) -> str:

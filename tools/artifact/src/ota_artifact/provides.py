@@ -9,6 +9,9 @@ from dataclasses import dataclass
 ROOTFS = "rootfs-image"
 """The payload type of a root filesystem, and the first part of the keys that it provides."""
 
+TRUST_FILE = "ota-trust"
+"""The payload type of a trust file."""
+
 NAME, GROUP = "artifact_name", "artifact_group"
 """Keys of the provides of every artifact, and of one with a group; NAME in artifact_info too."""
 

@@ -103,6 +103,11 @@ def security_versions(provides: Mapping[str, str]) -> tuple[SecurityVersion, ...
     return tuple(found)
 
 
+def security_keys(provides: Mapping[str, str]) -> dict[str, str]:
+    """What of the provides is about security versions."""
+    return {key: value for key, value in provides.items() if key.endswith((_NUMBER, _LOWERS))}
+
+
 def security_version(payload: "PayloadHeader") -> SecurityVersion | None:
     """The security version of a payload; None if it has none.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ota_artifact.terminal import indented
 from ota_hil.errors import HilError
 
 _PIECE = 1 << 16  # [B] read at once
@@ -92,7 +93,7 @@ class Console:
                     when = "before the console ended" if self._is_over else f"in {timeout:g} s"
                     raise HilError(
                         f"no {_shown(what)} {when}; the board's last output:\n"
-                        f"{self._said[-_SHOWN:]}"
+                        f"{indented(self._said[-_SHOWN:])}"
                     )
                 self._news.wait(left)
             before = self._said[self._matched : found]
@@ -110,7 +111,7 @@ class Console:
             if not self._is_over:
                 raise HilError(
                     f"the console did not end in {timeout:g} s; the board's last output:\n"
-                    f"{self._said[-_SHOWN:]}"
+                    f"{indented(self._said[-_SHOWN:])}"
                 )
             before, self._matched = self._said[self._matched :], len(self._said)
         return before

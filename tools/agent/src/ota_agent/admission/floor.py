@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ota_agent.admission.downgrade import check_versions
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.floor import Floor, is_lowered
+from ota_agent.lifecycle.floor import TRUST, Floor, is_lowered
 from ota_artifact.errors import ArtifactError
 from ota_artifact.provides import ROOTFS
 from ota_artifact.security_version import SecurityVersion, security_version
@@ -40,7 +40,7 @@ def check_floor(
     counting = floor.counting(keys)
     for number, payload in enumerate(header.payloads):
         found = _number(payload, number)
-        if found is None and counting:
+        if found is None and counting.keys() - {TRUST}:
             known = ", ".join(f"{name} {least}" for name, least in counting.items())
             raise AgentError(
                 f"downgrade: payload {number} ({payload.type}) has no security version, and this"

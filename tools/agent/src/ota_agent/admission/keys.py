@@ -4,7 +4,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,10 +12,12 @@ from typing import Literal
 
 from ota_agent.device.clock import floor
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.floor import is_revoked
 from ota_agent.owners import require_trusted
 from ota_agent.small_file import require_file
 from ota_artifact.errors import ArtifactError
 from ota_artifact.keys import PublicKey, load_public_key
+from ota_artifact.names import shown
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +35,15 @@ class VerifyOptions:
         forbid_downgrade: refuse an artifact below the security version of what was committed, or,
             where neither has one, of a lower version; ``auto``: as soon as there are ``keys``.
         version: the key among an artifact's provides that is the version of its root filesystem.
+        debug: take artifacts of keys that a trust file has for debugging.
+        trust: a trust file in the slot, from which on newer ones are taken.
     """
 
     keys: tuple[str, ...] = ()
     forbid_downgrade: Literal["auto", True, False] = "auto"
     version: str = "rootfs-image.version"
+    debug: bool = False
+    trust: Path = Path("/etc/ota/trust.json")
 
     @property
     def is_any_limited(self) -> bool:
@@ -59,9 +65,7 @@ class TrustedKey:
 
     def is_good(self, now: float) -> bool:
         """Whether it is at a time [s since 1970]."""
-        if self.expires is None:
-            return True
-        return datetime.fromtimestamp(now, UTC) < _end(self.expires)
+        return self.expires is None or not is_over(self.expires, now)
 
 
 def parse_key(text: str) -> TrustedKey:
@@ -77,7 +81,8 @@ def parse_key(text: str) -> TrustedKey:
         return TrustedKey(Path(found["path"].strip()), date.fromisoformat(found["day"]))
     except ValueError as error:
         raise AgentError(
-            f"keys.keys: {text!r}: {found['day']!r} is not a date; write it as expires = 2027-01-01"
+            f"keys.keys: {shown(text)}: {shown(found['day'])} is not a date; write it as"
+            " expires = 2027-01-01"
         ) from error
 
 
@@ -87,12 +92,14 @@ def load_keys(
     doubt: str = "",
     now: Callable[[], float] = time.time,
     least: Callable[[], float] = floor,
+    revoked: Collection[str] = (),
 ) -> tuple[PublicKey, ...]:
     """The keys that are good now; none only if none is configured.
 
     Args:
         doubt: why it is not known whether keys are configured; empty if it is.
         least: the time it is at least, whatever the clock says [s since 1970].
+        revoked: keys that do not count, as `Floor.revoked` has them.
 
     Raises:
         AgentError: keys are configured, and none of them is good; or a last day is not a date; or
@@ -115,8 +122,11 @@ def load_keys(
             continue
         try:
             require_trusted(each.path)
-            require_file(each.path)
-            good.append(load_public_key(each.path))
+            key = read_key(each.path)
+            if is_revoked(key.id, revoked):
+                findings.append(f"{each.path}: key {key.id} is revoked")
+                continue
+            good.append(key)
         except (AgentError, ArtifactError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             findings.append(f"{each.path}: {reason}" if reason else str(error))
@@ -130,29 +140,19 @@ def load_keys(
     return tuple(good)
 
 
-def key_ids(keys: Iterable[str]) -> frozenset[str] | None:
-    """The ids of keys as they are configured, also of those that have expired.
-
-    Time may be wrong, and must not take away what a key has raised. None: one cannot be read.
-    """
-    try:
-        paths = [parse_key(text).path for text in keys]
-        for path in paths:
-            require_file(path)
-        return frozenset(load_public_key(path).id for path in paths)
-    except (AgentError, ArtifactError, OSError):
-        return None
-
-
-def known_keys(options: VerifyOptions, doubt: str = "") -> tuple[PublicKey, ...]:
-    """All keys that are configured, also those that have expired meanwhile; see `load_keys`.
-
-    What was accepted with a key that was good then may still be installed.
+def read_key(path: Path) -> PublicKey:
+    """The public key in a file; what is not one, such as a FIFO, is not waited for.
 
     Raises:
-        AgentError: keys are configured, and none of them can be read; or they may have been.
+        ArtifactError, OSError: it is not there, or is not a key.
     """
-    return load_keys(options, doubt=doubt, now=lambda: 0.0, least=lambda: 0.0)
+    require_file(path)
+    return load_public_key(path)
+
+
+def is_over(day: date, now: float) -> bool:
+    """Whether a last day is over at a time [s since 1970]."""
+    return datetime.fromtimestamp(now, UTC) >= _end(day)
 
 
 def _end(day: date) -> datetime:

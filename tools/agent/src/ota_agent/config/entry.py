@@ -11,6 +11,7 @@ from ota_agent.errors import AgentError
 from ota_agent.owners import require_trusted
 from ota_agent.small_file import read_small
 
+_NAME = 80  # characters
 _LIMIT = 1 << 20  # [B] of a file
 
 
@@ -50,6 +51,11 @@ class PassedOver:
 
     def __str__(self) -> str:
         return f"{self.place[:_LONGEST]}: {self.finding[:_LONGEST]}"
+
+
+def short(name: str) -> str:
+    """A name that a file gives, for messages: it may be as long as the file."""
+    return name if len(name) <= _NAME else f"{name[:_NAME]}…"
 
 
 def text_of(path: Path) -> str:

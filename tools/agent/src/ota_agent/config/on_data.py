@@ -125,6 +125,7 @@ def _more(of: Callable[["Settings"], tuple[str, ...]]) -> Callable[["Settings", 
 _STRICTER: Mapping[str, Callable[["Settings", Any], bool]] = {
     "keys.keys": _fewer_keys,
     "keys.forbid_downgrade": _only(True),
+    "keys.debug": _only(False),
     "tls.skip_verify": _only(False),
     "tls.allow_plain_http": _only(False),
     "tls.set_clock": _only(True),

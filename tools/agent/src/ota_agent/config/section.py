@@ -116,7 +116,7 @@ def _value(value: object, kind: Any, where: str) -> object:
         return tuple(_value(each, get_args(kind)[0], where) for each in value)
     if kind in (str, Path) and isinstance(value, str):
         if not _is_text(value):
-            raise AgentError(f"{where}: {value!r} has a character that no name can have")
+            raise AgentError(f"{where}: {_shown(value)} has a character that no name can have")
         if kind is Path and not value:
             raise AgentError(f"{where}: must be a path")
         return kind(value)

@@ -14,7 +14,7 @@ from ota_agent.address import Address
 from ota_agent.admission.keys import VerifyOptions
 from ota_agent.api import ApiOptions
 from ota_agent.config import mender
-from ota_agent.config.entry import Entry, PassedOver, text_of
+from ota_agent.config.entry import Entry, PassedOver, short, text_of
 from ota_agent.config.on_data import DataOptions, check_names, refusal
 from ota_agent.config.section import default_text, read, value_of
 from ota_agent.control import ControlOptions
@@ -70,11 +70,6 @@ class Settings:
     def has_own_key(self) -> bool:
         """Whether the device's key is in the agent's own place, and nobody has named another."""
         return self.key.path == self.device.data / KeyOptions().path.name
-
-    @property
-    def floor_keys(self) -> tuple[str, ...]:
-        """The keys whose security versions count: a file on /data may not leave one out."""
-        return tuple(dict.fromkeys((*self.slot_keys, *self.keys.keys)))
 
     @property
     def doubt(self) -> str:
@@ -158,7 +153,7 @@ def refused_on_data(tables: Tables, slot: Settings) -> Iterator[PassedOver]:
     for section, table in tables.items():
         for name, value in table.items():
             if why := refusal(section, name, value, slot):
-                yield PassedOver(place=f"[{section}] {name}", finding=why)
+                yield PassedOver(place=f"[{short(section)}] {short(name)}", finding=why)
 
 
 class _Reading:
@@ -176,7 +171,7 @@ class _Reading:
         """
         for name, table in _tables(tables_of(path), path).items():
             for key, value in table.items():
-                place = f"{path}: [{name}] {key}"
+                place = f"{path}: [{name}] {short(key)}"
                 self._values[name][key] = value_of(SECTIONS[name], key, value, place)
         try:
             check_names(self._values["data"].get("may", ()), SECTIONS)
@@ -303,7 +298,7 @@ def _local(path: Path, data: Path) -> Iterator[Entry | PassedOver]:
             yield PassedOver(place=str(path), finding=finding, hides_keys=True)
             continue
         for key, value in checked.items():
-            place = f"{path}: [{name}] {key}"
+            place = f"{path}: [{name}] {short(key)}"
             if (name, key) == ("device", "data") and value == str(data):
                 continue
             yield Entry(section=name, name=key, value=value, place=place)
@@ -353,10 +348,10 @@ def _tables(found: dict[str, Any], path: Path) -> Tables:
     """
     for name, table in found.items():
         if name not in SECTIONS:
-            raise AgentError(f"{path}: [{name}]: unknown; known: {', '.join(SECTIONS)}")
+            raise AgentError(f"{path}: [{short(name)}]: unknown; known: {', '.join(SECTIONS)}")
         if not isinstance(table, dict):
             raise AgentError(
-                f"{path}: {name}: is outside any section; known: {', '.join(SECTIONS)}"
+                f"{path}: {short(name)}: is outside any section; known: {', '.join(SECTIONS)}"
             )
     return found
 

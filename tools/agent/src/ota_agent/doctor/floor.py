@@ -3,7 +3,9 @@
 
 from collections.abc import Collection, Iterator
 
-from ota_agent.admission.keys import VerifyOptions, key_ids
+from ota_agent.admission.keys import VerifyOptions
+from ota_agent.admission.ring import KeyRing
+from ota_agent.config.ring import ring_of
 from ota_agent.device.release import RELEASE, security_version_of
 from ota_agent.doctor.case import Case
 from ota_agent.lifecycle.floor import Floor, from_variable, sentence, to_variable
@@ -22,9 +24,33 @@ def probe(case: Case) -> Iterator[Finding]:
     if case.variables is not None:
         yield from copies(remembered, case.variables.get(FLOOR, ""))
         remembered = remembered.merged(from_variable(case.variables.get(FLOOR, "")))
+    ring = ring_of(case.settings, lambda: remembered)
+    yield from trust(ring)
     if remembered.numbers:
         number = security_version_of(case.system.root / RELEASE.relative_to("/"))
-        yield from running(remembered, number, key_ids(case.settings.floor_keys))
+        yield from running(remembered, number, ring.ids())
+
+
+def trust(ring: KeyRing) -> Iterator[Finding]:
+    """What is wrong with the trust files, or will be when one key is lost."""
+    found = ring.trusted()
+    for each in found.findings:
+        place, _, cause = each.partition(": ")
+        yield fault(
+            "trust-file-passed-over",
+            place,
+            f"{cause}: it does not count",
+            "install the newest trust file again",
+        )
+    signing = [each for each in found.keys if "trust" in each.roles]
+    if found.version and len(signing) <= found.threshold:
+        yield warning(
+            "one-key-for-trust",
+            ring.path,
+            f"trust file {found.version} has {len(signing)} keys for trust, and {found.threshold}"
+            " must sign the next one: if one is lost, this device takes no other keys",
+            "add a key, and keep it in a safe (`ota-artifact trust change --add`)",
+        )
 
 
 def setting(options: VerifyOptions) -> Iterator[Finding]:

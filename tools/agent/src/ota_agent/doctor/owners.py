@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ota_agent.admission.keys import parse_key
+from ota_agent.admission.ring import NAME as TRUST
 from ota_agent.config.environment import NAME, SLOT, settings_in
 from ota_agent.config.settings import LOCAL, Settings
 from ota_agent.doctor.case import Case
@@ -49,6 +50,7 @@ def obeyed(settings: Settings) -> Iterator[Path]:
     """What root obeys, or runs; the files that are not there among them."""
     device, tls = settings.device, settings.tls
     yield from (device.data / LOCAL, device.layout, SLOT, device.data / NAME, settings.key.path)
+    yield from (device.data / TRUST, settings.keys.trust)
     yield from map(Path, (FW_ENV_CONFIG, GRUB_CONFIG))
     for text in settings.keys.keys:
         with suppress(AgentError):

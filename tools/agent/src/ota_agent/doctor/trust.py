@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ota_agent.address import Address
-from ota_agent.admission.keys import TrustedKey, VerifyOptions, parse_key
+from ota_agent.admission.keys import TrustedKey, VerifyOptions, parse_key, read_key
 from ota_agent.config.settings import Settings
 from ota_agent.device.clock import floor
 from ota_agent.doctor.case import Case
@@ -18,9 +18,9 @@ from ota_agent.memory.trusted_time import time_in
 from ota_agent.server.options import ServerOptions, TlsOptions
 from ota_agent.server.pin import parse_pin
 from ota_agent.small_file import read_small
+from ota_artifact.certificate import end_of
 from ota_artifact.errors import ArtifactError
 from ota_artifact.finding import Finding, fault, warning
-from ota_artifact.keys import load_public_key
 
 _SOON = timedelta(days=30)
 _LIMIT = 1 << 20  # [B] of a PEM file
@@ -195,10 +195,7 @@ def _end(block: bytes) -> datetime:
     """
     from cryptography.x509 import load_pem_x509_certificate
 
-    certificate = load_pem_x509_certificate(block)
-    if hasattr(certificate, "not_valid_after_utc"):  # since cryptography 42
-        return certificate.not_valid_after_utc
-    return certificate.not_valid_after.replace(tzinfo=UTC)
+    return end_of(load_pem_x509_certificate(block))
 
 
 def _keys(options: VerifyOptions, now: float) -> Iterator[Finding]:
@@ -250,7 +247,7 @@ def _key(key: TrustedKey, now: float) -> Iterator[Finding]:
             "bring its successor onto the device before, in an update that this one has signed",
         )
     try:
-        load_public_key(key.path)
+        read_key(key.path)
     except ImportError:
         yield fault(
             "python-package-missing",

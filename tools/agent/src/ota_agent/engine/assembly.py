@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ota_agent.admission.keys import known_keys
 from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.contract import is_trial
@@ -131,12 +130,10 @@ def _assemble(
         boot_log=settings.boot_log,
         paused=lambda before, by: live.change(waits_for=before, paused_by=by),
     )
-    floor = FloorKeeper(settings=settings, store=store, boot=boot)
     doubt = _doubt(settings, store)
+    floor = FloorKeeper(settings=settings, store=store, boot=boot, doubt=doubt)
     evidence = Evidence(
-        settings.device.data / evidence_folder,
-        lambda: known_keys(settings.keys, doubt),
-        floor.check,
+        settings.device.data / evidence_folder, lambda: floor.ring.known(), floor.check
     )
     installers = Installers(
         settings=settings,
@@ -144,6 +141,7 @@ def _assemble(
         boot=boot,
         device_type=device_type,
         evidence=evidence,
+        ring=floor.ring,
         no_slots=no_slots,
     )
     scripts = Scripts(
@@ -163,7 +161,6 @@ def _assemble(
         deployments=deployments,
         floor=floor,
         pool=pool,
-        doubt=doubt,
     )
     observer = StateObserver(
         settings=settings,

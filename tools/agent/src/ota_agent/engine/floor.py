@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ota_agent.admission.floor import check_floor
-from ota_agent.admission.keys import key_ids
+from ota_agent.admission.ring import KeyRing
 from ota_agent.bootloader.boot import Boot
+from ota_agent.config.ring import ring_of
 from ota_agent.config.settings import Settings
 from ota_agent.device.release import security_version_of
 from ota_agent.errors import AgentError
-from ota_agent.lifecycle.floor import Floor, from_variable, sentence, to_variable
+from ota_agent.lifecycle.floor import TRUST, Floor, from_variable, sentence, to_variable
 from ota_agent.lifecycle.update import Artifact
 from ota_agent.memory.runs import Running
 from ota_agent.memory.store import Store
@@ -31,11 +32,18 @@ class FloorKeeper:
 
     Attributes:
         boot: None if this device has no slots: then there is one copy.
+        doubt: why it is not known whether artifacts must be signed; empty if it is.
     """
 
     settings: Settings
     store: Store
     boot: Boot | None
+    doubt: str = ""
+
+    @property
+    def ring(self) -> KeyRing:
+        """The keys that count now."""
+        return ring_of(self.settings, self.known, doubt=self.doubt)
 
     def known(self) -> Floor:
         """The floor: of each number the higher one of the two copies."""
@@ -54,7 +62,7 @@ class FloorKeeper:
                 header,
                 self.known(),
                 versions,
-                keys=key_ids(self.settings.floor_keys),
+                keys=self.ring.ids(),
                 key=options.version,
             )
 
@@ -67,17 +75,18 @@ class FloorKeeper:
         Args:
             may_lower: it is proven that the artifact says so; see `Evidence.proves`.
         """
-        keys, before = key_ids(self.settings.floor_keys), self.known()
+        keys, before = self.ring.ids(), self.known()
         try:
             found = security_versions(artifact.provides)
         except ArtifactError as error:  # it was not compared, or an older agent has taken it
             logger.warning("the floor stays: %s", error)
             return before
         has_rootfs = ROOTFS in artifact.types
-        versions = [each for each in found if has_rootfs or each.software != ROOTFS]
+        passed_over = {TRUST} if has_rootfs else {TRUST, ROOTFS}
+        versions = [each for each in found if each.software not in passed_over]
         if not may_lower:
             versions = [replace(each, lowers=()) for each in versions]
-        after = before.committed(versions, artifact.key, keys)
+        after = before.committed(versions, artifact.key, keys).merged(self.ring.as_floor())
         old, new = before.of(ROOTFS, keys), after.of(ROOTFS, keys)
         is_risen = new is not None and new > (old or 0)
         is_only_way = is_risen and self.settings.keys.is_downgrade_forbidden
@@ -95,7 +104,7 @@ class FloorKeeper:
         floor for a user.
         """
         text = self._variable()
-        floor = self.store.floor.merged(from_variable(text or ""))
+        floor = self.store.floor.merged(from_variable(text or "")).merged(self.ring.as_floor())
         said = security_version_of()
         if now.is_trial is False and said is not None and not floor.has(ROOTFS):
             floor = floor.merged(Floor({(ROOTFS, ""): said}))

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes what installs each payload. What that needs is imported late: see `assemble`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ota_agent.admission.ring import KeyRing
 from ota_agent.bootloader.boot import Boot
 from ota_agent.config.settings import Settings
+from ota_agent.device.second_home import keep
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.floor import TRUST
 from ota_agent.lifecycle.update import Update
 from ota_agent.memory.store import Store
 from ota_agent.payloads import Installer
 from ota_agent.payloads.evidence import Evidence
-from ota_artifact.provides import ROOTFS
+from ota_artifact.errors import ArtifactError
+from ota_artifact.provides import ROOTFS, TRUST_FILE
+from ota_artifact.security_version import security_versions
 
 if TYPE_CHECKING:
     from ota_agent.payloads.checkpoint import Trail
@@ -25,6 +31,7 @@ class Installers:
     Attributes:
         boot: None if this device has no slots, and takes only update modules.
         evidence: shows that what is stored is the artifact's.
+        ring: the keys that count now.
         no_slots: why not, if it should have some; empty otherwise.
     """
 
@@ -33,6 +40,7 @@ class Installers:
     boot: Boot | None
     device_type: str
     evidence: Evidence
+    ring: KeyRing
     no_slots: str = ""
 
     def begin(self, header: "Header", trail: "Trail") -> dict[int, Installer]:
@@ -53,8 +61,12 @@ class Installers:
         if ROOTFS in types:
             found[types.index(ROOTFS)] = self._root_filesystem("", trail)
         current = {**self.store.provides, "device_type": self.device_type}
+        if TRUST_FILE in types:
+            found[types.index(TRUST_FILE)] = self._trust_file(
+                header.payloads[types.index(TRUST_FILE)].provides
+            )
         for number, kind in enumerate(types):
-            if kind not in (None, ROOTFS):
+            if kind not in (None, ROOTFS, TRUST_FILE):
                 module = found[number] = UpdateModule(kind, number, self.settings.modules)
                 module.begin(header, current)
         return found
@@ -73,6 +85,8 @@ class Installers:
         for number, kind in enumerate(update.artifact.types if update.artifact else ()):
             if kind == ROOTFS:
                 found.append((number, self._root_filesystem(update.target)))
+            elif kind == TRUST_FILE and update.artifact:
+                found.append((number, self._trust_file(update.artifact.provides)))
             elif kind is not None:
                 module = UpdateModule(kind, number, self.settings.modules, evidence=self.evidence)
                 found.append((number, module))
@@ -88,6 +102,22 @@ class Installers:
         from ota_agent.payloads.module import modules_left
 
         return modules_left(self.settings.modules)
+
+    def _trust_file(self, provides: Mapping[str, str]) -> Installer:
+        from ota_agent.payloads.trust_file import TrustInstaller
+
+        try:
+            versions = {each.software: each.number for each in security_versions(provides)}
+        except ArtifactError as error:
+            raise AgentError(str(error)) from error
+        return TrustInstaller(
+            self.ring.path,
+            check=self.ring.checked,
+            taken=self.ring.taken,
+            counting=lambda: self.ring.trusted().version,
+            version=versions.get(TRUST, 0),
+            done=keep,
+        )
 
     def _root_filesystem(self, target: str, trail: "Trail | None" = None) -> Installer:
         """The one that writes a slot; without a name, the one that may be written now."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, assert_never
 
 from ota_agent.admission.acceptance import check_acceptance
 from ota_agent.admission.downgrade import versions_in
-from ota_agent.admission.keys import load_keys
 from ota_agent.api.status import LiveStatus
 from ota_agent.bootloader.boot import Boot
 from ota_agent.bootloader.contract import is_trial, trial_of
@@ -79,7 +78,6 @@ class DevicePerformer:
     Attributes:
         boot: None if this device has no slots, and takes only update modules.
         pool: gives the connections to servers.
-        doubt: why it is not known whether artifacts must be signed; empty if it is.
     """
 
     settings: Settings
@@ -92,7 +90,6 @@ class DevicePerformer:
     deployments: Deployments
     floor: FloorKeeper
     pool: "Callable[[], urllib3.PoolManager]"
-    doubt: str = ""
 
     def perform(self, action: a.Action, state: s.State) -> Event | None:
         """See `runtime.Performer`."""
@@ -197,7 +194,7 @@ class DevicePerformer:
             )
 
         controls = self.deployments.controls
-        keys = load_keys(self.settings.keys, doubt=self.doubt, least=self._least)
+        keys = self.floor.ring.good(least=self._least)
         if not keys:
             logger.warning(_UNVERIFIED, update.source)
         self.store.put(boot_log.BOOTS, str(boot_log.newest(self.settings.boot_log)))
@@ -231,6 +228,7 @@ class DevicePerformer:
         if has_rootfs:
             prove_room(self.settings.device.data)  # its trial would fail without
             require_reboot(self.settings.device)
+        self.floor.ring.check_use(artifact.key, header)
         self.floor.check(header)
 
     def _run_scripts(self, update: Update, action: a.RunScripts) -> None:
@@ -246,7 +244,7 @@ class DevicePerformer:
     def _check_health(self, update: Update) -> None:
         if update.target:
             prove_room(self.settings.device.data)
-            load_keys(self.settings.keys)  # with none that is good, this would be the last update
+            self.floor.ring.good()  # with none that is good, this would be the last update
         check_health(self.settings.commit)
 
     def _rearm(self) -> None:
@@ -264,6 +262,7 @@ class DevicePerformer:
 
     def _call(self, update: Update, call: a.Call) -> None:
         if call == "ArtifactInstall":
+            self.installers.evidence.read()  # /data may be an old copy that was put back
             if update.artifact and update.has_rootfs and self.boot:
                 node = self.boot.slots.of(update.target).node
                 self.installers.evidence.check_slot(update.artifact, node)

@@ -14,8 +14,14 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ota_artifact.provides import ROOTFS
+from ota_artifact.provides import ROOTFS, TRUST_FILE
 from ota_artifact.security_version import MOST, SecurityVersion
+
+TRUST = f"{ROOTFS}.{TRUST_FILE}"
+"""The software of the trust file, whose version never goes back either."""
+
+REVOKED = "ota-revoked"
+"""In place of a software: the key never counts again; the number is the trust file's version."""
 
 _KEY = 8  # digits of a key's id
 _LONGEST = 300  # characters of the variable; GRUB's environment has 1024 B in all
@@ -43,17 +49,27 @@ class Floor:
         return self.counting(keys).get(name_of(software))
 
     def counting(self, keys: Collection[str] | None) -> dict[str, int]:
-        """The floor of each software that has one, by name; see `of`."""
+        """The floor of each software that has one, by name; see `of`. Revoked keys are left out."""
         found: dict[str, int] = {}
         known = None if keys is None else {each[:_KEY] for each in keys}
         for (name, key), number in sorted(self.numbers.items()):
-            if not key or known is None or key in known:
+            if name != REVOKED and (not key or known is None or key in known):
                 found[name] = max(number, found.get(name, 0))
         return found
 
     def has(self, software: str) -> bool:
         """Whether there is a number of a software, whatever its key."""
         return any(name == name_of(software) for name, _ in self.numbers)
+
+    @property
+    def revoked(self) -> dict[str, int]:
+        """Which version of the trust file has revoked a key, by the first digits of its id."""
+        return {key: number for (name, key), number in self.numbers.items() if name == REVOKED}
+
+    @property
+    def trust(self) -> int:
+        """The version of the newest trust file that was taken; 0 if none was."""
+        return self.numbers.get((TRUST, ""), 0)
 
     def merged(self, other: "Floor") -> "Floor":
         """The higher one of each number."""
@@ -86,9 +102,30 @@ class Floor:
 def sentence(floor: Floor) -> str:
     """The numbers for a user; empty if there are none."""
     return ", ".join(
-        f"{name} {number}" + (f" of key {key}" if key else "")
+        f"key {key} revoked"
+        if name == REVOKED
+        else f"{name} {number}" + (f" of key {key}" if key else "")
         for (name, key), number in sorted(floor.numbers.items())
     )
+
+
+def of_trust(version: int, revoked: Iterable[str]) -> Floor:
+    """What a trust file adds to the floor, whichever keys count later.
+
+    Args:
+        revoked: the ids of keys.
+    """
+    found = {(REVOKED, each[:_KEY]): version for each in revoked}
+    return Floor({(TRUST, ""): version, **found} if version else {})
+
+
+def is_revoked(key: str, revoked: Collection[str]) -> bool:
+    """Whether a key is among those of `Floor.revoked`.
+
+    Args:
+        key: its id.
+    """
+    return key[:_KEY] in revoked
 
 
 def is_lowered(floor: int | None, version: SecurityVersion) -> bool:
@@ -108,10 +145,11 @@ def name_of(software: str) -> str:
 def to_variable(floor: Floor) -> str:
     """What the environment holds: words such as ``rootfs-image:1a2b3c4d:7``.
 
-    The root filesystem's come first; what has no room is only in the memory.
+    The root filesystem's come first, then those of keys; what has no room is only in the memory.
     """
     text = ""
-    entries = sorted(floor.numbers.items(), key=lambda each: (each[0][0] != ROOTFS, each))
+    order = {ROOTFS: 0, TRUST: 1, REVOKED: 2}
+    entries = sorted(floor.numbers.items(), key=lambda each: (order.get(each[0][0], 3), each))
     for (name, key), number in entries:
         longer = f"{text} {name}:{key}:{number}".lstrip()
         if len(longer) <= _LONGEST:

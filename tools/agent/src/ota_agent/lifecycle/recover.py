@@ -100,6 +100,8 @@ def _recover_forward(
             return enter.commit(update)  # once more: both copies of the environment must hold it
         case s.Committing(), "running" if not update.has_modules:
             return enter.commit(update)
+        case s.Committing(), _ if not (update.has_modules or update.has_rootfs):
+            return enter.commit(update)  # a trust file's can be repeated
         case s.Committing(), _:
             return enter.err(update, _INTERRUPTED, at)
     raise AssertionError(f"{state} after {event}: not decided")

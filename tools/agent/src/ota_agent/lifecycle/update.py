@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ota_agent.address import Address
-from ota_artifact.provides import ROOTFS
+from ota_artifact.provides import ROOTFS, TRUST_FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,9 @@ class Update:
     @property
     def has_modules(self) -> bool:
         """Whether an update module takes part, as far as it is known."""
-        return self.artifact is not None and bool({*self.artifact.types} - {None, ROOTFS})
+        return self.artifact is not None and bool(
+            {*self.artifact.types} - {None, ROOTFS, TRUST_FILE}
+        )
 
     @property
     def is_standalone(self) -> bool:

@@ -100,7 +100,7 @@ def floor_in(base: "sqlite3.Connection") -> Floor:
 def versions_of(text: str) -> dict[str, str]:
     """The versions that were committed last; nothing for what is damaged."""
     try:
-        found = json.loads(text) if text else {}
+        found = parse_any(text) if text else {}
     except ValueError:
         return {}
     pairs = found.items() if isinstance(found, dict) else ()

@@ -44,15 +44,15 @@ class Evidence:
     Args:
         folder: where it is kept.
         keys: gives those that must have signed it; none: anybody may.
-        accept: raises an AgentError for a header that is too old for this device: the head of an
-            old artifact is still signed.
+        accept: raises if it is older than what was committed since: an old copy of /data that
+            is put back has the files and the signature of an old artifact.
     """
 
     def __init__(
         self,
         folder: Path,
         keys: "Callable[[], Sequence[PublicKey]]",
-        accept: "Callable[[Header], object]" = lambda header: None,
+        accept: "Callable[[Header], None]",
     ) -> None:
         self._folder, self._keys, self._accept = folder, keys, accept
         self._kept = ""  # digest of the manifest that was kept since the agent started
@@ -84,7 +84,7 @@ class Evidence:
         not kept.
 
         Raises:
-            AgentError: it cannot be verified.
+            AgentError: it cannot be verified, or is too old.
         """
         from ota_artifact.reader import Head, check_head
 
@@ -114,8 +114,7 @@ class Evidence:
         except (ArtifactError, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise AgentError(f"{self._folder}: cannot be verified: {why}; {_REMEDY}") from error
-        if keys:
-            self._accept(header)
+        self._accept(header)
         return header, manifest
 
     def proves(self, artifact: Artifact) -> bool:

@@ -217,14 +217,18 @@ def provides_of(args: argparse.Namespace, module: str = "") -> dict[str, str]:
 
     A ``--provides`` for the key of the version wins, unless it is empty or a ``--software-…``
     option follows it.
+
+    Raises:
+        ArtifactError: a security version is wrong.
+        Failure: it is given twice, or in half.
     """
     version = software_version(_software(args), args.artifact_name, module)
-    version |= security_provides_of(args, module)
-    given = {
-        key: value
-        for key, value in key_values("--provides", args.provides).items()
-        if value or key not in version
-    }
+    security = security_provides_of(args, module, _software(args) if module else None)
+    named = key_values("--provides", args.provides)
+    for key in security.keys() & named.keys():
+        raise Failure(f"--provides {key}: contradicts --security-version; leave one of them out")
+    version |= security
+    given = {key: value for key, value in named.items() if value or key not in version}
     owner = "provides"
     for option, value in getattr(args, "given", ()):
         if option != "provides" or value.partition(":")[0] in version:
@@ -232,8 +236,13 @@ def provides_of(args: argparse.Namespace, module: str = "") -> dict[str, str]:
     return version | given if owner == "provides" else given | version
 
 
-def security_provides_of(args: argparse.Namespace, module: str = "") -> dict[str, str]:
+def security_provides_of(
+    args: argparse.Namespace, module: str = "", software: Software | None = None
+) -> dict[str, str]:
     """What a payload provides of its security version; nothing without one.
+
+    Args:
+        software: how that of a module's payload is named.
 
     Raises:
         ArtifactError: a number is wrong.
@@ -247,7 +256,7 @@ def security_provides_of(args: argparse.Namespace, module: str = "") -> dict[str
     return security_provides(
         parse_number(args.security_version, "--security-version"),
         lowers=tuple(numbers),
-        software=_software(args) if module else None,
+        software=software,
         module=module,
     )
 

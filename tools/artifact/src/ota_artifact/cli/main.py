@@ -19,7 +19,7 @@ from ota_artifact.errors import (
 
 _COMMANDS = (
     *("write", "read", "validate", "sign", "modify", "diff"),
-    *("combine", "dump", "cat", "cp", "install", "rm"),
+    *("combine", "dump", "cat", "cp", "install", "rm", "trust"),
 )
 """Each is a module here, which is imported only when it is called: this starts faster."""
 

@@ -14,10 +14,12 @@ from ota_artifact.cli.header_options import (
     add_payload_relations,
     add_relations,
     add_scripts,
+    add_security_version,
     key_values,
     meta_data_of,
     refuse_in_version_2,
     scripts_of,
+    security_provides_of,
     warn,
 )
 from ota_artifact.cli.inside import warn_unsigned
@@ -26,10 +28,12 @@ from ota_artifact.cli.progress import progress
 from ota_artifact.cli.signing import add_signing, signer_of
 from ota_artifact.cli.write import add_compression, check_artifact_name, compression_of
 from ota_artifact.draft import Draft, changing
+from ota_artifact.header import PayloadHeader
 from ota_artifact.image.disk import Image, edit
 from ota_artifact.image.roles import RULE
 from ota_artifact.json_text import parse_object
-from ota_artifact.provides import ROOTFS
+from ota_artifact.provides import ROOTFS, Software
+from ota_artifact.security_version import security_keys
 from ota_artifact.tar import is_tar
 
 _EXAMPLE = """\
@@ -48,6 +52,8 @@ _ARTIFACT_ONLY = (
     "depends_groups",
     "script",
     "provides",
+    "security_version",
+    "lower_security_floor",
     "depends",
     "meta_data",
     "clears_provides",
@@ -64,8 +70,9 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
         description="Changes an artifact: its name and relations, and Mender's own files in its"
         " root filesystem; or those files in a disk or filesystem image that has /etc. Everything"
         " else stays. -N, -G, -p, -d and -m replace the old values, -s and --clears-provides add to"
-        " them. Without a key the signature is dropped, with a warning. If anything fails, the file"
-        f" stays as it was. {RULE}",
+        " them; a security version stays unless an option names another. Without a key the"
+        " signature is dropped, with a warning. If anything fails, the file stays as it was."
+        f" {RULE}",
         epilog=_EXAMPLE,
     )
     parser.set_defaults(run=_run)
@@ -75,6 +82,7 @@ def add_parser(sub: "Subparsers[Parser]") -> None:
     add_relations(parser)
     add_scripts(parser)
     add_payload_relations(parser)
+    add_security_version(parser)
     parser.add_argument(
         "--delete-clears-provides",
         action="append",
@@ -137,7 +145,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _asks_for_anything(args: argparse.Namespace) -> bool:
     asked = [getattr(args, option) for option in (*_ARTIFACT_ONLY, "artifact_name")]
-    is_asked = any(asked) or args.provides_group == ""
+    is_asked = any(asked) or args.provides_group == "" or args.security_version is not None
     return is_asked or bool(args.global_compression) or _names_files(args)
 
 
@@ -173,8 +181,8 @@ def _rename(draft: Draft, old: str, new: str) -> None:
 
 
 def _change_payload(draft: Draft, args: argparse.Namespace) -> None:
-    if args.provides:
-        draft.payload = replace(draft.payload, provides=key_values("--provides", args.provides))
+    if args.provides or args.security_version is not None:
+        draft.payload = replace(draft.payload, provides=_provides(draft.payload, args))
     if args.depends:
         draft.payload = replace(draft.payload, depends=key_values("--depends", args.depends))
     if args.meta_data:
@@ -186,6 +194,20 @@ def _change_payload(draft: Draft, args: argparse.Namespace) -> None:
                 warn(f"--delete-clears-provides: {pattern!r} is not cleared")
         kept = tuple(each for each in clears if each not in args.delete_clears_provides)
         draft.payload = replace(draft.payload, clears=kept)
+
+
+def _provides(payload: PayloadHeader, args: argparse.Namespace) -> dict[str, str]:
+    """What a payload provides from now on; its security version stays unless an option names it."""
+    module = "" if payload.type in (None, ROOTFS) else str(payload.type)
+    given = key_values("--provides", args.provides)
+    old = security_keys(payload.provides)
+    names = {key.rpartition(".")[0] for key in old}  # of its software
+    folder, _, name = next(iter(names), "").partition(".")
+    new = security_provides_of(args, module, Software(filesystem=folder, name=name))
+    if new.keys() & given.keys():
+        raise Failure("--provides: contradicts --security-version; leave one of them out")
+    rest = given or {key: value for key, value in payload.provides.items() if key not in old}
+    return rest | ({} if security_keys(given) else new or old)
 
 
 def _names_files(args: argparse.Namespace) -> bool:

@@ -2,7 +2,7 @@
 """The small files below some folders of an ext filesystem, all at once."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,10 @@ _TYPE, _FOLDER, _REGULAR = 0o170000, 0o040000, 0o100000  # Source: linux/stat.h
 _MOST = 50_000  # files and folders
 
 
+class TooManyFilesError(ArtifactError):
+    """There are more files than anyone would look through."""
+
+
 @dataclass(frozen=True, slots=True)
 class SmallFile:
     """A file: its path in the filesystem, and what it holds."""
@@ -28,21 +32,30 @@ class SmallFile:
     data: bytes
 
 
-def small_files(image: Path, offset: int, tops: Sequence[str], limit: int) -> tuple[SmallFile, ...]:
+def small_files(
+    image: Path,
+    offset: int,
+    tops: Sequence[str],
+    limit: int,
+    *,
+    without: Collection[str] = (),
+) -> tuple[SmallFile, ...]:
     """The regular files in some folders and all below them; links are not followed.
 
     Args:
         offset: where the filesystem begins in the image [B].
         tops: absolute paths; a folder that is not there has no files.
+        without: paths of folders that are left out; those among the tops are not.
         limit: how long a file may be; a longer one is left out [B].
 
     Raises:
-        ArtifactError: the filesystem is damaged, or has more files than anyone would look through.
+        TooManyFilesError: there are more files than anyone would look through.
+        ArtifactError: the filesystem is damaged.
         ProgramError: debugfs is missing, or did not end.
         OSError: no space for the copies.
     """
     with workplace(image) as place:
-        found = [each for each in _walk(place, offset, tops) if each[2] <= limit]
+        found = [each for each in _walk(place, offset, tops, without) if each[2] <= limit]
         (place / "files").mkdir()
         copies = [place / "files" / str(number) for number in range(len(found))]
         commands = [
@@ -57,7 +70,9 @@ def small_files(image: Path, offset: int, tops: Sequence[str], limit: int) -> tu
         )
 
 
-def _walk(place: Path, offset: int, tops: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+def _walk(
+    place: Path, offset: int, tops: Sequence[str], without: Collection[str]
+) -> Iterator[tuple[str, int, int]]:
     """The path, inode and size [B] of each file, level by level."""
     level = [(top.rstrip("/"), number) for top in tops for number in _folder(place, offset, top)]
     seen = {number for _, number in level}
@@ -75,10 +90,11 @@ def _walk(place: Path, offset: int, tops: Sequence[str]) -> Iterator[tuple[str, 
                 number, kind = int(entry["inode"]), int(entry["mode"], 8) & _TYPE
                 count += 1
                 if count > _MOST:
-                    raise ArtifactError(f"{path or '/'}: more than {_MOST} files")
+                    raise TooManyFilesError(f"{path or '/'}: there are more than {_MOST} files")
                 if kind == _FOLDER and number not in seen:
-                    seen.add(number)
-                    below.append((f"{path}/{entry['name']}", number))
+                    if f"{path}/{entry['name']}" not in without:
+                        seen.add(number)
+                        below.append((f"{path}/{entry['name']}", number))
                 elif kind == _REGULAR:
                     yield f"{path}/{entry['name']}", number, int(entry["size"] or 0)
         level = below

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from ota_artifact.keys import load_private_key
+from ota_artifact.keys import PASSPHRASE_VARIABLE, PrivateKey, load_private_key, read_passphrase
 from ota_board.load import board_folders, find_board, load_board
 from ota_image.build import build
 from ota_image.cli.rootfs import (
@@ -16,6 +16,7 @@ from ota_image.cli.rootfs import (
     source_of,
     update_lock_if_asked,
 )
+from ota_image.errors import ImageError
 from ota_image.firmware.packages import VARIABLE, accepted_licences
 
 _EXAMPLE = """\
@@ -50,6 +51,11 @@ def add_parser(sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         " with it, or with a --verify-key",
     )
     parser.add_argument(
+        "--key-passphrase-file",
+        metavar="FILE",
+        help=f"first line is the key's passphrase (default: ${PASSPHRASE_VARIABLE})",
+    )
+    parser.add_argument(
         "--u-boot", metavar="DIR", help="a source tree of U-Boot (default: Debian's source package)"
     )
     parser.add_argument(
@@ -82,7 +88,7 @@ def _run(args: argparse.Namespace) -> int:
         Path(args.output or f"build/{board.name}"),
         source=source_of(args),
         u_boot_tree=Path(args.u_boot) if args.u_boot else None,
-        signer=load_private_key(Path(args.key)) if args.key else None,
+        signer=_signer(args),
         accepted=accepted_licences(args.accept_licence),
         with_parts=args.parts,
         say=lambda text: print(text, file=sys.stderr, flush=True),
@@ -96,3 +102,24 @@ def _run(args: argparse.Namespace) -> int:
     }
     print(json.dumps({"name": made.name, **paths}, indent=1) if args.json else made.image)
     return 0
+
+
+def _signer(args: argparse.Namespace) -> PrivateKey | None:
+    """The key of the options; None without one.
+
+    Raises:
+        ImageError: it is not a file, or there is a passphrase for none.
+        ArtifactError: it is not a usable key.
+        OSError: a file cannot be read.
+    """
+    name: str | None = args.key_passphrase_file
+    if name and not args.key:
+        raise ImageError("--key-passphrase-file: needs --key; give it too")
+    if not args.key:
+        return None
+    if args.key.startswith("pkcs11:"):
+        raise ImageError(
+            "--key: must be a file; for a key in a token, give its public half with --verify-key,"
+            " and sign the artifact with `ota-artifact sign --key-pkcs11`"
+        )
+    return load_private_key(Path(args.key), read_passphrase(Path(name)) if name else None)

@@ -12,7 +12,8 @@ _LOADS = b"Loading Environment from"
 _REDUNDANT = b"recovered successfully"  # Source: U-Boot, env/common.c, env_check_redund
 _VARIABLE = re.compile(rb"([A-Za-z0-9_.#-]+)=([^\x00-\x08\x0e-\x1f\x7f]*)")
 _BOOTCMD = re.compile(rb"(?<![ -~\s])bootcmd=")
-_FIRST = re.compile(rb".*[^ -~\s]" + _VARIABLE.pattern, re.DOTALL)
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_AFTER_DATA = re.compile(rb"[^ -~\s]([A-Za-z0-9_.#-]+)=")
 _LONGEST = 1 << 18  # [B] of a default environment
 _LOGIC = ("bootcmd", "altbootcmd")
 
@@ -92,6 +93,13 @@ def _variables_before(strings: Sequence[bytes]) -> Iterator[re.Match[bytes]]:
     found = list(_variables(reversed(strings[:-1])))
     yield from found
     rest = strings[: len(strings) - 1 - len(found)]
-    first = _FIRST.fullmatch(rest[-1]) if rest else None
+    first = _last_variable(rest[-1]) if rest else None
     if first:
         yield first
+
+
+def _last_variable(data: bytes) -> re.Match[bytes] | None:
+    """The variable at the end of any data; it takes one pass, whatever the data is."""
+    begin = max((match.start() for match in _NO_TEXT.finditer(data)), default=0)
+    starts = [match.start(1) for match in _AFTER_DATA.finditer(data, begin)]
+    return _VARIABLE.fullmatch(data, starts[-1]) if starts else None

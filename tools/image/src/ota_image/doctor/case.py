@@ -6,16 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ota_artifact.finding import Finding, fault, warning
-from ota_artifact.image.small_files import SmallFile
 from ota_artifact.layout import Layout
 from ota_board.board import Board
 from ota_board.grow import with_slots
 from ota_image.disk.boot_state import Found, State, find_state, scan
 from ota_image.disk.firmware_found import Firmware, find_u_boot
 from ota_image.disk.foreign import Foreign, look_closer, require_known
-from ota_image.disk.image import Disk, open_disk
+from ota_image.disk.image import Disk, Part, open_disk
 from ota_image.disk.slot import Slot, read_slot
-from ota_image.doctor.contents import read_small
+from ota_image.doctor.contents import Contents, read_small
 from ota_image.doctor.slot_hardware import judge_slot
 from ota_image.errors import ImageError, UnknownTable
 from ota_image.hardware.drivers import module_name
@@ -37,7 +36,7 @@ class Case:
         foreign: what libparted knows of a disk that is not ours; None: not asked, or nothing.
         note: what could not be looked at, and why; empty if there is nothing to say.
         artifact: an update that is to go with it.
-        contents: the small files, by partition, of folders where devices keep what is theirs.
+        contents: the small files, by partition.
     """
 
     disk: Disk
@@ -53,7 +52,7 @@ class Case:
     foreign: Foreign | None = None
     note: str = ""
     artifact: Path | None = None
-    contents: Mapping[str, tuple[SmallFile, ...]] = field(default_factory=dict)
+    contents: Mapping[Part, Contents] = field(default_factory=dict)
 
     @property
     def is_toy(self) -> bool:
@@ -105,11 +104,7 @@ def open_case(
         foreign=foreign,
         note=note,
         artifact=artifact,
-        contents={
-            part.name: read_small(part)
-            for part in (*disk.slots, disk.part("data"), disk.boot)
-            if part
-        },
+        contents={part: read_small(part) for part in disk.parts},
     )
 
 

@@ -85,7 +85,8 @@ def diagnose(
     """
     case = open_case(path, board, is_booted=is_booted, artifact=artifact)
     found = tuple(finding for probe in PROBES for finding in probe(case))
-    notes = (case.note, *(note for judged in case.hardware for note in judged.notes))
+    judged = (note for each in case.hardware for note in each.notes)
+    notes = (case.note, *(each.note for each in case.contents.values()), *judged)
     return Diagnosis(found, cover_of(case), tuple(filter(None, notes)))
 
 

@@ -58,7 +58,7 @@ def _console(case: Case, boot: Part) -> Iterator[Finding]:
     """Whether there is a menu, which anyone can edit. Source: GRUB manual, "Security"."""
     for path in () if case.is_toy else grub.CONFIGURATIONS:
         text = boot.text(path) or ""
-        if re.search(r"^\s*menuentry\b", text, re.MULTILINE) and "superusers" not in text:
+        if re.search(r"^[ \t]*menuentry\b", text, re.MULTILINE) and "superusers" not in text:
             yield warning(
                 "bootloader-console-open",
                 f"boot partition: {path}",

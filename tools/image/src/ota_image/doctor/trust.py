@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hazards of whose updates an image installs: the keys that its agent is configured with."""
 
-import json
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
 
 from ota_artifact.device_files import AGENT_TOML, MENDER_CONF
 from ota_artifact.errors import ArtifactError
-from ota_artifact.finding import Finding, fault
+from ota_artifact.finding import Finding, fault, warning
+from ota_artifact.json_text import parse_any
 from ota_artifact.keys import parse_public_key
 from ota_image.disk.image import Part
 from ota_image.disk.slot import Slot
@@ -25,25 +27,26 @@ def probe(case: Case) -> Iterator[Finding]:
 
 
 def _slot(case: Case, slot: Slot) -> Iterator[Finding]:
-    place, keys = f"slot {slot.part.name}: {AGENT_TOML}", _mender_keys(slot.part)
+    place, menders = f"slot {slot.part.name}: {AGENT_TOML}", _mender_keys(slot.part)
+    try:
+        options = _options(slot.part.text(AGENT_TOML) or "")
+    except ValueError as error:
+        yield fault("agent-toml-damaged", place, f"{error}: the agent does not start", "correct it")
+        return
+    keys = options.get("keys", menders)
     data = case.disk.part("data")
-    for where, part, path in (
-        (place, slot.part, AGENT_TOML),
-        (f"partition data: {_ON_DATA}", data, _ON_DATA),
-    ):
-        text = part.text(path) if part else None
+    if not keys and data and (text := data.text(_ON_DATA)):
         try:
-            found = tomllib.loads(text or "").get("keys")
-        except tomllib.TOMLDecodeError as error:
+            keys = _options(text).get("keys", ())  # what is on /data can only be stricter
+        except ValueError as error:
             yield fault(
                 "agent-toml-damaged",
-                where,
-                f"is not TOML: {error}: the agent refuses all updates",
+                f"partition data: {_ON_DATA}",
+                f"{error}: the agent refuses all updates",
                 "correct it",
             )
             return
-        if isinstance(found, dict) and isinstance(found.get("keys"), list):
-            place, keys = where, [each for each in found["keys"] if isinstance(each, str)]
+        place = f"partition data: {_ON_DATA}"
     if not keys:
         yield case.choice(
             "no-verification-key",
@@ -53,7 +56,15 @@ def _slot(case: Case, slot: Slot) -> Iterator[Finding]:
             " name a public key there, in [keys] keys",
         )
         return
-    wrong = [_fault_of(case, slot.part, each.partition(",")[0].strip()) for each in keys]
+    if options.get("forbid_downgrade") is False:
+        yield warning(
+            "downgrades-allowed",
+            place,
+            "[keys] forbid_downgrade is false: the device installs older artifacts again, with the"
+            " holes that they had",
+            "leave it out: with a key, the device refuses what is older",
+        )
+    wrong = [_fault_of(case, slot.part, each) for each in keys]
     for each in filter(None, wrong) if all(wrong) else ():
         yield fault(
             "verification-key-unusable",
@@ -63,8 +74,34 @@ def _slot(case: Case, slot: Slot) -> Iterator[Finding]:
         )
 
 
-def _fault_of(case: Case, slot: Part, path: str) -> str:
-    """What is wrong with a key; empty if nothing is."""
+def _options(text: str) -> dict[str, Any]:
+    """The section [keys] of a file, as far as it matters here.
+
+    Raises:
+        ValueError: it is not as the agent reads it.
+    """
+    try:
+        found = tomllib.loads(text).get("keys", {})
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ValueError(f"is not TOML: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError("keys is not a table; write [keys], and below it keys = […]")
+    keys = found.get("keys", [])
+    if not isinstance(keys, list) or not all(isinstance(each, str) for each in keys):
+        raise ValueError("[keys] keys is not a list of texts")
+    return found
+
+
+def _fault_of(case: Case, slot: Part, text: str) -> str:
+    """What is wrong with a key, as it is configured; empty if nothing is."""
+    path, _, rest = (each.strip() for each in text.partition(","))
+    day = rest.partition("=")[2].strip()
+    try:
+        is_over = bool(rest) and date.fromisoformat(day) < datetime.now(UTC).date()
+    except ValueError:
+        return f"{path}: {rest!r} is not the last day of a key; write it as expires = 2027-01-01"
+    if is_over:
+        return f"{path}: has expired on {day}"
     data = case.disk.part("data") if path.startswith("/data/") else None
     content = data.read(path.removeprefix("/data")) if data else slot.read(path)
     if content is None:
@@ -81,8 +118,10 @@ def _fault_of(case: Case, slot: Part, path: str) -> str:
 def _mender_keys(slot: Part) -> list[str]:
     """The keys that Mender's configuration names; our agent reads it before its own."""
     try:
-        found = json.loads(slot.text(MENDER_CONF) or "{}")
+        found = parse_any(slot.text(MENDER_CONF) or "{}")
     except ValueError:
+        return []
+    if not isinstance(found, dict):
         return []
     values = [found.get(name) for name in ("ArtifactVerifyKey", "ArtifactVerifyKeys")]
     lists = [each if isinstance(each, list) else [each] for each in values]

@@ -8,13 +8,19 @@ from urllib.parse import quote
 
 from ota_artifact.run import run
 
-_HOST_SETTINGS = re.compile(r"^(Acquire::(?!IndexTargets|Languages|GzipIndexes|Changelogs).*)$")
+_HOST_SETTINGS = re.compile(
+    r"^(Acquire::(?!IndexTargets|Languages|GzipIndexes|Changelogs).*)$", re.IGNORECASE
+)
+"""apt takes the names of settings in any case, and prints the one that was written."""
 
-
-_UNSIGNED = re.compile(r"^Acquire::Allow(?:Insecure|Weak|DowngradeToInsecure)Repositories\b")
-_DATES = re.compile(r"^Acquire::Check-(?:Valid-Until|Date)\b")
-_OFF = re.compile(r' "(?:false|no|off|without|disable|0)";$', re.IGNORECASE)
-"""Source: apt, apt-pkg/contrib/strutl.cc, StringToBool."""
+_UNSIGNED = re.compile(
+    r"^Acquire::(?:Allow(?:Insecure|Weak|DowngradeToInsecure)Repositories|gpgv)\b", re.IGNORECASE
+)
+_LIMITS = re.compile(r"^Acquire::(?:Min-ValidTime|Max-FutureTime)\b", re.IGNORECASE)
+_DATES = re.compile(r"^Acquire::Check-(?:Valid-Until|Date)\b", re.IGNORECASE)
+_OFF = re.compile(r"^Acquire::Check-(?:Valid-Until|Date)\b", re.IGNORECASE)
+_OFF = re.compile(r' "(?:false|no|off|without|disable|0|)";$', re.IGNORECASE)
+"""Source: apt.conf(5); apt-pkg/contrib/strutl.cc, StringToBool."""
 
 
 def host_settings(*, trusts_unsigned: bool = False) -> str:
@@ -34,10 +40,13 @@ def host_settings(*, trusts_unsigned: bool = False) -> str:
 
 def unsafe_settings(settings: str) -> tuple[str, ...]:
     """The settings with which lists need not be signed, or may be old."""
-    lines = settings.splitlines()
-    unsigned = (line for line in lines if _UNSIGNED.match(line) and not _OFF.search(line))
-    dates = (line for line in lines if _DATES.match(line) and _OFF.search(line))
-    return tuple(line.rstrip(";") for line in (*unsigned, *dates))
+    return tuple(line.rstrip(";") for line in settings.splitlines() if _is_unsafe(line))
+
+
+def _is_unsafe(line: str) -> bool:
+    if _OFF.search(line):
+        return bool(_DATES.match(line))
+    return bool(_UNSIGNED.match(line) or _LIMITS.match(line))
 
 
 def configuration(folder: Path, arch: str) -> str:

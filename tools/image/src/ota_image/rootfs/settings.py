@@ -3,10 +3,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
+from ota_artifact.certificate import parse_certificates
 from ota_artifact.errors import ArtifactError
-from ota_artifact.keys import PublicKey, parse_public_key
+from ota_artifact.keys import PublicKey, parse_public_key, require_one, require_sound
 from ota_image.errors import ImageError
 from ota_image.packages.recipe import USER_IDS, USER_NAME, User
 from ota_image.rootfs.wheel import Wheel
@@ -133,19 +135,33 @@ def read_verify_key(path: Path) -> VerifyKey:
         )
     try:
         key = parse_public_key(data, str(path))
+        require_one(data, str(path))
+        require_sound(key)
     except ArtifactError as error:
         raise ImageError(str(error)) from error
     return VerifyKey(f"{key.id}.pem", key.pem)
 
 
 def read_certificate(path: Path) -> str:
-    """A certificate in PEM.
+    """The certificates in PEM of a server, or of the authority that signed its own.
 
     Raises:
-        ImageError: the file is not a certificate, or has a private key too.
+        ImageError: the file is not certificates, has a private key too, or the device would refuse
+            it: it has expired, or it is a server's own and names no host.
         OSError: it cannot be read.
     """
-    text = path.read_text("utf-8", "replace")
-    if "-----BEGIN CERTIFICATE-----" not in text or "PRIVATE KEY" in text:
+    data = path.read_bytes()
+    if b"-----BEGIN CERTIFICATE-----" not in data or b"PRIVATE KEY" in data:
         raise ImageError(f"{path}: is not just a certificate in PEM; give the file without its key")
-    return text
+    try:
+        found = parse_certificates(data)
+    except ArtifactError as error:
+        raise ImageError(f"{path}: {error}") from error
+    if all(each.end < datetime.now(UTC) for each in found):
+        raise ImageError(f"{path}: has expired on {found[0].end:%Y-%m-%d}; give one that is good")
+    if not any(each.is_authority or each.has_host for each in found):
+        raise ImageError(
+            f"{path}: is a server's certificate without a host's name in its subjectAltName, which"
+            " a device refuses; make one with subjectAltName=DNS:HOST"
+        )
+    return data.decode("utf-8", "replace")
