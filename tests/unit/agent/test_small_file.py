@@ -119,7 +119,6 @@ def test_a_verification_key_holds_nothing_up(tmp_path: Path, make: Make) -> None
     make(tmp_path / "a.pem")
 
     with pytest.raises(AgentError, match=r"a\.pem: (is not a file|.*can be written)"):
-        load_keys(VerifyOptions((str(tmp_path / "a.pem"),)))
-
+        load_keys(VerifyOptions(keys=(str(tmp_path / "a.pem"),)))
     with pytest.raises(OSError, match="is not a file"):
         read_key(tmp_path / "a.pem")

@@ -23,7 +23,7 @@ def pem(tmp_path: Path) -> Path:
 
 
 def loaded(*keys: str, now: float = NOW, least: float = 0.0) -> list[str]:
-    found = load_keys(VerifyOptions(keys), now=lambda: now, least=lambda: least)
+    found = load_keys(VerifyOptions(keys=keys), now=lambda: now, least=lambda: least)
     return [each.name for each in found]
 
 

@@ -187,7 +187,7 @@ def test_a_trust_file_that_was_taken_is_not_taken_again(
     ],
     ids=["stranger", "unsigned-by-itself", "jump", "most", "threshold", "changed"],
 )
-def test_a_trust_file_of_somebody_else_is_refused(
+def test_a_trust_file_of_a_stranger_is_refused(
     board: Board, file: TrustFile, finding: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     take(board, FIRST)
@@ -197,7 +197,7 @@ def test_a_trust_file_of_somebody_else_is_refused(
     assert board.install(board.artifact(1, key=OTHER)) == 0
 
 
-def test_a_threshold_of_two_holds_for_the_next_version(
+def test_a_threshold_of_two_applies_to_the_next_version(
     board: Board, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys = key(ONE), key(OTHER), key(THIRD)

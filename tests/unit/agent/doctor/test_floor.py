@@ -19,8 +19,8 @@ def test_keys_without_a_floor_are_told() -> None:
     def hazards(options: VerifyOptions) -> list[str]:
         return [each.hazard for each in setting(options)]
 
-    assert hazards(VerifyOptions(("a",), forbid_downgrade=False)) == ["downgrades-allowed"]
-    assert not hazards(VerifyOptions(("a",)))
+    assert hazards(VerifyOptions(keys=("a",), forbid_downgrade=False)) == ["downgrades-allowed"]
+    assert not hazards(VerifyOptions(keys=("a",)))
     assert not hazards(VerifyOptions(forbid_downgrade=False))
 
 

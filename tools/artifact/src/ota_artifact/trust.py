@@ -134,7 +134,7 @@ def parse_trust(raw: bytes, place: str) -> TrustFile:
 
 
 def format_trust(trust: TrustFile, *, indent: int | None = 2) -> bytes:
-    """The file, for a person to read; without ``indent``, one line.
+    """The file, for users to read; without ``indent``, one line.
 
     Raises:
         ArtifactError: as `check`, or it would be too large.
@@ -178,7 +178,7 @@ def check(trust: TrustFile, place: str) -> None:
 def require_successor(
     new: TrustFile, keys: Iterable[TrustedKey], *, threshold: int, version: int, place: str
 ) -> None:
-    """Pass if whoever trusts some keys may take a trust file.
+    """Pass if a device that trusts some keys may take a trust file.
 
     Args:
         keys: that are trusted until now.

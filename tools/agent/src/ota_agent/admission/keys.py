@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 _EXPIRES = re.compile(r"(?P<path>.*?)\s*,\s*expires\s*=\s*(?P<day>\S*)\s*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyOptions:
     """Which artifacts are believed.
 
@@ -141,10 +141,11 @@ def load_keys(
 
 
 def read_key(path: Path) -> PublicKey:
-    """The public key in a file; what is not one, such as a FIFO, is not waited for.
+    """The public key in a file; what is not a file would be waited for.
 
     Raises:
-        ArtifactError, OSError: it is not there, or is not a key.
+        ArtifactError: it is not one.
+        OSError: it cannot be read.
     """
     require_file(path)
     return load_public_key(path)

@@ -188,7 +188,7 @@ class KeyRing:
         return new
 
     def taken(self, raw: bytes, place: str) -> bytes:
-        """What the file of trust files holds once one more is taken; the oldest have to go.
+        """The content of the file of trust files with one more; the oldest have to go.
 
         Raises:
             AgentError: it may not be taken.
@@ -241,7 +241,7 @@ class KeyRing:
         return of_trust(found.version, found.revoked)
 
     def _base(self) -> tuple[Trusted, list[str]]:
-        """The slot's trust file, or its keys, each of which may sign trust files."""
+        """The slot's trust file, or its keys: each of these may sign trust files."""
         findings: list[str] = []
         try:
             require_trusted(self.options.trust)

@@ -262,7 +262,6 @@ class DevicePerformer:
 
     def _call(self, update: Update, call: a.Call) -> None:
         if call == "ArtifactInstall":
-            self.installers.evidence.read()  # /data may be an old copy that was put back
             if update.artifact and update.has_rootfs and self.boot:
                 node = self.boot.slots.of(update.target).node
                 self.installers.evidence.check_slot(update.artifact, node)

@@ -44,15 +44,15 @@ class Evidence:
     Args:
         folder: where it is kept.
         keys: gives those that must have signed it; none: anybody may.
-        accept: raises if it is older than what was committed since: an old copy of /data that
-            is put back has the files and the signature of an old artifact.
+        accept: raises an AgentError for a header that is too old for this device: the head of an
+            old artifact is still signed.
     """
 
     def __init__(
         self,
         folder: Path,
         keys: "Callable[[], Sequence[PublicKey]]",
-        accept: "Callable[[Header], None]",
+        accept: "Callable[[Header], object]" = lambda header: None,
     ) -> None:
         self._folder, self._keys, self._accept = folder, keys, accept
         self._kept = ""  # digest of the manifest that was kept since the agent started
@@ -114,7 +114,8 @@ class Evidence:
         except (ArtifactError, OSError) as error:
             why = error.strerror if isinstance(error, OSError) else error
             raise AgentError(f"{self._folder}: cannot be verified: {why}; {_REMEDY}") from error
-        self._accept(header)
+        if keys:
+            self._accept(header)
         return header, manifest
 
     def proves(self, artifact: Artifact) -> bool:

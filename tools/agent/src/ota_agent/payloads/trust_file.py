@@ -22,7 +22,7 @@ class TrustInstaller:
     Args:
         path: of the trust files that count.
         check: raises `AgentError` for one that may not be taken now.
-        taken: what the file holds once one is taken.
+        taken: gives the content of that file with one more.
         version: of the artifact's provides; 0: it has none.
         counting: the version that counts now.
         done: called when another one counts.
