@@ -33,7 +33,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "ota_agent": (
-        *("errors", "durable", "owners", "small_file", "address", "retry", "bounds", "hurry"),
+        *("errors", "durable", "small_file", "owners", "address", "retry", "bounds", "hurry"),
         *("lifecycle", "device", "bootloader", "memory", "control", "admission", "payloads"),
         *("download", "trial", "server", "api", "dbus", "config", "engine", "doctor", "cli"),
     ),

@@ -18,9 +18,12 @@ from ota_agent.device.reboot import require_reboot
 from ota_agent.doctor import owners
 from ota_agent.doctor.case import open_case
 from ota_agent.doctor.system import System
+from ota_agent.engine.floor import FloorKeeper
 from ota_agent.engine.performer import DevicePerformer
 from ota_agent.errors import AgentError
+from ota_agent.lifecycle.floor import Floor
 from ota_agent.lifecycle.update import Update
+from ota_agent.memory.store import Store
 from ota_agent.payloads import ModuleOptions
 from ota_agent.payloads.module import UpdateModule
 from ota_agent.payloads.scripts import ScriptOptions, Scripts
@@ -125,7 +128,9 @@ def test_a_trial_that_could_verify_no_further_update_goes_back(tmp_path: Path) -
         keys=VerifyOptions(keys=(str(key),)),
         commit=CommitOptions(folder=tmp_path / "health.d"),
     )
-    trial = cast(DevicePerformer, SimpleNamespace(settings=settings))
+    store = SimpleNamespace(floor=Floor())
+    floor = FloorKeeper(settings=settings, store=cast(Store, store), boot=None)
+    trial = cast(DevicePerformer, SimpleNamespace(settings=settings, floor=floor))
     update = Update(source=Address("/a.mender"), target="B")
     DevicePerformer._check_health(trial, update)
     os.chown(key, NOBODY, -1)

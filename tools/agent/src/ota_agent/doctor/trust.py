@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ota_agent.address import Address
-from ota_agent.admission.keys import TrustedKey, VerifyOptions, parse_key
+from ota_agent.admission.keys import TrustedKey, VerifyOptions, parse_key, read_key
 from ota_agent.config.settings import Settings
 from ota_agent.device.clock import floor
 from ota_agent.doctor.case import Case
@@ -21,7 +21,6 @@ from ota_agent.small_file import read_small
 from ota_artifact.certificate import end_of
 from ota_artifact.errors import ArtifactError
 from ota_artifact.finding import Finding, fault, warning
-from ota_artifact.keys import load_public_key
 
 _SOON = timedelta(days=30)
 _LIMIT = 1 << 20  # [B] of a PEM file
@@ -248,7 +247,7 @@ def _key(key: TrustedKey, now: float) -> Iterator[Finding]:
             "bring its successor onto the device before, in an update that this one has signed",
         )
     try:
-        load_public_key(key.path)
+        read_key(key.path)
     except ImportError:
         yield fault(
             "python-package-missing",
