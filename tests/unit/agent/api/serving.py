@@ -64,6 +64,9 @@ class Daemon:
         self._hear("continue")
         self.live.change(waits_for="", paused_by="")
 
+    def refuse(self, reason: str) -> None:
+        self._hear("refuse", reason)
+
     def abort(self, reason: str) -> None:
         self._hear("abort", reason)
 

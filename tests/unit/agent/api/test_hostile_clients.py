@@ -233,7 +233,7 @@ def test_a_member_of_the_group_may_do_what_is_not_roots(open_path: Path, daemon:
 
     assert outsider == ["PermissionError"]
     assert [*map(_kind, member)] == ["done"] * 4 + ["refused"] * 10
-    assert [each[0] for each in daemon.heard] == ["hold", "release", "abort"]
+    assert [each[0] for each in daemon.heard] == ["hold", "release", "refuse"]
 
 
 @requires_root

@@ -49,6 +49,19 @@ def test_a_user_who_is_not_root_writes_nothing_and_undoes_nothing_of_root(store:
     assert waiter.waits()
 
 
+def test_a_user_who_is_not_root_aborts_one_update_in_a_time(store: Store) -> None:
+    now = 5.0
+    controls = Controls(ControlOptions(hold=100.0), store, clock=lambda: now)
+    controls.count_refusal()
+
+    now = 104.0
+    with pytest.raises(AgentError, match=r"only root may abort another one within 1 s"):
+        controls.count_refusal()
+    now = 106.0
+
+    controls.count_refusal()
+
+
 def test_what_changes_nothing_wakes_nobody_and_writes_nothing(store: Store) -> None:
     controls = Controls(ControlOptions(), store)
     controls.pause("ArtifactReboot")

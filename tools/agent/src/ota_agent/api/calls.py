@@ -39,7 +39,7 @@ CALLS: Mapping[str, Call] = {
         Call(name="watch", who="group", is_reading=True),
         Call(name="pause", who="group", takes={"before": PausePoint}, guest="hold"),
         Call(name="continue", who="group", method="go_on", guest="release"),
-        Call(name="abort", who="group", takes={"reason": str}),
+        Call(name="abort", who="group", takes={"reason": str}, guest="refuse"),
         Call(name="set_enabled", who="root", takes={"enabled": bool}),
         Call(name="set_window", who="root", takes={"window": str}),
         Call(name="set_control_map", who="root", takes={"map": Lines}),

@@ -35,6 +35,11 @@ class StandaloneCommands:
         """End the update that is under way; it fails."""
         self.controls.abort(reason)
 
+    def refuse(self, reason: str) -> None:
+        """The same for a user who is not root, once in a time."""
+        self.controls.count_refusal()
+        self.controls.abort(reason)
+
     def set_enabled(self, enabled: bool) -> None:
         """Switch updates on or off."""
         self.controls.set_enabled(enabled)

@@ -18,7 +18,7 @@ class ControlOptions:
         expiry: how long an update control map counts after it was received [s].
         boot_expiry: how long one counts that was there before a restart [s].
         hold: how long a user who is not root may have an update wait before one state [s]; then it
-            continues.
+            continues. Within this time, such users can abort one update.
         refresh: how long until the server is asked for its map again while an update is paused [s].
     """
 

@@ -51,6 +51,7 @@ class Controls:
         self._changed = Condition()
         self._version = 0
         self._abort = ""
+        self._refused: float | None = None
         self._maps: dict[tuple[str, int], ControlMap] = {}
         self._pauses: set[PausePoint] = set()
         self._holds: set[PausePoint] = set()
@@ -135,6 +136,24 @@ class Controls:
                 self._announce()
             if self._pauses:
                 raise AgentError("root has paused updates, and only root may continue them")
+
+    def count_refusal(self) -> None:
+        """Let a user who is not root abort an update, but not one after the other.
+
+        Otherwise any member of the group could keep a device on its release for ever.
+
+        Raises:
+            AgentError: one was aborted so within `ControlOptions.hold`.
+        """
+        with self._changed:
+            now, hold = self._clock(), self._options.hold
+            if self._refused is not None and now - self._refused < hold:
+                left = hold - (now - self._refused)
+                raise AgentError(
+                    "a user who is not root has aborted an update already; only root may abort"
+                    f" another one within {left:.0f} s"
+                )
+            self._refused = now
 
     def abort(self, reason: str) -> None:
         """End the update that is under way."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
+from ota_agent import __version__
 from ota_agent.address import Address
 from ota_agent.api.status import LiveStatus
 from ota_agent.config.settings import Settings
@@ -155,3 +156,16 @@ class Agent:
             f"the update is at {self.state.mender_name}, and {finding}; `ota-agent resume`"
             " continues with it"
         )
+
+    def attributes(self) -> dict[str, str]:
+        """What the agent itself says of the device."""
+        now = self.live.get()
+        found = {
+            "device_type": self.deployments.device_type,
+            "ota_agent_version": __version__,
+            "ota_running_slot": now.running_slot,
+        }
+        state = "" if self.update is None else self.state.mender_name
+        warning = self.deployments.log.redacted(now.warning)
+        more = {"ota_state": state, "ota_warning": warning, "ota_security_floor": now.floor}
+        return {**found, **{name: text for name, text in more.items() if text}}

@@ -234,7 +234,7 @@ class Daemon:
         if self._attributes is None or not is_again:
             self._attributes = inventory(self._agent.settings.attributes.inventory)
         told = {**self._attributes, **as_attributes(self._agent.settings.polling)}
-        told |= {**self._agent.store.provides, **self._own_attributes()}
+        told |= {**self._agent.store.provides, **self._agent.attributes()}
         try:
             with heeding(self._make_way):
                 server.send_inventory(told, is_again=is_again)
@@ -251,19 +251,6 @@ class Daemon:
         """Raise if something is to be done that should not wait for a server."""
         if not self._wanted.empty():
             raise Unreachable("a user wants something, which goes first")
-
-    def _own_attributes(self) -> dict[str, str]:
-        """What the agent itself says of the device."""
-        now = self._agent.live.get()
-        found = {
-            "device_type": self._agent.deployments.device_type,
-            "ota_agent_version": __version__,
-            "ota_running_slot": now.running_slot,
-        }
-        state = "" if self._agent.update is None else self._agent.state.mender_name
-        warning = self._agent.deployments.log.redacted(now.warning)
-        more = {"ota_state": state, "ota_warning": warning, "ota_security_floor": now.floor}
-        return {**found, **{name: text for name, text in more.items() if text}}
 
     def _schedule(self, what: Asked, error: AgentError | None = None) -> float:
         """Count the failures in a row; gives when it is due next [s]."""
@@ -324,6 +311,11 @@ class Daemon:
             self.wants(lambda: self._agent.roll_back(reason))
 
     abort = rollback
+
+    def refuse(self, reason: str) -> None:
+        """`abort` for a user who is not root, as often as `Controls.count_refusal` lets them."""
+        self._agent.deployments.controls.count_refusal()
+        self.rollback(reason)
 
     def resume(self) -> None:
         """Continue with an update that was interrupted."""
