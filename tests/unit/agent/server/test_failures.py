@@ -247,7 +247,7 @@ def test_the_server_is_told_the_old_reason_without_a_download(tmp_path: Path) ->
     answers = [deployments.poll() for _ in range(9)]
 
     assert all(isinstance(each, NothingNew) for each in answers)
-    assert server.told == ["failure"] * 9
+    assert server.told == ["failure bad payload"] * 9
     assert server.logs == 1
     server.time += 2000.0
     assert isinstance(deployments.poll(), Offered)
