@@ -301,6 +301,19 @@ def test_a_slot_with_a_trust_file_begins_with_that(
     refused(board, board.artifact(1, key=OTHER), capsys)
 
 
+def test_a_trust_file_without_other_keys_has_artifacts_verified_and_compared(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = board.folder / "trust.json"
+    path.write_bytes(format_trust(SECOND))
+    board.trust(trust=str(path))
+
+    assert board.install(board.artifact(3, key=ONE)) != 0
+    board.update(board.artifact(5, key=THIRD))
+
+    assert "floor of this device is 5" in refused(board, board.artifact(4, key=THIRD), capsys)
+
+
 def test_a_slots_trust_file_of_another_user_does_not_count(
     board: Board, capsys: pytest.CaptureFixture[str]
 ) -> None:

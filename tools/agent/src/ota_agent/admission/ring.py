@@ -136,6 +136,13 @@ class KeyRing:
         except (AgentError, ArtifactError, OSError):
             return None
 
+    @property
+    def is_downgrade_forbidden(self) -> bool:
+        """Whether what is older is refused: as configured, or as soon as there are keys."""
+        if self.options.forbid_downgrade == "auto":
+            return self.options.is_downgrade_forbidden or self.trusted().version > 0
+        return self.options.forbid_downgrade
+
     def check_use(self, key: str, header: "Header") -> None:
         """Pass if a key may sign what an artifact holds.
 

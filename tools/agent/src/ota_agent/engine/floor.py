@@ -56,7 +56,7 @@ class FloorKeeper:
             AgentError: it is too old, or nobody can say how old it is.
         """
         options = self.settings.keys
-        if options.is_downgrade_forbidden:
+        if self.ring.is_downgrade_forbidden:
             versions = {**self.store.provides, **self.store.versions}
             check_floor(
                 header,
@@ -89,7 +89,7 @@ class FloorKeeper:
         after = before.committed(versions, artifact.key, keys).merged(self.ring.as_floor())
         old, new = before.of(ROOTFS, keys), after.of(ROOTFS, keys)
         is_risen = new is not None and new > (old or 0)
-        is_only_way = is_risen and self.settings.keys.is_downgrade_forbidden
+        is_only_way = is_risen and self.ring.is_downgrade_forbidden
         if after != before:
             rest = "; the bootloader does not fall back to the other slot" if is_only_way else ""
             logger.info("the floor is now %s%s", sentence(after), rest)
