@@ -34,6 +34,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
 ROOMS: Mapping[str, tuple[str, ...]] = {
     "ota_agent": (
         *("errors", "durable", "small_file", "owners", "address", "retry", "bounds", "hurry"),
+        "confined",
         *("lifecycle", "device", "bootloader", "memory", "control", "admission", "payloads"),
         *("download", "trial", "server", "api", "dbus", "config", "engine", "doctor", "cli"),
     ),
@@ -57,7 +58,7 @@ DOOR = "ota_artifact/run.py"
 """The one door to other programs."""
 
 _STARTS_AGAIN = "ota_artifact/start.py"
-"""Starts no other program, but our own command again."""
+"""Starts no other program, but our own command, or Python with a module of ours."""
 
 _STARTS_PROGRAMS = ("exec", "fork", "popen", "posix_spawn", "spawn", "startfile", "system")
 

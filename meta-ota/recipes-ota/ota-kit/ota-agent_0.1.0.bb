@@ -5,7 +5,11 @@ DESCRIPTION = "The agent of OTA Kit: a daemon, its command ota-agent, and the up
 require ota-kit.inc
 OTA_TOOL = "agent"
 
-inherit systemd update-rc.d
+inherit systemd update-rc.d useradd
+
+# Whom the agent's process becomes that unpacks.
+USERADD_PACKAGES = "${PN}"
+USERADD_PARAM:${PN} = "--system --no-create-home --home-dir /nonexistent --shell /sbin/nologin --user-group ota-unpack"
 
 # D-Bus is a bridge next to the agent; dbus-fast is in meta-python, and its recipe does not name xml.
 PACKAGECONFIG ??= ""
@@ -40,6 +44,7 @@ RDEPENDS:${PN} = " \
     python3-core \
     python3-crypt \
     python3-cryptography \
+    python3-ctypes \
     python3-datetime \
     python3-email \
     python3-fcntl \
@@ -47,9 +52,11 @@ RDEPENDS:${PN} = " \
     python3-json \
     python3-logging \
     python3-math \
+    python3-mmap \
     python3-netclient \
     python3-numbers \
     python3-ota-artifact \
+    python3-resource \
     python3-shell \
     python3-sqlite3 \
     python3-threading \

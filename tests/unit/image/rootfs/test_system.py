@@ -43,6 +43,7 @@ RECIPE = Recipe(
     slot=0,
 )
 BOARD = load_board(ROOT / "boards" / "qemu-arm64")
+UNPACKER = "ota-unpack:x:811:811::/nonexistent:/usr/sbin/nologin\n"
 KEY = "ssh-ed25519 AAAA ada@example.org"
 SCRIPTS = sorted((ROOT / "images" / "overlay").glob("*/usr/lib/ota/*"))
 
@@ -79,7 +80,9 @@ def test_a_busybox_without_a_list_of_names_is_refused(tree: Tree) -> None:
 def test_no_user_logs_in_by_password_unless_the_recipe_says_so(tree: Tree) -> None:
     add_accounts(tree, RECIPE, Settings(ssh_keys=(KEY,)))
 
-    assert tree.text("/etc/shadow") == "root:*::0:99999:7:::\nbin:*::0:99999:7:::\n"
+    assert tree.text("/etc/shadow") == (
+        "root:*::0:99999:7:::\nbin:*::0:99999:7:::\nota-unpack:*::0:99999:7:::\n"
+    )
     assert tree.text("/etc/passwd").startswith("root:x:0:0:root:/root:/bin/sh\n")
     shadow, keys = tree.get("/etc/shadow"), tree.get("/root/.ssh/authorized_keys")
     assert shadow is not None
@@ -113,7 +116,7 @@ def test_the_options_users_come_after_the_recipes(tree: Tree) -> None:
     add_accounts(tree, recipe, Settings(users=(User("eve", 1001),), ssh_keys=(KEY,)))
 
     assert tree.text("/etc/passwd").endswith(
-        "ada:x:1000:1000::/home/ada:/bin/sh\neve:x:1001:1001::/home/eve:/bin/sh\n"
+        "ada:x:1000:1000::/home/ada:/bin/sh\neve:x:1001:1001::/home/eve:/bin/sh\n" + UNPACKER
     )
     assert tree.text("/home/eve/.ssh/authorized_keys") == f"{KEY}\n"
 
@@ -133,8 +136,12 @@ def test_accounts_of_installed_packages_stay(tree: Tree) -> None:
 
     add_accounts(tree, RECIPE, Settings(users=(User("eve", 1000),), ssh_keys=(KEY,)))
 
-    assert tree.text("/etc/passwd") == f"{rows}eve:x:1000:1000::/home/eve:/bin/sh\n"
-    assert tree.text("/etc/group").splitlines()[1:] == ["systemd-network:x:998:", "eve:x:1000:"]
+    assert tree.text("/etc/passwd") == f"{rows}eve:x:1000:1000::/home/eve:/bin/sh\n{UNPACKER}"
+    assert tree.text("/etc/group").splitlines()[1:] == [
+        "systemd-network:x:998:",
+        "eve:x:1000:",
+        "ota-unpack:x:811:",
+    ]
     assert tree.text("/etc/shadow").startswith("root:*:")
 
 

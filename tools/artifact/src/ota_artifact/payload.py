@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Protocol
 
-from ota_artifact.compression import Codec, Decompressor, Restart
+from ota_artifact.compression import Codec, Decompress, Decompressing, Decompressor, Restart
 from ota_artifact.errors import ArtifactError
 from ota_artifact.header import PayloadHeader
 from ota_artifact.names import check_file_name, shown
@@ -128,7 +128,7 @@ class _Place:
 
     start: int
     done: int
-    decompressor: Decompressor
+    decompressor: Decompressing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +138,7 @@ class _Unpacked:
     tar: TarReader
     source: Source
     start: Restart
-    decompressor: Decompressor
+    decompressor: Decompressing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +160,9 @@ def _next_member(unpacked: _Unpacked) -> _Ahead:
 class Payload:
     """One payload of an artifact and its files, in stored order.
 
+    Args:
+        decompress: makes what unpacks its tar.
+
     Attributes:
         number: 0 for the first.
         header: its type, provides, depends and meta-data.
@@ -177,6 +180,7 @@ class Payload:
         codec: Codec = Codec.NONE,
         offset: int = 0,
         size: int = 0,
+        decompress: Decompress = Decompressor,
     ) -> None:
         self.number = number
         self.header = header
@@ -187,7 +191,8 @@ class Payload:
         self._stored: Stored = lambda start: iter(())
         self._expected: dict[str, str] = {}
         self.is_checked = True  # until there is something to check
-        self._decompressor = Decompressor(codec, "")
+        self._decompress = decompress
+        self._decompressor: Decompressing = Decompressor(codec, "")
         self._resumed: tuple[Mark, Digest] | None = None
         self._ahead: _Ahead | None = None
         self._read = 0
@@ -262,7 +267,7 @@ class Payload:
         return f"data/{self.number:04}.tar{self.codec.value}"
 
     def _unpack(self, start: Restart) -> _Unpacked:
-        self._decompressor = Decompressor(self.codec, self._what, start)
+        self._decompressor = self._decompress(self.codec, self._what, start)
         stored = self._counted(self._stored(start.read))
         source = Source(Chunks(self._decompressor.run(stored)), self._what)
         return _Unpacked(

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ota_artifact.compression import Codec
+from ota_artifact.compression import Codec, Decompress, Decompressor
 from ota_artifact.errors import (
     ArtifactError,
     SignatureError,
@@ -89,8 +89,10 @@ class Artifact:
         signed_by: PublicKey | None,
         header: Header,
         head: Head,
+        decompress: Decompress,
     ) -> None:
         self._head: Head | None = head
+        self._decompress = decompress
         self.version = header.version
         self.manifest = manifest
         self.signature = signature
@@ -149,6 +151,7 @@ class Artifact:
                 codec=Codec(match[2]),
                 offset=source.offset,
                 size=member.size,
+                decompress=self._decompress,
             )
             payload.feed(outer.chunks, expected[number])
             yield payload
@@ -170,7 +173,11 @@ class Artifact:
 
 
 def open_artifact(
-    stream: Readable, *, keys: Sequence[PublicKey] = (), limits: Limits | None = None
+    stream: Readable,
+    *,
+    keys: Sequence[PublicKey] = (),
+    limits: Limits | None = None,
+    decompress: Decompress = Decompressor,
 ) -> Artifact:
     """Read an artifact up to its first payload byte.
 
@@ -178,6 +185,8 @@ def open_artifact(
         stream: read forward only, and past the artifact's end only through its padding.
         keys: if any are given, one of them must have signed the artifact.
         limits: how large the small files may be.
+        decompress: makes what unpacks the payloads; the header is unpacked here, once its
+            signature is verified.
 
     Raises:
         ArtifactError: not an artifact, damaged, or not allowed; the text names the place.
@@ -217,6 +226,7 @@ def open_artifact(
         signed_by=signed_by,
         header=header,
         head=head,
+        decompress=decompress,
     )
 
 

@@ -1,11 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Starts a command: its script calls this before anything that takes time."""
+"""Starts a command: its script calls this before anything that takes time.
+
+And starts Python with a module of ours that needs little.
+"""
 
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
+
+_BARE = (
+    "import sys; m, *p = sys.argv[1:]; n = p.index(''); sys.path[:] = p[:n];"
+    " __import__(m, fromlist=['*']).main(p[n + 1:])"
+)
+"""Takes a module, places to import from, an empty word, and the words for the module."""
 
 
 def start(module: str) -> None:
@@ -24,3 +38,34 @@ def start(module: str) -> None:
             words = (sys.executable, "-X", "utf8", *sys.orig_argv[1:])
             os.execv(sys.executable, words)  # noqa: S606  (ourselves, as we were started)
     import_module(module).entry()
+
+
+def start_bare(
+    module: str, words: Sequence[str], *, keep: Sequence[int]
+) -> "subprocess.Popen[bytes]":
+    """Start Python again for one module, whose ``main`` takes the words; it imports what we can.
+
+    Without `site`, which takes memory; without our environment, and with ``/`` as its folder. It
+    reads a pipe of ours, and we read what it prints; stderr is dropped.
+
+    Args:
+        keep: file descriptors that it has as well, under the same numbers.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    import subprocess
+
+    paths = [each for each in sys.path if each.startswith("/")]
+    python = sys.executable or "python3"
+    return subprocess.Popen(  # noqa: S603  (ourselves)
+        (python, "-I", "-S", "-B", "-c", _BARE, module, *paths, "", *words),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        pass_fds=tuple(keep),
+        env={},
+        cwd="/",
+        start_new_session=True,  # Ctrl-C reaches only us
+    )

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 from ota_artifact.errors import ArtifactError
+from ota_artifact.unpack import PIECE, truncated
 
-CHUNK = 1 << 18
+CHUNK = PIECE
 """How much is read at once [B]."""
 
 
@@ -86,10 +87,7 @@ class Source:
 
     def truncated(self, what: str, missing: int) -> ArtifactError:
         """The error for a stream that ends ``missing`` bytes [B] early."""
-        return ArtifactError(
-            f"{self._name}: ends at byte {self.offset} inside {what}, {missing} B early;"
-            " it is truncated; fetch or write it again"
-        )
+        return ArtifactError(truncated(self._name, self.offset, what, missing))
 
 
 class Chunks:

@@ -42,3 +42,28 @@ def probe(case: Case) -> Iterator[Finding]:
             "have the bootloader load the kernel from /boot of the slot, so that it is updated, and"
             " rolls back, with it",
         )
+    yield from _unconfined(case)
+
+
+def _unconfined(case: Case) -> Iterator[Finding]:
+    """Whether the process that unpacks can be confined."""
+    status = case.system.proc / "self" / "status"
+    text = case.system.text(status)
+    if text and "\nSeccomp:" not in text:
+        yield warning(
+            "kernel-without-seccomp",
+            str(status),
+            "the kernel cannot refuse system calls: the process that unpacks artifacts is confined"
+            " by its user and its limits alone",
+            "build the kernel with CONFIG_SECCOMP_FILTER",
+        )
+    try:
+        import ctypes  # noqa: F401  (to see whether it is there)
+    except ImportError:
+        yield warning(
+            "python-without-ctypes",
+            "Python",
+            "it lacks the module ctypes: the process that unpacks artifacts is confined by its user"
+            " and its limits alone",
+            "install the package with it; with Yocto, python3-ctypes",
+        )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads an artifact, and has its payloads stored.
 
-A byte's way: source, outer tar, decompressor, digest, slot; one pass, and nothing else on disk.
+A byte's way: source, outer tar, decompressor, digest, slot; one pass, and nothing else on disk. The
+decompressor is another process, without rights.
 Nothing is written before the header is verified and known to be for this device, and what makes a
 slot start is written when all of it is.
 """
@@ -14,6 +15,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ota_agent.confined.unpacking import Confined
 from ota_agent.download import DownloadOptions
 from ota_agent.download.source import open_source
 from ota_agent.download.source.retry import Changed, Surroundings
@@ -120,6 +122,7 @@ class Fetch:
         self._accept, self._begin, self._store_scripts = accept, begin, store_scripts
         self._keep_head = keep_head
         self._progress, self._check = progress, surroundings.check
+        self._confined = Confined(check=surroundings.check)
         self._pace = Pace(surroundings.clock)
         self._event = self._artifact_name = self._slot = ""
         self._trail: Trail | None = None
@@ -146,7 +149,7 @@ class Fetch:
             ArtifactError: it is damaged, or not signed by a key that we know.
             ProgramError, OSError: an update module fails.
         """
-        with closing(self._source):
+        with closing(self._source), closing(self._confined):
             while True:
                 try:
                     fetched = self._attempt(self._source)
@@ -179,7 +182,7 @@ class Fetch:
 
     def _attempt(self, source: "ArtifactSource") -> Fetched:
         self._attempts, self._trail, self._is_storing = self._attempts + 1, None, False
-        artifact = reader.open_artifact(source, keys=self._keys)
+        artifact = reader.open_artifact(source, keys=self._keys, decompress=self._confined)
         header = artifact.header
         self._artifact_name = header.artifact_name
         digest = hashlib.sha256(artifact.manifest.raw).hexdigest()

@@ -20,6 +20,8 @@ from ota_agent.errors import AgentError
 BLOCK = 1 << 20
 """What is compared and written at once [B]."""
 
+_COMPARED = 1 << 18  # [B] that are read at once to compare them
+
 HEAD = BLOCK
 """How much of a slot's beginning is held back [B]: more than any superblock is into it."""
 
@@ -82,8 +84,8 @@ def write_slot(
                 f"{node}: the root filesystem has {size} B, and the slot {room}; build it smaller"
             )
         begin()
-        there = bytearray(BLOCK)
-        _blank(slot, node, there)
+        _blank(slot, node)
+        there = bytearray(_COMPARED)
         at, skipped, head = start, 0, b""
         last, since = start, time.monotonic()
         for block in _blocks(chunks):
@@ -127,7 +129,7 @@ def blank_slot(node: Path) -> None:
         AgentError: the slot is mounted, or missing, or the device fails.
     """
     with _open(node, os.O_RDWR) as slot:
-        _blank(slot, node, bytearray(HEAD))
+        _blank(slot, node)
 
 
 def hash_of_slot(node: Path, size: int, head: bytes = b"") -> "hashlib._Hash":
@@ -170,18 +172,23 @@ def _blocks(chunks: Iterable[bytes]) -> Iterator[bytearray]:
 
 
 def _is_there(slot: int, block: bytearray, at: int, buffer: bytearray) -> bool:
-    """Whether the slot holds a block already; ``buffer`` is as long as the longest."""
-    if len(block) < len(buffer):
-        return os.pread(slot, len(block), at) == block
-    return os.preadv(slot, (buffer,), at) == len(block) and buffer == block
+    """Whether the slot holds a block already; it is read into ``buffer``, part by part."""
+    with memoryview(block) as whole:
+        for start in range(0, len(whole), len(buffer)):
+            part = whole[start : start + len(buffer)]
+            if len(part) < len(buffer):
+                return os.pread(slot, len(part), at + start) == part
+            # A bytearray is compared as memory; a memoryview would be compared item by item.
+            if os.preadv(slot, (buffer,), at + start) != len(part) or buffer != part:
+                return False
+    return True
 
 
-def _blank(slot: int, node: Path, buffer: bytearray) -> None:
-    """Have zeros in the head, and on the disk, before anything else; ``buffer`` is a block long."""
+def _blank(slot: int, node: Path) -> None:
+    """Have zeros in the head, and on the disk, before anything else."""
     with _blame(node, 0):
-        count = os.preadv(slot, (buffer,), 0)
-        if any(memoryview(buffer)[:count]):
-            _put(slot, bytes(count), 0)
+        if any(head := os.pread(slot, HEAD, 0)):
+            _put(slot, bytes(len(head)), 0)
         os.fsync(slot)
 
 

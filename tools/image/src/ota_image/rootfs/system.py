@@ -57,6 +57,10 @@ def add_applets(tree: Tree) -> None:
                 tree.add_link(f"{folder}/{name}", "/usr/bin/busybox")
 
 
+_UNPACKER = "ota-unpack", "811"
+"""Whom the agent's process becomes that unpacks: it owns nothing, and cannot log in."""
+
+
 def add_accounts(tree: Tree, recipe: Recipe, settings: Settings) -> None:
     """Write passwd, group and shadow. Only in an open image can root log in without a key.
 
@@ -67,13 +71,18 @@ def add_accounts(tree: Tree, recipe: Recipe, settings: Settings) -> None:
     """
     rows, group, origin = _accounts(tree)
     users = (*recipe.users, *settings.users)
-    check_users((*(User(row[0], int(row[2])) for row in rows), *users))
+    known = [User(row[0], int(row[2])) for row in rows if row[0] != _UNPACKER[0]]
+    check_users((*known, User(_UNPACKER[0], int(_UNPACKER[1])), *users))
     for user in users:
         home = f"/home/{user.name}"
         rows.append([user.name, "x", str(user.uid), str(user.uid), "", home, "/bin/sh"])
         group.append(f"{user.name}:x:{user.uid}:")
         tree.add_folder(home, 0o755, uid=user.uid)
         _add_keys(tree, home, user.uid, settings.ssh_keys)
+    name, number = _UNPACKER
+    if all(row[0] != name for row in rows):
+        rows.append([name, "x", number, number, "", "/nonexistent", "/usr/sbin/nologin"])
+        group.append(f"{name}:x:{number}:")
     _add_keys(tree, "/root", 0, settings.ssh_keys)
     root = "" if recipe.login == "open" else "*"
     shadow = [f"{row[0]}:{root if row[0] == 'root' else '*'}::0:99999:7:::" for row in rows]
