@@ -7,7 +7,6 @@ import mmap
 import os
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -49,7 +48,7 @@ class Confined:
     """Makes the processes that unpack, as `Decompress` wants it.
 
     Attributes:
-        check: called while one is waited for; raises if it is no longer wanted.
+        check: called while one is waited for, four times a second; raises to end the wait.
         silence: how long one may do nothing [s].
         memory: addresses that one may use [B].
         seconds: of CPU that one may use [s].
@@ -166,13 +165,14 @@ class _Process:
                         yield piece, boundary
                     since = time.monotonic()
                     continue
-            self._options.check()
             ready = {number for number, _ in self._ready.poll(_LOOK)}
             if ready == {self._input}:
                 self._feed(chunks)
                 since = time.monotonic()
-            elif not ready and time.monotonic() - since > self._options.silence:
-                raise self._fault(f"did nothing for {self._options.silence:g} s, and was ended")
+            elif not ready:
+                self._options.check()
+                if time.monotonic() - since > self._options.silence:
+                    raise self._fault(f"did nothing for {self._options.silence:g} s, and was ended")
 
     def _feed(self, chunks: Iterator[bytes]) -> None:
         """Give it as much as its pipe holds, or less."""
@@ -260,9 +260,9 @@ class _Process:
         return self._fault(f"says {kind!r}")
 
     def _died(self) -> AgentError:
-        code = None
-        with suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(_GRACE)
+        end = time.monotonic() + _GRACE
+        while (code := self._process.poll()) is None and time.monotonic() < end:
+            time.sleep(0.01)
         if code == -signal.SIGXCPU:
             return self._fault(f"took more than {self._options.seconds} s of CPU, and was ended")
         if code is not None and code < 0:
