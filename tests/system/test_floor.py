@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A replayed artifact on a board: refused once the floor has risen, whatever is lost of it."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ota_artifact.draft import changing
 from ota_artifact.header import Header, PayloadHeader
+from ota_artifact.keys import PublicKey
 from ota_artifact.security_version import provides_of
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
 from tests.conftest import requires_program
@@ -26,20 +27,22 @@ pytestmark = [
     requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
 ]
 
-_UP = "until [ -S /run/ota/agent.sock ]; do sleep 0.2; done"
-
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """An image that trusts one key."""
-    overlay = tmp_path_factory.mktemp("overlay")
+    return trusting(tmp_path_factory, PublicKey("golden", EC_KEY.private.public_key()))
+
+
+def trusting(factory: pytest.TempPathFactory, *keys: PublicKey) -> Image:
+    """An image that trusts keys."""
+    overlay = factory.mktemp("overlay")
     folder = overlay / "etc" / "ota"
     folder.mkdir(parents=True)
-    (folder / "agent.toml").write_text('[keys]\nkeys = ["/etc/ota/key.pem"]\n')
-    public = EC_KEY.private.public_key()
-    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    (folder / "key.pem").write_bytes(pem)
-    return image_of("qemu-arm64", tmp_path_factory.mktemp("qemu-arm64"), overlays=(overlay,))
+    names = [f"/etc/ota/{number}.pem" for number in range(len(keys))]
+    for name, key in zip(names, keys, strict=True):
+        (overlay / name.lstrip("/")).write_text(key.pem)
+    (folder / "agent.toml").write_text(f"[keys]\nkeys = {json.dumps(names)}\n")
+    return image_of("qemu-arm64", factory.mktemp("qemu-arm64"), overlays=(overlay,))
 
 
 def release(image: Image, folder: Path, number: int) -> bytes:
@@ -75,7 +78,7 @@ def update(board: Running, artifact: bytes, slot: str) -> None:
     assert said.endswith("code 0\n"), said
     board.restart()
     board.comes_up_on(slot)
-    board.ssh(_UP, timeout=300)
+    board.agent_is_up()
     board.ssh("ota-agent commit 2>&1", timeout=300)
 
 
@@ -97,7 +100,7 @@ def test_an_older_release_is_never_taken_again(image: Image, tmp_path: Path) -> 
         board.ssh("rm /data/ota/state.db*; sync; killall -9 ota-agent python3 || true")
         board.restart()
         board.comes_up_on("B")
-        board.ssh(_UP, timeout=300)
+        board.agent_is_up()
         assert "floor of this device is 5" in install(board, old)
         assert "security version rootfs-image 5 of key" in board.ssh("ota-agent status")
         update(board, new, "A")

@@ -16,9 +16,9 @@ from ota_artifact.security_version import provides_of
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
 from ota_artifact.trust import FILE, TrustedKey, TrustFile, format_trust, sign
 from tests.conftest import requires_program
-from tests.system.images import Image, image_of
+from tests.system.images import Image
 from tests.system.running import Running, running
-from tests.system.test_floor import install, update
+from tests.system.test_floor import install, trusting, update
 from tests.unit.artifact.writing import sources, written
 
 pytestmark = [
@@ -32,20 +32,11 @@ pytestmark = [
 FIRST, SAFE, NEXT = (
     PrivateKey(name, ec.generate_private_key(ec.SECP256R1())) for name in ("first", "safe", "next")
 )
-_UP = "until [ -S /run/ota/agent.sock ]; do sleep 0.2; done"
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """An image that trusts two keys."""
-    overlay = tmp_path_factory.mktemp("overlay")
-    folder = overlay / "etc" / "ota"
-    folder.mkdir(parents=True)
-    keys = '"/etc/ota/first.pem", "/etc/ota/safe.pem"'
-    (folder / "agent.toml").write_text(f"[keys]\nkeys = [{keys}]\n")
-    for key in (FIRST, SAFE):
-        (folder / f"{key.name}.pem").write_text(key.public.pem)
-    return image_of("qemu-arm64", tmp_path_factory.mktemp("qemu-arm64"), overlays=(overlay,))
+    return trusting(tmp_path_factory, FIRST.public, SAFE.public)
 
 
 def trust_artifact(
@@ -109,7 +100,7 @@ def test_a_board_goes_from_one_key_to_the_next(image: Image, tmp_path: Path) -> 
         board.ssh("rm -rf /data/ota/trust /data/ota/state.db*; sync; killall -9 python3 || true")
         board.restart()
         board.comes_up_on("B")
-        board.ssh(_UP, timeout=300)
+        board.agent_is_up()
         assert not install(board, by_first).endswith("code 0\n")
         assert "of the trust file is lost" in board.ssh("ota-agent doctor || true")
         take(board, two)
