@@ -53,9 +53,9 @@ class PassedOver:
         return f"{self.place[:_LONGEST]}: {self.finding[:_LONGEST]}"
 
 
-def short(name: str) -> str:
-    """A name that a file gives, for messages: it may be as long as the file."""
-    return name if len(name) <= _NAME else f"{name[:_NAME]}…"
+def short(text: str, most: int = _NAME) -> str:
+    """A name that a file gives, or a library's words of it, which may be as long as the file."""
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def text_of(path: Path) -> str:

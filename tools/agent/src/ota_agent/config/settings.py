@@ -315,7 +315,7 @@ def tables_of(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (RecursionError, ValueError) as error:
-        raise AgentError(f"{path}: is not TOML: {error}") from error
+        raise AgentError(f"{path}: is not TOML: {short(str(error), 200)}") from error
 
 
 def check(own: dict[str, Any], path: Path) -> None:

@@ -83,7 +83,7 @@ def _options(text: str) -> dict[str, Any]:
     try:
         found = tomllib.loads(text).get("keys", {})
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ValueError(f"is not TOML: {error}") from error
+        raise ValueError(f"is not TOML: {str(error)[:200]}") from error
     if not isinstance(found, dict):
         raise ValueError("keys is not a table; write [keys], and below it keys = […]")
     keys = found.get("keys", [])
