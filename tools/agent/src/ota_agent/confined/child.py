@@ -28,7 +28,7 @@ NOWHERE = -1
 
 _STDIN, _STDOUT = 0, 1
 _READ = 1 << 16  # [B] of stdin at once: as much as a pipe holds
-_MOST = 1 << 17  # [B] unpacked at once: more costs memory, and less costs time
+_MOST = 1 << 16  # [B] unpacked at once: more costs memory, and less costs time
 _TEXT = 4000  # [B]
 
 
