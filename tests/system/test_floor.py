@@ -76,6 +76,7 @@ def install(board: Running, artifact: bytes) -> str:
 def update(board: Running, artifact: bytes, slot: str) -> None:
     said = install(board, artifact)
     assert said.endswith("code 0\n"), said
+    assert "less confined" not in said, said
     board.restart()
     board.comes_up_on(slot)
     board.agent_is_up()

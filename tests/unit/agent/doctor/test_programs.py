@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hazards of what the agent calls, and of how the kernel was started."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,25 @@ def test_a_device_that_has_become_another_one_is_told(tmp_path: Path) -> None:
 
     program(device.folder / "identity" / "mac", "exit 1")
     assert device.hazards()["identity-unknown"].place == '{"mac":"00:11:22:33:44:99"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "is_warned"),
+    [("Name:\tcat\nSeccomp:\t0\nThreads:\t1\n", False), ("Name:\tcat\nThreads:\t1\n", True)],
+)
+def test_a_kernel_that_cannot_refuse_calls_is_a_warning(
+    tmp_path: Path, status: str, is_warned: bool
+) -> None:
+    device = patient(tmp_path)
+    (device.system.proc / "self").mkdir(exist_ok=True)
+    (device.system.proc / "self" / "status").write_text(status)
+
+    assert ("kernel-without-seccomp" in device.hazards()) == is_warned
+
+
+def test_a_python_without_ctypes_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+
+    assert "python-without-ctypes" in patient(tmp_path).hazards()
