@@ -18,7 +18,7 @@ def main(words: list[str]) -> None:
 
     Args:
         words: ``filtered``, or anything else for a kernel without seccomp; a file and a folder that
-            everybody may read and write; a port where somebody listens.
+            everybody may read and write; a port where a server listens.
     """
     how, file, folder, port = words
     if how != "filtered":

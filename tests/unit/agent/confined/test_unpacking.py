@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process unpacks, does not, or lies; the agent goes on."""
+"""A process unpacks, does not, or lies; the agent continues."""
 
 import gzip
 import lzma

@@ -61,7 +61,7 @@ class Confined:
     _running: "set[_Process]" = field(default_factory=set, init=False, repr=False)
 
     def close(self) -> None:
-        """End those that run still, as after an error that somebody keeps."""
+        """End those that still run, as after an error whose traceback is kept."""
         for each in tuple(self._running):
             each.end()
 
