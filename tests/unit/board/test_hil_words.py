@@ -26,6 +26,8 @@ HARMLESS = {  # lines of ours that a good start may have, or that follow from on
     "ota: /data: is repaired; nothing was lost": "after a power cut",
     "ota: /data: is mounted without a check: x": "a board without e2fsck",
     "ota: /data: is new; what was on it is lost: x": "follows",
+    "ota: /data: erasing it, as a user has asked": "a user has asked",
+    "ota: /data: cannot be erased: a write fails; the next boot tries again": "the disk fails",
     "ota: /data: growing it to the end of x": "the first start",
     "ota: x: writing the partition table again from its backup": "after a power cut",
     "ota: /data: its first MiB and its superblocks from before are in x": "follows",
