@@ -34,6 +34,7 @@ PACKAGES = {
     "base64": "netclient",
     "concurrent": "asyncio",
     "contextvars": "numbers",
+    "ctypes": "ctypes",
     "datetime": "datetime",
     "email": "email",
     "fcntl": "fcntl",
@@ -42,8 +43,10 @@ PACKAGES = {
     "http": "netclient",
     "json": "json",
     "logging": "logging",
+    "mmap": "mmap",
     "queue": "threading",
     "random": "math",
+    "resource": "resource",
     "secrets": "netclient",
     "shlex": "shell",
     "socket": "io",
@@ -56,8 +59,8 @@ PACKAGES = {
     "uuid": "netclient",
 }
 _CORE = """
-argparse array binascii collections configparser contextlib dataclasses enum errno fnmatch
-functools grp importlib inspect io itertools lzma math os pathlib posixpath re select selectors
+argparse array binascii collections configparser contextlib dataclasses enum errno fnmatch functools
+grp importlib inspect io itertools lzma math os pathlib posix posixpath pwd re select selectors
 shutil signal stat struct subprocess sys textwrap threading time types typing urllib warnings zlib
 """
 CORE = frozenset(_CORE.split())
