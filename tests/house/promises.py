@@ -86,7 +86,7 @@ def promises(page: str) -> tuple[list[Promise], list[str]]:
     if letter and not number:
         findings.append(f"{at}: the section before has no promise")
     if not found:
-        findings.append(f"there is no promise under '## {HEADING}'")
+        findings.append(f"no promise stands under '## {HEADING}'")
     return found, findings
 
 

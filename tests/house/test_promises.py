@@ -66,7 +66,7 @@ def test_a_page_of_the_form_is_read() -> None:
         ("### N. The network", "### The network", "5: write '### X. Name'"),
         ("### N. The network\n", "", "a table outside of a section"),
         ("### N. The", "### M. Empty\n\n### N. The", "7: the section before has no promise"),
-        ("## What we promise", "## Promises", "there is no promise under"),
+        ("## What we promise", "## Promises", "no promise stands under"),
     ],
 )
 def test_another_form_is_found(old: str, new: str, finding: str) -> None:

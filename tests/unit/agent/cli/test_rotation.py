@@ -286,61 +286,6 @@ def test_a_file_on_data_may_not_say_that_debugging_is_allowed(board: Board) -> N
     assert board.install(board.artifact(1, key=OTHER)) != 0
 
 
-def test_a_slot_with_a_trust_file_begins_with_that(
-    board: Board, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = board.folder / "trust.json"
-    path.write_bytes(format_trust(SECOND))
-    board.trust(ONE, trust=str(path))
-
-    refused(board, board.artifact(1, key=ONE), capsys)
-    assert board.install(board.artifact(1, key=THIRD)) == 0
-    assert board.call("rollback") == 0
-
-    take(board, trust(3, key(THIRD), signed=(OTHER, THIRD)), by=OTHER)
-    refused(board, board.artifact(1, key=OTHER), capsys)
-
-
-def test_a_trust_file_without_other_keys_has_artifacts_verified_and_compared(
-    board: Board, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = board.folder / "trust.json"
-    path.write_bytes(format_trust(SECOND))
-    board.trust(trust=str(path))
-
-    assert board.install(board.artifact(3, key=ONE)) != 0
-    board.update(board.artifact(5, key=THIRD))
-
-    assert "floor of this device is 5" in refused(board, board.artifact(4, key=THIRD), capsys)
-
-
-def test_a_slots_trust_file_of_another_user_does_not_count(
-    board: Board, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = board.folder / "trust.json"
-    path.write_bytes(format_trust(SECOND))
-    path.chmod(0o666)
-    board.trust(ONE, trust=str(path))
-
-    refused(board, board.artifact(1, key=THIRD), capsys)
-    assert board.install(board.artifact(1, key=ONE)) == 0
-
-    board.call("doctor")
-    assert "trust-file-passed-over" in capsys.readouterr().out
-
-
-def test_a_slot_with_an_older_trust_file_brings_no_key_back(
-    rotated: Board, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = rotated.folder / "trust.json"
-    path.write_bytes(format_trust(FIRST))
-    rotated.trust(ONE, trust=str(path))
-
-    refused(rotated, rotated.artifact(9, key=ONE), capsys)
-
-    assert rotated.install(rotated.artifact(9, key=THIRD)) == 0
-
-
 def test_a_file_on_data_may_leave_a_key_of_the_slot_out(
     board: Board, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -354,10 +299,35 @@ def test_a_file_on_data_may_leave_a_key_of_the_slot_out(
     assert board.install(board.artifact(1, key=ONE)) == 0
 
 
+OVER = date(2020, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "finding"),
+    [
+        ((replace(key(THIRD), expires=OVER),), "0 keys for trust are good"),
+        ((key(THIRD, "trust"), replace(key(OTHER), expires=OVER)), "no key for releases is"),
+        ((key(ONE), key(THIRD, "release")), "0 keys for trust are good"),
+    ],
+    ids=["all-expired", "releases-expired", "revoked-before"],
+)
+def test_a_trust_file_that_would_strand_the_device_is_refused(
+    rotated: Board,
+    keys: tuple[TrustedKey, ...],
+    finding: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stranding = trust(3, *keys, signed=(ONE, OTHER, THIRD))
+
+    assert finding in refused(rotated, carrying(rotated, stranding, by=OTHER), capsys)
+
+    assert rotated.install(rotated.artifact(9, key=THIRD)) == 0
+
+
 def test_a_key_signs_no_trust_file_after_its_last_day(
     board: Board, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old = replace(key(ONE, "trust"), expires=date(2020, 1, 1))
+    old = replace(key(ONE, "trust"), expires=OVER)
     take(board, trust(1, old, key(OTHER)))
 
     late = trust(2, key(ONE), key(THIRD), signed=(ONE,))

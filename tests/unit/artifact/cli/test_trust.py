@@ -78,6 +78,7 @@ def test_what_a_device_would_refuse_is_seen_before(command: Command) -> None:
         (("new", "--add", "1.pem, roles = debug"), "0 keys for any device have the role trust"),
         (("new", "--add", "1.pem, roles = trust"), "no key for any device has the role release"),
         (("new", "--add", "1.pem, expires = soon"), "'soon' is not a date"),
+        (("new", "--add", "1.pem, expires = 2020-01-01"), "has expired already; give a later day"),
         (("new", "--add", "1.pem, expires = 2030-01-01, expires = 2030-01-01"), "expires twice"),
         (("new", "--add", "1.pem", "--add", "1.pem"), "twice; name it once"),
         (("new", "--add", "none.pem"), "none.pem: No such file"),

@@ -189,7 +189,9 @@ class KeyRing:
                     f"{place}: has version {new.version}, and this device has taken version"
                     f" {floor.trust}; make a newer one"
                 )
-            self._require_successor(found, new, floor, place, now=max(time.time(), built()))
+            now = max(time.time(), built())
+            self._require_successor(found, new, floor, place, now=now)
+            self._require_way_on(new, place, now=now)
         except ArtifactError as error:
             raise AgentError(str(error)) from error
         return new
@@ -314,6 +316,31 @@ class KeyRing:
         require_successor(
             new, keys, threshold=before.threshold, version=before.version, place=place
         )
+
+    def _require_way_on(self, new: TrustFile, place: str, *, now: float) -> None:
+        """Pass if this device could take an update, and another trust file, with these keys.
+
+        Keys that an earlier file has revoked stay so, and some may have expired.
+
+        Raises:
+            AgentError: it could take nothing more.
+        """
+        roles = [
+            each.roles
+            for each in self._counting(_of(new))
+            if each.expires is None or not is_over(each.expires, now)
+        ]
+        signing = sum("trust" in each for each in roles)
+        if signing < new.threshold:
+            raise AgentError(
+                f"{place}: {signing} keys for trust are good on this device, and {new.threshold}"
+                " must sign the next version: it could never take one; add a key"
+            )
+        if not any("release" in each for each in roles):
+            raise AgentError(
+                f"{place}: no key for releases is good on this device: it could take no update; add"
+                " a key"
+            )
 
     def _counting(self, found: Trusted) -> Iterable[TrustedKey]:
         """The keys of a trust file that count on this device, also those that have expired."""

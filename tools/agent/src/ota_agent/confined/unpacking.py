@@ -33,7 +33,7 @@ from ota_artifact.unpack import PIECE
 logger = logging.getLogger(__name__)
 
 USER = "ota-unpack"
-"""Whom the process becomes; where there is no such user, the one with the number of nobody."""
+"""Whom the process becomes; on a system without this user, the one with the number of nobody."""
 
 _NOBODY = 65534  # Source: Linux, Documentation/admin-guide/sysctl/fs.rst, overflowuid
 _MEMORY = 256 << 20  # [B] for Python, and `MEMORY_LIMIT` of a decompressor

@@ -48,7 +48,7 @@ class TrustInstaller:
         """Keep the file until it is committed, if it may be taken.
 
         Raises:
-            AgentError: it may not, or is not the only one, or there is no room.
+            AgentError: it may not, or is not the only one, or the disk is full.
             ArtifactError: the payload is damaged.
         """
         raw: bytes | None = None
@@ -81,7 +81,7 @@ class TrustInstaller:
         """See `Installer.call`; each is safe to repeat.
 
         Raises:
-            AgentError: what was stored may not be taken, or there is no room.
+            AgentError: what was stored may not be taken, or the disk is full.
         """
         match call:
             case "ArtifactInstall":

@@ -5,6 +5,7 @@ import argparse
 import json
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -277,7 +278,9 @@ def _parsed(text: str) -> TrustedKey:
         elif name == "device_types":
             found[name] = check_device_types(value.split(), "--add: device_types")
         else:
-            found[name] = parse_day(value.strip(), "--add: expires")
+            found[name] = day = parse_day(value.strip(), "--add: expires")
+            if day < datetime.now(UTC).date():
+                raise Failure(f"--add: {text!r}: has expired already; give a later day")
     return TrustedKey(public=load_public_key(Path(path.strip())), **{"roles": USUAL, **found})
 
 
