@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import requires_program
 from tests.system.images import Image, image_of
+from tests.system.needed import QEMU_ARM64
 from tests.system.running import running
 
 pytestmark = [
     pytest.mark.full,
     pytest.mark.timeout(1800),  # [s] the first one waits for packages, and for U-Boot
-    requires_program("ssh", package="openssh-client"),
-    requires_program("qemu-system-aarch64", package="qemu-system-arm"),
-    requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
+    *QEMU_ARM64,
 ]
 
 IDENTITY = "cat /etc/machine-id; sha256sum < /data/etc/dropbear/dropbear_ed25519_host_key"

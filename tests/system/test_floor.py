@@ -13,18 +13,16 @@ from ota_artifact.header import Header, PayloadHeader
 from ota_artifact.keys import PublicKey
 from ota_artifact.security_version import provides_of
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
-from tests.conftest import requires_program
 from tests.golden.keys import EC_KEY
 from tests.system.images import Image, image_of
+from tests.system.needed import QEMU_ARM64
 from tests.system.running import Running, running
 from tests.unit.artifact.writing import sources, written
 
 pytestmark = [
     pytest.mark.full,
     pytest.mark.timeout(1800),  # [s] the first one waits for packages, and for U-Boot
-    requires_program("ssh", package="openssh-client"),
-    requires_program("qemu-system-aarch64", package="qemu-system-arm"),
-    requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
+    *QEMU_ARM64,
 ]
 
 

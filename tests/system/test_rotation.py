@@ -15,8 +15,8 @@ from ota_artifact.provides import TRUST_FILE
 from ota_artifact.security_version import provides_of
 from ota_artifact.spec import ArtifactSpec, PayloadSpec
 from ota_artifact.trust import FILE, TrustedKey, TrustFile, format_trust, sign
-from tests.conftest import requires_program
 from tests.system.images import Image
+from tests.system.needed import QEMU_ARM64
 from tests.system.running import Running, running
 from tests.system.test_floor import install, trusting, update
 from tests.unit.artifact.writing import sources, written
@@ -24,9 +24,7 @@ from tests.unit.artifact.writing import sources, written
 pytestmark = [
     pytest.mark.full,
     pytest.mark.timeout(1800),  # [s] the first one waits for packages, and for U-Boot
-    requires_program("ssh", package="openssh-client"),
-    requires_program("qemu-system-aarch64", package="qemu-system-arm"),
-    requires_program("aarch64-linux-gnu-gcc", package="gcc-aarch64-linux-gnu"),
+    *QEMU_ARM64,
 ]
 
 FIRST, SAFE, NEXT = (
